@@ -1,0 +1,1 @@
+"""Sealift for owners and trainers."""

@@ -1,0 +1,1 @@
+"""What owner, relay and trainer agree on: formats, objects, errors. No secret lives here."""

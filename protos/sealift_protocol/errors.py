@@ -1,0 +1,350 @@
+"""The one exception tree: what happened, to what, and what to do.
+
+`str(error)` never holds plaintext, keys, tokens, dataset names or file names; where a person needs
+one (the file that could not be read) it is an attribute, which the command line may print.
+
+Errors with a `reason` cross the wire as google.rpc.ErrorInfo of the domain "sealift".
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import grpc
+
+DOMAIN = "sealift"
+
+
+class SealiftError(Exception):
+    """Base of every error that Sealift raises on purpose.
+
+    Attributes:
+        what: what happened, one sentence without a full stop.
+        hint: what to do about it.
+        exit_code: the status with which the command line ends.
+        reason: UPPER_SNAKE name on the wire; empty for errors that never cross it.
+        status: gRPC status code that carries the error.
+    """
+
+    exit_code: ClassVar[int] = 1
+    reason: ClassVar[str] = ""
+    status: ClassVar[grpc.StatusCode] = grpc.StatusCode.UNKNOWN
+    default_hint: ClassVar[str] = ""
+
+    def __init__(self, what: str, *, hint: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = self.default_hint if hint is None else hint
+
+
+class InvalidArgument(SealiftError):
+    """A value that the caller gave cannot be used."""
+
+    exit_code = 2
+    reason = "INVALID_ARGUMENT"
+    status = grpc.StatusCode.INVALID_ARGUMENT
+
+
+# --- the source of records -------------------------------------------------------------------
+
+
+class SourceError(SealiftError):
+    """Records could not be read from their source.
+
+    Attributes:
+        path: the file, for the person at the terminal; not part of the message.
+        line: line number, from 1, where the format has lines.
+        column: column number, from 1, where the format has columns.
+    """
+
+    exit_code = 3
+    default_hint = "repair the file and push again; nothing was committed"
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        path: Path | None = None,
+        line: int | None = None,
+        column: int | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(what, hint=hint)
+        self.path = path
+        self.line = line
+        self.column = column
+
+
+class EmptySource(SourceError):
+    """The source holds no record."""
+
+    default_hint = "check that the export finished; an empty push is refused"
+
+
+class SchemaMismatch(SourceError):
+    """The records' schema is not that of the dataset they are pushed to."""
+
+    default_hint = "convert the columns, or push to a new dataset"
+
+
+class RecordTooLarge(SourceError):
+    """One record does not fit into a shard."""
+
+    default_hint = "a record may have at most 64 MiB less its framing; split it"
+
+
+# --- what was received is not what was sealed or signed --------------------------------------
+
+
+class VerificationError(SealiftError):
+    """Something received is not what its author sealed or signed; nothing of it was used."""
+
+    exit_code = 4
+    default_hint = "do not trust this copy; tell the relay's operator and the dataset's owner"
+
+
+class CorruptShard(VerificationError):
+    """A shard's bytes were changed, reordered, truncated or swapped."""
+
+    reason = "CORRUPT_SHARD"
+    status = grpc.StatusCode.DATA_LOSS
+
+
+class MalformedObject(VerificationError):
+    """A control object or header does not have its format."""
+
+    reason = "MALFORMED_OBJECT"
+    status = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class UnsupportedVersion(VerificationError):
+    """A format version, suite or payload type that this release does not know."""
+
+    reason = "UNSUPPORTED_VERSION"
+    status = grpc.StatusCode.FAILED_PRECONDITION
+    default_hint = "upgrade Sealift, or ask the sender which release wrote it"
+
+
+class SignatureInvalid(VerificationError):
+    """A signature does not verify."""
+
+    reason = "SIGNATURE_INVALID"
+    status = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class WrongSigner(VerificationError):
+    """A valid signature of somebody who may not sign this."""
+
+    reason = "WRONG_SIGNER"
+    status = grpc.StatusCode.PERMISSION_DENIED
+
+
+class HistoryInvalid(VerificationError):
+    """A dataset's commits do not form the chain that their owner signed."""
+
+
+class ContextMismatch(VerificationError):
+    """A valid object, but of another dataset, shard, key epoch or recipient."""
+
+    reason = "CONTEXT_MISMATCH"
+    status = grpc.StatusCode.INVALID_ARGUMENT
+
+
+# --- trust and keys --------------------------------------------------------------------------
+
+
+class TrustError(SealiftError):
+    """A member is not who this machine was told to trust."""
+
+    exit_code = 4
+
+
+class NotTrusted(TrustError):
+    """No fingerprint is pinned for the member."""
+
+    default_hint = (
+        "ask the member for the fingerprint that `sealift identity` shows, by a way that does not "
+        "pass the relay, then run `sealift trust add NAME FINGERPRINT`"
+    )
+
+
+class FingerprintMismatch(TrustError):
+    """The relay's card for a member is not signed by the pinned identity."""
+
+    default_hint = (
+        "somebody may have substituted the key; compare fingerprints with the member by phone "
+        "before anything else"
+    )
+
+
+class AlreadyTrusted(TrustError):
+    """Another fingerprint is pinned under that name already."""
+
+    default_hint = "if the member really has a new identity, run `sealift trust remove NAME` first"
+
+
+class WrongKey(SealiftError):
+    """The key does not open this; the data may be intact."""
+
+    exit_code = 4
+    default_hint = "check that this is the profile the grant was made to"
+
+
+class KeystoreError(SealiftError):
+    """The keystore cannot be used."""
+
+    exit_code = 7
+
+
+class WrongPassphrase(KeystoreError):
+    """The passphrase does not open the keystore (or the file was changed)."""
+
+    default_hint = "try again; a forgotten passphrase cannot be recovered"
+
+
+class KeystoreInsecure(KeystoreError):
+    """Others can read the keystore's file."""
+
+
+class ProfileError(KeystoreError):
+    """A profile is missing, incomplete, or in the way."""
+
+
+# --- the relay says no -----------------------------------------------------------------------
+
+
+class AccessDenied(SealiftError):
+    """The relay refuses, or there is no such dataset: it does not say which."""
+
+    exit_code = 5
+    reason = "ACCESS_DENIED"
+    status = grpc.StatusCode.PERMISSION_DENIED
+    default_hint = "ask the owner to grant you access, and check owner and dataset name"
+
+
+class RoleDenied(AccessDenied):
+    """The member's role does not allow the call."""
+
+    reason = "ROLE_DENIED"
+    default_hint = "ask the relay's operator for an invitation with the right role"
+
+
+class GrantExpired(AccessDenied):
+    """The grant is not valid at this time."""
+
+    reason = "GRANT_EXPIRED"
+    default_hint = "ask the owner for a new grant"
+
+
+class NotAuthenticated(SealiftError):
+    """The relay does not accept this client's certificate."""
+
+    exit_code = 5
+    reason = "NOT_AUTHENTICATED"
+    status = grpc.StatusCode.UNAUTHENTICATED
+    default_hint = "ask the relay's operator for a new invitation and join again"
+
+
+class TokenRefused(SealiftError):
+    """An enrolment token is wrong, used up, or for somebody else."""
+
+    exit_code = 5
+    reason = "TOKEN_REFUSED"
+    status = grpc.StatusCode.PERMISSION_DENIED
+    default_hint = "ask the relay's operator for a new token; each works once"
+
+
+class TokenExpired(TokenRefused):
+    """An enrolment token was presented too late."""
+
+    reason = "TOKEN_EXPIRED"
+
+
+class UnknownMember(SealiftError):
+    """The relay has no member of that name."""
+
+    exit_code = 5
+    reason = "UNKNOWN_MEMBER"
+    status = grpc.StatusCode.NOT_FOUND
+    default_hint = "check the spelling; the member has to join the relay first"
+
+
+class Conflict(SealiftError):
+    """Somebody else was there first."""
+
+    exit_code = 8
+    reason = "CONFLICT"
+    status = grpc.StatusCode.ABORTED
+    default_hint = "run the command again"
+
+
+class MissingShard(SealiftError):
+    """A commit names a shard that the relay does not hold."""
+
+    exit_code = 8
+    reason = "MISSING_SHARD"
+    status = grpc.StatusCode.FAILED_PRECONDITION
+    default_hint = "push again; the shard has to be stored before the commit"
+
+
+class ClockSkew(SealiftError):
+    """Two clocks disagree by more than the protocol tolerates."""
+
+    exit_code = 6
+    reason = "CLOCK_SKEW"
+    status = grpc.StatusCode.FAILED_PRECONDITION
+    default_hint = "set this machine's clock (NTP) and try again"
+
+
+# --- the relay cannot ------------------------------------------------------------------------
+
+
+class RelayError(SealiftError):
+    """The relay failed; what it had acknowledged is kept."""
+
+    exit_code = 6
+    reason = "RELAY_FAILED"
+    status = grpc.StatusCode.INTERNAL
+    default_hint = "try again; if it stays, give the operator the request id"
+
+
+class RelayUnavailable(RelayError):
+    """The relay cannot be reached."""
+
+    reason = "RELAY_UNAVAILABLE"
+    status = grpc.StatusCode.UNAVAILABLE
+    default_hint = "check the network and that the relay runs, then run the command again"
+
+
+class RelayTimeout(RelayError):
+    """The relay was too slow."""
+
+    reason = "TIMEOUT"
+    status = grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+class RelayBusy(RelayError):
+    """The relay has as much to do as it allows."""
+
+    reason = "RELAY_BUSY"
+    status = grpc.StatusCode.RESOURCE_EXHAUSTED
+    default_hint = "wait a little and try again"
+
+
+class RelayStorageFull(RelayError):
+    """The relay's disk is full."""
+
+    reason = "STORAGE_FULL"
+    status = grpc.StatusCode.RESOURCE_EXHAUSTED
+    default_hint = "tell the relay's operator; run the command again when there is room"
+
+
+def _subclasses(root: type[SealiftError]) -> list[type[SealiftError]]:
+    return [root, *(found for child in root.__subclasses__() for found in _subclasses(child))]
+
+
+BY_REASON: dict[str, type[SealiftError]] = {
+    cls.reason: cls for cls in _subclasses(SealiftError) if "reason" in vars(cls) and cls.reason
+}
+"""Every error that crosses the wire, by its reason."""

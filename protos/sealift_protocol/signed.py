@@ -1,0 +1,86 @@
+"""`Signed`: an envelope that is verified before its payload is parsed (docs/spec/objects.md)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import nacl.exceptions
+import nacl.signing
+
+from sealift_protocol.errors import MalformedObject, SignatureInvalid, UnsupportedVersion
+from sealift_protocol.ids import Fingerprint
+from sealift_protocol.v1 import objects_pb2
+
+PUBLIC_KEY_SIZE = 32
+SIGNATURE_SIZE = 64
+
+CARD = "application/vnd.sealift.card.v1+protobuf"
+COMMIT = "application/vnd.sealift.commit.v1+protobuf"
+GRANT = "application/vnd.sealift.grant.v1+protobuf"
+MEMBERSHIP_REQUEST = "application/vnd.sealift.membership-request.v1+protobuf"
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A payload whose signature was checked.
+
+    Attributes:
+        payload: the bytes that were signed.
+        signer: fingerprint of the identity that signed them.
+        digest: object digest, 32 bytes.
+    """
+
+    payload: bytes
+    signer: Fingerprint
+    digest: bytes
+
+
+def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
+    """What is signed: DSSE protocol, version 1, "PAE"."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+def object_digest(payload_type: str, payload: bytes, signer: bytes) -> bytes:
+    """SHA-256 over the pre-authentication encoding and the signer's public key, 32 bytes.
+
+    It does not depend on how the envelope was serialised, which protobuf leaves open.
+    """
+    return hashlib.sha256(pre_authentication_encoding(payload_type, payload) + signer).digest()
+
+
+def verify(signed: objects_pb2.Signed, payload_type: str) -> Verified:
+    """Checks an envelope's type and signature (Ed25519, RFC 8032).
+
+    Raises:
+        MalformedObject: a field has the wrong size or the type is of another object.
+        UnsupportedVersion: the same object in a version that is not known.
+        SignatureInvalid: the signature does not verify.
+    """
+    if signed.payload_type != payload_type:
+        _refuse_type(signed.payload_type, payload_type)
+    if len(signed.signer) != PUBLIC_KEY_SIZE or len(signed.signature) != SIGNATURE_SIZE:
+        raise MalformedObject(f"the signature of a {_kind(payload_type)} has the wrong size")
+    message = pre_authentication_encoding(payload_type, signed.payload)
+    try:
+        nacl.signing.VerifyKey(signed.signer).verify(message, signed.signature)
+    except nacl.exceptions.BadSignatureError:
+        raise SignatureInvalid(
+            f"the signature of a {_kind(payload_type)} does not verify"
+        ) from None
+    return Verified(
+        payload=signed.payload,
+        signer=Fingerprint.of(signed.signer),
+        digest=object_digest(payload_type, signed.payload, signed.signer),
+    )
+
+
+def _kind(payload_type: str) -> str:
+    return payload_type.removeprefix("application/vnd.sealift.").split(".")[0]
+
+
+def _refuse_type(received: str, wanted: str) -> None:
+    if received.startswith(f"application/vnd.sealift.{_kind(wanted)}."):
+        raise UnsupportedVersion(f"a {_kind(wanted)} has a version that is not known")
+    raise MalformedObject(f"an object that should be a {_kind(wanted)} is of another type")

@@ -1,0 +1,1 @@
+"""The relay: stores and serves sealed shards that it cannot read."""
