@@ -1,0 +1,150 @@
+"""An identity and what it signs: cards, commits, grants, membership requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import nacl.signing
+
+from sealift.secret import Secret
+from sealift_protocol import signed as envelope
+from sealift_protocol.ids import Fingerprint
+from sealift_protocol.objects import Genesis, GrantTerms, RecipientKey, ShardEntry
+from sealift_protocol.v1 import objects_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An Ed25519 signing key (RFC 8032).
+
+    Attributes:
+        seed: 32 bytes.
+        public_key: 32 bytes.
+        fingerprint: what people compare.
+    """
+
+    seed: Secret
+    public_key: bytes = field(init=False)
+    fingerprint: Fingerprint = field(init=False)
+
+    def __post_init__(self) -> None:
+        public = bytes(nacl.signing.SigningKey(self.seed.reveal()).verify_key)
+        object.__setattr__(self, "public_key", public)
+        object.__setattr__(self, "fingerprint", Fingerprint.of(public))
+
+    def sign(self, payload_type: str, payload: bytes) -> objects_pb2.Signed:
+        """Signs a serialised object."""
+        message = envelope.pre_authentication_encoding(payload_type, payload)
+        signature = nacl.signing.SigningKey(self.seed.reveal()).sign(message).signature
+        return objects_pb2.Signed(
+            payload_type=payload_type,
+            payload=payload,
+            signer=self.public_key,
+            signature=signature,
+        )
+
+
+def sign_card(
+    identity: Identity,
+    *,
+    name: str,
+    recipient_keys: Sequence[RecipientKey],
+    time: int,
+    version: int = 1,
+    previous: bytes = b"",
+    organisation: str = "",
+) -> objects_pb2.Signed:
+    """Signs a card that lists recipient keys in the member's order of preference."""
+    card = objects_pb2.Card(
+        name=name,
+        organisation=organisation,
+        version=version,
+        previous=previous,
+        time=time,
+        recipient_keys=[
+            objects_pb2.RecipientKey(
+                key_id=key.key_id,
+                suite=int(key.suite),
+                public_key=key.public_key,
+                not_before=key.not_before,
+                not_after=key.not_after,
+            )
+            for key in recipient_keys
+        ],
+    )
+    return identity.sign(envelope.CARD, card.SerializeToString())
+
+
+def sign_commit(
+    identity: Identity,
+    *,
+    dataset_id: bytes,
+    number: int,
+    parent: bytes,
+    time: int,
+    key_epoch: int,
+    added: Sequence[ShardEntry],
+    metadata: bytes,
+    removed: Sequence[bytes] = (),
+    genesis: Genesis | None = None,
+) -> objects_pb2.Signed:
+    """Signs a commit whose metadata is sealed already."""
+    commit = objects_pb2.Commit(
+        dataset_id=dataset_id,
+        number=number,
+        parent=parent,
+        time=time,
+        key_epoch=key_epoch,
+        added=[
+            objects_pb2.ShardEntry(
+                shard_id=entry.shard_id,
+                key_epoch=entry.key_epoch,
+                stored_size=entry.stored_size,
+                digest=entry.digest,
+            )
+            for entry in added
+        ],
+        removed=removed,
+        metadata=metadata,
+    )
+    if genesis is not None:
+        commit.genesis.CopyFrom(
+            objects_pb2.Genesis(
+                salt=genesis.salt,
+                owner=genesis.owner.digest,
+                co_owners=[co_owner.digest for co_owner in genesis.co_owners],
+            )
+        )
+    return identity.sign(envelope.COMMIT, commit.SerializeToString())
+
+
+def sign_grant(identity: Identity, terms: GrantTerms, wrapped_key: bytes) -> objects_pb2.Signed:
+    """Signs a grant whose epoch key is wrapped already."""
+    grant = objects_pb2.Grant(
+        dataset_id=terms.dataset_id,
+        key_epoch=terms.key_epoch,
+        owner=terms.owner.digest,
+        recipient=terms.recipient.digest,
+        key_id=terms.key_id,
+        suite=int(terms.suite),
+        wrapped_key=wrapped_key,
+        not_before=terms.not_before,
+        not_after=terms.not_after,
+        purpose=terms.purpose,
+    )
+    return identity.sign(envelope.GRANT, grant.SerializeToString())
+
+
+def sign_membership_request(
+    identity: Identity,
+    *,
+    token_secret: bytes,
+    certificate_request: bytes,
+    card: objects_pb2.Signed,
+) -> objects_pb2.Signed:
+    """Signs what a future member sends to the enrolment service."""
+    request = objects_pb2.MembershipRequest(
+        token_secret=token_secret, certificate_request=certificate_request, card=card
+    )
+    return identity.sign(envelope.MEMBERSHIP_REQUEST, request.SerializeToString())
