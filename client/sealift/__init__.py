@@ -1,1 +1,45 @@
-"""Sealift for owners and trainers."""
+"""Sealift: seal training data to those who train on it, through a relay that cannot read it.
+
+An owner::
+
+    import sealift
+
+    with sealift.connect("hospital") as hospital:
+        hospital.trust("laboratory", "abcd-efgh-...")
+        hospital.push("records.parquet", dataset="study", to="laboratory")
+
+A trainer::
+
+    with sealift.connect("laboratory") as laboratory:
+        laboratory.trust("hospital", "ijkl-mnop-...")
+        for batch in laboratory.open_dataset("hospital/study").batches():
+            train(batch)
+
+Every error is a `sealift.errors.SealiftError` that says what happened and what to do.
+"""
+
+from sealift.joining import Joined, join
+from sealift.owner.push import Pushed, PushProgress
+from sealift.secret import Secret
+from sealift.session import DatasetInfo, Session, connect
+from sealift.trainer.dataset import Dataset
+from sealift.trainer.export import write_parquet
+from sealift_protocol import errors
+from sealift_protocol.errors import SealiftError
+from sealift_protocol.ids import Fingerprint
+
+__all__ = [
+    "Dataset",
+    "DatasetInfo",
+    "Fingerprint",
+    "Joined",
+    "PushProgress",
+    "Pushed",
+    "SealiftError",
+    "Secret",
+    "Session",
+    "connect",
+    "errors",
+    "join",
+    "write_parquet",
+]

@@ -144,6 +144,10 @@ class HistoryInvalid(VerificationError):
     """A dataset's commits do not form the chain that their owner signed."""
 
 
+class RollbackDetected(VerificationError):
+    """The relay serves something older, or other, than it served this client before."""
+
+
 class ContextMismatch(VerificationError):
     """A valid object, but of another dataset, shard, key epoch or recipient."""
 
@@ -176,6 +180,12 @@ class FingerprintMismatch(TrustError):
         "somebody may have substituted the key; compare fingerprints with the member by phone "
         "before anything else"
     )
+
+
+class RelayUntrusted(TrustError):
+    """The server is not the relay that this profile joined."""
+
+    default_hint = "you may be talking to an impostor; compare the CA fingerprint with the operator"
 
 
 class AlreadyTrusted(TrustError):

@@ -1,0 +1,149 @@
+"""Joining a relay: keys made here, a certificate request sent, a profile written."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sealift.certificates import certificate_request, check_issued, generate_tls_key
+from sealift.clock import Clock, unix, utc_now
+from sealift.files import write_atomically
+from sealift.keystore import Keys, StoredKey
+from sealift.keystore.file import create
+from sealift.profile import Membership, Profile, new_profile, profiles_folder
+from sealift.secret import Secret
+from sealift.signing import Identity, sign_card, sign_membership_request
+from sealift.suites import generate
+from sealift.transport import enrol
+from sealift_protocol.errors import InvalidArgument, MalformedObject, TokenExpired
+from sealift_protocol.ids import Fingerprint, check_name, key_id_of
+from sealift_protocol.objects import RecipientKey, WrapSuite, parse_message
+from sealift_protocol.v1 import objects_pb2
+
+TOKEN_PREFIX = "sealift-join-1."  # noqa: S105
+DEFAULT_SUITES = (WrapSuite.MLKEM768_X25519,)
+_KEY_LIFETIME = timedelta(days=730)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The result of joining.
+
+    Attributes:
+        profile: the new profile.
+        name: the member's name at the relay.
+        role: the member's role.
+        fingerprint: what others have to pin.
+    """
+
+    profile: Profile
+    name: str
+    role: str
+    fingerprint: Fingerprint
+
+
+def parse_token(text: str) -> objects_pb2.JoinToken:
+    """Reads a token's text form.
+
+    Raises:
+        InvalidArgument: it is not a whole token.
+    """
+    compact = "".join(text.split())
+    try:
+        if not compact.startswith(TOKEN_PREFIX):
+            raise MalformedObject("no prefix")
+        body = compact.removeprefix(TOKEN_PREFIX)
+        data = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
+        token = parse_message(objects_pb2.JoinToken, data)
+        if not (token.address and token.secret and len(token.ca_fingerprint) == 32):
+            raise MalformedObject("a field is missing")
+    except (binascii.Error, MalformedObject):
+        raise InvalidArgument(
+            "this is not a whole enrolment token",
+            hint=f"copy all of what the operator sent; it begins with {TOKEN_PREFIX}",
+        ) from None
+    return token
+
+
+def join(
+    token_text: str,
+    passphrase: Secret,
+    *,
+    profile_name: str | None = None,
+    suites: tuple[WrapSuite, ...] = DEFAULT_SUITES,
+    organisation: str = "",
+    now: Clock = utc_now,
+) -> Joined:
+    """Makes keys, enrols them at the relay that the token names, and writes a profile.
+
+    Private keys are written to the passphrase-protected keystore before anything is sent and
+    never leave this machine.
+
+    Args:
+        token_text: what the operator sent.
+        passphrase: protects the keystore.
+        profile_name: name of the profile; the member's name by default.
+        suites: which recipient keys the card carries, most preferred first.
+        organisation: shown on the card; the relay can read it.
+        now: the clock.
+
+    Raises:
+        InvalidArgument: the token cannot be read.
+        TokenExpired, TokenRefused: the relay does not accept it.
+        ProfileError: a profile of that name exists.
+        RelayUntrusted: the server is not the one that the token names.
+    """
+    token = parse_token(token_text)
+    name = check_name(token.name)
+    time = unix(now)
+    if time >= token.not_after:
+        raise TokenExpired("the enrolment token has expired by this machine's clock")
+    with new_profile(profile_name or name) as staging:
+        keys, published = _generate_keys(suites, time)
+        create(staging.keystore, keys, passphrase)
+        identity = Identity(keys.identity_seed)
+        card = sign_card(
+            identity, name=name, organisation=organisation, recipient_keys=published, time=time
+        )
+        request = sign_membership_request(
+            identity,
+            token_secret=token.secret,
+            certificate_request=certificate_request(keys.tls_private_key, name),
+            card=card,
+        )
+        authority, certificate, response = enrol(
+            token.address,
+            token.ca_fingerprint,
+            request,
+            now=now,
+        )
+        check_issued(certificate, authority, keys.tls_private_key)
+        write_atomically(staging.authority, authority)
+        write_atomically(staging.certificate, certificate)
+        staging.write_membership(
+            Membership(name, token.role, response.address, str(identity.fingerprint))
+        )
+    profile = Profile(profiles_folder() / (profile_name or name))
+    return Joined(profile, name, token.role, identity.fingerprint)
+
+
+def _generate_keys(
+    suites: tuple[WrapSuite, ...], time: int
+) -> tuple[Keys, tuple[RecipientKey, ...]]:
+    stored, published = [], []
+    not_after = time + int(_KEY_LIFETIME.total_seconds())
+    for suite in suites:
+        private = generate(suite)
+        public = private.recipient().public_key
+        key_id = key_id_of(suite, public)
+        stored.append(StoredKey(key_id, suite, private.private_bytes(), time, not_after))
+        published.append(RecipientKey(key_id, suite, public, time, not_after))
+    keys = Keys(
+        identity_seed=Secret(secrets.token_bytes(32)),
+        recipient_keys=tuple(stored),
+        tls_private_key=generate_tls_key(),
+    )
+    return keys, tuple(published)

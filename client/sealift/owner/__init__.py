@@ -1,0 +1,1 @@
+"""The owner's side: from a source of records to sealed shards at a relay."""

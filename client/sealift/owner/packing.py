@@ -1,0 +1,134 @@
+"""Arrow batches into shards: each shard's payload is one Arrow IPC stream in a pooled buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from sealift.buffers import BufferPool
+from sealift_protocol.errors import RecordTooLarge, SchemaMismatch
+from sealift_protocol.layout import MAX_PAYLOAD, MAX_SHARD_PLAINTEXT
+
+# Arrow closes a stream with an 8-byte end-of-stream marker.
+_END_OF_STREAM = 8
+
+
+@dataclass(frozen=True, slots=True)
+class PackedShard:
+    """A shard's payload, ready to be sealed.
+
+    Attributes:
+        buffer: pooled; the payload at its beginning, room for the padding behind it.
+        payload_size: bytes.
+        records: how many the payload holds.
+    """
+
+    buffer: memoryview
+    payload_size: int
+    records: int
+
+
+def shard_pool(count: int) -> BufferPool:
+    """A pool of buffers that each hold one shard's padded plaintext."""
+    return BufferPool(MAX_SHARD_PLAINTEXT, count)
+
+
+def plain_schema(schema: pa.Schema) -> pa.Schema:
+    """The schema under which records are sealed: dictionaries become their values.
+
+    A dictionary may grow from batch to batch, and a shard has to stand alone.
+
+    Raises:
+        SchemaMismatch: a dictionary inside a nested column.
+    """
+    fields = []
+    for field in schema:
+        if pa.types.is_dictionary(field.type):
+            field = field.with_type(field.type.value_type)
+        if "dictionary<" in str(field.type):
+            raise SchemaMismatch("a nested column is dictionary-encoded, which is not supported")
+        fields.append(field)
+    return pa.schema(fields, metadata=schema.metadata)
+
+
+def pack(
+    batches: Iterator[pa.RecordBatch],
+    schema: pa.Schema,
+    pool: BufferPool,
+    *,
+    max_payload: int = MAX_PAYLOAD,
+) -> Iterator[PackedShard]:
+    """Fills shards with records, splitting batches where a shard ends.
+
+    Args:
+        batches: of `schema`, or of one that `plain_schema` makes into it.
+        schema: what `plain_schema` returned.
+        pool: gives each shard its buffer.
+        max_payload: bytes of payload at most.
+
+    Raises:
+        RecordTooLarge: one record alone is larger than a shard.
+    """
+    shard = _OpenPayload(schema, pool, max_payload)
+    for original in batches:
+        batch = original.cast(schema) if original.schema != schema else original
+        while batch.num_rows:
+            taken = shard.write(batch)
+            batch = batch.slice(taken)
+            if batch.num_rows:
+                if shard.records == 0:
+                    raise RecordTooLarge("one record alone does not fit into a shard")
+                yield shard.finish()
+                shard = _OpenPayload(schema, pool, max_payload)
+    if shard.records:
+        yield shard.finish()
+
+
+class _OpenPayload:
+    """A shard's payload while records are still added."""
+
+    def __init__(self, schema: pa.Schema, pool: BufferPool, max_payload: int) -> None:
+        self._buffer = pool.lease()
+        self._sink = pa.FixedSizeBufferWriter(pa.py_buffer(self._buffer))
+        self._writer = pa.ipc.new_stream(self._sink, schema)
+        self._max_payload = max_payload
+        self.records = 0
+
+    def write(self, batch: pa.RecordBatch) -> int:
+        """Writes as many leading records as fit; returns how many."""
+        if self.records == 0:
+            # The schema is written with the first batch; a batch of no rows brings it forward.
+            self._writer.write_batch(batch.slice(0, 0))
+        room = self._max_payload - _END_OF_STREAM - self._sink.tell()
+        rows = _rows_that_fit(batch, room)
+        if rows:
+            self._writer.write_batch(batch.slice(0, rows))
+            self.records += rows
+        return rows
+
+    def finish(self) -> PackedShard:
+        self._writer.close()
+        size = self._sink.tell()
+        self._sink.close()
+        packed = PackedShard(self._buffer, size, self.records)
+        # The shard is the only user of the buffer from here on, so that it returns to the pool.
+        del self._buffer, self._sink, self._writer
+        return packed
+
+
+def _rows_that_fit(batch: pa.RecordBatch, room: int) -> int:
+    """How many leading rows of a batch fit into `room` bytes, by bisection."""
+    low, high = 0, int(batch.num_rows)
+    guess = high
+    while low < high:
+        size = pa.ipc.get_record_batch_size(batch.slice(0, guess))
+        if size <= room:
+            low = guess
+        else:
+            high = guess - 1
+        # Records of one source are alike, so the first guesses are by proportion.
+        share = max(room, 0) * guess // size
+        guess = min(high, max(low + 1, share if low < share < high else (low + high + 1) // 2))
+    return low

@@ -1,0 +1,166 @@
+"""Profiles: one folder for each identity on this machine, none able to overwrite another."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import platformdirs
+
+from sealift.files import sync_folder, write_atomically
+from sealift.trust import LastSeen, TrustStore
+from sealift_protocol.errors import ProfileError
+from sealift_protocol.ids import Fingerprint, check_name
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Who this profile is, at which relay.
+
+    Attributes:
+        name: the member's name.
+        role: owner, trainer or operator.
+        address: host:port of the relay's members' listener.
+        fingerprint: the identity's fingerprint as text, readable without the passphrase.
+    """
+
+    name: str
+    role: str
+    address: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A profile's folder."""
+
+    folder: Path
+
+    @property
+    def keystore(self) -> Path:
+        """The passphrase-protected file with every private key."""
+        return self.folder / "keystore"
+
+    @property
+    def certificate(self) -> Path:
+        """The member's certificate, PEM."""
+        return self.folder / "certificate.pem"
+
+    @property
+    def authority(self) -> Path:
+        """The relay's CA certificate, PEM."""
+        return self.folder / "authority.pem"
+
+    @property
+    def trust(self) -> TrustStore:
+        """The members pinned in this profile."""
+        return TrustStore(self.folder / "trust.json")
+
+    @property
+    def last_seen(self) -> LastSeen:
+        """What this profile saw of the relay last."""
+        return LastSeen(self.folder / "seen.json")
+
+    def membership(self) -> Membership:
+        """Who this profile is.
+
+        Raises:
+            ProfileError: the profile is incomplete or of another version.
+        """
+        try:
+            document = json.loads((self.folder / "profile.json").read_text())
+            if document.pop("version") != _VERSION:
+                raise ProfileError("the profile has a version that is not known")
+            membership = Membership(**document)
+            Fingerprint.parse(membership.fingerprint)
+        except (OSError, ValueError, KeyError, TypeError):
+            raise ProfileError(
+                "the profile cannot be read", hint="restore its folder from a backup, or join again"
+            ) from None
+        return membership
+
+    def write_membership(self, membership: Membership) -> None:
+        """Records who this profile is."""
+        document = {"version": _VERSION, **asdict(membership)}
+        content = (json.dumps(document, indent=1) + "\n").encode()
+        write_atomically(self.folder / "profile.json", content)
+
+
+def profiles_folder() -> Path:
+    """Where profiles live: $SEALIFT_HOME, or the platform's configuration folder."""
+    home = os.environ.get("SEALIFT_HOME")
+    return Path(home) if home else platformdirs.user_config_path("sealift") / "profiles"
+
+
+def profile_names() -> list[str]:
+    """Names of the profiles on this machine."""
+    folder = profiles_folder()
+    if not folder.is_dir():
+        return []
+    return sorted(p.name for p in folder.iterdir() if (p / "profile.json").is_file())
+
+
+def find_profile(name: str | None = None) -> Profile:
+    """The profile of that name, of $SEALIFT_PROFILE, or the only one there is.
+
+    Raises:
+        ProfileError: there is none of that name, none at all, or several to choose from.
+    """
+    name = name or os.environ.get("SEALIFT_PROFILE")
+    names = profile_names()
+    if name is None:
+        if not names:
+            raise ProfileError(
+                "there is no profile on this machine",
+                hint="ask a relay's operator for a token and run `sealift join TOKEN`",
+            )
+        if len(names) > 1:
+            raise ProfileError(
+                "there are several profiles on this machine",
+                hint="choose one with --profile: " + ", ".join(names),
+            )
+        name = names[0]
+    if check_name(name, "a profile's name") not in names:
+        raise ProfileError(
+            "there is no profile of that name",
+            hint="profiles here: " + (", ".join(names) or "none"),
+        )
+    return Profile(profiles_folder() / name)
+
+
+@contextmanager
+def new_profile(name: str) -> Iterator[Profile]:
+    """A folder for a profile in the making, which takes its name only when the block succeeds.
+
+    Raises:
+        ProfileError: a profile of that name exists.
+    """
+    folder = profiles_folder() / check_name(name, "a profile's name")
+    _refuse_existing(folder)
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    staging = folder.with_name(f".{name}.{secrets.token_hex(4)}")
+    staging.mkdir(mode=0o700)
+    try:
+        yield Profile(staging)
+        _refuse_existing(folder)
+        staging.rename(folder)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    sync_folder(folder.parent)
+
+
+def _refuse_existing(folder: Path) -> None:
+    if folder.exists():
+        raise ProfileError(
+            "a profile of that name exists already",
+            hint="give the new one another name with --profile; nothing was changed",
+        )

@@ -1,0 +1,123 @@
+"""Arrow batches, NumPy arrays and torch tensors: views of the buffer that AES-GCM wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from sealift_protocol.errors import InvalidArgument, MalformedObject
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+MAX_COLUMNS = 100_000
+
+
+def read_batches(payload: memoryview, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The record batches of an opened shard, checked, without a copy.
+
+    The owner is authenticated, not trusted: lying offsets are refused before anybody uses them.
+
+    Raises:
+        MalformedObject: not an Arrow stream of that schema, or one that is not well-formed.
+    """
+    try:
+        # Cast to unsigned bytes is what pyarrow's buffers take; no memory is copied.
+        with pa.ipc.open_stream(pa.py_buffer(payload)) as reader:
+            if not reader.schema.equals(schema):
+                raise MalformedObject("a shard's schema is not the dataset's")
+            for batch in reader:
+                batch.validate(full=True)
+                yield batch
+    except (pa.ArrowException, OSError):
+        raise MalformedObject("a shard's payload is not a well-formed Arrow stream") from None
+
+
+def as_numpy(batch: pa.RecordBatch) -> dict[str, np.ndarray[Any, Any]]:
+    """One array a column: (rows,), or (rows, size) for fixed-size lists.
+
+    Numeric columns without nulls are views of the shard's buffer; others are converted.
+    """
+    return {
+        name: _column_as_numpy(column)
+        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+    }
+
+
+def _column_as_numpy(column: pa.Array) -> np.ndarray[Any, Any]:
+    if pa.types.is_fixed_size_list(column.type) and column.null_count == 0:
+        flat = column.flatten()
+        array = flat.to_numpy(zero_copy_only=flat.null_count == 0 and _is_numeric(flat.type))
+        return array.reshape(len(column), column.type.list_size)  # type: ignore[no-any-return]
+    zero_copy = column.null_count == 0 and _is_numeric(column.type)
+    return column.to_numpy(zero_copy_only=zero_copy)  # type: ignore[no-any-return]
+
+
+def as_torch(payload: memoryview, batch: pa.RecordBatch) -> dict[str, torch.Tensor]:
+    """One tensor a numeric column: (rows,), or (rows, size) for fixed-size lists.
+
+    Every tensor is a writable view of `payload`, the buffer that AES-GCM wrote: no copy. Columns
+    that are not numeric are left out.
+
+    Args:
+        payload: the opened shard.
+        batch: one of its batches.
+
+    Raises:
+        InvalidArgument: a numeric column has nulls, or torch is not installed.
+    """
+    torch = _import_torch()
+    base = pa.py_buffer(payload).address
+    tensors = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        values, shape = column, (len(column),)
+        if pa.types.is_fixed_size_list(column.type):
+            values, shape = column.flatten(), (len(column), column.type.list_size)
+        if not _is_numeric(values.type):
+            continue
+        if column.null_count or values.null_count:
+            raise InvalidArgument(
+                "a numeric column has nulls, which a tensor cannot show",
+                hint="iterate batches() and fill the nulls first",
+            )
+        dtype = getattr(torch, _TORCH_DTYPES[str(values.type)])
+        offset = values.buffers()[1].address - base + values.offset * (values.type.bit_width // 8)
+        if len(values) == 0:
+            tensors[name] = torch.empty(shape, dtype=dtype)
+            continue
+        tensors[name] = torch.frombuffer(
+            payload, dtype=dtype, count=len(values), offset=offset
+        ).reshape(shape)
+    return tensors
+
+
+_TORCH_DTYPES = {
+    "int8": "int8",
+    "int16": "int16",
+    "int32": "int32",
+    "int64": "int64",
+    "uint8": "uint8",
+    "uint16": "uint16",
+    "uint32": "uint32",
+    "uint64": "uint64",
+    "halffloat": "float16",
+    "float": "float32",
+    "double": "float64",
+}
+
+
+def _is_numeric(kind: pa.DataType) -> bool:
+    return str(kind) in _TORCH_DTYPES
+
+
+def _import_torch() -> Any:
+    try:
+        import torch
+    except ImportError:
+        raise InvalidArgument(
+            "torch is not installed", hint="install it with: pip install 'sealift[torch]'"
+        ) from None
+    return torch

@@ -1,0 +1,68 @@
+"""Writing an opened dataset to Parquet files: all of them, or none."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sealift.files import sync_folder
+from sealift.trainer.batches import read_batches
+from sealift.trainer.dataset import Dataset
+from sealift_protocol.errors import InvalidArgument
+
+
+def write_parquet(
+    dataset: Dataset, folder: Path, *, progress: Callable[[int], None] = lambda _: None
+) -> list[Path]:
+    """Writes one Parquet file for each shard into a new folder; returns the files.
+
+    The folder takes its name only when every shard was verified and written.
+
+    Args:
+        dataset: what to write.
+        folder: must not exist, or be empty.
+        progress: called with the number of records written so far.
+
+    Raises:
+        InvalidArgument: the folder is in the way, or its parent is missing.
+        SealiftError: the dataset could not be read; nothing is left behind.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InvalidArgument("the output folder is not empty", hint="give a new folder with --out")
+    if not folder.parent.is_dir():
+        raise InvalidArgument("the output folder's parent does not exist")
+    staging = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
+    staging.mkdir(mode=0o700)
+    try:
+        names = _write_all(dataset, staging, progress)
+        staging.replace(folder)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    sync_folder(folder.parent)
+    return [folder / name for name in names]
+
+
+def _write_all(dataset: Dataset, folder: Path, progress: Callable[[int], None]) -> list[str]:
+    names = []
+    records = 0
+    for number, shard in enumerate(dataset.shards()):
+        # The name is ours: nothing that an owner chose becomes a path.
+        name = f"part-{number:05d}.parquet"
+        with pq.ParquetWriter(folder / name, dataset.schema) as writer:
+            for batch in read_batches(shard.payload, dataset.schema):
+                writer.write_batch(batch)
+                records += batch.num_rows
+                progress(records)
+                del batch
+        names.append(name)
+        del shard
+    if not names:
+        pq.write_table(pa.table([], schema=dataset.schema), folder / "part-00000.parquet")
+        names.append("part-00000.parquet")
+    return names
