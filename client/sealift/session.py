@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 import pyarrow as pa
 
@@ -31,7 +31,7 @@ from sealift_protocol.ids import Fingerprint
 from sealift_protocol.objects import Card
 
 MAX_CLOCK_SKEW_SECONDS = 600
-Records = str | os.PathLike[str] | pa.Table | pa.RecordBatchReader | Source
+Records: TypeAlias = str | os.PathLike[str] | pa.Table | pa.RecordBatchReader | Source
 
 
 @dataclass(frozen=True, slots=True)

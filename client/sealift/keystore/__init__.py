@@ -1,0 +1,42 @@
+"""Where a member's private keys live: one file a backend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sealift.secret import Secret
+from sealift_protocol.objects import WrapSuite
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A recipient key with its private half.
+
+    Attributes:
+        key_id: 16 bytes.
+        suite: which wrap suite.
+        private: in the suite's encoding.
+        not_before: Unix seconds.
+        not_after: Unix seconds.
+    """
+
+    key_id: bytes
+    suite: WrapSuite
+    private: Secret
+    not_before: int
+    not_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Every private key of a member.
+
+    Attributes:
+        identity_seed: Ed25519 seed, 32 bytes.
+        recipient_keys: newest first.
+        tls_private_key: PKCS#8 DER.
+    """
+
+    identity_seed: Secret
+    recipient_keys: tuple[StoredKey, ...]
+    tls_private_key: Secret

@@ -1,0 +1,63 @@
+"""Where the passphrase comes from: a file descriptor, the environment, or a prompt."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+
+from sealift.secret import Secret
+from sealift_protocol.errors import InvalidArgument, KeystoreError
+
+MIN_LENGTH = 8
+_MAX_LENGTH = 4096
+
+
+def read_passphrase(*, fd: int | None, confirm: bool) -> Secret:
+    """The keystore's passphrase.
+
+    Args:
+        fd: a file descriptor to read to the first line end, or None.
+        confirm: whether a new passphrase is chosen: asked for twice at a prompt, and not short.
+
+    Raises:
+        KeystoreError: there is no way to ask, or the answers differ.
+        InvalidArgument: a new passphrase is too short.
+    """
+    text = _find(fd, confirm)
+    if confirm and len(text) < MIN_LENGTH:
+        raise InvalidArgument(
+            f"a passphrase has at least {MIN_LENGTH} characters",
+            hint="four or five random words are easy to keep and hard to guess",
+        )
+    return Secret(text.encode())
+
+
+def _find(fd: int | None, confirm: bool) -> str:
+    if fd is not None:
+        return _read_line(fd)
+    from_environment = os.environ.get("SEALIFT_PASSPHRASE")
+    if from_environment is not None:
+        return from_environment
+    if not sys.stdin.isatty():
+        raise KeystoreError(
+            "the keystore needs its passphrase and there is no terminal to ask at",
+            hint="use --passphrase-fd N, or set SEALIFT_PASSPHRASE",
+        )
+    text = getpass.getpass("passphrase of the keystore: ")
+    if confirm and getpass.getpass("the same again: ") != text:
+        raise KeystoreError("the two passphrases differ", hint="try again")
+    return text
+
+
+def _read_line(fd: int) -> str:
+    collected = b""
+    try:
+        while len(collected) < _MAX_LENGTH:
+            byte = os.read(fd, 1)
+            if byte in (b"", b"\n"):
+                break
+            collected += byte
+    except OSError:
+        raise KeystoreError("the passphrase's file descriptor cannot be read", hint="") from None
+    return collected.decode(errors="replace").rstrip("\r")
