@@ -108,10 +108,14 @@ class Relay:
         self._shards = shards_pb2_grpc.ShardsStub(self._channel)
         # Identity serializers: segments travel without a protobuf copy (sealift_protocol.framing).
         self._put = self._channel.stream_unary(
-            "/sealift.v1.Shards/Put", response_deserializer=shards_pb2.PutResponse.FromString
+            "/sealift.v1.Shards/Put",
+            request_serializer=None,
+            response_deserializer=shards_pb2.PutResponse.FromString,
         )
         self._get = self._channel.unary_stream(
-            "/sealift.v1.Shards/Get", request_serializer=shards_pb2.GetRequest.SerializeToString
+            "/sealift.v1.Shards/Get",
+            request_serializer=shards_pb2.GetRequest.SerializeToString,
+            response_deserializer=None,
         )
 
     def __enter__(self) -> Self:

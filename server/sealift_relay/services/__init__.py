@@ -1,0 +1,1 @@
+"""One file a gRPC service: check, call the store, answer."""

@@ -1,0 +1,224 @@
+"""Shards: put, get and stat, without a protobuf copy of any segment."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import grpc
+
+from sealift_protocol import framing
+from sealift_protocol.errors import (
+    ContextMismatch,
+    CorruptShard,
+    InvalidArgument,
+    MalformedObject,
+    MissingShard,
+    RelayBusy,
+)
+from sealift_protocol.ids import ID_SIZE
+from sealift_protocol.layout import (
+    TAG_SIZE,
+    ShardHead,
+    ShardHeader,
+    plaintext_size,
+    segment_count,
+    segment_digest,
+    segment_plaintext_size,
+)
+from sealift_protocol.v1 import shards_pb2
+from sealift_relay.access import require_reader, require_uploader
+from sealift_relay.clock import unix_now
+from sealift_relay.idle import IdleWatch
+from sealift_relay.log import log
+from sealift_relay.peer import calling_member
+from sealift_relay.store.blobs import Blobs
+from sealift_relay.store.metadata import Member, Metadata, StoredShard
+
+SERVICE = "sealift.v1.Shards"
+MAX_RANGES = 1024
+
+
+class Shards:
+    """The service sealift.v1.Shards."""
+
+    def __init__(self, metadata: Metadata, blobs: Blobs, idle: IdleWatch) -> None:
+        self._metadata = metadata
+        self._blobs = blobs
+        self._idle = idle
+        self._uploading: set[tuple[bytes, bytes]] = set()
+        self._lock = threading.Lock()
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """The methods, with identity serializers where segments pass."""
+        return grpc.method_handlers_generic_handler(
+            SERVICE,
+            {
+                "Put": grpc.stream_unary_rpc_method_handler(
+                    self.put, None, shards_pb2.PutResponse.SerializeToString
+                ),
+                "Get": grpc.unary_stream_rpc_method_handler(
+                    self.get, shards_pb2.GetRequest.FromString, None
+                ),
+                "Stat": grpc.unary_unary_rpc_method_handler(
+                    self.stat,
+                    shards_pb2.StatRequest.FromString,
+                    shards_pb2.StatResponse.SerializeToString,
+                ),
+            },
+        )
+
+    def put(
+        self, messages: Iterator[bytes], context: grpc.ServicerContext
+    ) -> shards_pb2.PutResponse:
+        """Stores one shard; durable when it answers, and the same again is harmless."""
+        member = calling_member(context, self._metadata)
+        watched = self._idle.watch(messages, context)
+        upload = _Upload(_read_head(watched), watched)
+        key = (upload.header.dataset_id, upload.header.shard_id)
+        require_uploader(self._metadata, key[0], member)
+        with self._lock:
+            if key in self._uploading:
+                raise RelayBusy("the same shard is being stored by another call")
+            self._uploading.add(key)
+        try:
+            head = self._store(upload, member)
+        finally:
+            with self._lock:
+                self._uploading.discard(key)
+        return shards_pb2.PutResponse(digest=head.digest)
+
+    def _store(self, upload: _Upload, member: Member) -> ShardHead:
+        dataset_id, shard_id = upload.header.dataset_id, upload.header.shard_id
+        known = self._metadata.shard(dataset_id, shard_id)
+        if known is not None:
+            for _ in upload.pieces():
+                pass
+            if upload.head().digest != known.digest:
+                raise CorruptShard("another shard of that id is stored already")
+            return known.head
+        staged = self._blobs.stage(upload.pieces())
+        head = upload.head()
+        self._blobs.publish(staged, dataset_id, shard_id)
+        # Only now, when the shard is durable, does anybody get to know of it.
+        self._metadata.add_shard(dataset_id, head, member.fingerprint, unix_now())
+        log.info("put_shard", bytes=head.stored_size)
+        return head
+
+    def get(self, request: shards_pb2.GetRequest, context: grpc.ServicerContext) -> Iterator[bytes]:
+        """Streams segment ranges, each after its shard's head."""
+        member = calling_member(context, self._metadata)
+        require_reader(self._metadata, request.dataset_id, member)
+        if not 1 <= len(request.ranges) <= MAX_RANGES:
+            raise InvalidArgument(f"a request has 1 to {MAX_RANGES} ranges")
+        wanted = [item.shard_id for item in request.ranges]
+        known = self._metadata.shards(request.dataset_id, wanted)
+        sent = 0
+        for item in request.ranges:
+            shard = known.get(item.shard_id)
+            if shard is None or not _may_see(shard, member):
+                raise MissingShard("a shard that was asked for is not stored")
+            first, last = _segment_range(item, shard.head)
+            yield _head_message(shard.head)
+            ranges = (
+                (shard.head.segment_offset(index), shard.head.sealed_segment_size(index))
+                for index in range(first, last)
+            )
+            for segment in self._blobs.read(request.dataset_id, item.shard_id, ranges):
+                sent += len(segment)
+                yield framing.segment_message(segment)
+        log.info("get_shards", bytes=sent, shards=len(request.ranges))
+
+    def stat(
+        self, request: shards_pb2.StatRequest, context: grpc.ServicerContext
+    ) -> shards_pb2.StatResponse:
+        """Says what is stored of some shards."""
+        member = calling_member(context, self._metadata)
+        require_reader(self._metadata, request.dataset_id, member)
+        if len(request.shard_ids) > MAX_RANGES:
+            raise InvalidArgument(f"a request has at most {MAX_RANGES} shard ids")
+        known = self._metadata.shards(request.dataset_id, request.shard_ids)
+        found = [(i, known[i]) for i in request.shard_ids if i in known]
+        return shards_pb2.StatResponse(
+            shards=[
+                shards_pb2.ShardStatus(
+                    shard_id=shard_id,
+                    stored_size=shard.head.stored_size,
+                    digest=shard.digest,
+                    committed=shard.committed,
+                )
+                for shard_id, shard in found
+                if _may_see(shard, member)
+            ]
+        )
+
+
+class _Upload:
+    """One shard as it arrives: every segment's size is checked before it is stored."""
+
+    def __init__(self, put_head: shards_pb2.PutHead, messages: Iterator[bytes]) -> None:
+        self.header = ShardHeader.unpack(put_head.header)
+        if len(put_head.dataset_id) != ID_SIZE or put_head.dataset_id != self.header.dataset_id:
+            raise ContextMismatch("a shard's header names another dataset than its upload")
+        self._header_bytes = put_head.header
+        self._stored_size = put_head.stored_size
+        self._plaintext_size = plaintext_size(put_head.stored_size, self.header.segment_size)
+        self._messages = messages
+        self._digests: list[bytes] = []
+
+    def pieces(self) -> Iterator[bytes | memoryview]:
+        """Header and segments, as they arrive, then the check against the owner's digest.
+
+        Raises:
+            CorruptShard: a segment is missing, too many, of the wrong size, or changed.
+        """
+        yield self._header_bytes
+        size = self.header.segment_size
+        for index in range(segment_count(self._plaintext_size, size)):
+            segment = framing.parse_put(next(self._messages, b""))
+            if not isinstance(segment, memoryview):
+                raise CorruptShard("an upload ended before its last segment")
+            expected = segment_plaintext_size(index, self._plaintext_size, size) + TAG_SIZE
+            if len(segment) != expected:
+                raise CorruptShard(f"segment {index} of an upload has the wrong size")
+            self._digests.append(segment_digest(segment))
+            yield segment
+        tail = framing.parse_put(next(self._messages, b""))
+        if isinstance(tail, memoryview) or tail.WhichOneof("part") != "tail":
+            raise CorruptShard("an upload has more segments than its size allows")
+        if next(self._messages, None) is not None:
+            raise MalformedObject("an upload goes on after its tail")
+        if tail.tail.digest != self.head().digest:
+            raise CorruptShard("an upload arrived changed")
+
+    def head(self) -> ShardHead:
+        """Header and digest list, when every piece has arrived."""
+        return ShardHead.parse(self._header_bytes, b"".join(self._digests), self._stored_size)
+
+
+def _read_head(messages: Iterator[bytes]) -> shards_pb2.PutHead:
+    message = framing.parse_put(next(messages, b""))
+    if isinstance(message, memoryview) or message.WhichOneof("part") != "head":
+        raise MalformedObject("an upload does not begin with a head")
+    return message.head
+
+
+def _head_message(head: ShardHead) -> bytes:
+    return shards_pb2.GetResponse(
+        head=shards_pb2.ShardHead(
+            header=head.header_bytes,
+            segment_digests=head.segment_digests,
+            stored_size=head.stored_size,
+        )
+    ).SerializeToString()
+
+
+def _segment_range(item: shards_pb2.SegmentRange, head: ShardHead) -> tuple[int, int]:
+    last = item.first + item.count if item.count else head.segment_count
+    if not item.first < last <= head.segment_count:
+        raise InvalidArgument("a range lies outside its shard")
+    return item.first, last
+
+
+def _may_see(shard: StoredShard, member: Member) -> bool:
+    return shard.committed or shard.uploaded_by == member.fingerprint.digest

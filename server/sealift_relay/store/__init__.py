@@ -1,0 +1,1 @@
+"""What the relay stores: blobs and metadata, each chosen by URL."""

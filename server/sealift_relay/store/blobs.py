@@ -1,0 +1,152 @@
+"""Sealed shards as objects, on local disk or in an object store, through obstore."""
+
+from __future__ import annotations
+
+import errno
+import uuid
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.store import LocalStore, from_url
+
+from sealift_protocol.errors import RelayError, RelayStorageFull
+from sealift_relay.files import sync
+
+_CHUNK = 4 << 20
+_STAGING = "staging"
+
+
+class Blobs:
+    """Durable objects, by dataset and shard.
+
+    An object is written under a staging name and takes its own only as a whole, so a broken
+    upload leaves nothing that can be read. obstore does not fsync local files; this does.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._folder: Path | None = None
+        parts = urlsplit(url)
+        if parts.scheme == "file":
+            self._folder = Path(unquote(parts.path))
+            self._store = LocalStore(self._folder, mkdir=True, automatic_cleanup=False)
+        else:
+            self._store = from_url(url)
+        # Reads ahead while a segment is sent.
+        self._readers = ThreadPoolExecutor(8, thread_name_prefix="relay-read")
+
+    def close(self) -> None:
+        """Stops reading ahead."""
+        self._readers.shutdown(wait=True, cancel_futures=True)
+
+    def stage(self, pieces: Iterable[bytes | memoryview]) -> str:
+        """Stores pieces under a staging name, which is returned.
+
+        Raises:
+            RelayStorageFull: there is no room.
+        """
+        name = f"{_STAGING}/{uuid.uuid4().hex}"
+        failure: Exception | None = None
+
+        def guarded() -> Iterator[bytes | memoryview]:
+            nonlocal failure
+            try:
+                yield from pieces
+            except Exception as error:
+                # obstore turns what an iterator raises into its own error; keep the original.
+                failure = error
+                raise
+
+        try:
+            obstore.put(self._store, name, guarded(), chunk_size=_CHUNK, max_concurrency=2)
+        except Exception as error:  # noqa: BLE001 - whatever it was, nothing may stay behind
+            self.discard(name)
+            if failure is not None:
+                raise failure from None
+            raise _storage_error(error) from None
+        return name
+
+    def publish(self, staged: str, dataset_id: bytes, shard_id: bytes) -> None:
+        """Gives a staged object its own name, durably.
+
+        Raises:
+            RelayStorageFull, RelayError: it cannot.
+        """
+        name = _name(dataset_id, shard_id)
+        try:
+            if self._folder is not None:
+                sync(self._folder / staged)
+            obstore.rename(self._store, staged, name)
+            if self._folder is not None:
+                # The object's name, and that of its folder, are entries of two folders.
+                sync((self._folder / name).parent)
+                sync(self._folder / "shards")
+        except Exception as error:  # noqa: BLE001 - whatever it was, nothing may stay behind
+            self.discard(staged)
+            raise _storage_error(error) from None
+
+    def discard(self, staged: str) -> None:
+        """Removes a staged object, if it is there."""
+        try:
+            obstore.delete(self._store, staged)
+        except (FileNotFoundError, OSError):
+            return
+
+    def discard_stale(self) -> int:
+        """Removes what broken uploads of an earlier process left; returns how many."""
+        stale = [meta["path"] for batch in obstore.list(self._store, _STAGING) for meta in batch]
+        if self._folder is not None and (self._folder / _STAGING).is_dir():
+            # Multipart leftovers have names that obstore does not list.
+            for path in (self._folder / _STAGING).iterdir():
+                path.unlink(missing_ok=True)
+            return len(stale)
+        for name in stale:
+            self.discard(name)
+        return len(stale)
+
+    def read(
+        self, dataset_id: bytes, shard_id: bytes, ranges: Iterable[tuple[int, int]]
+    ) -> Iterator[memoryview]:
+        """Yields (offset, size) ranges of an object, reading one ahead.
+
+        Raises:
+            RelayError: the object is not there or cannot be read.
+        """
+        name = _name(dataset_id, shard_id)
+
+        def fetch(start: int, size: int) -> memoryview:
+            return memoryview(obstore.get_range(self._store, name, start=start, length=size))
+
+        waiting = None
+        try:
+            for start, size in ranges:
+                following = self._readers.submit(fetch, start, size)
+                if waiting is not None:
+                    yield waiting.result()
+                waiting = following
+            if waiting is not None:
+                yield waiting.result()
+        except (OSError, obstore.exceptions.BaseError) as error:
+            raise _storage_error(error) from None
+
+    def __contains__(self, key: tuple[bytes, bytes]) -> bool:
+        try:
+            obstore.head(self._store, _name(*key))
+        except FileNotFoundError:
+            return False
+        return True
+
+
+def _name(dataset_id: bytes, shard_id: bytes) -> str:
+    return f"shards/{dataset_id.hex()}/{shard_id.hex()}"
+
+
+def _storage_error(error: Exception) -> RelayError:
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    # obstore keeps the operating system's error as text only.
+    texts = ("No space left", "os error 28", "Disk quota", "os error 122", "os error 27")
+    if full or any(text in str(error) for text in texts):
+        return RelayStorageFull("the relay's storage is full")
+    return RelayError("the relay's storage failed")
