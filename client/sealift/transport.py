@@ -135,11 +135,17 @@ class Relay:
 
     def who_am_i(self) -> directory_pb2.WhoAmIResponse:
         """Who the relay takes the caller for, and its clock."""
-        return self._unary(self._directory.WhoAmI, directory_pb2.WhoAmIRequest())
+        response: directory_pb2.WhoAmIResponse = self._unary(
+            self._directory.WhoAmI, directory_pb2.WhoAmIRequest()
+        )
+        return response
 
     def get_card(self, name: str) -> objects_pb2.Signed:
         """A member's card, unverified."""
-        return self._unary(self._directory.GetCard, directory_pb2.GetCardRequest(name=name)).card
+        response: directory_pb2.GetCardResponse = self._unary(
+            self._directory.GetCard, directory_pb2.GetCardRequest(name=name)
+        )
+        return response.card
 
     def list_datasets(self) -> list[datasets_pb2.DatasetSummary]:
         """The caller's datasets, unverified."""

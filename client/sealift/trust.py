@@ -145,7 +145,7 @@ class LastSeen:
     def seen_head(self, dataset_id: bytes) -> tuple[int, bytes] | None:
         """Number and digest of the newest commit seen of a dataset."""
         entry = self._read().get("heads", {}).get(dataset_id.hex())
-        return None if entry is None else (int(entry[0]), bytes.fromhex(entry[1]))
+        return None if entry is None else (entry[0], bytes.fromhex(entry[1]))
 
     def _advance(self, kind: str, key: str, version: int, digest: bytes, what: str) -> None:
         document = self._read()
@@ -155,10 +155,10 @@ class LastSeen:
         if seen is not None and version == seen[0] and digest.hex() != seen[1]:
             raise RollbackDetected(f"the relay serves another {what} than it did before")
         if seen is None or version > seen[0]:
-            document[kind][key] = [version, digest.hex()]
+            document[kind][key] = (version, digest.hex())
             write_atomically(self._path, json.dumps(document).encode())
 
-    def _read(self) -> dict[str, dict[str, list[int | str]]]:
+    def _read(self) -> dict[str, dict[str, tuple[int, str]]]:
         try:
             document = json.loads(self._path.read_text())
         except FileNotFoundError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import grpc
 import structlog
@@ -15,10 +15,17 @@ from sealift_protocol.status import to_status
 from sealift_relay.log import log
 
 _OURS = "/sealift.v1."
-Handler = grpc.RpcMethodHandler[Any, Any]
+# gRPC's own class is generic in its stubs only.
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
-class CallInterceptor(grpc.ServerInterceptor):  # type: ignore[misc]
+if TYPE_CHECKING:
+    _Interceptor = grpc.ServerInterceptor[Any, Any]
+else:
+    _Interceptor = grpc.ServerInterceptor
+
+
+class CallInterceptor(_Interceptor):
     """Wraps every method of the sealift.v1 services."""
 
     def __init__(self, call_seconds: int) -> None:
@@ -36,12 +43,11 @@ class CallInterceptor(grpc.ServerInterceptor):  # type: ignore[misc]
             return handler
         name = method.removeprefix(_OURS)
         make = _FACTORIES[handler.request_streaming, handler.response_streaming]
-        behaviour = handler.stream_unary or handler.unary_unary
-        if handler.response_streaming:
-            wrapped: Callable[..., Any] = self._stream(name, handler.unary_stream)
-        else:
-            wrapped = self._unary(name, behaviour)
-        made: Handler = make(wrapped, handler.request_deserializer, handler.response_serializer)
+        behaviour: Any = handler.unary_unary or handler.stream_unary or handler.unary_stream
+        wrap = self._stream if handler.response_streaming else self._unary
+        made: Handler = make(
+            wrap(name, behaviour), handler.request_deserializer, handler.response_serializer
+        )
         return made
 
     def _unary(self, name: str, behaviour: Callable[..., Any]) -> Callable[..., Any]:

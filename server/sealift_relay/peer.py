@@ -24,9 +24,9 @@ def calling_member(context: grpc.ServicerContext, metadata: Metadata) -> Member:
     Raises:
         NotAuthenticated: the certificate was not issued here, has expired, or was revoked.
     """
-    pem = context.auth_context().get("x509_pem_cert", [b""])[0]
+    pem = next(iter(context.auth_context().get("x509_pem_cert", ())), b"")
     member = None
-    if pem:
+    if isinstance(pem, bytes) and pem:
         digest = certificate_digest(x509.load_pem_x509_certificate(pem))
         member = metadata.member_of_certificate(digest, unix_now())
     if member is None:

@@ -73,7 +73,8 @@ def as_torch(payload: memoryview, batch: pa.RecordBatch) -> dict[str, torch.Tens
     base = pa.py_buffer(payload).address
     tensors = {}
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        values, shape = column, (len(column),)
+        values = column
+        shape: tuple[int, ...] = (len(column),)
         if pa.types.is_fixed_size_list(column.type):
             values, shape = column.flatten(), (len(column), column.type.list_size)
         if not _is_numeric(values.type):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import grpc
 
@@ -49,7 +50,7 @@ class Shards:
         self._uploading: set[tuple[bytes, bytes]] = set()
         self._lock = threading.Lock()
 
-    def handlers(self) -> grpc.GenericRpcHandler:
+    def handlers(self) -> grpc.GenericRpcHandler[Any, Any]:
         """The methods, with identity serializers where segments pass."""
         return grpc.method_handlers_generic_handler(
             SERVICE,

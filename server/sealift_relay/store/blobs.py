@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import obstore
-from obstore.store import LocalStore, from_url
+from obstore.store import LocalStore, ObjectStore, from_url
 
 from sealift_protocol.errors import RelayError, RelayStorageFull
 from sealift_relay.files import sync
@@ -28,6 +28,7 @@ class Blobs:
 
     def __init__(self, url: str) -> None:
         self._folder: Path | None = None
+        self._store: ObjectStore
         parts = urlsplit(url)
         if parts.scheme == "file":
             self._folder = Path(unquote(parts.path))

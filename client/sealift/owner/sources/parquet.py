@@ -55,4 +55,4 @@ class ParquetSource:
 
     def position(self) -> int:
         """Bytes of the file that the rows read so far stand for."""
-        return self.size * self._rows_read // self._rows
+        return int(self.size * self._rows_read // self._rows)
