@@ -121,10 +121,10 @@ class Shards:
                 raise MissingShard("a shard that was asked for is not stored")
             first, last = _segment_range(item, shard.head)
             yield _head_message(shard.head)
-            ranges = (
+            ranges = [
                 (shard.head.segment_offset(index), shard.head.sealed_segment_size(index))
                 for index in range(first, last)
-            )
+            ]
             for segment in self._blobs.read(request.dataset_id, item.shard_id, ranges):
                 sent += len(segment)
                 yield framing.segment_message(segment)

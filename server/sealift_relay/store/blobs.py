@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import uuid
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -14,6 +15,7 @@ from obstore.store import LocalStore, ObjectStore, from_url
 
 from sealift_protocol.errors import RelayError, RelayStorageFull
 from sealift_relay.files import sync
+from sealift_relay.store.local import DirectReader, write_durably
 
 _CHUNK = 4 << 20
 _STAGING = "staging"
@@ -23,7 +25,8 @@ class Blobs:
     """Durable objects, by dataset and shard.
 
     An object is written under a staging name and takes its own only as a whole, so a broken
-    upload leaves nothing that can be read. obstore does not fsync local files; this does.
+    upload leaves nothing that can be read. obstore does not fsync local files, so those are
+    written by `local.write_durably`; everything else goes through obstore.
     """
 
     def __init__(self, url: str) -> None:
@@ -32,7 +35,8 @@ class Blobs:
         parts = urlsplit(url)
         if parts.scheme == "file":
             self._folder = Path(unquote(parts.path))
-            self._store = LocalStore(self._folder, mkdir=True, automatic_cleanup=False)
+            (self._folder / _STAGING).mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._store = LocalStore(self._folder, automatic_cleanup=False)
         else:
             self._store = from_url(url)
         # Reads ahead while a segment is sent.
@@ -61,7 +65,10 @@ class Blobs:
                 raise
 
         try:
-            obstore.put(self._store, name, guarded(), chunk_size=_CHUNK, max_concurrency=2)
+            if self._folder is not None:
+                write_durably(self._folder / name, guarded())
+            else:
+                obstore.put(self._store, name, guarded(), chunk_size=_CHUNK, max_concurrency=2)
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing may stay behind
             self.discard(name)
             if failure is not None:
@@ -77,8 +84,6 @@ class Blobs:
         """
         name = _name(dataset_id, shard_id)
         try:
-            if self._folder is not None:
-                sync(self._folder / staged)
             obstore.rename(self._store, staged, name)
             if self._folder is not None:
                 # The object's name, and that of its folder, are entries of two folders.
@@ -108,36 +113,45 @@ class Blobs:
         return len(stale)
 
     def read(
-        self, dataset_id: bytes, shard_id: bytes, ranges: Iterable[tuple[int, int]]
+        self, dataset_id: bytes, shard_id: bytes, ranges: Sequence[tuple[int, int]]
     ) -> Iterator[memoryview]:
         """Yields (offset, size) ranges of an object, reading one ahead.
+
+        A range must be used before the next is asked for: its memory is reused after that.
 
         Raises:
             RelayError: the object is not there or cannot be read.
         """
         name = _name(dataset_id, shard_id)
-
-        def fetch(start: int, size: int) -> memoryview:
-            return memoryview(obstore.get_range(self._store, name, start=start, length=size))
-
-        waiting = None
+        ahead = None
         try:
-            for start, size in ranges:
-                following = self._readers.submit(fetch, start, size)
-                if waiting is not None:
-                    yield waiting.result()
-                waiting = following
-            if waiting is not None:
-                yield waiting.result()
+            with self._reader(name, max(size for _, size in ranges)) as fetch:
+                try:
+                    for start, size in ranges:
+                        ready, ahead = ahead, self._readers.submit(fetch, start, size)
+                        if ready is not None:
+                            yield ready.result()
+                    if ahead is not None:
+                        yield ahead.result()
+                finally:
+                    # A reader that went away must not have its file closed under a read.
+                    if ahead is not None:
+                        wait([ahead])
         except (OSError, obstore.exceptions.BaseError) as error:
             raise _storage_error(error) from None
 
-    def __contains__(self, key: tuple[bytes, bytes]) -> bool:
+    @contextmanager
+    def _reader(self, name: str, largest: int) -> Iterator[Callable[[int, int], memoryview]]:
+        if self._folder is None:
+            yield lambda start, size: memoryview(
+                obstore.get_range(self._store, name, start=start, length=size)
+            )
+            return
+        reader = DirectReader(self._folder / name, largest)
         try:
-            obstore.head(self._store, _name(*key))
-        except FileNotFoundError:
-            return False
-        return True
+            yield reader.read
+        finally:
+            reader.close()
 
 
 def _name(dataset_id: bytes, shard_id: bytes) -> str:
