@@ -1,6 +1,6 @@
 """Writes tests/vectors/shard/: good shards, and one bad file for every check that can fail.
 
-The bad files are made with this script's own arithmetic where the library would refuse to make them.
+The arithmetic is this script's own, for the library would refuse to make the bad files.
 """
 
 from __future__ import annotations
@@ -40,14 +40,23 @@ def plain(payload: bytes) -> bytes:
     return payload.ljust(total - 8, b"\0") + len(payload).to_bytes(8, "big")
 
 
-def front(magic: bytes = b"sealift1", suite: int = 1, log2: int = LOG2, reserved: bytes = bytes(6)) -> bytes:
+def front(
+    magic: bytes = b"sealift1", suite: int = 1, log2: int = LOG2, reserved: bytes = bytes(6)
+) -> bytes:
     return (
-        magic + bytes([suite, log2]) + reserved + DATASET_ID + SHARD_ID
-        + KEY_EPOCH.to_bytes(8, "big") + SALT
+        magic
+        + bytes([suite, log2])
+        + reserved
+        + DATASET_ID
+        + SHARD_ID
+        + KEY_EPOCH.to_bytes(8, "big")
+        + SALT
     )
 
 
-def seal(plaintext: bytes, header_front: bytes, *, segment: int = SEGMENT, last_flags: bool = True) -> list[bytes]:
+def seal(
+    plaintext: bytes, header_front: bytes, *, segment: int = SEGMENT, last_flags: bool = True
+) -> list[bytes]:
     """The header and the segments of a shard."""
     okm = HKDF(SHA256(), 64, salt=SALT, info=b"sealift/1 shard" + header_front).derive(EPOCH_KEY)
     cipher = AESGCM(okm[:32])
@@ -106,7 +115,9 @@ def bad_vectors() -> dict[str, dict[str, object]]:
     bad_padding = short[:-9] + b"\x01" + short[-8:]
     unpadded = stream(1003 - 8) + (1003 - 8).to_bytes(8, "big")
 
-    def resealed(name: str, expect: str, header_front: bytes, comment: str) -> tuple[str, dict[str, object]]:
+    def resealed(
+        name: str, expect: str, header_front: bytes, comment: str
+    ) -> tuple[str, dict[str, object]]:
         return name, vector(comment, expect, seal(short, header_front))
 
     made = dict(
@@ -115,7 +126,12 @@ def bad_vectors() -> dict[str, dict[str, object]]:
             resealed("bad-version", "unsupported", front(magic=b"sealift2"), "format version 2"),
             resealed("bad-suite", "unsupported", front(suite=2), "a suite that is not known"),
             resealed("bad-segment-size", "malformed", front(log2=21), "segments of 2 MiB"),
-            resealed("bad-reserved", "malformed", front(reserved=b"\0\0\0\0\0\1"), "a reserved bit is set"),
+            resealed(
+                "bad-reserved",
+                "malformed",
+                front(reserved=b"\0\0\0\0\0\1"),
+                "a reserved bit is set",
+            ),
         ]
     )
     made["bad-truncated-header"] = vector(
@@ -128,7 +144,9 @@ def bad_vectors() -> dict[str, dict[str, object]]:
         "a plaintext size that Padmé never gives", "malformed", seal(unpadded, front())
     )
     made["bad-digest-list"] = vector(
-        "the digest list lacks a segment", "malformed", base,
+        "the digest list lacks a segment",
+        "malformed",
+        base,
         segment_digests=b"".join(blake3(part).digest() for part in segments[:-1]).hex(),
     )
     made["bad-shard-digest"] = vector(
@@ -137,12 +155,18 @@ def bad_vectors() -> dict[str, dict[str, object]]:
     made["bad-dataset-id"] = vector(
         "the commit is of another dataset", "context", base, dataset_id=bytes(16).hex()
     )
-    made["bad-shard-id"] = vector("the commit names another shard", "context", base, shard_id=bytes(16).hex())
-    made["bad-key-epoch"] = vector("the commit names another key epoch", "context", base, key_epoch=4)
+    made["bad-shard-id"] = vector(
+        "the commit names another shard", "context", base, shard_id=bytes(16).hex()
+    )
+    made["bad-key-epoch"] = vector(
+        "the commit names another key epoch", "context", base, key_epoch=4
+    )
     made["bad-commitment"] = vector(
         "a bit of the key commitment is flipped", "wrong key", [flip(header, 119), *segments]
     )
-    made["bad-epoch-key"] = vector("another epoch key", "wrong key", base, epoch_key=OTHER_KEY.hex())
+    made["bad-epoch-key"] = vector(
+        "another epoch key", "wrong key", base, epoch_key=OTHER_KEY.hex()
+    )
     made["bad-segment-digest"] = {
         **vector("a segment was changed after its digest was taken", "corrupt", base),
         "shard": flip(b"".join(base), 500).hex(),
@@ -152,15 +176,21 @@ def bad_vectors() -> dict[str, dict[str, object]]:
         "shard": b"".join([header, segments[1], segments[0], *segments[2:]]).hex(),
     }
     made["bad-tag"] = vector(
-        "a tag is wrong although every digest fits", "corrupt",
+        "a tag is wrong although every digest fits",
+        "corrupt",
         [header, flip(segments[0], SEGMENT + 3), *segments[1:]],
     )
     made["bad-last-flag"] = vector(
-        "the last segment is not marked as the last", "corrupt",
+        "the last segment is not marked as the last",
+        "corrupt",
         seal(plain(stream(2 * SEGMENT)), front(), last_flags=False),
     )
-    made["bad-length"] = vector("the payload is longer than the plaintext", "corrupt", seal(bad_length, front()))
-    made["bad-padding"] = vector("a padding byte is not zero", "corrupt", seal(bad_padding, front()))
+    made["bad-length"] = vector(
+        "the payload is longer than the plaintext", "corrupt", seal(bad_length, front())
+    )
+    made["bad-padding"] = vector(
+        "a padding byte is not zero", "corrupt", seal(bad_padding, front())
+    )
     return made
 
 

@@ -1,0 +1,109 @@
+"""A real relay over real mutual TLS, and members who joined it as people do."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["SEALIFT_KEYSTORE_COST"] = "interactive"
+os.environ["SEALIFT_PASSPHRASE"] = "correct horse battery staple"
+
+import sealift_relay  # noqa: I001 - sets what gRPC reads when it is imported
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from sealift_relay.app import Relay
+from sealift_relay.ca import write_tls
+from sealift_relay.cli import _free_port, invite
+from sealift_relay.config import Config, Limits, Listen, load_config, write_config
+from sealift_relay.store.metadata import Metadata
+
+import sealift
+from click.testing import CliRunner
+from sealift.session import Session
+
+assert sealift_relay
+
+
+@dataclass
+class RunningRelay:
+    """A relay in this process, and how to invite members to it."""
+
+    folder: Path
+    config: Config
+    server: Relay
+
+    def token(self, name: str, role: str, valid_for: str = "24h") -> str:
+        done = CliRunner().invoke(
+            invite,
+            [name, "--role", role, "--valid-for", valid_for, "--dir", str(self.folder)],
+            catch_exceptions=False,
+        )
+        return done.output.strip()
+
+    def join(self, name: str, role: str, **options: object) -> Session:
+        sealift.join(self.token(name, role), _passphrase(), **options)  # type: ignore[arg-type]
+        return sealift.connect(name)
+
+    def disk(self) -> bytes:
+        """Every byte that the relay stores."""
+        files = [p for p in self.folder.rglob("*") if p.is_file()]
+        return b"\0".join(p.name.encode() + b"\0" + p.read_bytes() for p in files)
+
+
+def _passphrase() -> sealift.Secret:
+    return sealift.Secret(os.environ["SEALIFT_PASSPHRASE"].encode())
+
+
+def make_relay(folder: Path, **limits: int) -> Config:
+    folder.mkdir(parents=True)
+    write_tls(folder / "tls", ["localhost", "127.0.0.1"])
+    write_config(folder, Listen(port=_free_port(), enrolment_port=_free_port()))
+    loaded = load_config(folder, {})
+    config = Config(folder, loaded.listen, loaded.storage, Limits(**{"drain_seconds": 1, **limits}))
+    Metadata(config.storage.metadata).upgrade()
+    return config
+
+
+@pytest.fixture(autouse=True)
+def profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Profiles of this test alone."""
+    monkeypatch.setenv("SEALIFT_HOME", str(tmp_path / "profiles"))
+    monkeypatch.delenv("SEALIFT_PROFILE", raising=False)
+    return tmp_path / "profiles"
+
+
+@pytest.fixture
+def relay(tmp_path: Path) -> Iterator[RunningRelay]:
+    config = make_relay(tmp_path / "relay")
+    with Relay(config) as server:
+        yield RunningRelay(config.folder, config, server)
+
+
+@pytest.fixture
+def hospital(relay: RunningRelay) -> Iterator[Session]:
+    with relay.join("hospital", "owner") as session:
+        yield session
+
+
+@pytest.fixture
+def laboratory(relay: RunningRelay, hospital: Session) -> Iterator[Session]:
+    """A trainer; it and the hospital trust each other."""
+    with relay.join("laboratory", "trainer") as session:
+        session.trust("hospital", str(hospital.fingerprint))
+        hospital.trust("laboratory", str(session.fingerprint))
+        yield session
+
+
+@pytest.fixture
+def records() -> pa.Table:
+    return pa.table(
+        {
+            "patient": [f"canary-patient-{i:04d}" for i in range(1000)],
+            "age": pa.array(range(1000), pa.int32()),
+            "score": pa.array([i / 7 for i in range(1000)], pa.float64()),
+        }
+    )
