@@ -1,4 +1,4 @@
-"""What the benches share: a relay with two members in a temporary folder, and raw gRPC beside it."""
+"""What the benches share: a relay and two members in a temporary folder."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ def stage() -> Iterator[Stage]:
             relay.stdout.readline()
             fingerprints = {}
             for name_, role in (("owner", "owner"), ("trainer", "trainer")):
-                token = _call(
-                    environment, "sealift-relay", "invite", name_, "--role", role, "--dir", relay_folder
-                )
+                invite = ("invite", name_, "--role", role, "--dir", relay_folder)
+                token = _call(environment, "sealift-relay", *invite)
                 joined = _call(environment, "sealift", "join", token.strip(), "--json")
                 fingerprints[name_] = json.loads(joined)["fingerprint"]
             for who, other in (("owner", "trainer"), ("trainer", "owner")):
-                _call(environment, "sealift", "--profile", who, "trust", "add", other, fingerprints[other])
+                pin = ("trust", "add", other, fingerprints[other])
+                _call(environment, "sealift", "--profile", who, *pin)
             yield Stage(folder, relay, environment)
         finally:
             relay.terminate()

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from sealift.cli.output import INTERRUPTED, progress_bar, show, show_error, size
+from sealift.cli.output import INTERRUPTED, count, progress_bar, show, show_error, size
 from sealift.joining import join as join_relay
 from sealift.keystore.passphrase import read_passphrase
 from sealift.owner.push import PushProgress
@@ -200,8 +200,8 @@ def push(
             source, dataset=dataset, to=to, description=description, progress=acknowledged
         )
     show(
-        f"pushed {pushed.records:,} records ({size(pushed.payload_bytes)}) in {pushed.shards} "
-        f"shard{'' if pushed.shards == 1 else 's'} as commit {pushed.commit}",
+        f"pushed {count(pushed.records, 'record')} ({size(pushed.payload_bytes)}) in "
+        f"{count(pushed.shards, 'shard')} as commit {pushed.commit}",
         {
             "dataset_id": pushed.dataset_id.hex(),
             "commit": pushed.commit,
@@ -222,8 +222,8 @@ def ls(options: _Options, as_json: bool) -> None:
     with options.connect() as session:
         found = session.datasets()
     lines = [
-        f"{info.owner}/{info.name}  {info.records:,} records, {info.shards} shards, "
-        f"{info.commits} commits"
+        f"{info.owner}/{info.name}  {count(info.records, 'record')}, "
+        f"{count(info.shards, 'shard')}, {count(info.commits, 'commit')}"
         if info.trusted
         else f"a dataset of an owner who is not pinned:\n  {info.owner}"
         for info in found
@@ -270,7 +270,7 @@ def pull(options: _Options, dataset: str, out: Path, as_json: bool) -> None:
 
             files = write_parquet(opened, out, progress=written)
     show(
-        f"pulled {opened.num_records:,} records into {out} ({len(files)} files)",
+        f"pulled {count(opened.num_records, 'record')} into {out} ({count(len(files), 'file')})",
         {"records": opened.num_records, "files": [str(path) for path in files]},
         as_json,
     )

@@ -31,13 +31,18 @@ def show_error(error: SealiftError) -> None:
     click.echo(f"error: {what}" + (f"; hint: {error.hint}" if error.hint else ""), err=True)
 
 
-def size(count: float) -> str:
+def count(number: int, what: str) -> str:
+    """A number of things, in words that agree."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def size(number: float) -> str:
     """Bytes for people."""
     for unit in _UNITS:
-        if count < 1024 or unit == _UNITS[-1]:
+        if number < 1024 or unit == _UNITS[-1]:
             break
-        count /= 1024
-    return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        number /= 1024
+    return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
 
 
 @contextmanager

@@ -94,14 +94,14 @@ class _OpenPayload:
         self._sink = pa.FixedSizeBufferWriter(pa.py_buffer(self._buffer))
         self._writer = pa.ipc.new_stream(self._sink, schema)
         self._max_payload = max_payload
+        # The writer puts the schema before the first batch, not earlier.
+        self._schema_size = schema.serialize().size
         self.records = 0
 
     def write(self, batch: pa.RecordBatch) -> int:
         """Writes as many leading records as fit; returns how many."""
-        if self.records == 0:
-            # The schema is written with the first batch; a batch of no rows brings it forward.
-            self._writer.write_batch(batch.slice(0, 0))
-        room = self._max_payload - _END_OF_STREAM - self._sink.tell()
+        written = self._sink.tell() or self._schema_size
+        room = self._max_payload - _END_OF_STREAM - written
         rows = _rows_that_fit(batch, room)
         if rows:
             self._writer.write_batch(batch.slice(0, rows))

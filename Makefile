@@ -1,0 +1,47 @@
+# The habits of this project. `make demo` and `make test` set themselves up.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: setup demo test lint protos bench clean
+
+setup: $(VENV)/.everything  ## everything that tests, lint and benches need
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e '.[relay,demo]'
+	@touch $@
+
+$(VENV)/.everything: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e '.[relay,demo,torch,dev]'
+	@touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo  ## the main job, end to end, on real records
+	$(BIN)/python examples/demo.py
+
+test: setup  ## every test, with coverage of the modules that hold secrets
+	$(BIN)/python -m pytest --cov --cov-report=
+	$(BIN)/python -m coverage report --fail-under=100 --show-missing --include='$(SECRET_MODULES)'
+
+SECRET_MODULES := client/sealift/keyschedule.py,client/sealift/padding.py,client/sealift/sealing.py,client/sealift/opening.py,client/sealift/metadata.py,client/sealift/grants.py,client/sealift/signing.py,client/sealift/secret.py,client/sealift/suites/*,protos/sealift_protocol/layout.py,protos/sealift_protocol/signed.py,protos/sealift_protocol/objects.py,protos/sealift_protocol/history.py
+
+lint: setup  ## style, types, layers, protos
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+	$(BIN)/python protos/generate.py --check
+
+protos: setup  ## generate the Python code of the .proto files
+	$(BIN)/python protos/generate.py
+
+bench: setup  ## ratios to raw gRPC over TLS, on this machine
+	$(BIN)/python bench/transfer.py
+	$(BIN)/python bench/records.py
+
+clean:
+	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
