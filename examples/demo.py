@@ -150,11 +150,12 @@ def contains_values(content: bytes, table: pa.Table) -> bool:
         [table[name].to_numpy() for name in table.column_names if table[name].type == pa.float64()]
     )
     wanted = np.unique(values[values != 0].view(np.uint64))
-    return any(
-        np.isin(np.frombuffer(content[shift : len(content) - (len(content) - shift) % 8], np.uint64),
-                wanted).any()
-        for shift in range(min(8, len(content)))
-    )  # fmt: skip
+    for shift in range(min(8, len(content))):
+        whole = (len(content) - shift) // 8
+        words = np.frombuffer(content, np.uint64, count=whole, offset=shift)
+        if np.isin(words, wanted).any():
+            return True
+    return False
 
 
 def run(script: str, *arguments: object, quiet: bool = False) -> str:

@@ -77,8 +77,10 @@ def profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def relay(tmp_path: Path) -> Iterator[RunningRelay]:
-    config = make_relay(tmp_path / "relay")
+def relay(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RunningRelay]:
+    """A relay; a test that is marked `limits` chooses some of its limits."""
+    marker = request.node.get_closest_marker("limits")
+    config = make_relay(tmp_path / "relay", **(marker.kwargs if marker else {}))
     with Relay(config) as server:
         yield RunningRelay(config.folder, config, server)
 

@@ -138,8 +138,13 @@ class ShardSealer:
             self._digests[index] = segment_digest(sealed)
         return size
 
+    @property
+    def complete(self) -> bool:
+        """Whether every segment was sealed."""
+        return len(self._digests) == self.segment_count
+
     def head(self) -> ShardHead:
-        """Header and digest list, once every segment was sealed."""
+        """Header and digest list; only when `complete`."""
         digests = b"".join(self._digests[index] for index in range(self.segment_count))
         return ShardHead.parse(self.header.pack(), digests, self.stored_size)
 

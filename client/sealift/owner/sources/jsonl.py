@@ -12,6 +12,7 @@ import pyarrow.json as pj
 from sealift_protocol.errors import EmptySource, SourceError
 
 _BLOCK = 4 << 20
+_CHECK_LINES = 4096
 
 
 class JsonLinesSource:
@@ -33,12 +34,12 @@ class JsonLinesSource:
             raise EmptySource("the file holds no record", path=path)
         self._file = pa.OSFile(str(path), "rb")
         self.schema: pa.Schema = pa.schema([])
-        explicit = pa.schema(list(types.items())) if types else None
+        self._explicit = pa.schema(list(types.items()))
         try:
             self._reader = pj.open_json(
                 self._file,
                 read_options=pj.ReadOptions(block_size=_BLOCK, use_threads=False),
-                parse_options=pj.ParseOptions(explicit_schema=explicit),
+                parse_options=pj.ParseOptions(explicit_schema=self._explicit if types else None),
             )
             self.schema = self._reader.schema
         except pa.ArrowException as error:
@@ -67,35 +68,54 @@ class JsonLinesSource:
 
     def _explain(self, error: pa.ArrowException) -> SourceError:
         """What is wrong, found by reading again: Arrow's own text may quote a value."""
-        places = {field.name: place for place, field in enumerate(self.schema, start=1)}
+        block: list[tuple[int, bytes]] = []
         for line, text in self._objects():
-            try:
-                record = json.loads(text)
-            except ValueError:
-                return SourceError(f"line {line} is not JSON", path=self._path, line=line)
-            if not isinstance(record, dict):
-                return SourceError(f"line {line} is not an object", path=self._path, line=line)
-            if not places:
-                continue
-            if not record.keys() <= places.keys():
-                return SourceError(
-                    f"line {line} has a field that the first records do not have",
-                    path=self._path,
-                    line=line,
-                    hint="name every field with --types, or give the first record all fields",
-                )
-            if not _converts(text, self.schema):
-                return SourceError(
-                    f"line {line}: a value is not of its column's type", path=self._path, line=line
-                )
+            found = self._check_object(line, text)
+            if found is not None:
+                # A value of the wrong type on an earlier line comes first.
+                return self._find_bad_value(block) or found
+            block.append((line, text))
+            if len(block) == _CHECK_LINES:
+                found = self._find_bad_value(block)
+                if found is not None:
+                    return found
+                block.clear()
         kind = type(error).__name__
-        return SourceError(f"the JSON Lines file cannot be read ({kind})", path=self._path)
+        return self._find_bad_value(block) or SourceError(
+            f"the JSON Lines file cannot be read ({kind})", path=self._path
+        )
+
+    def _check_object(self, line: int, text: bytes) -> SourceError | None:
+        try:
+            record = json.loads(text)
+        except ValueError:
+            return SourceError(f"line {line} is not JSON", path=self._path, line=line)
+        if not isinstance(record, dict):
+            return SourceError(f"line {line} is not an object", path=self._path, line=line)
+        if len(self.schema) and not record.keys() <= set(self.schema.names):
+            return SourceError(
+                f"line {line} has a field that the first records do not have",
+                path=self._path,
+                line=line,
+                hint="name every field with --types, or give the first record all fields",
+            )
+        return None
+
+    def _find_bad_value(self, block: list[tuple[int, bytes]]) -> SourceError | None:
+        schema = self.schema if len(self.schema) else self._explicit
+        if not block or _convert([text for _, text in block], schema):
+            return None
+        line = next(line for line, text in block if not _convert([text], schema))
+        return SourceError(
+            f"line {line}: a value is not of its column's type", path=self._path, line=line
+        )
 
 
-def _converts(text: bytes, schema: pa.Schema) -> bool:
-    options = pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error")
+def _convert(lines: list[bytes], schema: pa.Schema) -> bool:
+    """Whether Arrow's JSON reader takes every line under that schema."""
+    options = pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="infer")
     try:
-        pj.read_json(pa.BufferReader(text), parse_options=options)
+        pj.read_json(pa.BufferReader(b"\n".join(lines)), parse_options=options)
     except pa.ArrowException:
         return False
     return True
