@@ -1,0 +1,204 @@
+"""The two commands as people run them: processes, exit codes, one clear line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+SCRIPTS = Path(sys.executable).parent
+
+
+def run(script: str, *arguments: object, code: int = 0, **environment: str) -> str:
+    done = subprocess.run(
+        [str(SCRIPTS / script), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == code, done.stderr
+    if code:
+        assert done.stderr.startswith("error: ")
+        assert done.stderr.count("\n") == 1
+        assert "Traceback" not in done.stderr
+        return done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
+    folder = tmp_path / "relay"
+    run("sealift-relay", "init", folder, "--port", 0, "--enrolment-port", 0)
+    with (tmp_path / "relay.log").open("w") as log:
+        process = subprocess.Popen(
+            [SCRIPTS / "sealift-relay", "serve", folder],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("relay ready on localhost:")
+    yield folder, process
+    process.kill()
+    process.wait()
+
+
+def test_the_first_ten_minutes_of_everybody(served, tmp_path: Path) -> None:
+    folder, process = served
+    fingerprints = {}
+    for name, role in (("hospital", "owner"), ("laboratory", "trainer")):
+        token = run("sealift-relay", "invite", name, "--role", role, "--dir", folder).strip()
+        joined = run("sealift", "join", token)
+        assert f"joined as {name} ({role})" in joined
+        shown = json.loads(run("sealift", "--profile", name, "identity", "--json"))
+        fingerprints[name] = shown["fingerprint"]
+        assert fingerprints[name] in joined
+    assert run("sealift", "profiles").split() == ["hospital", "laboratory"]
+    for name, other in (("hospital", "laboratory"), ("laboratory", "hospital")):
+        spoken = fingerprints[other].upper().split("-")
+        run("sealift", "--profile", name, "trust", "add", other, *spoken)
+        assert other in run("sealift", "--profile", name, "trust", "ls")
+
+    table = pa.table({"a": range(1000), "b": ["x"] * 1000})
+    pq.write_table(table, tmp_path / "records.parquet")
+    push = ("--profile", "hospital", "push")
+    line = run(
+        "sealift", *push, tmp_path / "records.parquet", "--dataset", "study", "--to", "laboratory"
+    )
+    assert line.startswith("pushed 1,000 records (")
+    assert line.count("\n") == 1
+    trainer = ("--profile", "laboratory")
+    assert run("sealift", *trainer, "ls") == ("hospital/study  1,000 records, 1 shard, 1 commit\n")
+    out = tmp_path / "out"
+    pulled = json.loads(run("sealift", *trainer, "pull", "hospital/study", "--out", out, "--json"))
+    assert pulled["records"] == 1000
+    assert pq.read_table(out).equals(table)
+
+    # The commonest mistakes, each one line and its own exit code.
+    (tmp_path / "bad.csv").write_text("a,b\n1,x\n2\n")
+    error = run("sealift", *push, tmp_path / "bad.csv", "--dataset", "study", code=3)
+    assert f"{tmp_path / 'bad.csv'}: line 3 has 1 columns where the header has 2; hint: " in error
+    (tmp_path / "other.csv").write_text("z\n1\n")
+    assert "columns" in run("sealift", *push, tmp_path / "other.csv", "--dataset", "study", code=3)
+    good = tmp_path / "records.parquet"
+    assert "pinned" in run("sealift", *push, good, "--dataset", "s", "--to", "nobody", code=4)
+    denied = run("sealift", *trainer, "pull", "hospital/no", "--out", tmp_path / "no", code=5)
+    assert "no such dataset" in denied
+    assert "role" in run("sealift", *trainer, "push", good, "--dataset", "s", code=5)
+    assert "passphrase" in run("sealift", *trainer, "ls", code=7, SEALIFT_PASSPHRASE="wrong one")
+    assert "several" in run("sealift", "ls", code=7)
+    assert "no profile of that name" in run("sealift", "--profile", "who", "ls", code=7)
+    assert "not empty" in run("sealift", *trainer, "pull", "hospital/study", "--out", out, code=2)
+    assert "fingerprint" in run("sealift", *trainer, "trust", "add", "x", "abcd", code=2)
+    assert "once" in run("sealift", "--profile", "again", "join", token, code=5)
+    assert "whole enrolment token" in run("sealift", "join", "nonsense", code=2)
+
+    members = run("sealift-relay", "members", "--dir", folder)
+    assert fingerprints["hospital"] in members
+    run("sealift-relay", "revoke", "laboratory", "--dir", folder)
+    assert "certificate" in run("sealift", *trainer, "ls", code=5)
+    assert "(revoked)" in run("sealift-relay", "members", "--dir", folder)
+
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 0
+    events = [json.loads(line) for line in (tmp_path / "relay.log").read_text().splitlines()]
+    assert events[0]["event"] == "start_relay"
+    assert events[-1]["event"] == "stop_relay"
+    assert all("request_id" in event for event in events[1:-1])
+    log = (tmp_path / "relay.log").read_text()
+    for name in ("study", "hospital", "laboratory", "records.parquet"):
+        assert name not in log
+    error = run("sealift", "--profile", "hospital", "ls", code=6)
+    assert "nobody answers" in error
+
+
+def test_a_passphrase_comes_by_file_descriptor(served) -> None:
+    folder, _ = served
+    token = run("sealift-relay", "invite", "hospital", "--role", "owner", "--dir", folder).strip()
+
+    def with_fd(passphrase: bytes, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        reader, writer = os.pipe()
+        os.write(writer, passphrase + b"\n")
+        os.close(writer)
+        environment = {k: v for k, v in os.environ.items() if k != "SEALIFT_PASSPHRASE"}
+        command = [str(SCRIPTS / "sealift"), "--passphrase-fd", str(reader), *arguments]
+        done = subprocess.run(
+            command, pass_fds=[reader], env=environment, capture_output=True, check=False
+        )
+        os.close(reader)
+        return done
+
+    assert with_fd(b"short", "join", token).returncode == 2
+    assert with_fd(b"long enough", "join", token).returncode == 0
+    assert with_fd(b"long enough", "ls").stdout == b"no datasets\n"
+    assert with_fd(b"another one", "ls").returncode == 7
+
+
+def test_without_a_terminal_the_ways_to_give_a_passphrase_are_named(tmp_path: Path) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "SEALIFT_PASSPHRASE"}
+    done = subprocess.run(
+        [SCRIPTS / "sealift", "join", "sealift-join-1.x"],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 7
+    assert "--passphrase-fd" in done.stderr
+    assert "SEALIFT_PASSPHRASE" in done.stderr
+
+
+def test_ctrl_c_during_a_push_shows_nothing(served, tmp_path: Path) -> None:
+    folder, _ = served
+    token = run("sealift-relay", "invite", "hospital", "--role", "owner", "--dir", folder).strip()
+    run("sealift", "join", token)
+    path = tmp_path / "records.csv"
+    path.write_text("a,b,c,d\n" + "1,2,3,4\n" * 8_000_000)
+    push = subprocess.Popen(
+        [SCRIPTS / "sealift", "push", path, "--dataset", "study"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 30
+    while not list((folder / "blobs").rglob("*/*")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    push.send_signal(signal.SIGINT)
+    _, errors = push.communicate(timeout=60)
+    assert push.returncode == 130
+    # click ends the line on which the terminal showed ^C.
+    assert errors.strip() == "interrupted; nothing of this command became visible"
+    assert run("sealift", "ls") == "no datasets\n"
+
+
+def test_a_relay_is_not_made_over_another_one(served) -> None:
+    folder, _ = served
+    assert "not empty" in run("sealift-relay", "init", folder, code=2)
+    assert "cannot be used" in run("sealift-relay", "serve", folder, code=2).splitlines()[-1]
+    assert "taken" not in run("sealift-relay", "members", "--dir", folder)
+    assert "member of that name" in run("sealift-relay", "revoke", "x", "--dir", folder, code=5)
+
+
+def test_health_and_reflection_answer_members(relay, hospital) -> None:
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+    from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+        ProtoReflectionDescriptorDatabase,
+    )
+
+    channel: grpc.Channel = hospital._relay._channel
+    health = health_pb2_grpc.HealthStub(channel)
+    answer = health.Check(health_pb2.HealthCheckRequest(service="sealift.v1.Shards"), timeout=5)
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    services = set(ProtoReflectionDescriptorDatabase(channel).get_services())
+    assert {"sealift.v1.Shards", "sealift.v1.Datasets", "sealift.v1.Directory"} <= services
