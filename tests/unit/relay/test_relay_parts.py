@@ -283,3 +283,23 @@ def test_acknowledged_metadata_survives_a_power_cut(tmp_path: Path) -> None:
 def test_a_name_that_is_taken_gets_no_second_invitation(relay, hospital) -> None:
     with pytest.raises(Conflict):
         relay.server._metadata.add_invite(b"x" * 32, Invite("hospital", "owner", 1 << 40))
+
+
+def test_the_commands_for_ones_own_ca_make_a_certificate_that_serves(tmp_path: Path) -> None:
+    import re
+    import subprocess
+
+    from sealift_relay.ca import write_tls
+    from sealift_relay.files import write_private
+
+    readme = (Path(__file__).parents[3] / "certs/README.md").read_text()
+    [commands] = re.findall(r"^```sh\n(.*?)^```", readme, re.M | re.S)
+    write_tls(tmp_path / "tls", ["localhost"])
+    subprocess.run(
+        ["bash", "-euc", commands], cwd=tmp_path / "tls", check=True, capture_output=True
+    )
+    server = x509.load_pem_x509_certificate((tmp_path / "tls/server.pem").read_bytes())
+    server.verify_directly_issued_by(load_authority(tmp_path / "tls").certificate)
+    assert isinstance(server.public_key(), ec.EllipticCurvePublicKey)
+    with pytest.raises(FileExistsError):
+        write_private(tmp_path / "tls/ca.key", b"never overwritten")
