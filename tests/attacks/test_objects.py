@@ -307,6 +307,27 @@ def test_a11_a_grant_with_another_suite_than_its_key_is_refused() -> None:
         unwrap(downgraded)
 
 
+def test_a09_a_grant_to_a_key_that_is_not_held_is_refused() -> None:
+    with pytest.raises(WrongKey):
+        open_grant(
+            grant(),
+            {},
+            dataset_id=DATASET,
+            owner=OWNER.fingerprint,
+            recipient=TRAINER.fingerprint,
+            time=NOW + 1,
+        )
+
+
+@pytest.mark.parametrize("field", ["signer", "signature"])
+def test_a01_a_signature_of_another_size_is_refused(field: str) -> None:
+    for content in (b"", b"x", bytes(65)):
+        signed = card()
+        setattr(signed, field, content)
+        with pytest.raises(MalformedObject):
+            verify_card(signed)
+
+
 def test_a27_a_key_id_that_is_not_the_keys_own_is_refused() -> None:
     with pytest.raises(ContextMismatch):
         verify_card(card(recipient_keys=[replace(recipient_key(), key_id=b"i" * 16)]))
