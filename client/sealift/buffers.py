@@ -84,6 +84,9 @@ def _allocate(size: int) -> mmap.mmap:
     if hasattr(mmap, "MADV_DONTDUMP"):
         # Plaintext stays out of core dumps.
         buffer.madvise(mmap.MADV_DONTDUMP)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        # 64 MiB are 32 page faults then, not 16,384.
+        buffer.madvise(mmap.MADV_HUGEPAGE)
     return buffer
 
 

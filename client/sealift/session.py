@@ -26,6 +26,7 @@ from sealift.signing import Identity
 from sealift.suites import PrivateKey, load_private_key
 from sealift.trainer.dataset import Dataset
 from sealift.transport import Relay, RelayClient
+from sealift_protocol.allocator import keep_freed_memory
 from sealift_protocol.errors import AccessDenied, ClockSkew, InvalidArgument
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.objects import Card
@@ -234,6 +235,7 @@ def connect(
         ProfileError: there is no such profile.
         WrongPassphrase: the passphrase does not open its keystore.
     """
+    keep_freed_memory()
     found = find_profile(profile)
     membership = found.membership()
     if passphrase is None:

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 import click
 
+from sealift_protocol.allocator import keep_freed_memory
 from sealift_protocol.errors import InvalidArgument, SealiftError, UnknownMember
 from sealift_protocol.ids import check_name
 from sealift_protocol.v1 import objects_pb2
@@ -93,6 +94,7 @@ def init(folder: Path, hosts: tuple[str, ...], bind: str, port: int, enrolment_p
 def serve(folder: Path) -> None:
     """Run the relay in DIR until SIGTERM or Ctrl-C, then let calls finish."""
     configure_log()
+    keep_freed_memory()
     config = load_config(folder)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,0 +1,23 @@
+"""Keeps the C allocator from giving memory back between two messages.
+
+Every message on the wire is a fresh megabyte. By default glibc returns it to the system when it is
+freed and faults it in again for the next one, which cost a fifth of the throughput where it was
+measured.
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+_KEPT_BYTES = 64 << 20
+_LARGE_BYTES = 8 << 20
+
+
+def keep_freed_memory() -> None:
+    """Lets glibc keep up to 64 MiB of freed memory; does nothing with other C libraries."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
