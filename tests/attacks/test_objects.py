@@ -136,7 +136,10 @@ def test_a01_any_flipped_bit_of_a_signed_object_is_refused(kind: str) -> None:
 def test_a04_a_substituted_card_is_caught_by_name_and_nothing_is_wrapped(
     hospital: Session, laboratory: Session, lying_to_hospital, records: pa.Table
 ) -> None:
-    lying_to_hospital.lies["get_card"] = lambda _: card(STRANGER)
+    def substitute(honest: objects_pb2.Signed) -> objects_pb2.Signed:
+        return card(STRANGER) if verify_card(honest).name == "laboratory" else honest
+
+    lying_to_hospital.lies["get_card"] = substitute
     calls: list[object] = []
     lying_to_hospital.lies["append"] = calls.append
     with pytest.raises(FingerprintMismatch):
@@ -245,6 +248,7 @@ def test_a09_an_expired_grant_is_refused() -> None:
         {"not_after": NOW + 9_999},
         {"purpose": "another"},
         {"owner": STRANGER.fingerprint},
+        {"recipient": STRANGER.fingerprint},
     ],
 )
 def test_a09_terms_that_were_signed_anew_do_not_open_the_wrap(change) -> None:
