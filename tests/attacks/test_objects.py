@@ -257,7 +257,12 @@ def test_a09_terms_that_were_signed_anew_do_not_open_the_wrap(change) -> None:
     forged = replace(original, terms=replace(original.terms, **change))
     forged = replace(forged, signer=forged.terms.owner)
     with pytest.raises(WrongKey):
-        unwrap(forged, dataset_id=forged.terms.dataset_id, owner=forged.terms.owner, time=NOW + 1)
+        unwrap(
+            forged,
+            dataset_id=forged.terms.dataset_id,
+            owner=forged.terms.owner,
+            recipient=forged.terms.recipient,
+        )
 
 
 def test_a09_a_grant_that_another_signed_in_the_owners_name_is_refused() -> None:

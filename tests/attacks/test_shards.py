@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 import pytest
 
+from sealift.keyschedule import derive_shard_key
 from sealift.opening import ShardOpener, open_shard_into
-from sealift.sealing import ShardContext, ShardSealer, seal_shard
+from sealift.sealing import ShardContext, ShardSealer, seal_shard, segment_nonce
 from sealift.secret import Secret
 from sealift.session import Session
 from sealift_protocol import framing
@@ -22,7 +23,7 @@ from sealift_protocol.errors import (
     VerificationError,
     WrongKey,
 )
-from sealift_protocol.layout import HEADER_SIZE, ShardHead, padme, segment_digest
+from sealift_protocol.layout import COMMITMENT_SIZE, HEADER_SIZE, ShardHead, padme, segment_digest
 from sealift_protocol.v1 import shards_pb2
 
 KEY = Secret(b"k" * 32)
@@ -271,6 +272,18 @@ def test_a20_a_co_recipient_with_the_epoch_key_cannot_forge_a_shard(
 
     lying_relay.lies["get_segments"] = lie
     refuse(laboratory, CorruptShard)
+
+
+def test_a20_a_segment_under_the_owners_very_key_is_refused() -> None:
+    # A co-recipient derives the shard's key, keeps the signed head and replaces one segment.
+    data, head = small_shard()
+    bound = data[: HEADER_SIZE - COMMITMENT_SIZE]
+    cipher, _ = derive_shard_key(KEY, head.header.salt, bound)
+    forged = cipher.encrypt(segment_nonce(0, last=False), b"forged!!" * 512, None)
+    start = head.segment_offset(0)
+    changed = data[:start] + forged + data[start + len(forged) :]
+    assert len(changed) == len(data)
+    assert set(try_open(changed, head, head.digest)) <= {0, UNTOUCHED}
 
 
 def test_a33_a_shard_sealed_again_has_another_key() -> None:
