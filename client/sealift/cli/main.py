@@ -263,10 +263,10 @@ def pull(options: _Options, dataset: str, out: Path, as_json: bool) -> None:
         done = 0
         with progress_bar("pulling", lambda: opened.num_records, lambda: done) as update:
 
-            def written(records: int) -> None:
+            def written(records: int, size: int) -> None:
                 nonlocal done
                 done = records
-                update(records, 0)
+                update(records, size)
 
             files = write_parquet(opened, out, progress=written)
     show(

@@ -17,7 +17,10 @@ from sealift_protocol.errors import InvalidArgument
 
 
 def write_parquet(
-    dataset: Dataset, folder: Path, *, progress: Callable[[int], None] = lambda _: None
+    dataset: Dataset,
+    folder: Path,
+    *,
+    progress: Callable[[int, int], None] = lambda _records, _bytes: None,
 ) -> list[Path]:
     """Writes one Parquet file for each shard into a new folder; returns the files.
 
@@ -26,7 +29,7 @@ def write_parquet(
     Args:
         dataset: what to write.
         folder: must not exist, or be empty.
-        progress: called with the number of records written so far.
+        progress: called with the records and bytes in memory that were written so far.
 
     Raises:
         InvalidArgument: the folder is in the way, or its parent is missing.
@@ -48,9 +51,9 @@ def write_parquet(
     return [folder / name for name in names]
 
 
-def _write_all(dataset: Dataset, folder: Path, progress: Callable[[int], None]) -> list[str]:
+def _write_all(dataset: Dataset, folder: Path, progress: Callable[[int, int], None]) -> list[str]:
     names = []
-    records = 0
+    records = size = 0
     for number, shard in enumerate(dataset.shards()):
         # The name is ours: nothing that an owner chose becomes a path.
         name = f"part-{number:05d}.parquet"
@@ -58,7 +61,8 @@ def _write_all(dataset: Dataset, folder: Path, progress: Callable[[int], None]) 
             for batch in read_batches(shard.payload, dataset.schema):
                 writer.write_batch(batch)
                 records += batch.num_rows
-                progress(records)
+                size += batch.nbytes
+                progress(records, size)
                 del batch
         names.append(name)
         del shard

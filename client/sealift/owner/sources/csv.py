@@ -11,14 +11,15 @@ import pyarrow.csv as pc
 
 from sealift_protocol.errors import EmptySource, InvalidArgument, SourceError
 
-_BLOCK = 4 << 20
+# Arrow reads some 32 blocks ahead.
+_BLOCK = 1 << 20
 _CHECK_ROWS = 4096
 
 
 class CsvSource:
     """One CSV file with a header line.
 
-    Types are inferred from the first 4 MiB unless they are given.
+    Types are inferred from the first MiB unless they are given.
     """
 
     def __init__(self, path: Path, types: Mapping[str, pa.DataType], delimiter: str) -> None:

@@ -11,14 +11,15 @@ import pyarrow.json as pj
 
 from sealift_protocol.errors import EmptySource, SourceError
 
-_BLOCK = 4 << 20
+# Arrow reads some 32 blocks ahead.
+_BLOCK = 1 << 20
 _CHECK_LINES = 4096
 
 
 class JsonLinesSource:
     """One file with a JSON object on each line.
 
-    Columns and types are inferred from the first 4 MiB unless they are given.
+    Columns and types are inferred from the first MiB unless they are given.
     """
 
     def __init__(self, path: Path, types: Mapping[str, pa.DataType]) -> None:

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 
 from sealift_protocol.errors import EmptySource, SourceError
 
-_BATCH_ROWS = 65_536
+_BATCH_ROWS = 16_384
+_READ_BUFFER = 64 << 10
 
 
 class ParquetSource:
@@ -27,7 +28,7 @@ class ParquetSource:
         self.size = path.stat().st_size
         try:
             # Columns are read in slices, not whole chunks: a row group may be gigabytes.
-            self._file = pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
+            self._file = pq.ParquetFile(path, buffer_size=_READ_BUFFER, pre_buffer=False)
             self.schema: pa.Schema = self._file.schema_arrow
         except (pa.ArrowException, OSError):
             raise SourceError(
