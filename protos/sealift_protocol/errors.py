@@ -148,6 +148,27 @@ class RollbackDetected(VerificationError):
     """The relay serves something older, or other, than it served this client before."""
 
 
+class LogInvalid(VerificationError):
+    """The relay's log, or a proof out of it, is not what its key signed or this client saw."""
+
+
+class NotInLog(VerificationError):
+    """An object that the relay serves, or should have logged, is not in its log."""
+
+
+class WitnessesMissing(VerificationError):
+    """Fewer witnesses than this profile requires have cosigned the relay's checkpoint."""
+
+    default_hint = (
+        "a witness may be down: try again later; if it stays, the relay may show its members "
+        "different logs: ask the witnesses' operators"
+    )
+
+
+class DisclosureMissing(VerificationError):
+    """A dataset's account has a gap, or a line that nobody signed."""
+
+
 class ContextMismatch(VerificationError):
     """A valid object, but of another dataset, shard, key epoch or recipient."""
 
@@ -188,10 +209,34 @@ class RelayUntrusted(TrustError):
     default_hint = "you may be talking to an impostor; compare the CA fingerprint with the operator"
 
 
+class IdentityRevoked(TrustError):
+    """The member has declared this identity void."""
+
+    default_hint = "ask the member for the fingerprint of a new identity, by phone or on paper"
+
+
+class CardExpired(TrustError):
+    """The member's card, or every key on it, is past its date, or not valid yet."""
+
+    default_hint = "ask the member to run `sealift key rotate`, which publishes a new card"
+
+
+class EndorsementExpired(NotTrusted):
+    """An organisation vouched for the member, but does not any more."""
+
+    default_hint = "ask the organisation to run `sealift endorse NAME` again, or pin the member"
+
+
 class AlreadyTrusted(TrustError):
     """Another fingerprint is pinned under that name already."""
 
     default_hint = "if the member really has a new identity, run `sealift trust remove NAME` first"
+
+
+class ProbeUnanswered(SealiftError):
+    """A recipient has not shown that it can open what is sealed to it."""
+
+    exit_code = 6
 
 
 class WrongKey(SealiftError):
@@ -247,6 +292,54 @@ class GrantExpired(AccessDenied):
     default_hint = "ask the owner for a new grant"
 
 
+class GrantRevoked(AccessDenied):
+    """The dataset's history says that the grant has ended."""
+
+    reason = "GRANT_REVOKED"
+    default_hint = "ask the owner whether this was meant, and for a new grant"
+
+
+class KeyRotated(AccessDenied):
+    """A grant is for a key that its recipient has rotated away."""
+
+    reason = "KEY_ROTATED"
+    default_hint = "run the command again: it uses the recipient's newest card"
+
+
+class DatasetDeleted(AccessDenied):
+    """The owner has deleted the dataset."""
+
+    reason = "DATASET_DELETED"
+    default_hint = "its records are gone from the relay; purge copies that you still have"
+
+
+class DisclosureRequired(SealiftError):
+    """Shards were asked for without a disclosure that covers them."""
+
+    exit_code = 5
+    reason = "DISCLOSURE_REQUIRED"
+    status = grpc.StatusCode.FAILED_PRECONDITION
+    default_hint = "open the dataset again, which signs a new disclosure"
+
+
+class QuotaExceeded(SealiftError):
+    """The member stores, or asks for, more than the operator allows."""
+
+    exit_code = 5
+    reason = "QUOTA_EXCEEDED"
+    status = grpc.StatusCode.RESOURCE_EXHAUSTED
+    default_hint = "ask the relay's operator for a larger quota; `sealift doctor` shows yours"
+
+
+class MemberSuspended(SealiftError):
+    """The operator has suspended the member for now."""
+
+    exit_code = 5
+    reason = "MEMBER_SUSPENDED"
+    status = grpc.StatusCode.PERMISSION_DENIED
+    default_hint = "ask the relay's operator; nothing of yours was deleted"
+
+
 class NotAuthenticated(SealiftError):
     """The relay does not accept this client's certificate."""
 
@@ -287,6 +380,13 @@ class Conflict(SealiftError):
     reason = "CONFLICT"
     status = grpc.StatusCode.ABORTED
     default_hint = "run the command again"
+
+
+class KeyEpochMoved(Conflict):
+    """The dataset was rotated to a new key epoch while records were sealed under the old one."""
+
+    reason = "KEY_EPOCH_MOVED"
+    default_hint = "run the command again; it seals under the new key epoch"
 
 
 class MissingShard(SealiftError):
@@ -340,6 +440,13 @@ class RelayBusy(RelayError):
     reason = "RELAY_BUSY"
     status = grpc.StatusCode.RESOURCE_EXHAUSTED
     default_hint = "wait a little and try again"
+
+
+class LogDamaged(RelayError):
+    """The relay's log on disk is not the one that it signed."""
+
+    reason = "LOG_DAMAGED"
+    default_hint = "restore the newest backup of the relay's database; do not serve from this one"
 
 
 class RelayStorageFull(RelayError):

@@ -2,32 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from sealift_protocol.errors import ContextMismatch, HistoryInvalid, WrongSigner
+from sealift_protocol.errors import (
+    ContextMismatch,
+    DatasetDeleted,
+    HistoryInvalid,
+    KeyEpochMoved,
+    WrongSigner,
+)
 from sealift_protocol.ids import Fingerprint
-from sealift_protocol.objects import Commit, ShardEntry, verify_commit
+from sealift_protocol.objects import (
+    Commit,
+    Genesis,
+    GrantEntry,
+    ShardEntry,
+    Snapshot,
+    SnapshotPage,
+    verify_commit,
+)
 from sealift_protocol.v1 import objects_pb2
 
 
 class History:
-    """The verified history of one dataset.
+    """The verified history of one dataset, from commit 0 or from a snapshot on.
 
     Nothing is read from disk or network; a commit that does not fit changes nothing.
 
     Attributes:
         dataset_id: which dataset this is (16 bytes).
-        owner: the fingerprint that the caller trusts as its owner.
-        commits: the verified commits, from 0 on.
+        trusted: fingerprints that the caller trusts as its owner's, past and present.
+        commits: the verified commits since the beginning or the snapshot.
+        genesis: whose dataset it is.
+        owner: the owner now.
+        co_owners: who may append beside the owner now.
         shards: live shards in dataset order, by shard id.
+        grants: grants in force, by digest.
+        grantors: who granted them, where the history at hand says so.
+        key_epoch: what the next shards are sealed under.
+        last_snapshot: number of the newest commit with a snapshot; -1 if there is none.
     """
 
-    def __init__(self, dataset_id: bytes, owner: Fingerprint) -> None:
+    def __init__(self, dataset_id: bytes, trusted: Fingerprint | Collection[Fingerprint]) -> None:
         self.dataset_id = dataset_id
-        self.owner = owner
+        self.trusted = frozenset({trusted} if isinstance(trusted, Fingerprint) else trusted)
         self.commits: list[Commit] = []
         self.shards: dict[bytes, ShardEntry] = {}
-        self._authors = frozenset({owner})
+        self.grants: dict[bytes, GrantEntry] = {}
+        self.grantors: dict[bytes, Fingerprint] = {}
+        self.key_epoch = 0
+        self.last_snapshot = -1
+        self._genesis: Genesis | None = None
+        self._owner: Fingerprint | None = None
+        self.co_owners: frozenset[Fingerprint] = frozenset()
         self._ever_added: set[bytes] = set()
 
     @property
@@ -40,6 +67,78 @@ class History:
         if not self.commits:
             raise HistoryInvalid("the dataset's history is empty")
         return self.commits[-1]
+
+    @property
+    def genesis(self) -> Genesis:
+        """Whose dataset it is.
+
+        Raises:
+            HistoryInvalid: nothing was verified yet.
+        """
+        if self._genesis is None:
+            raise HistoryInvalid("the dataset's history is empty")
+        return self._genesis
+
+    @property
+    def owner(self) -> Fingerprint:
+        """The owner now.
+
+        Raises:
+            HistoryInvalid: nothing was verified yet.
+        """
+        if self._owner is None:
+            raise HistoryInvalid("the dataset's history is empty")
+        return self._owner
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the dataset has ended."""
+        return bool(self.commits) and self.commits[-1].deletion
+
+    def is_author(self, fingerprint: Fingerprint) -> bool:
+        """Whether somebody may append now."""
+        return fingerprint == self._owner or fingerprint in self.co_owners
+
+    def grants_of(self, recipient: Fingerprint) -> list[GrantEntry]:
+        """A recipient's grants in force, in order of key epoch."""
+        found = [entry for entry in self.grants.values() if entry.recipient == recipient]
+        return sorted(found, key=lambda entry: entry.key_epoch)
+
+    def recipients(self) -> list[Fingerprint]:
+        """Everybody with a grant in force, in the order of their first."""
+        return list(dict.fromkeys(entry.recipient for entry in self.grants.values()))
+
+    def begin(self, commit: Commit, pages: Iterable[SnapshotPage]) -> None:
+        """Begins with a snapshot instead of commit 0.
+
+        Args:
+            commit: verified; carries a snapshot.
+            pages: those that the snapshot names, in order, their digests checked.
+
+        Raises:
+            WrongSigner: it is not the trusted owner's.
+            HistoryInvalid, ContextMismatch: it is no snapshot of this dataset.
+        """
+        snapshot = commit.snapshot
+        if self.commits or snapshot is None:
+            raise HistoryInvalid("a history begins with commit 0 or with one snapshot")
+        if commit.dataset_id != self.dataset_id:
+            raise ContextMismatch("a commit belongs to another dataset")
+        if not {snapshot.genesis.owner, snapshot.owner, commit.signer} <= self.trusted:
+            raise WrongSigner("a snapshot is not signed by the dataset's owner")
+        if commit.signer != snapshot.owner:
+            raise WrongSigner("a snapshot is not signed by the owner that it names")
+        shards = [entry for page in pages for entry in page.shards]
+        self.shards = {entry.shard_id: entry for entry in shards}
+        if len(self.shards) != len(shards):
+            raise HistoryInvalid("a snapshot lists a shard twice")
+        self.grants = {entry.digest: entry for entry in snapshot.grants}
+        self.co_owners = frozenset(snapshot.co_owners)
+        self.key_epoch = commit.key_epoch
+        self.last_snapshot = commit.number
+        self._genesis, self._owner = snapshot.genesis, snapshot.owner
+        self._ever_added = set(self.shards)
+        self.commits.append(commit)
 
     def extend(self, signed_commits: Iterable[objects_pb2.Signed]) -> None:
         """Verifies and appends commits.
@@ -56,37 +155,87 @@ class History:
 
         Raises:
             ContextMismatch: it belongs to another dataset.
-            WrongSigner: its author may not write here.
-            HistoryInvalid: a gap, a fork, or shards that do not fit.
+            WrongSigner: its author may not write here, or not this.
+            HistoryInvalid: a gap, a fork, shards or a snapshot that do not fit.
+            DatasetDeleted: the dataset ended before it.
+            KeyEpochMoved: its shards are sealed under another key epoch than is current.
         """
-        if commit.dataset_id != self.dataset_id:
-            raise ContextMismatch("a commit belongs to another dataset")
-        if commit.number != len(self.commits):
-            raise HistoryInvalid(
-                f"commit {commit.number} came where {len(self.commits)} was expected"
-            )
-        if self.commits and commit.parent != self.commits[-1].digest:
-            raise HistoryInvalid(f"commit {commit.number} does not follow the one before it")
-        if commit.genesis is not None and commit.genesis.owner != self.owner:
-            raise WrongSigner("the dataset belongs to somebody else")
-        authors = self._authors
+        self._check_place(commit)
         if commit.genesis is not None:
-            authors = authors | set(commit.genesis.co_owners)
-        if commit.signer not in authors:
-            raise WrongSigner(f"commit {commit.number} is signed by somebody who may not write")
+            if commit.genesis.owner not in self.trusted:
+                raise WrongSigner("the dataset belongs to somebody else")
+            self._genesis, self._owner = commit.genesis, commit.genesis.owner
+            self.co_owners = frozenset(commit.genesis.co_owners)
+        self._check_author(commit)
+        self._check_epoch(commit)
+        self._check_shards(commit)
         self._apply(commit)
-        self._authors = authors
+        if commit.snapshot is not None:
+            self._check_snapshot(commit, commit.snapshot)
+            self.last_snapshot = commit.number
         self.commits.append(commit)
 
-    def _apply(self, commit: Commit) -> None:
-        added = {entry.shard_id: entry for entry in commit.added}
+    def _check_place(self, commit: Commit) -> None:
+        if commit.dataset_id != self.dataset_id:
+            raise ContextMismatch("a commit belongs to another dataset")
+        expected = self.commits[-1].number + 1 if self.commits else 0
+        if commit.number != expected:
+            raise HistoryInvalid(f"commit {commit.number} came where {expected} was expected")
+        if self.commits and commit.parent != self.commits[-1].digest:
+            raise HistoryInvalid(f"commit {commit.number} does not follow the one before it")
+        if self.deleted:
+            raise DatasetDeleted("the dataset's history goes on after its deletion")
+
+    def _check_author(self, commit: Commit) -> None:
+        if not self.is_author(commit.signer):
+            raise WrongSigner(f"commit {commit.number} is signed by somebody who may not write")
+        owners_only = commit.co_owners or commit.snapshot or commit.deletion
+        if owners_only and commit.signer != self._owner:
+            raise WrongSigner(f"commit {commit.number} does what only the owner may")
+        if commit.co_owners is not None and commit.co_owners.successor not in (
+            None,
+            *self.trusted,
+        ):
+            raise WrongSigner("the dataset was handed to somebody whom nobody vouched for")
+
+    def _check_epoch(self, commit: Commit) -> None:
+        current = max(self.key_epoch, 1)
+        if commit.key_epoch not in (current, current + bool(self.commits)):
+            raise KeyEpochMoved(f"commit {commit.number} is not of the current key epoch")
+        if any(entry.key_epoch != commit.key_epoch for entry in commit.added):
+            raise KeyEpochMoved(f"commit {commit.number} adds shards of another key epoch")
+
+    def _check_shards(self, commit: Commit) -> None:
+        added = {entry.shard_id for entry in commit.added}
         if len(added) != len(commit.added) or not self._ever_added.isdisjoint(added):
             raise HistoryInvalid(f"commit {commit.number} adds a shard twice")
-        if len(set(commit.removed)) != len(commit.removed) or not set(commit.removed) <= set(
-            self.shards
-        ):
+        removed = set(commit.removed)
+        if len(removed) != len(commit.removed) or not removed <= set(self.shards):
             raise HistoryInvalid(f"commit {commit.number} removes a shard that is not there")
+
+    def _apply(self, commit: Commit) -> None:
         for shard_id in commit.removed:
             del self.shards[shard_id]
-        self.shards.update(added)
-        self._ever_added.update(added)
+        for entry in commit.added:
+            self.shards[entry.shard_id] = entry
+            self._ever_added.add(entry.shard_id)
+        revoked = set(commit.revoked)
+        if revoked:
+            self.grants = {d: g for d, g in self.grants.items() if g.recipient not in revoked}
+        for grant in commit.granted:
+            self.grants[grant.digest] = grant
+            self.grantors[grant.digest] = commit.signer
+        if commit.co_owners is not None:
+            self.co_owners = frozenset(commit.co_owners.fingerprints)
+            self._owner = commit.co_owners.successor or self._owner
+        self.key_epoch = commit.key_epoch
+
+    def _check_snapshot(self, commit: Commit, snapshot: Snapshot) -> None:
+        # The pages are checked by whoever begins with them; the rest is known here.
+        if (
+            snapshot.genesis != self._genesis
+            or snapshot.owner != self._owner
+            or frozenset(snapshot.co_owners) != self.co_owners
+            or {g.digest: g for g in snapshot.grants} != self.grants
+        ):
+            raise HistoryInvalid(f"the snapshot of commit {commit.number} is not the state")

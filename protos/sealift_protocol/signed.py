@@ -19,6 +19,16 @@ CARD = "application/vnd.sealift.card.v1+protobuf"
 COMMIT = "application/vnd.sealift.commit.v1+protobuf"
 GRANT = "application/vnd.sealift.grant.v1+protobuf"
 MEMBERSHIP_REQUEST = "application/vnd.sealift.membership-request.v1+protobuf"
+REWRAP = "application/vnd.sealift.rewrap.v1+protobuf"
+ENDORSEMENT = "application/vnd.sealift.endorsement.v1+protobuf"
+SUCCESSION = "application/vnd.sealift.succession.v1+protobuf"
+IDENTITY_REVOCATION = "application/vnd.sealift.identity-revocation.v1+protobuf"
+DISCLOSURE = "application/vnd.sealift.disclosure.v1+protobuf"
+ACCOUNTING = "application/vnd.sealift.accounting.v1+protobuf"
+PURGE_RECEIPT = "application/vnd.sealift.purge-receipt.v1+protobuf"
+DELETION_RECEIPT = "application/vnd.sealift.deletion-receipt.v1+protobuf"
+PROBE = "application/vnd.sealift.probe.v1+protobuf"
+PROBE_ANSWER = "application/vnd.sealift.probe-answer.v1+protobuf"
 
 
 @dataclass(frozen=True, slots=True)

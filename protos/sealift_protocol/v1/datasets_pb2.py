@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from sealift_protocol.v1 import objects_pb2 as sealift__protocol_dot_v1_dot_objects__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"sealift_protocol/v1/datasets.proto\x12\nsealift.v1\x1a!sealift_protocol/v1/objects.proto\"\r\n\x0bListRequest\"H\n\x0e\x44\x61tasetSummary\x12\x12\n\ndataset_id\x18\x01 \x01(\x0c\x12\r\n\x05owner\x18\x02 \x01(\x0c\x12\x13\n\x0bhead_number\x18\x03 \x01(\x04\"<\n\x0cListResponse\x12,\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x1a.sealift.v1.DatasetSummary\"W\n\rAppendRequest\x12\"\n\x06\x63ommit\x18\x01 \x01(\x0b\x32\x12.sealift.v1.Signed\x12\"\n\x06grants\x18\x02 \x03(\x0b\x32\x12.sealift.v1.Signed\"%\n\x0e\x41ppendResponse\x12\x13\n\x0bhead_number\x18\x01 \x01(\x04\"6\n\x10\x41\x64\x64GrantsRequest\x12\"\n\x06grants\x18\x01 \x03(\x0b\x32\x12.sealift.v1.Signed\"\x13\n\x11\x41\x64\x64GrantsResponse\"6\n\x11GetCommitsRequest\x12\x12\n\ndataset_id\x18\x01 \x01(\x0c\x12\r\n\x05\x66irst\x18\x02 \x01(\x04\"8\n\x12GetCommitsResponse\x12\"\n\x06\x63ommit\x18\x01 \x01(\x0b\x32\x12.sealift.v1.Signed\"&\n\x10GetGrantsRequest\x12\x12\n\ndataset_id\x18\x01 \x01(\x0c\"7\n\x11GetGrantsResponse\x12\"\n\x06grants\x18\x01 \x03(\x0b\x32\x12.sealift.v1.Signed2\xe9\x02\n\x08\x44\x61tasets\x12\x39\n\x04List\x12\x17.sealift.v1.ListRequest\x1a\x18.sealift.v1.ListResponse\x12?\n\x06\x41ppend\x12\x19.sealift.v1.AppendRequest\x1a\x1a.sealift.v1.AppendResponse\x12H\n\tAddGrants\x12\x1c.sealift.v1.AddGrantsRequest\x1a\x1d.sealift.v1.AddGrantsResponse\x12M\n\nGetCommits\x12\x1d.sealift.v1.GetCommitsRequest\x1a\x1e.sealift.v1.GetCommitsResponse0\x01\x12H\n\tGetGrants\x12\x1c.sealift.v1.GetGrantsRequest\x1a\x1d.sealift.v1.GetGrantsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"sealift_protocol/v1/datasets.proto\x12\nsealift.v1\x1a!sealift_protocol/v1/objects.proto\"%\n\x0bListRequest\x12\x16\n\x0einclude_future\x18\x01 \x01(\x08\"X\n\x0e\x44\x61tasetSummary\x12\x12\n\ndataset_id\x18\x01 \x01(\x0c\x12\r\n\x05owner\x18\x02 \x01(\x0c\x12\x13\n\x0bhead_number\x18\x03 \x01(\x04\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\x08\"<\n\x0cListResponse\x12,\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x1a.sealift.v1.DatasetSummary\"W\n\rAppendRequest\x12\"\n\x06\x63ommit\x18\x01 \x01(\x0b\x32\x12.sealift.v1.Signed\x12\"\n\x06grants\x18\x02 \x03(\x0b\x32\x12.sealift.v1.Signed\"J\n\x0e\x41ppendResponse\x12\x13\n\x0bhead_number\x18\x01 \x01(\x04\x12#\n\x07receipt\x18\x02 \x01(\x0b\x32\x12.sealift.v1.Signed\"4\n\x0fPutPagesRequest\x12\x12\n\ndataset_id\x18\x01 \x01(\x0c\x12\r\n\x05pages\x18\x02 \x03(\x0c\"\x12\n\x10PutPagesResponse\"[\n\x11GetCommitsRequest\x12\x12\n\ndataset_id\x18\x01 \x01(\x0c\x12\r\n\x05\x66irst\x18\x02 \x01(\x04\x12\x15\n\rfrom_snapshot\x18\x03 \x01(\x08\x12\x0c\n\x04last\x18\x04 \x01(\x04\"8\n\x12GetCommitsResponse\x12\"\n\x06\x63ommit\x18\x01 \x01(\x0b\x32\x12.sealift.v1.Signed\"6\n\x0fGetPagesRequest\x12\x12\n\ndataset_id\x18\x01 \x01(\x0c\x12\x0f\n\x07\x64igests\x18\x02 \x03(\x0c\" \n\x10GetPagesResponse\x12\x0c\n\x04page\x18\x01 \x01(\x0c\"9\n\x10GetGrantsRequest\x12\x12\n\ndataset_id\x18\x01 \x01(\x0c\x12\x11\n\teverybody\x18\x02 \x01(\x08\"\\\n\x11GetGrantsResponse\x12\"\n\x06grants\x18\x01 \x03(\x0b\x32\x12.sealift.v1.Signed\x12#\n\x07rewraps\x18\x02 \x03(\x0b\x32\x12.sealift.v1.Signed\"8\n\x11PutRewrapsRequest\x12#\n\x07rewraps\x18\x01 \x03(\x0b\x32\x12.sealift.v1.Signed\"\x14\n\x12PutRewrapsResponse\"9\n\x0f\x44iscloseRequest\x12&\n\ndisclosure\x18\x01 \x01(\x0b\x32\x12.sealift.v1.Signed\"\x12\n\x10\x44iscloseResponse\":\n\x13\x43onfirmPurgeRequest\x12#\n\x07receipt\x18\x01 \x01(\x0b\x32\x12.sealift.v1.Signed\"\x16\n\x14\x43onfirmPurgeResponse\"8\n\x0e\x41\x63\x63ountRequest\x12&\n\naccounting\x18\x01 \x01(\x0b\x32\x12.sealift.v1.Signed\"S\n\x0f\x41\x63\x63ountResponse\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\r\n\x05index\x18\x02 \x01(\x04\x12\"\n\x06object\x18\x03 \x01(\x0b\x32\x12.sealift.v1.Signed2\xdc\x05\n\x08\x44\x61tasets\x12\x39\n\x04List\x12\x17.sealift.v1.ListRequest\x1a\x18.sealift.v1.ListResponse\x12?\n\x06\x41ppend\x12\x19.sealift.v1.AppendRequest\x1a\x1a.sealift.v1.AppendResponse\x12\x45\n\x08PutPages\x12\x1b.sealift.v1.PutPagesRequest\x1a\x1c.sealift.v1.PutPagesResponse\x12M\n\nGetCommits\x12\x1d.sealift.v1.GetCommitsRequest\x1a\x1e.sealift.v1.GetCommitsResponse0\x01\x12G\n\x08GetPages\x12\x1b.sealift.v1.GetPagesRequest\x1a\x1c.sealift.v1.GetPagesResponse0\x01\x12H\n\tGetGrants\x12\x1c.sealift.v1.GetGrantsRequest\x1a\x1d.sealift.v1.GetGrantsResponse\x12K\n\nPutRewraps\x12\x1d.sealift.v1.PutRewrapsRequest\x1a\x1e.sealift.v1.PutRewrapsResponse\x12\x45\n\x08\x44isclose\x12\x1b.sealift.v1.DiscloseRequest\x1a\x1c.sealift.v1.DiscloseResponse\x12Q\n\x0c\x43onfirmPurge\x12\x1f.sealift.v1.ConfirmPurgeRequest\x1a .sealift.v1.ConfirmPurgeResponse\x12\x44\n\x07\x41\x63\x63ount\x12\x1a.sealift.v1.AccountRequest\x1a\x1b.sealift.v1.AccountResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,27 +33,47 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sealift_protocol.v1.dataset
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LISTREQUEST']._serialized_start=85
-  _globals['_LISTREQUEST']._serialized_end=98
-  _globals['_DATASETSUMMARY']._serialized_start=100
-  _globals['_DATASETSUMMARY']._serialized_end=172
-  _globals['_LISTRESPONSE']._serialized_start=174
-  _globals['_LISTRESPONSE']._serialized_end=234
-  _globals['_APPENDREQUEST']._serialized_start=236
-  _globals['_APPENDREQUEST']._serialized_end=323
-  _globals['_APPENDRESPONSE']._serialized_start=325
-  _globals['_APPENDRESPONSE']._serialized_end=362
-  _globals['_ADDGRANTSREQUEST']._serialized_start=364
-  _globals['_ADDGRANTSREQUEST']._serialized_end=418
-  _globals['_ADDGRANTSRESPONSE']._serialized_start=420
-  _globals['_ADDGRANTSRESPONSE']._serialized_end=439
-  _globals['_GETCOMMITSREQUEST']._serialized_start=441
-  _globals['_GETCOMMITSREQUEST']._serialized_end=495
-  _globals['_GETCOMMITSRESPONSE']._serialized_start=497
-  _globals['_GETCOMMITSRESPONSE']._serialized_end=553
-  _globals['_GETGRANTSREQUEST']._serialized_start=555
-  _globals['_GETGRANTSREQUEST']._serialized_end=593
-  _globals['_GETGRANTSRESPONSE']._serialized_start=595
-  _globals['_GETGRANTSRESPONSE']._serialized_end=650
-  _globals['_DATASETS']._serialized_start=653
-  _globals['_DATASETS']._serialized_end=1014
+  _globals['_LISTREQUEST']._serialized_end=122
+  _globals['_DATASETSUMMARY']._serialized_start=124
+  _globals['_DATASETSUMMARY']._serialized_end=212
+  _globals['_LISTRESPONSE']._serialized_start=214
+  _globals['_LISTRESPONSE']._serialized_end=274
+  _globals['_APPENDREQUEST']._serialized_start=276
+  _globals['_APPENDREQUEST']._serialized_end=363
+  _globals['_APPENDRESPONSE']._serialized_start=365
+  _globals['_APPENDRESPONSE']._serialized_end=439
+  _globals['_PUTPAGESREQUEST']._serialized_start=441
+  _globals['_PUTPAGESREQUEST']._serialized_end=493
+  _globals['_PUTPAGESRESPONSE']._serialized_start=495
+  _globals['_PUTPAGESRESPONSE']._serialized_end=513
+  _globals['_GETCOMMITSREQUEST']._serialized_start=515
+  _globals['_GETCOMMITSREQUEST']._serialized_end=606
+  _globals['_GETCOMMITSRESPONSE']._serialized_start=608
+  _globals['_GETCOMMITSRESPONSE']._serialized_end=664
+  _globals['_GETPAGESREQUEST']._serialized_start=666
+  _globals['_GETPAGESREQUEST']._serialized_end=720
+  _globals['_GETPAGESRESPONSE']._serialized_start=722
+  _globals['_GETPAGESRESPONSE']._serialized_end=754
+  _globals['_GETGRANTSREQUEST']._serialized_start=756
+  _globals['_GETGRANTSREQUEST']._serialized_end=813
+  _globals['_GETGRANTSRESPONSE']._serialized_start=815
+  _globals['_GETGRANTSRESPONSE']._serialized_end=907
+  _globals['_PUTREWRAPSREQUEST']._serialized_start=909
+  _globals['_PUTREWRAPSREQUEST']._serialized_end=965
+  _globals['_PUTREWRAPSRESPONSE']._serialized_start=967
+  _globals['_PUTREWRAPSRESPONSE']._serialized_end=987
+  _globals['_DISCLOSEREQUEST']._serialized_start=989
+  _globals['_DISCLOSEREQUEST']._serialized_end=1046
+  _globals['_DISCLOSERESPONSE']._serialized_start=1048
+  _globals['_DISCLOSERESPONSE']._serialized_end=1066
+  _globals['_CONFIRMPURGEREQUEST']._serialized_start=1068
+  _globals['_CONFIRMPURGEREQUEST']._serialized_end=1126
+  _globals['_CONFIRMPURGERESPONSE']._serialized_start=1128
+  _globals['_CONFIRMPURGERESPONSE']._serialized_end=1150
+  _globals['_ACCOUNTREQUEST']._serialized_start=1152
+  _globals['_ACCOUNTREQUEST']._serialized_end=1208
+  _globals['_ACCOUNTRESPONSE']._serialized_start=1210
+  _globals['_ACCOUNTRESPONSE']._serialized_end=1293
+  _globals['_DATASETS']._serialized_start=1296
+  _globals['_DATASETS']._serialized_end=2028
 # @@protoc_insertion_point(module_scope)

@@ -45,20 +45,45 @@ class DatasetsStub:
                 request_serializer=sealift__protocol_dot_v1_dot_datasets__pb2.AppendRequest.SerializeToString,
                 response_deserializer=sealift__protocol_dot_v1_dot_datasets__pb2.AppendResponse.FromString,
                 _registered_method=True)
-        self.AddGrants = channel.unary_unary(
-                '/sealift.v1.Datasets/AddGrants',
-                request_serializer=sealift__protocol_dot_v1_dot_datasets__pb2.AddGrantsRequest.SerializeToString,
-                response_deserializer=sealift__protocol_dot_v1_dot_datasets__pb2.AddGrantsResponse.FromString,
+        self.PutPages = channel.unary_unary(
+                '/sealift.v1.Datasets/PutPages',
+                request_serializer=sealift__protocol_dot_v1_dot_datasets__pb2.PutPagesRequest.SerializeToString,
+                response_deserializer=sealift__protocol_dot_v1_dot_datasets__pb2.PutPagesResponse.FromString,
                 _registered_method=True)
         self.GetCommits = channel.unary_stream(
                 '/sealift.v1.Datasets/GetCommits',
                 request_serializer=sealift__protocol_dot_v1_dot_datasets__pb2.GetCommitsRequest.SerializeToString,
                 response_deserializer=sealift__protocol_dot_v1_dot_datasets__pb2.GetCommitsResponse.FromString,
                 _registered_method=True)
+        self.GetPages = channel.unary_stream(
+                '/sealift.v1.Datasets/GetPages',
+                request_serializer=sealift__protocol_dot_v1_dot_datasets__pb2.GetPagesRequest.SerializeToString,
+                response_deserializer=sealift__protocol_dot_v1_dot_datasets__pb2.GetPagesResponse.FromString,
+                _registered_method=True)
         self.GetGrants = channel.unary_unary(
                 '/sealift.v1.Datasets/GetGrants',
                 request_serializer=sealift__protocol_dot_v1_dot_datasets__pb2.GetGrantsRequest.SerializeToString,
                 response_deserializer=sealift__protocol_dot_v1_dot_datasets__pb2.GetGrantsResponse.FromString,
+                _registered_method=True)
+        self.PutRewraps = channel.unary_unary(
+                '/sealift.v1.Datasets/PutRewraps',
+                request_serializer=sealift__protocol_dot_v1_dot_datasets__pb2.PutRewrapsRequest.SerializeToString,
+                response_deserializer=sealift__protocol_dot_v1_dot_datasets__pb2.PutRewrapsResponse.FromString,
+                _registered_method=True)
+        self.Disclose = channel.unary_unary(
+                '/sealift.v1.Datasets/Disclose',
+                request_serializer=sealift__protocol_dot_v1_dot_datasets__pb2.DiscloseRequest.SerializeToString,
+                response_deserializer=sealift__protocol_dot_v1_dot_datasets__pb2.DiscloseResponse.FromString,
+                _registered_method=True)
+        self.ConfirmPurge = channel.unary_unary(
+                '/sealift.v1.Datasets/ConfirmPurge',
+                request_serializer=sealift__protocol_dot_v1_dot_datasets__pb2.ConfirmPurgeRequest.SerializeToString,
+                response_deserializer=sealift__protocol_dot_v1_dot_datasets__pb2.ConfirmPurgeResponse.FromString,
+                _registered_method=True)
+        self.Account = channel.unary_stream(
+                '/sealift.v1.Datasets/Account',
+                request_serializer=sealift__protocol_dot_v1_dot_datasets__pb2.AccountRequest.SerializeToString,
+                response_deserializer=sealift__protocol_dot_v1_dot_datasets__pb2.AccountResponse.FromString,
                 _registered_method=True)
 
 
@@ -80,22 +105,57 @@ class DatasetsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def AddGrants(self, request, context):
-        """Adds grants to a dataset of the caller.
+    def PutPages(self, request, context):
+        """Stores pages of a snapshot, before the commit that names them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetCommits(self, request, context):
-        """Streams a dataset's commits from a number on.
+        """Streams a dataset's commits from a number, or from the newest snapshot on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPages(self, request, context):
+        """Streams pages of snapshots.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetGrants(self, request, context):
-        """Returns the caller's live grants of a dataset.
+        """Returns the caller's grants of a dataset or, to its authors, everybody's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutRewraps(self, request, context):
+        """Adds rewraps of the caller's own grants.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Disclose(self, request, context):
+        """Logs a disclosure, which Shards.Get then asks for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmPurge(self, request, context):
+        """Logs that the caller has purged copies of erased records.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Account(self, request, context):
+        """Logs an accounting, then streams everything that the log has of the dataset up to it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -114,20 +174,45 @@ def add_DatasetsServicer_to_server(servicer, server):
                     request_deserializer=sealift__protocol_dot_v1_dot_datasets__pb2.AppendRequest.FromString,
                     response_serializer=sealift__protocol_dot_v1_dot_datasets__pb2.AppendResponse.SerializeToString,
             ),
-            'AddGrants': grpc.unary_unary_rpc_method_handler(
-                    servicer.AddGrants,
-                    request_deserializer=sealift__protocol_dot_v1_dot_datasets__pb2.AddGrantsRequest.FromString,
-                    response_serializer=sealift__protocol_dot_v1_dot_datasets__pb2.AddGrantsResponse.SerializeToString,
+            'PutPages': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutPages,
+                    request_deserializer=sealift__protocol_dot_v1_dot_datasets__pb2.PutPagesRequest.FromString,
+                    response_serializer=sealift__protocol_dot_v1_dot_datasets__pb2.PutPagesResponse.SerializeToString,
             ),
             'GetCommits': grpc.unary_stream_rpc_method_handler(
                     servicer.GetCommits,
                     request_deserializer=sealift__protocol_dot_v1_dot_datasets__pb2.GetCommitsRequest.FromString,
                     response_serializer=sealift__protocol_dot_v1_dot_datasets__pb2.GetCommitsResponse.SerializeToString,
             ),
+            'GetPages': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetPages,
+                    request_deserializer=sealift__protocol_dot_v1_dot_datasets__pb2.GetPagesRequest.FromString,
+                    response_serializer=sealift__protocol_dot_v1_dot_datasets__pb2.GetPagesResponse.SerializeToString,
+            ),
             'GetGrants': grpc.unary_unary_rpc_method_handler(
                     servicer.GetGrants,
                     request_deserializer=sealift__protocol_dot_v1_dot_datasets__pb2.GetGrantsRequest.FromString,
                     response_serializer=sealift__protocol_dot_v1_dot_datasets__pb2.GetGrantsResponse.SerializeToString,
+            ),
+            'PutRewraps': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutRewraps,
+                    request_deserializer=sealift__protocol_dot_v1_dot_datasets__pb2.PutRewrapsRequest.FromString,
+                    response_serializer=sealift__protocol_dot_v1_dot_datasets__pb2.PutRewrapsResponse.SerializeToString,
+            ),
+            'Disclose': grpc.unary_unary_rpc_method_handler(
+                    servicer.Disclose,
+                    request_deserializer=sealift__protocol_dot_v1_dot_datasets__pb2.DiscloseRequest.FromString,
+                    response_serializer=sealift__protocol_dot_v1_dot_datasets__pb2.DiscloseResponse.SerializeToString,
+            ),
+            'ConfirmPurge': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmPurge,
+                    request_deserializer=sealift__protocol_dot_v1_dot_datasets__pb2.ConfirmPurgeRequest.FromString,
+                    response_serializer=sealift__protocol_dot_v1_dot_datasets__pb2.ConfirmPurgeResponse.SerializeToString,
+            ),
+            'Account': grpc.unary_stream_rpc_method_handler(
+                    servicer.Account,
+                    request_deserializer=sealift__protocol_dot_v1_dot_datasets__pb2.AccountRequest.FromString,
+                    response_serializer=sealift__protocol_dot_v1_dot_datasets__pb2.AccountResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -196,7 +281,7 @@ class Datasets:
             _registered_method=True)
 
     @staticmethod
-    def AddGrants(request,
+    def PutPages(request,
             target,
             options=(),
             channel_credentials=None,
@@ -209,9 +294,9 @@ class Datasets:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/sealift.v1.Datasets/AddGrants',
-            sealift__protocol_dot_v1_dot_datasets__pb2.AddGrantsRequest.SerializeToString,
-            sealift__protocol_dot_v1_dot_datasets__pb2.AddGrantsResponse.FromString,
+            '/sealift.v1.Datasets/PutPages',
+            sealift__protocol_dot_v1_dot_datasets__pb2.PutPagesRequest.SerializeToString,
+            sealift__protocol_dot_v1_dot_datasets__pb2.PutPagesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -250,6 +335,33 @@ class Datasets:
             _registered_method=True)
 
     @staticmethod
+    def GetPages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/sealift.v1.Datasets/GetPages',
+            sealift__protocol_dot_v1_dot_datasets__pb2.GetPagesRequest.SerializeToString,
+            sealift__protocol_dot_v1_dot_datasets__pb2.GetPagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetGrants(request,
             target,
             options=(),
@@ -266,6 +378,114 @@ class Datasets:
             '/sealift.v1.Datasets/GetGrants',
             sealift__protocol_dot_v1_dot_datasets__pb2.GetGrantsRequest.SerializeToString,
             sealift__protocol_dot_v1_dot_datasets__pb2.GetGrantsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutRewraps(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealift.v1.Datasets/PutRewraps',
+            sealift__protocol_dot_v1_dot_datasets__pb2.PutRewrapsRequest.SerializeToString,
+            sealift__protocol_dot_v1_dot_datasets__pb2.PutRewrapsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Disclose(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealift.v1.Datasets/Disclose',
+            sealift__protocol_dot_v1_dot_datasets__pb2.DiscloseRequest.SerializeToString,
+            sealift__protocol_dot_v1_dot_datasets__pb2.DiscloseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmPurge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealift.v1.Datasets/ConfirmPurge',
+            sealift__protocol_dot_v1_dot_datasets__pb2.ConfirmPurgeRequest.SerializeToString,
+            sealift__protocol_dot_v1_dot_datasets__pb2.ConfirmPurgeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Account(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/sealift.v1.Datasets/Account',
+            sealift__protocol_dot_v1_dot_datasets__pb2.AccountRequest.SerializeToString,
+            sealift__protocol_dot_v1_dot_datasets__pb2.AccountResponse.FromString,
             options,
             channel_credentials,
             insecure,

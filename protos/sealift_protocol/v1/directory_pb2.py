@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from sealift_protocol.v1 import objects_pb2 as sealift__protocol_dot_v1_dot_objects__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#sealift_protocol/v1/directory.proto\x12\nsealift.v1\x1a!sealift_protocol/v1/objects.proto\"\x0f\n\rWhoAmIRequest\"O\n\x0eWhoAmIResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\x0c\x12\x0c\n\x04time\x18\x04 \x01(\x03\"\x1e\n\x0eGetCardRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"3\n\x0fGetCardResponse\x12 \n\x04\x63\x61rd\x18\x01 \x01(\x0b\x32\x12.sealift.v1.Signed\"2\n\x0ePutCardRequest\x12 \n\x04\x63\x61rd\x18\x01 \x01(\x0b\x32\x12.sealift.v1.Signed\"\x11\n\x0fPutCardResponse2\xd4\x01\n\tDirectory\x12?\n\x06WhoAmI\x12\x19.sealift.v1.WhoAmIRequest\x1a\x1a.sealift.v1.WhoAmIResponse\x12\x42\n\x07GetCard\x12\x1a.sealift.v1.GetCardRequest\x1a\x1b.sealift.v1.GetCardResponse\x12\x42\n\x07PutCard\x12\x1a.sealift.v1.PutCardRequest\x1a\x1b.sealift.v1.PutCardResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#sealift_protocol/v1/directory.proto\x12\nsealift.v1\x1a!sealift_protocol/v1/objects.proto\"\x0f\n\rWhoAmIRequest\"q\n\x0eWhoAmIResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\x0c\x12\x0c\n\x04time\x18\x04 \x01(\x03\x12 \n\x05usage\x18\x05 \x01(\x0b\x32\x11.sealift.v1.Usage\"i\n\x05Usage\x12\r\n\x05\x62ytes\x18\x01 \x01(\x04\x12\x13\n\x0b\x62ytes_limit\x18\x02 \x01(\x04\x12\x0e\n\x06shards\x18\x03 \x01(\x04\x12\x14\n\x0cshards_limit\x18\x04 \x01(\x04\x12\x16\n\x0e\x63\x61lls_a_minute\x18\x05 \x01(\x04\"3\n\x0eGetCardRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\x0c\"[\n\x0fGetCardResponse\x12 \n\x04\x63\x61rd\x18\x01 \x01(\x0b\x32\x12.sealift.v1.Signed\x12&\n\nstatements\x18\x02 \x03(\x0b\x32\x12.sealift.v1.Signed\"2\n\x0ePutCardRequest\x12 \n\x04\x63\x61rd\x18\x01 \x01(\x0b\x32\x12.sealift.v1.Signed\"\x11\n\x0fPutCardResponse\"<\n\x13PutStatementRequest\x12%\n\tstatement\x18\x01 \x01(\x0b\x32\x12.sealift.v1.Signed\"\x16\n\x14PutStatementResponse\"Z\n\x0eSucceedRequest\x12&\n\nsuccession\x18\x01 \x01(\x0b\x32\x12.sealift.v1.Signed\x12 \n\x04\x63\x61rd\x18\x02 \x01(\x0b\x32\x12.sealift.v1.Signed\"\x11\n\x0fSucceedResponse\"+\n\x0cRenewRequest\x12\x1b\n\x13\x63\x65rtificate_request\x18\x01 \x01(\x0c\"$\n\rRenewResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\"4\n\x0fPutProbeRequest\x12!\n\x05probe\x18\x01 \x01(\x0b\x32\x12.sealift.v1.Signed\"\x12\n\x10PutProbeResponse\"\x12\n\x10GetProbesRequest\"\\\n\x11GetProbesResponse\x12\"\n\x06probes\x18\x01 \x03(\x0b\x32\x12.sealift.v1.Signed\x12#\n\x07\x61nswers\x18\x02 \x03(\x0b\x32\x12.sealift.v1.Signed\"8\n\x12\x41nswerProbeRequest\x12\"\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x12.sealift.v1.Signed\"\x15\n\x13\x41nswerProbeResponse2\x8a\x05\n\tDirectory\x12?\n\x06WhoAmI\x12\x19.sealift.v1.WhoAmIRequest\x1a\x1a.sealift.v1.WhoAmIResponse\x12\x42\n\x07GetCard\x12\x1a.sealift.v1.GetCardRequest\x1a\x1b.sealift.v1.GetCardResponse\x12\x42\n\x07PutCard\x12\x1a.sealift.v1.PutCardRequest\x1a\x1b.sealift.v1.PutCardResponse\x12Q\n\x0cPutStatement\x12\x1f.sealift.v1.PutStatementRequest\x1a .sealift.v1.PutStatementResponse\x12\x42\n\x07Succeed\x12\x1a.sealift.v1.SucceedRequest\x1a\x1b.sealift.v1.SucceedResponse\x12<\n\x05Renew\x12\x18.sealift.v1.RenewRequest\x1a\x19.sealift.v1.RenewResponse\x12\x45\n\x08PutProbe\x12\x1b.sealift.v1.PutProbeRequest\x1a\x1c.sealift.v1.PutProbeResponse\x12H\n\tGetProbes\x12\x1c.sealift.v1.GetProbesRequest\x1a\x1d.sealift.v1.GetProbesResponse\x12N\n\x0b\x41nswerProbe\x12\x1e.sealift.v1.AnswerProbeRequest\x1a\x1f.sealift.v1.AnswerProbeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,15 +35,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WHOAMIREQUEST']._serialized_start=86
   _globals['_WHOAMIREQUEST']._serialized_end=101
   _globals['_WHOAMIRESPONSE']._serialized_start=103
-  _globals['_WHOAMIRESPONSE']._serialized_end=182
-  _globals['_GETCARDREQUEST']._serialized_start=184
-  _globals['_GETCARDREQUEST']._serialized_end=214
-  _globals['_GETCARDRESPONSE']._serialized_start=216
-  _globals['_GETCARDRESPONSE']._serialized_end=267
-  _globals['_PUTCARDREQUEST']._serialized_start=269
-  _globals['_PUTCARDREQUEST']._serialized_end=319
-  _globals['_PUTCARDRESPONSE']._serialized_start=321
-  _globals['_PUTCARDRESPONSE']._serialized_end=338
-  _globals['_DIRECTORY']._serialized_start=341
-  _globals['_DIRECTORY']._serialized_end=553
+  _globals['_WHOAMIRESPONSE']._serialized_end=216
+  _globals['_USAGE']._serialized_start=218
+  _globals['_USAGE']._serialized_end=323
+  _globals['_GETCARDREQUEST']._serialized_start=325
+  _globals['_GETCARDREQUEST']._serialized_end=376
+  _globals['_GETCARDRESPONSE']._serialized_start=378
+  _globals['_GETCARDRESPONSE']._serialized_end=469
+  _globals['_PUTCARDREQUEST']._serialized_start=471
+  _globals['_PUTCARDREQUEST']._serialized_end=521
+  _globals['_PUTCARDRESPONSE']._serialized_start=523
+  _globals['_PUTCARDRESPONSE']._serialized_end=540
+  _globals['_PUTSTATEMENTREQUEST']._serialized_start=542
+  _globals['_PUTSTATEMENTREQUEST']._serialized_end=602
+  _globals['_PUTSTATEMENTRESPONSE']._serialized_start=604
+  _globals['_PUTSTATEMENTRESPONSE']._serialized_end=626
+  _globals['_SUCCEEDREQUEST']._serialized_start=628
+  _globals['_SUCCEEDREQUEST']._serialized_end=718
+  _globals['_SUCCEEDRESPONSE']._serialized_start=720
+  _globals['_SUCCEEDRESPONSE']._serialized_end=737
+  _globals['_RENEWREQUEST']._serialized_start=739
+  _globals['_RENEWREQUEST']._serialized_end=782
+  _globals['_RENEWRESPONSE']._serialized_start=784
+  _globals['_RENEWRESPONSE']._serialized_end=820
+  _globals['_PUTPROBEREQUEST']._serialized_start=822
+  _globals['_PUTPROBEREQUEST']._serialized_end=874
+  _globals['_PUTPROBERESPONSE']._serialized_start=876
+  _globals['_PUTPROBERESPONSE']._serialized_end=894
+  _globals['_GETPROBESREQUEST']._serialized_start=896
+  _globals['_GETPROBESREQUEST']._serialized_end=914
+  _globals['_GETPROBESRESPONSE']._serialized_start=916
+  _globals['_GETPROBESRESPONSE']._serialized_end=1008
+  _globals['_ANSWERPROBEREQUEST']._serialized_start=1010
+  _globals['_ANSWERPROBEREQUEST']._serialized_end=1066
+  _globals['_ANSWERPROBERESPONSE']._serialized_start=1068
+  _globals['_ANSWERPROBERESPONSE']._serialized_end=1089
+  _globals['_DIRECTORY']._serialized_start=1092
+  _globals['_DIRECTORY']._serialized_end=1742
 # @@protoc_insertion_point(module_scope)

@@ -50,6 +50,36 @@ class DirectoryStub:
                 request_serializer=sealift__protocol_dot_v1_dot_directory__pb2.PutCardRequest.SerializeToString,
                 response_deserializer=sealift__protocol_dot_v1_dot_directory__pb2.PutCardResponse.FromString,
                 _registered_method=True)
+        self.PutStatement = channel.unary_unary(
+                '/sealift.v1.Directory/PutStatement',
+                request_serializer=sealift__protocol_dot_v1_dot_directory__pb2.PutStatementRequest.SerializeToString,
+                response_deserializer=sealift__protocol_dot_v1_dot_directory__pb2.PutStatementResponse.FromString,
+                _registered_method=True)
+        self.Succeed = channel.unary_unary(
+                '/sealift.v1.Directory/Succeed',
+                request_serializer=sealift__protocol_dot_v1_dot_directory__pb2.SucceedRequest.SerializeToString,
+                response_deserializer=sealift__protocol_dot_v1_dot_directory__pb2.SucceedResponse.FromString,
+                _registered_method=True)
+        self.Renew = channel.unary_unary(
+                '/sealift.v1.Directory/Renew',
+                request_serializer=sealift__protocol_dot_v1_dot_directory__pb2.RenewRequest.SerializeToString,
+                response_deserializer=sealift__protocol_dot_v1_dot_directory__pb2.RenewResponse.FromString,
+                _registered_method=True)
+        self.PutProbe = channel.unary_unary(
+                '/sealift.v1.Directory/PutProbe',
+                request_serializer=sealift__protocol_dot_v1_dot_directory__pb2.PutProbeRequest.SerializeToString,
+                response_deserializer=sealift__protocol_dot_v1_dot_directory__pb2.PutProbeResponse.FromString,
+                _registered_method=True)
+        self.GetProbes = channel.unary_unary(
+                '/sealift.v1.Directory/GetProbes',
+                request_serializer=sealift__protocol_dot_v1_dot_directory__pb2.GetProbesRequest.SerializeToString,
+                response_deserializer=sealift__protocol_dot_v1_dot_directory__pb2.GetProbesResponse.FromString,
+                _registered_method=True)
+        self.AnswerProbe = channel.unary_unary(
+                '/sealift.v1.Directory/AnswerProbe',
+                request_serializer=sealift__protocol_dot_v1_dot_directory__pb2.AnswerProbeRequest.SerializeToString,
+                response_deserializer=sealift__protocol_dot_v1_dot_directory__pb2.AnswerProbeResponse.FromString,
+                _registered_method=True)
 
 
 class DirectoryServicer:
@@ -77,6 +107,48 @@ class DirectoryServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PutStatement(self, request, context):
+        """Publishes an endorsement or an identity revocation of the caller.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Succeed(self, request, context):
+        """Puts a new identity in the caller's place.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Renew(self, request, context):
+        """Issues a new certificate to the caller.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutProbe(self, request, context):
+        """Leaves a probe for another member.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetProbes(self, request, context):
+        """Returns probes that wait for the caller, and answers to the caller's own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnswerProbe(self, request, context):
+        """Answers a probe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DirectoryServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +166,36 @@ def add_DirectoryServicer_to_server(servicer, server):
                     servicer.PutCard,
                     request_deserializer=sealift__protocol_dot_v1_dot_directory__pb2.PutCardRequest.FromString,
                     response_serializer=sealift__protocol_dot_v1_dot_directory__pb2.PutCardResponse.SerializeToString,
+            ),
+            'PutStatement': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutStatement,
+                    request_deserializer=sealift__protocol_dot_v1_dot_directory__pb2.PutStatementRequest.FromString,
+                    response_serializer=sealift__protocol_dot_v1_dot_directory__pb2.PutStatementResponse.SerializeToString,
+            ),
+            'Succeed': grpc.unary_unary_rpc_method_handler(
+                    servicer.Succeed,
+                    request_deserializer=sealift__protocol_dot_v1_dot_directory__pb2.SucceedRequest.FromString,
+                    response_serializer=sealift__protocol_dot_v1_dot_directory__pb2.SucceedResponse.SerializeToString,
+            ),
+            'Renew': grpc.unary_unary_rpc_method_handler(
+                    servicer.Renew,
+                    request_deserializer=sealift__protocol_dot_v1_dot_directory__pb2.RenewRequest.FromString,
+                    response_serializer=sealift__protocol_dot_v1_dot_directory__pb2.RenewResponse.SerializeToString,
+            ),
+            'PutProbe': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutProbe,
+                    request_deserializer=sealift__protocol_dot_v1_dot_directory__pb2.PutProbeRequest.FromString,
+                    response_serializer=sealift__protocol_dot_v1_dot_directory__pb2.PutProbeResponse.SerializeToString,
+            ),
+            'GetProbes': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetProbes,
+                    request_deserializer=sealift__protocol_dot_v1_dot_directory__pb2.GetProbesRequest.FromString,
+                    response_serializer=sealift__protocol_dot_v1_dot_directory__pb2.GetProbesResponse.SerializeToString,
+            ),
+            'AnswerProbe': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerProbe,
+                    request_deserializer=sealift__protocol_dot_v1_dot_directory__pb2.AnswerProbeRequest.FromString,
+                    response_serializer=sealift__protocol_dot_v1_dot_directory__pb2.AnswerProbeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +280,168 @@ class Directory:
             '/sealift.v1.Directory/PutCard',
             sealift__protocol_dot_v1_dot_directory__pb2.PutCardRequest.SerializeToString,
             sealift__protocol_dot_v1_dot_directory__pb2.PutCardResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutStatement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealift.v1.Directory/PutStatement',
+            sealift__protocol_dot_v1_dot_directory__pb2.PutStatementRequest.SerializeToString,
+            sealift__protocol_dot_v1_dot_directory__pb2.PutStatementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Succeed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealift.v1.Directory/Succeed',
+            sealift__protocol_dot_v1_dot_directory__pb2.SucceedRequest.SerializeToString,
+            sealift__protocol_dot_v1_dot_directory__pb2.SucceedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Renew(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealift.v1.Directory/Renew',
+            sealift__protocol_dot_v1_dot_directory__pb2.RenewRequest.SerializeToString,
+            sealift__protocol_dot_v1_dot_directory__pb2.RenewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutProbe(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealift.v1.Directory/PutProbe',
+            sealift__protocol_dot_v1_dot_directory__pb2.PutProbeRequest.SerializeToString,
+            sealift__protocol_dot_v1_dot_directory__pb2.PutProbeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetProbes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealift.v1.Directory/GetProbes',
+            sealift__protocol_dot_v1_dot_directory__pb2.GetProbesRequest.SerializeToString,
+            sealift__protocol_dot_v1_dot_directory__pb2.GetProbesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerProbe(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealift.v1.Directory/AnswerProbe',
+            sealift__protocol_dot_v1_dot_directory__pb2.AnswerProbeRequest.SerializeToString,
+            sealift__protocol_dot_v1_dot_directory__pb2.AnswerProbeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n sealift_protocol/v1/shards.proto\x12\nsealift.v1\"B\n\x07PutHead\x12\x12\n\ndataset_id\x18\x01 \x01(\x0c\x12\x0e\n\x06header\x18\x02 \x01(\x0c\x12\x13\n\x0bstored_size\x18\x03 \x01(\x04\"\x19\n\x07PutTail\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\"q\n\nPutRequest\x12#\n\x04head\x18\x01 \x01(\x0b\x32\x13.sealift.v1.PutHeadH\x00\x12\x11\n\x07segment\x18\x02 \x01(\x0cH\x00\x12#\n\x04tail\x18\x03 \x01(\x0b\x32\x13.sealift.v1.PutTailH\x00\x42\x06\n\x04part\"\x1d\n\x0bPutResponse\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\">\n\x0cSegmentRange\x12\x10\n\x08shard_id\x18\x01 \x01(\x0c\x12\r\n\x05\x66irst\x18\x02 \x01(\r\x12\r\n\x05\x63ount\x18\x03 \x01(\r\"J\n\nGetRequest\x12\x12\n\ndataset_id\x18\x01 \x01(\x0c\x12(\n\x06ranges\x18\x02 \x03(\x0b\x32\x18.sealift.v1.SegmentRange\"I\n\tShardHead\x12\x0e\n\x06header\x18\x01 \x01(\x0c\x12\x17\n\x0fsegment_digests\x18\x02 \x01(\x0c\x12\x13\n\x0bstored_size\x18\x03 \x01(\x04\"O\n\x0bGetResponse\x12%\n\x04head\x18\x01 \x01(\x0b\x32\x15.sealift.v1.ShardHeadH\x00\x12\x11\n\x07segment\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"4\n\x0bStatRequest\x12\x12\n\ndataset_id\x18\x01 \x01(\x0c\x12\x11\n\tshard_ids\x18\x02 \x03(\x0c\"W\n\x0bShardStatus\x12\x10\n\x08shard_id\x18\x01 \x01(\x0c\x12\x13\n\x0bstored_size\x18\x02 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\x12\x11\n\tcommitted\x18\x04 \x01(\x08\"7\n\x0cStatResponse\x12\'\n\x06shards\x18\x01 \x03(\x0b\x32\x17.sealift.v1.ShardStatus2\xb7\x01\n\x06Shards\x12\x38\n\x03Put\x12\x16.sealift.v1.PutRequest\x1a\x17.sealift.v1.PutResponse(\x01\x12\x38\n\x03Get\x12\x16.sealift.v1.GetRequest\x1a\x17.sealift.v1.GetResponse0\x01\x12\x39\n\x04Stat\x12\x17.sealift.v1.StatRequest\x1a\x18.sealift.v1.StatResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n sealift_protocol/v1/shards.proto\x12\nsealift.v1\"B\n\x07PutHead\x12\x12\n\ndataset_id\x18\x01 \x01(\x0c\x12\x0e\n\x06header\x18\x02 \x01(\x0c\x12\x13\n\x0bstored_size\x18\x03 \x01(\x04\"\x19\n\x07PutTail\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\"q\n\nPutRequest\x12#\n\x04head\x18\x01 \x01(\x0b\x32\x13.sealift.v1.PutHeadH\x00\x12\x11\n\x07segment\x18\x02 \x01(\x0cH\x00\x12#\n\x04tail\x18\x03 \x01(\x0b\x32\x13.sealift.v1.PutTailH\x00\x42\x06\n\x04part\"\x1d\n\x0bPutResponse\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\">\n\x0cSegmentRange\x12\x10\n\x08shard_id\x18\x01 \x01(\x0c\x12\r\n\x05\x66irst\x18\x02 \x01(\r\x12\r\n\x05\x63ount\x18\x03 \x01(\r\"^\n\nGetRequest\x12\x12\n\ndataset_id\x18\x01 \x01(\x0c\x12(\n\x06ranges\x18\x02 \x03(\x0b\x32\x18.sealift.v1.SegmentRange\x12\x12\n\ndisclosure\x18\x03 \x01(\x0c\"I\n\tShardHead\x12\x0e\n\x06header\x18\x01 \x01(\x0c\x12\x17\n\x0fsegment_digests\x18\x02 \x01(\x0c\x12\x13\n\x0bstored_size\x18\x03 \x01(\x04\"O\n\x0bGetResponse\x12%\n\x04head\x18\x01 \x01(\x0b\x32\x15.sealift.v1.ShardHeadH\x00\x12\x11\n\x07segment\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"4\n\x0bStatRequest\x12\x12\n\ndataset_id\x18\x01 \x01(\x0c\x12\x11\n\tshard_ids\x18\x02 \x03(\x0c\"W\n\x0bShardStatus\x12\x10\n\x08shard_id\x18\x01 \x01(\x0c\x12\x13\n\x0bstored_size\x18\x02 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\x12\x11\n\tcommitted\x18\x04 \x01(\x08\"7\n\x0cStatResponse\x12\'\n\x06shards\x18\x01 \x03(\x0b\x32\x17.sealift.v1.ShardStatus2\xb7\x01\n\x06Shards\x12\x38\n\x03Put\x12\x16.sealift.v1.PutRequest\x1a\x17.sealift.v1.PutResponse(\x01\x12\x38\n\x03Get\x12\x16.sealift.v1.GetRequest\x1a\x17.sealift.v1.GetResponse0\x01\x12\x39\n\x04Stat\x12\x17.sealift.v1.StatRequest\x1a\x18.sealift.v1.StatResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,17 +42,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEGMENTRANGE']._serialized_start=289
   _globals['_SEGMENTRANGE']._serialized_end=351
   _globals['_GETREQUEST']._serialized_start=353
-  _globals['_GETREQUEST']._serialized_end=427
-  _globals['_SHARDHEAD']._serialized_start=429
-  _globals['_SHARDHEAD']._serialized_end=502
-  _globals['_GETRESPONSE']._serialized_start=504
-  _globals['_GETRESPONSE']._serialized_end=583
-  _globals['_STATREQUEST']._serialized_start=585
-  _globals['_STATREQUEST']._serialized_end=637
-  _globals['_SHARDSTATUS']._serialized_start=639
-  _globals['_SHARDSTATUS']._serialized_end=726
-  _globals['_STATRESPONSE']._serialized_start=728
-  _globals['_STATRESPONSE']._serialized_end=783
-  _globals['_SHARDS']._serialized_start=786
-  _globals['_SHARDS']._serialized_end=969
+  _globals['_GETREQUEST']._serialized_end=447
+  _globals['_SHARDHEAD']._serialized_start=449
+  _globals['_SHARDHEAD']._serialized_end=522
+  _globals['_GETRESPONSE']._serialized_start=524
+  _globals['_GETRESPONSE']._serialized_end=603
+  _globals['_STATREQUEST']._serialized_start=605
+  _globals['_STATREQUEST']._serialized_end=657
+  _globals['_SHARDSTATUS']._serialized_start=659
+  _globals['_SHARDSTATUS']._serialized_end=746
+  _globals['_STATRESPONSE']._serialized_start=748
+  _globals['_STATRESPONSE']._serialized_end=803
+  _globals['_SHARDS']._serialized_start=806
+  _globals['_SHARDS']._serialized_end=989
 # @@protoc_insertion_point(module_scope)

@@ -49,12 +49,14 @@ class SegmentRange(_message.Message):
     def __init__(self, shard_id: _Optional[bytes] = ..., first: _Optional[int] = ..., count: _Optional[int] = ...) -> None: ...
 
 class GetRequest(_message.Message):
-    __slots__ = ("dataset_id", "ranges")
+    __slots__ = ("dataset_id", "ranges", "disclosure")
     DATASET_ID_FIELD_NUMBER: _ClassVar[int]
     RANGES_FIELD_NUMBER: _ClassVar[int]
+    DISCLOSURE_FIELD_NUMBER: _ClassVar[int]
     dataset_id: bytes
     ranges: _containers.RepeatedCompositeFieldContainer[SegmentRange]
-    def __init__(self, dataset_id: _Optional[bytes] = ..., ranges: _Optional[_Iterable[_Union[SegmentRange, _Mapping]]] = ...) -> None: ...
+    disclosure: bytes
+    def __init__(self, dataset_id: _Optional[bytes] = ..., ranges: _Optional[_Iterable[_Union[SegmentRange, _Mapping]]] = ..., disclosure: _Optional[bytes] = ...) -> None: ...
 
 class ShardHead(_message.Message):
     __slots__ = ("header", "segment_digests", "stored_size")
