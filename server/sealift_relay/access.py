@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from sealift_protocol.errors import AccessDenied, RoleDenied
+from sealift_protocol.errors import AccessDenied, DatasetDeleted, RoleDenied
 from sealift_relay.clock import unix_now
-from sealift_relay.store.metadata import Member, Metadata
+from sealift_relay.store.histories import Histories
+from sealift_relay.store.members import Member
 
 OWNER = "owner"
 TRAINER = "trainer"
 OPERATOR = "operator"
-ROLES = (OWNER, TRAINER, OPERATOR)
+AUDITOR = "auditor"
+ROLES = (OWNER, TRAINER, OPERATOR, AUDITOR)
+_READERS = (OWNER, TRAINER)
+
+
+def may_read(member: Member) -> bool:
+    """Whether a member's role opens datasets at all; operators and auditors never do."""
+    return member.role in _READERS
 
 
 def require_owner_role(member: Member) -> None:
@@ -22,39 +30,52 @@ def require_owner_role(member: Member) -> None:
         raise RoleDenied(f"a member with the role {member.role} may not store data")
 
 
-def require_uploader(metadata: Metadata, dataset_id: bytes, member: Member) -> None:
+def require_auditor(member: Member) -> None:
+    """Auditors read the log's entries, and the operator may look at its own log.
+
+    Raises:
+        RoleDenied: the member has another role.
+    """
+    if member.role not in (AUDITOR, OPERATOR):
+        raise RoleDenied(f"a member with the role {member.role} may not read the log's entries")
+
+
+def require_uploader(histories: Histories, dataset_id: bytes, member: Member) -> None:
     """Owners upload to their own datasets, and to those that their next commit 0 will make.
 
     Raises:
         RoleDenied, AccessDenied: the member may not.
     """
     require_owner_role(member)
-    if metadata.is_author(dataset_id, member.fingerprint) is False:
+    if histories.is_author(dataset_id, member.fingerprint) is False:
         raise denied()
 
 
-def require_author(metadata: Metadata, dataset_id: bytes, member: Member) -> None:
-    """Only authors change a dataset.
+def require_author(histories: Histories, dataset_id: bytes, member: Member) -> None:
+    """Only authors change a dataset, or ask for its account.
 
     Raises:
         RoleDenied, AccessDenied: the member may not.
     """
     require_owner_role(member)
-    if not metadata.is_author(dataset_id, member.fingerprint):
+    if not histories.is_author(dataset_id, member.fingerprint):
         raise denied()
 
 
-def require_reader(metadata: Metadata, dataset_id: bytes, member: Member) -> None:
-    """Authors and members with a live grant read; operators never.
+def require_reader(histories: Histories, dataset_id: bytes, member: Member) -> None:
+    """Authors and members with a live grant read.
 
     Raises:
         AccessDenied: the member may not, or there is no such dataset: the answer is the same.
+        DatasetDeleted: it was deleted; only its authors and former recipients are told.
     """
-    if member.role == OPERATOR:
+    if not may_read(member):
         raise denied()
-    if metadata.is_author(dataset_id, member.fingerprint):
-        return
-    if not metadata.has_grant(dataset_id, member.fingerprint, unix_now()):
+    author = bool(histories.is_author(dataset_id, member.fingerprint))
+    grants = histories.grants(dataset_id, member.identities)
+    if (author or grants) and histories.is_deleted(dataset_id):
+        raise DatasetDeleted("the owner has deleted the dataset")
+    if not author and not any(grant.live_at(unix_now()) for grant in grants):
         raise denied()
 
 

@@ -15,21 +15,28 @@ from sealift_protocol.v1 import (
     datasets_pb2_grpc,
     directory_pb2_grpc,
     enrolment_pb2_grpc,
+    log_pb2_grpc,
 )
 from sealift_relay.ca import load_authority
 from sealift_relay.calls import CallInterceptor
+from sealift_relay.checkpoints import Publisher, load_log_key
 from sealift_relay.config import Config, Limits
+from sealift_relay.destruction import Destruction
 from sealift_relay.idle import IdleWatch
 from sealift_relay.log import log
+from sealift_relay.peer import Callers
 from sealift_relay.services.datasets import Datasets
 from sealift_relay.services.directory import Directory
 from sealift_relay.services.enrolment import Enrolment
+from sealift_relay.services.log import Log
 from sealift_relay.services.shards import SERVICE as SHARDS
 from sealift_relay.services.shards import Shards
 from sealift_relay.store.blobs import Blobs
+from sealift_relay.store.members import Quota
 from sealift_relay.store.metadata import Metadata
+from sealift_relay.sweeper import Sweeper
 
-_SERVICES = (SHARDS, "sealift.v1.Datasets", "sealift.v1.Directory")
+_SERVICES = (SHARDS, "sealift.v1.Datasets", "sealift.v1.Directory", "sealift.v1.Log")
 _ENROLMENT_WORKERS = 4
 
 
@@ -41,15 +48,26 @@ class Relay:
 
         Raises:
             InvalidArgument: a port is taken, or the TLS files cannot be used.
+            LogDamaged: the log on disk is not the one that the relay signed.
         """
         self._limits = config.limits
         authority = load_authority(config.tls)
+        log_key = load_log_key(config.tls)
         key_and_chain = _read_server_identity(config)
         self._metadata = Metadata(config.storage.metadata)
         self._metadata.upgrade()
         self._blobs = Blobs(config.storage.blobs)
         self._blobs.discard_stale()
-        self._idle = IdleWatch(config.limits.idle_stream_seconds)
+        limits = config.limits
+        witnesses = config.log.witnesses.split()
+        self._publisher = Publisher(self._metadata.log, log_key, witnesses)
+        self._sweeper = Sweeper(
+            self._metadata.shards,
+            self._blobs,
+            every_seconds=limits.sweep_seconds,
+            uncommitted_seconds=limits.uncommitted_seconds,
+        )
+        self._idle = IdleWatch(limits.idle_stream_seconds)
 
         self._members = _server(config.limits, config.limits.workers)
         authority_pem = (config.tls / "ca.pem").read_bytes()
@@ -65,12 +83,21 @@ class Relay:
         )
         self.advertised = config.listen.advertised
 
-        shards = Shards(self._metadata, self._blobs, self._idle)
+        default = Quota(limits.member_bytes, limits.member_shards, limits.member_calls_a_minute)
+        callers = Callers(self._metadata.members, default)
+        destruction = Destruction(self._metadata, self._sweeper, log_key)
+        shards = Shards(callers, self._metadata, self._blobs, self._idle, limits.disclosure_seconds)
         self._members.add_generic_rpc_handlers((shards.handlers(),))
         datasets_pb2_grpc.add_DatasetsServicer_to_server(
-            Datasets(self._metadata, config.limits.clock_skew_seconds), self._members
+            Datasets(callers, self._metadata, destruction, limits.clock_skew_seconds),
+            self._members,
         )
-        directory_pb2_grpc.add_DirectoryServicer_to_server(Directory(self._metadata), self._members)
+        directory_pb2_grpc.add_DirectoryServicer_to_server(
+            Directory(callers, self._metadata.members, authority), self._members
+        )
+        log_pb2_grpc.add_LogServicer_to_server(
+            Log(callers, self._metadata, self._publisher), self._members
+        )
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._members)
         reflection.enable_server_reflection(
@@ -78,7 +105,7 @@ class Relay:
         )
         enrolment_pb2_grpc.add_EnrolmentServicer_to_server(
             Enrolment(
-                self._metadata,
+                self._metadata.members,
                 authority,
                 f"{self.advertised}:{self.port}",
                 config.limits.failed_enrolments_a_minute,
@@ -102,6 +129,7 @@ class Relay:
         """Serves."""
         self._members.start()
         self._enrolment.start()
+        self._sweeper.start()
         for service in ("", *_SERVICES):
             self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         log.info("start_relay", port=self.port, enrolment_port=self.enrolment_port)
@@ -115,6 +143,8 @@ class Relay:
         for event in stopped:
             event.wait()
         self._idle.close()
+        self._sweeper.close()
+        self._publisher.close()
         self._blobs.close()
         self._metadata.close()
         log.info("stop_relay")

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,14 +23,19 @@ from sealift_protocol.v1 import objects_pb2
 from sealift_relay.access import ROLES
 from sealift_relay.app import Relay
 from sealift_relay.ca import load_authority, write_tls
+from sealift_relay.checkpoints import Publisher, load_log_key, write_log_key
 from sealift_relay.clock import unix_now
 from sealift_relay.config import Config, Listen, load_config, write_config
 from sealift_relay.log import configure_log
-from sealift_relay.store.metadata import Invite, Metadata
+from sealift_relay.store.members import Invite, Members, Quota
+from sealift_relay.store.metadata import Metadata
+from sealift_relay.tiles import write_tiles
 
 TOKEN_PREFIX = "sealift-join-1."  # noqa: S105 - not a secret
 _LOCAL_HOSTS = ("localhost", "127.0.0.1")
 _DURATION = re.compile(r"(\d+)([mhd])")
+_SIZE = re.compile(r"(\d+)(|KiB|MiB|GiB|TiB)")
+_SHIFTS = {"": 0, "KiB": 10, "MiB": 20, "GiB": 30, "TiB": 40}
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400}
 
 _folder = click.argument(
@@ -66,9 +72,9 @@ def cli() -> None:
 @click.option("--port", default=7443, show_default=True, help="Members' port; 0 finds a free one.")
 @click.option("--enrolment-port", default=7444, show_default=True, help="Enrolment port.")
 def init(folder: Path, hosts: tuple[str, ...], bind: str, port: int, enrolment_port: int) -> None:
-    """Make a relay in DIR: a CA, a server certificate, relay.toml, a database.
+    """Make a relay in DIR: a CA, a server certificate, a log, relay.toml, a database.
 
-    DIR must not exist or be empty. The CA's key stays in DIR/tls, readable by you alone.
+    DIR must not exist or be empty. The keys stay in DIR/tls, readable by you alone.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InvalidArgument("the folder is not empty", hint="choose a new one")
@@ -81,11 +87,14 @@ def init(folder: Path, hosts: tuple[str, ...], bind: str, port: int, enrolment_p
         enrolment_port=enrolment_port or _free_port(),
     )
     authority = write_tls(folder / "tls", names)
+    log_key = write_log_key(folder / "tls")
     write_config(folder, listen)
     config = load_config(folder)
     Metadata(config.storage.metadata).upgrade()
     click.echo(f"made a relay in {folder}; its CA has the fingerprint (SHA-256)")
     click.echo(f"  {authority.fingerprint.hex(':')}")
+    click.echo("its log is verified, by witnesses too, with the key")
+    click.echo(f"  {log_key.verifier_key}")
     click.echo(f"next: sealift-relay serve {folder}")
 
 
@@ -112,17 +121,21 @@ def serve(folder: Path) -> None:
 @click.argument("name")
 @click.option("--role", required=True, type=click.Choice(ROLES), help="What NAME may do.")
 @click.option("--valid-for", default="24h", show_default=True, help="As 30m, 24h or 7d.")
+@click.option("--again", is_flag=True, help="NAME is a member, and needs a new certificate.")
 @_dir
-def invite(name: str, role: str, valid_for: str, folder: Path) -> None:
+def invite(name: str, role: str, valid_for: str, again: bool, folder: Path) -> None:
     """Print a one-time token with which NAME joins the relay.
 
-    Send it by a way that others do not read: whoever uses it first is NAME.
+    Send it by a way that others do not read: whoever uses it first is NAME. An owner stores
+    data, a trainer opens what was granted, an auditor reads the log, an operator looks after
+    the relay.
     """
     config = load_config(folder)
     not_after = unix_now() + _parse_duration(valid_for)
     secret = secrets.token_bytes(16)
-    metadata = _open(config)
-    metadata.add_invite(hashlib.sha256(secret).digest(), Invite(check_name(name), role, not_after))
+    _members(config).add_invite(
+        hashlib.sha256(secret).digest(), Invite(check_name(name), role, not_after), again=again
+    )
     token = objects_pb2.JoinToken(
         address=f"{config.listen.advertised}:{config.listen.enrolment_port}",
         ca_fingerprint=load_authority(config.tls).fingerprint,
@@ -130,6 +143,7 @@ def invite(name: str, role: str, valid_for: str, folder: Path) -> None:
         name=name,
         role=role,
         not_after=not_after,
+        log_key=load_log_key(config.tls).public_key,
     )
     body = base64.urlsafe_b64encode(token.SerializeToString()).decode().rstrip("=")
     click.echo(TOKEN_PREFIX + body)
@@ -137,11 +151,34 @@ def invite(name: str, role: str, valid_for: str, folder: Path) -> None:
 
 @cli.command()
 @_dir
+def invites(folder: Path) -> None:
+    """List the tokens that still work."""
+    for item in _members(load_config(folder)).invites(unix_now()):
+        until = datetime.fromtimestamp(item.not_after, UTC)
+        click.echo(f"{item.name}  {item.role}  until {until:%Y-%m-%d %H:%M} UTC")
+
+
+@cli.command()
+@click.argument("name")
+@_dir
+def withdraw(name: str, folder: Path) -> None:
+    """Make the unused tokens of NAME useless."""
+    count = _members(load_config(folder)).withdraw_invites(name)
+    if not count:
+        raise UnknownMember(
+            "there is no unused token of that name", hint="see `sealift-relay invites`"
+        )
+    click.echo(f"withdrew {count} of {name}")
+
+
+@cli.command()
+@_dir
 def members(folder: Path) -> None:
-    """List the members."""
-    for member, revoked in _open(load_config(folder)).members():
-        state = "  (revoked)" if revoked else ""
-        click.echo(f"{member.name}  {member.role}  {member.fingerprint}{state}")
+    """List the members, and what each stores."""
+    for member in _members(load_config(folder)).everybody():
+        state = "  (revoked)" if member.revoked else "  (suspended)" if member.suspended else ""
+        stored = f"{member.used_bytes:,} bytes in {member.used_shards:,} shards"
+        click.echo(f"{member.name}  {member.role}  {member.fingerprint}  {stored}{state}")
 
 
 @cli.command()
@@ -149,15 +186,95 @@ def members(folder: Path) -> None:
 @_dir
 def revoke(name: str, folder: Path) -> None:
     """Refuse member NAME from now on. What NAME fetched before stays fetched."""
-    if not _open(load_config(folder)).revoke_member(name, unix_now()):
-        raise UnknownMember("there is no member of that name", hint="see `sealift-relay members`")
+    _require(_members(load_config(folder)).revoke(name, unix_now()))
     click.echo(f"revoked {name}")
+
+
+@cli.command()
+@click.argument("name")
+@_dir
+def suspend(name: str, folder: Path) -> None:
+    """Refuse member NAME until `resume`. Nothing of NAME is deleted."""
+    _require(_members(load_config(folder)).suspend(name, unix_now()))
+    click.echo(f"suspended {name}")
+
+
+@cli.command()
+@click.argument("name")
+@_dir
+def resume(name: str, folder: Path) -> None:
+    """Let a suspended member NAME go on."""
+    _require(_members(load_config(folder)).suspend(name, None))
+    click.echo(f"resumed {name}")
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--bytes", "size", metavar="SIZE", help="As 500GiB or 2TiB; 0 for no limit.")
+@click.option("--shards", type=click.IntRange(min=0), help="0 for no limit.")
+@click.option("--calls-a-minute", type=click.IntRange(min=0), help="0 for no limit.")
+@_dir
+def quota(
+    name: str, size: str | None, shards: int | None, calls_a_minute: int | None, folder: Path
+) -> None:
+    """Limit what member NAME stores and asks for. What is stored already stays."""
+    limits = Quota(None if size is None else _parse_size(size), shards, calls_a_minute)
+    if limits == Quota():
+        raise InvalidArgument("nothing was limited", hint="use --bytes, --shards or both")
+    _require(_members(load_config(folder)).set_quota(name, limits))
+    click.echo(f"limited {name}")
+
+
+@cli.group("log")
+def log_group() -> None:
+    """The relay's Merkle log."""
+
+
+@log_group.command("key")
+@_dir
+def log_key(folder: Path) -> None:
+    """Print the key that verifies the log, for witnesses."""
+    click.echo(str(load_log_key(load_config(folder).tls).verifier_key))
+
+
+@log_group.command("export")
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@_dir
+def log_export(out: Path, folder: Path) -> None:
+    """Write the log's tiles and checkpoint to folder OUT, for any static web server.
+
+    The layout is C2SP tlog-tiles. Entry bundles hold opaque ids, digests and times.
+    """
+    config = load_config(folder)
+    metadata = _open(config)
+    publisher = Publisher(metadata.log, load_log_key(config.tls), config.log.witnesses.split())
+    try:
+        size = write_tiles(out, metadata.log, publisher)
+    finally:
+        publisher.close()
+    click.echo(f"wrote {size} entries to {out}")
 
 
 def _open(config: Config) -> Metadata:
     metadata = Metadata(config.storage.metadata)
     metadata.upgrade()
     return metadata
+
+
+def _members(config: Config) -> Members:
+    return _open(config).members
+
+
+def _require(found: bool) -> None:
+    if not found:
+        raise UnknownMember("there is no member of that name", hint="see `sealift-relay members`")
+
+
+def _parse_size(text: str) -> int:
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise InvalidArgument("--bytes takes a number and KiB, MiB, GiB or TiB, such as 500GiB")
+    return int(match[1]) << _SHIFTS[match[2]]
 
 
 def _parse_duration(text: str) -> int:

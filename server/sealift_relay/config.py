@@ -47,6 +47,17 @@ class Storage:
 
 
 @dataclass(frozen=True, slots=True)
+class Log:
+    """The Merkle log.
+
+    Attributes:
+        witnesses: addresses (C2SP tlog-witness), separated by spaces, that cosign checkpoints.
+    """
+
+    witnesses: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What one client may ask of the relay.
 
@@ -62,6 +73,13 @@ class Limits:
         drain_seconds: how long calls may finish on shutdown.
         clock_skew_seconds: how far a commit's time may be from the relay's clock.
         failed_enrolments_a_minute: for one address.
+        member_bytes: what one member may store, unless the operator gave it another quota; 0 for
+            no limit, as below.
+        member_shards: likewise.
+        member_calls_a_minute: likewise, counted by each relay process for itself.
+        uncommitted_seconds: a shard that no commit names for so long is destroyed.
+        sweep_seconds: how often shards that are to go are destroyed.
+        disclosure_seconds: how long a disclosure gives access to the shards that it names.
     """
 
     workers: int = 16
@@ -75,6 +93,12 @@ class Limits:
     drain_seconds: int = 20
     clock_skew_seconds: int = 600
     failed_enrolments_a_minute: int = 10
+    member_bytes: int = 0
+    member_shards: int = 0
+    member_calls_a_minute: int = 0
+    uncommitted_seconds: int = 7 * 86_400
+    sweep_seconds: int = 60
+    disclosure_seconds: int = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +109,7 @@ class Config:
     listen: Listen = field(default_factory=Listen)
     storage: Storage = field(default_factory=Storage)
     limits: Limits = field(default_factory=Limits)
+    log: Log = field(default_factory=Log)
 
     @property
     def tls(self) -> Path:
@@ -107,7 +132,7 @@ def load_config(folder: Path, environment: Mapping[str, str] = os.environ) -> Co
         ) from None
     except ValueError as error:
         raise InvalidArgument(f"relay.toml is not valid TOML: {error}") from None
-    unknown = document.keys() - {"listen", "storage", "limits"}
+    unknown = document.keys() - {"listen", "storage", "limits", "log"}
     if unknown:
         raise InvalidArgument(f"relay.toml has an unknown section: {sorted(unknown)[0]}")
     storage = _section(Storage, "storage", document, environment)
@@ -119,6 +144,7 @@ def load_config(folder: Path, environment: Mapping[str, str] = os.environ) -> Co
             metadata=storage.metadata or f"sqlite:///{(folder / 'relay.db').resolve()}",
         ),
         limits=_section(Limits, "limits", document, environment),
+        log=_section(Log, "log", document, environment),
     )
 
 
@@ -168,9 +194,14 @@ enrolment_port = {listen.enrolment_port}  # enrolment, one-time tokens
 # blobs = "file:///srv/relay/blobs"
 # metadata = "sqlite:////srv/relay/relay.db"
 
+[log]
+# Addresses of witnesses that cosign the log's checkpoints, separated by spaces.
+# witnesses = "https://witness.example.org"
+
 [limits]
 # See the manual for all of them.
 # concurrent_calls = 64
+# member_bytes = 1099511627776
 # idle_stream_seconds = 60
 """
     (folder / FILE_NAME).write_text(text)

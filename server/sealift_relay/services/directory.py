@@ -1,58 +1,197 @@
-"""Directory: members' cards."""
+"""Directory: members' cards, statements, certificates and probes."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import grpc
 
-from sealift_protocol.errors import Conflict, UnknownMember, WrongSigner
-from sealift_protocol.objects import verify_card
+from sealift_protocol import signed as envelope
+from sealift_protocol.errors import Conflict, InvalidArgument, UnknownMember, WrongSigner
+from sealift_protocol.ids import FINGERPRINT_SIZE, Fingerprint
+from sealift_protocol.logentry import Kind
+from sealift_protocol.objects import Card, verify_card
+from sealift_protocol.statements import (
+    verify_endorsement,
+    verify_identity_revocation,
+    verify_probe,
+    verify_probe_answer,
+    verify_succession,
+)
 from sealift_protocol.v1 import directory_pb2, directory_pb2_grpc, objects_pb2
+from sealift_relay.ca import Authority, issue_member_certificate
 from sealift_relay.clock import unix_now
-from sealift_relay.peer import calling_member
-from sealift_relay.store.metadata import Metadata
+from sealift_relay.log import log
+from sealift_relay.peer import Callers
+from sealift_relay.services.enrolment import issued_certificate
+from sealift_relay.store.members import Members, SignedCard
 
 
 class Directory(directory_pb2_grpc.DirectoryServicer):
     """The service sealift.v1.Directory."""
 
-    def __init__(self, metadata: Metadata) -> None:
-        self._metadata = metadata
+    def __init__(self, callers: Callers, members: Members, authority: Authority) -> None:
+        self._callers = callers
+        self._members = members
+        self._authority = authority
 
     def WhoAmI(  # noqa: N802 - gRPC's name
         self, request: directory_pb2.WhoAmIRequest, context: grpc.ServicerContext
     ) -> directory_pb2.WhoAmIResponse:
-        """The caller, and the relay's clock."""
-        member = calling_member(context, self._metadata)
+        """The caller, the relay's clock, and what the caller uses."""
+        member = self._callers.member(context)
+        limits = self._callers.limits(member)
         return directory_pb2.WhoAmIResponse(
             name=member.name,
             role=member.role,
             fingerprint=member.fingerprint.digest,
             time=unix_now(),
+            usage=directory_pb2.Usage(
+                bytes=member.used_bytes,
+                bytes_limit=limits.bytes or 0,
+                shards=member.used_shards,
+                shards_limit=limits.shards or 0,
+                calls_a_minute=limits.calls_a_minute or 0,
+            ),
         )
 
     def GetCard(  # noqa: N802 - gRPC's name
         self, request: directory_pb2.GetCardRequest, context: grpc.ServicerContext
     ) -> directory_pb2.GetCardResponse:
-        """A member's newest card."""
-        calling_member(context, self._metadata)
-        member = self._metadata.member(name=request.name)
-        card = None if member is None else self._metadata.card(member.fingerprint)
-        if card is None:
+        """A member's newest card, and what is said about the member."""
+        self._callers.member(context)
+        by_fingerprint = not request.name and len(request.fingerprint) == FINGERPRINT_SIZE
+        member = (
+            self._members.find_fingerprint(Fingerprint(request.fingerprint))
+            if by_fingerprint
+            else self._members.find(name=request.name)
+        )
+        card = None if member is None else self._members.card(member.fingerprint)
+        if member is None or card is None:
             raise UnknownMember("there is no member of that name")
-        return directory_pb2.GetCardResponse(card=objects_pb2.Signed.FromString(card))
+        about = [member.fingerprint, *self._members.predecessors(member.fingerprint)]
+        statements = [s for who in reversed(about) for s in self._members.statements_about(who)]
+        return directory_pb2.GetCardResponse(
+            card=objects_pb2.Signed.FromString(card),
+            statements=[objects_pb2.Signed.FromString(signed) for signed in statements],
+        )
 
     def PutCard(  # noqa: N802 - gRPC's name
         self, request: directory_pb2.PutCardRequest, context: grpc.ServicerContext
     ) -> directory_pb2.PutCardResponse:
-        """Replaces the caller's card by the next."""
-        member = calling_member(context, self._metadata)
+        """Replaces the caller's card by the next; the same again is harmless."""
+        member = self._callers.member(context)
         card = verify_card(request.card)
         if card.signer != member.fingerprint or card.name != member.name:
             raise WrongSigner("a card is another member's")
-        current = self._metadata.card(member.fingerprint)
-        if current is None or (
-            verify_card(objects_pb2.Signed.FromString(current)).digest != card.previous
-        ):
+        current = self._members.card(member.fingerprint)
+        known = None if current is None else verify_card(objects_pb2.Signed.FromString(current))
+        if known is None or card.digest != known.digest != card.previous:
             raise Conflict("the card does not follow the one that the relay has")
-        self._metadata.put_card(member.fingerprint, card.version, request.card.SerializeToString())
+        self._members.put_card(member.fingerprint, _signed_card(card, request.card), unix_now())
+        log.info("put_card", version=card.version)
         return directory_pb2.PutCardResponse()
+
+    def PutStatement(  # noqa: N802 - gRPC's name
+        self, request: directory_pb2.PutStatementRequest, context: grpc.ServicerContext
+    ) -> directory_pb2.PutStatementResponse:
+        """Publishes an endorsement, or the caller's identity revocation."""
+        member = self._callers.member(context)
+        signed = request.statement
+        if signed.payload_type == envelope.ENDORSEMENT:
+            endorsement = verify_endorsement(signed)
+            kind, signer, digest = Kind.ENDORSEMENT, endorsement.signer, endorsement.digest
+            subject = endorsement.member
+        elif signed.payload_type == envelope.IDENTITY_REVOCATION:
+            revocation = verify_identity_revocation(signed)
+            kind, signer, digest = Kind.IDENTITY_REVOCATION, revocation.signer, revocation.digest
+            subject = revocation.signer
+        else:
+            raise InvalidArgument("a statement is an endorsement or an identity revocation")
+        if signer != member.fingerprint:
+            raise WrongSigner("a statement is signed by somebody else than the caller")
+        self._members.put_statement(
+            kind, digest, signed.SerializeToString(), signer=signer, subject=subject, now=unix_now()
+        )
+        log.info("put_statement", kind=kind.name.lower())
+        return directory_pb2.PutStatementResponse()
+
+    def Succeed(  # noqa: N802 - gRPC's name
+        self, request: directory_pb2.SucceedRequest, context: grpc.ServicerContext
+    ) -> directory_pb2.SucceedResponse:
+        """Puts a new identity in the caller's place; the same again is harmless."""
+        member = self._callers.member(context)
+        succession = verify_succession(request.succession)
+        card = verify_card(request.card)
+        if succession.successor == member.fingerprint:
+            return directory_pb2.SucceedResponse()
+        if succession.signer != member.fingerprint or card.signer != succession.successor:
+            raise WrongSigner("a succession is not signed by both identities")
+        if not succession.name == card.name == member.name or card.version != 1:
+            raise Conflict("the new identity's card is not the first of the same name", hint="")
+        self._members.succeed(
+            member,
+            succession.successor,
+            (succession.digest, request.succession.SerializeToString()),
+            _signed_card(card, request.card),
+            unix_now(),
+        )
+        log.info("succeed_member")
+        return directory_pb2.SucceedResponse()
+
+    def Renew(  # noqa: N802 - gRPC's name
+        self, request: directory_pb2.RenewRequest, context: grpc.ServicerContext
+    ) -> directory_pb2.RenewResponse:
+        """A new certificate for the caller's name and a key that the request proves."""
+        member = self._callers.member(context)
+        certificate = issue_member_certificate(
+            self._authority, request.certificate_request, member.name, datetime.now(UTC)
+        )
+        issued = issued_certificate(certificate)
+        self._members.add_certificate(member.fingerprint, issued)
+        log.info("renew_certificate")
+        return directory_pb2.RenewResponse(certificate=issued.der)
+
+    def PutProbe(  # noqa: N802 - gRPC's name
+        self, request: directory_pb2.PutProbeRequest, context: grpc.ServicerContext
+    ) -> directory_pb2.PutProbeResponse:
+        """Leaves a probe for another member."""
+        member = self._callers.member(context)
+        probe = verify_probe(request.probe)
+        if probe.signer != member.fingerprint:
+            raise WrongSigner("a probe is signed by somebody else than the caller")
+        if len(probe.sealed) > 2048 or self._members.card(probe.recipient) is None:
+            raise UnknownMember("a probe is too large, or its recipient is not a member")
+        signed = request.probe.SerializeToString()
+        self._members.put_probe(
+            probe.digest, signed, member.fingerprint, probe.recipient, unix_now()
+        )
+        return directory_pb2.PutProbeResponse()
+
+    def GetProbes(  # noqa: N802 - gRPC's name
+        self, request: directory_pb2.GetProbesRequest, context: grpc.ServicerContext
+    ) -> directory_pb2.GetProbesResponse:
+        """Probes for the caller, and answers to its own."""
+        member = self._callers.member(context)
+        probes, answers = self._members.probes(member.fingerprint)
+        return directory_pb2.GetProbesResponse(
+            probes=[objects_pb2.Signed.FromString(signed) for signed in probes],
+            answers=[objects_pb2.Signed.FromString(signed) for signed in answers],
+        )
+
+    def AnswerProbe(  # noqa: N802 - gRPC's name
+        self, request: directory_pb2.AnswerProbeRequest, context: grpc.ServicerContext
+    ) -> directory_pb2.AnswerProbeResponse:
+        """Keeps the answer to a probe for the caller."""
+        member = self._callers.member(context)
+        answer = verify_probe_answer(request.answer)
+        if answer.signer != member.fingerprint:
+            raise WrongSigner("an answer is signed by somebody else than the caller")
+        signed = request.answer.SerializeToString()
+        if not self._members.answer_probe(answer.probe, member.fingerprint, signed):
+            raise UnknownMember("there is no such probe for the caller", hint="")
+        return directory_pb2.AnswerProbeResponse()
+
+
+def _signed_card(card: Card, signed: objects_pb2.Signed) -> SignedCard:
+    return SignedCard(card.version, card.digest, signed.SerializeToString())

@@ -9,6 +9,7 @@ from collections import deque
 from datetime import UTC, datetime
 
 import grpc
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sealift_protocol.errors import RelayBusy, TokenRefused
@@ -18,7 +19,7 @@ from sealift_relay.ca import Authority, issue_member_certificate
 from sealift_relay.clock import unix_now
 from sealift_relay.log import log
 from sealift_relay.peer import certificate_digest
-from sealift_relay.store.metadata import Member, Metadata
+from sealift_relay.store.members import IssuedCertificate, Member, Members, SignedCard
 
 _MAX_ADDRESSES = 10_000
 
@@ -27,9 +28,9 @@ class Enrolment(enrolment_pb2_grpc.EnrolmentServicer):
     """The service sealift.v1.Enrolment."""
 
     def __init__(
-        self, metadata: Metadata, authority: Authority, address: str, failures_a_minute: int
+        self, members: Members, authority: Authority, address: str, failures_a_minute: int
     ) -> None:
-        self._metadata = metadata
+        self._members = members
         self._authority = authority
         self._address = address
         self._failures = _FailureLimit(failures_a_minute)
@@ -59,7 +60,7 @@ class Enrolment(enrolment_pb2_grpc.EnrolmentServicer):
         asked = verify_membership_request(request.membership_request)
         # Only a digest of the secret is stored, and looked up by index: no comparison leaks it.
         secret_digest = hashlib.sha256(asked.token_secret).digest()
-        invite, issued = self._metadata.find_invite(secret_digest, asked.digest, unix_now())
+        invite, issued = self._members.find_invite(secret_digest, asked.digest, unix_now())
         if issued is not None:
             return issued
         if asked.card.name != invite.name:
@@ -67,20 +68,27 @@ class Enrolment(enrolment_pb2_grpc.EnrolmentServicer):
         certificate = issue_member_certificate(
             self._authority, asked.certificate_request, invite.name, datetime.now(UTC)
         )
-        der = certificate.public_bytes(Encoding.DER)
-        self._metadata.enrol(
+        issued_now = issued_certificate(certificate)
+        signed_card = asked.signed_card.SerializeToString()
+        self._members.enrol(
             secret_digest,
             asked.digest,
             Member(asked.signer, invite.name, invite.role),
-            certificate=der,
-            certificate_digest=certificate_digest(certificate),
-            certificate_not_after=int(certificate.not_valid_after_utc.timestamp()),
-            card=asked.signed_card.SerializeToString(),
-            card_version=asked.card.version,
-            now=unix_now(),
+            issued_now,
+            SignedCard(asked.card.version, asked.card.digest, signed_card),
+            unix_now(),
         )
         log.info("enrol_member", role=invite.role)
-        return der
+        return issued_now.der
+
+
+def issued_certificate(certificate: x509.Certificate) -> IssuedCertificate:
+    """A certificate in the form in which the relay remembers it."""
+    return IssuedCertificate(
+        der=certificate.public_bytes(Encoding.DER),
+        digest=certificate_digest(certificate),
+        not_after=int(certificate.not_valid_after_utc.timestamp()),
+    )
 
 
 class _FailureLimit:

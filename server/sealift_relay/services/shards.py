@@ -12,9 +12,11 @@ from sealift_protocol import framing
 from sealift_protocol.errors import (
     ContextMismatch,
     CorruptShard,
+    DisclosureRequired,
     InvalidArgument,
     MalformedObject,
     MissingShard,
+    QuotaExceeded,
     RelayBusy,
 )
 from sealift_protocol.ids import ID_SIZE
@@ -27,14 +29,17 @@ from sealift_protocol.layout import (
     segment_digest,
     segment_plaintext_size,
 )
-from sealift_protocol.v1 import shards_pb2
+from sealift_protocol.statements import Disclosure, verify_disclosure
+from sealift_protocol.v1 import objects_pb2, shards_pb2
 from sealift_relay.access import require_reader, require_uploader
 from sealift_relay.clock import unix_now
 from sealift_relay.idle import IdleWatch
 from sealift_relay.log import log
-from sealift_relay.peer import calling_member
+from sealift_relay.peer import Callers
 from sealift_relay.store.blobs import Blobs
-from sealift_relay.store.metadata import Member, Metadata, StoredShard
+from sealift_relay.store.members import Member
+from sealift_relay.store.metadata import Metadata
+from sealift_relay.store.shards import StoredShard, check_quota
 
 SERVICE = "sealift.v1.Shards"
 MAX_RANGES = 1024
@@ -43,10 +48,20 @@ MAX_RANGES = 1024
 class Shards:
     """The service sealift.v1.Shards."""
 
-    def __init__(self, metadata: Metadata, blobs: Blobs, idle: IdleWatch) -> None:
+    def __init__(
+        self,
+        callers: Callers,
+        metadata: Metadata,
+        blobs: Blobs,
+        idle: IdleWatch,
+        disclosure_seconds: int,
+    ) -> None:
+        self._callers = callers
         self._metadata = metadata
+        self._shards = metadata.shards
         self._blobs = blobs
         self._idle = idle
+        self._disclosure_seconds = disclosure_seconds
         self._uploading: set[tuple[bytes, bytes]] = set()
         self._lock = threading.Lock()
 
@@ -73,11 +88,14 @@ class Shards:
         self, messages: Iterator[bytes], context: grpc.ServicerContext
     ) -> shards_pb2.PutResponse:
         """Stores one shard; durable when it answers, and the same again is harmless."""
-        member = calling_member(context, self._metadata)
+        member = self._callers.member(context)
         watched = self._idle.watch(messages, context)
         upload = _Upload(_read_head(watched), watched)
         key = (upload.header.dataset_id, upload.header.shard_id)
-        require_uploader(self._metadata, key[0], member)
+        require_uploader(self._metadata.histories, key[0], member)
+        # Before a byte is stored; what is stored counts when it is added.
+        used = member.used_bytes + upload.stored_size, member.used_shards + 1
+        check_quota(*used, self._callers.limits(member))
         with self._lock:
             if key in self._uploading:
                 raise RelayBusy("the same shard is being stored by another call")
@@ -91,7 +109,7 @@ class Shards:
 
     def _store(self, upload: _Upload, member: Member) -> ShardHead:
         dataset_id, shard_id = upload.header.dataset_id, upload.header.shard_id
-        known = self._metadata.shard(dataset_id, shard_id)
+        known = self._shards.find(dataset_id, shard_id)
         if known is not None:
             for _ in upload.pieces():
                 pass
@@ -102,23 +120,31 @@ class Shards:
         head = upload.head()
         self._blobs.publish(staged, dataset_id, shard_id)
         # Only now, when the shard is durable, does anybody get to know of it.
-        self._metadata.add_shard(dataset_id, head, member.fingerprint, unix_now())
+        limits = self._callers.limits(member)
+        try:
+            self._shards.add(dataset_id, head, member.fingerprint, limits, unix_now())
+        except QuotaExceeded:
+            self._blobs.destroy(dataset_id, shard_id)
+            raise
         log.info("put_shard", bytes=head.stored_size)
         return head
 
     def get(self, request: shards_pb2.GetRequest, context: grpc.ServicerContext) -> Iterator[bytes]:
         """Streams segment ranges, each after its shard's head."""
-        member = calling_member(context, self._metadata)
-        require_reader(self._metadata, request.dataset_id, member)
+        member = self._callers.member(context)
+        require_reader(self._metadata.histories, request.dataset_id, member)
         if not 1 <= len(request.ranges) <= MAX_RANGES:
             raise InvalidArgument(f"a request has 1 to {MAX_RANGES} ranges")
+        disclosure = self._disclosure(request, member)
         wanted = [item.shard_id for item in request.ranges]
-        known = self._metadata.shards(request.dataset_id, wanted)
+        known = self._shards.find_all(request.dataset_id, wanted)
         sent = 0
         for item in request.ranges:
             shard = known.get(item.shard_id)
-            if shard is None or not _may_see(shard, member):
+            if shard is None or not _is_there(shard):
                 raise MissingShard("a shard that was asked for is not stored")
+            if not _covers(disclosure, item.shard_id, shard):
+                raise DisclosureRequired("the disclosure does not cover a shard that was asked for")
             first, last = _segment_range(item, shard.head)
             yield _head_message(shard.head)
             ranges = [
@@ -130,15 +156,27 @@ class Shards:
                 yield framing.segment_message(segment)
         log.info("get_shards", bytes=sent, shards=len(request.ranges))
 
+    def _disclosure(self, request: shards_pb2.GetRequest, member: Member) -> Disclosure:
+        """The caller's logged disclosure that the request names: no byte leaves without one."""
+        signed = self._metadata.histories.statement(request.disclosure)
+        if signed is None:
+            raise DisclosureRequired("no disclosure was logged for what was asked for")
+        disclosure = verify_disclosure(objects_pb2.Signed.FromString(signed))
+        if disclosure.signer != member.fingerprint or disclosure.dataset_id != request.dataset_id:
+            raise DisclosureRequired("the disclosure is another's")
+        if unix_now() - disclosure.time > self._disclosure_seconds:
+            raise DisclosureRequired("the disclosure is too old")
+        return disclosure
+
     def stat(
         self, request: shards_pb2.StatRequest, context: grpc.ServicerContext
     ) -> shards_pb2.StatResponse:
         """Says what is stored of some shards."""
-        member = calling_member(context, self._metadata)
-        require_reader(self._metadata, request.dataset_id, member)
+        member = self._callers.member(context)
+        require_reader(self._metadata.histories, request.dataset_id, member)
         if len(request.shard_ids) > MAX_RANGES:
             raise InvalidArgument(f"a request has at most {MAX_RANGES} shard ids")
-        known = self._metadata.shards(request.dataset_id, request.shard_ids)
+        known = self._shards.find_all(request.dataset_id, request.shard_ids)
         found = [(i, known[i]) for i in request.shard_ids if i in known]
         return shards_pb2.StatResponse(
             shards=[
@@ -162,7 +200,7 @@ class _Upload:
         if len(put_head.dataset_id) != ID_SIZE or put_head.dataset_id != self.header.dataset_id:
             raise ContextMismatch("a shard's header names another dataset than its upload")
         self._header_bytes = put_head.header
-        self._stored_size = put_head.stored_size
+        self.stored_size = put_head.stored_size
         self._plaintext_size = plaintext_size(put_head.stored_size, self.header.segment_size)
         self._messages = messages
         self._digests: list[bytes] = []
@@ -194,7 +232,7 @@ class _Upload:
 
     def head(self) -> ShardHead:
         """Header and digest list, when every piece has arrived."""
-        return ShardHead.parse(self._header_bytes, b"".join(self._digests), self._stored_size)
+        return ShardHead.parse(self._header_bytes, b"".join(self._digests), self.stored_size)
 
 
 def _read_head(messages: Iterator[bytes]) -> shards_pb2.PutHead:
@@ -219,6 +257,16 @@ def _segment_range(item: shards_pb2.SegmentRange, head: ShardHead) -> tuple[int,
     if not item.first < last <= head.segment_count:
         raise InvalidArgument("a range lies outside its shard")
     return item.first, last
+
+
+def _covers(disclosure: Disclosure, shard_id: bytes, shard: StoredShard) -> bool:
+    if disclosure.shard_ids:
+        return shard_id in disclosure.shard_ids
+    return shard.committed_by is not None and shard.committed_by <= disclosure.number
+
+
+def _is_there(shard: StoredShard) -> bool:
+    return shard.committed and (shard.not_after == 0 or unix_now() < shard.not_after)
 
 
 def _may_see(shard: StoredShard, member: Member) -> bool:

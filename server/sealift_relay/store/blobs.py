@@ -100,6 +100,22 @@ class Blobs:
         except (FileNotFoundError, OSError):
             return
 
+    def destroy(self, dataset_id: bytes, shard_id: bytes) -> None:
+        """Removes a shard's bytes, durably; one that is gone already is no error.
+
+        Raises:
+            RelayError: the store failed.
+        """
+        name = _name(dataset_id, shard_id)
+        try:
+            obstore.delete(self._store, name)
+            if self._folder is not None:
+                sync((self._folder / name).parent)
+        except FileNotFoundError:
+            return
+        except (OSError, obstore.exceptions.BaseError) as error:
+            raise _storage_error(error) from None
+
     def discard_stale(self) -> int:
         """Removes what broken uploads of an earlier process left; returns how many."""
         stale = [meta["path"] for batch in obstore.list(self._store, _STAGING) for meta in batch]

@@ -7,6 +7,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     String,
@@ -23,6 +24,15 @@ members = Table(
     Column("role", String(16), nullable=False),
     Column("enrolled_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
+    Column("suspended_at", BigInteger),
+    # The identity that took this one's place.
+    Column("successor", LargeBinary(32)),
+    Column("used_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("used_shards", BigInteger, nullable=False, server_default="0"),
+    # Limits of this member; null means the relay's default.
+    Column("bytes_limit", BigInteger),
+    Column("shards_limit", BigInteger),
+    Column("calls_a_minute", BigInteger),
 )
 
 certificates = Table(
@@ -50,6 +60,7 @@ cards = Table(
     Column("fingerprint", ForeignKey("members.fingerprint"), primary_key=True),
     Column("version", BigInteger, primary_key=True),
     Column("signed", LargeBinary, nullable=False),
+    Column("digest", LargeBinary(32)),
 )
 
 datasets = Table(
@@ -59,6 +70,10 @@ datasets = Table(
     Column("owner", ForeignKey("members.fingerprint"), nullable=False),
     Column("head_number", BigInteger, nullable=False),
     Column("head_digest", LargeBinary(32), nullable=False),
+    Column("key_epoch", BigInteger, nullable=False, server_default="1"),
+    Column("snapshot_number", BigInteger),
+    Column("log_sequence", BigInteger, nullable=False, server_default="0"),
+    Column("deleted_at", BigInteger),
 )
 
 authors = Table(
@@ -87,7 +102,80 @@ grants = Table(
     Column("not_before", BigInteger, nullable=False),
     Column("not_after", BigInteger, nullable=False),
     Column("signed", LargeBinary, nullable=False),
+    Column("revoked_at", BigInteger),
     Index("grants_by_recipient", "recipient", "dataset_id"),
+)
+
+rewraps = Table(
+    "rewraps",
+    tables,
+    Column("grant_digest", ForeignKey("grants.digest"), primary_key=True),
+    Column("key_id", LargeBinary(16), primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("signed", LargeBinary, nullable=False),
+)
+
+# Pages come before the commit whose snapshot names them, and are shared by later ones.
+pages = Table(
+    "pages",
+    tables,
+    Column("dataset_id", ForeignKey("datasets.dataset_id"), primary_key=True),
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+
+# Endorsements, successions, identity revocations, disclosures, accountings, purge receipts.
+statements = Table(
+    "statements",
+    tables,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("kind", Integer, nullable=False),
+    Column("signer", LargeBinary(32), nullable=False),
+    # Whom it is about: the endorsed member, the successor.
+    Column("subject", LargeBinary(32)),
+    Column("dataset_id", LargeBinary(16)),
+    Column("signed", LargeBinary, nullable=False),
+    Index("statements_by_subject", "subject"),
+)
+
+probes = Table(
+    "probes",
+    tables,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("sender", LargeBinary(32), nullable=False),
+    Column("recipient", LargeBinary(32), nullable=False),
+    Column("stored_at", BigInteger, nullable=False),
+    Column("signed", LargeBinary, nullable=False),
+    Column("answer", LargeBinary),
+)
+
+log_entries = Table(
+    "log_entries",
+    tables,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("dataset_id", LargeBinary(16), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("entry", LargeBinary, nullable=False),
+    Index("log_entries_by_dataset", "dataset_id", "sequence"),
+)
+
+# C2SP tlog-tiles: 256 hashes a tile; the last tile of a level is still being filled.
+log_tiles = Table(
+    "log_tiles",
+    tables,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+)
+
+# One row. Whoever appends to the log locks it.
+log_state = Table(
+    "log_state",
+    tables,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    Column("checkpoint", LargeBinary),
 )
 
 # A shard may wait for its commit, and its dataset for its commit 0: no foreign key to datasets.
@@ -104,4 +192,6 @@ shards = Table(
     Column("stored_at", BigInteger, nullable=False),
     Column("committed_by", BigInteger),
     Column("removed_by", BigInteger),
+    Column("not_after", BigInteger, nullable=False, server_default="0"),
+    Column("destroyed_at", BigInteger),
 )

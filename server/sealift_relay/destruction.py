@@ -1,0 +1,49 @@
+"""Destroys what a commit removed, and says so over the log's key."""
+
+from __future__ import annotations
+
+from sealift_protocol import signed as envelope
+from sealift_protocol.objects import Commit
+from sealift_protocol.v1 import objects_pb2
+from sealift_relay.checkpoints import LogKey
+from sealift_relay.clock import unix_now
+from sealift_relay.log import log
+from sealift_relay.store.metadata import Metadata
+from sealift_relay.sweeper import Sweeper
+
+
+class Destruction:
+    """What happens to shards after the commit that removed them."""
+
+    def __init__(self, metadata: Metadata, sweeper: Sweeper, key: LogKey) -> None:
+        self._metadata = metadata
+        self._sweeper = sweeper
+        self._key = key
+
+    def of_commit(self, commit: Commit) -> objects_pb2.Signed | None:
+        """Destroys a commit's removed shards; a signed DeletionReceipt if there were any."""
+        if not (commit.removed or commit.deletion):
+            return None
+        shard_ids = self._metadata.shards.removed_by(commit.dataset_id, commit.number)
+        size = self._metadata.shards.stored_size(commit.dataset_id, shard_ids)
+        self._sweeper.destroy(commit.dataset_id, shard_ids)
+        grants = 0
+        if commit.deletion:
+            grants = self._metadata.histories.count_grants(commit.dataset_id)
+        log.info("destroy_shards", shards=len(shard_ids))
+        receipt = objects_pb2.DeletionReceipt(
+            dataset_id=commit.dataset_id,
+            commit=commit.digest,
+            shards=len(shard_ids),
+            bytes=size,
+            grants=grants,
+            time=unix_now(),
+        )
+        payload = receipt.SerializeToString()
+        message = envelope.pre_authentication_encoding(envelope.DELETION_RECEIPT, payload)
+        return objects_pb2.Signed(
+            payload_type=envelope.DELETION_RECEIPT,
+            payload=payload,
+            signer=self._key.public_key,
+            signature=self._key.sign(message),
+        )

@@ -1,0 +1,80 @@
+"""The database by URL: connections, transactions, schema upgrades."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from sqlalchemy import Connection, Row, event, select
+
+from sealift_protocol.errors import RelayError, RelayStorageFull
+
+_BUSY_MILLISECONDS = 10_000
+
+
+class Database:
+    """What the stores share."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = sa.create_engine(url)
+        if self._engine.dialect.name == "sqlite":
+            event.listen(self._engine, "connect", _set_pragmas)
+            event.listen(self._engine, "begin", _begin_immediate)
+
+    def close(self) -> None:
+        """Closes every connection."""
+        self._engine.dispose()
+
+    def upgrade(self) -> None:
+        """Brings the schema up to date."""
+        config = AlembicConfig()
+        config.set_main_option("script_location", "sealift_relay.store:migrations")
+        with self._engine.connect() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+
+    @contextmanager
+    def transaction(self, *, read_only: bool = False) -> Iterator[Connection]:
+        """One transaction, durable when the block ends.
+
+        Raises:
+            RelayStorageFull, RelayError: the database failed.
+        """
+        try:
+            with self._engine.connect() as connection:
+                if read_only:
+                    connection = connection.execution_options(sealift_read_only=True)
+                with connection.begin():
+                    yield connection
+        except sa.exc.SQLAlchemyError as error:
+            if "disk is full" in str(error) or "No space left" in str(error):
+                raise RelayStorageFull("the relay's storage is full") from None
+            raise RelayError("the relay's database failed") from error
+
+
+def one_row(connection: Connection, table: sa.Table, **key: object) -> Row[Any] | None:
+    """The row of that key, or None."""
+    conditions = [table.c[column] == value for column, value in key.items()]
+    return connection.execute(select(table).where(*conditions)).one_or_none()
+
+
+def _set_pragmas(connection: Any, _record: object) -> None:
+    # The driver must not begin transactions on its own; SQLAlchemy's "begin" event does.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    # FULL: a commit that was acknowledged survives a power cut.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.execute(f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}")
+    cursor.close()
+
+
+def _begin_immediate(connection: Connection) -> None:
+    # A deferred transaction that turns into a writer late would fail where this one waits.
+    read_only = connection.get_execution_options().get("sealift_read_only", False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

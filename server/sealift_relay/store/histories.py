@@ -1,0 +1,447 @@
+"""Datasets: histories, grants, snapshots, and what their members declare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Row, select
+
+from sealift_protocol.errors import (
+    Conflict,
+    DatasetDeleted,
+    InvalidArgument,
+    KeyEpochMoved,
+    MissingShard,
+    RoleDenied,
+    WrongSigner,
+)
+from sealift_protocol.ids import Fingerprint
+from sealift_protocol.layout import ShardHeader
+from sealift_protocol.logentry import Kind
+from sealift_protocol.objects import Commit, Grant
+from sealift_protocol.statements import Rewrap
+from sealift_relay.store import schema
+from sealift_relay.store.database import Database, one_row
+from sealift_relay.store.log import log_objects
+from sealift_relay.store.members import insert_statement
+
+_MAX_SNAPSHOT_PAGES = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRow:
+    """A dataset as the relay knows it."""
+
+    dataset_id: bytes
+    owner: Fingerprint
+    head_number: int
+    deleted: bool
+    author: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGrant:
+    """A grant, serialised, and whether it counts now."""
+
+    digest: bytes
+    signed: bytes
+    not_before: int
+    not_after: int
+    revoked: bool
+
+    def live_at(self, time: int) -> bool:
+        """Whether it gives access at that Unix time."""
+        return (
+            not self.revoked
+            and self.not_before <= time
+            and (self.not_after == 0 or time < self.not_after)
+        )
+
+
+class Histories:
+    """The store of datasets. Every method is one transaction, durable when it returns."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def is_author(self, dataset_id: bytes, fingerprint: Fingerprint) -> bool | None:
+        """Whether a member may append; None if there is no such dataset."""
+        with self._database.transaction(read_only=True) as connection:
+            if one_row(connection, schema.datasets, dataset_id=dataset_id) is None:
+                return None
+            return _is_author(connection, dataset_id, fingerprint.digest)
+
+    def is_deleted(self, dataset_id: bytes) -> bool:
+        """Whether a dataset was deleted."""
+        with self._database.transaction(read_only=True) as connection:
+            row = one_row(connection, schema.datasets, dataset_id=dataset_id)
+        return row is not None and row.deleted_at is not None
+
+    def grants(
+        self, dataset_id: bytes, recipient: Sequence[Fingerprint] | None = None
+    ) -> list[StoredGrant]:
+        """Grants to some identities, or everybody's, in order of key epoch, newest first."""
+        table = schema.grants
+        query = select(table).where(table.c.dataset_id == dataset_id)
+        if recipient is not None:
+            query = query.where(table.c.recipient.in_([r.digest for r in recipient]))
+        query = query.order_by(table.c.key_epoch, table.c.not_before.desc())
+        with self._database.transaction(read_only=True) as connection:
+            rows = connection.execute(query).all()
+        return [
+            StoredGrant(r.digest, r.signed, r.not_before, r.not_after, r.revoked_at is not None)
+            for r in rows
+        ]
+
+    def rewraps(self, grant_digests: Sequence[bytes]) -> list[bytes]:
+        """Rewraps of grants, serialised."""
+        table = schema.rewraps
+        query = select(table.c.signed).where(table.c.grant_digest.in_(list(grant_digests)))
+        with self._database.transaction(read_only=True) as connection:
+            return list(connection.execute(query).scalars())
+
+    def of_member(
+        self, identities: Sequence[Fingerprint], now: int, *, include_future: bool = False
+    ) -> list[DatasetRow]:
+        """What a member, by its identities, may append to or was granted."""
+        digests = [identity.digest for identity in identities]
+        live = select(schema.grants.c.dataset_id).where(
+            schema.grants.c.recipient.in_(digests),
+            schema.grants.c.revoked_at.is_(None),
+            sa.or_(sa.literal(include_future), schema.grants.c.not_before <= now),
+            (schema.grants.c.not_after == 0) | (schema.grants.c.not_after > now),
+        )
+        own = select(schema.authors.c.dataset_id).where(schema.authors.c.fingerprint == digests[0])
+        query = (
+            select(schema.datasets)
+            .where(
+                schema.datasets.c.dataset_id.in_(live.union(own)),
+                schema.datasets.c.deleted_at.is_(None),
+            )
+            .order_by(schema.datasets.c.dataset_id)
+        )
+        with self._database.transaction(read_only=True) as connection:
+            rows = connection.execute(query).all()
+            authored = set(connection.execute(own).scalars())
+        return [_dataset(row, row.dataset_id in authored) for row in rows]
+
+    def commits(self, dataset_id: bytes, first: int, count: int) -> list[bytes]:
+        """Up to `count` commits from `first` on, serialised."""
+        table = schema.commits
+        query = (
+            select(table.c.signed)
+            .where(table.c.dataset_id == dataset_id, table.c.number >= first)
+            .order_by(table.c.number)
+            .limit(count)
+        )
+        with self._database.transaction(read_only=True) as connection:
+            return list(connection.execute(query).scalars())
+
+    def snapshot_number(self, dataset_id: bytes) -> int | None:
+        """Number of the newest commit with a snapshot."""
+        with self._database.transaction(read_only=True) as connection:
+            row = one_row(connection, schema.datasets, dataset_id=dataset_id)
+        return None if row is None else row.snapshot_number
+
+    def commit_digest(self, dataset_id: bytes, number: int) -> bytes | None:
+        """Digest of a commit."""
+        with self._database.transaction(read_only=True) as connection:
+            row = one_row(connection, schema.commits, dataset_id=dataset_id, number=number)
+        return None if row is None else row.digest
+
+    def put_pages(self, dataset_id: bytes, pages: Sequence[tuple[bytes, bytes]]) -> None:
+        """Stores pages, by digest; those that are known are left as they are."""
+        table = schema.pages
+        with self._database.transaction() as connection:
+            for digest, content in pages:
+                if one_row(connection, table, dataset_id=dataset_id, digest=digest) is None:
+                    connection.execute(
+                        table.insert().values(dataset_id=dataset_id, digest=digest, content=content)
+                    )
+
+    def pages(self, dataset_id: bytes, digests: Sequence[bytes]) -> Iterator[bytes]:
+        """Pages in the order of their digests; those that are not held are left out."""
+        table = schema.pages
+        for digest in digests:
+            with self._database.transaction(read_only=True) as connection:
+                row = one_row(connection, table, dataset_id=dataset_id, digest=digest)
+            if row is not None:
+                yield row.content
+
+    def append(
+        self, commit: Commit, signed: bytes, grants: Sequence[tuple[Grant, bytes]], now: int
+    ) -> None:
+        """Appends a commit and its grants if they follow the head; the same again is harmless.
+
+        Raises:
+            Conflict: the head is another.
+            RoleDenied, WrongSigner: the signer may not append that to the dataset.
+            KeyEpochMoved: the dataset has another key epoch.
+            MissingShard: it names shards that are not stored as it says.
+            DatasetDeleted: the dataset has ended.
+        """
+        with self._database.transaction() as connection:
+            known = one_row(
+                connection, schema.commits, dataset_id=commit.dataset_id, number=commit.number
+            )
+            if known is not None and known.digest == commit.digest:
+                return
+            self._move_head(connection, commit)
+            _commit_shards(connection, commit)
+            connection.execute(
+                schema.commits.insert().values(
+                    dataset_id=commit.dataset_id,
+                    number=commit.number,
+                    digest=commit.digest,
+                    signed=signed,
+                )
+            )
+            if commit.revoked:
+                _end_grants(connection, commit, now)
+            _add_grants(connection, grants)
+            logged = [(Kind.COMMIT, commit.digest)]
+            logged += [(Kind.GRANT, grant.digest) for grant, _ in grants]
+            log_objects(connection, logged, now, commit.dataset_id)
+            if commit.deletion:
+                _delete(connection, commit, now)
+
+    def count_grants(self, dataset_id: bytes) -> int:
+        """How many grants of a dataset the relay ever held."""
+        query = select(sa.func.count()).where(schema.grants.c.dataset_id == dataset_id)
+        with self._database.transaction(read_only=True) as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def put_rewraps(self, rewraps: Sequence[tuple[Rewrap, bytes]], now: int) -> None:
+        """Adds and logs rewraps; those that are known are left as they are."""
+        table = schema.rewraps
+        with self._database.transaction() as connection:
+            for rewrap, signed in rewraps:
+                key = {"grant_digest": rewrap.grant, "key_id": rewrap.key_id}
+                if one_row(connection, table, **key) is None:
+                    connection.execute(
+                        table.insert().values(**key, digest=rewrap.digest, signed=signed)
+                    )
+                    logged = [(Kind.REWRAP, rewrap.digest)]
+                    log_objects(connection, logged, now, rewrap.dataset_id)
+
+    def put_statement(
+        self,
+        kind: Kind,
+        digest: bytes,
+        signed: bytes,
+        *,
+        signer: Fingerprint,
+        dataset_id: bytes,
+        now: int,
+    ) -> None:
+        """Adds and logs a statement about a dataset; the same again is harmless."""
+        with self._database.transaction() as connection:
+            insert_statement(
+                connection, kind, digest, signed, signer=signer, dataset_id=dataset_id, now=now
+            )
+
+    def statement(self, digest: bytes) -> bytes | None:
+        """A statement, serialised."""
+        with self._database.transaction(read_only=True) as connection:
+            row = one_row(connection, schema.statements, digest=digest)
+        return None if row is None else row.signed
+
+    def objects(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Logged objects of any kind by digest, serialised; destroyed ones are left out."""
+        found: dict[bytes, bytes] = {}
+        tables = (
+            schema.statements,
+            schema.commits,
+            schema.grants,
+            schema.rewraps,
+            schema.cards,
+        )
+        with self._database.transaction(read_only=True) as connection:
+            for table in tables:
+                query = select(table.c.digest, table.c.signed).where(
+                    table.c.digest.in_(list(digests))
+                )
+                found.update({row.digest: row.signed for row in connection.execute(query)})
+        return {digest: signed for digest, signed in found.items() if signed}
+
+    def _move_head(self, connection: Connection, commit: Commit) -> None:
+        table = schema.datasets
+        if commit.genesis is not None:
+            if one_row(connection, table, dataset_id=commit.dataset_id) is not None:
+                raise Conflict("the dataset exists already")
+            connection.execute(
+                table.insert().values(
+                    dataset_id=commit.dataset_id,
+                    owner=commit.signer.digest,
+                    head_number=0,
+                    head_digest=commit.digest,
+                    key_epoch=commit.key_epoch,
+                )
+            )
+            _set_authors(connection, commit.dataset_id, {commit.signer, *commit.genesis.co_owners})
+            return
+        row = one_row(connection, table, dataset_id=commit.dataset_id)
+        if row is None or not _is_author(connection, commit.dataset_id, commit.signer.digest):
+            raise RoleDenied("the member may not append to that dataset")
+        _check_commit(connection, row, commit)
+        if commit.co_owners is not None:
+            # A successor is not a member yet: `Members.succeed` makes it the owner.
+            owner = commit.co_owners.successor or Fingerprint(row.owner)
+            authors = {owner, *commit.co_owners.fingerprints}
+            _set_authors(connection, commit.dataset_id, authors)
+        snapshot = row.snapshot_number if commit.snapshot is None else commit.number
+        moved = connection.execute(
+            table.update()
+            .where(
+                table.c.dataset_id == commit.dataset_id,
+                table.c.head_number == commit.number - 1,
+                table.c.head_digest == commit.parent,
+            )
+            .values(
+                head_number=commit.number,
+                head_digest=commit.digest,
+                key_epoch=commit.key_epoch,
+                snapshot_number=snapshot,
+            )
+        )
+        if moved.rowcount != 1:
+            raise Conflict("the dataset has moved on meanwhile")
+
+
+def _check_commit(connection: Connection, dataset: Row[Any], commit: Commit) -> None:
+    if dataset.deleted_at is not None:
+        raise DatasetDeleted("the dataset was deleted")
+    if (dataset.head_number, dataset.head_digest) != (commit.number - 1, commit.parent):
+        raise Conflict("the dataset has moved on meanwhile")
+    owners_only = commit.co_owners or commit.snapshot or commit.deletion
+    if owners_only and commit.signer.digest != dataset.owner:
+        raise WrongSigner("the commit does what only the dataset's owner may")
+    if commit.key_epoch not in (dataset.key_epoch, dataset.key_epoch + 1):
+        raise KeyEpochMoved("the dataset has another key epoch")
+    if commit.snapshot is not None:
+        _check_pages(connection, commit.dataset_id, commit.snapshot.pages)
+
+
+def _check_pages(connection: Connection, dataset_id: bytes, pages: Sequence[bytes]) -> None:
+    if len(pages) > _MAX_SNAPSHOT_PAGES:
+        raise InvalidArgument(f"a snapshot has at most {_MAX_SNAPSHOT_PAGES} pages")
+    table = schema.pages
+    query = select(table.c.digest).where(table.c.dataset_id == dataset_id)
+    held = set(connection.execute(query).scalars())
+    if not held.issuperset(pages):
+        raise MissingShard("a snapshot names a page that is not stored")
+
+
+def _commit_shards(connection: Connection, commit: Commit) -> None:
+    table = schema.shards
+    for entry in commit.added:
+        row = one_row(connection, table, dataset_id=commit.dataset_id, shard_id=entry.shard_id)
+        if row is None or (row.digest, row.stored_size) != (entry.digest, entry.stored_size):
+            raise MissingShard("a commit names a shard that is not stored as it says")
+        if row.committed_by is not None:
+            raise Conflict("a commit names a shard that an earlier one added")
+        if entry.key_epoch != commit.key_epoch:
+            raise KeyEpochMoved("a commit adds a shard of another key epoch than its own")
+        if ShardHeader.unpack(row.header).key_epoch != entry.key_epoch:
+            raise MissingShard("a commit names a shard under another key epoch than it has")
+        if row.uploaded_by != commit.signer.digest:
+            raise MissingShard("a commit names a shard that somebody else stored")
+        _update_shard(
+            connection,
+            commit.dataset_id,
+            entry.shard_id,
+            committed_by=commit.number,
+            not_after=entry.not_after,
+        )
+    for shard_id in commit.removed:
+        row = one_row(connection, table, dataset_id=commit.dataset_id, shard_id=shard_id)
+        if row is None or row.committed_by is None or row.removed_by is not None:
+            raise MissingShard("a commit removes a shard that is not there")
+        _update_shard(connection, commit.dataset_id, shard_id, removed_by=commit.number)
+
+
+def _update_shard(
+    connection: Connection, dataset_id: bytes, shard_id: bytes, **values: int
+) -> None:
+    table = schema.shards
+    connection.execute(
+        table.update()
+        .where(table.c.dataset_id == dataset_id, table.c.shard_id == shard_id)
+        .values(**values)
+    )
+
+
+def _set_authors(connection: Connection, dataset_id: bytes, authors: set[Fingerprint]) -> None:
+    table = schema.authors
+    connection.execute(table.delete().where(table.c.dataset_id == dataset_id))
+    for author in authors:
+        connection.execute(table.insert().values(dataset_id=dataset_id, fingerprint=author.digest))
+
+
+def _end_grants(connection: Connection, commit: Commit, now: int) -> None:
+    table = schema.grants
+    connection.execute(
+        table.update()
+        .where(
+            table.c.dataset_id == commit.dataset_id,
+            table.c.recipient.in_([recipient.digest for recipient in commit.revoked]),
+            table.c.revoked_at.is_(None),
+        )
+        .values(revoked_at=now)
+    )
+
+
+def _add_grants(connection: Connection, grants: Sequence[tuple[Grant, bytes]]) -> None:
+    for grant, signed in grants:
+        if one_row(connection, schema.grants, digest=grant.digest) is not None:
+            continue
+        connection.execute(
+            schema.grants.insert().values(
+                digest=grant.digest,
+                dataset_id=grant.terms.dataset_id,
+                key_epoch=grant.terms.key_epoch,
+                recipient=grant.terms.recipient.digest,
+                not_before=grant.terms.not_before,
+                not_after=grant.terms.not_after,
+                signed=signed,
+            )
+        )
+
+
+def _delete(connection: Connection, commit: Commit, now: int) -> None:
+    """Destroys every wrapped key; shards are marked, and destroyed after the transaction."""
+    of_dataset = schema.grants.c.dataset_id == commit.dataset_id
+    digests = select(schema.grants.c.digest).where(of_dataset)
+    connection.execute(schema.rewraps.delete().where(schema.rewraps.c.grant_digest.in_(digests)))
+    connection.execute(schema.grants.update().where(of_dataset).values(signed=b"", revoked_at=now))
+    connection.execute(schema.pages.delete().where(schema.pages.c.dataset_id == commit.dataset_id))
+    connection.execute(
+        schema.shards.update()
+        .where(
+            schema.shards.c.dataset_id == commit.dataset_id, schema.shards.c.removed_by.is_(None)
+        )
+        .values(removed_by=commit.number)
+    )
+    connection.execute(
+        schema.datasets.update()
+        .where(schema.datasets.c.dataset_id == commit.dataset_id)
+        .values(deleted_at=now)
+    )
+
+
+def _is_author(connection: Connection, dataset_id: bytes, fingerprint: bytes) -> bool:
+    row = one_row(connection, schema.authors, dataset_id=dataset_id, fingerprint=fingerprint)
+    return row is not None
+
+
+def _dataset(row: Row[Any], author: bool) -> DatasetRow:
+    return DatasetRow(
+        dataset_id=row.dataset_id,
+        owner=Fingerprint(row.owner),
+        head_number=row.head_number,
+        deleted=row.deleted_at is not None,
+        author=author,
+    )
