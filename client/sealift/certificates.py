@@ -83,6 +83,18 @@ def check_issued(certificate_pem: bytes, authority_pem: bytes, tls_key: Secret) 
         raise RelayUntrusted("the relay issued a certificate of another CA")
 
 
+def life_left(certificate_pem: bytes, now: datetime) -> float:
+    """Share of a certificate's life that is left, from 1 to 0 and below."""
+    certificate = x509.load_pem_x509_certificate(certificate_pem)
+    start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return (end - now) / (end - start)
+
+
+def expiry(certificate_pem: bytes) -> datetime:
+    """When a certificate expires."""
+    return x509.load_pem_x509_certificate(certificate_pem).not_valid_after_utc
+
+
 def server_certificate(address: str) -> bytes:
     """The certificate (PEM) that a server presents; nothing about it is verified.
 

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from sealift.clock import Clock, unix
 from sealift.grants import open_grant
-from sealift.metadata import open_metadata
+from sealift.lastseen import LastSeen
+from sealift.logview import LogView
+from sealift.metadata import open_counts, open_metadata
 from sealift.secret import Secret
 from sealift.signing import Identity
 from sealift.suites import PrivateKey
 from sealift.transport import RelayClient
-from sealift.trust import LastSeen
 from sealift_protocol.errors import (
     AccessDenied,
-    GrantExpired,
+    DatasetDeleted,
+    HistoryInvalid,
     MalformedObject,
+    RollbackDetected,
     UnsupportedVersion,
     WrongKey,
 )
 from sealift_protocol.history import History
 from sealift_protocol.ids import Fingerprint
-from sealift_protocol.objects import ShardEntry, verify_grant
+from sealift_protocol.logentry import Kind
+from sealift_protocol.objects import (
+    Commit,
+    ShardEntry,
+    SnapshotPage,
+    parse_page,
+    verify_commit,
+    verify_grant,
+)
+from sealift_protocol.statements import verify_rewrap
 from sealift_protocol.v1 import objects_pb2
 
 
@@ -36,13 +48,30 @@ class Reader:
         identity: its signing key.
         private_keys: its recipient keys by key id.
         last_seen: what it saw of the relay last.
+        log: the relay's log as it sees it.
         now: the clock.
+        former: own identities that this one succeeded.
     """
 
     identity: Identity
     private_keys: Mapping[bytes, PrivateKey]
     last_seen: LastSeen
+    log: LogView
     now: Clock
+    former: frozenset[Fingerprint] = frozenset()
+
+    @property
+    def identities(self) -> frozenset[Fingerprint]:
+        """The identity now, and those that it succeeded."""
+        return self.former | {self.identity.fingerprint}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPage:
+    """A page of the newest snapshot at hand, to be used again in the next."""
+
+    digest: bytes
+    shards: tuple[ShardEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,38 +80,142 @@ class OpenedDataset:
 
     Attributes:
         dataset_id: 16 bytes.
-        owner: the owner's fingerprint.
+        trusted: the identities that are trusted as its owner's.
         name: as the owner named it.
         description: in the owner's words.
         schema: Arrow schema of every record.
+        retain_seconds: how long shards are kept by default; 0 for ever.
+        subject_column: the column that names the subject; empty if none does.
         history: the verified commits.
-        shards: live shards in order.
+        shards: live shards in order, without those past their retention.
         record_counts: records by shard id.
         epoch_keys: unwrapped keys by key epoch.
+        pages: of the newest snapshot at hand.
     """
 
     dataset_id: bytes
-    owner: Fingerprint
+    trusted: frozenset[Fingerprint]
     name: str
     description: str
     schema: pa.Schema
+    retain_seconds: int
+    subject_column: str
     history: History
     shards: tuple[ShardEntry, ...]
     record_counts: Mapping[bytes, int]
     epoch_keys: Mapping[int, Secret]
+    pages: tuple[StoredPage, ...]
+
+    @property
+    def owner(self) -> Fingerprint:
+        """The owner now."""
+        return self.history.owner
+
+    @property
+    def current_key(self) -> Secret:
+        """The key of the current key epoch, under which the next shards are sealed.
+
+        Raises:
+            WrongKey: it was not granted to this member.
+        """
+        key = self.epoch_keys.get(self.history.key_epoch)
+        if key is None:
+            raise WrongKey(
+                f"no grant opens key epoch {self.history.key_epoch}",
+                hint="ask the dataset's owner to grant you the current key epoch",
+            )
+        return key
 
 
-def open_epoch_keys(
-    relay: RelayClient, reader: Reader, dataset_id: bytes, owner: Fingerprint
-) -> dict[int, Secret]:
-    """Unwraps every epoch key of a dataset that the reader was granted.
+def read_history(
+    relay: RelayClient,
+    reader: Reader,
+    dataset_id: bytes,
+    trusted: Collection[Fingerprint],
+    *,
+    whole: bool = False,
+) -> tuple[History, list[SnapshotPage]]:
+    """Verifies a dataset's history: signatures, order, what was seen before, the log.
+
+    Args:
+        relay: where from.
+        reader: who reads.
+        dataset_id: which dataset.
+        trusted: the identities that are trusted as its owner's.
+        whole: from commit 0 on, rather than from the newest snapshot.
+
+    Raises:
+        VerificationError: a subclass that says what is wrong.
+        AccessDenied: the relay refuses.
+    """
+    history = History(dataset_id, trusted)
+    commits = [
+        verify_commit(signed) for signed in relay.get_commits(dataset_id, from_snapshot=not whole)
+    ]
+    if not commits:
+        raise HistoryInvalid("the dataset's history is empty")
+    pages: list[SnapshotPage] = []
+    if commits[0].number == 0:
+        rest = commits
+    else:
+        pages = _read_pages(relay, commits[0])
+        history.begin(commits[0], pages)
+        rest = commits[1:]
+    for commit in rest:
+        history.append(commit)
+    _check_seen(relay, reader.last_seen, history)
+    reader.log.check([(Kind.COMMIT, history.head.digest, dataset_id)])
+    return history, pages
+
+
+def open_history(
+    relay: RelayClient,
+    reader: Reader,
+    dataset_id: bytes,
+    trusted: Collection[Fingerprint],
+    *,
+    whole: bool = False,
+) -> OpenedDataset:
+    """Verifies a dataset's history against its owner and opens it.
+
+    Raises:
+        SealiftError: a subclass that says what is wrong.
+    """
+    history, pages = read_history(relay, reader, dataset_id, trusted, whole=whole)
+    keys = open_epoch_keys(relay, reader, history)
+    first = _open_first(history.commits[0], keys)
+    counts = _record_counts(history, pages, keys)
+    now = unix(reader.now)
+    digests = history.commits[0].snapshot.pages if history.commits[0].snapshot else ()
+    return OpenedDataset(
+        dataset_id=dataset_id,
+        trusted=history.trusted,
+        name=first.name,
+        description=first.description,
+        schema=read_schema(first.arrow_schema),
+        retain_seconds=first.retain_seconds,
+        subject_column=first.subject_column,
+        history=history,
+        shards=tuple(entry for entry in history.shards.values() if entry.kept_at(now)),
+        record_counts=counts,
+        epoch_keys=keys,
+        pages=tuple(
+            StoredPage(digest, page.shards) for digest, page in zip(digests, pages, strict=False)
+        ),
+    )
+
+
+def open_epoch_keys(relay: RelayClient, reader: Reader, history: History) -> dict[int, Secret]:
+    """Unwraps every epoch key of a dataset that its history grants to the reader.
 
     Raises:
         AccessDenied, WrongKey, VerificationError: why there is none.
     """
     keys: dict[int, Secret] = {}
     failure: AccessDenied | WrongKey | None = None
-    for signed in relay.get_grants(dataset_id):
+    response = relay.get_grants(history.dataset_id)
+    rewraps = [verify_rewrap(signed) for signed in response.rewraps]
+    for signed in response.grants:
         grant = verify_grant(signed)
         if grant.terms.key_epoch in keys:
             continue
@@ -90,12 +223,13 @@ def open_epoch_keys(
             keys[grant.terms.key_epoch] = open_grant(
                 grant,
                 reader.private_keys,
-                dataset_id=dataset_id,
-                owner=owner,
-                recipient=reader.identity.fingerprint,
+                dataset_id=history.dataset_id,
+                recipients=reader.identities,
+                in_force=history.grants,
                 time=unix(reader.now),
+                rewraps=rewraps,
             )
-        except (GrantExpired, WrongKey, UnsupportedVersion) as error:
+        except (AccessDenied, WrongKey, UnsupportedVersion) as error:
             # Another grant of the same key epoch, to a key that we do hold, may follow.
             failure = error if isinstance(error, AccessDenied | WrongKey) else failure
     if not keys:
@@ -103,68 +237,37 @@ def open_epoch_keys(
     return keys
 
 
-def open_history(
-    relay: RelayClient, reader: Reader, dataset_id: bytes, owner: Fingerprint
-) -> OpenedDataset:
-    """Verifies a dataset's history against its owner and opens it.
-
-    Raises:
-        SealiftError: a subclass that says what is wrong.
-    """
-    keys = open_epoch_keys(relay, reader, dataset_id, owner)
-    history = History(dataset_id, owner)
-    history.extend(relay.get_commits(dataset_id))
-    _check_freshness(reader.last_seen, history)
-    counts: dict[bytes, int] = {}
-    first: objects_pb2.CommitMetadata | None = None
-    for commit in history.commits:
-        key = keys.get(commit.key_epoch)
-        if key is None:
-            raise WrongKey(f"no grant opens key epoch {commit.key_epoch}")
-        metadata = open_metadata(commit, key)
-        first = first or metadata
-        for entry, records in zip(commit.added, metadata.record_counts, strict=True):
-            counts[entry.shard_id] = records
-    if first is None:
-        raise MalformedObject("the dataset's history is empty")
-    return OpenedDataset(
-        dataset_id=dataset_id,
-        owner=owner,
-        name=first.name,
-        description=first.description,
-        schema=read_schema(first.arrow_schema),
-        history=history,
-        shards=tuple(history.shards.values()),
-        record_counts=counts,
-        epoch_keys=keys,
-    )
-
-
-def dataset_name(
-    relay: RelayClient, reader: Reader, dataset_id: bytes, owner: Fingerprint
-) -> tuple[str, int]:
-    """A dataset's name and how many records its live shards hold."""
-    opened = open_history(relay, reader, dataset_id, owner)
-    return opened.name, sum(opened.record_counts[entry.shard_id] for entry in opened.shards)
-
-
 def find_dataset(
-    relay: RelayClient, reader: Reader, owner: Fingerprint, name: str
+    relay: RelayClient,
+    reader: Reader,
+    trusted: Collection[Fingerprint],
+    name: str,
+    *,
+    whole: bool = False,
 ) -> OpenedDataset | None:
     """The owner's dataset of that name, or None. The relay does not know the names."""
-    for opened in open_datasets(relay, reader, owner):
+    for opened in open_datasets(relay, reader, trusted, whole=whole):
         if opened.name == name:
             return opened
     return None
 
 
 def open_datasets(
-    relay: RelayClient, reader: Reader, owner: Fingerprint
+    relay: RelayClient,
+    reader: Reader,
+    trusted: Collection[Fingerprint],
+    *,
+    whole: bool = False,
 ) -> Iterator[OpenedDataset]:
     """Every dataset of an owner that the reader can open, one after another."""
+    owners = {fingerprint.digest for fingerprint in trusted}
     for summary in relay.list_datasets():
-        if summary.owner == owner.digest:
-            yield open_history(relay, reader, summary.dataset_id, owner)
+        if summary.owner in owners:
+            try:
+                yield open_history(relay, reader, summary.dataset_id, trusted, whole=whole)
+            except DatasetDeleted:
+                # Deleted between the listing and the opening.
+                continue
 
 
 def write_schema(schema: pa.Schema) -> bytes:
@@ -184,10 +287,75 @@ def read_schema(data: bytes) -> pa.Schema:
         raise MalformedObject("the dataset's schema cannot be parsed") from None
 
 
-def _check_freshness(last_seen: LastSeen, history: History) -> None:
+def _read_pages(relay: RelayClient, commit: Commit) -> list[SnapshotPage]:
+    if commit.snapshot is None:
+        raise HistoryInvalid("the dataset's history begins in the middle")
+    digests = commit.snapshot.pages
+    contents = relay.get_pages(commit.dataset_id, digests)
+    if len(contents) != len(digests):
+        raise HistoryInvalid("the relay does not serve every page of a snapshot")
+    return [parse_page(content, digest) for content, digest in zip(contents, digests, strict=True)]
+
+
+def _check_seen(relay: RelayClient, last_seen: LastSeen, history: History) -> None:
+    """Compares with what this client saw last, and remembers erasures since."""
     seen = last_seen.seen_head(history.dataset_id)
-    head = history.head
-    known = b""
-    if seen is not None and seen[0] < len(history.commits):
-        known = history.commits[seen[0]].digest
+    head, first = history.head, history.commits[0]
+    known, since = b"", list(history.commits)
+    if seen is not None and seen[0] >= first.number:
+        place = seen[0] - first.number
+        known = history.commits[place].digest if place < len(history.commits) else b""
+    elif seen is not None:
+        known = seen[1]
+        since = [*_link(relay, history.dataset_id, *seen, first), *since]
     last_seen.check_head(history.dataset_id, head.number, head.digest, known)
+    if seen is not None:
+        erased = {c.number: c.digest for c in since if c.erasure and c.number > seen[0]}
+        last_seen.remember_purges(history.dataset_id, erased)
+
+
+def _link(
+    relay: RelayClient, dataset_id: bytes, number: int, digest: bytes, snapshot: Commit
+) -> list[Commit]:
+    """The commits that lead from the one seen last to a snapshot, each naming the one before."""
+    between = [
+        verify_commit(signed)
+        for signed in relay.get_commits(dataset_id, number + 1, snapshot.number)
+    ]
+    parent = digest
+    for expected, commit in enumerate(between, number + 1):
+        if commit.parent != parent or commit.number != expected:
+            raise RollbackDetected("the relay serves another history of a dataset than before")
+        parent = commit.digest
+    if parent != snapshot.digest:
+        raise RollbackDetected("the relay serves another history of a dataset than before")
+    return between[:-1]
+
+
+def _open_first(commit: Commit, keys: Mapping[int, Secret]) -> objects_pb2.CommitMetadata:
+    return open_metadata(commit, _key(keys, commit.key_epoch))
+
+
+def _record_counts(
+    history: History, pages: Sequence[SnapshotPage], keys: Mapping[int, Secret]
+) -> dict[bytes, int]:
+    counts: dict[bytes, int] = {}
+    for page in pages:
+        opened = open_counts(page, history.dataset_id, _key(keys, page.key_epoch))
+        counts.update(zip((e.shard_id for e in page.shards), opened, strict=True))
+    for commit in history.commits:
+        if any(entry.shard_id in history.shards for entry in commit.added):
+            metadata = open_metadata(commit, _key(keys, commit.key_epoch))
+            for entry, records in zip(commit.added, metadata.record_counts, strict=True):
+                counts[entry.shard_id] = records
+    return counts
+
+
+def _key(keys: Mapping[int, Secret], key_epoch: int) -> Secret:
+    key = keys.get(key_epoch)
+    if key is None:
+        raise WrongKey(
+            f"no grant opens key epoch {key_epoch}",
+            hint="ask the owner to grant you that key epoch too",
+        )
+    return key

@@ -44,9 +44,12 @@ def fetch_shards(
     epoch_keys: Mapping[int, Secret],
     pool: BufferPool,
     *,
+    disclosure: bytes,
     sleep: Callable[[float], None],
 ) -> Iterator[OpenShard]:
     """Yields the shards in order, each verified and open; resumes at a shard when a stream breaks.
+
+    `disclosure` is the object digest of the logged Disclosure that covers the shards.
 
     Raises:
         VerificationError: what the relay sent is not what the owner sealed.
@@ -60,6 +63,7 @@ def fetch_shards(
         request = shards_pb2.GetRequest(
             dataset_id=dataset_id,
             ranges=[shards_pb2.SegmentRange(shard_id=entry.shard_id) for entry in wanted],
+            disclosure=disclosure,
         )
         messages = relay.get_segments(request)
         try:

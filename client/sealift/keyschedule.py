@@ -1,4 +1,4 @@
-"""Keys derived from an epoch key: one for each shard, one for each commit's metadata.
+"""Keys derived from an epoch key: for each shard, commit's metadata and snapshot page.
 
 Source: HKDF-SHA256 (RFC 5869). Every derivation yields an AES-256 key together with a commitment
 to it, because AES-GCM alone lets one ciphertext open under two keys (Albertini et al., "How to
@@ -20,6 +20,7 @@ from sealift_protocol.layout import COMMITMENT_SIZE
 EPOCH_KEY_SIZE = 32
 _AES_KEY_SIZE = 32
 _SHARD_INFO = b"sealift/1 shard"
+_COUNTS_INFO = b"sealift/1 record counts"
 _METADATA_INFO = b"sealift/1 commit metadata"
 
 
@@ -36,6 +37,14 @@ def derive_metadata_key(
     """The cipher of a commit's metadata and the commitment (32 bytes) before it."""
     context = dataset_id + number.to_bytes(8, "big") + key_epoch.to_bytes(8, "big")
     return _derive(epoch_key, salt, _METADATA_INFO + context)
+
+
+def derive_counts_key(
+    epoch_key: Secret, salt: bytes, dataset_id: bytes, key_epoch: int
+) -> tuple[AESGCM, bytes]:
+    """The cipher of a snapshot page's record counts and the commitment (32 bytes) before it."""
+    context = dataset_id + key_epoch.to_bytes(8, "big")
+    return _derive(epoch_key, salt, _COUNTS_INFO + context)
 
 
 def check_commitment(derived: bytes, received: bytes, what: str) -> None:

@@ -14,11 +14,15 @@ from pathlib import Path
 import platformdirs
 
 from sealift.files import sync_folder, write_atomically
-from sealift.trust import LastSeen, TrustStore
+from sealift.lastseen import LastSeen
+from sealift.secret import Secret
+from sealift.settings import Settings, read_settings, write_settings
+from sealift.trust import TrustStore
 from sealift_protocol.errors import ProfileError
 from sealift_protocol.ids import Fingerprint, check_name
+from sealift_protocol.notes import VerifierKey
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +34,14 @@ class Membership:
         role: owner, trainer or operator.
         address: host:port of the relay's members' listener.
         fingerprint: the identity's fingerprint as text, readable without the passphrase.
+        log_key: verifier key of the relay's log, from the enrolment token.
     """
 
     name: str
     role: str
     address: str
     fingerprint: str
+    log_key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +71,22 @@ class Profile:
         return TrustStore(self.folder / "trust.json")
 
     @property
-    def last_seen(self) -> LastSeen:
-        """What this profile saw of the relay last."""
-        return LastSeen(self.folder / "seen.json")
+    def successor(self) -> Path:
+        """A keystore in the making, while one identity takes the place of another."""
+        return self.folder / "keystore.successor"
+
+    @property
+    def settings(self) -> Settings:
+        """What this profile requires beyond the defaults."""
+        return read_settings(self.folder / "settings.json")
+
+    def write_settings(self, settings: Settings) -> None:
+        """Replaces the settings."""
+        write_settings(self.folder / "settings.json", settings)
+
+    def last_seen(self, key: Secret) -> LastSeen:
+        """What this profile saw of the relay last, authenticated with `key`."""
+        return LastSeen(self.folder / "seen.json", key)
 
     def membership(self) -> Membership:
         """Who this profile is.
@@ -78,9 +97,13 @@ class Profile:
         try:
             document = json.loads((self.folder / "profile.json").read_text())
             if document.pop("version") != _VERSION:
-                raise ProfileError("the profile has a version that is not known")
+                raise ProfileError(
+                    "the profile has a version that this release does not know",
+                    hint="use the release that made it, or join again under another profile name",
+                )
             membership = Membership(**document)
             Fingerprint.parse(membership.fingerprint)
+            VerifierKey.parse(membership.log_key)
         except (OSError, ValueError, KeyError, TypeError):
             raise ProfileError(
                 "the profile cannot be read", hint="restore its folder from a backup, or join again"

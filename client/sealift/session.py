@@ -5,33 +5,72 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
 
 import pyarrow as pa
 
-from sealift.certificates import key_as_pem
+from sealift import identities as lifecycle
+from sealift.auditing import Audit, audit_entries, audit_hashes
+from sealift.certificates import certificate_request, check_issued, expiry, key_as_pem, life_left
 from sealift.clock import Clock, unix, utc_now
-from sealift.datasets import Reader, find_dataset, open_datasets
-from sealift.keystore import Keys
-from sealift.keystore.file import open_keystore
+from sealift.contacts import Contacts
+from sealift.datasets import OpenedDataset, Reader, find_dataset, open_datasets
+from sealift.disclosures import Account, account, confirm_purge
+from sealift.files import write_atomically
+from sealift.health import (
+    MAX_CLOCK_SKEW_SECONDS,
+    RENEW_BELOW,
+    Check,
+    check_certificate,
+    check_clock,
+    describe_usage,
+    run_check,
+)
+from sealift.keystore.file import Keychain
 from sealift.keystore.passphrase import read_passphrase
-from sealift.owner.push import Pushed, PushProgress
+from sealift.lastseen import last_seen_key
+from sealift.log import log
+from sealift.logview import LogView
+from sealift.owner import access
+from sealift.owner.committing import Change as CommitChange
+from sealift.owner.committing import Committed, append
+from sealift.owner.push import Pushed, PushProgress, PushTerms
 from sealift.owner.push import push as push_batches
+from sealift.owner.resealing import (
+    Erased,
+    delete_dataset,
+    erase_subject,
+    remove_shards,
+    reseal,
+)
 from sealift.owner.sources import Source, open_source
+from sealift.probes import ProbeResult, answer_probes, probe_all
 from sealift.profile import Membership, Profile, find_profile
 from sealift.secret import Secret
 from sealift.signing import Identity
 from sealift.suites import PrivateKey, load_private_key
 from sealift.trainer.dataset import Dataset
-from sealift.transport import Relay, RelayClient
+from sealift.transport import Relay
+from sealift.trust import Pin, TrustedMember
+from sealift.words import parse_fingerprint
 from sealift_protocol.allocator import keep_freed_memory
-from sealift_protocol.errors import AccessDenied, ClockSkew, InvalidArgument
+from sealift_protocol.errors import (
+    AccessDenied,
+    ClockSkew,
+    InvalidArgument,
+    SealiftError,
+    TrustError,
+    UnknownMember,
+)
 from sealift_protocol.ids import Fingerprint
-from sealift_protocol.objects import Card
+from sealift_protocol.notes import VerifierKey
+from sealift_protocol.objects import Card, WrapSuite, verify_grant
+from sealift_protocol.statements import DeletionReceipt, verify_deletion_receipt
 
-MAX_CLOCK_SKEW_SECONDS = 600
 Records: TypeAlias = str | os.PathLike[str] | pa.Table | pa.RecordBatchReader | Source
 
 
@@ -40,12 +79,12 @@ class DatasetInfo:
     """One line of a listing.
 
     Attributes:
-        owner: the owner's pinned name; its fingerprint if it is not pinned.
-        name: empty if the owner is not pinned, for then nothing was opened.
+        owner: the owner's trusted name; its fingerprint if nothing makes it trusted.
+        name: empty if the owner is not trusted, for then nothing was opened.
         records: in all live shards.
         shards: live shards.
         commits: in its history.
-        trusted: whether the owner is pinned.
+        trusted: whether the owner is trusted.
     """
 
     owner: str
@@ -56,26 +95,70 @@ class DatasetInfo:
     trusted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """What a revocation changed, and what it could not.
+
+    Attributes:
+        member: the revoked member's name.
+        commit: number of the commit that revoked.
+        account: every disclosure so far, with proofs, to say what the member had fetched.
+        identities: the member's identities.
+        key_epoch: the new key epoch; what is pushed next is sealed under it.
+        open_epochs: older key epochs that the member holds the key of, and how many live shards
+            stand under each.
+    """
+
+    member: str
+    commit: int
+    account: Account
+    identities: frozenset[Fingerprint]
+    key_epoch: int
+    open_epochs: dict[int, int]
+
+
 class Session:
     """A member with its keys open, connected to its relay. Use `sealift.connect`."""
 
     def __init__(
         self,
-        relay: RelayClient,
+        relay: Relay,
         profile: Profile,
-        membership: Membership,
-        keys: Keys,
+        keychain: Keychain,
         *,
         now: Clock = utc_now,
     ) -> None:
+        self._relay = relay
+        self._profile = profile
+        self._keychain = keychain
+        self._now = now
+        self.membership: Membership = profile.membership()
+        self._load()
+
+    def _load(self) -> None:
+        """Makes everything that follows from the keystore and the profile."""
+        keys = self._keychain.keys
+        self.membership = self._profile.membership()
+        self.settings = self._profile.settings
+        last_seen = self._profile.last_seen(last_seen_key(keys.tls_private_key))
+        identity = Identity(keys.identity_seed)
+        own = self._profile.trust.pins().get(self.membership.name)
         private_keys: dict[bytes, PrivateKey] = {
             key.key_id: load_private_key(key.suite, key.private) for key in keys.recipient_keys
         }
-        self._relay = relay
-        self._profile = profile
-        self._now = now
-        self.membership = membership
-        self._reader = Reader(Identity(keys.identity_seed), private_keys, profile.last_seen, now)
+        view = LogView(self._relay, self.log_key, self.settings, last_seen, self._now)
+        former = own.identities - {identity.fingerprint} if own else frozenset()
+        self._reader = Reader(identity, private_keys, last_seen, view, self._now, former)
+        self._contacts = Contacts(
+            self._relay,
+            self.membership.name,
+            identity.fingerprint,
+            self._profile.trust,
+            self.settings,
+            last_seen,
+            view,
+            self._now,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -90,33 +173,118 @@ class Session:
 
     def close(self) -> None:
         """Closes the connection."""
-        if isinstance(self._relay, Relay):
-            self._relay.close()
+        self._relay.close()
 
     @property
     def fingerprint(self) -> Fingerprint:
         """This member's fingerprint."""
         return self._reader.identity.fingerprint
 
-    def trust(self, name: str, fingerprint: str) -> None:
+    @property
+    def log_key(self) -> VerifierKey:
+        """The key that verifies the relay's log."""
+        return VerifierKey.parse(self.membership.log_key)
+
+    # --- people ------------------------------------------------------------------------------
+
+    def trust(self, name: str, fingerprint: str, *, organisation: bool = False) -> None:
         """Pins a member's fingerprint, as read from the member's own `sealift identity`.
+
+        Args:
+            name: the member's name at the relay.
+            fingerprint: in groups or in words.
+            organisation: whether those whom the member endorses are trusted too.
 
         Raises:
             InvalidArgument: it is not a whole fingerprint.
             AlreadyTrusted: another one is pinned under that name.
         """
-        self._profile.trust.add(name, Fingerprint.parse(fingerprint))
+        pin = Pin(parse_fingerprint(fingerprint), since=unix(self._now), endorses=organisation)
+        self._profile.trust.add(name, pin)
 
-    def card(self, name: str) -> Card:
-        """A pinned member's card, verified.
+    def member(self, name: str) -> TrustedMember:
+        """A trusted member, with a verified card.
 
         Raises:
-            NotTrusted, FingerprintMismatch, UnknownMember, VerificationError: why there is none.
+            NotTrusted, TrustError, UnknownMember, VerificationError: why there is none.
         """
-        self._profile.trust.fingerprint(name)
-        card = self._profile.trust.verify_card(name, self._relay.get_card(name))
-        self._profile.last_seen.check_card(card)
-        return card
+        return self._contacts.meet(name)
+
+    def card(self, name: str) -> Card:
+        """A trusted member's newest card, verified."""
+        return self.member(name).card
+
+    def label(self, fingerprint: Fingerprint) -> str:
+        """A trusted member's name, or the fingerprint of somebody who is not."""
+        return self._contacts.label(fingerprint)
+
+    def endorse(self, name: str, *, not_after: int) -> TrustedMember:
+        """Vouches for a member as an organisation, until `not_after` (Unix seconds); 0 withdraws.
+
+        The member has to be pinned here: an organisation knows its own people.
+        """
+        member = self.member(name)
+        lifecycle.endorse(self._relay, self._reader, member.card, not_after=not_after)
+        return member
+
+    # --- own identity ------------------------------------------------------------------------
+
+    def rotate_keys(self, suites: Sequence[WrapSuite] = ()) -> lifecycle.RotatedKeys:
+        """New recipient keys; this member's own grants are wrapped to them without any owner."""
+        rotated = lifecycle.rotate_keys(
+            self._relay, self._reader, self._keychain, self._contacts.own_card(), suites
+        )
+        self._load()
+        return rotated
+
+    def revoke_identity(self, reason: str = "") -> None:
+        """Declares this identity void, for ever; others refuse it from the next look-up on."""
+        lifecycle.revoke_identity(self._relay, self._reader, self.membership.name, reason)
+
+    def succeed(self) -> Fingerprint:
+        """Puts a new identity in this one's place; others who pinned the old follow by themselves.
+
+        Datasets are handed over first. Whoever holds the old key can still sign with it: if it
+        was stolen, revoke the identity instead.
+        """
+        fingerprint = lifecycle.succeed(
+            self._relay, self._reader, self._keychain, self._profile, self._hand_over
+        )
+        self._load()
+        return fingerprint
+
+    def _hand_over(self, successor: Fingerprint) -> None:
+        trusted = {self.fingerprint, *self._reader.former, successor}
+        for opened in open_datasets(self._relay, self._reader, trusted):
+            if opened.owner == self.fingerprint:
+                co_owners = sorted(opened.history.co_owners)
+                access.set_co_owners(
+                    self._relay, self._reader, opened, co_owners, (), successor=successor
+                )
+
+    def renew(self) -> datetime:
+        """Gets a new certificate for the same TLS key; returns until when it is valid."""
+        keys = self._keychain.keys
+        request = certificate_request(keys.tls_private_key, self.membership.name)
+        certificate = self._relay.renew(request)
+        check_issued(certificate, self._profile.authority.read_bytes(), keys.tls_private_key)
+        write_atomically(self._profile.certificate, certificate)
+        return expiry(certificate)
+
+    def renew_if_due(self) -> bool:
+        """Renews the certificate when less than a third of its life is left."""
+        if life_left(self._profile.certificate.read_bytes(), self._now()) >= RENEW_BELOW:
+            return False
+        try:
+            self.renew()
+        except SealiftError as error:
+            # The old one still works; the next connection tries again.
+            log.warning("postpone_renewal", reason=error.reason)
+            return False
+        log.info("renew_certificate")
+        return True
+
+    # --- records -----------------------------------------------------------------------------
 
     def push(
         self,
@@ -126,6 +294,10 @@ class Session:
         to: str | Sequence[str] = (),
         types: Mapping[str, str] | None = None,
         description: str = "",
+        purpose: str = "",
+        until: int = 0,
+        retain_seconds: int | None = None,
+        subject_column: str | None = None,
         progress: Callable[[PushProgress], None] = lambda _: None,
     ) -> Pushed:
         """Seals records to members and appends them to a dataset of this owner.
@@ -133,10 +305,16 @@ class Session:
         Args:
             records: a path to a Parquet, CSV or JSON Lines file, a source, an Arrow table, or
                 a RecordBatchReader; all but a table are read in bounded memory.
-            dataset: its name; made if need be.
-            to: names of pinned members who may open it.
+            dataset: its name, made if need be; or OWNER/NAME of a dataset that this member
+                co-owns.
+            to: names of trusted members who may open it.
             types: Arrow type names by column, for CSV and JSON Lines.
             description: of a new dataset, in the owner's words.
+            purpose: why they may open it; the relay can read it.
+            until: Unix seconds at which their grants end; 0 for never.
+            retain_seconds: how long the relay keeps the records; for ever by default.
+            subject_column: of a new dataset: names the person that a record is about, so that
+                `erase_subject` finds it.
             progress: called as the relay acknowledges shards.
 
         Raises:
@@ -144,62 +322,261 @@ class Session:
         """
         self.check_clock()
         names = [to] if isinstance(to, str) else list(to)
-        recipients = [self.card(name) for name in names]
+        recipients = self._recipients(names)
+        trusted, name = self._find_owner(dataset)
         batches, schema = _read(records, types)
         return push_batches(
             self._relay,
             self._reader,
             batches,
             schema,
-            dataset=dataset,
-            recipients=recipients,
-            own_card=self._own_card(),
-            description=description,
+            dataset=name,
+            trusted=trusted,
+            own_card=self._contacts.own_card(),
+            terms=PushTerms(
+                recipients=[member.card for member in recipients],
+                purpose=purpose,
+                not_after=until,
+                description=description,
+                retain_seconds=retain_seconds,
+                subject_column=subject_column,
+            ),
             progress=progress,
         )
 
     def datasets(self) -> list[DatasetInfo]:
         """The datasets that this member owns or was granted, newest state.
 
-        Those of owners that are not pinned are listed unopened.
+        Those of owners whom nothing makes trusted are listed unopened.
         """
-        names = {fingerprint: name for name, fingerprint in self._profile.trust.pins().items()}
-        names[self.fingerprint] = self.membership.name
-        found = []
+        owners: dict[str, frozenset[Fingerprint]] = {}
+        found: list[DatasetInfo] = []
         for summary in self._relay.list_datasets():
             owner = Fingerprint(summary.owner)
-            if owner not in names:
-                found.append(DatasetInfo(str(owner), "", 0, 0, summary.head_number + 1, False))
-        for owner in sorted(set(names), key=lambda fingerprint: names[fingerprint]):
-            for opened in open_datasets(self._relay, self._reader, owner):
+            try:
+                member = self._contacts.by_fingerprint(owner)
+            except (TrustError, UnknownMember):
+                commits = summary.head_number + 1
+                found.append(DatasetInfo(str(owner), "", 0, 0, commits, False))
+            else:
+                owners[member.name] = member.identities
+        for name, identities in sorted(owners.items()):
+            for opened in open_datasets(self._relay, self._reader, identities):
                 records = sum(opened.record_counts[entry.shard_id] for entry in opened.shards)
-                commits = len(opened.history.commits)
+                commits = opened.history.head.number + 1
                 shards = len(opened.shards)
-                found.append(DatasetInfo(names[owner], opened.name, records, shards, commits, True))
+                found.append(DatasetInfo(name, opened.name, records, shards, commits, True))
         return found
 
-    def open_dataset(self, path: str) -> Dataset:
+    def open_dataset(self, path: str, *, purpose: str = "") -> Dataset:
         """Verifies and opens a dataset.
 
         Args:
-            path: "OWNER/DATASET", the owner being a pinned member (or this one).
+            path: "OWNER/DATASET", the owner being a trusted member (or this one).
+            purpose: what for, as the disclosure of each fetch says; the grant's by default.
 
         Raises:
-            NotTrusted: the owner is not pinned.
+            NotTrusted: nothing makes the owner trusted.
             AccessDenied: there is no such dataset, or no grant of it.
             WrongKey, VerificationError: it cannot be opened, and why.
         """
-        owner_name, slash, name = path.partition("/")
-        if not (owner_name and slash and name):
+        if "/" not in path:
             raise InvalidArgument("a dataset is named as OWNER/DATASET")
-        if owner_name == self.membership.name:
-            owner = self.fingerprint
+        opened = self._open(path)
+        owner_name = path.partition("/")[0]
+        purpose = purpose or self._granted_purpose(opened)
+        return Dataset(self._relay, self._reader, opened, owner_name, purpose)
+
+    def confirm_purge(self, path: str) -> list[int]:
+        """Signs that copies of records that the owner erased are gone from here.
+
+        Returns the numbers of the commits that erased. The receipt enters the log.
+        """
+        opened = self._open(path)
+        waiting = self._reader.last_seen.purges(opened.dataset_id)
+        for number, digest in sorted(waiting.items()):
+            confirm_purge(self._relay, self._reader, opened.dataset_id, number, digest)
+        self._reader.last_seen.forget_purges(opened.dataset_id)
+        return sorted(waiting)
+
+    # --- access ------------------------------------------------------------------------------
+
+    def grant(
+        self,
+        dataset: str,
+        *,
+        to: str | Sequence[str],
+        since: int = 0,
+        until: int = 0,
+        purpose: str = "",
+    ) -> Committed:
+        """Lets members open a dataset: what is in it, and what is pushed while the grant lasts.
+
+        The cost is one wrap for each key epoch, whatever the dataset's size.
+
+        Args:
+            dataset: NAME, or OWNER/NAME of a dataset that this member co-owns.
+            to: names of trusted members.
+            since: Unix seconds before which it is not valid; now by default.
+            until: Unix seconds at which it ends; 0 for never.
+            purpose: why; the relay can read it.
+        """
+        names = [to] if isinstance(to, str) else list(to)
+        if not names:
+            raise InvalidArgument("nobody was named to grant access to")
+        cards = [member.card for member in self._recipients(names)]
+        opened = self._open_own(dataset)
+
+        def plan(newest: OpenedDataset) -> CommitChange:
+            return CommitChange(
+                grants=access.grants_for(
+                    self._reader,
+                    newest,
+                    cards,
+                    not_before=since,
+                    not_after=until,
+                    purpose=purpose,
+                )
+            )
+
+        return append(self._relay, self._reader, opened, plan)
+
+    def revoke(self, dataset: str, member: str) -> Revoked:
+        """Ends a member's access from now on, and begins a new key epoch.
+
+        What the member fetched before stays fetched; the result says what that was.
+        """
+        opened = self._open_own(dataset)
+        identities = self._identities_of(member, opened)
+        held = sorted(i for i in identities if opened.history.grants_of(i))
+        if not held:
+            raise AccessDenied("that member has no grant of the dataset", hint="")
+        known = {g.key_epoch for i in held for g in opened.history.grants_of(i)}
+        committed = access.revoke(self._relay, self._reader, opened, held, self._find_card)
+        stands = [entry.key_epoch for entry in opened.shards]
+        return Revoked(
+            member=member,
+            commit=committed.commit.number,
+            account=account(self._relay, self._reader, opened.dataset_id),
+            identities=frozenset(identities),
+            key_epoch=committed.commit.key_epoch,
+            open_epochs={epoch: stands.count(epoch) for epoch in sorted(known)},
+        )
+
+    def rotate(
+        self,
+        dataset: str,
+        *,
+        reseal_history: bool = False,
+        progress: Callable[[PushProgress], None] = lambda _: None,
+    ) -> Committed:
+        """Begins a new key epoch, granted to everybody who has access.
+
+        With `reseal_history`, everything pushed before is sealed again under it, so that the old
+        keys open nothing that is left at the relay.
+        """
+        opened = self._open_own(dataset)
+        committed = access.rotate(self._relay, self._reader, opened, self._find_card)
+        if reseal_history:
+            return self.reseal(dataset, progress=progress) or committed
+        return committed
+
+    def reseal(
+        self, dataset: str, *, progress: Callable[[PushProgress], None] = lambda _: None
+    ) -> Committed | None:
+        """Seals what stands under older key epochs again under the newest; None if nothing does."""
+        return reseal(self._relay, self._reader, self._open_own(dataset), progress)
+
+    def access(self, dataset: str) -> access.AccessReport:
+        """Who can open what, until when, what for, and who granted it."""
+        return access.report(self._relay, self._reader, self._open_own(dataset))
+
+    def set_co_owner(self, dataset: str, name: str, *, remove: bool = False) -> Committed:
+        """Lets another owner append to a dataset of this one, or no more.
+
+        A co-owner who is removed keeps its grants until they are revoked.
+        """
+        opened = self._open_own(dataset)
+        member = self.member(name)
+        current = set(opened.history.co_owners)
+        if remove:
+            if not current & member.identities:
+                raise AccessDenied("that member is not a co-owner of the dataset", hint="")
+            co_owners, cards = current - member.identities, []
         else:
-            owner = self._profile.trust.fingerprint(owner_name)
-        opened = find_dataset(self._relay, self._reader, owner, name)
-        if opened is None:
-            raise AccessDenied("there is no such dataset, or you have no grant of it")
-        return Dataset(self._relay, opened, owner_name)
+            co_owners, cards = current | {member.fingerprint}, [member.card]
+        return access.set_co_owners(self._relay, self._reader, opened, sorted(co_owners), cards)
+
+    def disclosures(self, dataset: str) -> Account:
+        """Who fetched what, when and what for, each line with its proof out of the log."""
+        opened = self._open_own(dataset)
+        return account(self._relay, self._reader, opened.dataset_id)
+
+    # --- erasure -----------------------------------------------------------------------------
+
+    def delete(self, dataset: str, *, shards: Sequence[bytes] = ()) -> DeletionReceipt:
+        """Destroys a dataset, or some of its shards, at the relay; the log keeps that it happened.
+
+        Returns what the relay signed. Copies that were fetched, and backups that the relay's
+        operator keeps, are out of reach.
+        """
+        opened = self._open_own(dataset)
+        if shards:
+            committed = remove_shards(self._relay, self._reader, opened, shards)
+        else:
+            committed = delete_dataset(self._relay, self._reader, opened)
+        return self._receipt(committed)
+
+    def erase_subject(self, dataset: str, subject: str) -> tuple[Erased, DeletionReceipt | None]:
+        """Takes one person out of a dataset: shards that hold the person are replaced."""
+        opened = self._open_own(dataset, whole=True)
+        erased = erase_subject(self._relay, self._reader, opened, subject)
+        receipt = None if erased.committed is None else self._receipt(erased.committed)
+        return erased, receipt
+
+    def _receipt(self, committed: Committed) -> DeletionReceipt:
+        if committed.receipt is None:
+            raise AccessDenied("the relay gave no receipt for the deletion", hint="ask it again")
+        receipt = verify_deletion_receipt(committed.receipt)
+        signed_by_log = committed.receipt.signer == self.log_key.public_key
+        if not signed_by_log or receipt.commit != committed.commit.digest:
+            raise AccessDenied("the relay's receipt is not signed by its log's key", hint="")
+        return receipt
+
+    # --- the relay and its log ---------------------------------------------------------------
+
+    def verify_log(self, progress: Callable[[int], None] = lambda _: None) -> Audit:
+        """Audits the whole log: as an auditor every object, as another member every hash."""
+        if self.membership.role in ("auditor", "operator"):
+            return audit_entries(self._relay, self._reader.log, progress)
+        return audit_hashes(self._relay, self._reader.log, progress)
+
+    def preflight(self, names: Sequence[str], *, wait_seconds: float = 60) -> list[ProbeResult]:
+        """Sends each member a sealed kibibyte and waits until it shows that it could open it."""
+        cards = [member.card for member in self._recipients(list(names))]
+        return probe_all(self._relay, self._reader, cards, wait_seconds=wait_seconds)
+
+    def answer_probes(self) -> int:
+        """Answers the probes that wait for this member; returns how many."""
+        return answer_probes(self._relay, self._reader)
+
+    def doctor(self, names: Sequence[str] = ()) -> list[Check]:
+        """Checks what could stop a transfer: relay, clock, certificate, log, keys, grants."""
+        certificate = self._profile.certificate.read_bytes()
+        checks = [
+            run_check("relay", lambda: f"{self._relay.who_am_i().name} is known there"),
+        ]
+        if not checks[0].ok:
+            return checks
+        checks.append(check_clock(self._relay, unix(self._now)))
+        checks.append(check_certificate(certificate, self._now()))
+        checks.append(run_check("log", self._check_log))
+        checks.append(run_check("card", self._check_card))
+        checks.append(run_check("quota", lambda: describe_usage(self._relay.who_am_i().usage)))
+        checks.append(run_check("probes", lambda: f"answered {self.answer_probes()}"))
+        checks.append(run_check("datasets", self._check_datasets))
+        checks += [run_check(f"member {n}", partial(self._describe_member, n)) for n in names]
+        return checks
 
     def check_clock(self) -> None:
         """Compares this machine's clock with the relay's.
@@ -214,17 +591,84 @@ class Session:
                 f"this machine's clock is {abs(skew)} seconds {direction} the relay's clock"
             )
 
-    def _own_card(self) -> Card:
-        name = self.membership.name
-        return self._profile.trust.verify_card(
-            name, self._relay.get_card(name), pinned=self.fingerprint
-        )
+    def _describe_member(self, name: str) -> str:
+        return self.member(name).how
+
+    def _check_log(self) -> str:
+        note, checkpoint = self._reader.log.advance()
+        return f"{checkpoint.size} entries, {len(note.signatures) - 1} cosignatures"
+
+    def _check_card(self) -> str:
+        card = self._contacts.own_card()
+        held = sum(key.key_id in self._reader.private_keys for key in card.recipient_keys)
+        return f"version {card.version}, {held} of {len(card.recipient_keys)} keys are held here"
+
+    def _check_datasets(self) -> str:
+        infos = self.datasets()
+        closed = sum(not info.trusted for info in infos)
+        return f"{len(infos) - closed} open" + (f", {closed} of unknown owners" if closed else "")
+
+    # --- finding -----------------------------------------------------------------------------
+
+    def _recipients(self, names: Sequence[str]) -> list[TrustedMember]:
+        """Members by name, and those whom this profile's recovery setting adds."""
+        if not names:
+            return self._contacts.meet_all(self.settings.recovery)
+        return self._contacts.meet_all([*names, *self.settings.recovery])
+
+    def _find_owner(self, dataset: str) -> tuple[frozenset[Fingerprint], str]:
+        owner, slash, name = dataset.partition("/")
+        if not slash:
+            return self._reader.identities, dataset
+        if not (owner and name):
+            raise InvalidArgument("a dataset is named as OWNER/DATASET")
+        if owner == self.membership.name:
+            return self._reader.identities, name
+        return self._contacts.identities(owner), name
+
+    def _open(self, path: str, *, whole: bool = False) -> OpenedDataset:
+        trusted, name = self._find_owner(path)
+        opened = find_dataset(self._relay, self._reader, trusted, name, whole=whole)
+        if opened is None:
+            raise AccessDenied("there is no such dataset, or you have no grant of it")
+        return opened
+
+    def _open_own(self, dataset: str, *, whole: bool = False) -> OpenedDataset:
+        opened = self._open(dataset, whole=whole)
+        if not opened.history.is_author(self.fingerprint):
+            raise AccessDenied(
+                "this member is neither owner nor co-owner of the dataset",
+                hint="name a co-owned dataset as OWNER/DATASET",
+            )
+        return opened
+
+    def _find_card(self, fingerprint: Fingerprint) -> Card:
+        return self._contacts.by_fingerprint(fingerprint).card
+
+    def _identities_of(self, member: str, opened: OpenedDataset) -> frozenset[Fingerprint]:
+        """A member's identities; whoever is trusted no more is still found by fingerprint."""
+        pins = self._profile.trust.pins()
+        if member in pins:
+            known = pins[member].identities
+            if any(opened.history.grants_of(identity) for identity in known):
+                return known
+        try:
+            return self._contacts.meet(member).identities
+        except (TrustError, UnknownMember):
+            return frozenset({parse_fingerprint(member)})
+
+    def _granted_purpose(self, opened: OpenedDataset) -> str:
+        response = self._relay.get_grants(opened.dataset_id)
+        purposes = [verify_grant(signed).terms.purpose for signed in response.grants]
+        return next((purpose for purpose in reversed(purposes) if purpose), "")
 
 
 def connect(
     profile: str | None = None, *, passphrase: Secret | str | None = None, now: Clock = utc_now
 ) -> Session:
     """Opens a profile's keystore and connects to its relay.
+
+    A certificate with less than a third of its life left is renewed on the way.
 
     Args:
         profile: its name; may be left out if there is only one, or $SEALIFT_PROFILE is set.
@@ -242,14 +686,16 @@ def connect(
         passphrase = read_passphrase(fd=None, confirm=False)
     elif isinstance(passphrase, str):
         passphrase = Secret(passphrase.encode())
-    keys = open_keystore(found.keystore, passphrase)
+    keychain = Keychain(found.keystore, passphrase)
     relay = Relay(
         membership.address,
         authority_pem=found.authority.read_bytes(),
         certificate_pem=found.certificate.read_bytes(),
-        tls_key_pem=key_as_pem(keys.tls_private_key),
+        tls_key_pem=key_as_pem(keychain.keys.tls_private_key),
     )
-    return Session(relay, found, membership, keys, now=now)
+    session = Session(relay, found, keychain, now=now)
+    session.renew_if_due()
+    return session
 
 
 def _read(

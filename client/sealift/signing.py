@@ -10,7 +10,15 @@ import nacl.signing
 from sealift.secret import Secret
 from sealift_protocol import signed as envelope
 from sealift_protocol.ids import Fingerprint
-from sealift_protocol.objects import Genesis, GrantTerms, RecipientKey, ShardEntry
+from sealift_protocol.objects import (
+    CoOwners,
+    Genesis,
+    GrantEntry,
+    GrantTerms,
+    RecipientKey,
+    ShardEntry,
+    Snapshot,
+)
 from sealift_protocol.v1 import objects_pb2
 
 
@@ -54,6 +62,7 @@ def sign_card(
     version: int = 1,
     previous: bytes = b"",
     organisation: str = "",
+    not_after: int = 0,
 ) -> objects_pb2.Signed:
     """Signs a card that lists recipient keys in the member's order of preference."""
     card = objects_pb2.Card(
@@ -62,6 +71,7 @@ def sign_card(
         version=version,
         previous=previous,
         time=time,
+        not_after=not_after,
         recipient_keys=[
             objects_pb2.RecipientKey(
                 key_id=key.key_id,
@@ -88,6 +98,12 @@ def sign_commit(
     metadata: bytes,
     removed: Sequence[bytes] = (),
     genesis: Genesis | None = None,
+    granted: Sequence[GrantEntry] = (),
+    revoked: Sequence[Fingerprint] = (),
+    co_owners: CoOwners | None = None,
+    snapshot: Snapshot | None = None,
+    erasure: bool = False,
+    deletion: bool = False,
 ) -> objects_pb2.Signed:
     """Signs a commit whose metadata is sealed already."""
     commit = objects_pb2.Commit(
@@ -96,27 +112,63 @@ def sign_commit(
         parent=parent,
         time=time,
         key_epoch=key_epoch,
-        added=[
-            objects_pb2.ShardEntry(
-                shard_id=entry.shard_id,
-                key_epoch=entry.key_epoch,
-                stored_size=entry.stored_size,
-                digest=entry.digest,
-            )
-            for entry in added
-        ],
+        added=[shard_entry_message(entry) for entry in added],
         removed=removed,
         metadata=metadata,
+        granted=[_grant_entry_message(entry) for entry in granted],
+        revoked=[recipient.digest for recipient in revoked],
+        erasure=erasure,
+        deletion=deletion,
     )
     if genesis is not None:
-        commit.genesis.CopyFrom(
-            objects_pb2.Genesis(
-                salt=genesis.salt,
-                owner=genesis.owner.digest,
-                co_owners=[co_owner.digest for co_owner in genesis.co_owners],
+        commit.genesis.CopyFrom(_genesis_message(genesis))
+    if co_owners is not None:
+        commit.co_owners.CopyFrom(
+            objects_pb2.CoOwners(
+                fingerprints=[f.digest for f in co_owners.fingerprints],
+                successor=co_owners.successor.digest if co_owners.successor else b"",
+            )
+        )
+    if snapshot is not None:
+        commit.snapshot.CopyFrom(
+            objects_pb2.Snapshot(
+                genesis=_genesis_message(snapshot.genesis),
+                owner=snapshot.owner.digest,
+                co_owners=[f.digest for f in snapshot.co_owners],
+                pages=snapshot.pages,
+                grants=[_grant_entry_message(entry) for entry in snapshot.grants],
             )
         )
     return identity.sign(envelope.COMMIT, commit.SerializeToString())
+
+
+def shard_entry_message(entry: ShardEntry) -> objects_pb2.ShardEntry:
+    """A shard entry as commits and snapshot pages carry it."""
+    return objects_pb2.ShardEntry(
+        shard_id=entry.shard_id,
+        key_epoch=entry.key_epoch,
+        stored_size=entry.stored_size,
+        digest=entry.digest,
+        not_after=entry.not_after,
+    )
+
+
+def _grant_entry_message(entry: GrantEntry) -> objects_pb2.GrantEntry:
+    return objects_pb2.GrantEntry(
+        digest=entry.digest,
+        recipient=entry.recipient.digest,
+        key_epoch=entry.key_epoch,
+        not_before=entry.not_before,
+        not_after=entry.not_after,
+    )
+
+
+def _genesis_message(genesis: Genesis) -> objects_pb2.Genesis:
+    return objects_pb2.Genesis(
+        salt=genesis.salt,
+        owner=genesis.owner.digest,
+        co_owners=[co_owner.digest for co_owner in genesis.co_owners],
+    )
 
 
 def sign_grant(identity: Identity, terms: GrantTerms, wrapped_key: bytes) -> objects_pb2.Signed:
@@ -124,7 +176,7 @@ def sign_grant(identity: Identity, terms: GrantTerms, wrapped_key: bytes) -> obj
     grant = objects_pb2.Grant(
         dataset_id=terms.dataset_id,
         key_epoch=terms.key_epoch,
-        owner=terms.owner.digest,
+        grantor=terms.grantor.digest,
         recipient=terms.recipient.digest,
         key_id=terms.key_id,
         suite=int(terms.suite),
@@ -134,6 +186,24 @@ def sign_grant(identity: Identity, terms: GrantTerms, wrapped_key: bytes) -> obj
         purpose=terms.purpose,
     )
     return identity.sign(envelope.GRANT, grant.SerializeToString())
+
+
+def sign_rewrap(
+    identity: Identity,
+    grant_digest: bytes,
+    dataset_id: bytes,
+    key: RecipientKey,
+    wrapped_key: bytes,
+) -> objects_pb2.Signed:
+    """Signs a granted epoch key that its recipient has wrapped to another key of its own."""
+    rewrap = objects_pb2.Rewrap(
+        grant=grant_digest,
+        dataset_id=dataset_id,
+        key_id=key.key_id,
+        suite=int(key.suite),
+        wrapped_key=wrapped_key,
+    )
+    return identity.sign(envelope.REWRAP, rewrap.SerializeToString())
 
 
 def sign_membership_request(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
@@ -36,6 +36,8 @@ from sealift_protocol.v1 import (
     directory_pb2_grpc,
     enrolment_pb2,
     enrolment_pb2_grpc,
+    log_pb2,
+    log_pb2_grpc,
     objects_pb2,
     shards_pb2,
     shards_pb2_grpc,
@@ -44,6 +46,7 @@ from sealift_protocol.v1 import (
 CONTROL_SECONDS = 30.0
 TRANSFER_SECONDS = 1800.0
 _MAX_CONTROL_MESSAGE = 16 << 20
+_PAGES_A_CALL = 32
 _ATTEMPTS = 5
 _FIRST_DELAY = 0.2
 _MAX_DELAY = 5.0
@@ -57,28 +60,52 @@ _T = TypeVar("_T")
 
 
 class RelayClient(Protocol):
-    """What owner and trainer need of a relay; tests put lying ones in its place."""
+    """What owner and trainer need of a relay. Nothing that it returns is verified."""
 
     def who_am_i(self) -> directory_pb2.WhoAmIResponse:
         """Who the relay takes the caller for."""
 
-    def get_card(self, name: str) -> objects_pb2.Signed:
-        """A member's card, unverified."""
+    def get_card(self, name: str, fingerprint: bytes = b"") -> directory_pb2.GetCardResponse:
+        """A member's card, and what is said about the member."""
 
     def list_datasets(self) -> list[datasets_pb2.DatasetSummary]:
-        """The caller's datasets, unverified."""
+        """The caller's datasets."""
 
-    def append(self, commit: objects_pb2.Signed, grants: Iterable[objects_pb2.Signed]) -> None:
-        """Appends a commit and its grants."""
+    def append(
+        self, commit: objects_pb2.Signed, grants: Iterable[objects_pb2.Signed]
+    ) -> objects_pb2.Signed | None:
+        """Appends a commit and its grants; a deletion receipt if anything was destroyed."""
 
-    def add_grants(self, grants: Iterable[objects_pb2.Signed]) -> None:
-        """Adds grants to a dataset."""
+    def put_pages(self, dataset_id: bytes, pages: Sequence[bytes]) -> None:
+        """Stores pages of a snapshot."""
 
-    def get_commits(self, dataset_id: bytes, first: int = 0) -> Iterator[objects_pb2.Signed]:
-        """A dataset's commits from `first` on, unverified."""
+    def get_commits(
+        self, dataset_id: bytes, first: int = 0, last: int = 0, *, from_snapshot: bool = False
+    ) -> Iterator[objects_pb2.Signed]:
+        """A dataset's commits."""
 
-    def get_grants(self, dataset_id: bytes) -> list[objects_pb2.Signed]:
-        """The caller's grants of a dataset, unverified."""
+    def get_pages(self, dataset_id: bytes, digests: Sequence[bytes]) -> list[bytes]:
+        """Pages of snapshots."""
+
+    def get_grants(
+        self, dataset_id: bytes, *, everybody: bool = False
+    ) -> datasets_pb2.GetGrantsResponse:
+        """Grants of a dataset."""
+
+    def put_rewraps(self, rewraps: Sequence[objects_pb2.Signed]) -> None:
+        """Adds rewraps of the caller's grants."""
+
+    def disclose(self, disclosure: objects_pb2.Signed) -> None:
+        """Logs a disclosure."""
+
+    def confirm_purge(self, receipt: objects_pb2.Signed) -> None:
+        """Logs a purge receipt."""
+
+    def account(self, accounting: objects_pb2.Signed) -> list[datasets_pb2.AccountResponse]:
+        """Everything that the log has of a dataset."""
+
+    def prove(self, old_size: int, digests: Sequence[bytes]) -> log_pb2.ProveResponse:
+        """The log's newest checkpoint, and proofs towards it."""
 
     def put_shard(self, messages: Callable[[], Iterator[bytes]]) -> bytes:
         """Uploads one shard; returns its digest as the relay computed it."""
@@ -106,6 +133,7 @@ class Relay:
         self._directory = directory_pb2_grpc.DirectoryStub(self._channel)
         self._datasets = datasets_pb2_grpc.DatasetsStub(self._channel)
         self._shards = shards_pb2_grpc.ShardsStub(self._channel)
+        self._log = log_pb2_grpc.LogStub(self._channel)
         # Identity serializers: segments travel without a protobuf copy (sealift_protocol.framing).
         self._put = self._channel.stream_unary(
             "/sealift.v1.Shards/Put",
@@ -140,40 +168,123 @@ class Relay:
         )
         return response
 
-    def get_card(self, name: str) -> objects_pb2.Signed:
-        """A member's card, unverified."""
-        response: directory_pb2.GetCardResponse = self._unary(
-            self._directory.GetCard, directory_pb2.GetCardRequest(name=name)
+    def get_card(self, name: str, fingerprint: bytes = b"") -> directory_pb2.GetCardResponse:
+        """A member's card, by name or by fingerprint, and what is said about the member."""
+        request = directory_pb2.GetCardRequest(name=name, fingerprint=fingerprint)
+        response: directory_pb2.GetCardResponse = self._unary(self._directory.GetCard, request)
+        return response
+
+    def put_card(self, card: objects_pb2.Signed) -> None:
+        """Replaces the caller's card."""
+        self._unary(self._directory.PutCard, directory_pb2.PutCardRequest(card=card))
+
+    def put_statement(self, statement: objects_pb2.Signed) -> None:
+        """Publishes an endorsement or an identity revocation."""
+        request = directory_pb2.PutStatementRequest(statement=statement)
+        self._unary(self._directory.PutStatement, request)
+
+    def succeed(self, succession: objects_pb2.Signed, card: objects_pb2.Signed) -> None:
+        """Puts a new identity in the caller's place."""
+        request = directory_pb2.SucceedRequest(succession=succession, card=card)
+        self._unary(self._directory.Succeed, request)
+
+    def renew(self, certificate_request: bytes) -> bytes:
+        """A new certificate (PEM) for the caller."""
+        request = directory_pb2.RenewRequest(certificate_request=certificate_request)
+        return certificate_as_pem(self._unary(self._directory.Renew, request).certificate)
+
+    def put_probe(self, probe: objects_pb2.Signed) -> None:
+        """Leaves a probe for another member."""
+        self._unary(self._directory.PutProbe, directory_pb2.PutProbeRequest(probe=probe))
+
+    def get_probes(self) -> directory_pb2.GetProbesResponse:
+        """Probes for the caller, and answers to its own."""
+        response: directory_pb2.GetProbesResponse = self._unary(
+            self._directory.GetProbes, directory_pb2.GetProbesRequest()
         )
-        return response.card
+        return response
 
-    def list_datasets(self) -> list[datasets_pb2.DatasetSummary]:
+    def answer_probe(self, answer: objects_pb2.Signed) -> None:
+        """Answers a probe."""
+        self._unary(self._directory.AnswerProbe, directory_pb2.AnswerProbeRequest(answer=answer))
+
+    def list_datasets(self, *, include_future: bool = False) -> list[datasets_pb2.DatasetSummary]:
         """The caller's datasets, unverified."""
-        return list(self._unary(self._datasets.List, datasets_pb2.ListRequest()).datasets)
+        request = datasets_pb2.ListRequest(include_future=include_future)
+        return list(self._unary(self._datasets.List, request).datasets)
 
-    def append(self, commit: objects_pb2.Signed, grants: Iterable[objects_pb2.Signed]) -> None:
+    def append(
+        self, commit: objects_pb2.Signed, grants: Iterable[objects_pb2.Signed]
+    ) -> objects_pb2.Signed | None:
         """Appends a commit and its grants; repeating the same commit is harmless."""
         request = datasets_pb2.AppendRequest(commit=commit, grants=grants)
-        self._unary(self._datasets.Append, request)
+        response: datasets_pb2.AppendResponse = self._unary(self._datasets.Append, request)
+        return response.receipt if response.HasField("receipt") else None
 
-    def add_grants(self, grants: Iterable[objects_pb2.Signed]) -> None:
-        """Adds grants to a dataset of the caller."""
-        self._unary(self._datasets.AddGrants, datasets_pb2.AddGrantsRequest(grants=grants))
+    def put_pages(self, dataset_id: bytes, pages: Sequence[bytes]) -> None:
+        """Stores pages of a snapshot."""
+        for start in range(0, len(pages), _PAGES_A_CALL):
+            part = pages[start : start + _PAGES_A_CALL]
+            request = datasets_pb2.PutPagesRequest(dataset_id=dataset_id, pages=part)
+            self._unary(self._datasets.PutPages, request)
 
-    def get_commits(self, dataset_id: bytes, first: int = 0) -> Iterator[objects_pb2.Signed]:
-        """A dataset's commits from `first` on, unverified."""
-        request = datasets_pb2.GetCommitsRequest(dataset_id=dataset_id, first=first)
+    def get_commits(
+        self, dataset_id: bytes, first: int = 0, last: int = 0, *, from_snapshot: bool = False
+    ) -> Iterator[objects_pb2.Signed]:
+        """A dataset's commits from `first`, or the newest snapshot, on; to `last` if not 0."""
+        request = datasets_pb2.GetCommitsRequest(
+            dataset_id=dataset_id, first=first, last=last, from_snapshot=from_snapshot
+        )
+        return (r.commit for r in self._stream(self._datasets.GetCommits, request))
 
-        def fetch() -> list[objects_pb2.Signed]:
-            stream = self._datasets.GetCommits(request, timeout=CONTROL_SECONDS)
-            return [response.commit for response in stream]
+    def get_pages(self, dataset_id: bytes, digests: Sequence[bytes]) -> list[bytes]:
+        """Pages of snapshots, in order."""
+        if not digests:
+            return []
+        request = datasets_pb2.GetPagesRequest(dataset_id=dataset_id, digests=digests)
+        return [r.page for r in self._stream(self._datasets.GetPages, request)]
 
-        return iter(self._retry(fetch))
+    def get_grants(
+        self, dataset_id: bytes, *, everybody: bool = False
+    ) -> datasets_pb2.GetGrantsResponse:
+        """The caller's grants of a dataset or, to its authors, everybody's; unverified."""
+        request = datasets_pb2.GetGrantsRequest(dataset_id=dataset_id, everybody=everybody)
+        response: datasets_pb2.GetGrantsResponse = self._unary(self._datasets.GetGrants, request)
+        return response
 
-    def get_grants(self, dataset_id: bytes) -> list[objects_pb2.Signed]:
-        """The caller's grants of a dataset, unverified."""
-        request = datasets_pb2.GetGrantsRequest(dataset_id=dataset_id)
-        return list(self._unary(self._datasets.GetGrants, request).grants)
+    def put_rewraps(self, rewraps: Sequence[objects_pb2.Signed]) -> None:
+        """Adds rewraps of the caller's grants."""
+        self._unary(self._datasets.PutRewraps, datasets_pb2.PutRewrapsRequest(rewraps=rewraps))
+
+    def disclose(self, disclosure: objects_pb2.Signed) -> None:
+        """Logs a disclosure."""
+        self._unary(self._datasets.Disclose, datasets_pb2.DiscloseRequest(disclosure=disclosure))
+
+    def confirm_purge(self, receipt: objects_pb2.Signed) -> None:
+        """Logs a purge receipt."""
+        self._unary(self._datasets.ConfirmPurge, datasets_pb2.ConfirmPurgeRequest(receipt=receipt))
+
+    def account(self, accounting: objects_pb2.Signed) -> list[datasets_pb2.AccountResponse]:
+        """Everything that the log has of a dataset, unverified."""
+        request = datasets_pb2.AccountRequest(accounting=accounting)
+        return self._stream(self._datasets.Account, request)
+
+    def prove(self, old_size: int, digests: Sequence[bytes]) -> log_pb2.ProveResponse:
+        """The log's newest checkpoint, and proofs towards it; unverified."""
+        request = log_pb2.ProveRequest(old_size=old_size, digests=digests)
+        response: log_pb2.ProveResponse = self._unary(self._log.Prove, request)
+        return response
+
+    def get_tile(self, level: int, index: int) -> bytes:
+        """A tile of the log's hashes, unverified."""
+        request = log_pb2.GetTileRequest(level=level, index=index)
+        response: log_pb2.GetTileResponse = self._unary(self._log.GetTile, request)
+        return response.hashes
+
+    def get_entries(self, first: int, count: int) -> list[log_pb2.GetEntriesResponse]:
+        """Entries of the log with their objects, unverified; for auditors."""
+        request = log_pb2.GetEntriesRequest(first=first, count=count)
+        return self._stream(self._log.GetEntries, request)
 
     def stat(self, dataset_id: bytes, shard_ids: Iterable[bytes]) -> list[shards_pb2.ShardStatus]:
         """What the relay holds of some shards."""
@@ -203,6 +314,9 @@ class Relay:
         finally:
             # A reader that stops early must not leave the relay sending.
             call.cancel()
+
+    def _stream(self, call: Callable[..., Iterable[_T]], request: object) -> list[_T]:
+        return self._retry(lambda: list(call(request, timeout=CONTROL_SECONDS)))
 
     def _unary(self, call: Callable[..., _T], request: object) -> _T:
         return self._retry(lambda: call(request, timeout=CONTROL_SECONDS))

@@ -8,16 +8,15 @@ from typing import NoReturn
 
 import click
 
+from sealift.cli import people, sharing
+from sealift.cli.options import Options, as_json, parse_duration, parse_time, pass_options
 from sealift.cli.output import INTERRUPTED, count, progress_bar, show, show_error, size
-from sealift.joining import join as join_relay
-from sealift.keystore.passphrase import read_passphrase
+from sealift.cli.sharing import preflight
 from sealift.owner.push import PushProgress
 from sealift.owner.sources import open_source
-from sealift.profile import find_profile, profile_names
-from sealift.session import Session, connect
+from sealift.session import Session
 from sealift.trainer.export import write_parquet
-from sealift_protocol.errors import InvalidArgument, SealiftError
-from sealift_protocol.ids import Fingerprint
+from sealift_protocol.errors import InvalidArgument, ProbeUnanswered, SealiftError
 
 _EXIT_CODES = """
 \b
@@ -25,25 +24,6 @@ Exit codes: 0 done; 1 unexpected; 2 wrong use; 3 the records could not be read o
 4 verification or trust failed; 5 refused by the relay; 6 relay unavailable, worth trying again;
 7 keystore or profile; 8 somebody else was first, run again; 130 interrupted.
 """
-
-
-class _Options:
-    """What the options before the subcommand said."""
-
-    def __init__(self, profile: str | None, passphrase_fd: int | None) -> None:
-        self.profile = profile
-        self.passphrase_fd = passphrase_fd
-
-    def connect(self) -> Session:
-        """Opens the profile and connects."""
-        find_profile(self.profile)
-        return connect(
-            self.profile, passphrase=read_passphrase(fd=self.passphrase_fd, confirm=False)
-        )
-
-
-_pass_options = click.make_pass_decorator(_Options)
-_json = click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 
 
 @click.group(epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -59,103 +39,33 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one line of 
 @click.pass_context
 def cli(context: click.Context, profile: str | None, passphrase_fd: int | None) -> None:
     """Seal training data to those who train on it, through a relay that cannot read it."""
-    context.obj = _Options(profile, passphrase_fd)
+    context.obj = Options(profile, passphrase_fd)
 
 
-@cli.command()
-@click.argument("token")
-@click.option("--organisation", default="", help="Shown on your card; the relay can read it.")
-@_json
-@_pass_options
-def join(options: _Options, token: str, organisation: str, as_json: bool) -> None:
-    """Join a relay with the TOKEN that its operator sent ("-" reads it from stdin).
-
-    Makes your keys on this machine, protects them with a passphrase that you choose, and asks the
-    relay for a certificate. Your private keys never leave this machine.
-    """
-    text = sys.stdin.read() if token == "-" else token  # noqa: S105
-    passphrase = read_passphrase(fd=options.passphrase_fd, confirm=True)
-    joined = join_relay(text, passphrase, profile_name=options.profile, organisation=organisation)
-    show(
-        f"joined as {joined.name} ({joined.role}), profile {joined.profile.folder.name}\n"
-        f"your fingerprint, for others to pin:\n  {joined.fingerprint}",
-        {
-            "name": joined.name,
-            "role": joined.role,
-            "profile": joined.profile.folder.name,
-            "fingerprint": str(joined.fingerprint),
-        },
-        as_json,
-    )
-
-
-@cli.command()
-@_json
-@_pass_options
-def identity(options: _Options, as_json: bool) -> None:
-    """Show your name and your fingerprint, for others to pin."""
-    member = find_profile(options.profile).membership()
-    show(
-        f"{member.name} ({member.role}) at {member.address}\n  {member.fingerprint}",
-        {
-            "name": member.name,
-            "role": member.role,
-            "address": member.address,
-            "fingerprint": member.fingerprint,
-        },
-        as_json,
-    )
-
-
-@cli.command()
-@_json
-def profiles(as_json: bool) -> None:
-    """List the identities on this machine."""
-    names = profile_names()
-    machine: list[dict[str, object]] = [{"profile": name} for name in names]
-    show("\n".join(names) or "there is no profile on this machine", machine, as_json)
-
-
-@cli.group()
-def trust() -> None:
-    """Pin the fingerprints of the people you exchange data with."""
-
-
-@trust.command("add")
-@click.argument("name")
-@click.argument("fingerprint", nargs=-1, required=True)
-@_pass_options
-def trust_add(options: _Options, name: str, fingerprint: tuple[str, ...]) -> None:
-    """Pin member NAME to FINGERPRINT.
-
-    Get the fingerprint from the member by a way that does not pass the relay: by phone, or on
-    paper. It is what `sealift identity` shows on the member's machine.
-    """
-    parsed = Fingerprint.parse(" ".join(fingerprint))
-    find_profile(options.profile).trust.add(name, parsed)
-    click.echo(f"pinned {name} to {parsed}")
-
-
-@trust.command("ls")
-@_json
-@_pass_options
-def trust_ls(options: _Options, as_json: bool) -> None:
-    """List the pinned members."""
-    pins = find_profile(options.profile).trust.pins()
-    lines = [f"{name}\n  {fingerprint}" for name, fingerprint in pins.items()]
-    machine: list[dict[str, object]] = [
-        {"name": name, "fingerprint": str(fingerprint)} for name, fingerprint in pins.items()
-    ]
-    show("\n".join(lines) or "nobody is pinned", machine, as_json)
-
-
-@trust.command("remove")
-@click.argument("name")
-@_pass_options
-def trust_remove(options: _Options, name: str) -> None:
-    """Remove the pin of member NAME."""
-    find_profile(options.profile).trust.remove(name)
-    click.echo(f"removed {name}")
+for _command in (
+    people.join,
+    people.rejoin,
+    people.renew,
+    people.identity,
+    people.key,
+    people.profiles,
+    people.trust,
+    people.endorse,
+    people.witness,
+    people.recovery,
+    sharing.grant,
+    sharing.revoke,
+    sharing.rotate,
+    sharing.access,
+    sharing.co_owner,
+    sharing.disclosures,
+    sharing.delete,
+    sharing.erase_subject,
+    sharing.purge,
+    sharing.log_group,
+    sharing.doctor,
+):
+    cli.add_command(_command)
 
 
 @cli.command()
@@ -171,34 +81,64 @@ def trust_remove(options: _Options, name: str) -> None:
     help="Arrow type of a CSV or JSON Lines column (int64, float32, string, ...); repeatable.",
 )
 @click.option("--description", default="", help="Of a new dataset; sealed like its name.")
-@_json
-@_pass_options
+@click.option("--purpose", default="", help="Why they may open it; the relay can read it.")
+@click.option("--until", metavar="DATE", help="When their access ends; a date, or as 90d.")
+@click.option("--retain", metavar="TIME", help="The relay destroys the records then; as 90d.")
+@click.option(
+    "--subject-column",
+    metavar="COLUMN",
+    help="Of a new dataset: names the person that a record is about, for `erase-subject`.",
+)
+@click.option(
+    "--preflight",
+    "run_preflight",
+    is_flag=True,
+    help="First send each recipient a sealed KiB that it must open.",
+)
+@click.option("--wait", default=60.0, metavar="SECONDS", help="For --preflight; default 60.")
+@as_json
+@pass_options
 def push(
-    options: _Options,
+    options: Options,
     file: Path,
     dataset: str,
     to: tuple[str, ...],
     types: tuple[str, ...],
     description: str,
+    purpose: str,
+    until: str | None,
+    retain: str | None,
+    subject_column: str | None,
+    run_preflight: bool,
+    wait: float,
     as_json: bool,
 ) -> None:
     """Seal the records of FILE and append them to a dataset.
 
     FILE is Parquet, CSV, TSV or JSON Lines, told by its suffix. The records become visible all at
-    once when the last is stored; a push that fails shows nothing.
+    once when the last is stored; a push that fails shows nothing. A dataset that you co-own is
+    named OWNER/NAME.
     """
     source = open_source(file, _parse_types(types))
-    with (
-        options.connect() as session,
-        progress_bar("pushing", lambda: source.size, source.position) as update,
-    ):
+    with options.connect() as session:
+        if run_preflight:
+            _require_answers(session, to, wait)
+        with progress_bar("pushing", lambda: source.size, source.position) as update:
 
-        def acknowledged(progress: PushProgress) -> None:
-            update(progress.records, progress.payload_bytes)
+            def acknowledged(progress: PushProgress) -> None:
+                update(progress.records, progress.payload_bytes)
 
-        pushed = session.push(
-            source, dataset=dataset, to=to, description=description, progress=acknowledged
-        )
+            pushed = session.push(
+                source,
+                dataset=dataset,
+                to=to,
+                description=description,
+                purpose=purpose,
+                until=parse_time(until),
+                retain_seconds=None if retain is None else parse_duration(retain),
+                subject_column=subject_column,
+                progress=acknowledged,
+            )
     show(
         f"pushed {count(pushed.records, 'record')} ({size(pushed.payload_bytes)}) in "
         f"{count(pushed.shards, 'shard')} as commit {pushed.commit}",
@@ -215,9 +155,9 @@ def push(
 
 
 @cli.command("ls")
-@_json
-@_pass_options
-def ls(options: _Options, as_json: bool) -> None:
+@as_json
+@pass_options
+def ls(options: Options, as_json: bool) -> None:
     """List the datasets that you own or were granted."""
     with options.connect() as session:
         found = session.datasets()
@@ -251,15 +191,17 @@ def ls(options: _Options, as_json: bool) -> None:
     metavar="DIR",
     help="New folder for the Parquet files.",
 )
-@_json
-@_pass_options
-def pull(options: _Options, dataset: str, out: Path, as_json: bool) -> None:
+@click.option("--purpose", default="", help="What for, in the log; your grant's by default.")
+@as_json
+@pass_options
+def pull(options: Options, dataset: str, out: Path, purpose: str, as_json: bool) -> None:
     """Open a dataset and write its records as Parquet files.
 
-    The files hold plaintext. DIR appears when every record was verified and written.
+    The files hold plaintext. DIR appears when every record was verified and written. That you
+    fetched, and what for, enters the relay's log before the first byte.
     """
     with options.connect() as session:
-        opened = session.open_dataset(dataset)
+        opened = session.open_dataset(dataset, purpose=purpose)
         done = 0
         with progress_bar("pulling", lambda: opened.num_records, lambda: done) as update:
 
@@ -271,9 +213,28 @@ def pull(options: _Options, dataset: str, out: Path, as_json: bool) -> None:
             files = write_parquet(opened, out, progress=written)
     show(
         f"pulled {count(opened.num_records, 'record')} into {out} ({count(len(files), 'file')})",
-        {"records": opened.num_records, "files": [str(path) for path in files]},
+        {
+            "records": opened.num_records,
+            "files": [str(path) for path in files],
+            "pending_purges": opened.pending_purges,
+        },
         as_json,
     )
+    if opened.pending_purges:
+        click.echo(
+            f"note: the owner has erased records since; delete older copies, then run "
+            f"`sealift purge {dataset}`",
+            err=True,
+        )
+
+
+def _require_answers(session: Session, to: tuple[str, ...], wait: float) -> None:
+    unanswered = preflight(session, to, wait)
+    if unanswered:
+        raise ProbeUnanswered(
+            f"{count(len(unanswered), 'recipient')} did not open a probe within {wait:.0f} seconds",
+            hint=f"ask them to run `sealift doctor`: {', '.join(unanswered)}; nothing was sent",
+        )
 
 
 def _parse_types(types: tuple[str, ...]) -> dict[str, str]:

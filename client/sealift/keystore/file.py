@@ -72,6 +72,44 @@ def replace(path: Path, keys: Keys, passphrase: Secret) -> None:
     write_atomically(path, _encode(keys, passphrase))
 
 
+class Keychain:
+    """A keystore that was opened, and can be written again.
+
+    Attributes:
+        keys: every private key.
+    """
+
+    def __init__(self, path: Path, passphrase: Secret) -> None:
+        """Opens a keystore.
+
+        Raises:
+            KeystoreError: as `open_keystore`.
+        """
+        self._path = path
+        self._passphrase = passphrase
+        self.keys = open_keystore(path, passphrase)
+
+    def store(self, keys: Keys) -> None:
+        """Replaces every key, durably, as a whole."""
+        replace(self._path, keys, self._passphrase)
+        self.keys = keys
+
+    def stage(self, path: Path, keys: Keys) -> None:
+        """Writes keys to another file under the same passphrase, for a change in two steps."""
+        replace(path, keys, self._passphrase)
+
+    def staged(self, path: Path) -> Keys | None:
+        """The keys in such a file; None if there is none."""
+        return open_keystore(path, self._passphrase) if path.exists() else None
+
+    def adopt(self, path: Path) -> None:
+        """Puts such a file in the keystore's place."""
+        keys = open_keystore(path, self._passphrase)
+        path.replace(self._path)
+        sync_folder(self._path.parent)
+        self.keys = keys
+
+
 def open_keystore(path: Path, passphrase: Secret) -> Keys:
     """Reads a keystore.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -13,16 +13,23 @@ from sealift.clock import unix
 from sealift.datasets import OpenedDataset, Reader, find_dataset, write_schema
 from sealift.grants import make_grant
 from sealift.keyschedule import EPOCH_KEY_SIZE
-from sealift.metadata import seal_metadata
+from sealift.owner.access import grants_for
+from sealift.owner.committing import Change, Committed, append, create
 from sealift.owner.packing import PackedShard, pack, plain_schema, shard_pool
+from sealift.owner.subjects import SubjectTagger, subject_tagger
 from sealift.sealing import ShardContext, ShardSealer
 from sealift.secret import Secret
-from sealift.signing import sign_commit
 from sealift.transport import RelayClient, segment_stream
-from sealift_protocol.errors import CorruptShard, EmptySource, InvalidArgument, SchemaMismatch
-from sealift_protocol.ids import dataset_id_of, new_id
+from sealift_protocol.errors import (
+    AccessDenied,
+    CorruptShard,
+    EmptySource,
+    InvalidArgument,
+    SchemaMismatch,
+)
+from sealift_protocol.ids import Fingerprint, dataset_id_of, new_id
 from sealift_protocol.layout import LOG2_SEGMENT_SIZE, TAG_SIZE
-from sealift_protocol.objects import Card, Genesis, ShardEntry, verify_commit
+from sealift_protocol.objects import Card, Genesis, ShardEntry
 from sealift_protocol.v1 import objects_pb2, shards_pb2
 
 MAX_DATASET_NAME = 128
@@ -65,24 +72,72 @@ class Pushed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
+class PushTerms:
+    """What a push says beside its records.
+
+    Attributes:
+        recipients: verified cards of those who may open the dataset.
+        purpose: why they may; the relay can read it.
+        not_after: Unix seconds at which their grants end; 0 for never.
+        description: of a new dataset, in the owner's words.
+        retain_seconds: how long the shards are kept; None for the dataset's default.
+        subject_column: names the person that a record is about; None for the dataset's own.
+    """
+
+    recipients: Sequence[Card] = ()
+    purpose: str = ""
+    not_after: int = 0
+    description: str = ""
+    retain_seconds: int | None = None
+    subject_column: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SealingTarget:
+    """What shards are sealed for: a dataset, under its current key epoch.
+
+    Attributes:
+        dataset_id: 16 bytes.
+        epoch_key: of that key epoch.
+        key_epoch: counts from 1.
+        not_after: Unix seconds at which retention ends; 0 for never.
+        subjects: tags the people in a shard; None if no column names them.
+    """
+
     dataset_id: bytes
     epoch_key: Secret
     key_epoch: int
-    existing: OpenedDataset | None
-    salt: bytes
+    not_after: int = 0
+    subjects: SubjectTagger | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SealedShards:
+    """Shards that are stored and wait for their commit.
+
+    Attributes:
+        entries: as a commit names them.
+        counts: records in each.
+        subjects: whose records each holds.
+        payload_bytes: of all, before sealing.
+    """
+
+    entries: list[ShardEntry]
+    counts: list[int]
+    subjects: list[objects_pb2.SubjectTags]
+    payload_bytes: int
 
 
 def push(
     relay: RelayClient,
-    owner: Reader,
+    author: Reader,
     batches: Iterator[pa.RecordBatch],
     schema: pa.Schema,
     *,
     dataset: str,
-    recipients: Sequence[Card],
+    trusted: Collection[Fingerprint],
     own_card: Card,
-    description: str = "",
+    terms: PushTerms,
     progress: Callable[[PushProgress], None] = lambda _: None,
 ) -> Pushed:
     """Seals records to recipients and appends them to a dataset, which is made if need be.
@@ -91,38 +146,44 @@ def push(
 
     Args:
         relay: where to.
-        owner: who pushes.
+        author: who pushes.
         batches: records, read once, in bounded memory.
         schema: of the batches.
         dataset: name; a dataset of that name is appended to.
-        recipients: verified cards of those who may open it.
-        own_card: the owner's card; the owner can always open its datasets.
-        description: in the owner's words; only used when the dataset is made.
+        trusted: the owner's identities; a new dataset is only made for this author's own.
+        own_card: the author's card; the author can always open what it made.
+        terms: recipients, purpose, retention.
         progress: called as the relay acknowledges shards.
 
     Raises:
         EmptySource: there is no record.
-        SchemaMismatch: the dataset has another schema.
+        SchemaMismatch: the dataset has another schema, or no such subject column.
         SealiftError: a subclass that says what else went wrong.
     """
     _check_dataset_name(dataset)
     schema = plain_schema(schema)
-    target = _target(relay, owner, dataset, schema)
+    existing = find_dataset(relay, author, trusted, dataset)
+    if existing is None and author.identity.fingerprint not in trusted:
+        raise AccessDenied("there is no such dataset of that owner, or you are not a co-owner")
+    salt = new_id()
+    target = _target(author, existing, salt, schema, terms)
     with shard_pool(_UPLOADS + 1) as pool:
-        packed = pack(batches, schema, pool)
-        entries, counts, size = _upload_all(relay, packed, target, progress)
-    if not entries:
+        sealed = seal_and_upload(relay, pack(batches, schema, pool), schema, target, progress)
+    if not sealed.entries:
         raise EmptySource("the source holds no record")
-    number = _commit(
-        relay, owner, target, dataset, description, schema, recipients, own_card, entries, counts
-    )
+    if existing is None:
+        committed = _create(relay, author, dataset, schema, target, salt, own_card, terms, sealed)
+    else:
+        committed = append(
+            relay, author, existing, lambda newest: _change(author, newest, terms, sealed)
+        )
     return Pushed(
         dataset_id=target.dataset_id,
-        commit=number,
-        created=target.existing is None,
-        shards=len(entries),
-        records=sum(counts),
-        payload_bytes=size,
+        commit=committed.commit.number,
+        created=existing is None,
+        shards=len(sealed.entries),
+        records=sum(sealed.counts),
+        payload_bytes=sealed.payload_bytes,
     )
 
 
@@ -133,22 +194,34 @@ def _check_dataset_name(name: str) -> None:
         )
 
 
-def _target(relay: RelayClient, owner: Reader, dataset: str, schema: pa.Schema) -> _Target:
-    existing = find_dataset(relay, owner, owner.identity.fingerprint, dataset)
-    if existing is None:
-        salt = new_id()
-        return _Target(
-            dataset_id=dataset_id_of(owner.identity.fingerprint, salt),
-            epoch_key=Secret(secrets.token_bytes(EPOCH_KEY_SIZE)),
-            key_epoch=FIRST_KEY_EPOCH,
-            existing=None,
-            salt=salt,
-        )
-    if not existing.schema.equals(schema):
-        raise SchemaMismatch(_schema_difference(existing.schema, schema))
-    key_epoch = max(existing.epoch_keys)
-    return _Target(
-        existing.dataset_id, existing.epoch_keys[key_epoch], key_epoch, existing, salt=b""
+def _target(
+    author: Reader,
+    existing: OpenedDataset | None,
+    salt: bytes,
+    schema: pa.Schema,
+    terms: PushTerms,
+) -> SealingTarget:
+    retain, column = terms.retain_seconds, terms.subject_column
+    if existing is not None:
+        if not existing.schema.equals(schema):
+            raise SchemaMismatch(_schema_difference(existing.schema, schema))
+        if column not in (None, existing.subject_column):
+            raise InvalidArgument("the dataset's subject column was chosen when it was made")
+        retain = existing.retain_seconds if retain is None else retain
+        column = existing.subject_column
+        dataset_id = existing.dataset_id
+        key, key_epoch = existing.current_key, existing.history.key_epoch
+    else:
+        dataset_id = dataset_id_of(author.identity.fingerprint, salt)
+        key, key_epoch = Secret(secrets.token_bytes(EPOCH_KEY_SIZE)), FIRST_KEY_EPOCH
+    if column and column not in schema.names:
+        raise SchemaMismatch("the records have no column of the name given for subjects")
+    return SealingTarget(
+        dataset_id=dataset_id,
+        epoch_key=key,
+        key_epoch=key_epoch,
+        not_after=unix(author.now) + retain if retain else 0,
+        subjects=subject_tagger(author.identity, dataset_id, column) if column else None,
     )
 
 
@@ -164,31 +237,41 @@ def _schema_difference(old: pa.Schema, new: pa.Schema) -> str:
     return "the records' schema differs from the dataset's"
 
 
-def _upload_all(
+def seal_and_upload(
     relay: RelayClient,
     packed: Iterator[PackedShard],
-    target: _Target,
-    progress: Callable[[PushProgress], None],
-) -> tuple[list[ShardEntry], list[int], int]:
-    """Uploads shards, a few at a time, in their order; returns entries, record counts and bytes."""
-    entries: list[ShardEntry] = []
-    counts: list[int] = []
-    size = 0
+    schema: pa.Schema,
+    target: SealingTarget,
+    progress: Callable[[PushProgress], None] = lambda _: None,
+) -> SealedShards:
+    """Seals and uploads shards, a few at a time, in their order.
+
+    Args:
+        relay: where to.
+        packed: payloads in pooled buffers.
+        schema: of their records.
+        target: what they are sealed for.
+        progress: called as the relay acknowledges shards.
+    """
+    done = SealedShards([], [], [], 0)
     waiting: list[tuple[Future[ShardEntry], int, int]] = []
+    size = 0
 
     def take_oldest() -> None:
         nonlocal size
         future, records, payload_size = waiting.pop(0)
-        entries.append(future.result())
-        counts.append(records)
+        done.entries.append(future.result())
+        done.counts.append(records)
         size += payload_size
-        progress(PushProgress(sum(counts), size))
+        progress(PushProgress(sum(done.counts), size))
 
     with ThreadPoolExecutor(_UPLOADS, thread_name_prefix="sealift-upload") as executor:
         try:
             for shard in packed:
                 if len(waiting) == _UPLOADS:
                     take_oldest()
+                if target.subjects is not None:
+                    done.subjects.append(target.subjects.tags_of(shard, schema))
                 future = executor.submit(_upload, relay, shard, target)
                 waiting.append((future, shard.records, shard.payload_size))
                 # The upload holds the only reference now, so that its buffer returns to the pool.
@@ -199,10 +282,10 @@ def _upload_all(
             for future, _, _ in waiting:
                 future.cancel()
             raise
-    return entries, counts, size
+    return replace(done, payload_bytes=size)
 
 
-def _upload(relay: RelayClient, shard: PackedShard, target: _Target) -> ShardEntry:
+def _upload(relay: RelayClient, shard: PackedShard, target: SealingTarget) -> ShardEntry:
     context = ShardContext(target.dataset_id, new_id(), target.key_epoch)
     sealer = ShardSealer(
         shard.buffer, shard.payload_size, epoch_key=target.epoch_key, context=context
@@ -224,64 +307,65 @@ def _upload(relay: RelayClient, shard: PackedShard, target: _Target) -> ShardEnt
     # A relay that answers early has not seen every segment, whatever digest it names.
     if not sealer.complete or received != sealer.head().digest:
         raise CorruptShard("the relay acknowledged another shard than was sent")
-    return ShardEntry(context.shard_id, context.key_epoch, sealer.stored_size, received)
-
-
-def _commit(
-    relay: RelayClient,
-    owner: Reader,
-    target: _Target,
-    dataset: str,
-    description: str,
-    schema: pa.Schema,
-    recipients: Sequence[Card],
-    own_card: Card,
-    entries: list[ShardEntry],
-    counts: list[int],
-) -> int:
-    metadata = objects_pb2.CommitMetadata(record_counts=counts)
-    genesis = None
-    if target.existing is None:
-        metadata.name = dataset
-        metadata.description = description
-        metadata.arrow_schema = write_schema(schema)
-        genesis = Genesis(target.salt, owner.identity.fingerprint, co_owners=())
-        number, parent = 0, b""
-    else:
-        head = target.existing.history.head
-        number, parent = head.number + 1, head.digest
-    now = unix(owner.now)
-    signed = sign_commit(
-        owner.identity,
-        dataset_id=target.dataset_id,
-        number=number,
-        parent=parent,
-        time=now,
-        key_epoch=target.key_epoch,
-        added=entries,
-        metadata=seal_metadata(
-            metadata,
-            epoch_key=target.epoch_key,
-            dataset_id=target.dataset_id,
-            number=number,
-            key_epoch=target.key_epoch,
-        ),
-        genesis=genesis,
+    return ShardEntry(
+        context.shard_id, context.key_epoch, sealer.stored_size, received, target.not_after
     )
-    # A new dataset's owner is the first who is granted access: the keystore alone recovers it.
-    cards = [own_card, *recipients] if target.existing is None else list(recipients)
+
+
+def _change(
+    author: Reader, newest: OpenedDataset, terms: PushTerms, sealed: SealedShards
+) -> Change:
+    """Adds the shards, and grants to those recipients who do not have every key epoch yet."""
+    now = unix(author.now)
+    missing = []
+    for card in terms.recipients:
+        live = {g.key_epoch for g in newest.history.grants_of(card.signer) if g.live_at(now)}
+        if not live.issuperset(newest.epoch_keys):
+            missing.append(card)
+    return Change(
+        added=sealed.entries,
+        counts=sealed.counts,
+        subjects=sealed.subjects,
+        grants=grants_for(
+            author, newest, missing, not_after=terms.not_after, purpose=terms.purpose
+        ),
+    )
+
+
+def _create(
+    relay: RelayClient,
+    author: Reader,
+    dataset: str,
+    schema: pa.Schema,
+    target: SealingTarget,
+    salt: bytes,
+    own_card: Card,
+    terms: PushTerms,
+    sealed: SealedShards,
+) -> Committed:
     grants = [
         make_grant(
-            owner.identity,
+            author.identity,
             target.epoch_key,
             card,
             dataset_id=target.dataset_id,
             key_epoch=target.key_epoch,
-            time=now,
+            time=unix(author.now),
+            not_after=0 if card is own_card else terms.not_after,
+            purpose="" if card is own_card else terms.purpose,
         )
-        for card in cards
+        # A new dataset's owner is the first who is granted access: the keystore recovers it.
+        for card in (own_card, *terms.recipients)
     ]
-    relay.append(signed, grants)
-    commit = verify_commit(signed)
-    owner.last_seen.check_head(target.dataset_id, number, commit.digest, parent)
-    return number
+    metadata = objects_pb2.CommitMetadata(
+        name=dataset,
+        description=terms.description,
+        arrow_schema=write_schema(schema),
+        retain_seconds=terms.retain_seconds or 0,
+        subject_column=terms.subject_column or "",
+    )
+    genesis = Genesis(salt, author.identity.fingerprint, co_owners=())
+    change = Change(
+        added=sealed.entries, counts=sealed.counts, subjects=sealed.subjects, grants=grants
+    )
+    return create(relay, author, genesis, target.dataset_id, target.epoch_key, metadata, change)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from sealift.buffers import BufferPool
-from sealift.datasets import OpenedDataset
-from sealift.trainer.batches import as_numpy, as_torch, read_batches
-from sealift.trainer.fetch import OpenShard, fetch_shards, prefetch
+from sealift.datasets import OpenedDataset, Reader
+from sealift.disclosures import disclose
+from sealift.fetching import OpenShard, fetch_shards, prefetch
+from sealift.records import read_batches
+from sealift.trainer.batches import as_numpy, as_torch
 from sealift.transport import RelayClient
 from sealift_protocol.errors import MalformedObject
 from sealift_protocol.layout import MAX_SHARD_PLAINTEXT
@@ -34,15 +36,24 @@ class Dataset:
         schema: Arrow schema of the records.
         num_records: records in all live shards.
         num_shards: live shards.
+        commit: number of the newest commit.
+        pending_purges: commits that erased records which this member may have fetched; see
+            `Session.confirm_purge`.
     """
 
-    def __init__(self, relay: RelayClient, opened: OpenedDataset, owner: str) -> None:
+    def __init__(
+        self, relay: RelayClient, reader: Reader, opened: OpenedDataset, owner: str, purpose: str
+    ) -> None:
         self._relay = relay
+        self._reader = reader
         self._opened = opened
+        self._purpose = purpose
         self.name = opened.name
         self.owner = owner
         self.description = opened.description
         self.schema: pa.Schema = opened.schema
+        self.commit = opened.history.head.number
+        self.pending_purges = sorted(reader.last_seen.purges(opened.dataset_id))
         self.num_shards = len(opened.shards)
         self.num_records = sum(opened.record_counts[entry.shard_id] for entry in opened.shards)
 
@@ -52,12 +63,18 @@ class Dataset:
     def shards(self) -> Iterator[OpenShard]:
         """Opened shards in order, fetched one ahead.
 
+        Begins with a disclosure, signed by this member, that enters the relay's log before the
+        first byte leaves: which commit, how many shards, when, what for.
+
         A shard's memory is reused once nothing refers to it any more.
 
         Raises:
             VerificationError: what the relay sent is not what the owner sealed.
             SealiftError: the relay refused, or stayed away.
         """
+        if not self._opened.shards:
+            return
+        disclosure = disclose(self._relay, self._reader, self._opened, purpose=self._purpose)
         with BufferPool(MAX_SHARD_PLAINTEXT, _BUFFERS) as pool:
             yield from prefetch(
                 fetch_shards(
@@ -66,6 +83,7 @@ class Dataset:
                     self._opened.shards,
                     self._opened.epoch_keys,
                     pool,
+                    disclosure=disclosure,
                     sleep=time.sleep,
                 )
             )

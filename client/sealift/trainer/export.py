@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sealift.files import sync_folder
-from sealift.trainer.batches import read_batches
+from sealift.records import read_batches
 from sealift.trainer.dataset import Dataset
 from sealift_protocol.errors import InvalidArgument
 

@@ -1,0 +1,96 @@
+"""What commands share: the profile, the passphrase, the ways to write time, JSON."""
+
+from __future__ import annotations
+
+import re
+import sys
+from datetime import UTC, datetime
+
+import click
+
+from sealift.keystore.file import Keychain
+from sealift.keystore.passphrase import read_passphrase
+from sealift.profile import find_profile
+from sealift.secret import Secret
+from sealift.session import Session, connect
+from sealift_protocol.errors import InvalidArgument
+
+_DURATION = re.compile(r"(\d+)([hdwy])")
+_SECONDS = {"h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
+
+
+class Options:
+    """What the options before the subcommand said."""
+
+    def __init__(self, profile: str | None, passphrase_fd: int | None) -> None:
+        self.profile = profile
+        self.passphrase_fd = passphrase_fd
+
+    def passphrase(self, *, confirm: bool = False) -> Secret:
+        """The keystore's passphrase."""
+        return read_passphrase(fd=self.passphrase_fd, confirm=confirm)
+
+    def connect(self) -> Session:
+        """Opens the profile and connects."""
+        find_profile(self.profile)
+        return connect(self.profile, passphrase=self.passphrase())
+
+    def keychain(self) -> Keychain:
+        """Opens the profile's keystore without a connection."""
+        return Keychain(find_profile(self.profile).keystore, self.passphrase())
+
+
+pass_options = click.make_pass_decorator(Options)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+yes = click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
+
+
+def parse_time(text: str | None) -> int:
+    """A date (2027-03-31), a date and time (2027-03-31T12:00), or a time from now (90d); 0 if None.
+
+    Dates are UTC; a date alone means its beginning.
+
+    Raises:
+        InvalidArgument: it is none of these.
+    """
+    if text is None:
+        return 0
+    if _DURATION.fullmatch(text):
+        return int(datetime.now(UTC).timestamp()) + parse_duration(text)
+    try:
+        return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+    except ValueError:
+        raise InvalidArgument(
+            "this is not a time", hint="write a date as 2027-03-31, or a time from now as 90d"
+        ) from None
+
+
+def parse_duration(text: str) -> int:
+    """Seconds of a duration such as 12h, 90d, 8w or 6y.
+
+    Raises:
+        InvalidArgument: it is none.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise InvalidArgument("a duration is a number and h, d, w or y, such as 90d")
+    return int(match[1]) * _SECONDS[match[2]]
+
+
+def show_time(time: int) -> str:
+    """Unix seconds for people, UTC; "-" for 0."""
+    return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M}" if time else "-"
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Asks before something that cannot be undone.
+
+    Raises:
+        InvalidArgument: there is no terminal to ask at, and --yes was not given.
+        click.Abort: the answer is no.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise InvalidArgument("this cannot be undone", hint="use --yes if you mean it")
+    click.confirm(question, abort=True, err=True)

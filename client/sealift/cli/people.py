@@ -1,0 +1,437 @@
+"""Commands about people: pins, endorsements, witnesses, this profile's own identity."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TextIO
+
+import click
+
+from sealift.cli.options import Options, as_json, confirm, parse_time, pass_options, show_time, yes
+from sealift.cli.output import count, show
+from sealift.joining import join as join_relay
+from sealift.joining import rejoin as rejoin_relay
+from sealift.profile import find_profile, profile_names
+from sealift.recovery import combine_shares, keys_of_master, new_master, split_master
+from sealift.trust import Pin
+from sealift.words import parse_fingerprint, word_lines
+from sealift_protocol.ids import Fingerprint, check_name
+from sealift_protocol.notes import VerifierKey
+from sealift_protocol.objects import WrapSuite
+
+_SUITES = {
+    "mlkem768-x25519": WrapSuite.MLKEM768_X25519,
+    "x25519": WrapSuite.X25519,
+    "p-256": WrapSuite.P256,
+    "rsa-oaep-sha256": WrapSuite.RSA_OAEP_SHA256,
+}
+_suite = click.option(
+    "--suite",
+    "suites",
+    multiple=True,
+    type=click.Choice(list(_SUITES)),
+    help="Of the recipient keys, most preferred first; repeatable.",
+)
+
+
+@click.command()
+@click.argument("token")
+@click.option("--organisation", default="", help="Shown on your card; the relay can read it.")
+@_suite
+@as_json
+@pass_options
+def join(
+    options: Options, token: str, organisation: str, suites: tuple[str, ...], as_json: bool
+) -> None:
+    """Join a relay with the TOKEN that its operator sent ("-" reads it from stdin).
+
+    Makes your keys on this machine, protects them with a passphrase that you choose, and asks the
+    relay for a certificate. Your private keys never leave this machine.
+    """
+    chosen = tuple(_SUITES[name] for name in suites) or (WrapSuite.MLKEM768_X25519,)
+    joined = join_relay(
+        _read_token(token),
+        options.passphrase(confirm=True),
+        profile_name=options.profile,
+        organisation=organisation,
+        suites=chosen,
+    )
+    show(
+        f"joined as {joined.name} ({joined.role}), profile {joined.profile.folder.name}\n"
+        f"your fingerprint, for others to pin:\n  {joined.fingerprint}",
+        {
+            "name": joined.name,
+            "role": joined.role,
+            "profile": joined.profile.folder.name,
+            "fingerprint": str(joined.fingerprint),
+        },
+        as_json,
+    )
+
+
+@click.command()
+@click.argument("token")
+@pass_options
+def rejoin(options: Options, token: str) -> None:
+    """Get a new certificate after yours has expired, with a TOKEN made with --again.
+
+    Keys, pins and grants stay as they are.
+    """
+    joined = rejoin_relay(_read_token(token), find_profile(options.profile), options.keychain())
+    click.echo(f"{joined.name} has a new certificate")
+
+
+@click.command()
+@pass_options
+def renew(options: Options) -> None:
+    """Get a new certificate before yours expires.
+
+    Every command does this by itself when less than a third of the certificate's life is left.
+    """
+    with options.connect() as session:
+        until = session.renew()
+    click.echo(f"the new certificate is valid until {until:%Y-%m-%d}")
+
+
+@click.group(invoke_without_command=True)
+@as_json
+@pass_options
+@click.pass_context
+def identity(context: click.Context, options: Options, as_json: bool) -> None:
+    """Show your name and your fingerprint, in groups and in words, for others to pin."""
+    if context.invoked_subcommand is not None:
+        return
+    member = find_profile(options.profile).membership()
+    fingerprint = Fingerprint.parse(member.fingerprint)
+    words = word_lines(fingerprint)
+    show(
+        f"{member.name} ({member.role}) at {member.address}\n  {fingerprint}\n"
+        "to read on the phone:\n" + "\n".join(f"  {line}" for line in words),
+        {
+            "name": member.name,
+            "role": member.role,
+            "address": member.address,
+            "fingerprint": member.fingerprint,
+            "words": " ".join(words),
+        },
+        as_json,
+    )
+
+
+@identity.command("succeed")
+@yes
+@pass_options
+def identity_succeed(options: Options, yes: bool) -> None:
+    """Replace your signing key by a new one, which the old one vouches for.
+
+    Your datasets and grants stay yours, and whoever pinned you follows by themselves. Use this on
+    a schedule; if the old key may be stolen, use `sealift identity revoke`.
+    """
+    confirm("put a new identity in the place of this one?", yes=yes)
+    with options.connect() as session:
+        fingerprint = session.succeed()
+    click.echo(f"your new fingerprint:\n  {fingerprint}")
+
+
+@identity.command("revoke")
+@click.option("--reason", default="", help="Readable by everybody.")
+@yes
+@pass_options
+def identity_revoke(options: Options, reason: str, yes: bool) -> None:
+    """Declare your identity void, for ever: its key may be stolen.
+
+    Others refuse it from their next look at the relay. Join again under a new name, and have
+    your new fingerprint pinned.
+    """
+    confirm("declare this identity void, for ever?", yes=yes)
+    with options.connect() as session:
+        session.revoke_identity(reason)
+    click.echo("this identity is void; tell those who pinned it")
+
+
+@click.group()
+def key() -> None:
+    """Your recipient keys, to which others wrap what you may open."""
+
+
+@key.command("rotate")
+@_suite
+@as_json
+@pass_options
+def key_rotate(options: Options, suites: tuple[str, ...], as_json: bool) -> None:
+    """Publish new recipient keys and wrap what you were granted to them.
+
+    No owner has to do anything and no record is sent again. The old private keys are destroyed
+    when everything is wrapped to the new ones.
+    """
+    with options.connect() as session:
+        rotated = session.rotate_keys(tuple(_SUITES[name] for name in suites))
+    lines = [
+        f"published card version {rotated.card_version} with {count(rotated.keys, 'key')}",
+        f"wrapped {count(rotated.rewrapped, 'grant')} to the new key, "
+        f"destroyed {count(rotated.destroyed, 'old private key')}",
+    ]
+    if rotated.unopened:
+        lines.append(
+            f"{count(rotated.unopened, 'grant')} did not open; the old keys were kept for them"
+        )
+    show(
+        "\n".join(lines),
+        {
+            "card_version": rotated.card_version,
+            "keys": rotated.keys,
+            "rewrapped": rotated.rewrapped,
+            "destroyed": rotated.destroyed,
+            "unopened": rotated.unopened,
+        },
+        as_json,
+    )
+
+
+@click.command()
+@as_json
+def profiles(as_json: bool) -> None:
+    """List the identities on this machine."""
+    names = profile_names()
+    machine: list[dict[str, object]] = [{"profile": name} for name in names]
+    show("\n".join(names) or "there is no profile on this machine", machine, as_json)
+
+
+@click.group()
+def trust() -> None:
+    """Pin the fingerprints of the people you exchange data with."""
+
+
+@trust.command("add")
+@click.argument("name")
+@click.argument("fingerprint", nargs=-1, required=True)
+@click.option(
+    "--organisation", is_flag=True, help="Trust those too whom NAME endorses, while it does."
+)
+@pass_options
+def trust_add(
+    options: Options, name: str, fingerprint: tuple[str, ...], organisation: bool
+) -> None:
+    """Pin member NAME to FINGERPRINT, in groups or in words.
+
+    Get the fingerprint from the member by a way that does not pass the relay: by phone, or on
+    paper. It is what `sealift identity` shows on the member's machine.
+    """
+    parsed = parse_fingerprint(" ".join(fingerprint))
+    now = int(datetime.now(UTC).timestamp())
+    pin = Pin(parsed, since=now, endorses=organisation)
+    find_profile(options.profile).trust.add(name, pin)
+    whom = " and those whom it endorses" if organisation else ""
+    click.echo(f"pinned {name}{whom} to {parsed}")
+
+
+@trust.command("ls")
+@as_json
+@pass_options
+def trust_ls(options: Options, as_json: bool) -> None:
+    """List the pinned members, and how each came to be pinned."""
+    pins = find_profile(options.profile).trust.pins()
+    lines = [f"{name}  {_describe_pin(pin)}\n  {pin.fingerprint}" for name, pin in pins.items()]
+    machine: list[dict[str, object]] = [
+        {
+            "name": name,
+            "fingerprint": str(pin.fingerprint),
+            "how": pin.how,
+            "since": pin.since,
+            "organisation": pin.endorses,
+            "former": [str(former) for former in pin.former],
+        }
+        for name, pin in pins.items()
+    ]
+    show("\n".join(lines) or "nobody is pinned", machine, as_json)
+
+
+@trust.command("show")
+@click.argument("name")
+@as_json
+@pass_options
+def trust_show(options: Options, name: str, as_json: bool) -> None:
+    """Look member NAME up, and say why it is trusted: pin, endorsement, keys."""
+    with options.connect() as session:
+        member = session.member(name)
+    keys = [
+        f"  {key.suite.name.lower().replace('_', '-')}  until {show_time(key.not_after)}"
+        for key in member.card.recipient_keys
+    ]
+    until = f" until {show_time(member.until)}" if member.until else ""
+    show(
+        f"{name}  trusted: {member.how}{until}\n  {member.fingerprint}\n"
+        + "\n".join(f"  {line}" for line in word_lines(member.fingerprint))
+        + f"\ncard version {member.card.version}, {count(len(keys), 'key')}\n"
+        + "\n".join(keys),
+        {
+            "name": name,
+            "how": member.how,
+            "until": member.until,
+            "fingerprint": str(member.fingerprint),
+            "card_version": member.card.version,
+            "keys": [key.suite.name for key in member.card.recipient_keys],
+        },
+        as_json,
+    )
+
+
+@trust.command("remove")
+@click.argument("name")
+@pass_options
+def trust_remove(options: Options, name: str) -> None:
+    """Remove the pin of member NAME."""
+    find_profile(options.profile).trust.remove(name)
+    click.echo(f"removed {name}")
+
+
+@trust.command("first-use")
+@click.argument("choice", type=click.Choice(["on", "off"]))
+@pass_options
+def trust_first_use(options: Options, choice: str) -> None:
+    """Pin members when first met, without comparing fingerprints ("on"), or never ("off").
+
+    With "on", whoever runs the relay can put itself in the place of people you have not met yet.
+    `sealift trust ls` shows who was pinned that way.
+    """
+    profile = find_profile(options.profile)
+    profile.write_settings(replace(profile.settings, trust_on_first_use=choice == "on"))
+    click.echo(f"trust on first use is {choice}")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--until", default="90d", show_default=True, help="A date, or a time from now.")
+@click.option("--withdraw", is_flag=True, help="Vouch for NAME no longer.")
+@pass_options
+def endorse(options: Options, name: str, until: str, withdraw: bool) -> None:
+    """Vouch, as an organisation, for member NAME, whom you have pinned.
+
+    Those who pinned your organisation with --organisation trust NAME without a pin of its own.
+    """
+    not_after = 0 if withdraw else parse_time(until)
+    with options.connect() as session:
+        session.endorse(name, not_after=not_after)
+    click.echo(
+        f"vouches for {name} no longer"
+        if withdraw
+        else f"endorsed {name} until {show_time(not_after)}"
+    )
+
+
+@click.group()
+def witness() -> None:
+    """Witnesses who cosign the relay's log, so that it cannot show people different logs."""
+
+
+@witness.command("add")
+@click.argument("verifier_key")
+@pass_options
+def witness_add(options: Options, verifier_key: str) -> None:
+    """Know a witness by the VERIFIER_KEY that its operator gives out."""
+    parsed = str(VerifierKey.parse(verifier_key))
+    profile = find_profile(options.profile)
+    known = tuple(dict.fromkeys([*profile.settings.witnesses, parsed]))
+    profile.write_settings(replace(profile.settings, witnesses=known))
+    click.echo(f"witnesses known: {len(known)}")
+
+
+@witness.command("ls")
+@as_json
+@pass_options
+def witness_ls(options: Options, as_json: bool) -> None:
+    """List the witnesses, and how many must have cosigned."""
+    settings = find_profile(options.profile).settings
+    names = [f"  {key.name}" for key in settings.witness_keys()]
+    show(
+        "\n".join([f"{settings.quorum} of {len(names)} must have cosigned", *names]),
+        {"quorum": settings.quorum, "witnesses": list(settings.witnesses)},
+        as_json,
+    )
+
+
+@witness.command("require")
+@click.argument("quorum", type=click.IntRange(min=0))
+@pass_options
+def witness_require(options: Options, quorum: int) -> None:
+    """Refuse the relay's log unless QUORUM of the known witnesses have cosigned it."""
+    profile = find_profile(options.profile)
+    profile.write_settings(replace(profile.settings, quorum=quorum))
+    click.echo(f"{quorum} of {len(profile.settings.witnesses)} must have cosigned")
+
+
+@click.group()
+def recovery() -> None:
+    """A recovery identity that several people hold together on paper."""
+
+
+@recovery.command("create")
+@click.argument("token")
+@click.option("--shares", required=True, type=int, metavar="N", help="How many people.")
+@click.option("--threshold", required=True, type=int, metavar="K", help="How many are needed.")
+@pass_options
+def recovery_create(options: Options, token: str, shares: int, threshold: int) -> None:
+    """Join with TOKEN as a recovery identity, whose key exists only as N paper shares.
+
+    Any K of them bring it back. The words are printed once and stored nowhere.
+    """
+    master = new_master()
+    words = split_master(master, threshold, shares)
+    now = int(datetime.now(UTC).timestamp())
+    passphrase = options.passphrase(confirm=True)
+    joined = join_relay(
+        _read_token(token),
+        passphrase,
+        profile_name=options.profile,
+        keys=keys_of_master(master, now),
+    )
+    # The identity now is on paper; here only its name and fingerprint stay.
+    joined.profile.keystore.unlink()
+    click.echo(f"recovery identity {joined.name}:\n  {joined.fingerprint}")
+    for number, share in enumerate(words, 1):
+        click.echo(f"\nshare {number} of {shares} ({threshold} are needed):\n  {share}")
+
+
+@recovery.command("require")
+@click.argument("name")
+@pass_options
+def recovery_require(options: Options, name: str) -> None:
+    """Give every grant of this profile to the recovery identity NAME too ("none" for nobody)."""
+    profile = find_profile(options.profile)
+    names = () if name == "none" else (check_name(name),)
+    if names:
+        profile.trust.find(name)
+    profile.write_settings(replace(profile.settings, recovery=names))
+    click.echo(f"every grant goes to {name} too" if names else "no recovery identity is required")
+
+
+@recovery.command("restore")
+@click.argument("token")
+@click.argument("file", type=click.File(), default="-")
+@pass_options
+def recovery_restore(options: Options, token: str, file: TextIO) -> None:
+    """Bring a recovery identity back from shares, one a line in FILE ("-" for stdin).
+
+    TOKEN is made by the operator with `sealift-relay invite NAME --again`. Everything that the
+    identity opens enters the log.
+    """
+    lines = [line.strip() for line in file if line.strip()]
+    now = int(datetime.now(UTC).timestamp())
+    joined = join_relay(
+        _read_token(token),
+        options.passphrase(confirm=True),
+        profile_name=options.profile,
+        keys=keys_of_master(combine_shares(lines), now),
+    )
+    click.echo(f"restored {joined.name} as profile {joined.profile.folder.name}")
+
+
+def _read_token(token: str) -> str:
+    return sys.stdin.read() if token == "-" else token  # noqa: S105
+
+
+def _describe_pin(pin: Pin) -> str:
+    what = f"{pin.how} {show_time(pin.since)}"
+    return what + ("  organisation" if pin.endorses else "")

@@ -1,0 +1,198 @@
+"""The life of an identity: rotating its keys, vouching, handing over, ending."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from sealift.clock import unix
+from sealift.datasets import Reader
+from sealift.grants import make_rewrap, open_grant
+from sealift.joining import generate_recipient_keys, published_keys
+from sealift.keystore.file import Keychain
+from sealift.profile import Profile
+from sealift.secret import Secret
+from sealift.signing import Identity, sign_card
+from sealift.suites import load_private_key
+from sealift.transport import Relay
+from sealift.trust import SUCCESSION, Pin
+from sealift_protocol import signed as envelope
+from sealift_protocol.errors import AccessDenied, UnsupportedVersion, WrongKey
+from sealift_protocol.ids import Fingerprint
+from sealift_protocol.logentry import Kind
+from sealift_protocol.objects import Card, RecipientKey, WrapSuite, verify_card, verify_grant
+from sealift_protocol.statements import verify_endorsement, verify_rewrap
+from sealift_protocol.v1 import objects_pb2
+
+_REWRAPS_A_CALL = 256
+
+
+@dataclass(frozen=True, slots=True)
+class RotatedKeys:
+    """The result of rotating recipient keys.
+
+    Attributes:
+        card_version: of the new card.
+        keys: how many recipient keys it lists.
+        rewrapped: grants that were wrapped to the new key.
+        destroyed: old private keys that were destroyed.
+        unopened: grants that no key of this keystore opens.
+    """
+
+    card_version: int
+    keys: int
+    rewrapped: int
+    destroyed: int
+    unopened: int
+
+
+def rotate_keys(
+    relay: Relay,
+    reader: Reader,
+    keychain: Keychain,
+    card: Card,
+    suites: Sequence[WrapSuite] = (),
+) -> RotatedKeys:
+    """Publishes new recipient keys and wraps the member's own grants to them.
+
+    No owner takes part and no shard is touched. A run that is interrupted is continued by the
+    next: keys are stored before they are published, and destroyed after everything was rewrapped.
+
+    Args:
+        relay: where.
+        reader: who rotates.
+        keychain: the member's keystore.
+        card: the newest, as the relay has it.
+        suites: of the new keys; those of the card by default.
+    """
+    time = unix(reader.now)
+    listed = {key.key_id for key in card.recipient_keys}
+    held = keychain.keys.recipient_keys
+    fresh = tuple(key for key in held if key.key_id not in listed and key.not_before > card.time)
+    if not fresh:
+        chosen = tuple(suites) or tuple(key.suite for key in card.recipient_keys)
+        fresh = generate_recipient_keys(chosen, time)
+    old = tuple(key for key in held if key.key_id not in {k.key_id for k in fresh})
+    keychain.store(replace(keychain.keys, recipient_keys=fresh + old))
+    published = published_keys(replace(keychain.keys, recipient_keys=fresh))
+    signed = sign_card(
+        reader.identity,
+        name=card.name,
+        organisation=card.organisation,
+        recipient_keys=published,
+        time=time,
+        version=card.version + 1,
+        previous=card.digest,
+        not_after=card.not_after,
+    )
+    relay.put_card(signed)
+    renewed = verify_card(signed)
+    reader.log.check([(Kind.CARD, renewed.digest, b"")])
+    reader.last_seen.check_card(renewed)
+    private = {k.key_id: load_private_key(k.suite, k.private) for k in fresh + old}
+    rewrapped, unopened = _rewrap_all(relay, replace(reader, private_keys=private), published[0])
+    if not unopened:
+        keychain.store(replace(keychain.keys, recipient_keys=fresh))
+    destroyed = 0 if unopened else len(old)
+    return RotatedKeys(renewed.version, len(fresh), rewrapped, destroyed, unopened)
+
+
+def endorse(relay: Relay, reader: Reader, member: Card, *, not_after: int) -> None:
+    """Publishes that this organisation vouches for a member, until `not_after`; 0 withdraws."""
+    endorsement = objects_pb2.Endorsement(
+        member=member.signer.digest,
+        name=member.name,
+        time=unix(reader.now),
+        not_after=not_after,
+    )
+    signed = reader.identity.sign(envelope.ENDORSEMENT, endorsement.SerializeToString())
+    relay.put_statement(signed)
+    reader.log.check([(Kind.ENDORSEMENT, verify_endorsement(signed).digest, b"")])
+
+
+def revoke_identity(relay: Relay, reader: Reader, name: str, reason: str) -> None:
+    """Declares this identity void, for ever."""
+    revocation = objects_pb2.IdentityRevocation(name=name, time=unix(reader.now), reason=reason)
+    relay.put_statement(
+        reader.identity.sign(envelope.IDENTITY_REVOCATION, revocation.SerializeToString())
+    )
+
+
+def succeed(
+    relay: Relay,
+    reader: Reader,
+    keychain: Keychain,
+    profile: Profile,
+    hand_over: Callable[[Fingerprint], None],
+) -> Fingerprint:
+    """Puts a new identity in this one's place: same name, same recipient keys, new signing key.
+
+    A run that is interrupted is continued by the next: the new keystore is written first.
+
+    Args:
+        relay: where.
+        reader: the old identity.
+        keychain: its keystore.
+        profile: its profile.
+        hand_over: makes the new identity the owner of the old one's datasets.
+    """
+    staged = keychain.staged(profile.successor)
+    if staged is None:
+        staged = replace(keychain.keys, identity_seed=Secret(secrets.token_bytes(32)))
+        keychain.stage(profile.successor, staged)
+    successor = Identity(staged.identity_seed)
+    membership = profile.membership()
+    hand_over(successor.fingerprint)
+    time = unix(reader.now)
+    succession = objects_pb2.Succession(
+        name=membership.name, successor=successor.public_key, time=time
+    )
+    card = sign_card(
+        successor,
+        name=membership.name,
+        recipient_keys=published_keys(staged),
+        time=time,
+    )
+    relay.succeed(reader.identity.sign(envelope.SUCCESSION, succession.SerializeToString()), card)
+    pins = profile.trust.pins()
+    former = pins[membership.name].former if membership.name in pins else ()
+    if membership.name in pins:
+        profile.trust.remove(membership.name)
+    former = (*former, reader.identity.fingerprint)
+    profile.trust.add(membership.name, Pin(successor.fingerprint, SUCCESSION, time, former=former))
+    profile.write_membership(replace(membership, fingerprint=str(successor.fingerprint)))
+    keychain.adopt(profile.successor)
+    return successor.fingerprint
+
+
+def _rewrap_all(relay: Relay, reader: Reader, key: RecipientKey) -> tuple[int, int]:
+    """Wraps every grant of this member to a key; returns how many, and how many did not open."""
+    done = unopened = 0
+    for summary in relay.list_datasets(include_future=True):
+        try:
+            response = relay.get_grants(summary.dataset_id)
+        except AccessDenied:
+            continue
+        rewraps = [verify_rewrap(signed) for signed in response.rewraps]
+        made = []
+        for signed in response.grants:
+            grant = verify_grant(signed)
+            try:
+                epoch_key = open_grant(
+                    grant,
+                    reader.private_keys,
+                    dataset_id=summary.dataset_id,
+                    recipients=reader.identities,
+                    in_force=[grant.digest],
+                    time=max(unix(reader.now), grant.terms.not_before),
+                    rewraps=rewraps,
+                )
+            except (AccessDenied, WrongKey, UnsupportedVersion):
+                unopened += 1
+                continue
+            made.append(make_rewrap(reader.identity, epoch_key, grant, key))
+        for start in range(0, len(made), _REWRAPS_A_CALL):
+            relay.put_rewraps(made[start : start + _REWRAPS_A_CALL])
+        done += len(made)
+    return done, unopened
