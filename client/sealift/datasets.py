@@ -245,11 +245,32 @@ def find_dataset(
     *,
     whole: bool = False,
 ) -> OpenedDataset | None:
-    """The owner's dataset of that name, or None. The relay does not know the names."""
+    """The owner's dataset of that name, or None. The relay does not know the names.
+
+    Raises:
+        DatasetDeleted: there was one, and its owner has deleted it.
+        SealiftError: it, or one that had to be looked at, cannot be opened.
+    """
+    known = reader.last_seen.find_dataset(trusted, name)
+    listed = {summary.dataset_id for summary in relay.list_datasets()}
+    if known in listed:
+        return open_history(relay, reader, known, trusted, whole=whole)
     for opened in open_datasets(relay, reader, trusted, whole=whole):
         if opened.name == name:
+            reader.last_seen.remember_dataset(opened.owner, name, opened.dataset_id)
             return opened
+    if known is not None:
+        _ask_whether_deleted(relay, known)
     return None
+
+
+def _ask_whether_deleted(relay: RelayClient, dataset_id: bytes) -> None:
+    try:
+        next(iter(relay.get_commits(dataset_id)), None)
+    except DatasetDeleted:
+        raise
+    except AccessDenied:
+        return
 
 
 def open_datasets(

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,21 @@ class LastSeen:
         """Forgets them, when they are confirmed."""
         with self._changing() as document:
             document.get("purges", {}).pop(dataset_id.hex(), None)
+
+    def remember_dataset(self, owner: Fingerprint, name: str, dataset_id: bytes) -> None:
+        """Remembers which dataset an owner's name means; the file does not show the name."""
+        with self._changing() as document:
+            document.setdefault("datasets", {})[self._tag(owner, name)] = dataset_id.hex()
+
+    def find_dataset(self, owners: Collection[Fingerprint], name: str) -> bytes | None:
+        """The dataset that a name meant when it was last opened."""
+        known = self._read().get("datasets", {})
+        found = [known[tag] for tag in (self._tag(o, name) for o in owners) if tag in known]
+        return bytes.fromhex(found[0]) if found else None
+
+    def _tag(self, owner: Fingerprint, name: str) -> str:
+        content = b"dataset name" + owner.digest + name.encode()
+        return hmac.new(self._key.reveal(), content, hashlib.sha256).hexdigest()
 
     def _advance(self, kind: str, key: str, version: int, digest: bytes, what: str) -> None:
         with self._changing() as document:

@@ -66,7 +66,7 @@ from sealift_protocol.errors import (
     TrustError,
     UnknownMember,
 )
-from sealift_protocol.ids import Fingerprint
+from sealift_protocol.ids import Fingerprint, check_name
 from sealift_protocol.notes import VerifierKey
 from sealift_protocol.objects import Card, WrapSuite, verify_grant
 from sealift_protocol.statements import DeletionReceipt, verify_deletion_receipt
@@ -620,9 +620,9 @@ class Session:
         owner, slash, name = dataset.partition("/")
         if not slash:
             return self._reader.identities, dataset
-        if not (owner and name):
+        if not name:
             raise InvalidArgument("a dataset is named as OWNER/DATASET")
-        if owner == self.membership.name:
+        if check_name(owner) == self.membership.name:
             return self._reader.identities, name
         return self._contacts.identities(owner), name
 

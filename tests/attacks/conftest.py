@@ -59,6 +59,7 @@ def _is_head(message: bytes) -> bool:
 def put_in_front(session: Session) -> LyingRelay:
     lying = LyingRelay(session._relay)
     session._relay = lying
+    session._load()
     return lying
 
 

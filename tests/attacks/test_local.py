@@ -13,11 +13,11 @@ import pytest
 import sealift
 from sealift.keystore import Keys, StoredKey
 from sealift.keystore.file import create, open_keystore
+from sealift.records import read_batches
 from sealift.sealing import ShardContext, seal_shard
 from sealift.session import Session
 from sealift.signing import Identity
 from sealift.suites import generate, load_private_key
-from sealift.trainer.batches import read_batches
 from sealift_protocol.errors import (
     InvalidArgument,
     KeystoreInsecure,

@@ -104,9 +104,9 @@ def test_a22_only_its_owner_writes_to_a_dataset(
     with relay.join("clinic", "owner") as clinic:
         opened = hospital.open_dataset("hospital/study")._opened
         from sealift.owner.packing import pack, shard_pool
-        from sealift.owner.push import _Target, _upload
+        from sealift.owner.push import SealingTarget, _upload
 
-        target = _Target(opened.dataset_id, opened.epoch_keys[1], 1, None, b"")
+        target = SealingTarget(opened.dataset_id, opened.epoch_keys[1], 1)
         with shard_pool(1) as pool:
             shard = next(pack(iter(records.to_batches()), records.schema, pool))
             with pytest.raises(AccessDenied):
@@ -220,7 +220,7 @@ def test_a23_a_certificate_that_was_never_enrolled_is_refused(relay, hospital: S
 
 def test_a23_a_revoked_member_is_refused_at_once(relay, hospital: Session) -> None:
     hospital.check_clock()
-    relay.server._metadata.revoke_member("hospital", int(time.time()))
+    relay.server._metadata.members.revoke("hospital", int(time.time()))
     with pytest.raises(NotAuthenticated):
         hospital.check_clock()
 

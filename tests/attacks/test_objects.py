@@ -8,16 +8,18 @@ import pyarrow as pa
 import pytest
 
 from sealift.grants import make_grant, open_grant
+from sealift.lastseen import LastSeen
 from sealift.secret import Secret
 from sealift.session import Session
 from sealift.signing import Identity, sign_card, sign_commit, sign_grant
 from sealift.suites import generate
-from sealift.trust import LastSeen, TrustStore
+from sealift.trust import Pin, TrustStore
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import (
     ContextMismatch,
     FingerprintMismatch,
     GrantExpired,
+    GrantRevoked,
     HistoryInvalid,
     MalformedObject,
     NotTrusted,
@@ -79,8 +81,8 @@ def grant(identity: Identity = OWNER, **changes) -> Grant:
 def unwrap(received: Grant, **changes) -> Secret:
     arguments = {
         "dataset_id": DATASET,
-        "owner": OWNER.fingerprint,
-        "recipient": TRAINER.fingerprint,
+        "recipients": [TRAINER.fingerprint],
+        "in_force": [received.digest],
         "time": NOW + 1,
         **changes,
     }
@@ -136,8 +138,10 @@ def test_a01_any_flipped_bit_of_a_signed_object_is_refused(kind: str) -> None:
 def test_a04_a_substituted_card_is_caught_by_name_and_nothing_is_wrapped(
     hospital: Session, laboratory: Session, lying_to_hospital, records: pa.Table
 ) -> None:
-    def substitute(honest: objects_pb2.Signed) -> objects_pb2.Signed:
-        return card(STRANGER) if verify_card(honest).name == "laboratory" else honest
+    def substitute(honest):
+        if verify_card(honest.card).name == "laboratory":
+            honest.card.CopyFrom(card(STRANGER))
+        return honest
 
     lying_to_hospital.lies["get_card"] = substitute
     calls: list[object] = []
@@ -157,13 +161,14 @@ def test_a04_a_member_who_is_not_pinned_is_not_looked_up(
 
 def test_a04_a_pinned_identitys_card_of_another_name_is_refused(tmp_path) -> None:
     trust = TrustStore(tmp_path / "trust.json")
-    trust.add("other", TRAINER.fingerprint)
+    trust.add("other", Pin(TRAINER.fingerprint))
+    seen = LastSeen(tmp_path / "seen.json", Secret(b"s" * 32))
     with pytest.raises(FingerprintMismatch):
-        trust.verify_card("other", card())
+        trust.verify_member("other", card(), [], seen, NOW)
 
 
 def test_a05_an_older_card_is_refused_after_a_newer_one(tmp_path) -> None:
-    seen = LastSeen(tmp_path / "seen.json")
+    seen = LastSeen(tmp_path / "seen.json", Secret(b"s" * 32))
     seen.check_card(verify_card(card(version=2)))
     seen.check_card(verify_card(card(version=2)))
     with pytest.raises(RollbackDetected):
@@ -184,7 +189,7 @@ def test_a06_a_history_without_its_newest_commits_is_refused(
 
 
 def test_a07_another_history_than_before_is_refused(tmp_path) -> None:
-    seen = LastSeen(tmp_path / "seen.json")
+    seen = LastSeen(tmp_path / "seen.json", Secret(b"s" * 32))
     seen.check_head(DATASET, 3, b"a" * 32, b"")
     with pytest.raises(RollbackDetected):
         seen.check_head(DATASET, 3, b"b" * 32, b"b" * 32)
@@ -222,9 +227,9 @@ def test_a08_a_history_that_is_no_chain_is_refused(change) -> None:
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
-        ({"recipient": STRANGER.fingerprint}, ContextMismatch),
+        ({"recipients": [STRANGER.fingerprint]}, ContextMismatch),
         ({"dataset_id": b"D" * 16}, ContextMismatch),
-        ({"owner": STRANGER.fingerprint}, WrongSigner),
+        ({"in_force": []}, GrantRevoked),
         ({"time": NOW - 1}, GrantExpired),
     ],
 )
@@ -247,7 +252,7 @@ def test_a09_an_expired_grant_is_refused() -> None:
         {"not_before": NOW - 1},
         {"not_after": NOW + 9_999},
         {"purpose": "another"},
-        {"owner": STRANGER.fingerprint},
+        {"grantor": STRANGER.fingerprint},
         {"recipient": STRANGER.fingerprint},
     ],
 )
@@ -255,13 +260,12 @@ def test_a09_terms_that_were_signed_anew_do_not_open_the_wrap(change) -> None:
     # The forger may even sign: the wrap itself is bound to every term.
     original = grant()
     forged = replace(original, terms=replace(original.terms, **change))
-    forged = replace(forged, signer=forged.terms.owner)
+    forged = replace(forged, signer=forged.terms.grantor)
     with pytest.raises(WrongKey):
         unwrap(
             forged,
             dataset_id=forged.terms.dataset_id,
-            owner=forged.terms.owner,
-            recipient=forged.terms.recipient,
+            recipients=[forged.terms.recipient],
         )
 
 
@@ -317,13 +321,14 @@ def test_a11_a_grant_with_another_suite_than_its_key_is_refused() -> None:
 
 
 def test_a09_a_grant_to_a_key_that_is_not_held_is_refused() -> None:
+    received = grant()
     with pytest.raises(WrongKey):
         open_grant(
-            grant(),
+            received,
             {},
             dataset_id=DATASET,
-            owner=OWNER.fingerprint,
-            recipient=TRAINER.fingerprint,
+            recipients=[TRAINER.fingerprint],
+            in_force=[received.digest],
             time=NOW + 1,
         )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 import pytest
 
+from sealift.disclosures import disclose
 from sealift.keyschedule import derive_shard_key
 from sealift.opening import ShardOpener, open_shard_into
 from sealift.sealing import ShardContext, ShardSealer, seal_shard, segment_nonce
@@ -132,11 +133,13 @@ def test_a03_a_shard_in_the_place_of_another_is_refused(
     dataset = laboratory.open_dataset("hospital/study")
     first, second = dataset._opened.shards
     honest = laboratory._relay._honest
+    disclosure = disclose(honest, laboratory._reader, dataset._opened, purpose="")
 
     def swap(_messages: Iterator[bytes]) -> Iterator[bytes]:
         return honest.get_segments(
             shards_pb2.GetRequest(
                 dataset_id=dataset._opened.dataset_id,
+                disclosure=disclosure,
                 ranges=[
                     shards_pb2.SegmentRange(shard_id=entry.shard_id) for entry in (second, first)
                 ],

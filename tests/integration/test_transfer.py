@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import sealift
+from sealift.disclosures import disclose
 from sealift.sealing import ShardContext, seal_shard
 from sealift.session import Session
 from sealift.signing import sign_commit
@@ -284,9 +285,11 @@ def test_a_stored_shard_is_served_from_any_segment(
 ) -> None:
     table = pa.table({"value": pa.array(range(400_000), pa.int64())})
     pushed = hospital.push(table, dataset="study")
-    [entry] = hospital.open_dataset("hospital/study")._opened.shards
+    opened = hospital.open_dataset("hospital/study")._opened
+    [entry] = opened.shards
     request = shards_pb2.GetRequest(
         dataset_id=pushed.dataset_id,
+        disclosure=disclose(hospital._relay, hospital._reader, opened, purpose="test"),
         ranges=[
             shards_pb2.SegmentRange(shard_id=entry.shard_id, first=1, count=1),
             shards_pb2.SegmentRange(shard_id=entry.shard_id, first=2),
@@ -320,7 +323,7 @@ def test_a_broken_upload_leaves_nothing(change, relay, shards, dataset_id: bytes
     with pytest.raises(grpc.RpcError):
         shards.Put(iter(change(messages)), timeout=5)
     assert stored(relay) == []
-    assert relay.server._metadata.shard(dataset_id, b"i" * 16) is None
+    assert relay.server._metadata.shards.find(dataset_id, b"i" * 16) is None
 
 
 @pytest.mark.limits(idle_stream_seconds=1)

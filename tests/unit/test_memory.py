@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealift.buffers import BufferPool
+from sealift.fetching import prefetch
 from sealift.owner.packing import pack, plain_schema, shard_pool
+from sealift.records import read_batches
 from sealift.session import Session
-from sealift.trainer.batches import as_numpy, as_torch, read_batches
-from sealift.trainer.fetch import prefetch
+from sealift.trainer.batches import as_numpy, as_torch
 from sealift_protocol import framing
 from sealift_protocol.errors import (
     InvalidArgument,

@@ -56,7 +56,7 @@ def grant_message(**changes: object) -> objects_pb2.Grant:
     fields = {
         "dataset_id": DATASET,
         "key_epoch": 1,
-        "owner": ALICE.fingerprint.digest,
+        "grantor": ALICE.fingerprint.digest,
         "recipient": BOB.fingerprint.digest,
         "key_id": SIXTEEN,
         "suite": 2,

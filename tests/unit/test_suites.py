@@ -17,7 +17,7 @@ from sealift.grants import choose_recipient_key
 from sealift.secret import Secret
 from sealift.suites import generate, load_private_key, load_recipient, rsa_oaep
 from sealift.suites import hpke as hpke_suite
-from sealift_protocol.errors import InvalidArgument, MalformedObject, WrongKey
+from sealift_protocol.errors import CardExpired, InvalidArgument, MalformedObject, WrongKey
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.objects import Card, RecipientKey, WrapSuite
 
@@ -122,9 +122,9 @@ def test_the_first_valid_key_of_a_card_is_chosen() -> None:
         RecipientKey(bytes([i]) * 16, WrapSuite.X25519, bytes(32), *span)
         for i, span in enumerate([(0, 10), (5, 100), (0, 100)])
     )
-    card = Card("a", "", 1, b"", 0, (old, good, later), Fingerprint(bytes(32)), bytes(32))
+    card = Card("a", "", 1, b"", 0, (old, good, later), 0, Fingerprint(bytes(32)), bytes(32))
     assert choose_recipient_key(card, 50) == good
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(CardExpired):
         choose_recipient_key(card, 100)
 
 

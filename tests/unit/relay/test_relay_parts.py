@@ -31,7 +31,8 @@ from sealift_relay.ca import (
 from sealift_relay.config import Listen, load_config, write_config
 from sealift_relay.store import local
 from sealift_relay.store.blobs import Blobs
-from sealift_relay.store.metadata import Invite, Metadata
+from sealift_relay.store.members import Invite
+from sealift_relay.store.metadata import Metadata
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 PROFILE = tomllib.loads((Path(__file__).parents[3] / "certs/profile.toml").read_text())
@@ -256,8 +257,8 @@ def test_a_schema_is_made_once_and_kept(tmp_path: Path) -> None:
         metadata = Metadata(url)
         metadata.upgrade()
         metadata.close()
-    metadata.add_invite(b"s" * 32, Invite("hospital", "owner", 1))
-    assert metadata.find_invite(b"s" * 32, b"r" * 32, 0)[0].name == "hospital"
+    metadata.members.add_invite(b"s" * 32, Invite("hospital", "owner", 1))
+    assert metadata.members.find_invite(b"s" * 32, b"r" * 32, 0)[0].name == "hospital"
 
 
 def test_the_migrations_make_what_the_schema_says(tmp_path: Path) -> None:
@@ -268,13 +269,13 @@ def test_the_migrations_make_what_the_schema_says(tmp_path: Path) -> None:
 
     metadata = Metadata(f"sqlite:///{tmp_path / 'relay.db'}")
     metadata.upgrade()
-    with metadata._engine.connect() as connection:
+    with metadata.database._engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), tables) == []
 
 
 def test_acknowledged_metadata_survives_a_power_cut(tmp_path: Path) -> None:
     metadata = Metadata(f"sqlite:///{tmp_path / 'relay.db'}")
-    with metadata._engine.connect() as connection:
+    with metadata.database._engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
@@ -282,7 +283,7 @@ def test_acknowledged_metadata_survives_a_power_cut(tmp_path: Path) -> None:
 
 def test_a_name_that_is_taken_gets_no_second_invitation(relay, hospital) -> None:
     with pytest.raises(Conflict):
-        relay.server._metadata.add_invite(b"x" * 32, Invite("hospital", "owner", 1 << 40))
+        relay.server._metadata.members.add_invite(b"x" * 32, Invite("hospital", "owner", 1 << 40))
 
 
 def test_the_commands_for_ones_own_ca_make_a_certificate_that_serves(tmp_path: Path) -> None:
