@@ -8,35 +8,38 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
-_NEW_COLUMNS = {
-    "members": (
-        sa.Column("suspended_at", sa.BigInteger()),
-        sa.Column("successor", sa.LargeBinary(length=32)),
-        sa.Column("used_bytes", sa.BigInteger(), nullable=False, server_default="0"),
-        sa.Column("used_shards", sa.BigInteger(), nullable=False, server_default="0"),
-        sa.Column("bytes_limit", sa.BigInteger()),
-        sa.Column("shards_limit", sa.BigInteger()),
-        sa.Column("calls_a_minute", sa.BigInteger()),
-    ),
-    "cards": (sa.Column("digest", sa.LargeBinary(length=32)),),
-    "datasets": (
-        sa.Column("key_epoch", sa.BigInteger(), nullable=False, server_default="1"),
-        sa.Column("snapshot_number", sa.BigInteger()),
-        sa.Column("log_sequence", sa.BigInteger(), nullable=False, server_default="0"),
-        sa.Column("deleted_at", sa.BigInteger()),
-    ),
-    "grants": (sa.Column("revoked_at", sa.BigInteger()),),
-    "shards": (
-        sa.Column("not_after", sa.BigInteger(), nullable=False, server_default="0"),
-        sa.Column("destroyed_at", sa.BigInteger()),
-    ),
-}
+
+def _new_columns() -> dict[str, tuple[sa.Column[object], ...]]:
+    # Made anew for each statement, because a column belongs to one.
+    return {
+        "members": (
+            sa.Column("suspended_at", sa.BigInteger()),
+            sa.Column("successor", sa.LargeBinary(length=32)),
+            sa.Column("used_bytes", sa.BigInteger(), nullable=False, server_default="0"),
+            sa.Column("used_shards", sa.BigInteger(), nullable=False, server_default="0"),
+            sa.Column("bytes_limit", sa.BigInteger()),
+            sa.Column("shards_limit", sa.BigInteger()),
+            sa.Column("calls_a_minute", sa.BigInteger()),
+        ),
+        "cards": (sa.Column("digest", sa.LargeBinary(length=32)),),
+        "datasets": (
+            sa.Column("key_epoch", sa.BigInteger(), nullable=False, server_default="1"),
+            sa.Column("snapshot_number", sa.BigInteger()),
+            sa.Column("log_sequence", sa.BigInteger(), nullable=False, server_default="0"),
+            sa.Column("deleted_at", sa.BigInteger()),
+        ),
+        "grants": (sa.Column("revoked_at", sa.BigInteger()),),
+        "shards": (
+            sa.Column("not_after", sa.BigInteger(), nullable=False, server_default="0"),
+            sa.Column("destroyed_at", sa.BigInteger()),
+        ),
+    }
 
 
 def upgrade() -> None:
-    for table, columns in _NEW_COLUMNS.items():
+    for table, columns in _new_columns().items():
         for column in columns:
-            op.add_column(table, column.copy())
+            op.add_column(table, column)
     op.create_table(
         "rewraps",
         sa.Column("grant_digest", sa.LargeBinary(length=32), nullable=False),
@@ -114,6 +117,6 @@ def downgrade() -> None:
         "rewraps",
     ):
         op.drop_table(table)
-    for table, columns in _NEW_COLUMNS.items():
+    for table, columns in _new_columns().items():
         for column in columns:
             op.drop_column(table, column.name)

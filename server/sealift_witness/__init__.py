@@ -1,0 +1,1 @@
+"""A witness: cosigns a log's checkpoints after checking that each continues the last."""
