@@ -104,6 +104,16 @@ def laboratory(relay: RunningRelay, hospital: Session) -> Iterator[Session]:
 
 
 @pytest.fixture
+def clinic(relay: RunningRelay, hospital: Session, laboratory: Session) -> Iterator[Session]:
+    """A second owner; all three trust each other."""
+    with relay.join("clinic", "owner") as session:
+        for one, other in ((session, hospital), (session, laboratory)):
+            one.trust(other.membership.name, str(other.fingerprint))
+            other.trust(one.membership.name, str(one.fingerprint))
+        yield session
+
+
+@pytest.fixture
 def records() -> pa.Table:
     return pa.table(
         {

@@ -96,6 +96,7 @@ def disclose(
         shard_count=len(shard_ids) or len(opened.shards),
         purpose=purpose,
         time=unix(reader.now),
+        nonce=secrets.token_bytes(ID_SIZE),
     )
     signed = reader.identity.sign(envelope.DISCLOSURE, disclosure.SerializeToString())
     relay.disclose(signed)

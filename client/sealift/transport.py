@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 
 from sealift.certificates import (
     certificate_as_pem,
@@ -21,6 +22,7 @@ from sealift.clock import Clock, utc_now
 from sealift.log import log
 from sealift_protocol import framing
 from sealift_protocol.errors import (
+    MalformedObject,
     RelayBusy,
     RelayStorageFull,
     RelayTimeout,
@@ -46,6 +48,8 @@ from sealift_protocol.v1 import (
 CONTROL_SECONDS = 30.0
 TRANSFER_SECONDS = 1800.0
 _MAX_CONTROL_MESSAGE = 16 << 20
+# A history of 500,000 commits, or a snapshot of 3,000,000 shards.
+_MAX_STREAM = 256 << 20
 _PAGES_A_CALL = 32
 _ATTEMPTS = 5
 _FIRST_DELAY = 0.2
@@ -57,6 +61,7 @@ _OPTIONS = [
     ("grpc.keepalive_timeout_ms", 20_000),
 ]
 _T = TypeVar("_T")
+_M = TypeVar("_M", bound=Message)
 
 
 class RelayClient(Protocol):
@@ -315,8 +320,20 @@ class Relay:
             # A reader that stops early must not leave the relay sending.
             call.cancel()
 
-    def _stream(self, call: Callable[..., Iterable[_T]], request: object) -> list[_T]:
-        return self._retry(lambda: list(call(request, timeout=CONTROL_SECONDS)))
+    def _stream(self, call: Callable[..., Iterable[_M]], request: object) -> list[_M]:
+        def collect() -> list[_M]:
+            answers: list[_M] = []
+            size = 0
+            stream = call(request, timeout=CONTROL_SECONDS)
+            for answer in stream:
+                size += answer.ByteSize()
+                if size > _MAX_STREAM:
+                    stream.cancel()  # type: ignore[attr-defined] # a gRPC call
+                    raise MalformedObject("the relay's answer is longer than any honest one")
+                answers.append(answer)
+            return answers
+
+        return self._retry(collect)
 
     def _unary(self, call: Callable[..., _T], request: object) -> _T:
         return self._retry(lambda: call(request, timeout=CONTROL_SECONDS))

@@ -75,7 +75,7 @@ class VerifierKey:
         """
         try:
             name, key_hash, encoded = text.strip().split("+", 2)
-            content = base64.b64decode(encoded, validate=True)
+            content = _decode(encoded)
             key = cls(name, KeyKind(content[0]), content[1:])
         except (ValueError, IndexError, binascii.Error):
             raise InvalidArgument(
@@ -161,7 +161,7 @@ def parse_signature_line(line: str) -> tuple[str, bytes, bytes]:
     """
     match = _SIGNATURE_LINE.fullmatch(line)
     try:
-        content = base64.b64decode(match[2], validate=True) if match else b""
+        content = _decode(match[2]) if match else b""
     except binascii.Error:
         content = b""
     if match is None or len(content) <= _KEY_HASH_SIZE:
@@ -178,7 +178,7 @@ def parse_checkpoint(text: str) -> Checkpoint:
     lines = text.split("\n")
     try:
         origin, size, encoded = lines[0], int(lines[1]), lines[2]
-        root = base64.b64decode(encoded, validate=True)
+        root = _decode(encoded)
     except (IndexError, ValueError, binascii.Error):
         raise LogInvalid("a checkpoint cannot be parsed") from None
     if not origin or str(size) != lines[1] or size < 0 or len(root) != HASH_SIZE:
@@ -234,6 +234,13 @@ def cosign_note(
 def signature_line(signature: tuple[str, bytes, bytes]) -> str:
     """A signature as the line that follows a note."""
     return _line(signature)
+
+
+def _decode(text: str) -> bytes:
+    content = base64.b64decode(text, validate=True)
+    if base64.b64encode(content).decode() != text:
+        raise binascii.Error("not the one way to write these bytes")
+    return content
 
 
 def _line(signature: tuple[str, bytes, bytes]) -> str:

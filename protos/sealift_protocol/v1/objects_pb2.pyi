@@ -259,7 +259,7 @@ class IdentityRevocation(_message.Message):
     def __init__(self, name: _Optional[str] = ..., time: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class Disclosure(_message.Message):
-    __slots__ = ("dataset_id", "number", "commit", "shard_ids", "shard_count", "purpose", "time")
+    __slots__ = ("dataset_id", "number", "commit", "shard_ids", "shard_count", "purpose", "time", "nonce")
     DATASET_ID_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     COMMIT_FIELD_NUMBER: _ClassVar[int]
@@ -267,6 +267,7 @@ class Disclosure(_message.Message):
     SHARD_COUNT_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
     dataset_id: bytes
     number: int
     commit: bytes
@@ -274,7 +275,8 @@ class Disclosure(_message.Message):
     shard_count: int
     purpose: str
     time: int
-    def __init__(self, dataset_id: _Optional[bytes] = ..., number: _Optional[int] = ..., commit: _Optional[bytes] = ..., shard_ids: _Optional[bytes] = ..., shard_count: _Optional[int] = ..., purpose: _Optional[str] = ..., time: _Optional[int] = ...) -> None: ...
+    nonce: bytes
+    def __init__(self, dataset_id: _Optional[bytes] = ..., number: _Optional[int] = ..., commit: _Optional[bytes] = ..., shard_ids: _Optional[bytes] = ..., shard_count: _Optional[int] = ..., purpose: _Optional[str] = ..., time: _Optional[int] = ..., nonce: _Optional[bytes] = ...) -> None: ...
 
 class Accounting(_message.Message):
     __slots__ = ("dataset_id", "time", "nonce")
