@@ -10,7 +10,7 @@ import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from sealift_protocol.errors import MemberSuspended, NotAuthenticated, QuotaExceeded
+from sealift_protocol.errors import MemberSuspended, NotAuthenticated, RelayBusy
 from sealift_protocol.ids import Fingerprint
 from sealift_relay.clock import unix_now
 from sealift_relay.store.members import Member, Members, Quota
@@ -38,7 +38,7 @@ class Callers:
         Raises:
             NotAuthenticated: the certificate was not issued here, has expired, or was revoked.
             MemberSuspended: the operator has suspended the member.
-            QuotaExceeded: it calls more often than it may.
+            RelayBusy: it calls more often than it may; clients try again a little later.
         """
         pem = next(iter(context.auth_context().get("x509_pem_cert", ())), b"")
         member = None
@@ -74,7 +74,7 @@ class Callers:
             left, since = self._buckets.get(member, (float(a_minute), now))
             left = min(float(a_minute), left + (now - since) * a_minute / 60)
             if left < 1:
-                raise QuotaExceeded(
+                raise RelayBusy(
                     f"the member makes more than {a_minute} calls a minute",
                     hint="wait a minute, or ask the relay's operator for a larger quota",
                 )
