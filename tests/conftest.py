@@ -9,9 +9,11 @@ os.environ["SEALIFT_PASSPHRASE"] = "correct horse battery staple"
 
 import sealift_relay  # noqa: I001 - sets what gRPC reads when it is imported
 
-from collections.abc import Iterator
+import importlib.util
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pyarrow as pa
 import pytest
@@ -111,6 +113,22 @@ def clinic(relay: RunningRelay, hospital: Session, laboratory: Session) -> Itera
             one.trust(other.membership.name, str(other.fingerprint))
             other.trust(one.membership.name, str(one.fingerprint))
         yield session
+
+
+@pytest.fixture
+def vector_script() -> Callable[[str], ModuleType]:
+    """A script in tests/vectors/, as a module."""
+
+    def load(name: str) -> ModuleType:
+        path = Path(__file__).parent / "vectors" / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 @pytest.fixture

@@ -115,4 +115,7 @@ class Contacts:
             first_use=self._settings.trust_on_first_use,
         )
         self._log.check([(Kind.CARD, member.card.digest, b"")])
+        if member.endorser:
+            # An organisation that has revoked its identity vouches for nobody any more.
+            self.meet(member.endorser)
         return member

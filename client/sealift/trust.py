@@ -71,12 +71,14 @@ class TrustedMember:
         identities: the identity now, and those that it succeeded.
         how: as `Pin.how`, or "endorsed by NAME".
         until: Unix seconds at which the endorsement ends; 0 for a pin.
+        endorser: the organisation that vouches; empty for a pin.
     """
 
     card: Card
     identities: frozenset[Fingerprint]
     how: str
     until: int = 0
+    endorser: str = ""
 
     @property
     def name(self) -> str:
@@ -281,8 +283,9 @@ def _by_endorsement(
     relevant = [e for signer, e in newest.items() if signer in organisations]
     for endorsement in relevant:
         if endorsement.live_at(time):
-            how = f"endorsed by {organisations[endorsement.signer]}"
-            return TrustedMember(card, frozenset({card.signer}), how, endorsement.not_after)
+            name = organisations[endorsement.signer]
+            until, identities = endorsement.not_after, frozenset({card.signer})
+            return TrustedMember(card, identities, f"endorsed by {name}", until, name)
     if relevant:
         raise EndorsementExpired("an organisation vouched for that member, but not any more")
     return None

@@ -229,6 +229,7 @@ def verify_disclosure(signed: objects_pb2.Signed) -> Disclosure:
     message, verified = _open(signed, envelope.DISCLOSURE, objects_pb2.Disclosure)
     _check_size(message.dataset_id, ID_SIZE, "a disclosure's dataset id")
     _check_size(message.commit, DIGEST_SIZE, "a disclosure's commit digest")
+    _check_size(message.nonce, ID_SIZE, "a disclosure's nonce")
     if len(message.shard_ids) % ID_SIZE:
         raise MalformedObject("a disclosure's shard ids are not whole")
     ids = frozenset(
@@ -259,6 +260,7 @@ def verify_accounting(signed: objects_pb2.Signed) -> Accounting:
     """
     message, verified = _open(signed, envelope.ACCOUNTING, objects_pb2.Accounting)
     _check_size(message.dataset_id, ID_SIZE, "an accounting's dataset id")
+    _check_size(message.nonce, ID_SIZE, "an accounting's nonce")
     return Accounting(message.dataset_id, _time(message.time), verified.signer, verified.digest)
 
 
@@ -288,6 +290,7 @@ def verify_deletion_receipt(signed: objects_pb2.Signed) -> DeletionReceipt:
         VerificationError: a subclass that says what is wrong.
     """
     message, verified = _open(signed, envelope.DELETION_RECEIPT, objects_pb2.DeletionReceipt)
+    _check_size(message.dataset_id, ID_SIZE, "a deletion receipt's dataset id")
     _check_size(message.commit, DIGEST_SIZE, "a deletion receipt's commit digest")
     return DeletionReceipt(
         dataset_id=message.dataset_id,

@@ -261,6 +261,16 @@ def test_a15_a_withdrawn_endorsement_that_is_hidden_ends_with_its_date(
             hospital.member("intern")
 
 
+def test_a15_an_organisation_that_was_revoked_vouches_for_nobody(
+    relay, hospital, institute, intern
+) -> None:
+    institute.endorse("intern", not_after=in_an_hour())
+    assert hospital.member("intern").endorser == "institute"
+    institute.revoke_identity("key lost")
+    with pytest.raises(IdentityRevoked):
+        hospital.member("intern")
+
+
 def test_a15_an_older_endorsement_does_not_undo_a_withdrawal(
     relay, hospital, institute, intern
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -130,15 +129,9 @@ def test_every_vector_opens_or_fails_as_it_says(path: Path) -> None:
     assert bytes(out) == untouched or set(out[:16]) == {0}
 
 
-def test_the_vectors_are_what_their_script_writes() -> None:
-    script = VECTORS / "make_shard_vectors.py"
-    spec = importlib.util.spec_from_file_location("make_shard_vectors", script)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def test_the_vectors_are_what_their_script_writes(vector_script) -> None:
     on_disk = {path.name: path.read_text() for path in vectors()}
-    assert on_disk == module.render()
+    assert on_disk == vector_script("make_shard_vectors").render()
     assert len(on_disk) > 20
 
 
