@@ -121,7 +121,11 @@ def serve(folder: Path) -> None:
 @click.argument("name")
 @click.option("--role", required=True, type=click.Choice(ROLES), help="What NAME may do.")
 @click.option("--valid-for", default="24h", show_default=True, help="As 30m, 24h or 7d.")
-@click.option("--again", is_flag=True, help="NAME is a member, and needs a new certificate.")
+@click.option(
+    "--again",
+    is_flag=True,
+    help="NAME is a member who needs a new certificate; its earlier ones end.",
+)
 @_dir
 def invite(name: str, role: str, valid_for: str, again: bool, folder: Path) -> None:
     """Print a one-time token with which NAME joins the relay.

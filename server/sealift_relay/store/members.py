@@ -168,7 +168,9 @@ class Members:
         card: SignedCard,
         now: int,
     ) -> None:
-        """Uses a token up and makes its holder a member, or gives one a new certificate.
+        """Uses a token up and makes its holder a member, or admits one again.
+
+        Whoever is admitted again may have been revoked; its earlier certificates end.
 
         Raises:
             TokenRefused: somebody else used it meanwhile.
@@ -191,6 +193,8 @@ class Members:
                 _insert_card(connection, member.fingerprint, card, now)
             elif known.fingerprint != member.fingerprint.digest or known.role != member.role:
                 raise _taken()
+            else:
+                _admit_again(connection, member.fingerprint)
             _insert_certificate(connection, member.fingerprint, certificate)
 
     # --- members -----------------------------------------------------------------------------
@@ -476,6 +480,14 @@ def _insert_member(connection: Connection, member: Member, now: int) -> None:
         )
     except sa.exc.IntegrityError:
         raise _taken() from None
+
+
+def _admit_again(connection: Connection, fingerprint: Fingerprint) -> None:
+    certificates, members = schema.certificates, schema.members
+    own = certificates.c.fingerprint == fingerprint.digest
+    connection.execute(certificates.delete().where(own))
+    rejoined = members.update().where(members.c.fingerprint == fingerprint.digest)
+    connection.execute(rejoined.values(revoked_at=None))
 
 
 def _taken() -> Conflict:
