@@ -123,6 +123,12 @@ class LastSeen:
         found = [known[tag] for tag in (self._tag(o, name) for o in owners) if tag in known]
         return bytes.fromhex(found[0]) if found else None
 
+    def forget_dataset(self, dataset_id: bytes) -> None:
+        """Forgets a dataset that this member deleted, so that its name is free again."""
+        with self._changing() as document:
+            known = document.get("datasets", {})
+            document["datasets"] = {t: i for t, i in known.items() if i != dataset_id.hex()}
+
     def _tag(self, owner: Fingerprint, name: str) -> str:
         content = b"dataset name" + owner.digest + name.encode()
         return hmac.new(self._key.reveal(), content, hashlib.sha256).hexdigest()

@@ -525,6 +525,7 @@ class Session:
             committed = remove_shards(self._relay, self._reader, opened, shards)
         else:
             committed = delete_dataset(self._relay, self._reader, opened)
+            self._reader.last_seen.forget_dataset(opened.dataset_id)
         return self._receipt(committed)
 
     def erase_subject(self, dataset: str, subject: str) -> tuple[Erased, DeletionReceipt | None]:
