@@ -18,6 +18,7 @@ from sealift_protocol.objects import verify_commit
 from sealift_protocol.v1 import objects_pb2
 
 _ENTRIES_A_CALL = 4096
+_DESTROYED_WITH_THEIR_DATASET = (Kind.GRANT, Kind.REWRAP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Audit:
         root: of the log, 32 bytes.
         witnesses: how many signatures the checkpoint has beside the log's own.
         kinds: how many objects of each kind; empty if only hashes were audited.
-        destroyed: objects that deletions destroyed.
+        destroyed: grants and rewraps that deletions destroyed.
     """
 
     size: int
@@ -83,6 +84,8 @@ def audit_entries(relay: Relay, log: LogView, progress: Callable[[int], None]) -
             kinds[entry.kind] = kinds.get(entry.kind, 0) + 1
             _check_sequence(entry, sequences)
             if not response.HasField("object"):
+                if entry.kind not in _DESTROYED_WITH_THEIR_DATASET:
+                    raise LogInvalid("the relay keeps an object back that the log names")
                 destroyed += 1
                 continue
             verified = envelope.verify(response.object, entry.kind.payload_type)
