@@ -56,6 +56,6 @@ def check_clock(relay: Relay, time: int) -> Check:
 
 def describe_usage(usage: directory_pb2.Usage) -> str:
     """What a member stores, and may."""
-    size = f"{usage.bytes:,} bytes" + (f" of {usage.bytes_limit:,}" if usage.bytes_limit else "")
+    size = f"{usage.bytes:,}" + (f" of {usage.bytes_limit:,}" if usage.bytes_limit else "")
     shards = f"{usage.shards:,}" + (f" of {usage.shards_limit:,}" if usage.shards_limit else "")
-    return f"{size}, {shards} shards"
+    return f"bytes stored: {size}, shards: {shards}"

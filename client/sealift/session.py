@@ -597,7 +597,7 @@ class Session:
 
     def _check_log(self) -> str:
         note, checkpoint = self._reader.log.advance()
-        return f"{checkpoint.size} entries, {len(note.signatures) - 1} cosignatures"
+        return f"{checkpoint.size:,} entries, cosignatures: {len(note.signatures) - 1}"
 
     def _check_card(self) -> str:
         card = self._contacts.own_card()

@@ -401,7 +401,7 @@ def test_the_doctor_finds_what_is_wrong(relay, hospital, laboratory) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
     checks = {check.name: check for check in hospital.doctor(["laboratory", "nobody"])}
     assert [name for name, check in checks.items() if not check.ok] == ["member nobody"]
-    assert checks["log"].detail.endswith("0 cosignatures")
+    assert checks["log"].detail.endswith("cosignatures: 0")
     hospital._now = lambda: datetime.now(UTC) + timedelta(days=200)
     checks = {check.name: check for check in hospital.doctor()}
     assert not checks["clock"].ok

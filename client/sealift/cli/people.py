@@ -39,11 +39,21 @@ _suite = click.option(
 @click.command()
 @click.argument("token")
 @click.option("--organisation", default="", help="Shown on your card; the relay can read it.")
+@click.option(
+    "--trust-on-first-use",
+    is_flag=True,
+    help="Pin members when first met, uncompared; see `sealift trust first-use`.",
+)
 @_suite
 @as_json
 @pass_options
 def join(
-    options: Options, token: str, organisation: str, suites: tuple[str, ...], as_json: bool
+    options: Options,
+    token: str,
+    organisation: str,
+    trust_on_first_use: bool,
+    suites: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Join a relay with the TOKEN that its operator sent ("-" reads it from stdin).
 
@@ -58,6 +68,8 @@ def join(
         organisation=organisation,
         suites=chosen,
     )
+    if trust_on_first_use:
+        joined.profile.write_settings(replace(joined.profile.settings, trust_on_first_use=True))
     show(
         f"joined as {joined.name} ({joined.role}), profile {joined.profile.folder.name}\n"
         f"your fingerprint, for others to pin:\n  {joined.fingerprint}",
@@ -232,8 +244,11 @@ def trust_add(
 @pass_options
 def trust_ls(options: Options, as_json: bool) -> None:
     """List the pinned members, and how each came to be pinned."""
-    pins = find_profile(options.profile).trust.pins()
+    profile = find_profile(options.profile)
+    pins = profile.trust.pins()
     lines = [f"{name}  {_describe_pin(pin)}\n  {pin.fingerprint}" for name, pin in pins.items()]
+    if profile.settings.trust_on_first_use:
+        lines.append("trust on first use is on: members are pinned uncompared when first met")
     machine: list[dict[str, object]] = [
         {
             "name": name,

@@ -1,0 +1,31 @@
+"""The examples run as they stand, and say what they should."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def test_a_whole_study_is_played() -> None:
+    script = EXAMPLES / "study.py"
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for line in (
+        "ana  trusted: endorsed by institute",
+        "ana trains: accuracy 0.9790209790209791, on the plaintext 0.9790209790209791",
+        "destroyed 1 old private key",
+        "ben has no access to tumour-measurements from now on",
+        "5 disclosures verified",
+        "says something else than was signed",
+        "erased 1 record from 1 shard",
+        "note: the owner has erased records since",
+        "confirmed the purge of 1 erasure",
+        "1 cosignature",
+        "found: nothing",
+    ):
+        assert line in done.stdout, line
