@@ -42,6 +42,14 @@ def stored(relay) -> list[Path]:
     return [path for path in (relay.folder / "blobs").rglob("*") if path.is_file()]
 
 
+def left_after_a_moment(relay) -> list[Path]:
+    """The client learns that its call ended before the relay has tidied up behind it."""
+    deadline = time.monotonic() + 5
+    while stored(relay) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return stored(relay)
+
+
 def test_a_second_push_of_the_same_schema_appends(
     hospital: Session, laboratory: Session, records: pa.Table
 ) -> None:
@@ -129,7 +137,7 @@ def test_an_unknown_recipient_is_refused(relay, hospital: Session, records: pa.T
     hospital.trust("nobody", str(hospital.fingerprint))
     with pytest.raises(UnknownMember):
         hospital.push(records, dataset="study", to="nobody")
-    assert stored(relay) == []
+    assert left_after_a_moment(relay) == []
 
 
 def test_a_push_that_fails_in_the_middle_shows_nothing(
@@ -322,7 +330,7 @@ def test_a_broken_upload_leaves_nothing(change, relay, shards, dataset_id: bytes
     _, messages = upload(dataset_id)
     with pytest.raises(grpc.RpcError):
         shards.Put(iter(change(messages)), timeout=5)
-    assert stored(relay) == []
+    assert left_after_a_moment(relay) == []
     assert relay.server._metadata.shards.find(dataset_id, b"i" * 16) is None
 
 
@@ -338,7 +346,7 @@ def test_an_upload_that_stands_still_is_ended(relay, shards, dataset_id: bytes) 
     with pytest.raises(grpc.RpcError):
         shards.Put(one_message_and_no_more(), timeout=20)
     assert time.monotonic() - started < 4
-    assert stored(relay) == []
+    assert left_after_a_moment(relay) == []
 
 
 def test_another_shard_under_a_known_id_is_refused(shards, dataset_id: bytes) -> None:
