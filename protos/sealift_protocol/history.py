@@ -169,11 +169,9 @@ class History:
         self._check_author(commit)
         self._check_epoch(commit)
         self._check_shards(commit)
-        self._apply(commit)
         if commit.snapshot is not None:
             self._check_snapshot(commit, commit.snapshot)
-            self.last_snapshot = commit.number
-        self.commits.append(commit)
+        self._apply(commit)
 
     def _check_place(self, commit: Commit) -> None:
         if commit.dataset_id != self.dataset_id:
@@ -192,6 +190,8 @@ class History:
         owners_only = commit.co_owners or commit.snapshot or commit.deletion
         if owners_only and commit.signer != self._owner:
             raise WrongSigner(f"commit {commit.number} does what only the owner may")
+        if self._owner in commit.revoked:
+            raise WrongSigner(f"commit {commit.number} revokes the dataset's owner")
         if commit.co_owners is not None and commit.co_owners.successor not in (
             None,
             *self.trusted,
@@ -210,7 +210,7 @@ class History:
         if len(added) != len(commit.added) or not self._ever_added.isdisjoint(added):
             raise HistoryInvalid(f"commit {commit.number} adds a shard twice")
         removed = set(commit.removed)
-        if len(removed) != len(commit.removed) or not removed <= set(self.shards):
+        if len(removed) != len(commit.removed) or not all(i in self.shards for i in removed):
             raise HistoryInvalid(f"commit {commit.number} removes a shard that is not there")
 
     def _apply(self, commit: Commit) -> None:
@@ -219,23 +219,35 @@ class History:
         for entry in commit.added:
             self.shards[entry.shard_id] = entry
             self._ever_added.add(entry.shard_id)
-        revoked = set(commit.revoked)
-        if revoked:
-            self.grants = {d: g for d, g in self.grants.items() if g.recipient not in revoked}
+        self.grants = self._grants_after(commit)
         for grant in commit.granted:
-            self.grants[grant.digest] = grant
             self.grantors[grant.digest] = commit.signer
+        self.co_owners = self._co_owners_after(commit)
         if commit.co_owners is not None:
-            self.co_owners = frozenset(commit.co_owners.fingerprints)
             self._owner = commit.co_owners.successor or self._owner
         self.key_epoch = commit.key_epoch
+        if commit.snapshot is not None:
+            self.last_snapshot = commit.number
+        self.commits.append(commit)
+
+    def _grants_after(self, commit: Commit) -> dict[bytes, GrantEntry]:
+        if not commit.revoked and not commit.granted:
+            return self.grants
+        revoked = set(commit.revoked)
+        left = {d: g for d, g in self.grants.items() if g.recipient not in revoked}
+        return {**left, **{grant.digest: grant for grant in commit.granted}}
+
+    def _co_owners_after(self, commit: Commit) -> frozenset[Fingerprint]:
+        if commit.co_owners is None:
+            return self.co_owners
+        return frozenset(commit.co_owners.fingerprints)
 
     def _check_snapshot(self, commit: Commit, snapshot: Snapshot) -> None:
         # The pages are checked by whoever begins with them; the rest is known here.
         if (
             snapshot.genesis != self._genesis
             or snapshot.owner != self._owner
-            or frozenset(snapshot.co_owners) != self.co_owners
-            or {g.digest: g for g in snapshot.grants} != self.grants
+            or frozenset(snapshot.co_owners) != self._co_owners_after(commit)
+            or {g.digest: g for g in snapshot.grants} != self._grants_after(commit)
         ):
             raise HistoryInvalid(f"the snapshot of commit {commit.number} is not the state")

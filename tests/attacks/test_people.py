@@ -173,6 +173,24 @@ def test_a04_a_forged_succession_is_refused(relay, hospital, laboratory) -> None
     assert hospital._profile.trust.find("laboratory").fingerprint == laboratory.fingerprint
 
 
+def test_a04_whoever_is_looked_up_by_fingerprint_has_that_fingerprint(
+    relay, hospital, laboratory, institute, intern
+) -> None:
+    institute.endorse("intern", not_after=in_an_hour())
+    assert hospital.label(intern.fingerprint) == "intern"
+    assert hospital.label(laboratory.fingerprint) == "laboratory"
+    assert hospital.label(MALLORY.fingerprint) == str(MALLORY.fingerprint)
+    with lying_to(relay, hospital) as lying:
+        other = hospital._relay.get_card("intern")
+        lying.lies["Directory/GetCard"] = lambda *_: [other]
+        lying.refuse.add("Directory/GetCard")
+        with pytest.raises(FingerprintMismatch):
+            hospital._contacts.by_fingerprint(MALLORY.fingerprint)
+        # Not even this member's own card is taken on the relay's word.
+        with pytest.raises(FingerprintMismatch):
+            hospital._contacts.own_card()
+
+
 def test_a04_first_use_is_off_unless_chosen(relay, hospital, institute, intern) -> None:
     with pytest.raises(NotTrusted):
         hospital.push(ROWS, dataset="study", to="intern")
@@ -225,6 +243,20 @@ def test_a15_an_identity_that_was_seen_revoked_stays_revoked(relay, hospital, la
         with pytest.raises(IdentityRevoked):
             hospital.card("laboratory")
         lying.lies["Directory/GetCard"] = lambda *_: [before]
+        with pytest.raises(IdentityRevoked):
+            hospital.card("laboratory")
+
+
+def test_a15_an_identity_that_was_revoked_hands_over_to_nobody(relay, hospital, laboratory) -> None:
+    """A thief who has the old key cannot name a successor any more."""
+    old = laboratory._reader.identity
+    laboratory.revoke_identity("stolen")
+    with pytest.raises(IdentityRevoked):
+        hospital.card("laboratory")
+    with lying_to(relay, hospital) as lying:
+        lying.lies["Directory/GetCard"] = answer(
+            card_of(MALLORY, "laboratory"), succession(old, "laboratory", MALLORY)
+        )
         with pytest.raises(IdentityRevoked):
             hospital.card("laboratory")
 

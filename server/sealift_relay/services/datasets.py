@@ -123,7 +123,7 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
             digest = hashlib.sha256(content).digest()
             parse_page(content, digest)
             pages.append((digest, content))
-        self._histories.put_pages(request.dataset_id, pages)
+        self._metadata.pages.put(request.dataset_id, pages)
         return datasets_pb2.PutPagesResponse()
 
     def GetCommits(  # noqa: N802 - gRPC's name
@@ -151,7 +151,7 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
         require_reader(self._histories, request.dataset_id, member)
         if len(request.digests) > _MAX_PAGES:
             raise InvalidArgument(f"a request has at most {_MAX_PAGES} pages")
-        for content in self._histories.pages(request.dataset_id, request.digests):
+        for content in self._metadata.pages.read(request.dataset_id, request.digests):
             yield datasets_pb2.GetPagesResponse(page=content)
 
     def GetGrants(  # noqa: N802 - gRPC's name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Row, select
 from sealift_protocol.errors import (
     Conflict,
     DatasetDeleted,
-    InvalidArgument,
     KeyEpochMoved,
     MissingShard,
     RoleDenied,
@@ -27,8 +26,7 @@ from sealift_relay.store import schema
 from sealift_relay.store.database import Database, one_row
 from sealift_relay.store.log import log_objects
 from sealift_relay.store.members import insert_statement
-
-_MAX_SNAPSHOT_PAGES = 65_536
+from sealift_relay.store.pages import check_pages, forget_pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,25 +150,6 @@ class Histories:
             row = one_row(connection, schema.commits, dataset_id=dataset_id, number=number)
         return None if row is None else row.digest
 
-    def put_pages(self, dataset_id: bytes, pages: Sequence[tuple[bytes, bytes]]) -> None:
-        """Stores pages, by digest; those that are known are left as they are."""
-        table = schema.pages
-        with self._database.transaction() as connection:
-            for digest, content in pages:
-                if one_row(connection, table, dataset_id=dataset_id, digest=digest) is None:
-                    connection.execute(
-                        table.insert().values(dataset_id=dataset_id, digest=digest, content=content)
-                    )
-
-    def pages(self, dataset_id: bytes, digests: Sequence[bytes]) -> Iterator[bytes]:
-        """Pages in the order of their digests; those that are not held are left out."""
-        table = schema.pages
-        for digest in digests:
-            with self._database.transaction(read_only=True) as connection:
-                row = one_row(connection, table, dataset_id=dataset_id, digest=digest)
-            if row is not None:
-                yield row.content
-
     def append(
         self, commit: Commit, signed: bytes, grants: Sequence[tuple[Grant, bytes]], now: int
     ) -> None:
@@ -189,6 +168,8 @@ class Histories:
             )
             if known is not None and known.digest == commit.digest:
                 return
+            if commit.snapshot is not None:
+                forget_pages(connection, commit.dataset_id, commit.snapshot.pages)
             self._move_head(connection, commit)
             _commit_shards(connection, commit)
             connection.execute(
@@ -321,18 +302,10 @@ def _check_commit(connection: Connection, dataset: Row[Any], commit: Commit) -> 
         raise WrongSigner("the commit does what only the dataset's owner may")
     if commit.key_epoch not in (dataset.key_epoch, dataset.key_epoch + 1):
         raise KeyEpochMoved("the dataset has another key epoch")
+    if dataset.owner in {recipient.digest for recipient in commit.revoked}:
+        raise WrongSigner("the commit revokes the dataset's owner")
     if commit.snapshot is not None:
-        _check_pages(connection, commit.dataset_id, commit.snapshot.pages)
-
-
-def _check_pages(connection: Connection, dataset_id: bytes, pages: Sequence[bytes]) -> None:
-    if len(pages) > _MAX_SNAPSHOT_PAGES:
-        raise InvalidArgument(f"a snapshot has at most {_MAX_SNAPSHOT_PAGES} pages")
-    table = schema.pages
-    query = select(table.c.digest).where(table.c.dataset_id == dataset_id)
-    held = set(connection.execute(query).scalars())
-    if not held.issuperset(pages):
-        raise MissingShard("a snapshot names a page that is not stored")
+        check_pages(connection, commit.dataset_id, commit.snapshot.pages)
 
 
 def _commit_shards(connection: Connection, commit: Commit) -> None:

@@ -6,6 +6,7 @@ from sealift_relay.store.database import Database
 from sealift_relay.store.histories import Histories
 from sealift_relay.store.log import LogStore
 from sealift_relay.store.members import Members
+from sealift_relay.store.pages import Pages
 from sealift_relay.store.shards import ShardIndex
 
 
@@ -16,6 +17,7 @@ class Metadata:
         database: connections and transactions.
         members: who may call.
         histories: datasets, commits, grants.
+        pages: of snapshots.
         shards: what is known about stored shards.
         log: the Merkle log.
     """
@@ -24,6 +26,7 @@ class Metadata:
         self.database = Database(url)
         self.members = Members(self.database)
         self.histories = Histories(self.database)
+        self.pages = Pages(self.database)
         self.shards = ShardIndex(self.database)
         self.log = LogStore(self.database)
 

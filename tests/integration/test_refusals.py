@@ -1,0 +1,363 @@
+"""What an honest relay refuses, whoever asks: objects of others, of another time, out of place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner
+
+import sealift
+from sealift.grants import make_grant
+from sealift.owner.committing import SNAPSHOT_EVERY
+from sealift.session import Session
+from sealift.signing import Identity, sign_card, sign_commit, sign_rewrap
+from sealift_protocol import signed as envelope
+from sealift_protocol.errors import (
+    AccessDenied,
+    ClockSkew,
+    Conflict,
+    ContextMismatch,
+    DatasetDeleted,
+    GrantExpired,
+    InvalidArgument,
+    KeyEpochMoved,
+    MalformedObject,
+    MissingShard,
+    QuotaExceeded,
+    RoleDenied,
+    SealiftError,
+    UnknownMember,
+    WrongSigner,
+)
+from sealift_protocol.objects import Commit, ShardEntry, Snapshot, verify_grant
+from sealift_protocol.v1 import objects_pb2
+from sealift_relay import cli as relay_cli
+
+ROWS = pa.table({"value": list(range(10))})
+MALLORY = Identity(sealift.Secret(b"m" * 32))
+NOW = int(time.time())
+
+
+def head_of(session: Session) -> Commit:
+    return session._open("hospital/study").history.head
+
+
+def commit_after(head: Commit, signer: Identity, **fields) -> objects_pb2.Signed:
+    options = {
+        "dataset_id": head.dataset_id,
+        "number": head.number + 1,
+        "parent": head.digest,
+        "time": int(time.time()),
+        "key_epoch": head.key_epoch,
+        "added": [],
+        "metadata": head.metadata,
+        **fields,
+    }
+    return sign_commit(signer, **options)
+
+
+@pytest.fixture
+def study(hospital: Session, laboratory: Session) -> Commit:
+    hospital.push(ROWS, dataset="study", to="laboratory")
+    return head_of(hospital)
+
+
+def sign(identity: Identity, kind: str, message) -> objects_pb2.Signed:
+    return identity.sign(kind, message.SerializeToString())
+
+
+# --- commits -------------------------------------------------------------------------------------
+
+
+def test_commits_that_do_not_fit_are_refused(relay, hospital, laboratory, clinic, study) -> None:
+    own = hospital._reader.identity
+    entry = hospital._open("hospital/study").shards[0]
+    missing = ShardEntry(b"x" * 16, 1, 100, bytes(32))
+    elsewhere = ShardEntry(entry.shard_id, 2, entry.stored_size, entry.digest)
+    state = hospital._open("hospital/study").history
+    snapshot = Snapshot(state.genesis, state.owner, (), (bytes(32),), tuple(state.grants.values()))
+    cases: list[tuple[dict, type[SealiftError]]] = [
+        ({"number": 3}, Conflict),
+        ({"parent": bytes(32)}, Conflict),
+        ({"time": NOW - 86_400}, ClockSkew),
+        ({"time": NOW + 86_400}, ClockSkew),
+        ({"key_epoch": 7}, KeyEpochMoved),
+        ({"added": [missing]}, MissingShard),
+        ({"added": [entry]}, Conflict),
+        ({"added": [elsewhere]}, (KeyEpochMoved, Conflict)),
+        ({"removed": [b"x" * 16]}, MissingShard),
+        ({"revoked": [own.fingerprint]}, WrongSigner),
+        ({"snapshot": snapshot}, MissingShard),
+    ]
+    for fields, error in cases:
+        with pytest.raises(error):
+            hospital._relay.append(commit_after(study, own, **fields), [])
+    with pytest.raises(WrongSigner):
+        hospital._relay.append(commit_after(study, clinic._reader.identity), [])
+    with pytest.raises(AccessDenied):
+        clinic._relay.append(commit_after(study, clinic._reader.identity), [])
+    with pytest.raises(RoleDenied):
+        laboratory._relay.append(commit_after(study, laboratory._reader.identity), [])
+    assert head_of(hospital) == study
+
+
+def test_grants_that_do_not_fit_their_commit_are_refused(
+    relay, hospital, laboratory, clinic, study
+) -> None:
+    own = hospital._reader.identity
+    key = hospital._open("hospital/study").epoch_keys[1]
+    card = hospital.card("laboratory")
+
+    def grant(identity=own, **fields) -> objects_pb2.Signed:
+        options = {"dataset_id": study.dataset_id, "key_epoch": 1, "time": NOW, **fields}
+        return make_grant(identity, key, card, **options)
+
+    def append(grants: list[objects_pb2.Signed], named=None) -> None:
+        named = grants if named is None else named
+        commit = commit_after(study, own, granted=[verify_grant(g).entry() for g in named])
+        hospital._relay.append(commit, grants)
+
+    cases: list[tuple[Callable[[], None], type[SealiftError]]] = [
+        (lambda: append([grant()], named=[]), ContextMismatch),
+        (lambda: append([], named=[grant()]), ContextMismatch),
+        (lambda: append([grant(clinic._reader.identity)]), WrongSigner),
+        (lambda: append([grant(dataset_id=b"x" * 16)]), ContextMismatch),
+        (lambda: append([grant(not_after=NOW - 1)]), GrantExpired),
+        (lambda: append([grant(purpose=str(n)) for n in range(1025)]), InvalidArgument),
+    ]
+    for attempt, error in cases:
+        with pytest.raises(error):
+            attempt()
+    append([grant()])
+    assert head_of(hospital).number == 1
+
+
+def test_the_same_commit_twice_is_one(relay, hospital, laboratory, study) -> None:
+    signed = commit_after(study, hospital._reader.identity)
+    hospital._relay.append(signed, [])
+    size = hospital._reader.log.advance()[1].size
+    hospital._relay.append(signed, [])
+    assert hospital._reader.log.advance()[1].size == size
+    assert head_of(hospital).number == 1
+
+
+def test_a_shard_that_somebody_else_stored_is_not_committed(
+    relay, hospital, laboratory, clinic, study, monkeypatch
+) -> None:
+    hospital.set_co_owner("study", "clinic")
+    taken: list[ShardEntry] = []
+
+    def steal(commit, grants):
+        from sealift_protocol.objects import verify_commit
+
+        taken.extend(verify_commit(commit).added)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(clinic._relay, "append", steal)
+    with pytest.raises(KeyboardInterrupt):
+        clinic.push(ROWS, dataset="hospital/study")
+    stolen = commit_after(head_of(hospital), hospital._reader.identity, added=taken)
+    with pytest.raises(MissingShard, match="somebody else"):
+        hospital._relay.append(stolen, [])
+
+
+def test_a_deleted_dataset_takes_nothing_more(relay, hospital, laboratory, study) -> None:
+    hospital.delete("study")
+    with pytest.raises((DatasetDeleted, Conflict)):
+        hospital._relay.append(commit_after(study, hospital._reader.identity), [])
+
+
+def test_a_dataset_is_made_once(relay, hospital, laboratory, study) -> None:
+    first = next(iter(hospital._relay.get_commits(study.dataset_id)))
+    again = objects_pb2.Commit.FromString(first.payload)
+    again.time += 1
+    signed = sign(hospital._reader.identity, envelope.COMMIT, again)
+    grants = hospital._relay.get_grants(study.dataset_id, everybody=True).grants
+    with pytest.raises(Conflict, match="exists already"):
+        hospital._relay.append(signed, grants)
+    again.genesis.salt = b"?" * 16
+    with pytest.raises(ContextMismatch):
+        hospital._relay.append(sign(hospital._reader.identity, envelope.COMMIT, again), grants)
+
+
+# --- pages ---------------------------------------------------------------------------------------
+
+
+def test_pages_are_parsed_and_counted(relay, hospital, laboratory, clinic, study) -> None:
+    def page(number: int) -> bytes:
+        entry = objects_pb2.ShardEntry(
+            shard_id=number.to_bytes(16, "big"), key_epoch=1, digest=bytes(32)
+        )
+        return objects_pb2.SnapshotPage(shards=[entry], key_epoch=1).SerializeToString()
+
+    with pytest.raises(MalformedObject):
+        hospital._relay.put_pages(study.dataset_id, [b"not a page"])
+    with pytest.raises(AccessDenied):
+        clinic._relay.put_pages(study.dataset_id, [page(0)])
+    with pytest.raises(QuotaExceeded):
+        hospital._relay.put_pages(study.dataset_id, [page(n) for n in range(400)])
+    assert SNAPSHOT_EVERY == 64
+
+
+def test_pages_of_old_snapshots_are_forgotten(relay, hospital, laboratory, monkeypatch) -> None:
+    from sealift.owner import committing
+
+    monkeypatch.setattr(committing, "SNAPSHOT_EVERY", 2)
+    monkeypatch.setattr(committing, "MAX_PAGE_SHARDS", 1)
+    for _ in range(12):
+        hospital.push(ROWS, dataset="study", to="laboratory")
+    for _ in range(3):
+        hospital.rotate("study", reseal_history=True)
+    opened = hospital._open("hospital/study")
+    pages = set(opened.history.commits[0].snapshot.pages)
+    from sqlalchemy import select
+
+    from sealift_relay.store import schema
+
+    with relay.server._metadata.database.transaction(read_only=True) as connection:
+        held = set(connection.execute(select(schema.pages.c.digest)).scalars())
+    assert pages <= held
+    assert len(held) <= len(pages) + 12
+    assert laboratory.open_dataset("hospital/study").num_records == 120
+
+
+# --- statements, cards, probes -------------------------------------------------------------------
+
+
+def test_statements_of_others_are_refused(relay, hospital, laboratory, study) -> None:
+    endorsement = objects_pb2.Endorsement(
+        member=laboratory.fingerprint.digest, name="laboratory", time=NOW, not_after=NOW + 9
+    )
+    with pytest.raises(WrongSigner):
+        hospital._relay.put_statement(sign(MALLORY, envelope.ENDORSEMENT, endorsement))
+    with pytest.raises(InvalidArgument):
+        hospital._relay.put_statement(
+            sign(hospital._reader.identity, envelope.DISCLOSURE, objects_pb2.Disclosure())
+        )
+    signed = sign(hospital._reader.identity, envelope.ENDORSEMENT, endorsement)
+    hospital._relay.put_statement(signed)
+    size = hospital._reader.log.advance()[1].size
+    hospital._relay.put_statement(signed)
+    assert hospital._reader.log.advance()[1].size == size
+    common = {"dataset_id": study.dataset_id, "time": NOW}
+    number = {"number": study.number, "commit": study.digest}
+    disclosure = objects_pb2.Disclosure(**common, **number, nonce=bytes(16))
+    accounting = objects_pb2.Accounting(**common, nonce=bytes(16))
+    purge = objects_pb2.PurgeReceipt(**common, **number)
+    with pytest.raises(WrongSigner):
+        laboratory._relay.disclose(sign(MALLORY, envelope.DISCLOSURE, disclosure))
+    with pytest.raises(WrongSigner):
+        hospital._relay.account(sign(MALLORY, envelope.ACCOUNTING, accounting))
+    with pytest.raises(WrongSigner):
+        laboratory._relay.confirm_purge(sign(MALLORY, envelope.PURGE_RECEIPT, purge))
+    own = laboratory._reader.identity
+    purge.commit = bytes(32)
+    with pytest.raises(ContextMismatch):
+        laboratory._relay.confirm_purge(sign(own, envelope.PURGE_RECEIPT, purge))
+    disclosure.time = NOW - 86_400
+    with pytest.raises(ClockSkew):
+        laboratory._relay.disclose(sign(own, envelope.DISCLOSURE, disclosure))
+
+
+def test_cards_of_others_or_out_of_order_are_refused(relay, hospital, laboratory) -> None:
+    own, card = hospital._reader.identity, hospital._contacts.own_card()
+    keys = list(card.recipient_keys)
+
+    def signed(identity=own, name="hospital", version=2, previous=card.digest):
+        return sign_card(
+            identity, name=name, recipient_keys=keys, time=NOW, version=version, previous=previous
+        )
+
+    for wrong in (signed(MALLORY), signed(name="laboratory")):
+        with pytest.raises(WrongSigner):
+            hospital._relay.put_card(wrong)
+    for wrong in (signed(previous=bytes(32)), signed(version=3)):
+        with pytest.raises(Conflict):
+            hospital._relay.put_card(wrong)
+    good = signed()
+    hospital._relay.put_card(good)
+    hospital._relay.put_card(good)
+    assert hospital._contacts.own_card().version == 2
+
+
+def test_successions_that_are_not_signed_by_both_are_refused(relay, hospital, laboratory) -> None:
+    own, keys = hospital._reader.identity, list(hospital._contacts.own_card().recipient_keys)
+
+    def attempt(signer=own, named=MALLORY, card_of=MALLORY, name="hospital", version=1) -> None:
+        statement = objects_pb2.Succession(name=name, successor=named.public_key, time=NOW)
+        options = {} if version == 1 else {"version": version, "previous": bytes(32)}
+        card = sign_card(card_of, name=name, recipient_keys=keys, time=NOW, **options)
+        hospital._relay.succeed(sign(signer, envelope.SUCCESSION, statement), card)
+
+    for wrong in ({"signer": MALLORY}, {"card_of": own}):
+        with pytest.raises(WrongSigner):
+            attempt(**wrong)
+    for wrong in ({"name": "laboratory"}, {"version": 2}):
+        with pytest.raises(Conflict):
+            attempt(**wrong)
+    with pytest.raises(Conflict):
+        attempt(named=laboratory._reader.identity, card_of=laboratory._reader.identity)
+    assert hospital._relay.who_am_i().fingerprint == own.fingerprint.digest
+
+
+def test_probes_are_small_and_of_ones_own(relay, hospital, laboratory) -> None:
+    def probe(identity: Identity, recipient=laboratory.fingerprint, size: int = 1040):
+        message = objects_pb2.Probe(
+            recipient=recipient.digest, key_id=bytes(16), suite=2, sealed=bytes(size), time=NOW
+        )
+        return sign(identity, envelope.PROBE, message)
+
+    own = hospital._reader.identity
+    with pytest.raises(WrongSigner):
+        hospital._relay.put_probe(probe(MALLORY))
+    for wrong in (probe(own, MALLORY.fingerprint), probe(own, size=4096)):
+        with pytest.raises(UnknownMember):
+            hospital._relay.put_probe(wrong)
+    answer = objects_pb2.ProbeAnswer(probe=bytes(32), opened=bytes(32), time=NOW)
+    with pytest.raises(UnknownMember):
+        hospital._relay.answer_probe(sign(own, envelope.PROBE_ANSWER, answer))
+    with pytest.raises(WrongSigner):
+        hospital._relay.answer_probe(sign(MALLORY, envelope.PROBE_ANSWER, answer))
+    # A broken probe does not stop the others from being answered.
+    hospital._relay.put_probe(probe(own))
+    hospital.preflight(["laboratory"], wait_seconds=0)
+    assert laboratory.answer_probes() == 1
+
+
+# --- too much at once ----------------------------------------------------------------------------
+
+
+def test_calls_that_ask_for_too_much_are_refused(relay, hospital, laboratory, study) -> None:
+    own = laboratory._reader.identity
+    grant = laboratory._open("hospital/study").history.grants_of(laboratory.fingerprint)[0]
+    key = laboratory._contacts.own_card().recipient_keys[0]
+    rewrap = sign_rewrap(own, grant.digest, study.dataset_id, key, bytes(80))
+    for call in (
+        lambda: laboratory._relay.prove(0, [bytes(32)] * 1025),
+        lambda: laboratory._relay.put_rewraps([rewrap] * 1025),
+        lambda: laboratory._relay.get_pages(study.dataset_id, [bytes(32)] * 65_537),
+    ):
+        with pytest.raises(InvalidArgument):
+            call()
+    # The relay does not judge a rewrap, it only knows whose it is; the same again is harmless.
+    laboratory._relay.put_rewraps([rewrap])
+    laboratory._relay.put_rewraps([rewrap])
+
+
+def test_an_old_size_that_the_log_never_had_proves_nothing(relay, hospital) -> None:
+    response = hospital._relay.prove(1_000_000, [])
+    assert list(response.consistency) == []
+
+
+def test_wrong_commands_of_the_operator_are_named(relay) -> None:
+    for arguments in (
+        ["quota", "nobody"],
+        ["invite", "x", "--role", "owner", "--valid-for", "soon"],
+    ):
+        with pytest.raises(InvalidArgument):
+            CliRunner().invoke(
+                relay_cli.cli, [*arguments, "--dir", str(relay.folder)], catch_exceptions=False
+            )
