@@ -68,6 +68,37 @@ def test_a16_nothing_that_was_sealed_is_on_the_relays_disk_or_in_its_log(
     assert b"hospital" in held
 
 
+def test_a16_nothing_is_on_the_relays_disk_after_everything_that_people_do_together(
+    relay, hospital: Session, laboratory: Session, clinic: Session, capfd
+) -> None:
+    table = pa.table(
+        {
+            "canary_column": [f"canary-patient-{i % 50}" for i in range(500)],
+            "value": pa.array([123456.789] * 500, pa.float64()),
+        }
+    )
+    name = "canary-dataset"
+    hospital.push(table, dataset=name, to="laboratory", subject_column="canary_column")
+    hospital.set_co_owner(name, "clinic")
+    clinic.push(table, dataset=f"hospital/{name}")
+    laboratory.open_dataset(f"hospital/{name}").to_table()
+    laboratory.rotate_keys()
+    hospital.erase_subject(name, "canary-patient-7")
+    laboratory.open_dataset(f"hospital/{name}").to_table()
+    laboratory.confirm_purge(f"hospital/{name}")
+    hospital.rotate(name, reseal_history=True)
+    hospital.preflight(["laboratory"], wait_seconds=0)
+    laboratory.answer_probes()
+    hospital.disclosures(name)
+    hospital.revoke(name, "laboratory")
+    hospital.succeed()
+    hospital.delete(name)
+    held = relay.disk() + "".join(capfd.readouterr()).encode()
+    assert b"canary" not in held
+    assert pa.array([123456.789]).buffers()[1].to_pybytes() not in held
+    assert b"hospital" in held
+
+
 # --- A21, A22: access ----------------------------------------------------------------------------
 
 

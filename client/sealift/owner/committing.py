@@ -253,13 +253,14 @@ def _pages(
     epoch_key: Secret,
 ) -> tuple[list[bytes], list[bytes]]:
     """Digests of all pages, and the serialised pages that are new."""
-    known = {page.shards: page.digest for page in opened.pages}
+    known = {page.shards[0].shard_id: page for page in opened.pages}
     digests: list[bytes] = []
     fresh: list[bytes] = []
     for start in range(0, len(shards), MAX_PAGE_SHARDS):
         part = tuple(shards[start : start + MAX_PAGE_SHARDS])
-        if part in known:
-            digests.append(known[part])
+        stored = known.get(part[0].shard_id)
+        if stored is not None and stored.shards == part:
+            digests.append(stored.digest)
             continue
         if any(entry.shard_id not in counts for entry in part):
             raise HistoryInvalid("a snapshot needs the record counts of every shard")
