@@ -39,9 +39,10 @@ lint: setup  ## style, types, layers, protos
 protos: setup  ## generate the Python code of the .proto files
 	$(BIN)/python protos/generate.py
 
-bench: setup  ## ratios to raw gRPC over TLS, on this machine
+bench: setup  ## ratios to raw gRPC, to Arrow and to replayed histories, on this machine
 	$(BIN)/python bench/transfer.py
 	$(BIN)/python bench/records.py
+	$(BIN)/python bench/histories.py
 
 clean:
 	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
