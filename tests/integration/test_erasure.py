@@ -18,14 +18,16 @@ import pyarrow as pa
 import pytest
 from conftest import RunningRelay, make_relay
 from obstore.store import S3Store
+from wire import lying_to
 
-from sealift.disclosures import verify_report, write_report
+from sealift.disclosures import disclose, verify_report, write_report
 from sealift.session import Session
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import (
     AccessDenied,
     ContextMismatch,
     DatasetDeleted,
+    DisclosureRequired,
     InvalidArgument,
     LogInvalid,
     MalformedObject,
@@ -34,7 +36,7 @@ from sealift_protocol.errors import (
     SignatureInvalid,
 )
 from sealift_protocol.notes import VerifierKey
-from sealift_protocol.v1 import objects_pb2
+from sealift_protocol.v1 import objects_pb2, shards_pb2
 from sealift_relay.app import Relay
 from sealift_relay.config import Config, Storage
 
@@ -78,6 +80,36 @@ def test_a_deleted_dataset_is_destroyed_and_the_log_keeps_that_it_happened(
     with relay.join("auditor", "auditor") as auditor:
         audit = auditor.verify_log()
         assert audit.destroyed == 2
+
+
+@pytest.mark.parametrize("lie", ["none", "of another", "of another deletion"])
+def test_a_receipt_that_the_log_did_not_sign_is_refused(
+    lie: str, relay, hospital, laboratory
+) -> None:
+    hospital.push(PEOPLE, dataset="study", to="laboratory")
+    hospital.push(PEOPLE, dataset="other")
+    kept: list[objects_pb2.Signed] = []
+    with lying_to(relay, hospital) as lying:
+
+        def change(_, answers):
+            receipt = answers[0].receipt
+            if lie == "none":
+                answers[0].ClearField("receipt")
+            elif lie == "of another":
+                signed = laboratory._reader.identity.sign(
+                    envelope.DELETION_RECEIPT, receipt.payload
+                )
+                receipt.CopyFrom(signed)
+            else:
+                kept.append(objects_pb2.Signed.FromString(receipt.SerializeToString()))
+                receipt.CopyFrom(kept[0])
+            return answers
+
+        lying.lies["Datasets/Append"] = change
+        if lie == "of another deletion":
+            hospital.delete("other")
+        with pytest.raises(AccessDenied, match="receipt"):
+            hospital.delete("study")
 
 
 def test_one_shard_is_deleted(relay, hospital, laboratory) -> None:
@@ -264,6 +296,43 @@ def test_a_disclosure_names_a_commit_of_the_history(relay, hospital, laboratory)
     signed = laboratory._reader.identity.sign(envelope.DISCLOSURE, message.SerializeToString())
     with pytest.raises(ContextMismatch):
         laboratory._relay.disclose(signed)
+
+
+def fetch(session: Session, shard_id: bytes, disclosure: bytes) -> int:
+    request = shards_pb2.GetRequest(
+        dataset_id=session._open("hospital/study").dataset_id,
+        ranges=[shards_pb2.SegmentRange(shard_id=shard_id)],
+        disclosure=disclosure,
+    )
+    return len(list(session._relay.get_segments(request)))
+
+
+def test_a14_a_disclosure_covers_what_it_names(relay, hospital, laboratory) -> None:
+    hospital.push(PEOPLE, dataset="study", to="laboratory")
+    hospital.push(PEOPLE, dataset="study")
+    opened = laboratory._open("hospital/study")
+    first, second = (entry.shard_id for entry in opened.shards)
+    relay_, reader = laboratory._relay, laboratory._reader
+    one = disclose(relay_, reader, opened, purpose="one shard", shard_ids=[first])
+    assert fetch(laboratory, first, one) > 1
+    with pytest.raises(DisclosureRequired, match="does not cover"):
+        fetch(laboratory, second, one)
+    everything = disclose(relay_, reader, opened, purpose="all that was there")
+    assert fetch(laboratory, second, everything) > 1
+    hospital.push(PEOPLE, dataset="study")
+    third = laboratory._open("hospital/study").shards[2].shard_id
+    with pytest.raises(DisclosureRequired, match="does not cover"):
+        fetch(laboratory, third, everything)
+
+
+@pytest.mark.limits(disclosure_seconds=1)
+def test_a14_a_disclosure_is_for_now(relay, hospital, laboratory) -> None:
+    hospital.push(PEOPLE, dataset="study", to="laboratory")
+    opened = laboratory._open("hospital/study")
+    disclosure = disclose(laboratory._relay, laboratory._reader, opened, purpose="now")
+    time.sleep(2.1)
+    with pytest.raises(DisclosureRequired, match="too old"):
+        fetch(laboratory, opened.shards[0].shard_id, disclosure)
 
 
 # --- the same in an object store -----------------------------------------------------------------

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from http.client import HTTPConnection
@@ -22,6 +23,7 @@ from wire import lying_to
 
 from sealift.disclosures import disclose
 from sealift.session import Session
+from sealift.signing import sign_commit
 from sealift_protocol.errors import (
     AccessDenied,
     InvalidArgument,
@@ -42,6 +44,8 @@ from sealift_protocol.notes import (
     sign_note,
     verify_checkpoint,
 )
+from sealift_protocol.objects import verify_commit
+from sealift_protocol.v1 import log_pb2
 from sealift_relay import cli as relay_cli
 from sealift_relay.app import Relay
 from sealift_relay.checkpoints import load_log_key
@@ -131,6 +135,17 @@ def test_a_witness_that_is_down_is_missed_only_if_it_is_needed(witnessed, monkey
         key = load_log_key(relay.config.tls).verifier_key
         witnesses[0] = start_witness(witnesses[0].folder, key, port)
         assert hospital.open_dataset("hospital/study").num_records == 20
+
+
+def test_a_cosignature_of_last_week_says_nothing_about_today(witnessed) -> None:
+    relay, witnesses = witnessed
+    last_week = time.time() - 7 * 86_400
+    for witness in witnesses:
+        witness.witness._clock = lambda: last_week
+    with relay.join("hospital", "owner") as hospital:
+        require(hospital, witnesses, 1)
+        with pytest.raises(WitnessesMissing, match="0 of 2"):
+            hospital.push(ROWS, dataset="study")
 
 
 def test_a_relay_that_was_restarted_learns_what_the_witness_saw(witnessed) -> None:
@@ -304,6 +319,47 @@ def test_an_auditor_finds_what_does_not_fit(lie: str, relay, hospital, laborator
             auditor.verify_log()
 
 
+@pytest.mark.parametrize("what", ["a gap", "two histories"])
+def test_an_auditor_finds_what_the_relay_signed_itself(
+    what: str, relay, hospital, laboratory
+) -> None:
+    """Every hash fits, for the relay has the log's key; what is in the log does not."""
+    hospital.push(ROWS, dataset="study", to="laboratory")
+    hospital.push(ROWS, dataset="study")
+    opened = hospital._open("hospital/study")
+    own = hospital._reader.identity
+    signed = list(hospital._relay.get_commits(opened.dataset_id))
+    fork = sign_commit(
+        own,
+        dataset_id=opened.dataset_id,
+        number=1,
+        parent=opened.history.commits[0].digest,
+        time=1,
+        key_epoch=1,
+        added=[],
+        metadata=b"",
+    )
+    objects = [*signed, fork] if what == "two histories" else signed
+    sequences = [0, 1, 2] if what == "two histories" else [0, 2]
+    entries = [
+        LogEntry(Kind.COMMIT, 1, opened.dataset_id, sequence, verify_commit(item).digest).pack()
+        for sequence, item in zip(sequences, objects, strict=True)
+    ]
+    key = load_log_key(relay.config.tls)
+    head = Checkpoint(
+        key.verifier_key.name, len(entries), tree_root([leaf_hash(entry) for entry in entries])
+    )
+    note = SignedNote(str(head), (sign_note(str(head), key.verifier_key, key.sign),))
+    with relay.join("auditor", "auditor") as auditor, lying_to(relay, auditor) as lying:
+        lying.lies["Log/Prove"] = lambda *_: [log_pb2.ProveResponse(checkpoint=bytes(note))]
+        lying.lies["Log/GetEntries"] = lambda *_: [
+            log_pb2.GetEntriesResponse(entry=entry, object=item)
+            for entry, item in zip(entries, objects, strict=True)
+        ]
+        with pytest.raises(LogInvalid, match="gap" if what == "a gap" else "two histories"):
+            auditor.verify_log()
+
+
 def test_a_member_finds_hashes_that_do_not_fit(relay, hospital, laboratory) -> None:
     hospital.push(ROWS, dataset="study")
 
@@ -361,6 +417,26 @@ def test_a_log_that_was_damaged_on_disk_stops_the_relay(
         Relay(relay.config)
     assert caught.value.hint
     assert "backup" in caught.value.hint
+
+
+def test_damage_below_the_newest_checkpoint_is_found_in_a_log_that_went_on(
+    relay, hospital, laboratory
+) -> None:
+    hospital.push(ROWS, dataset="study", to="laboratory")
+    published = hospital._reader.log.advance()[1].size
+    relay.server.stop()
+    with sqlite3.connect(relay.folder / "relay.db") as database:
+        size, hashes = (
+            database.execute("select size from log_state").fetchone()[0],
+            database.execute("select hashes from log_tiles where level = 0").fetchone()[0],
+        )
+        assert size == published
+        changed = bytes([hashes[0] ^ 1]) + hashes[1:] + bytes(32)
+        database.execute("update log_tiles set hashes = ? where level = 0", (changed,))
+        database.execute("update log_state set size = size + 1")
+    database.close()
+    with pytest.raises(LogDamaged):
+        Relay(relay.config)
 
 
 # --- static files --------------------------------------------------------------------------------
