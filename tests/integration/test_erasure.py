@@ -271,7 +271,9 @@ def test_a_report_is_checked_offline_and_no_line_can_be_changed(
     with pytest.raises(NotInLog):
         verify_report(json.dumps(swapped), None)
     forged = json.loads(report)
-    forged["disclosures"][0]["signed"] = forged["disclosures"][0]["signed"][:-2] + "00"
+    content = bytearray.fromhex(forged["disclosures"][0]["signed"])
+    content[-1] ^= 1
+    forged["disclosures"][0]["signed"] = content.hex()
     with pytest.raises((SignatureInvalid, MalformedObject)):
         verify_report(json.dumps(forged), None)
     other_dataset = json.loads(report)
