@@ -57,6 +57,8 @@ _MAX_DELAY = 5.0
 _OPTIONS = [
     ("grpc.max_receive_message_length", _MAX_CONTROL_MESSAGE),
     ("grpc.max_send_message_length", _MAX_CONTROL_MESSAGE),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
 ]
@@ -356,7 +358,9 @@ def retry(
     named: Callable[[grpc.RpcError], SealiftError] = from_rpc_error,
     sleep: Callable[[float], None] = time.sleep,
 ) -> _T:
-    """Runs a call that may be repeated, with exponential backoff and full jitter.
+    """Runs a call that may be repeated, with exponential backoff and equal jitter.
+
+    Gives up after 3 to 6 seconds of waiting, which a relay's restart fits into.
 
     Source: Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
 
@@ -370,7 +374,8 @@ def retry(
             failure = named(error)
         if number == _ATTEMPTS or not is_passing(failure):
             raise failure
-        delay = random.uniform(0, min(_MAX_DELAY, _FIRST_DELAY * 2**number))  # noqa: S311
+        longest = min(_MAX_DELAY, _FIRST_DELAY * 2**number)
+        delay = random.uniform(longest / 2, longest)  # noqa: S311
         log.info("retry_call", attempt=number, reason=failure.reason, seconds=round(delay, 3))
         sleep(delay)
     raise RelayUnavailable("the relay could not be reached")

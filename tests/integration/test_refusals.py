@@ -38,7 +38,10 @@ from sealift_relay import cli as relay_cli
 
 ROWS = pa.table({"value": list(range(10))})
 MALLORY = Identity(sealift.Secret(b"m" * 32))
-NOW = int(time.time())
+
+
+def now() -> int:
+    return int(time.time())
 
 
 def head_of(session: Session) -> Commit:
@@ -82,8 +85,8 @@ def test_commits_that_do_not_fit_are_refused(relay, hospital, laboratory, clinic
     cases: list[tuple[dict, type[SealiftError]]] = [
         ({"number": 3}, Conflict),
         ({"parent": bytes(32)}, Conflict),
-        ({"time": NOW - 86_400}, ClockSkew),
-        ({"time": NOW + 86_400}, ClockSkew),
+        ({"time": now() - 86_400}, ClockSkew),
+        ({"time": now() + 86_400}, ClockSkew),
         ({"key_epoch": 7}, KeyEpochMoved),
         ({"added": [missing]}, MissingShard),
         ({"added": [entry]}, Conflict),
@@ -112,7 +115,7 @@ def test_grants_that_do_not_fit_their_commit_are_refused(
     card = hospital.card("laboratory")
 
     def grant(identity=own, **fields) -> objects_pb2.Signed:
-        options = {"dataset_id": study.dataset_id, "key_epoch": 1, "time": NOW, **fields}
+        options = {"dataset_id": study.dataset_id, "key_epoch": 1, "time": now(), **fields}
         return make_grant(identity, key, card, **options)
 
     def append(grants: list[objects_pb2.Signed], named=None) -> None:
@@ -125,7 +128,7 @@ def test_grants_that_do_not_fit_their_commit_are_refused(
         (lambda: append([], named=[grant()]), ContextMismatch),
         (lambda: append([grant(clinic._reader.identity)]), WrongSigner),
         (lambda: append([grant(dataset_id=b"x" * 16)]), ContextMismatch),
-        (lambda: append([grant(not_after=NOW - 1)]), GrantExpired),
+        (lambda: append([grant(not_after=now() - 1)]), GrantExpired),
         (lambda: append([grant(purpose=str(n)) for n in range(1025)]), InvalidArgument),
     ]
     for attempt, error in cases:
@@ -229,7 +232,7 @@ def test_pages_of_old_snapshots_are_forgotten(relay, hospital, laboratory, monke
 
 def test_statements_of_others_are_refused(relay, hospital, laboratory, study) -> None:
     endorsement = objects_pb2.Endorsement(
-        member=laboratory.fingerprint.digest, name="laboratory", time=NOW, not_after=NOW + 9
+        member=laboratory.fingerprint.digest, name="laboratory", time=now(), not_after=now() + 9
     )
     with pytest.raises(WrongSigner):
         hospital._relay.put_statement(sign(MALLORY, envelope.ENDORSEMENT, endorsement))
@@ -242,7 +245,7 @@ def test_statements_of_others_are_refused(relay, hospital, laboratory, study) ->
     size = hospital._reader.log.advance()[1].size
     hospital._relay.put_statement(signed)
     assert hospital._reader.log.advance()[1].size == size
-    common = {"dataset_id": study.dataset_id, "time": NOW}
+    common = {"dataset_id": study.dataset_id, "time": now()}
     number = {"number": study.number, "commit": study.digest}
     disclosure = objects_pb2.Disclosure(**common, **number, nonce=bytes(16))
     accounting = objects_pb2.Accounting(**common, nonce=bytes(16))
@@ -257,7 +260,7 @@ def test_statements_of_others_are_refused(relay, hospital, laboratory, study) ->
     purge.commit = bytes(32)
     with pytest.raises(ContextMismatch):
         laboratory._relay.confirm_purge(sign(own, envelope.PURGE_RECEIPT, purge))
-    disclosure.time = NOW - 86_400
+    disclosure.time = now() - 86_400
     with pytest.raises(ClockSkew):
         laboratory._relay.disclose(sign(own, envelope.DISCLOSURE, disclosure))
 
@@ -268,7 +271,7 @@ def test_cards_of_others_or_out_of_order_are_refused(relay, hospital, laboratory
 
     def signed(identity=own, name="hospital", version=2, previous=card.digest):
         return sign_card(
-            identity, name=name, recipient_keys=keys, time=NOW, version=version, previous=previous
+            identity, name=name, recipient_keys=keys, time=now(), version=version, previous=previous
         )
 
     for wrong in (signed(MALLORY), signed(name="laboratory")):
@@ -287,9 +290,9 @@ def test_successions_that_are_not_signed_by_both_are_refused(relay, hospital, la
     own, keys = hospital._reader.identity, list(hospital._contacts.own_card().recipient_keys)
 
     def attempt(signer=own, named=MALLORY, card_of=MALLORY, name="hospital", version=1) -> None:
-        statement = objects_pb2.Succession(name=name, successor=named.public_key, time=NOW)
+        statement = objects_pb2.Succession(name=name, successor=named.public_key, time=now())
         options = {} if version == 1 else {"version": version, "previous": bytes(32)}
-        card = sign_card(card_of, name=name, recipient_keys=keys, time=NOW, **options)
+        card = sign_card(card_of, name=name, recipient_keys=keys, time=now(), **options)
         hospital._relay.succeed(sign(signer, envelope.SUCCESSION, statement), card)
 
     for wrong in ({"signer": MALLORY}, {"card_of": own}):
@@ -306,7 +309,7 @@ def test_successions_that_are_not_signed_by_both_are_refused(relay, hospital, la
 def test_probes_are_small_and_of_ones_own(relay, hospital, laboratory) -> None:
     def probe(identity: Identity, recipient=laboratory.fingerprint, size: int = 1040):
         message = objects_pb2.Probe(
-            recipient=recipient.digest, key_id=bytes(16), suite=2, sealed=bytes(size), time=NOW
+            recipient=recipient.digest, key_id=bytes(16), suite=2, sealed=bytes(size), time=now()
         )
         return sign(identity, envelope.PROBE, message)
 
@@ -316,7 +319,7 @@ def test_probes_are_small_and_of_ones_own(relay, hospital, laboratory) -> None:
     for wrong in (probe(own, MALLORY.fingerprint), probe(own, size=4096)):
         with pytest.raises(UnknownMember):
             hospital._relay.put_probe(wrong)
-    answer = objects_pb2.ProbeAnswer(probe=bytes(32), opened=bytes(32), time=NOW)
+    answer = objects_pb2.ProbeAnswer(probe=bytes(32), opened=bytes(32), time=now())
     with pytest.raises(UnknownMember):
         hospital._relay.answer_probe(sign(own, envelope.PROBE_ANSWER, answer))
     with pytest.raises(WrongSigner):
