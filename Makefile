@@ -16,7 +16,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.everything: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) -e '.[relay,demo,recovery,torch,dev]'
+	$(PIP) -e '.[relay,demo,recovery,postgresql,torch,dev]'
 	@touch $@ $(VENV)/.demo
 
 demo: $(VENV)/.demo  ## the main job, end to end, on real records

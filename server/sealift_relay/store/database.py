@@ -11,7 +11,7 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from sqlalchemy import Connection, Row, event, select
 
-from sealift_protocol.errors import RelayError, RelayStorageFull
+from sealift_protocol.errors import InvalidArgument, RelayError, RelayStorageFull
 
 _BUSY_MILLISECONDS = 10_000
 
@@ -20,7 +20,26 @@ class Database:
     """What the stores share."""
 
     def __init__(self, url: str) -> None:
-        self._engine = sa.create_engine(url)
+        """Connects when it is needed.
+
+        Raises:
+            InvalidArgument: the URL is none, or its driver is not installed.
+        """
+        try:
+            address = sa.make_url(url)
+            if address.drivername == "postgresql":
+                address = address.set(drivername="postgresql+psycopg")
+            self._engine = sa.create_engine(address)
+        except sa.exc.ArgumentError:
+            raise InvalidArgument(
+                "the metadata's address is not a database URL",
+                hint="such as sqlite:////srv/relay/relay.db or postgresql://relay@host/relay",
+            ) from None
+        except ModuleNotFoundError:
+            raise InvalidArgument(
+                "the driver of the metadata's database is not installed",
+                hint="for PostgreSQL: pip install 'sealift[relay,postgresql]'",
+            ) from None
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _set_pragmas)
             event.listen(self._engine, "begin", _begin_immediate)

@@ -139,7 +139,8 @@ class ShardIndex:
                     table.c.dataset_id == dataset_id,
                     table.c.shard_id.in_(list(shard_ids[start : start + _BATCH])),
                 )
-                total += connection.execute(query).scalar_one() or 0
+                # PostgreSQL's sum of integers is a decimal number.
+                total += int(connection.execute(query).scalar_one() or 0)
         return total
 
     def mark_destroyed(self, dataset_id: bytes, shard_id: bytes, now: int) -> None:

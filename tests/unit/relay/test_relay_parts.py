@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -304,3 +305,12 @@ def test_the_commands_for_ones_own_ca_make_a_certificate_that_serves(tmp_path: P
     assert isinstance(server.public_key(), ec.EllipticCurvePublicKey)
     with pytest.raises(FileExistsError):
         write_private(tmp_path / "tls/ca.key", b"never overwritten")
+
+
+def test_a_database_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InvalidArgument, match="not a database URL"):
+        Metadata("no url")
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(InvalidArgument) as caught:
+        Metadata("postgresql://relay@localhost/relay")
+    assert "sealift[relay,postgresql]" in caught.value.hint

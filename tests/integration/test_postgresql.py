@@ -1,0 +1,126 @@
+"""The relay's metadata in a real PostgreSQL server, with everything that people do together."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from conftest import RunningRelay, make_relay
+
+from sealift.session import Session
+from sealift_protocol.errors import AccessDenied, DatasetDeleted, SealiftError
+from sealift_relay.app import Relay
+from sealift_relay.config import Storage
+from sealift_relay.store.metadata import Metadata
+
+PEOPLE = pa.table({"person": [f"person-{i % 20}" for i in range(200)], "value": list(range(200))})
+
+
+def _programs() -> Path | None:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    return found[-1].parent if found else Path(on_path).parent if on_path else None
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A private cluster on a free port; gives its URL without a database's name."""
+    programs = _programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    # The server refuses to run as root.
+    as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = Path(tempfile.mkdtemp(prefix="sealift-postgresql-"))
+    if as_user:
+        shutil.chown(folder, "postgres")
+
+    def run(program: str, *arguments: str) -> None:
+        subprocess.run(
+            [*as_user, programs / program, *arguments],
+            check=True,
+            capture_output=True,
+            cwd="/",
+        )
+
+    data = str(folder / "data")
+    run("initdb", "-D", data, "-U", "relay", "-A", "trust", "--no-sync")
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
+    run("pg_ctl", "-D", data, "-o", options, "-l", str(folder / "log"), "-w", "start")
+    try:
+        yield f"postgresql://relay@127.0.0.1:{port}"
+    finally:
+        run("pg_ctl", "-D", data, "-m", "immediate", "stop")
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def relay(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningRelay]:
+    made = make_relay(tmp_path / "relay")
+    # For the operator's commands, which read the configuration anew.
+    monkeypatch.setenv("SEALIFT_RELAY_STORAGE_METADATA", f"{server}/postgres")
+    (tmp_path / "relay" / "relay.db").unlink()
+    storage = Storage(blobs=made.storage.blobs, metadata=f"{server}/postgres")
+    config = replace(made, storage=storage)
+    Metadata(storage.metadata).upgrade()
+    with Relay(config) as running:
+        yield RunningRelay(config.folder, config, running)
+
+
+def test_everything_works_on_postgresql(
+    relay: RunningRelay, hospital: Session, laboratory: Session, clinic: Session
+) -> None:
+    hospital.push(PEOPLE, dataset="study", to="laboratory", subject_column="person")
+    hospital.set_co_owner("study", "clinic")
+    failures: list[SealiftError] = []
+
+    def push_often(session: Session, path: str) -> None:
+        try:
+            for _ in range(5):
+                session.push(PEOPLE, dataset=path)
+        except SealiftError as error:
+            failures.append(error)
+
+    threads = [
+        threading.Thread(target=push_often, args=(hospital, "study")),
+        threading.Thread(target=push_often, args=(clinic, "hospital/study")),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert laboratory.open_dataset("hospital/study").to_table().num_rows == 2200
+    laboratory.rotate_keys()
+    erased, receipt = hospital.erase_subject("study", "person-3")
+    assert (erased.records, erased.shards) == (110, 11)
+    assert receipt is not None
+    assert laboratory.confirm_purge("hospital/study")
+    for _ in range(60):
+        hospital.push(PEOPLE.slice(0, 1), dataset="study")
+    assert laboratory._open("hospital/study").history.commits[0].number > 0
+    assert laboratory.open_dataset("hospital/study").to_table().num_rows == 2150
+    assert len(hospital.disclosures("study").lines) >= 3
+    hospital.revoke("study", "laboratory")
+    with pytest.raises(AccessDenied):
+        laboratory.open_dataset("hospital/study")
+    hospital.succeed()
+    hospital.push(PEOPLE, dataset="study")
+    with relay.join("auditor", "auditor") as auditor:
+        audit = auditor.verify_log()
+        assert sum(audit.kinds.values()) == audit.size == hospital.verify_log().size
+    receipt = hospital.delete("study")
+    assert receipt.shards > 0
+    with pytest.raises((DatasetDeleted, AccessDenied)):
+        clinic.open_dataset("hospital/study")
