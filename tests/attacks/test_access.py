@@ -202,13 +202,13 @@ def test_a15_a_co_owner_cannot_bring_a_revoked_grant_back(
 def test_a09_a_grant_outside_its_time_is_refused_by_relay_and_client(
     when: str, relay, hospital, laboratory
 ) -> None:
-    now = int(time.time())
     hospital.push(ROWS, dataset="study")
-    since, until = (0, now + 2) if when == "expired" else (now + 3600, now + 7200)
+    now = int(time.time())
+    since, until = (0, now + 4) if when == "expired" else (now + 3600, now + 7200)
     hospital.grant("study", to="laboratory", since=since, until=until)
     dataset_id = head_of(hospital).dataset_id
     if when == "expired":
-        time.sleep(2.1)
+        time.sleep(4.1)
     with pytest.raises(AccessDenied):
         laboratory.open_dataset("hospital/study")
     with pytest.raises(AccessDenied):
@@ -442,7 +442,7 @@ def test_a26_a_member_who_floods_is_slowed_down_and_others_are_not(
     assert laboratory._relay.who_am_i().name == "laboratory"
 
 
-@pytest.mark.limits(uncommitted_seconds=1, sweep_seconds=1)
+@pytest.mark.limits(uncommitted_seconds=4, sweep_seconds=1)
 def test_a26_what_is_uploaded_and_never_committed_is_collected(
     relay, hospital, laboratory, monkeypatch
 ) -> None:
@@ -456,7 +456,7 @@ def test_a26_what_is_uploaded_and_never_committed_is_collected(
     with pytest.raises(KeyboardInterrupt):
         hospital.push(ROWS, dataset="study")
     assert hospital._relay.who_am_i().usage.bytes > before
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 30
     while hospital._relay.who_am_i().usage.bytes != before and time.monotonic() < deadline:
         time.sleep(0.2)
     assert hospital._relay.who_am_i().usage.bytes == before

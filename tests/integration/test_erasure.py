@@ -209,11 +209,11 @@ def test_a_dataset_of_one_person_becomes_empty(relay, hospital, laboratory) -> N
 
 
 def test_what_is_kept_for_a_time_is_gone_after_it(relay, hospital, laboratory) -> None:
-    hospital.push(PEOPLE, dataset="study", to="laboratory", retain_seconds=2)
+    hospital.push(PEOPLE, dataset="study", to="laboratory", retain_seconds=5)
     hospital.push(PEOPLE.slice(0, 10), dataset="study", retain_seconds=3600)
     assert laboratory.open_dataset("hospital/study").num_records == 210
     assert len(blobs_of(relay)) == 2
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 30
     while len(blobs_of(relay)) == 2 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert len(blobs_of(relay)) == 1
