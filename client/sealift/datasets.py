@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from sealift.clock import Clock, unix
+from sealift.contents import read_contents
 from sealift.grants import open_grant
 from sealift.lastseen import LastSeen
 from sealift.logview import LogView
-from sealift.metadata import open_counts, open_metadata
 from sealift.secret import Secret
 from sealift.signing import Identity
 from sealift.suites import PrivateKey
@@ -20,7 +20,6 @@ from sealift_protocol.errors import (
     AccessDenied,
     DatasetDeleted,
     HistoryInvalid,
-    MalformedObject,
     RollbackDetected,
     UnsupportedVersion,
     WrongKey,
@@ -37,7 +36,6 @@ from sealift_protocol.objects import (
     verify_grant,
 )
 from sealift_protocol.statements import verify_rewrap
-from sealift_protocol.v1 import objects_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +81,12 @@ class OpenedDataset:
         trusted: the identities that are trusted as its owner's.
         name: as the owner named it.
         description: in the owner's words.
-        schema: Arrow schema of every record.
+        schema: Arrow schema of every record; older ones lack columns at its end.
         retain_seconds: how long shards are kept by default; 0 for ever.
         subject_column: the column that names the subject; empty if none does.
+        policies: see `Contents`.
+        required_policies: see `Contents`.
+        policy_reports: see `Contents`.
         history: the verified commits.
         shards: live shards in order, without those past their retention.
         record_counts: records by shard id.
@@ -95,11 +96,14 @@ class OpenedDataset:
 
     dataset_id: bytes
     trusted: frozenset[Fingerprint]
-    name: str
-    description: str
-    schema: pa.Schema
+    name: str = field(repr=False)
+    description: str = field(repr=False)
+    schema: pa.Schema = field(repr=False)
     retain_seconds: int
-    subject_column: str
+    subject_column: str = field(repr=False)
+    policies: frozenset[bytes]
+    required_policies: frozenset[bytes]
+    policy_reports: tuple[str, ...]
     history: History
     shards: tuple[ShardEntry, ...]
     record_counts: Mapping[bytes, int]
@@ -183,21 +187,23 @@ def open_history(
     """
     history, pages = read_history(relay, reader, dataset_id, trusted, whole=whole)
     keys = open_epoch_keys(relay, reader, history)
-    first = _open_first(history.commits[0], keys)
-    counts = _record_counts(history, pages, keys)
+    contents = read_contents(history, pages, keys)
     now = unix(reader.now)
     digests = history.commits[0].snapshot.pages if history.commits[0].snapshot else ()
     return OpenedDataset(
         dataset_id=dataset_id,
         trusted=history.trusted,
-        name=first.name,
-        description=first.description,
-        schema=read_schema(first.arrow_schema),
-        retain_seconds=first.retain_seconds,
-        subject_column=first.subject_column,
+        name=contents.name,
+        description=contents.description,
+        schema=contents.schema,
+        retain_seconds=contents.retain_seconds,
+        subject_column=contents.subject_column,
+        policies=contents.policies,
+        required_policies=contents.required_policies,
+        policy_reports=contents.policy_reports,
         history=history,
         shards=tuple(entry for entry in history.shards.values() if entry.kept_at(now)),
-        record_counts=counts,
+        record_counts=contents.record_counts,
         epoch_keys=keys,
         pages=tuple(
             StoredPage(digest, page.shards) for digest, page in zip(digests, pages, strict=False)
@@ -291,23 +297,6 @@ def open_datasets(
                 continue
 
 
-def write_schema(schema: pa.Schema) -> bytes:
-    """An Arrow schema as an encapsulated IPC message."""
-    return schema.serialize().to_pybytes()  # type: ignore[no-any-return]
-
-
-def read_schema(data: bytes) -> pa.Schema:
-    """What `write_schema` wrote.
-
-    Raises:
-        MalformedObject: it is not a schema.
-    """
-    try:
-        return pa.ipc.read_schema(pa.py_buffer(data))
-    except (pa.ArrowException, OSError):
-        raise MalformedObject("the dataset's schema cannot be parsed") from None
-
-
 def _read_pages(relay: RelayClient, commit: Commit) -> list[SnapshotPage]:
     if commit.snapshot is None:
         raise HistoryInvalid("the dataset's history begins in the middle")
@@ -351,32 +340,3 @@ def _link(
     if parent != snapshot.digest:
         raise RollbackDetected("the relay serves another history of a dataset than before")
     return between[:-1]
-
-
-def _open_first(commit: Commit, keys: Mapping[int, Secret]) -> objects_pb2.CommitMetadata:
-    return open_metadata(commit, _key(keys, commit.key_epoch))
-
-
-def _record_counts(
-    history: History, pages: Sequence[SnapshotPage], keys: Mapping[int, Secret]
-) -> dict[bytes, int]:
-    counts: dict[bytes, int] = {}
-    for page in pages:
-        opened = open_counts(page, history.dataset_id, _key(keys, page.key_epoch))
-        counts.update(zip((e.shard_id for e in page.shards), opened, strict=True))
-    for commit in history.commits:
-        if any(entry.shard_id in history.shards for entry in commit.added):
-            metadata = open_metadata(commit, _key(keys, commit.key_epoch))
-            for entry, records in zip(commit.added, metadata.record_counts, strict=True):
-                counts[entry.shard_id] = records
-    return counts
-
-
-def _key(keys: Mapping[int, Secret], key_epoch: int) -> Secret:
-    key = keys.get(key_epoch)
-    if key is None:
-        raise WrongKey(
-            f"no grant opens key epoch {key_epoch}",
-            hint="ask the owner to grant you that key epoch too",
-        )
-    return key

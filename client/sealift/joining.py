@@ -195,4 +195,5 @@ def _generate_keys(suites: tuple[WrapSuite, ...], time: int) -> Keys:
         identity_seed=Secret(secrets.token_bytes(32)),
         recipient_keys=generate_recipient_keys(suites, time),
         tls_private_key=generate_tls_key(),
+        owner_secret=Secret.random(32),
     )

@@ -22,6 +22,7 @@ _AES_KEY_SIZE = 32
 _SHARD_INFO = b"sealift/1 shard"
 _COUNTS_INFO = b"sealift/1 record counts"
 _METADATA_INFO = b"sealift/1 commit metadata"
+_CURSOR_INFO = b"sealift/1 source cursor"
 
 
 def derive_shard_key(
@@ -47,6 +48,11 @@ def derive_counts_key(
     return _derive(epoch_key, salt, _COUNTS_INFO + context)
 
 
+def derive_cursor_key(owner_secret: Secret, salt: bytes, dataset_id: bytes) -> tuple[AESGCM, bytes]:
+    """The cipher of an author's source cursor and the commitment (32 bytes) before it."""
+    return _derive(owner_secret, salt, _CURSOR_INFO + dataset_id)
+
+
 def check_commitment(derived: bytes, received: bytes, what: str) -> None:
     """Compares commitments in constant time.
 
@@ -57,7 +63,7 @@ def check_commitment(derived: bytes, received: bytes, what: str) -> None:
         raise WrongKey(f"the epoch key does not open {what}")
 
 
-def _derive(epoch_key: Secret, salt: bytes, info: bytes) -> tuple[AESGCM, bytes]:
+def _derive(secret: Secret, salt: bytes, info: bytes) -> tuple[AESGCM, bytes]:
     kdf = HKDF(SHA256(), _AES_KEY_SIZE + COMMITMENT_SIZE, salt=salt, info=info)
-    okm = kdf.derive(epoch_key.reveal())
+    okm = kdf.derive(secret.reveal())
     return AESGCM(okm[:_AES_KEY_SIZE]), okm[_AES_KEY_SIZE:]

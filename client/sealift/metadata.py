@@ -11,7 +11,12 @@ from collections.abc import Sequence
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from sealift.keyschedule import check_commitment, derive_counts_key, derive_metadata_key
+from sealift.keyschedule import (
+    check_commitment,
+    derive_counts_key,
+    derive_cursor_key,
+    derive_metadata_key,
+)
 from sealift.padding import read_payload_size, write_padding
 from sealift.secret import Secret
 from sealift_protocol.errors import CorruptShard, MalformedObject
@@ -83,6 +88,32 @@ def open_counts(page: SnapshotPage, dataset_id: bytes, epoch_key: Secret) -> lis
     if len(counts) != len(page.shards):
         raise MalformedObject("a snapshot page does not say how many records each shard has")
     return counts
+
+
+def seal_cursor(
+    cursor: objects_pb2.SourceCursor,
+    *,
+    owner_secret: Secret,
+    dataset_id: bytes,
+    salt: bytes | None = None,
+) -> bytes:
+    """Seals a source cursor so that only its author opens it."""
+    salt = secrets.token_bytes(SALT_SIZE) if salt is None else salt
+    keys = derive_cursor_key(owner_secret, salt, dataset_id)
+    return _seal(cursor.SerializeToString(), salt, *keys)
+
+
+def open_cursor(
+    sealed: bytes, *, owner_secret: Secret, dataset_id: bytes
+) -> objects_pb2.SourceCursor:
+    """Opens a source cursor.
+
+    Raises:
+        WrongKey: another secret sealed it.
+        MalformedObject: it was not sealed as specified.
+    """
+    keys = derive_cursor_key(owner_secret, sealed[:SALT_SIZE], dataset_id)
+    return parse_message(objects_pb2.SourceCursor, _open(sealed, *keys, "the source cursor"))
 
 
 def _seal(payload: bytes, salt: bytes, cipher: AESGCM, commitment: bytes) -> bytes:

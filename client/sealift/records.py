@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from sealift.schemas import extends, fit
 from sealift_protocol.errors import MalformedObject
 
 
@@ -13,6 +14,7 @@ def read_batches(payload: memoryview, schema: pa.Schema) -> Iterator[pa.RecordBa
     """The record batches of an opened shard, checked, without a copy.
 
     The owner is authenticated, not trusted: lying offsets are refused before anybody uses them.
+    Columns that were added to the dataset after the shard was sealed are null.
 
     Raises:
         MalformedObject: not an Arrow stream of that schema, or one that is not well-formed.
@@ -20,10 +22,10 @@ def read_batches(payload: memoryview, schema: pa.Schema) -> Iterator[pa.RecordBa
     try:
         # Cast to unsigned bytes is what pyarrow's buffers take; no memory is copied.
         with pa.ipc.open_stream(pa.py_buffer(payload)) as reader:
-            if not reader.schema.equals(schema):
+            if not extends(reader.schema, schema):
                 raise MalformedObject("a shard's schema is not the dataset's")
             for batch in reader:
                 batch.validate(full=True)
-                yield batch
+                yield fit(batch, schema)
     except (pa.ArrowException, OSError):
         raise MalformedObject("a shard's payload is not a well-formed Arrow stream") from None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hmac
-from typing import NoReturn
+import secrets
+from typing import NoReturn, Self
 
 
 class Secret:
@@ -16,6 +17,11 @@ class Secret:
 
     def __init__(self, value: bytes) -> None:
         self._value = bytes(value)
+
+    @classmethod
+    def random(cls, size: int) -> Self:
+        """A fresh secret of `size` bytes."""
+        return cls(secrets.token_bytes(size))
 
     def reveal(self) -> bytes:
         """The bytes, for the one call that needs them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -69,6 +70,9 @@ _M = TypeVar("_M", bound=Message)
 class RelayClient(Protocol):
     """What owner and trainer need of a relay. Nothing that it returns is verified."""
 
+    def close(self) -> None:
+        """Closes the connection; calls under way fail."""
+
     def who_am_i(self) -> directory_pb2.WhoAmIResponse:
         """Who the relay takes the caller for."""
 
@@ -122,7 +126,12 @@ class RelayClient(Protocol):
 
 
 class Relay:
-    """A relay over mutual TLS. Every method raises a `SealiftError` when the call fails."""
+    """A relay over mutual TLS. Every method raises a `SealiftError` when the call fails.
+
+    Attributes:
+        patience: seconds for which a call is repeated while the relay cannot be reached, or is
+            busy; 0 for the few seconds that a restart takes.
+    """
 
     def __init__(
         self,
@@ -132,11 +141,18 @@ class Relay:
         certificate_pem: bytes,
         tls_key_pem: bytes,
     ) -> None:
+        self.patience = 0.0
         self._address = address
         self._authority_pem = authority_pem
+        self._tls_key_pem = tls_key_pem
+        self._connect(certificate_pem)
+
+    def _connect(self, certificate_pem: bytes) -> None:
         self._certificate_pem = certificate_pem
-        credentials = grpc.ssl_channel_credentials(authority_pem, tls_key_pem, certificate_pem)
-        self._channel = grpc.secure_channel(address, credentials, options=_OPTIONS)
+        credentials = grpc.ssl_channel_credentials(
+            self._authority_pem, self._tls_key_pem, certificate_pem
+        )
+        self._channel = grpc.secure_channel(self._address, credentials, options=_OPTIONS)
         self._directory = directory_pb2_grpc.DirectoryStub(self._channel)
         self._datasets = datasets_pb2_grpc.DatasetsStub(self._channel)
         self._shards = shards_pb2_grpc.ShardsStub(self._channel)
@@ -152,6 +168,12 @@ class Relay:
             request_serializer=shards_pb2.GetRequest.SerializeToString,
             response_deserializer=None,
         )
+
+    def reconnect(self, certificate_pem: bytes) -> None:
+        """Connects anew with another certificate for the same key."""
+        old = self._channel
+        self._connect(certificate_pem)
+        old.close()
 
     def __enter__(self) -> Self:
         return self
@@ -341,7 +363,7 @@ class Relay:
         return self._retry(lambda: call(request, timeout=CONTROL_SECONDS))
 
     def _retry(self, attempt: Callable[[], _T]) -> _T:
-        return retry(attempt, named=self._named)
+        return retry(attempt, named=self._named, patience=self.patience)
 
     def _named(self, error: grpc.RpcError) -> SealiftError:
         named = from_rpc_error(error)
@@ -356,25 +378,30 @@ def retry(
     attempt: Callable[[], _T],
     *,
     named: Callable[[grpc.RpcError], SealiftError] = from_rpc_error,
+    patience: float = 0.0,
     sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
 ) -> _T:
     """Runs a call that may be repeated, with exponential backoff and equal jitter.
 
-    Gives up after 3 to 6 seconds of waiting, which a relay's restart fits into.
+    Gives up after 3 to 6 seconds of waiting, which a relay's restart fits into, or after
+    `patience` seconds if those are more.
 
     Source: Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
 
     Raises:
         SealiftError: the last failure, or the first that repeating cannot mend.
     """
-    for number in range(1, _ATTEMPTS + 1):
+    started = clock()
+    for number in itertools.count(1):
         try:
             return attempt()
         except grpc.RpcError as error:
             failure = named(error)
-        if number == _ATTEMPTS or not is_passing(failure):
+        over = number >= _ATTEMPTS and clock() - started >= patience
+        if over or not is_passing(failure):
             raise failure
-        longest = min(_MAX_DELAY, _FIRST_DELAY * 2**number)
+        longest = min(_MAX_DELAY, _FIRST_DELAY * 2 ** min(number, 10))
         delay = random.uniform(longest / 2, longest)  # noqa: S311
         log.info("retry_call", attempt=number, reason=failure.reason, seconds=round(delay, 3))
         sleep(delay)

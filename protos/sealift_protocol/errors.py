@@ -94,6 +94,83 @@ class RecordTooLarge(SourceError):
     default_hint = "a record may have at most 64 MiB less its framing; split it"
 
 
+class SourceChanged(SourceError):
+    """What was pushed before stands in the source no more, or differently."""
+
+    default_hint = (
+        "--on-change push sends the changed file as new records (the old ones stay); "
+        "--on-change skip leaves it out"
+    )
+
+
+class CursorUnreadable(SealiftError):
+    """What was pushed of a source before cannot be known."""
+
+    exit_code = 7
+    default_hint = (
+        "restore the newest backup of the profile; or push with --from-start, which sends "
+        "everything again as new records"
+    )
+
+
+class DeadlineReached(SealiftError):
+    """A push ended at its deadline; what is committed stays."""
+
+    exit_code = 6
+    default_hint = "run the same command again: it continues where this one stopped"
+
+
+# --- the policy of de-identification ---------------------------------------------------------
+
+
+class PolicyInvalid(SealiftError):
+    """A policy file is not one.
+
+    Attributes:
+        path: the file, for the person at the terminal; not part of the message.
+        line: line number, from 1, where it is known.
+    """
+
+    exit_code = 2
+    default_hint = "see docs/deidentification.md, or start from a ready policy: `sealift policy ls`"
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        path: Path | None = None,
+        line: int | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(what, hint=hint)
+        self.path = path
+        self.line = line
+
+
+class PolicyViolation(SealiftError):
+    """The records do not fit the policy; none of them was sealed.
+
+    Attributes:
+        columns: names of the columns that it is about, for the person at the terminal; not part
+            of the message.
+    """
+
+    exit_code = 3
+    default_hint = "change the policy with the privacy officer, or the source; nothing was sealed"
+
+    def __init__(
+        self, what: str, *, columns: tuple[str, ...] = (), hint: str | None = None
+    ) -> None:
+        super().__init__(what, hint=hint)
+        self.columns = columns
+
+
+class PolicyUnmet(SealiftError):
+    """Records are not de-identified under a policy that is required."""
+
+    exit_code = 4
+
+
 # --- what was received is not what was sealed or signed --------------------------------------
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TypeVar
 
@@ -243,7 +243,7 @@ class Grant:
 class MembershipRequest:
     """A verified request to become a member."""
 
-    token_secret: bytes
+    token_secret: bytes = field(repr=False)
     certificate_request: bytes
     card: Card
     signed_card: objects_pb2.Signed

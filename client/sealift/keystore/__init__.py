@@ -35,8 +35,11 @@ class Keys:
         identity_seed: Ed25519 seed, 32 bytes.
         recipient_keys: newest first.
         tls_private_key: PKCS#8 DER.
+        owner_secret: 32 bytes from which an owner's pseudonyms and source cursors are keyed; it
+            outlives identities. None in keystores of earlier releases, until it is needed.
     """
 
     identity_seed: Secret
     recipient_keys: tuple[StoredKey, ...]
     tls_private_key: Secret
+    owner_secret: Secret | None = None

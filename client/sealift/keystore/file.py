@@ -6,6 +6,7 @@ Source: RFC 9106 (Argon2id); draft-irtf-cfrg-xchacha-03; both through libsodium 
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import os
 import stat
@@ -94,6 +95,18 @@ class Keychain:
         replace(self._path, keys, self._passphrase)
         self.keys = keys
 
+    def owner_secret(self) -> Secret:
+        """The owner's secret, made and stored now if the keystore was made before there were any."""
+        if self.keys.owner_secret is None:
+            # Another process may have been first.
+            self.keys = open_keystore(self._path, self._passphrase)
+        if self.keys.owner_secret is None:
+            self.store(dataclasses.replace(self.keys, owner_secret=Secret(nacl.utils.random(32))))
+        secret = self.keys.owner_secret
+        if secret is None:
+            raise KeystoreError("the keystore has no owner's secret")
+        return secret
+
     def stage(self, path: Path, keys: Keys) -> None:
         """Writes keys to another file under the same passphrase, for a change in two steps."""
         replace(path, keys, self._passphrase)
@@ -140,7 +153,7 @@ def _encode(keys: Keys, passphrase: Secret) -> bytes:
     salt = nacl.utils.random(16)
     nonce = nacl.utils.random(24)
     header = _HEADER.pack(MAGIC, VERSION, operations, memory, salt, nonce)
-    document = {
+    document: dict[str, object] = {
         "identity_seed": _text(keys.identity_seed.reveal()),
         "tls_private_key": _text(keys.tls_private_key.reveal()),
         "recipient_keys": [
@@ -154,6 +167,8 @@ def _encode(keys: Keys, passphrase: Secret) -> bytes:
             for key in keys.recipient_keys
         ],
     }
+    if keys.owner_secret is not None:
+        document["owner_secret"] = _text(keys.owner_secret.reveal())
     plaintext = json.dumps(document).encode()
     plaintext += b" " * (-len(plaintext) % _BODY_STEP)
     key = argon2id.kdf(_KEY_SIZE, passphrase.reveal(), salt, opslimit=operations, memlimit=memory)
@@ -175,6 +190,7 @@ def _decode(plaintext: bytes) -> Keys:
             for key in document["recipient_keys"]
         ),
         tls_private_key=_secret(document["tls_private_key"]),
+        owner_secret=_secret(document["owner_secret"]) if "owner_secret" in document else None,
     )
 
 

@@ -37,6 +37,10 @@ class Dataset:
         num_records: records in all live shards.
         num_shards: live shards.
         commit: number of the newest commit.
+        policies: SHA-256, in hex, of the policies that its records were de-identified under; an
+            empty text if some were under none.
+        policy_reports: what de-identification did, as JSON texts (docs/spec/policy.md), one for
+            each commit since the newest snapshot.
         pending_purges: commits that erased records which this member may have fetched; see
             `Session.confirm_purge`.
     """
@@ -53,6 +57,8 @@ class Dataset:
         self.description = opened.description
         self.schema: pa.Schema = opened.schema
         self.commit = opened.history.head.number
+        self.policies = sorted(digest.hex() for digest in opened.policies)
+        self.policy_reports = opened.policy_reports
         self.pending_purges = sorted(reader.last_seen.purges(opened.dataset_id))
         self.num_shards = len(opened.shards)
         self.num_records = sum(opened.record_counts[entry.shard_id] for entry in opened.shards)

@@ -161,7 +161,7 @@ class Commit(_message.Message):
     def __init__(self, dataset_id: _Optional[bytes] = ..., number: _Optional[int] = ..., parent: _Optional[bytes] = ..., time: _Optional[int] = ..., key_epoch: _Optional[int] = ..., added: _Optional[_Iterable[_Union[ShardEntry, _Mapping]]] = ..., removed: _Optional[_Iterable[bytes]] = ..., metadata: _Optional[bytes] = ..., genesis: _Optional[_Union[Genesis, _Mapping]] = ..., granted: _Optional[_Iterable[_Union[GrantEntry, _Mapping]]] = ..., revoked: _Optional[_Iterable[bytes]] = ..., co_owners: _Optional[_Union[CoOwners, _Mapping]] = ..., snapshot: _Optional[_Union[Snapshot, _Mapping]] = ..., erasure: _Optional[bool] = ..., deletion: _Optional[bool] = ...) -> None: ...
 
 class CommitMetadata(_message.Message):
-    __slots__ = ("name", "description", "arrow_schema", "record_counts", "cursor", "retain_seconds", "subjects", "subject_column")
+    __slots__ = ("name", "description", "arrow_schema", "record_counts", "cursor", "retain_seconds", "subjects", "subject_column", "policies", "policy_report", "required_policies", "live_policies")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     ARROW_SCHEMA_FIELD_NUMBER: _ClassVar[int]
@@ -170,6 +170,10 @@ class CommitMetadata(_message.Message):
     RETAIN_SECONDS_FIELD_NUMBER: _ClassVar[int]
     SUBJECTS_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_COLUMN_FIELD_NUMBER: _ClassVar[int]
+    POLICIES_FIELD_NUMBER: _ClassVar[int]
+    POLICY_REPORT_FIELD_NUMBER: _ClassVar[int]
+    REQUIRED_POLICIES_FIELD_NUMBER: _ClassVar[int]
+    LIVE_POLICIES_FIELD_NUMBER: _ClassVar[int]
     name: str
     description: str
     arrow_schema: bytes
@@ -178,7 +182,41 @@ class CommitMetadata(_message.Message):
     retain_seconds: int
     subjects: _containers.RepeatedCompositeFieldContainer[SubjectTags]
     subject_column: str
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., arrow_schema: _Optional[bytes] = ..., record_counts: _Optional[_Iterable[int]] = ..., cursor: _Optional[bytes] = ..., retain_seconds: _Optional[int] = ..., subjects: _Optional[_Iterable[_Union[SubjectTags, _Mapping]]] = ..., subject_column: _Optional[str] = ...) -> None: ...
+    policies: _containers.RepeatedScalarFieldContainer[bytes]
+    policy_report: str
+    required_policies: _containers.RepeatedScalarFieldContainer[bytes]
+    live_policies: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., arrow_schema: _Optional[bytes] = ..., record_counts: _Optional[_Iterable[int]] = ..., cursor: _Optional[bytes] = ..., retain_seconds: _Optional[int] = ..., subjects: _Optional[_Iterable[_Union[SubjectTags, _Mapping]]] = ..., subject_column: _Optional[str] = ..., policies: _Optional[_Iterable[bytes]] = ..., policy_report: _Optional[str] = ..., required_policies: _Optional[_Iterable[bytes]] = ..., live_policies: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class SourceCursor(_message.Message):
+    __slots__ = ("parts", "previous_number", "previous_commit", "depth", "arrow_schema")
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_COMMIT_FIELD_NUMBER: _ClassVar[int]
+    DEPTH_FIELD_NUMBER: _ClassVar[int]
+    ARROW_SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    parts: _containers.RepeatedCompositeFieldContainer[SourcePart]
+    previous_number: int
+    previous_commit: bytes
+    depth: int
+    arrow_schema: bytes
+    def __init__(self, parts: _Optional[_Iterable[_Union[SourcePart, _Mapping]]] = ..., previous_number: _Optional[int] = ..., previous_commit: _Optional[bytes] = ..., depth: _Optional[int] = ..., arrow_schema: _Optional[bytes] = ...) -> None: ...
+
+class SourcePart(_message.Message):
+    __slots__ = ("name", "size", "modified", "digest", "mark", "complete")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    MODIFIED_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    MARK_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    name: bytes
+    size: int
+    modified: int
+    digest: bytes
+    mark: str
+    complete: bool
+    def __init__(self, name: _Optional[bytes] = ..., size: _Optional[int] = ..., modified: _Optional[int] = ..., digest: _Optional[bytes] = ..., mark: _Optional[str] = ..., complete: _Optional[bool] = ...) -> None: ...
 
 class SubjectTags(_message.Message):
     __slots__ = ("tags", "search")

@@ -1,0 +1,95 @@
+"""Arrow schemas: as bytes, and how a dataset's schema may grow."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from sealift_protocol.errors import MalformedObject, SchemaMismatch
+
+
+def write_schema(schema: pa.Schema) -> bytes:
+    """An Arrow schema as an encapsulated IPC message."""
+    return schema.serialize().to_pybytes()  # type: ignore[no-any-return]
+
+
+def read_schema(data: bytes) -> pa.Schema:
+    """What `write_schema` wrote.
+
+    Raises:
+        MalformedObject: it is not a schema.
+    """
+    try:
+        return pa.ipc.read_schema(pa.py_buffer(data))
+    except (pa.ArrowException, OSError):
+        raise MalformedObject("the dataset's schema cannot be parsed") from None
+
+
+def extends(old: pa.Schema, new: pa.Schema) -> bool:
+    """Whether `new` is `old` with nullable columns behind it, so that old records fit it."""
+    return (
+        len(new) >= len(old)
+        and all(
+            new.field(place).name == field.name and new.field(place).type == field.type
+            for place, field in enumerate(old)
+        )
+        and all(new.field(place).nullable for place in range(len(old), len(new)))
+    )
+
+
+def grow(pinned: pa.Schema, fresh: pa.Schema) -> pa.Schema:
+    """The schema of a dataset after records of another one are added.
+
+    The pinned columns have to be there with their types, in any order; nullable columns may be new.
+
+    Args:
+        pinned: the dataset's schema, whose descriptions of columns stay.
+        fresh: of the records to be added.
+
+    Raises:
+        SchemaMismatch: the records do not fit, and where.
+    """
+    places = {name: place for place, name in enumerate(fresh.names)}
+    if len(places) != len(fresh):
+        raise SchemaMismatch("two columns of the records have the same name")
+    for place, field in enumerate(pinned, start=1):
+        if field.name not in places:
+            if len(fresh) == len(pinned) and fresh.names[place - 1] not in pinned.names:
+                raise SchemaMismatch(f"column {place} has another name than in the dataset")
+            raise SchemaMismatch(
+                f"column {place} of the dataset is missing in these records; the dataset has "
+                f"{len(pinned)} columns and these records have {len(fresh)}"
+            )
+        found = fresh.field(places[field.name])
+        if found.type != field.type:
+            raise SchemaMismatch(
+                f"column {places[field.name] + 1} is {shown(field.type)} in the dataset and "
+                f"{shown(found.type)} here"
+            )
+    added = [field for field in fresh if pinned.get_field_index(field.name) < 0]
+    for field in added:
+        if not field.nullable:
+            raise SchemaMismatch(
+                f"column {places[field.name] + 1} is new to the dataset and does not allow nulls",
+                hint="a column that is added later has to be nullable: older records lack it",
+            )
+    return pa.schema([*pinned, *added], metadata=pinned.metadata)
+
+
+def shown(kind: pa.DataType) -> str:
+    """A type for an error: that of a nested one would name its fields."""
+    return "nested" if pa.types.is_nested(kind) else str(kind)
+
+
+def fit(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """A batch in the order and with the types of a schema; columns that it lacks are null."""
+    if batch.schema.equals(schema, check_metadata=True):
+        return batch
+    columns = []
+    for field in schema:
+        place = batch.schema.get_field_index(field.name)
+        if place < 0:
+            columns.append(pa.nulls(batch.num_rows, field.type))
+        else:
+            column = batch.column(place)
+            columns.append(column if column.type == field.type else column.cast(field.type))
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
