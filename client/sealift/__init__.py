@@ -19,7 +19,10 @@ Every error is a `sealift.errors.SealiftError` that says what happened and what 
 """
 
 from sealift.joining import Joined, join
-from sealift.owner.push import Pushed, PushProgress
+from sealift.owner.push import OnChange, Pushed, PushLimits, PushProgress
+from sealift.owner.sources import SourceOptions
+from sealift.owner.writer import Writer
+from sealift.pushing import PushOptions
 from sealift.secret import Secret
 from sealift.session import DatasetInfo, Session, connect
 from sealift.trainer.dataset import Dataset
@@ -33,11 +36,16 @@ __all__ = [
     "DatasetInfo",
     "Fingerprint",
     "Joined",
+    "OnChange",
+    "PushLimits",
+    "PushOptions",
     "PushProgress",
     "Pushed",
     "SealiftError",
     "Secret",
     "Session",
+    "SourceOptions",
+    "Writer",
     "connect",
     "errors",
     "join",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Any, Self
 
 import pyarrow as pa
 
@@ -36,10 +38,13 @@ from sealift.lastseen import last_seen_key
 from sealift.log import log
 from sealift.logview import LogView
 from sealift.owner import access
+from sealift.owner.appending import Author, PushTerms
 from sealift.owner.committing import Change as CommitChange
 from sealift.owner.committing import Committed, append
-from sealift.owner.push import Pushed, PushProgress, PushTerms
-from sealift.owner.push import push as push_batches
+from sealift.owner.deidentify.policy import Policy
+from sealift.owner.follow import follow_folder
+from sealift.owner.push import Pushed, PushProgress
+from sealift.owner.push import push as push_source
 from sealift.owner.resealing import (
     Erased,
     delete_dataset,
@@ -47,9 +52,11 @@ from sealift.owner.resealing import (
     remove_shards,
     reseal,
 )
-from sealift.owner.sources import Source, open_source
+from sealift.owner.writer import Writer
+from sealift.policies import check_required
 from sealift.probes import ProbeResult, answer_probes, probe_all
 from sealift.profile import Membership, Profile, find_profile
+from sealift.pushing import PushOptions, Records, job_of, terms_of, transform_of
 from sealift.secret import Secret
 from sealift.signing import Identity
 from sealift.suites import PrivateKey, load_private_key
@@ -70,8 +77,6 @@ from sealift_protocol.ids import Fingerprint, check_name
 from sealift_protocol.notes import VerifierKey
 from sealift_protocol.objects import Card, WrapSuite, verify_grant
 from sealift_protocol.statements import DeletionReceipt, verify_deletion_receipt
-
-Records: TypeAlias = str | os.PathLike[str] | pa.Table | pa.RecordBatchReader | Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,65 +289,121 @@ class Session:
         log.info("renew_certificate")
         return True
 
+    def _keep_certificate(self) -> None:
+        """For sessions of many days: renews, and connects anew with the new certificate."""
+        if self.renew_if_due():
+            self._relay.reconnect(self._profile.certificate.read_bytes())
+
     # --- records -----------------------------------------------------------------------------
 
     def push(
-        self,
-        records: Records,
-        *,
-        dataset: str,
-        to: str | Sequence[str] = (),
-        types: Mapping[str, str] | None = None,
-        description: str = "",
-        purpose: str = "",
-        until: int = 0,
-        retain_seconds: int | None = None,
-        subject_column: str | None = None,
-        progress: Callable[[PushProgress], None] = lambda _: None,
+        self, records: Records, *, dataset: str, options: PushOptions | None = None, **changes: Any
     ) -> Pushed:
         """Seals records to members and appends them to a dataset of this owner.
 
+        A source (a path, a pattern, a URL) is pushed from where the last push of it stood: what
+        was committed is not sent again, however that push ended. An Arrow table or a reader of
+        batches has no memory and is appended each time, in one commit.
+
         Args:
-            records: a path to a Parquet, CSV or JSON Lines file, a source, an Arrow table, or
-                a RecordBatchReader; all but a table are read in bounded memory.
+            records: what to push; all but a table are read in bounded memory.
             dataset: its name, made if need be; or OWNER/NAME of a dataset that this member
                 co-owns.
-            to: names of trusted members who may open it.
-            types: Arrow type names by column, for CSV and JSON Lines.
-            description: of a new dataset, in the owner's words.
-            purpose: why they may open it; the relay can read it.
-            until: Unix seconds at which their grants end; 0 for never.
-            retain_seconds: how long the relay keeps the records; for ever by default.
-            subject_column: of a new dataset: names the person that a record is about, so that
-                `erase_subject` finds it.
-            progress: called as the relay acknowledges shards.
+            options: everything else.
+            changes: attributes of `PushOptions`, instead of `options` or on top of them.
 
         Raises:
-            SealiftError: a subclass that says what went wrong; nothing became visible then.
+            SealiftError: a subclass that says what went wrong; what is committed stays.
         """
+        chosen = _chosen(options, changes)
+        policy = chosen.loaded_policy()
+        author, terms = self._prepare(dataset, chosen, policy)
+        job = job_of(records, author, terms, policy, chosen, self._keychain)
+        with self._patience(chosen.retry_seconds):
+            return push_source(author, job)
+
+    def writer(
+        self,
+        dataset: str,
+        schema: pa.Schema | None = None,
+        *,
+        options: PushOptions | None = None,
+        **changes: Any,
+    ) -> Writer:
+        """A writer of records as they come; a context manager, whose end commits.
+
+        Args:
+            dataset: as for `push`.
+            schema: of the records; by default the dataset's, or that of the first ones.
+            options: as for `push`; what concerns sources does not apply.
+            changes: likewise.
+        """
+        chosen = _chosen(options, changes)
+        policy = chosen.loaded_policy()
+        author, terms = self._prepare(dataset, chosen, policy)
+        self._relay.patience = chosen.retry_seconds
+        return Writer(
+            author,
+            terms,
+            schema,
+            transform=transform_of(policy, chosen, self._keychain),
+            limits=chosen.limits,
+            progress=chosen.progress,
+        )
+
+    def follow(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        dataset: str,
+        pushed: Callable[[Pushed], None] = lambda _: None,
+        settle_seconds: float = 2.0,
+        options: PushOptions | None = None,
+        **changes: Any,
+    ) -> int:
+        """Seals what appears in a folder until `stop` is set; returns how many records that were.
+
+        A file is taken when it has not changed for `settle_seconds`. Records are committed after
+        `limits.commit_bytes` or `limits.commit_seconds`, whichever comes first.
+        """
+        chosen = _chosen(options, changes)
+        stop = chosen.stop or threading.Event()
+        policy = chosen.loaded_policy()
+        author, terms = self._prepare(dataset, chosen, policy)
+        waiting = replace(chosen.source_options(), settle_seconds=settle_seconds)
+        chosen = replace(chosen, stop=stop, reading=waiting, types=None)
+        with self._patience(chosen.retry_seconds):
+            return follow_folder(
+                Path(folder),
+                lambda: push_source(
+                    author, job_of(folder, author, terms, policy, chosen, self._keychain)
+                ),
+                limits=chosen.limits,
+                stop=stop,
+                settle_seconds=settle_seconds,
+                pushed=pushed,
+                between=self._keep_certificate,
+            )
+
+    def _prepare(
+        self, dataset: str, options: PushOptions, policy: Policy | None
+    ) -> tuple[Author, PushTerms]:
+        """Checks clock, recipients and dataset before records are read."""
         self.check_clock()
-        names = [to] if isinstance(to, str) else list(to)
+        names = [options.to] if isinstance(options.to, str) else list(options.to)
         recipients = self._recipients(names)
         trusted, name = self._find_owner(dataset)
-        batches, schema = _read(records, types)
-        return push_batches(
-            self._relay,
-            self._reader,
-            batches,
-            schema,
-            dataset=name,
-            trusted=trusted,
-            own_card=self._contacts.own_card(),
-            terms=PushTerms(
-                recipients=[member.card for member in recipients],
-                purpose=purpose,
-                not_after=until,
-                description=description,
-                retain_seconds=retain_seconds,
-                subject_column=subject_column,
-            ),
-            progress=progress,
-        )
+        own_card = self._contacts.own_card()
+        author = Author(self._relay, self._reader, own_card, trusted, name)
+        return author, terms_of(options, recipients, policy)
+
+    @contextmanager
+    def _patience(self, seconds: float) -> Iterator[None]:
+        before, self._relay.patience = self._relay.patience, seconds
+        try:
+            yield
+        finally:
+            self._relay.patience = before
 
     def datasets(self) -> list[DatasetInfo]:
         """The datasets that this member owns or was granted, newest state.
@@ -368,14 +429,23 @@ class Session:
                 found.append(DatasetInfo(name, opened.name, records, shards, commits, True))
         return found
 
-    def open_dataset(self, path: str, *, purpose: str = "") -> Dataset:
+    def open_dataset(
+        self,
+        path: str,
+        *,
+        purpose: str = "",
+        require_policy: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+    ) -> Dataset:
         """Verifies and opens a dataset.
 
         Args:
             path: "OWNER/DATASET", the owner being a trusted member (or this one).
             purpose: what for, as the disclosure of each fetch says; the grant's by default.
+            require_policy: refuse records that were not de-identified under this policy, or one of
+                these: policy files, names of ready policies, or SHA-256 in hex.
 
         Raises:
+            PolicyUnmet: records were de-identified under another policy, or under none.
             NotTrusted: nothing makes the owner trusted.
             AccessDenied: there is no such dataset, or no grant of it.
             WrongKey, VerificationError: it cannot be opened, and why.
@@ -383,6 +453,7 @@ class Session:
         if "/" not in path:
             raise InvalidArgument("a dataset is named as OWNER/DATASET")
         opened = self._open(path)
+        check_required(opened, require_policy)
         owner_name = path.partition("/")[0]
         purpose = purpose or self._granted_purpose(opened)
         return Dataset(self._relay, self._reader, opened, owner_name, purpose)
@@ -485,7 +556,14 @@ class Session:
         self, dataset: str, *, progress: Callable[[PushProgress], None] = lambda _: None
     ) -> Committed | None:
         """Seals what stands under older key epochs again under the newest; None if nothing does."""
-        return reseal(self._relay, self._reader, self._open_own(dataset), progress)
+        done = PushProgress(0, 0)
+
+        def acknowledged(records: int, payload_bytes: int) -> None:
+            nonlocal done
+            done = PushProgress(done.records + records, done.payload_bytes + payload_bytes)
+            progress(done)
+
+        return reseal(self._relay, self._reader, self._open_own(dataset), acknowledged)
 
     def access(self, dataset: str) -> access.AccessReport:
         """Who can open what, until when, what for, and who granted it."""
@@ -699,14 +777,10 @@ def connect(
     return session
 
 
-def _read(
-    records: Records, types: Mapping[str, str] | None
-) -> tuple[Iterator[pa.RecordBatch], pa.Schema]:
-    if isinstance(records, pa.Table):
-        return iter(records.to_batches()), records.schema
-    if isinstance(records, pa.RecordBatchReader):
-        return iter(records), records.schema
-    source = (
-        open_source(Path(records), types) if isinstance(records, str | os.PathLike) else records
-    )
-    return source.batches(), source.schema
+def _chosen(options: PushOptions | None, changes: dict[str, Any]) -> PushOptions:
+    try:
+        return replace(options or PushOptions(), **changes)
+    except TypeError:
+        raise InvalidArgument(
+            "an option of the push is not known", hint="see sealift.PushOptions"
+        ) from None

@@ -135,13 +135,14 @@ def test_a22_only_its_owner_writes_to_a_dataset(
     with relay.join("clinic", "owner") as clinic:
         opened = hospital.open_dataset("hospital/study")._opened
         from sealift.owner.packing import pack, shard_pool
-        from sealift.owner.push import SealingTarget, _upload
+        from sealift.owner.pacing import Pace
+        from sealift.owner.uploading import SealingTarget, _upload
 
         target = SealingTarget(opened.dataset_id, opened.epoch_keys[1], 1)
         with shard_pool(1) as pool:
             shard = next(pack(iter(records.to_batches()), records.schema, pool))
             with pytest.raises(AccessDenied):
-                _upload(clinic._relay, shard, target)
+                _upload(clinic._relay, shard, target, Pace())
         head = hospital._relay.get_commits(opened.dataset_id)
         with pytest.raises(SealiftError) as caught:
             clinic._relay.append(next(head), [])

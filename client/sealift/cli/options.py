@@ -15,8 +15,10 @@ from sealift.secret import Secret
 from sealift.session import Session, connect
 from sealift_protocol.errors import InvalidArgument
 
-_DURATION = re.compile(r"(\d+)([hdwy])")
-_SECONDS = {"h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
+_DURATION = re.compile(r"(\d+)([smhdwy])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)", re.IGNORECASE)
+_POWERS = {"b": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
 class Options:
@@ -66,15 +68,28 @@ def parse_time(text: str | None) -> int:
 
 
 def parse_duration(text: str) -> int:
-    """Seconds of a duration such as 12h, 90d, 8w or 6y.
+    """Seconds of a duration such as 30s, 15m, 12h, 90d, 8w or 6y.
 
     Raises:
         InvalidArgument: it is none.
     """
     match = _DURATION.fullmatch(text)
     if match is None:
-        raise InvalidArgument("a duration is a number and h, d, w or y, such as 90d")
+        raise InvalidArgument("a duration is a number and s, m, h, d, w or y, such as 90d")
     return int(match[1]) * _SECONDS[match[2]]
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a size such as 500KB, 20MiB or 1.5GiB.
+
+    Raises:
+        InvalidArgument: it is none.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise InvalidArgument("a size is a number and KiB, MiB or GiB (or KB, MB, GB): 20MiB")
+    unit = match[2].lower()
+    return int(float(match[1]) * (1024 if "i" in unit else 1000) ** _POWERS[unit[0]])
 
 
 def show_time(time: int) -> str:

@@ -45,38 +45,72 @@ def size(number: float) -> str:
     return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
 
 
+class ProgressBar:
+    """A progress bar on a terminal, nothing on a pipe. Call it with what is safe now."""
+
+    def __init__(
+        self, bar: Progress | None, what: str, total: Callable[[], int], done: Callable[[], int]
+    ) -> None:
+        self._bar = bar
+        self._total = total
+        self._done = done
+        self._started = time.monotonic()
+        self._task = bar.add_task(what, total=None, state="") if bar is not None else None
+
+    def __call__(self, records: int, acknowledged: int, committed: int | None = None) -> None:
+        """Shows progress.
+
+        Args:
+            records: that the relay has acknowledged, or that were written.
+            acknowledged: their bytes.
+            committed: records that stay whatever happens, where that is less.
+        """
+        if self._bar is None or self._task is None:
+            return
+        rate = acknowledged / max(1e-9, time.monotonic() - self._started)
+        state = f"{count(records, 'record')}, {size(acknowledged)}, {size(rate)}/s"
+        if committed is not None:
+            state += f", {committed:,} committed"
+        # A total of None is an endless bar: of a stream nobody knows the size.
+        self._bar.update(
+            self._task, total=self._total() or None, completed=self._done(), state=state
+        )
+
+    def pause(self) -> None:
+        """Makes room for something else on the terminal; the next call goes on."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def go_on(self) -> None:
+        """Goes on after `pause`."""
+        if self._bar is not None:
+            self._bar.start()
+
+
 @contextmanager
 def progress_bar(
     what: str, total: Callable[[], int], done: Callable[[], int]
-) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on a terminal, nothing on a pipe.
+) -> Iterator[ProgressBar]:
+    """A progress bar.
 
     Args:
         what: the verb.
-        total: the whole, in any unit.
+        total: the whole, in any unit; 0 if it is not known.
         done: how much of it is done.
 
     Yields:
-        A function to call with the records and bytes that are safe now.
+        What to call with the records and bytes that are safe now.
     """
     if not sys.stderr.isatty():
-        yield lambda _records, _bytes: None
+        yield ProgressBar(None, what, total, done)
         return
-    started = time.monotonic()
     with Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=20),
         TextColumn("{task.percentage:>3.0f} %"),
         TextColumn("{task.fields[state]}"),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(compact=True),
         console=Console(stderr=True),
         transient=True,
     ) as bar:
-        task = bar.add_task(what, total=max(1, total()), state="")
-
-        def update(records: int, acknowledged: int) -> None:
-            rate = acknowledged / max(1e-9, time.monotonic() - started)
-            state = f"{records:,} records, {size(acknowledged)}, {size(rate)}/s"
-            bar.update(task, completed=done(), state=state)
-
-        yield update
+        yield ProgressBar(bar, what, total, done)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+
 from sealift.clock import unix
-from sealift.datasets import OpenedDataset, Reader, open_history, write_schema
+from sealift.datasets import OpenedDataset, Reader, open_history
 from sealift.metadata import seal_counts, seal_metadata
+from sealift.schemas import write_schema
 from sealift.secret import Secret
 from sealift.signing import shard_entry_message, sign_commit
 from sealift.transport import RelayClient
@@ -48,7 +51,11 @@ class Change:
         new_key: the key of the next key epoch, if the commit begins one.
         erasure: whether the removed shards held records that had to go.
         deletion: whether the dataset ends.
-        cursor: where the source stood.
+        cursor: how far the author's sources were pushed, sealed to the author.
+        schema: the dataset's schema from this commit on, if it adds columns.
+        policies: SHA-256 of the policies that the added records were de-identified under.
+        policy_report: what de-identification did to them, as JSON.
+        required_policies: the policies under which records may be added from now on.
     """
 
     added: Sequence[ShardEntry] = ()
@@ -62,6 +69,10 @@ class Change:
     erasure: bool = False
     deletion: bool = False
     cursor: bytes = b""
+    schema: pa.Schema | None = field(default=None, repr=False)
+    policies: Collection[bytes] = ()
+    policy_report: str = field(default="", repr=False)
+    required_policies: Collection[bytes] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +102,7 @@ def create(
     Raises:
         SealiftError: a subclass that says why the relay refused.
     """
-    metadata.record_counts.extend(change.counts)
-    metadata.subjects.extend(change.subjects)
-    metadata.cursor = change.cursor
+    metadata.MergeFrom(_said_of(change))
     sealed = seal_metadata(
         metadata, epoch_key=epoch_key, dataset_id=dataset_id, number=0, key_epoch=1
     )
@@ -154,16 +163,16 @@ def _sign(
     number = history.head.number + 1
     key_epoch = history.key_epoch + (change.new_key is not None)
     epoch_key = change.new_key or opened.current_key
-    metadata = objects_pb2.CommitMetadata(
-        record_counts=change.counts, subjects=change.subjects, cursor=change.cursor
-    )
+    metadata = _said_of(change)
     snapshot = None
     due = number - max(history.last_snapshot, 0) >= SNAPSHOT_EVERY
     if due and history.owner == author.identity.fingerprint and not _ends(change):
         snapshot = _snapshot(relay, opened, change, key_epoch, epoch_key)
         metadata.name = opened.name
         metadata.description = opened.description
-        metadata.arrow_schema = write_schema(opened.schema)
+        metadata.arrow_schema = write_schema(change.schema or opened.schema)
+        metadata.required_policies[:] = sorted(change.required_policies or opened.required_policies)
+        metadata.live_policies[:] = sorted(opened.policies)
         metadata.retain_seconds = opened.retain_seconds
         metadata.subject_column = opened.subject_column
     return sign_commit(
@@ -188,6 +197,19 @@ def _sign(
         snapshot=snapshot,
         erasure=change.erasure,
         deletion=change.deletion,
+    )
+
+
+def _said_of(change: Change) -> objects_pb2.CommitMetadata:
+    """What a commit says of its change to those who hold the key."""
+    return objects_pb2.CommitMetadata(
+        arrow_schema=b"" if change.schema is None else write_schema(change.schema),
+        record_counts=change.counts,
+        subjects=change.subjects,
+        cursor=change.cursor,
+        policies=sorted(change.policies),
+        policy_report=change.policy_report,
+        required_policies=sorted(change.required_policies),
     )
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from sealift.buffers import BufferPool
+from sealift.schemas import fit
 from sealift_protocol.errors import RecordTooLarge, SchemaMismatch
 from sealift_protocol.layout import MAX_PAYLOAD, MAX_SHARD_PLAINTEXT
 
 # Arrow closes a stream with an 8-byte end-of-stream marker.
 _END_OF_STREAM = 8
+# Batches below this are joined first: ten thousand small files are not ten thousand messages.
+_SMALL = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class PackedShard:
         records: how many the payload holds.
     """
 
-    buffer: memoryview
+    buffer: memoryview = field(repr=False)
     payload_size: int
     records: int
 
@@ -44,13 +47,75 @@ def plain_schema(schema: pa.Schema) -> pa.Schema:
         SchemaMismatch: a dictionary inside a nested column.
     """
     fields = []
-    for field in schema:
-        if pa.types.is_dictionary(field.type):
-            field = field.with_type(field.type.value_type)
-        if "dictionary<" in str(field.type):
+    for column in schema:
+        if pa.types.is_dictionary(column.type):
+            column = column.with_type(column.type.value_type)
+        if "dictionary<" in str(column.type):
             raise SchemaMismatch("a nested column is dictionary-encoded, which is not supported")
-        fields.append(field)
+        fields.append(column)
     return pa.schema(fields, metadata=schema.metadata)
+
+
+class Packer:
+    """Fills shards with records as they come, splitting batches where a shard ends."""
+
+    def __init__(
+        self, schema: pa.Schema, pool: BufferPool, *, max_payload: int = MAX_PAYLOAD
+    ) -> None:
+        """Begins with nothing.
+
+        Args:
+            schema: what `plain_schema` returned.
+            pool: gives each shard its buffer.
+            max_payload: bytes of payload at most.
+        """
+        self._schema = schema
+        self._pool = pool
+        self._max_payload = max_payload
+        self._open: _OpenPayload | None = None
+        self._held: list[pa.RecordBatch] = []
+        self._held_size = 0
+
+    def add(self, batch: pa.RecordBatch) -> Iterator[PackedShard]:
+        """Adds records of the schema, or of one that `fit` makes into it; yields full shards.
+
+        Raises:
+            RecordTooLarge: one record alone is larger than a shard.
+        """
+        batch = fit(batch, self._schema)
+        if not batch.num_rows:
+            return
+        self._held.append(batch)
+        self._held_size += batch.nbytes
+        if self._held_size >= _SMALL:
+            yield from self._write_held()
+
+    def finish(self) -> Iterator[PackedShard]:
+        """Ends the shard that is being filled, if there is one, and yields it."""
+        yield from self._write_held()
+        if self._open is not None:
+            shard = self._open.finish()
+            self._open = None
+            yield shard
+
+    def _write_held(self) -> Iterator[PackedShard]:
+        if not self._held:
+            return
+        batch = self._held[0] if len(self._held) == 1 else pa.concat_batches(self._held)
+        self._held, self._held_size = [], 0
+        while batch.num_rows:
+            if self._open is None:
+                self._open = _OpenPayload(self._schema, self._pool, self._max_payload)
+            taken = self._open.write(batch)
+            batch = batch.slice(taken)
+            if batch.num_rows:
+                if self._open.records == 0:
+                    raise RecordTooLarge("one record alone does not fit into a shard")
+                shard = self._open.finish()
+                self._open = None
+                yield shard
+                # The receiver alone holds the buffer now, so that it returns to the pool.
+                del shard
 
 
 def pack(
@@ -60,30 +125,11 @@ def pack(
     *,
     max_payload: int = MAX_PAYLOAD,
 ) -> Iterator[PackedShard]:
-    """Fills shards with records, splitting batches where a shard ends.
-
-    Args:
-        batches: of `schema`, or of one that `plain_schema` makes into it.
-        schema: what `plain_schema` returned.
-        pool: gives each shard its buffer.
-        max_payload: bytes of payload at most.
-
-    Raises:
-        RecordTooLarge: one record alone is larger than a shard.
-    """
-    shard = _OpenPayload(schema, pool, max_payload)
-    for original in batches:
-        batch = original.cast(schema) if original.schema != schema else original
-        while batch.num_rows:
-            taken = shard.write(batch)
-            batch = batch.slice(taken)
-            if batch.num_rows:
-                if shard.records == 0:
-                    raise RecordTooLarge("one record alone does not fit into a shard")
-                yield shard.finish()
-                shard = _OpenPayload(schema, pool, max_payload)
-    if shard.records:
-        yield shard.finish()
+    """Packs all of some batches; see `Packer`."""
+    packer = Packer(schema, pool, max_payload=max_payload)
+    for batch in batches:
+        yield from packer.add(batch)
+    yield from packer.finish()
 
 
 class _OpenPayload:

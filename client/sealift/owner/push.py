@@ -1,53 +1,107 @@
-"""Pushing: records packed, sealed and uploaded, then one signed commit that shows them all."""
+"""Pushing a source: from where the last commit of it stood to its end, in one or more commits.
+
+A push that dies anywhere is continued by the next: each commit carries how far its parts were
+read, so that every record is committed exactly once.
+"""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
 
 import pyarrow as pa
 
-from sealift.clock import unix
-from sealift.datasets import OpenedDataset, Reader, find_dataset, write_schema
-from sealift.grants import make_grant
-from sealift.keyschedule import EPOCH_KEY_SIZE
-from sealift.owner.access import grants_for
-from sealift.owner.committing import Change, Committed, append, create
-from sealift.owner.packing import PackedShard, pack, plain_schema, shard_pool
-from sealift.owner.subjects import SubjectTagger, subject_tagger
-from sealift.sealing import ShardContext, ShardSealer
-from sealift.secret import Secret
-from sealift.transport import RelayClient, segment_stream
-from sealift_protocol.errors import (
-    AccessDenied,
-    CorruptShard,
-    EmptySource,
-    InvalidArgument,
-    SchemaMismatch,
+from sealift.contents import NO_POLICY
+from sealift.datasets import OpenedDataset, find_dataset
+from sealift.log import log
+from sealift.owner.appending import (
+    Appender,
+    Author,
+    PushTerms,
+    Totals,
+    check_dataset_name,
+    check_policy,
 )
-from sealift_protocol.ids import Fingerprint, dataset_id_of, new_id
-from sealift_protocol.layout import LOG2_SEGMENT_SIZE, TAG_SIZE
-from sealift_protocol.objects import Card, Genesis, ShardEntry
-from sealift_protocol.v1 import objects_pb2, shards_pb2
+from sealift.owner.cursor import (
+    PartState,
+    PushedParts,
+    last_cursor_commit,
+    make_cursor,
+    part_id,
+    read_pushed_parts,
+)
+from sealift.owner.pacing import Pace
+from sealift.owner.quarantine import Quarantine
+from sealift.owner.sources import BEGINNING, Part, Rejects, Source
+from sealift.owner.transforming import Transform
+from sealift.owner.uploading import DEFAULT_JOBS
+from sealift.secret import Secret
+from sealift_protocol.errors import (
+    Conflict,
+    DeadlineReached,
+    EmptySource,
+    KeyEpochMoved,
+    SourceChanged,
+)
 
-MAX_DATASET_NAME = 128
-FIRST_KEY_EPOCH = 1
-_UPLOADS = 2
+DEFAULT_COMMIT_BYTES = 1 << 30
+DEFAULT_COMMIT_SECONDS = 300.0
+# A cursor names every part that its commit read from.
+_MAX_COMMIT_PARTS = 10_000
+_RESTARTS = 3
+
+
+class OnChange(Enum):
+    """What is done about a part that stands differently in the source than it was pushed."""
+
+    STOP = "stop"
+    SKIP = "skip"
+    PUSH = "push"
+
+
+@dataclass(frozen=True, slots=True)
+class PushLimits:
+    """How a push goes about it.
+
+    Attributes:
+        jobs: shards sealed and uploaded at once.
+        bytes_per_second: of ciphertext at most; 0 for no limit.
+        commit_bytes: records are committed after about so many bytes; 0 for all at once.
+        commit_seconds: or after so long.
+        deadline_seconds: the push commits what it has and ends then; 0 for never.
+        on_change: what is done about parts that changed since they were pushed.
+        from_start: whether everything is pushed again, as new records.
+    """
+
+    jobs: int = DEFAULT_JOBS
+    bytes_per_second: int = 0
+    commit_bytes: int = DEFAULT_COMMIT_BYTES
+    commit_seconds: float = DEFAULT_COMMIT_SECONDS
+    deadline_seconds: float = 0
+    on_change: OnChange = OnChange.STOP
+    from_start: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PushProgress:
-    """How far a push has come, in what the relay has acknowledged.
+    """How far a push has come.
 
     Attributes:
-        records: acknowledged.
+        records: acknowledged by the relay.
         payload_bytes: acknowledged, before sealing.
+        committed: records that are committed, and so stay whatever happens.
+        source_bytes: read so far, with what was pushed before.
+        source_size: of the whole source; None if not known.
     """
 
     records: int
     payload_bytes: int
+    committed: int = 0
+    source_bytes: int = 0
+    source_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,316 +110,321 @@ class Pushed:
 
     Attributes:
         dataset_id: 16 bytes.
-        commit: number of the commit that shows the records.
+        commit: number of the newest commit of the dataset that the push knows of.
+        commits: how many it made.
         created: whether the push made the dataset.
         shards: how many were added.
         records: how many were added.
         payload_bytes: before sealing.
+        unchanged: parts (files) of the source that were pushed before and were left out.
+        changed: parts that changed since they were pushed and were left out, as `on_change` says.
+        rejected: records that could not be read and were left out.
+        policy: SHA-256 of the policy that the records were de-identified under; or empty.
     """
 
     dataset_id: bytes
     commit: int
+    commits: int
     created: bool
     shards: int
     records: int
     payload_bytes: int
+    unchanged: int = 0
+    changed: int = 0
+    rejected: int = 0
+    policy: bytes = NO_POLICY
 
 
 @dataclass(frozen=True, slots=True)
-class PushTerms:
-    """What a push says beside its records.
+class PushJob:
+    """What is pushed, and how.
 
     Attributes:
-        recipients: verified cards of those who may open the dataset.
-        purpose: why they may; the relay can read it.
-        not_after: Unix seconds at which their grants end; 0 for never.
-        description: of a new dataset, in the owner's words.
-        retain_seconds: how long the shards are kept; None for the dataset's default.
-        subject_column: names the person that a record is about; None for the dataset's own.
+        open_source: opens the source, given its schema at earlier pushes (None if there were none).
+        transform: makes of the source's batches what is sealed.
+        rejects: takes records that cannot be read.
+        terms: recipients, purpose, retention, policy.
+        limits: how the push goes about it.
+        owner_secret: seals source cursors.
+        show_schema: called with the schema that is sealed, and whether the dataset is new, before
+            anything is sent.
+        progress: called often.
+        stop: set by somebody who wants the push to commit what it has and end.
     """
 
-    recipients: Sequence[Card] = ()
-    purpose: str = ""
-    not_after: int = 0
-    description: str = ""
-    retain_seconds: int | None = None
-    subject_column: str | None = None
+    open_source: Callable[[pa.Schema | None], Source]
+    transform: Callable[[Source], Transform]
+    terms: PushTerms
+    limits: PushLimits
+    owner_secret: Callable[[], Secret]
+    rejects: Rejects
+    show_schema: Callable[[pa.Schema, bool], None] = lambda _schema, _new: None
+    progress: Callable[[PushProgress], None] = lambda _: None
+    stop: threading.Event | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SealingTarget:
-    """What shards are sealed for: a dataset, under its current key epoch.
-
-    Attributes:
-        dataset_id: 16 bytes.
-        epoch_key: of that key epoch.
-        key_epoch: counts from 1.
-        not_after: Unix seconds at which retention ends; 0 for never.
-        subjects: tags the people in a shard; None if no column names them.
-    """
-
-    dataset_id: bytes
-    epoch_key: Secret
-    key_epoch: int
-    not_after: int = 0
-    subjects: SubjectTagger | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SealedShards:
-    """Shards that are stored and wait for their commit.
-
-    Attributes:
-        entries: as a commit names them.
-        counts: records in each.
-        subjects: whose records each holds.
-        payload_bytes: of all, before sealing.
-    """
-
-    entries: list[ShardEntry]
-    counts: list[int]
-    subjects: list[objects_pb2.SubjectTags]
-    payload_bytes: int
-
-
-def push(
-    relay: RelayClient,
-    author: Reader,
-    batches: Iterator[pa.RecordBatch],
-    schema: pa.Schema,
-    *,
-    dataset: str,
-    trusted: Collection[Fingerprint],
-    own_card: Card,
-    terms: PushTerms,
-    progress: Callable[[PushProgress], None] = lambda _: None,
-) -> Pushed:
-    """Seals records to recipients and appends them to a dataset, which is made if need be.
-
-    Nothing of a push that fails becomes visible: its shards wait uncommitted at the relay.
-
-    Args:
-        relay: where to.
-        author: who pushes.
-        batches: records, read once, in bounded memory.
-        schema: of the batches.
-        dataset: name; a dataset of that name is appended to.
-        trusted: the owner's identities; a new dataset is only made for this author's own.
-        own_card: the author's card; the author can always open what it made.
-        terms: recipients, purpose, retention.
-        progress: called as the relay acknowledges shards.
+def push(author: Author, job: PushJob) -> Pushed:
+    """Seals the records of a source and appends them to a dataset, made if need be.
 
     Raises:
-        EmptySource: there is no record.
+        EmptySource: there is no record, and none was pushed before.
+        SourceChanged: a part that was pushed stands in the source differently.
         SchemaMismatch: the dataset has another schema, or no such subject column.
-        SealiftError: a subclass that says what else went wrong.
+        PolicyUnmet, PolicyViolation: the records do not meet the policy; none was sealed.
+        DeadlineReached: the time is over; what is committed stays.
+        SealiftError: a subclass that says what else went wrong; what is committed stays.
     """
-    _check_dataset_name(dataset)
-    schema = plain_schema(schema)
-    existing = find_dataset(relay, author, trusted, dataset)
-    if existing is None and author.identity.fingerprint not in trusted:
-        raise AccessDenied("there is no such dataset of that owner, or you are not a co-owner")
-    salt = new_id()
-    target = _target(author, existing, salt, schema, terms)
-    with shard_pool(_UPLOADS + 1) as pool:
-        sealed = seal_and_upload(relay, pack(batches, schema, pool), schema, target, progress)
-    if not sealed.entries:
-        raise EmptySource("the source holds no record")
-    if existing is None:
-        committed = _create(relay, author, dataset, schema, target, salt, own_card, terms, sealed)
-    else:
-        committed = append(
-            relay, author, existing, lambda newest: _change(author, newest, terms, sealed)
-        )
-    return Pushed(
-        dataset_id=target.dataset_id,
-        commit=committed.commit.number,
-        created=existing is None,
-        shards=len(sealed.entries),
-        records=sum(sealed.counts),
-        payload_bytes=sealed.payload_bytes,
+    check_dataset_name(author.dataset)
+    deadline = (
+        time.monotonic() + job.limits.deadline_seconds if job.limits.deadline_seconds else None
     )
-
-
-def _check_dataset_name(name: str) -> None:
-    if not 1 <= len(name) <= MAX_DATASET_NAME or "/" in name or not name.isprintable():
-        raise InvalidArgument(
-            f"a dataset's name has 1 to {MAX_DATASET_NAME} printable characters and no slash"
-        )
-
-
-def _target(
-    author: Reader,
-    existing: OpenedDataset | None,
-    salt: bytes,
-    schema: pa.Schema,
-    terms: PushTerms,
-) -> SealingTarget:
-    retain, column = terms.retain_seconds, terms.subject_column
-    if existing is not None:
-        if not existing.schema.equals(schema):
-            raise SchemaMismatch(_schema_difference(existing.schema, schema))
-        if column not in (None, existing.subject_column):
-            raise InvalidArgument("the dataset's subject column was chosen when it was made")
-        retain = existing.retain_seconds if retain is None else retain
-        column = existing.subject_column
-        dataset_id = existing.dataset_id
-        key, key_epoch = existing.current_key, existing.history.key_epoch
-    else:
-        dataset_id = dataset_id_of(author.identity.fingerprint, salt)
-        key, key_epoch = Secret(secrets.token_bytes(EPOCH_KEY_SIZE)), FIRST_KEY_EPOCH
-    if column and column not in schema.names:
-        raise SchemaMismatch("the records have no column of the name given for subjects")
-    return SealingTarget(
-        dataset_id=dataset_id,
-        epoch_key=key,
-        key_epoch=key_epoch,
-        not_after=unix(author.now) + retain if retain else 0,
-        subjects=subject_tagger(author.identity, dataset_id, column) if column else None,
-    )
-
-
-def _schema_difference(old: pa.Schema, new: pa.Schema) -> str:
-    """Which column differs first, by its place: a name would end up in logs."""
-    if len(old) != len(new):
-        return f"the dataset has {len(old)} columns and these records have {len(new)}"
-    for place, (before, after) in enumerate(zip(old, new, strict=True), start=1):
-        if before.name != after.name:
-            return f"column {place} has another name than in the dataset"
-        if before.type != after.type:
-            return f"column {place} is {before.type} in the dataset and {after.type} here"
-    return "the records' schema differs from the dataset's"
-
-
-def seal_and_upload(
-    relay: RelayClient,
-    packed: Iterator[PackedShard],
-    schema: pa.Schema,
-    target: SealingTarget,
-    progress: Callable[[PushProgress], None] = lambda _: None,
-) -> SealedShards:
-    """Seals and uploads shards, a few at a time, in their order.
-
-    Args:
-        relay: where to.
-        packed: payloads in pooled buffers.
-        schema: of their records.
-        target: what they are sealed for.
-        progress: called as the relay acknowledges shards.
-    """
-    done = SealedShards([], [], [], 0)
-    waiting: list[tuple[Future[ShardEntry], int, int]] = []
-    size = 0
-
-    def take_oldest() -> None:
-        nonlocal size
-        future, records, payload_size = waiting.pop(0)
-        done.entries.append(future.result())
-        done.counts.append(records)
-        size += payload_size
-        progress(PushProgress(sum(done.counts), size))
-
-    with ThreadPoolExecutor(_UPLOADS, thread_name_prefix="sealift-upload") as executor:
+    pace = Pace(job.limits.bytes_per_second)
+    for attempt in range(1, _RESTARTS + 1):
+        opened = find_dataset(author.relay, author.reader, author.trusted, author.dataset)
+        # Refused before the source is read, let alone sealed.
+        check_policy(opened, author, job.terms)
+        before = PushedParts()
+        if opened is not None and not job.limits.from_start:
+            before = read_pushed_parts(author.relay, author.reader, opened, job.owner_secret())
+        source = job.open_source(before.schema)
         try:
-            for shard in packed:
-                if len(waiting) == _UPLOADS:
-                    take_oldest()
-                if target.subjects is not None:
-                    done.subjects.append(target.subjects.tags_of(shard, schema))
-                future = executor.submit(_upload, relay, shard, target)
-                waiting.append((future, shard.records, shard.payload_size))
-                # The upload holds the only reference now, so that its buffer returns to the pool.
-                del shard
-            while waiting:
-                take_oldest()
-        except BaseException:
-            for future, _, _ in waiting:
-                future.cancel()
-            raise
-    return replace(done, payload_bytes=size)
+            return _Push(author, job, source, opened, before, pace, deadline).run()
+        except KeyEpochMoved:
+            # Somebody's access ended: what was uploaded since the last commit is sealed anew.
+            if attempt == _RESTARTS or not source.resumable:
+                raise
+            log.info("restart_push", attempt=attempt)
+    raise Conflict("the dataset is rotated faster than this client can push")
 
 
-def _upload(relay: RelayClient, shard: PackedShard, target: SealingTarget) -> ShardEntry:
-    context = ShardContext(target.dataset_id, new_id(), target.key_epoch)
-    sealer = ShardSealer(
-        shard.buffer, shard.payload_size, epoch_key=target.epoch_key, context=context
-    )
-    put_head = shards_pb2.PutHead(
-        dataset_id=target.dataset_id,
-        header=sealer.header.pack(),
-        stored_size=sealer.stored_size,
-    )
+class _Push:
+    """One run over a source."""
 
-    def segments() -> Iterator[memoryview]:
-        scratch = memoryview(bytearray((1 << LOG2_SEGMENT_SIZE) + TAG_SIZE))
-        for index in range(sealer.segment_count):
-            yield scratch[: sealer.seal_segment_into(index, scratch)]
-
-    received = relay.put_shard(
-        lambda: segment_stream(put_head, segments(), lambda: sealer.head().digest)
-    )
-    # A relay that answers early has not seen every segment, whatever digest it names.
-    if not sealer.complete or received != sealer.head().digest:
-        raise CorruptShard("the relay acknowledged another shard than was sent")
-    return ShardEntry(
-        context.shard_id, context.key_epoch, sealer.stored_size, received, target.not_after
-    )
-
-
-def _change(
-    author: Reader, newest: OpenedDataset, terms: PushTerms, sealed: SealedShards
-) -> Change:
-    """Adds the shards, and grants to those recipients who do not have every key epoch yet."""
-    now = unix(author.now)
-    missing = []
-    for card in terms.recipients:
-        live = {g.key_epoch for g in newest.history.grants_of(card.signer) if g.live_at(now)}
-        if not live.issuperset(newest.epoch_keys):
-            missing.append(card)
-    return Change(
-        added=sealed.entries,
-        counts=sealed.counts,
-        subjects=sealed.subjects,
-        grants=grants_for(
-            author, newest, missing, not_after=terms.not_after, purpose=terms.purpose
-        ),
-    )
-
-
-def _create(
-    relay: RelayClient,
-    author: Reader,
-    dataset: str,
-    schema: pa.Schema,
-    target: SealingTarget,
-    salt: bytes,
-    own_card: Card,
-    terms: PushTerms,
-    sealed: SealedShards,
-) -> Committed:
-    grants = [
-        make_grant(
-            author.identity,
-            target.epoch_key,
-            card,
-            dataset_id=target.dataset_id,
-            key_epoch=target.key_epoch,
-            time=unix(author.now),
-            not_after=0 if card is own_card else terms.not_after,
-            purpose="" if card is own_card else terms.purpose,
+    def __init__(
+        self,
+        author: Author,
+        job: PushJob,
+        source: Source,
+        opened: OpenedDataset | None,
+        before: PushedParts,
+        pace: Pace,
+        deadline: float | None,
+    ) -> None:
+        self._author = author
+        self._job = job
+        self._source = source
+        self._before = before
+        # The state on which decisions rest: as found at the beginning, and what was pushed since.
+        self._known = dict(before.parts)
+        self._created = opened is None
+        self._deadline = deadline
+        self._transform = job.transform(source)
+        self._appender = Appender(
+            author,
+            opened,
+            self._transform.schema,
+            job.terms,
+            jobs=job.limits.jobs,
+            pace=pace,
+            acknowledged=self._report,
         )
-        # A new dataset's owner is the first who is granted access: the keystore recovers it.
-        for card in (own_card, *terms.recipients)
-    ]
-    metadata = objects_pb2.CommitMetadata(
-        name=dataset,
-        description=terms.description,
-        arrow_schema=write_schema(schema),
-        retain_seconds=terms.retain_seconds or 0,
-        subject_column=terms.subject_column or "",
-    )
-    genesis = Genesis(salt, author.identity.fingerprint, co_owners=())
-    change = Change(
-        added=sealed.entries, counts=sealed.counts, subjects=sealed.subjects, grants=grants
-    )
-    return create(relay, author, genesis, target.dataset_id, target.epoch_key, metadata, change)
+        self._touched: dict[bytes, PartState] = {}
+        self._reading: tuple[Part, str] | None = None
+        self._committed_at = time.monotonic()
+        self._done_bytes = 0
+        self._part_bytes = 0
+        self._unchanged = self._changed = 0
+        self._depth = 0
+
+    def run(self) -> Pushed:
+        with self._appender, self._transform:
+            if self._transform.check_whole(self._source, self._is_new):
+                self._job.rejects.forget()
+            self._job.show_schema(self._appender.schema, self._created)
+            ended = self._read_all()
+            self._commit()
+            if ended == "deadline":
+                raise DeadlineReached(
+                    f"the deadline came; {self._totals.records:,} records were committed"
+                )
+        return self._result()
+
+    @property
+    def _totals(self) -> Totals:
+        return self._appender.totals
+
+    def _read_all(self) -> str:
+        """Reads part after part; says why it stopped: end, deadline, or told to."""
+        for part in self._source.parts():
+            mark = self._where_to_begin(part)
+            if mark is not None:
+                ended = self._read(part, mark)
+                if ended:
+                    return ended
+            self._done_bytes += part.size
+            self._part_bytes = 0
+        return ""
+
+    def _read(self, part: Part, mark: str) -> str:
+        self._reading = (part, mark)
+        for chunk in self._source.read(part, mark):
+            if self._is_due():
+                # Not before there is more: the last commit of a part says that it is complete.
+                self._commit()
+            self._appender.add(self._transform.apply(chunk.batch))
+            self._reading = (part, chunk.end)
+            self._part_bytes = chunk.position
+            del chunk
+            self._report()
+            if self._job.stop is not None and self._job.stop.is_set():
+                return "stop"
+            if self._deadline is not None and time.monotonic() > self._deadline:
+                return "deadline"
+        self._touch(complete=not part.endless)
+        self._reading = None
+        if self._is_due():
+            self._commit()
+        return ""
+
+    def _is_due(self) -> bool:
+        limits = self._job.limits
+        if not (self._source.resumable and limits.commit_bytes):
+            return False
+        return (
+            self._appender.added_bytes >= limits.commit_bytes
+            or time.monotonic() - self._committed_at >= limits.commit_seconds
+            or len(self._touched) >= _MAX_COMMIT_PARTS
+        )
+
+    def _is_new(self, part: Part) -> str | None:
+        """Where a part would be begun, without counting it."""
+        counts = self._unchanged, self._changed
+        mark = self._where_to_begin(part)
+        self._unchanged, self._changed = counts
+        return mark
+
+    def _where_to_begin(self, part: Part) -> str | None:
+        """The mark from which a part is read; None if it is not.
+
+        Raises:
+            SourceChanged: what was pushed of it is not what stands there.
+        """
+        state = self._known.get(part_id(part.name)) if part.name else None
+        if state is None:
+            return BEGINNING
+        if part.endless:
+            return state.mark
+        same = (part.size, part.modified) == (state.size, state.modified)
+        if same and state.complete:
+            self._unchanged += 1
+            return None
+        if self._source.digest(part, state.mark) == state.digest:
+            if state.complete and part.size == state.size:
+                self._unchanged += 1
+                return None
+            if not state.complete or self._source.continues(part):
+                return state.mark
+        match self._job.limits.on_change:
+            case OnChange.PUSH:
+                return BEGINNING
+            case OnChange.SKIP:
+                self._changed += 1
+                return None
+            case OnChange.STOP:
+                raise SourceChanged("the file is not what was pushed of it before", path=part.path)
+
+    def _touch(self, *, complete: bool) -> None:
+        """Notes how far the part that is being read was added."""
+        if self._reading is None or not self._reading[0].name:
+            return
+        part, mark = self._reading
+        if mark == BEGINNING and not complete:
+            return
+        digest = b"" if part.endless else self._source.digest(part, mark)
+        state = PartState(part.size, part.modified, digest, mark, complete)
+        self._touched[part_id(part.name)] = state
+
+    def _commit(self) -> None:
+        self._touch(complete=False)
+        if isinstance(self._job.rejects, Quarantine):
+            # First: a record is in the quarantine twice rather than nowhere.
+            self._job.rejects.flush()
+        touched = self._touched
+        committed = self._appender.commit(
+            lambda newest: self._cursor(newest, touched), self._transform.take_report
+        )
+        self._committed_at = time.monotonic()
+        if committed is None:
+            return
+        log.info("commit_records", number=committed.commit.number)
+        if touched:
+            self._known.update(touched)
+            self._before = PushedParts(
+                {**self._before.parts, **touched},
+                committed.commit,
+                self._depth,
+                self._source.schema,
+            )
+        self._touched = {}
+        self._report()
+
+    def _cursor(self, newest: OpenedDataset | None, touched: dict[bytes, PartState]) -> bytes:
+        """The cursor on top of the dataset's newest state.
+
+        Raises:
+            Conflict: another push of the same author has read the same parts meanwhile.
+        """
+        if not touched:
+            return b""
+        secret = self._job.owner_secret()
+        relay, reader = self._author.relay, self._author.reader
+        before = self._before
+        if newest is not None:
+            last = last_cursor_commit(relay, reader, newest)
+            known = before.commit.digest if before.commit is not None else None
+            if last is not None and last.digest != known:
+                found = read_pushed_parts(relay, reader, newest, secret)
+                if not self._job.limits.from_start and any(
+                    found.parts.get(name) != self._known.get(name) for name in touched
+                ):
+                    raise Conflict("another push of the same source was faster")
+                self._before = before = found
+        sealed, self._depth = make_cursor(
+            before,
+            touched,
+            self._source.schema,
+            owner_secret=secret,
+            dataset_id=self._appender.dataset_id,
+        )
+        return sealed
+
+    def _report(self) -> None:
+        totals = self._totals
+        self._job.progress(
+            PushProgress(
+                totals.acknowledged_records,
+                totals.acknowledged_bytes,
+                totals.records,
+                self._done_bytes + self._part_bytes,
+                self._source.size,
+            )
+        )
+
+    def _result(self) -> Pushed:
+        opened, totals = self._appender.opened, self._totals
+        left_out = self._unchanged or self._changed or self._known
+        if opened is None or not (totals.commits or left_out):
+            raise EmptySource("the source holds no record")
+        return Pushed(
+            dataset_id=opened.dataset_id,
+            commit=opened.history.head.number,
+            commits=len(totals.commits),
+            created=self._created,
+            shards=totals.shards,
+            records=totals.records,
+            payload_bytes=totals.payload_bytes,
+            unchanged=self._unchanged,
+            changed=self._changed,
+            rejected=self._job.rejects.count,
+            policy=self._job.terms.policy,
+        )

@@ -15,8 +15,8 @@ from sealift.fetching import fetch_shards
 from sealift.metadata import open_metadata
 from sealift.owner.committing import Change, Committed, append
 from sealift.owner.packing import pack, shard_pool
-from sealift.owner.push import PushProgress, SealedShards, SealingTarget, seal_and_upload
 from sealift.owner.subjects import as_subject, subject_tagger
+from sealift.owner.uploading import SealedShards, SealingTarget, seal_and_upload
 from sealift.records import read_batches
 from sealift.transport import RelayClient
 from sealift_protocol.errors import AccessDenied, InvalidArgument
@@ -48,7 +48,7 @@ def reseal(
     relay: RelayClient,
     author: Reader,
     opened: OpenedDataset,
-    progress: Callable[[PushProgress], None] = lambda _: None,
+    acknowledged: Callable[[int, int], None] = lambda _records, _bytes: None,
 ) -> Committed | None:
     """Seals every shard of an older key epoch again under the newest, and destroys the old ones.
 
@@ -57,7 +57,7 @@ def reseal(
     old = [e for e in opened.shards if e.key_epoch != opened.history.key_epoch]
     if not old:
         return None
-    sealed = _seal_again(relay, author, opened, old, "reseal", lambda batch: batch, progress)
+    sealed = _seal_again(relay, author, opened, old, "reseal", lambda batch: batch, acknowledged)
     return append(
         relay,
         author,
@@ -66,6 +66,8 @@ def reseal(
             added=sealed.entries,
             counts=sealed.counts,
             subjects=sealed.subjects,
+            # Which of them a record was under is not kept for each shard: all are named.
+            policies=opened.policies,
             removed=[entry.shard_id for entry in old],
         ),
     )
@@ -104,7 +106,7 @@ def erase_subject(
         return batch.filter(pa.array(keep, pa.bool_()))
 
     entries = [entry for entry in candidates if entry.shard_id in hits]
-    sealed = _seal_again(relay, author, opened, entries, "erasure", without, lambda _: None)
+    sealed = _seal_again(relay, author, opened, entries, "erasure", without)
     committed = append(
         relay,
         author,
@@ -113,6 +115,8 @@ def erase_subject(
             added=sealed.entries,
             counts=sealed.counts,
             subjects=sealed.subjects,
+            # Which of them a record was under is not kept for each shard: all are named.
+            policies=opened.policies,
             removed=[entry.shard_id for entry in entries],
             erasure=True,
         ),
@@ -180,7 +184,7 @@ def _seal_again(
     entries: Sequence[ShardEntry],
     purpose: str,
     change: Callable[[pa.RecordBatch], pa.RecordBatch],
-    progress: Callable[[PushProgress], None],
+    acknowledged: Callable[[int, int], None] = lambda _records, _bytes: None,
 ) -> SealedShards:
     batches = (change(batch) for _, batch in _open_again(relay, author, opened, entries, purpose))
     # Of shards with different ends the earliest counts: retention is a promise.
@@ -195,7 +199,7 @@ def _seal_again(
     )
     with shard_pool(_SEAL_BUFFERS) as pool:
         packed = pack(batches, opened.schema, pool)
-        return seal_and_upload(relay, packed, opened.schema, target, progress)
+        return seal_and_upload(relay, packed, opened.schema, target, acknowledged)
 
 
 def _open_again(

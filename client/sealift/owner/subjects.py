@@ -29,7 +29,7 @@ class SubjectTagger:
         key: of HMAC-SHA256; never leaves its author.
     """
 
-    column: str
+    column: str = field(repr=False)
     key: Secret = field(repr=False)
 
     def tag(self, subject: str) -> bytes:

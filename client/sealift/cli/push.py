@@ -1,0 +1,698 @@
+"""`sealift push`, and what goes before it: `sources`, `deidentify`, `policy`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+import pyarrow as pa
+from rich.console import Console
+from rich.table import Table
+
+from sealift.cli.options import (
+    Options,
+    as_json,
+    parse_duration,
+    parse_size,
+    parse_time,
+    pass_options,
+    yes,
+)
+from sealift.cli.output import INTERRUPTED, ProgressBar, count, progress_bar, show, size
+from sealift.cli.sharing import preflight
+from sealift.owner.deidentify.policy import load_policy, ready_policies
+from sealift.owner.describing import describe, read_descriptions
+from sealift.owner.push import OnChange, Pushed, PushLimits, PushProgress
+from sealift.owner.rehearsing import Rehearsal, rehearse
+from sealift.owner.sources import KINDS, SkipRejects, SourceOptions, StopAtRejects, open_source
+from sealift.owner.sources.registry import STDIN
+from sealift.owner.transforming import Unchanged
+from sealift.pushing import ON_ERROR, PushOptions
+from sealift.secret import Secret
+from sealift.session import Session
+from sealift_protocol.errors import InvalidArgument, ProbeUnanswered
+
+REJECTED = 9
+_FOLLOW_COMMIT = "1m"
+_SHOWN_RECORDS = 5
+_REPORT_RECORDS = 10_000
+
+
+def _reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say how a source is read."""
+    for option in reversed(
+        (
+            click.option(
+                "--format",
+                "kind",
+                default="",
+                metavar="KIND",
+                help="Kind of source, where URL or suffix do not tell; see `sealift sources`.",
+            ),
+            click.option(
+                "--types",
+                multiple=True,
+                metavar="COLUMN=TYPE",
+                help="Arrow type of a column of text (int64, float32, string, ...); repeatable.",
+            ),
+            click.option("--encoding", default="utf-8", help="Of CSV and HL7; default utf-8."),
+            click.option("--query", default="", metavar="SQL", help="What to read of a database."),
+            click.option(
+                "--cursor-column",
+                default="",
+                metavar="COLUMN",
+                help="Of a query's result: unique and increasing, so that a push can continue.",
+            ),
+            click.option("--whole", is_flag=True, help="Keep FHIR and HL7 records as they stand."),
+            click.option(
+                "--resource", default="", metavar="TYPE", help="FHIR: read this type of resource."
+            ),
+            click.option(
+                "--no-pixels", is_flag=True, help="DICOM: read the header only, not the image."
+            ),
+            click.option(
+                "--crypt4gh-key",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="Your Crypt4GH private key, for .c4gh files.",
+            ),
+            click.option(
+                "--describe",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="TOML with label, unit and description of columns.",
+            ),
+            click.option(
+                "--on-error",
+                type=click.Choice(ON_ERROR),
+                default="stop",
+                help="A record that cannot be read: stop (default), skip it, or put it into your "
+                "own dataset NAME.quarantine.",
+            ),
+            click.option(
+                "--policy",
+                metavar="FILE",
+                help="De-identify by this policy: a file, or the name of a ready one "
+                "(`sealift policy ls`).",
+            ),
+            click.option(
+                "--text-workers",
+                type=click.IntRange(0),
+                default=0,
+                metavar="N",
+                help="Processes that scrub free text.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _source_options(
+    kind: str,
+    types: tuple[str, ...],
+    encoding: str,
+    query: str,
+    cursor_column: str,
+    whole: bool,
+    resource: str,
+    no_pixels: bool,
+    crypt4gh_key: Path | None,
+) -> SourceOptions:
+    key = None
+    if crypt4gh_key is not None:
+        from sealift.owner.sources.crypt4gh import read_crypt4gh_key
+
+        key = read_crypt4gh_key(crypt4gh_key, _ask_for_key_passphrase)
+    return SourceOptions(
+        kind=kind,
+        types=_parse_types(types),
+        encoding=encoding,
+        query=query,
+        cursor_column=cursor_column,
+        whole=whole,
+        resource=resource,
+        pixels=not no_pixels,
+        crypt4gh_key=key,
+    )
+
+
+def _ask_for_key_passphrase() -> Secret:
+    given = os.environ.get("CRYPT4GH_PASSPHRASE")
+    if given is not None:
+        return Secret(given.encode())
+    if not sys.stdin.isatty():
+        raise InvalidArgument(
+            "the Crypt4GH key has a passphrase, and there is no terminal to ask at",
+            hint="set CRYPT4GH_PASSPHRASE",
+        )
+    answer = click.prompt("passphrase of the Crypt4GH key", hide_input=True, err=True)
+    return Secret(str(answer).encode())
+
+
+@click.command()
+@click.argument("source")
+@click.option("--dataset", required=True, metavar="NAME", help="Dataset; made if need be.")
+@click.option(
+    "--to", multiple=True, metavar="NAME", help="A pinned member who may open it; repeatable."
+)
+@_reading_options
+@click.option("--accept-policy", is_flag=True, help="Let your dataset take this policy, too.")
+@click.option(
+    "--on-change",
+    type=click.Choice([choice.value for choice in OnChange]),
+    default="stop",
+    help="A file that is not what was pushed of it: stop (default), skip it, or push it whole.",
+)
+@click.option("--from-start", is_flag=True, help="Push everything again, as new records.")
+@click.option(
+    "--follow", is_flag=True, help="SOURCE is a folder: seal what appears in it, until Ctrl-C."
+)
+@click.option(
+    "--settle", default="2s", metavar="TIME", help="--follow: files unchanged so long; default 2s."
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 16),
+    default=2,
+    metavar="N",
+    help="Shards sealed and uploaded at once; default 2. Each takes 64 MiB of memory.",
+)
+@click.option("--limit-rate", metavar="SIZE", help="Bytes a second at most, as 10MiB.")
+@click.option(
+    "--commit-every",
+    default="1GiB",
+    metavar="SIZE",
+    help="Commit after so much; default 1GiB. Records are visible, and safe, from then on.",
+)
+@click.option("--commit-within", metavar="TIME", help="Or after so long; default 5m, --follow 1m.")
+@click.option("--at-once", is_flag=True, help="One commit at the end: all records, or none.")
+@click.option("--deadline", metavar="TIME", help="Commit what is there and end then, as 6h.")
+@click.option(
+    "--retry-for", default="10m", metavar="TIME", help="Relay may be away so long; default 10m."
+)
+@click.option("--description", default="", help="Of a new dataset; sealed like its name.")
+@click.option("--purpose", default="", help="Why they may open it; the relay can read it.")
+@click.option("--until", metavar="DATE", help="When their access ends; a date, or as 90d.")
+@click.option("--retain", metavar="TIME", help="The relay destroys the records then; as 90d.")
+@click.option(
+    "--subject-column",
+    metavar="COLUMN",
+    help="Of a new dataset: names the person that a record is about, for `erase-subject`.",
+)
+@click.option(
+    "--preflight",
+    "run_preflight",
+    is_flag=True,
+    help="First send each recipient a sealed KiB that it must open.",
+)
+@click.option("--wait", default=60.0, metavar="SECONDS", help="For --preflight; default 60.")
+@click.option("--dry-run", is_flag=True, help="Read and de-identify everything, send nothing.")
+@yes
+@as_json
+@pass_options
+def push(
+    options: Options,
+    /,
+    source: str,
+    dataset: str,
+    to: tuple[str, ...],
+    describe: Path | None,
+    on_error: str,
+    policy: str | None,
+    text_workers: int,
+    accept_policy: bool,
+    on_change: str,
+    from_start: bool,
+    follow: bool,
+    settle: str,
+    jobs: int,
+    limit_rate: str | None,
+    commit_every: str,
+    commit_within: str | None,
+    at_once: bool,
+    deadline: str | None,
+    retry_for: str,
+    description: str,
+    purpose: str,
+    until: str | None,
+    retain: str | None,
+    subject_column: str | None,
+    run_preflight: bool,
+    wait: float,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+    **reading: Any,
+) -> None:
+    """Seal the records of SOURCE and append them to a dataset.
+
+    SOURCE is a file, a folder, a pattern, a URL or - for standard input; `sealift sources` lists
+    what is read. A push that ended anywhere is continued by the same command: what was committed
+    is not sent again. A dataset that you co-own is named OWNER/NAME.
+    """
+    limits = PushLimits(
+        jobs=jobs,
+        bytes_per_second=0 if limit_rate is None else parse_size(limit_rate),
+        commit_bytes=0 if at_once else parse_size(commit_every),
+        commit_seconds=parse_duration(commit_within or (_FOLLOW_COMMIT if follow else "5m")),
+        deadline_seconds=0 if deadline is None else parse_duration(deadline),
+        on_change=OnChange(on_change),
+        from_start=from_start,
+    )
+    push_options = PushOptions(
+        to=to,
+        purpose=purpose,
+        until=parse_time(until),
+        description=description,
+        retain_seconds=None if retain is None else parse_duration(retain),
+        subject_column=subject_column,
+        reading=_source_options(**reading),
+        policy=policy,
+        accept_policy=accept_policy,
+        text_workers=text_workers,
+        describe=_describer(describe),
+        on_error=on_error,
+        limits=limits,
+        retry_seconds=parse_duration(retry_for),
+    )
+    if dry_run:
+        _show_rehearsal(_rehearse(source, push_options, 0), as_json, samples=False)
+        return
+    with options.connect() as session:
+        if run_preflight:
+            _require_answers(session, to, wait)
+        if follow:
+            _follow(session, Path(source), dataset, push_options, parse_duration(settle), as_json)
+            return
+        pushed = _push(session, source, dataset, push_options, ask=not yes)
+    show(_told(pushed), _as_document(pushed), as_json)
+    if pushed.rejected:
+        click.echo(
+            f"note: {count(pushed.rejected, 'record')} could not be read and "
+            + (
+                f"went to your dataset {dataset.rpartition('/')[2]}.quarantine"
+                if on_error == "quarantine"
+                else "were left out"
+            ),
+            err=True,
+        )
+        sys.exit(REJECTED)
+
+
+def _push(
+    session: Session, source: str, dataset: str, options: PushOptions, *, ask: bool
+) -> Pushed:
+    last = PushProgress(0, 0)
+    with progress_bar(
+        "pushing", lambda: last.source_size or 0, lambda: last.source_bytes
+    ) as update:
+
+        def report(progress: PushProgress) -> None:
+            nonlocal last
+            last = progress
+            update(progress.records, progress.payload_bytes, progress.committed)
+
+        shown = replace(
+            options,
+            progress=report,
+            show_schema=lambda schema, new: _show_schema(schema, new, update, ask=ask),
+        )
+        try:
+            return session.push(source, dataset=dataset, options=shown)
+        except KeyboardInterrupt:
+            if not last.committed:
+                raise
+            click.echo(
+                f"interrupted; committed before: {count(last.committed, 'record')} of this push, "
+                "which stay; the same command continues there",
+                err=True,
+            )
+            sys.exit(INTERRUPTED)
+
+
+def _follow(
+    session: Session,
+    folder: Path,
+    dataset: str,
+    options: PushOptions,
+    settle_seconds: float,
+    as_json: bool,
+) -> None:
+    stop = threading.Event()
+
+    def told(pushed: Pushed) -> None:
+        show(_told(pushed), _as_document(pushed), as_json)
+
+    click.echo("following; Ctrl-C commits what is under way and ends", err=True)
+    with _stopped_by_signals(stop):
+        records = session.follow(
+            folder,
+            dataset=dataset,
+            pushed=told,
+            settle_seconds=settle_seconds,
+            options=replace(options, stop=stop),
+        )
+    click.echo(f"stopped; {count(records, 'record')} pushed", err=True)
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """SIGINT and SIGTERM set the event; the second one interrupts."""
+
+    def handle(_number: int, _frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _describer(path: Path | None) -> Callable[[pa.Schema], pa.Schema]:
+    if path is None:
+        return lambda schema: schema
+    return partial(describe, descriptions=read_descriptions(path))
+
+
+def _told(pushed: Pushed) -> str:
+    if not pushed.commits:
+        told = f"nothing new: all of it was pushed before (commit {pushed.commit})"
+    else:
+        told = (
+            f"pushed {count(pushed.records, 'record')} ({size(pushed.payload_bytes)}) in "
+            f"{count(pushed.shards, 'shard')} as commit {pushed.commit}"
+        )
+        if pushed.commits > 1:
+            told += f" (the last of {pushed.commits})"
+        if pushed.unchanged:
+            told += f"; {count(pushed.unchanged, 'file')} had been pushed before"
+    if pushed.changed:
+        told += f"; left out {count(pushed.changed, 'file')} that changed since"
+    return told
+
+
+def _as_document(pushed: Pushed) -> dict[str, object]:
+    return {
+        "dataset_id": pushed.dataset_id.hex(),
+        "commit": pushed.commit,
+        "commits": pushed.commits,
+        "created": pushed.created,
+        "shards": pushed.shards,
+        "records": pushed.records,
+        "payload_bytes": pushed.payload_bytes,
+        "unchanged": pushed.unchanged,
+        "changed": pushed.changed,
+        "rejected": pushed.rejected,
+        "policy": pushed.policy.hex(),
+    }
+
+
+def _show_schema(schema: pa.Schema, new: bool, bar: ProgressBar, *, ask: bool) -> None:
+    """Shows what is about to be pinned; at a terminal, asks."""
+    if not new:
+        return
+    bar.pause()
+    click.echo("the new dataset's columns, from now on:", err=True)
+    click.echo("\n".join(f"  {line}" for line in _columns(schema)), err=True)
+    if ask and sys.stdin.isatty() and sys.stderr.isatty():
+        click.confirm("seal these?", default=True, abort=True, err=True)
+    bar.go_on()
+
+
+def _columns(schema: pa.Schema) -> list[str]:
+    width = max((len(name) for name in schema.names), default=0)
+    lines = []
+    for field in schema:
+        said = {k.decode(): v.decode() for k, v in (field.metadata or {}).items()}
+        notes = ", ".join(said[key] for key in ("label", "unit", "description") if key in said)
+        kind = str(field.type) if field.nullable else f"{field.type}, never null"
+        lines.append(f"{field.name:<{width}}  {kind}" + (f"  ({notes})" if notes else ""))
+    return lines
+
+
+# --- without sending -------------------------------------------------------------------------
+
+
+def _rehearse(source: str, options: PushOptions, max_records: int) -> Rehearsal:
+    rejects = StopAtRejects() if options.on_error == "stop" else SkipRejects()
+    opened = open_source(source, replace(options.source_options(), rejects=rejects))
+    opened.schema = options.describe(opened.schema)
+    policy = options.loaded_policy()
+    if policy is None:
+        transform: Any = Unchanged(opened)
+    else:
+        from sealift.owner.deidentifying import Deidentifying
+
+        # Nothing is sent: pseudonyms and offsets are of a secret that ends with this command.
+        transform = Deidentifying(
+            opened, policy, owner_secret=Secret.random(32), workers=options.text_workers
+        )
+    position = 0
+    with progress_bar("reading", lambda: opened.size or 0, lambda: position) as update:
+
+        def report(records: int, place: int) -> None:
+            nonlocal position
+            position = place
+            update(records, place, 0)
+
+        return rehearse(
+            opened,
+            transform,
+            rejects,
+            max_records=max_records,
+            sample=_SHOWN_RECORDS,
+            progress=report,
+        )
+
+
+def _show_rehearsal(found: Rehearsal, as_json: bool, *, samples: bool) -> None:
+    report = json.loads(found.report) if found.report else None
+    if as_json:
+        document: dict[str, object] = {
+            "records": found.records,
+            "payload_bytes": found.payload_bytes,
+            "parts": found.parts,
+            "rejected": found.rejected,
+            "whole": found.whole,
+            "columns": {field.name: str(field.type) for field in found.schema},
+            "report": report,
+        }
+        show("", document, True)
+        return
+    of_all = "" if found.whole else " (the first ones; --records 0 reads all)"
+    click.echo(
+        f"{count(found.records, 'record')} ({size(found.payload_bytes)}) in "
+        f"{count(found.parts, 'file')}{of_all}; nothing was sent"
+    )
+    if found.rejected:
+        click.echo(f"{count(found.rejected, 'record')} could not be read and would be left out")
+    if samples:
+        _show_side_by_side(found)
+    else:
+        click.echo("\n".join(f"  {line}" for line in _columns(found.schema)))
+    if report:
+        _show_report(report)
+
+
+def _show_side_by_side(found: Rehearsal) -> None:
+    """Each column of each sampled record, before and after."""
+    console = Console(soft_wrap=False)
+    for row in range(found.before.num_rows):
+        table = Table("column", "before", "after", title=f"record {row + 1}", title_justify="left")
+        for name in found.before.schema.names:
+            before = _cell(found.before.column(name)[row].as_py())
+            place = found.after.schema.get_field_index(name)
+            if place < 0:
+                table.add_row(name, before, "[dim]dropped[/dim]")
+                continue
+            after = _cell(found.after.column(place)[row].as_py())
+            table.add_row(name, before, after if after != before else "[dim]the same[/dim]")
+        console.print(table)
+
+
+def _cell(value: object) -> str:
+    from rich.markup import escape
+
+    text = f"{len(value)} bytes" if isinstance(value, bytes) else str(value)
+    return escape(text if len(text) <= 200 else text[:199] + "…")
+
+
+def _show_report(report: dict[str, Any]) -> None:
+    console = Console(soft_wrap=False)
+    table = Table("column", "action", "changed", "made null", title="report", title_justify="left")
+    for column in report["columns"]:
+        table.add_row(
+            column["name"], column["action"], f"{column['changed']:,}", f"{column['nulls']:,}"
+        )
+    console.print(table)
+    if report.get("scrubbed"):
+        found = ", ".join(f"{kind} {number:,}" for kind, number in report["scrubbed"].items())
+        click.echo(f"found in free text: {found}")
+    anonymity = report.get("anonymity")
+    if anonymity:
+        told = f"k-anonymity {anonymity['k']:,}"
+        if anonymity.get("l"):
+            told += f", l-diversity {anonymity['l']:,}"
+        click.echo(f"{told} over {anonymity['groups']:,} groups")
+    for notice in report.get("notices", []):
+        click.echo(f"note: {notice}")
+
+
+@click.command()
+@click.argument("source")
+@_reading_options
+@click.option("--dry-run", is_flag=True, help="Always so: this command sends nothing.")
+@click.option(
+    "--records",
+    type=click.IntRange(0),
+    default=_REPORT_RECORDS,
+    show_default=True,
+    metavar="N",
+    help="How many records to read for the report; 0 for all.",
+)
+@as_json
+def deidentify(
+    source: str,
+    describe: Path | None,
+    on_error: str,
+    policy: str | None,
+    text_workers: int,
+    dry_run: bool,  # noqa: ARG001 - said for clearness on the command line
+    records: int,
+    as_json: bool,
+    **reading: Any,
+) -> None:
+    """Show what a policy changes in SOURCE, side by side, with its report.
+
+    Nothing is sealed, sent or written. Pseudonyms and shifted dates are not those of a push: the
+    keys of this command are thrown away.
+    """
+    if policy is None:
+        raise InvalidArgument(
+            "no policy was given", hint="use --policy; `sealift policy ls` lists ready ones"
+        )
+    options = PushOptions(
+        reading=_source_options(**reading),
+        policy=policy,
+        text_workers=text_workers,
+        describe=_describer(describe),
+        on_error=on_error,
+    )
+    _show_rehearsal(_rehearse(source, options, records), as_json, samples=True)
+
+
+@click.command()
+@as_json
+def sources(as_json: bool) -> None:
+    """List what `push` can read."""
+    document: list[dict[str, object]] = []
+    lines = []
+    for kind in KINDS.values():
+        chosen = " ".join([*kind.suffixes, *(f"{scheme}://" for scheme in kind.schemes)])
+        lines.append(f"{kind.name:<9} {kind.what}")
+        lines.append(f"{'':<9}   chosen for: {chosen or f'--format {kind.name}'}")
+        lines.append(f"{'':<9}   continues: {kind.continues}")
+        if not kind.installed:
+            lines.append(f"{'':<9}   not installed: pip install 'sealift[{kind.extra}]'")
+        document.append(
+            {
+                "name": kind.name,
+                "what": kind.what,
+                "suffixes": list(kind.suffixes),
+                "schemes": list(kind.schemes),
+                "continues": kind.continues,
+                "extra": kind.extra,
+                "installed": kind.installed,
+            }
+        )
+    lines.append(f"{STDIN:<9} standard input, with --format")
+    show("\n".join(lines), document, as_json)
+
+
+@click.group()
+def policy() -> None:
+    """Look at policies of de-identification."""
+
+
+@policy.command("ls")
+@as_json
+def policy_ls(as_json: bool) -> None:
+    """List the ready policies."""
+    found = ready_policies()
+    width = max(len(name) for name in found)
+    show(
+        "\n".join(
+            f"{name:<{width}}  {entry.version}  {entry.digest.hex()[:16]}  {entry.description}"
+            for name, entry in found.items()
+        ),
+        [
+            {
+                "name": name,
+                "version": entry.version,
+                "digest": entry.digest.hex(),
+                "description": entry.description,
+            }
+            for name, entry in found.items()
+        ],
+        as_json,
+    )
+
+
+@policy.command("show")
+@click.argument("name")
+def policy_show(name: str) -> None:
+    """Print a policy as it stands: to read, or as the beginning of your own."""
+    click.echo(load_policy(name).source.decode(), nl=False)
+
+
+@policy.command("check")
+@click.argument("file")
+@as_json
+def policy_check(file: str, as_json: bool) -> None:
+    """Check a policy file and print its digest, as commits carry it."""
+    found = load_policy(file)
+    show(
+        f"{found.name} {found.version}: {count(len(found.rules), 'rule')}, "
+        f"SHA-256 {found.digest.hex()}",
+        {
+            "name": found.name,
+            "version": found.version,
+            "rules": len(found.rules),
+            "digest": found.digest.hex(),
+        },
+        as_json,
+    )
+
+
+def _require_answers(session: Session, to: tuple[str, ...], wait: float) -> None:
+    unanswered = preflight(session, to, wait)
+    if unanswered:
+        raise ProbeUnanswered(
+            f"{count(len(unanswered), 'recipient')} did not open a probe within {wait:.0f} seconds",
+            hint=f"ask them to run `sealift doctor`: {', '.join(unanswered)}; nothing was sent",
+        )
+
+
+def _parse_types(types: tuple[str, ...]) -> dict[str, str]:
+    parsed = {}
+    for text in types:
+        column, equals, kind = text.rpartition("=")
+        if not (column and equals and kind):
+            raise InvalidArgument("--types takes COLUMN=TYPE")
+        parsed[column] = kind
+    return parsed
