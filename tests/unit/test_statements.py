@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealift.grants import rewrap_context
-from sealift.metadata import open_counts, open_metadata, seal_counts
+from sealift.metadata import open_counts, open_cursor, open_metadata, seal_counts
+from sealift.owner.cursor import part_id
 from sealift.owner.subjects import subject_tagger
 from sealift.probes import _context as probe_context
 from sealift.recovery import keys_of_master
@@ -120,6 +121,24 @@ def test_derived_values_are_those_of_the_vectors() -> None:
     keys = keys_of_master(Secret(bytes_of("recovery_master")), 0)
     assert keys.identity_seed.reveal() == bytes_of("recovery_identity_seed")
     assert keys.recipient_keys[0].private.reveal() == bytes_of("recovery_x_wing_seed")
+
+
+def test_a_source_cursor_opens_under_its_owners_secret_alone() -> None:
+    sealed, dataset = bytes_of("source_cursor"), bytes_of("dataset_id")
+    secret = Secret(bytes_of("owner_secret"))
+    cursor = open_cursor(sealed, owner_secret=secret, dataset_id=dataset)
+    [part] = cursor.parts
+    assert part.name == part_id(DERIVED["source_part"])
+    assert (part.mark, part.size, part.complete) == ("2048", 4096, False)
+    assert (cursor.previous_number, cursor.depth) == (2, 1)
+    for other in ((Secret(bytes_of("epoch_key")), dataset), (secret, bytes(16))):
+        with pytest.raises(WrongKey):
+            open_cursor(sealed, owner_secret=other[0], dataset_id=other[1])
+    for place in range(len(sealed)):
+        changed = bytearray(sealed)
+        changed[place] ^= 1
+        with pytest.raises((WrongKey, MalformedObject)):
+            open_cursor(bytes(changed), owner_secret=secret, dataset_id=dataset)
 
 
 def test_words_are_those_of_the_vectors_and_are_read_back() -> None:

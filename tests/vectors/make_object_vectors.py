@@ -47,6 +47,7 @@ def fingerprint(seed: bytes) -> bytes:
 OWNER, TRAINER = fingerprint(OWNER_SEED), fingerprint(TRAINER_SEED)
 DATASET = sha(b"sealift/1 dataset" + OWNER + GENESIS_SALT)[:16]
 X25519_KEY = sha(b"vector X25519 public key")
+OWNER_SECRET = sha(b"vector owner secret")
 KEY_ID = sha(b"sealift/1 key id" + b"\x02" + X25519_KEY)[:16]
 
 
@@ -54,9 +55,9 @@ def number(value: int, size: int = 8) -> bytes:
     return value.to_bytes(size, "big")
 
 
-def seal(info: bytes, plaintext: bytes) -> bytes:
+def seal(info: bytes, plaintext: bytes, key: bytes | None = None) -> bytes:
     """docs/spec/objects.md: salt, commitment, AES-256-GCM over the padded plaintext."""
-    okm = HKDF(SHA256(), 64, salt=SEALING_SALT, info=info).derive(EPOCH_KEY)
+    okm = HKDF(SHA256(), 64, salt=SEALING_SALT, info=info).derive(key or EPOCH_KEY)
     length = len(plaintext) + 8
     exponent = length.bit_length() - 1
     step = 1 << (exponent - exponent.bit_length())
@@ -137,6 +138,25 @@ def page() -> bytes:
     )
     message = objects_pb2.SnapshotPage(shards=entries([0, 1, 2]), key_epoch=1, record_counts=sealed)
     return message.SerializeToString(deterministic=True)
+
+
+def cursor() -> bytes:
+    message = objects_pb2.SourceCursor(
+        parts=[
+            objects_pb2.SourcePart(
+                name=sha(b"/exports/visits.csv")[:16],
+                size=4096,
+                modified=1_767_225_600_000_000_000,
+                digest=bytes(range(16)),
+                mark="2048",
+            )
+        ],
+        previous_number=2,
+        previous_commit=DIGESTS[0],
+        depth=1,
+    )
+    plaintext = message.SerializeToString(deterministic=True)
+    return seal(b"sealift/1 source cursor" + DATASET, plaintext, OWNER_SECRET)
 
 
 def objects() -> dict[str, dict[str, object]]:
@@ -314,6 +334,9 @@ def derived() -> dict[str, object]:
         "record_counts": [10, 20, 30],
         "subject": "patient-17",
         "subject_tag": hmac.digest(subjects_key, b"patient-17", "sha256")[:8].hex(),
+        "owner_secret": OWNER_SECRET.hex(),
+        "source_cursor": cursor().hex(),
+        "source_part": "/exports/visits.csv",
         "recovery_master": master.hex(),
         "recovery_identity_seed": expand[0].hex(),
         "recovery_x_wing_seed": expand[1].hex(),
