@@ -19,6 +19,7 @@ Every error is a `sealift.errors.SealiftError` that says what happened and what 
 """
 
 from sealift.joining import Joined, join
+from sealift.owner.deidentify.policy import Policy, load_policy
 from sealift.owner.push import OnChange, Pushed, PushLimits, PushProgress
 from sealift.owner.sources import SourceOptions
 from sealift.owner.writer import Writer
@@ -37,6 +38,7 @@ __all__ = [
     "Fingerprint",
     "Joined",
     "OnChange",
+    "Policy",
     "PushLimits",
     "PushOptions",
     "PushProgress",
@@ -49,5 +51,6 @@ __all__ = [
     "connect",
     "errors",
     "join",
+    "load_policy",
     "write_parquet",
 ]

@@ -266,7 +266,9 @@ def main() -> None:
     print(f"pushes         {outcome.pushes}, of which {outcome.finished} came to their end")
     print(f"commits        {outcome.commits}")
     print(f"records        {outcome.records:,}; missing {outcome.missing}, twice {outcome.doubled}")
-    print(f"content        {'the same' if outcome.same_digest else 'DIFFERENT'} (SHA-256 of all values)")
+    print(
+        f"content        {'the same' if outcome.same_digest else 'DIFFERENT'} (SHA-256 of all values)"
+    )
     print(f"seconds        {time.monotonic() - started:.0f}")
     if not outcome.exact:
         sys.exit(1)

@@ -16,7 +16,9 @@ from typing import Any
 
 import click
 import pyarrow as pa
+from rich.box import HORIZONTALS
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from sealift.cli.options import (
@@ -31,6 +33,7 @@ from sealift.cli.options import (
 from sealift.cli.output import INTERRUPTED, ProgressBar, count, progress_bar, show, size
 from sealift.cli.sharing import preflight
 from sealift.owner.deidentify.policy import load_policy, ready_policies
+from sealift.owner.deidentify.preview import side_by_side
 from sealift.owner.describing import describe, read_descriptions
 from sealift.owner.push import OnChange, Pushed, PushLimits, PushProgress
 from sealift.owner.rehearsing import Rehearsal, rehearse
@@ -511,45 +514,35 @@ def _show_rehearsal(found: Rehearsal, as_json: bool, *, samples: bool) -> None:
 
 def _show_side_by_side(found: Rehearsal) -> None:
     """Each column of each sampled record, before and after."""
-    console = Console(soft_wrap=False)
-    for row in range(found.before.num_rows):
-        table = Table("column", "before", "after", title=f"record {row + 1}", title_justify="left")
-        for name in found.before.schema.names:
-            before = _cell(found.before.column(name)[row].as_py())
-            place = found.after.schema.get_field_index(name)
-            if place < 0:
-                table.add_row(name, before, "[dim]dropped[/dim]")
-                continue
-            after = _cell(found.after.column(place)[row].as_py())
-            table.add_row(name, before, after if after != before else "[dim]the same[/dim]")
-        console.print(table)
-
-
-def _cell(value: object) -> str:
-    from rich.markup import escape
-
-    text = f"{len(value)} bytes" if isinstance(value, bytes) else str(value)
-    return escape(text if len(text) <= 200 else text[:199] + "…")
+    table = Table("record", "column", "before", "after", box=HORIZONTALS)
+    last = 0
+    for row in side_by_side(found.before, found.after, _SHOWN_RECORDS):
+        if last and row.record != last:
+            table.add_section()
+        number = str(row.record) if row.record != last else ""
+        last = row.record
+        after = escape(row.after) if row.changed else "[dim]the same[/dim]"
+        table.add_row(number, escape(row.column), escape(row.before), after)
+    Console().print(table)
 
 
 def _show_report(report: dict[str, Any]) -> None:
-    console = Console(soft_wrap=False)
-    table = Table("column", "action", "changed", "made null", title="report", title_justify="left")
+    table = Table("column", "action", "values", "changed", "made null", box=HORIZONTALS)
     for column in report["columns"]:
-        table.add_row(
-            column["name"], column["action"], f"{column['changed']:,}", f"{column['nulls']:,}"
-        )
-    console.print(table)
-    if report.get("scrubbed"):
+        action = f"{column['action']} {column.get('to', '')}".strip()
+        numbers = (f"{column[key]:,}" for key in ("values", "changed", "nulls"))
+        table.add_row(escape(column["column"]), action, *numbers)
+    Console().print(table)
+    if report["scrubbed"]:
         found = ", ".join(f"{kind} {number:,}" for kind, number in report["scrubbed"].items())
         click.echo(f"found in free text: {found}")
-    anonymity = report.get("anonymity")
+    anonymity = report["anonymity"]
     if anonymity:
         told = f"k-anonymity {anonymity['k']:,}"
-        if anonymity.get("l"):
+        if anonymity["l"]:
             told += f", l-diversity {anonymity['l']:,}"
-        click.echo(f"{told} over {anonymity['groups']:,} groups")
-    for notice in report.get("notices", []):
+        click.echo(f"{told}, over {count(anonymity['groups'], 'group')} of records")
+    for notice in report["notices"]:
         click.echo(f"note: {notice}")
 
 
