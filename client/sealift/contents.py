@@ -43,7 +43,7 @@ class Contents:
     record_counts: Mapping[bytes, int]
     policies: frozenset[bytes]
     required_policies: frozenset[bytes]
-    policy_reports: tuple[str, ...]
+    policy_reports: tuple[str, ...] = field(repr=False)
 
 
 def read_contents(

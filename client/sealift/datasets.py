@@ -103,7 +103,7 @@ class OpenedDataset:
     subject_column: str = field(repr=False)
     policies: frozenset[bytes]
     required_policies: frozenset[bytes]
-    policy_reports: tuple[str, ...]
+    policy_reports: tuple[str, ...] = field(repr=False)
     history: History
     shards: tuple[ShardEntry, ...]
     record_counts: Mapping[bytes, int]

@@ -67,11 +67,11 @@ class PushOptions:
     to: str | Sequence[str] = ()
     purpose: str = ""
     until: int = 0
-    description: str = ""
+    description: str = field(default="", repr=False)
     retain_seconds: int | None = None
-    subject_column: str | None = None
+    subject_column: str | None = field(default=None, repr=False)
     reading: SourceOptions = field(default_factory=SourceOptions)
-    types: Mapping[str, str] | None = None
+    types: Mapping[str, str] | None = field(default=None, repr=False)
     policy: str | os.PathLike[str] | Policy | None = None
     accept_policy: bool = False
     text_workers: int = 0

@@ -317,10 +317,18 @@ class ProbeUnanswered(SealiftError):
 
 
 class WrongKey(SealiftError):
-    """The key does not open this; the data may be intact."""
+    """The key does not open this; the data may be intact.
+
+    Attributes:
+        path: the file that it does not open, if it is one; not part of the message.
+    """
 
     exit_code = 4
     default_hint = "check that this is the profile the grant was made to"
+
+    def __init__(self, what: str, *, path: Path | None = None, hint: str | None = None) -> None:
+        super().__init__(what, hint=hint)
+        self.path = path
 
 
 class KeystoreError(SealiftError):

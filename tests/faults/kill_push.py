@@ -2,8 +2,8 @@
 
     python tests/faults/kill_push.py --kills 200
 
-Every record of the source has to be in the dataset exactly once, with the content that it has in the
-source, however the pushes before ended.
+Every record of the source has to be in the dataset exactly once, with the content that it has in
+the source, however the pushes before ended.
 """
 
 from __future__ import annotations

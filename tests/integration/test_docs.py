@@ -73,7 +73,10 @@ class Reader:
         home = self.folder if shared else self.folder / f"{member}-files"
         home.mkdir(exist_ok=True)
         for name, content in FILES.items():
-            (home / name).write_text(content)
+            path = home / name
+            path.parent.mkdir(exist_ok=True)
+            if not path.exists():
+                path.write_text(content)
         return home
 
     def run(self, command: list[str], member: str) -> str:
@@ -122,6 +125,11 @@ class Reader:
 
 FILES = {
     "records.csv": "age,score\n" + "41,1.5\n" * 100,
+    "exports/2026-11.csv": "mrn,patient_name,birth_date,zip,age,diagnosis_code,note\n"
+    + "".join(
+        f'{i},Ann Lee,1960-02-0{1 + i % 9},10001,66,E11,"seen by Dr. Smith on 3/4/2024"\n'
+        for i in range(40)
+    ),
     "visits.csv": "patient,days\n" + "".join(f"patient-{i},{i % 9}\n" for i in range(50)),
 }
 
@@ -139,15 +147,23 @@ def lines_of(section: str) -> list[str]:
     return [line for block in found for line in block.splitlines()]
 
 
-def together() -> list[tuple[str, str]]:
-    """The lines of "Working together", each with who runs it."""
-    text = README.split("## Working together\n")[1].split("\n## ")[0]
+def lines_by(section: str) -> list[tuple[str, str]]:
+    """The lines of a section, each with who runs it."""
+    text = README.split(f"## {section}\n")[1].split("\n## ")[0]
     lines = []
     for block in re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S):
         who, *commands = block.splitlines()
         assert who.startswith("# the "), who
         lines += [(who.removeprefix("# the "), command) for command in commands]
     return lines
+
+
+def together() -> list[tuple[str, str]]:
+    return lines_by("Working together")
+
+
+def exports() -> list[tuple[str, str]]:
+    return lines_by("From exports to a sealed dataset")
 
 
 def test_the_readme_works_as_it_stands(tmp_path: Path) -> None:
@@ -164,18 +180,38 @@ def test_the_readme_works_as_it_stands(tmp_path: Path) -> None:
             reader.follow(line, "hospital")
         for line in trainer[1:]:
             reader.follow(line, "laboratory")
-        push, train = blocks("python")
+        push, train, record, require = blocks("python")
         told = f"laboratory_fingerprint = {reader.fingerprints['laboratory']!r}\n"
-        assert "100 records" in python(told + push, reader.home("hospital"), tmp_path / "hospital")
+        assert "50 records" in python(told + push, reader.home("hospital"), tmp_path / "hospital")
         shown = python(train, reader.home("laboratory"), tmp_path / "laboratory")
-        assert shown.count("100\n") == 2
+        assert shown.count("100\n") == 1
         assert "torch.Size([100])" in shown
+        export(reader)
+        python(record, reader.home("hospital"), tmp_path / "hospital")
+        shown = python(require, reader.home("laboratory"), tmp_path / "laboratory")
+        assert shown.startswith("40 patients: [")
+        assert "patient_name" not in shown
         work_together(reader)
     finally:
         for server in reader.servers.values():
             server.terminate()
             server.wait()
-    assert len(reader.ran) == len(lines_of("operator") + owner + trainer + together()) + 3
+    assert (
+        len(reader.ran) == len(lines_of("operator") + owner + trainer + exports() + together()) + 3
+    )
+
+
+def export(reader: Reader) -> None:
+    shown = {line: reader.follow(line, who) for who, line in exports()}
+    assert "fhir" in shown["sealift sources"]
+    assert "nothing was sent" in shown["sealift push exports --dataset ward --dry-run"]
+    assert "hipaa-safe-harbor" in shown["sealift policy ls"]
+    preview = next(v for k, v in shown.items() if k.startswith("sealift deidentify"))
+    assert "(dropped)" in preview
+    assert "generalise zip3" in preview
+    first, again = [v for k, v in shown.items() if "--policy policy.toml" in k and "push" in k]
+    assert "pushed 40 records" in first
+    assert '"records": 0' in again
 
 
 def work_together(reader: Reader) -> None:
@@ -201,7 +237,8 @@ def work_together(reader: Reader) -> None:
 
 def test_only_setting_up_is_left_to_ci() -> None:
     known = {*lines_of("operator"), *lines_of("owner"), *lines_of("trainer")}
-    known |= {line for _, line in together()} | {f"# the {who}" for who, _ in together()}
+    told = exports() + together()
+    known |= {line for _, line in told} | {f"# the {who}" for who, _ in told}
     rest = [line for block in blocks("sh") for line in block.splitlines() if line not in known]
     assert rest
     assert all(SET_UP.match(line) for line in rest)

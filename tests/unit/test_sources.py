@@ -9,15 +9,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sealift.owner.sources import open_source
+from sealift.owner.sources import BEGINNING, SourceOptions, open_source
 from sealift_protocol.errors import EmptySource, InvalidArgument, SourceError
 
 
 def read(path: Path, **types: str) -> pa.Table:
-    source = open_source(path, types)
-    table = pa.Table.from_batches(source.batches(), schema=source.schema)
-    assert source.position() <= source.size
-    return table
+    source = open_source(path, SourceOptions(types=types))
+    return pa.Table.from_batches(
+        [chunk.batch for part in source.parts() for chunk in source.read(part, BEGINNING)],
+        schema=source.schema,
+    )
 
 
 def test_csv_types_are_inferred_or_given(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from sealift.cli.options import Options, as_json, pass_options
 from sealift.cli.output import INTERRUPTED, count, progress_bar, show, show_error
 from sealift.hardening import harden_process, keep_values_off_stderr
 from sealift.trainer.export import write_parquet
+from sealift.trainer.export_files import holds_files, write_files
 from sealift_protocol.errors import SealiftError
 
 _EXIT_CODES = """
@@ -107,13 +108,22 @@ def ls(options: Options, as_json: bool) -> None:
     required=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="New folder for the Parquet files.",
+    help="New folder for the files.",
+)
+@click.option(
+    "--as",
+    "form",
+    type=click.Choice(["auto", "parquet", "files"]),
+    default="auto",
+    help="Parquet, or the files that were pushed with their own names; by default what they were.",
 )
 @click.option("--purpose", default="", help="What for, in the log; your grant's by default.")
 @as_json
 @pass_options
-def pull(options: Options, dataset: str, out: Path, purpose: str, as_json: bool) -> None:
-    """Open a dataset and write its records as Parquet files.
+def pull(
+    options: Options, dataset: str, out: Path, form: str, purpose: str, as_json: bool
+) -> None:
+    """Open a dataset and write its records as Parquet files, or as the files they were.
 
     The files hold plaintext. DIR appears when every record was verified and written. That you
     fetched, and what for, enters the relay's log before the first byte.
@@ -128,7 +138,10 @@ def pull(options: Options, dataset: str, out: Path, purpose: str, as_json: bool)
                 done = records
                 update(records, size)
 
-            files = write_parquet(opened, out, progress=written)
+            if form == "auto":
+                form = "files" if holds_files(opened.schema) else "parquet"
+            write = write_files if form == "files" else write_parquet
+            files = write(opened, out, progress=written)
     show(
         f"pulled {count(opened.num_records, 'record')} into {out} ({count(len(files), 'file')})",
         {

@@ -12,7 +12,13 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sealift_protocol.errors import SealiftError, SourceError
+from sealift_protocol.errors import (
+    PolicyInvalid,
+    PolicyViolation,
+    SealiftError,
+    SourceError,
+    WrongKey,
+)
 
 INTERRUPTED = 130
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -26,8 +32,11 @@ def show(human: str, machine: dict[str, object] | list[dict[str, object]], as_js
 def show_error(error: SealiftError) -> None:
     """Prints `error: what; hint: what to do` on stderr."""
     what = error.what
-    if isinstance(error, SourceError) and error.path is not None:
+    # What must not stand in an exception's text may stand on its owner's terminal.
+    if isinstance(error, SourceError | PolicyInvalid | WrongKey) and error.path is not None:
         what = f"{error.path}: {what}"
+    if isinstance(error, PolicyViolation) and error.columns:
+        what = f"{what} ({', '.join(error.columns)})"
     click.echo(f"error: {what}" + (f"; hint: {error.hint}" if error.hint else ""), err=True)
 
 

@@ -300,6 +300,15 @@ def push(
             return
         pushed = _push(session, source, dataset, push_options, ask=not yes)
     show(_told(pushed), _as_document(pushed), as_json)
+    if pushed.left_out:
+        names = sorted(pushed.left_out, key=lambda name: -pushed.left_out[name])
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        click.echo(
+            "note: left out, since the source has no column for it: "
+            + ", ".join(f"{name} ({pushed.left_out[name]:,})" for name in names[:5])
+            + more,
+            err=True,
+        )
     if pushed.rejected:
         click.echo(
             f"note: {count(pushed.rejected, 'record')} could not be read and "
@@ -422,6 +431,7 @@ def _as_document(pushed: Pushed) -> dict[str, object]:
         "changed": pushed.changed,
         "rejected": pushed.rejected,
         "policy": pushed.policy.hex(),
+        "left_out": dict(pushed.left_out),
     }
 
 

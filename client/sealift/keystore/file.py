@@ -96,7 +96,7 @@ class Keychain:
         self.keys = keys
 
     def owner_secret(self) -> Secret:
-        """The owner's secret, made and stored now if the keystore was made before there were any."""
+        """The owner's secret; made and stored now if the keystore is older than such secrets."""
         if self.keys.owner_secret is None:
             # Another process may have been first.
             self.keys = open_keystore(self._path, self._passphrase)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 import pyarrow as pa
@@ -35,7 +35,7 @@ from sealift.owner.cursor import (
 )
 from sealift.owner.pacing import Pace
 from sealift.owner.quarantine import Quarantine
-from sealift.owner.sources import BEGINNING, Part, Rejects, Source
+from sealift.owner.sources import BEGINNING, Part, Rejects, Selective, Source
 from sealift.owner.transforming import Transform
 from sealift.owner.uploading import DEFAULT_JOBS
 from sealift.secret import Secret
@@ -120,6 +120,7 @@ class Pushed:
         changed: parts that changed since they were pushed and were left out, as `on_change` says.
         rejected: records that could not be read and were left out.
         policy: SHA-256 of the policy that the records were de-identified under; or empty.
+        left_out: how often the source had something for which it has no column, by name.
     """
 
     dataset_id: bytes
@@ -133,6 +134,7 @@ class Pushed:
     changed: int = 0
     rejected: int = 0
     policy: bytes = NO_POLICY
+    left_out: Mapping[str, int] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,17 @@ def push(author: Author, job: PushJob) -> Pushed:
     raise Conflict("the dataset is rotated faster than this client can push")
 
 
+def left_out_of(source: Source) -> dict[str, int]:
+    """What a source had no column for, and how often."""
+    return dict(source.left_out) if isinstance(source, Selective) else {}
+
+
+def forget_left_out(source: Source) -> None:
+    """Counts anew: the source is read again from its beginning."""
+    if isinstance(source, Selective):
+        source.left_out.clear()
+
+
 class _Push:
     """One run over a source."""
 
@@ -240,6 +253,7 @@ class _Push:
         with self._appender, self._transform:
             if self._transform.check_whole(self._source, self._is_new):
                 self._job.rejects.forget()
+                forget_left_out(self._source)
             self._job.show_schema(self._appender.schema, self._created)
             ended = self._read_all()
             self._commit()
@@ -412,8 +426,8 @@ class _Push:
 
     def _result(self) -> Pushed:
         opened, totals = self._appender.opened, self._totals
-        left_out = self._unchanged or self._changed or self._known
-        if opened is None or not (totals.commits or left_out):
+        seen_before = self._unchanged or self._changed or self._known
+        if opened is None or not (totals.commits or seen_before):
             raise EmptySource("the source holds no record")
         return Pushed(
             dataset_id=opened.dataset_id,
@@ -427,4 +441,5 @@ class _Push:
             changed=self._changed,
             rejected=self._job.rejects.count,
             policy=self._job.terms.policy,
+            left_out=left_out_of(self._source),
         )

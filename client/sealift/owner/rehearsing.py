@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from sealift.owner.packing import plain_schema
+from sealift.owner.push import forget_left_out
 from sealift.owner.sources import BEGINNING, Rejects, Source
 from sealift.owner.transforming import Transform
 from sealift_protocol.errors import EmptySource
@@ -29,15 +30,15 @@ class Rehearsal:
         report: what de-identification did, as JSON; or empty.
     """
 
-    schema: pa.Schema
+    schema: pa.Schema = field(repr=False)
     records: int
     payload_bytes: int
     parts: int
     rejected: int
     whole: bool
-    before: pa.RecordBatch
-    after: pa.RecordBatch
-    report: str
+    before: pa.RecordBatch = field(repr=False)
+    after: pa.RecordBatch = field(repr=False)
+    report: str = field(repr=False)
 
 
 def rehearse(
@@ -71,6 +72,7 @@ def rehearse(
     with transform:
         if transform.check_whole(source, lambda _: BEGINNING):
             rejects.forget()
+            forget_left_out(source)
         for part in source.parts():
             parts += 1
             for chunk in source.read(part, BEGINNING):

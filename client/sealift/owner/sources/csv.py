@@ -1,150 +1,109 @@
-"""CSV files as a stream, with errors that name line and column and never a value."""
+"""CSV files: one, or many with the same columns."""
 
 from __future__ import annotations
 
-import csv as stdlib_csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.csv as pc
 
-from sealift_protocol.errors import EmptySource, InvalidArgument, SourceError
-
-# Arrow reads some 32 blocks ahead.
-_BLOCK = 1 << 20
-_CHECK_ROWS = 4096
+from sealift.owner.sources.bytestreams import is_packed
+from sealift.owner.sources.csvblocks import CsvParser, Head
+from sealift.owner.sources.fileset import Fileset, offset_of, path_of
+from sealift.owner.sources.interface import BEGINNING, Chunk, Part, Rejects
+from sealift.owner.sources.lines import BLOCK, Block, TextFormat, read_blocks
+from sealift_protocol.errors import EmptySource
 
 
 class CsvSource:
-    """One CSV file with a header line.
+    """CSV files with the same columns, each with a header line (RFC 4180).
 
-    Types are inferred from the first MiB unless they are given.
+    Types are inferred from the first MiB of the first file that holds records, unless they are
+    known. Files may have the columns in another order, and may be empty.
     """
 
-    def __init__(self, path: Path, types: Mapping[str, pa.DataType], delimiter: str) -> None:
-        """Reads the header and the first block.
+    kind = "csv"
+    resumable = True
+    rereadable = True
+
+    def __init__(
+        self,
+        files: Fileset,
+        *,
+        types: Mapping[str, pa.DataType],
+        delimiter: str,
+        encoding: str,
+        rejects: Rejects,
+        expected: pa.Schema | None = None,
+        block_size: int = BLOCK,
+    ) -> None:
+        """Reads the first file's header and first block.
+
+        Args:
+            files: to read.
+            types: by column; they win over everything else.
+            delimiter: between fields.
+            encoding: of the text.
+            rejects: takes rows that cannot be read.
+            expected: the schema that earlier pushes had: its types are kept, and so is its order.
+            block_size: bytes that are read at once, about.
 
         Raises:
-            EmptySource: the file holds no record.
+            EmptySource: no file holds a record.
             SourceError: the first block cannot be read.
             InvalidArgument: a type is given for a column that the file does not have.
         """
-        self._path = path
-        self._delimiter = delimiter
-        self.size = path.stat().st_size
-        self._check_header(types)
-        self._file = pa.OSFile(str(path), "rb")
-        self._types = dict(types)
-        self.schema: pa.Schema = pa.schema([])
-        try:
-            self._reader = pc.open_csv(
-                self._file,
-                read_options=pc.ReadOptions(block_size=_BLOCK, use_threads=False),
-                parse_options=pc.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-                convert_options=pc.ConvertOptions(column_types=self._types),
-            )
-            self.schema = self._reader.schema
-        except pa.ArrowException as error:
-            raise self._explain(error) from None
+        self._files = files
+        self._block_size = block_size
+        form = TextFormat(encoding, quoted=True, delimiter=delimiter, strict=rejects.stops)
+        self._parser = CsvParser(form, rejects)
+        self.size: int | None = files.size
+        path, head = self._first()
+        self.schema: pa.Schema = self._parser.infer(head, types, path, expected)
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """The file's rows, in order.
+    def parts(self) -> Iterator[Part]:
+        """The files."""
+        return iter(self._files.parts)
+
+    def read(self, part: Part, mark: str) -> Iterator[Chunk]:
+        """A file's rows from an offset on.
 
         Raises:
+            SchemaMismatch: the file has other columns.
+            SourceChanged: the file is not what it was when the mark was made.
             SourceError: a row is ragged, or a value is not of its column's type.
         """
-        try:
-            yield from self._reader
-        except pa.ArrowException as error:
-            raise self._explain(error) from None
+        path = path_of(part)
+        blocks = self._blocks(path, offset_of(mark))
+        head = self._parser.begin(blocks if mark == BEGINNING else self._blocks(path), path)
+        if head.names:
+            self._parser.check_names(head.names, path)
+        if mark == BEGINNING and head.names:
+            yield self._chunk(path, head, head.body, BEGINNING)
+        for block in blocks:
+            yield self._chunk(path, head, block, str(block.offset))
 
-    def position(self) -> int:
-        """Bytes of the file read so far."""
-        return 0 if self._file.closed else int(self._file.tell())
+    def _chunk(self, path: Path, head: Head, block: Block, begin: str) -> Chunk:
+        batch = self._parser.parse(path, head.names, block)
+        return Chunk(batch, begin, str(block.end), 0 if is_packed(path) else block.end)
 
-    def _rows(self) -> Iterator[tuple[int, list[str]]]:
-        with self._path.open(newline="", encoding="utf-8", errors="replace") as file:
-            reader = stdlib_csv.reader(file, delimiter=self._delimiter)
-            for row in reader:
-                if row:
-                    yield reader.line_num, row
+    def digest(self, part: Part, mark: str) -> bytes:
+        """BLAKE3 of what stands before an offset."""
+        return self._files.digest(part, offset_of(mark))
 
-    def _check_header(self, types: Mapping[str, pa.DataType]) -> None:
-        rows = self._rows()
-        _, header = next(rows, (0, []))
-        if not header or next(rows, None) is None:
-            raise EmptySource("the file holds no record", path=self._path)
-        seen: dict[str, int] = {}
-        for column, name in enumerate(header, start=1):
-            if name in seen:
-                raise SourceError(
-                    f"columns {seen[name]} and {column} have the same name",
-                    path=self._path,
-                    line=1,
-                    column=column,
-                )
-            seen[name] = column
-        if not set(types) <= set(header):
-            raise InvalidArgument("a type is given for a column that the file does not have")
+    def continues(self, part: Part) -> bool:
+        """A plain file may have grown."""
+        return not is_packed(path_of(part))
 
-    def _explain(self, error: pa.ArrowException) -> SourceError:
-        """What is wrong, found by reading again: Arrow's own text quotes the offending value."""
-        width = 0
-        block: list[tuple[int, list[str]]] = []
-        for line, row in self._rows():
-            if width == 0:
-                width = len(row)
-                continue
-            if len(row) != width:
-                return SourceError(
-                    f"line {line} has {len(row)} columns where the header has {width}",
-                    path=self._path,
-                    line=line,
-                    column=min(len(row), width) + 1,
-                )
-            block.append((line, row))
-            if len(block) == _CHECK_ROWS:
-                found = self._find_bad_value(block)
-                if found is not None:
-                    return found
-                block.clear()
-        found = self._find_bad_value(block)
-        if found is not None:
-            return found
-        kind = type(error).__name__
-        return SourceError(f"the CSV file cannot be read ({kind})", path=self._path)
+    def _first(self) -> tuple[Path, Head]:
+        """The first file that holds records."""
+        for part in self._files.parts:
+            path = path_of(part)
+            head = self._parser.begin(self._blocks(path), path)
+            if head.holds_rows:
+                return path, head
+        raise EmptySource("the file holds no record", path=self._files.first)
 
-    def _find_bad_value(self, block: list[tuple[int, list[str]]]) -> SourceError | None:
-        for column, field in enumerate(self.schema or self._given_types()):
-            values = [row[column] for _, row in block]
-            if _convert(values, field.type):
-                continue
-            place = next(i for i, value in enumerate(values) if not _convert([value], field.type))
-            line = block[place][0]
-            return SourceError(
-                f"line {line}, column {column + 1}: the value is not {field.type}, the "
-                "type that the column began with",
-                path=self._path,
-                line=line,
-                column=column + 1,
-                hint="mend the value, or give the column's type with --types NAME=string",
-            )
-        return None
-
-    def _given_types(self) -> pa.Schema:
-        _, header = next(self._rows())
-        return pa.schema([(name, self._types.get(name, pa.string())) for name in header])
-
-
-def _convert(values: list[str], kind: pa.DataType) -> bool:
-    """Whether Arrow's CSV reader takes every value for one of that type."""
-    if pa.types.is_string(kind):
-        return True
-    lines = ['"v"', *('"' + value.replace('"', '""') + '"' for value in values)]
-    options = pc.ConvertOptions(column_types={"v": kind}, quoted_strings_can_be_null=True)
-    try:
-        pc.read_csv(pa.BufferReader("\n".join(lines).encode()), convert_options=options)
-    except pa.ArrowException:
-        return False
-    return True
+    def _blocks(self, path: Path, begin: int = 0) -> Iterator[Block]:
+        opener = self._files.opener
+        return read_blocks(path, opener, self._parser.form, begin, size=self._block_size)

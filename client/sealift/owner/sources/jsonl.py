@@ -1,122 +1,98 @@
-"""JSON Lines files as a stream, with errors that name the line and never a value."""
+"""JSON Lines files: one, or many whose records have the same fields."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.json as pj
 
-from sealift_protocol.errors import EmptySource, SourceError
+from sealift.owner.sources.bytestreams import is_packed
+from sealift.owner.sources.fileset import Fileset, offset_of, path_of
+from sealift.owner.sources.interface import BEGINNING, Chunk, Part, Rejects
+from sealift.owner.sources.jsonblocks import LineParser
+from sealift.owner.sources.lines import BLOCK, Block, TextFormat, read_blocks
+from sealift_protocol.errors import EmptySource
 
-# Arrow reads some 32 blocks ahead.
-_BLOCK = 1 << 20
-_CHECK_LINES = 4096
+__all__ = ["JsonLinesSource", "LineParser"]
 
 
 class JsonLinesSource:
-    """One file with a JSON object on each line.
+    """Files with a JSON object on each line.
 
-    Columns and types are inferred from the first MiB unless they are given.
+    Columns and types are inferred from the first MiB of the first file that holds records, unless
+    they are known.
     """
 
-    def __init__(self, path: Path, types: Mapping[str, pa.DataType]) -> None:
-        """Reads the first block.
+    kind = "jsonl"
+    resumable = True
+    rereadable = True
+
+    def __init__(
+        self,
+        files: Fileset,
+        *,
+        types: Mapping[str, pa.DataType],
+        rejects: Rejects,
+        expected: pa.Schema | None = None,
+        block_size: int = BLOCK,
+    ) -> None:
+        """Reads the first file's first block.
+
+        Args:
+            files: to read.
+            types: by column; they win over everything else.
+            rejects: takes lines that cannot be read.
+            expected: the schema that earlier pushes had.
+            block_size: bytes that are read at once, about.
 
         Raises:
-            EmptySource: the file holds no record.
+            EmptySource: no file holds a record.
             SourceError: the first block cannot be read.
         """
-        self._path = path
-        self.size = path.stat().st_size
-        if next(self._objects(), None) is None:
-            raise EmptySource("the file holds no record", path=path)
-        self._file = pa.OSFile(str(path), "rb")
-        self.schema: pa.Schema = pa.schema([])
-        self._explicit = pa.schema(list(types.items()))
-        try:
-            self._reader = pj.open_json(
-                self._file,
-                read_options=pj.ReadOptions(block_size=_BLOCK, use_threads=False),
-                parse_options=pj.ParseOptions(explicit_schema=self._explicit if types else None),
-            )
-            self.schema = self._reader.schema
-        except pa.ArrowException as error:
-            raise self._explain(error) from None
+        self._files = files
+        self._block_size = block_size
+        self._form = TextFormat(strict=rejects.stops)
+        self.size: int | None = files.size
+        path, first = self._first()
+        known = {field.name: field.type for field in expected or []}
+        self._lines = LineParser(pa.schema(list({**known, **types}.items())), rejects)
+        self.schema: pa.Schema = self._lines.infer(path, first)
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """The file's records, in order.
+    def parts(self) -> Iterator[Part]:
+        """The files."""
+        return iter(self._files.parts)
+
+    def read(self, part: Part, mark: str) -> Iterator[Chunk]:
+        """A file's records from an offset on.
 
         Raises:
-            SourceError: a line is not an object of the file's columns and types.
+            SourceChanged: the file is not what it was when the mark was made.
+            SourceError: a line is not an object of the source's columns and types.
         """
-        try:
-            yield from self._reader
-        except pa.ArrowException as error:
-            raise self._explain(error) from None
+        path = path_of(part)
+        for block in self._blocks(path, offset_of(mark)):
+            batch = self._lines.parse(path, block)
+            begin = str(block.offset) if block.offset else BEGINNING
+            yield Chunk(batch, begin, str(block.end), 0 if is_packed(path) else block.end)
 
-    def position(self) -> int:
-        """Bytes of the file read so far."""
-        return 0 if self._file.closed else int(self._file.tell())
+    def digest(self, part: Part, mark: str) -> bytes:
+        """BLAKE3 of what stands before an offset."""
+        return self._files.digest(part, offset_of(mark))
 
-    def _objects(self) -> Iterator[tuple[int, bytes]]:
-        with self._path.open("rb") as file:
-            for line, text in enumerate(file, start=1):
-                if text.strip():
-                    yield line, text
+    def continues(self, part: Part) -> bool:
+        """A plain file may have grown."""
+        return not is_packed(path_of(part))
 
-    def _explain(self, error: pa.ArrowException) -> SourceError:
-        """What is wrong, found by reading again: Arrow's own text may quote a value."""
-        block: list[tuple[int, bytes]] = []
-        for line, text in self._objects():
-            found = self._check_object(line, text)
-            if found is not None:
-                # A value of the wrong type on an earlier line comes first.
-                return self._find_bad_value(block) or found
-            block.append((line, text))
-            if len(block) == _CHECK_LINES:
-                found = self._find_bad_value(block)
-                if found is not None:
-                    return found
-                block.clear()
-        kind = type(error).__name__
-        return self._find_bad_value(block) or SourceError(
-            f"the JSON Lines file cannot be read ({kind})", path=self._path
-        )
+    def _blocks(self, path: Path, begin: int = 0) -> Iterator[Block]:
+        opener = self._files.opener
+        return read_blocks(path, opener, self._form, begin, size=self._block_size)
 
-    def _check_object(self, line: int, text: bytes) -> SourceError | None:
-        try:
-            record = json.loads(text)
-        except ValueError:
-            return SourceError(f"line {line} is not JSON", path=self._path, line=line)
-        if not isinstance(record, dict):
-            return SourceError(f"line {line} is not an object", path=self._path, line=line)
-        if len(self.schema) and not record.keys() <= set(self.schema.names):
-            return SourceError(
-                f"line {line} has a field that the first records do not have",
-                path=self._path,
-                line=line,
-                hint="name every field with --types, or give the first record all fields",
-            )
-        return None
-
-    def _find_bad_value(self, block: list[tuple[int, bytes]]) -> SourceError | None:
-        schema = self.schema if len(self.schema) else self._explicit
-        if not block or _convert([text for _, text in block], schema):
-            return None
-        line = next(line for line, text in block if not _convert([text], schema))
-        return SourceError(
-            f"line {line}: a value is not of its column's type", path=self._path, line=line
-        )
-
-
-def _convert(lines: list[bytes], schema: pa.Schema) -> bool:
-    """Whether Arrow's JSON reader takes every line under that schema."""
-    options = pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="infer")
-    try:
-        pj.read_json(pa.BufferReader(b"\n".join(lines)), parse_options=options)
-    except pa.ArrowException:
-        return False
-    return True
+    def _first(self) -> tuple[Path, Block]:
+        """The first block of the first file that holds records."""
+        for part in self._files.parts:
+            path = path_of(part)
+            for block in self._blocks(path):
+                if block.data.strip():
+                    return path, block
+        raise EmptySource("the file holds no record", path=self._files.first)

@@ -1,59 +1,252 @@
-"""Parquet files, one row group at a time."""
+"""Parquet files in slices of their row groups, and the columns of a partitioned layout."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from blake3 import blake3
 
-from sealift_protocol.errors import EmptySource, SourceError
+from sealift.owner.sources.bytestreams import is_packed
+from sealift.owner.sources.fileset import Fileset, path_of, unreadable
+from sealift.owner.sources.interface import BEGINNING, Chunk, Part
+from sealift_protocol.errors import EmptySource, SchemaMismatch, SourceChanged, SourceError
 
-_BATCH_ROWS = 16_384
+_BATCH_ROWS = 32_768
+_BATCH_BYTES = 2 << 20
 _READ_BUFFER = 64 << 10
+_FOOTER_TAIL = 8
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
+_OTHER_COLUMNS = "files of one push have the same columns; push this one by itself"
 
 
 class ParquetSource:
-    """One Parquet file."""
+    """Parquet files of one schema, in folders named KEY=VALUE or not."""
 
-    def __init__(self, path: Path) -> None:
-        """Reads the file's footer.
+    kind = "parquet"
+    resumable = True
+    rereadable = True
+
+    def __init__(self, files: Fileset, expected: pa.Schema | None = None) -> None:
+        """Reads the first file's footer.
+
+        Args:
+            files: to read.
+            expected: the schema that earlier pushes had: says what the folders' values are.
 
         Raises:
-            EmptySource: it has no rows.
-            SourceError: it is not a whole Parquet file.
+            EmptySource: a single file has no rows.
+            SourceError: the first file is not a whole Parquet file.
         """
-        self._path = path
-        self.size = path.stat().st_size
-        try:
-            # Columns are read in slices, not whole chunks: a row group may be gigabytes.
-            self._file = pq.ParquetFile(path, buffer_size=_READ_BUFFER, pre_buffer=False)
-            self.schema: pa.Schema = self._file.schema_arrow
-        except (pa.ArrowException, OSError):
-            raise SourceError(
-                "this is not a whole Parquet file: its footer cannot be read", path=path
-            ) from None
-        self._rows = self._file.metadata.num_rows
-        self._rows_read = 0
-        if self._rows == 0:
-            raise EmptySource("the file holds no record", path=path)
+        self._files = files
+        self.size: int | None = files.size
+        with _open(files.first) as first:
+            if len(files.parts) == 1 and first.metadata.num_rows == 0:
+                raise EmptySource("the file holds no record", path=files.first)
+            self._stored: pa.Schema = first.schema_arrow
+        self._keys = self._partition_types(expected)
+        fields = [pa.field(name, kind) for name, kind in self._keys.items()]
+        self.schema = pa.schema([*self._stored, *fields], metadata=self._stored.metadata)
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """The file's rows, in order.
+    def parts(self) -> Iterator[Part]:
+        """The files."""
+        return iter(self._files.parts)
+
+    def read(self, part: Part, mark: str) -> Iterator[Chunk]:
+        """A file's rows, from row `mark` on.
 
         Raises:
+            SchemaMismatch: the file has another schema than the first one.
+            SourceChanged: the file has fewer rows than were read of it.
             SourceError: a row group is damaged.
         """
-        try:
-            for batch in self._file.iter_batches(batch_size=_BATCH_ROWS):
-                self._rows_read += batch.num_rows
-                yield batch
-        except (pa.ArrowException, OSError):
-            raise SourceError(
-                f"the Parquet file is damaged after row {self._rows_read}", path=self._path
-            ) from None
+        path = path_of(part)
+        values = self._partition_values(part)
+        with _open(path) as file:
+            self._check_schema(file.schema_arrow, path)
+            total, wanted = file.metadata.num_rows, _row(mark)
+            if wanted > total:
+                raise SourceChanged("the file is shorter than what was pushed of it", path=path)
+            row = 0
+            for group in range(file.metadata.num_row_groups):
+                rows = file.metadata.row_group(group).num_rows
+                if row + rows <= wanted:
+                    row += rows
+                    continue
+                for batch in _slices(file, group, row, path):
+                    end = row + batch.num_rows
+                    if end > wanted:
+                        kept = batch.slice(max(0, wanted - row))
+                        begin = end - kept.num_rows
+                        yield Chunk(
+                            self._widen(kept, values),
+                            str(begin) if begin else BEGINNING,
+                            str(end),
+                            part.size * end // total,
+                        )
+                    row = end
 
-    def position(self) -> int:
-        """Bytes of the file that the rows read so far stand for."""
-        return int(self.size * self._rows_read // self._rows)
+    def digest(self, part: Part, mark: str) -> bytes:
+        """BLAKE3 of the footer, and of the row groups up to the one in which the mark is.
+
+        Raises:
+            SourceError: the file cannot be read.
+        """
+        path = path_of(part)
+        with _open(path) as file:
+            wanted, row, end = _row(mark), 0, 0
+            for group in range(file.metadata.num_row_groups):
+                if row >= wanted:
+                    break
+                found = file.metadata.row_group(group)
+                row += found.num_rows
+                end = max(end, *(_end(found.column(i)) for i in range(found.num_columns)), 0)
+        groups = self._files.digest(part, end)
+        try:
+            with path.open("rb") as stream:
+                stream.seek(max(0, part.size - _FOOTER_TAIL))
+                size = int.from_bytes(stream.read(4), "little")
+                stream.seek(max(0, part.size - _FOOTER_TAIL - size))
+                content: bytes = blake3(groups + stream.read()).digest(16)
+        except OSError as error:
+            raise unreadable(path, error) from None
+        return content
+
+    def continues(self, part: Part) -> bool:
+        """A Parquet file ends with its footer: it cannot grow."""
+        return False
+
+    # --- columns ---------------------------------------------------------------------------------
+
+    def _check_schema(self, found: pa.Schema, path: Path) -> None:
+        """Refuses other columns than the first file's; their order does not matter."""
+        if found.equals(self._stored):
+            return
+        fields = {field.name: field for field in found}
+        for column, field in enumerate(self._stored, start=1):
+            other = fields.pop(field.name, None)
+            if other is None:
+                what = f"column {column} of the first file is missing"
+            elif other.type != field.type:
+                what = f"column {found.get_field_index(field.name) + 1} has another type than there"
+            elif other.nullable and not field.nullable:
+                what = f"column {column} of the first file allows no nulls, and here it does"
+            else:
+                continue
+            raise _other_schema(what, path, column)
+        if fields or len(found) != len(self._stored):
+            column = min(map(found.get_field_index, fields), default=0) + 1
+            raise _other_schema(f"column {column} is not in the first file", path, column)
+
+    def _widen(
+        self, batch: pa.RecordBatch, values: Mapping[str, int | str | None]
+    ) -> pa.RecordBatch:
+        if batch.schema.names != self._stored.names:
+            batch = batch.select(self._stored.names)
+        columns = list(batch.columns)
+        for key, value in values.items():
+            columns.append(pa.repeat(pa.scalar(value, self._keys[key]), batch.num_rows))
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _partition_types(self, expected: pa.Schema | None) -> Mapping[str, pa.DataType]:
+        found: dict[str, set[str]] = {}
+        for part in self._files.parts:
+            for key, value in self._segments(part).items():
+                found.setdefault(key, set()).add(value)
+        types = {}
+        for key, values in found.items():
+            if key in self._stored.names:
+                continue
+            known = expected.field(key).type if expected and key in expected.names else None
+            whole = all(_is_integer(value) for value in values - {_NO_VALUE})
+            types[key] = pa.int64() if whole and known != pa.string() else pa.string()
+        return types
+
+    def _partition_values(self, part: Part) -> dict[str, int | str | None]:
+        segments = self._segments(part)
+        values: dict[str, int | str | None] = {}
+        for key, kind in self._keys.items():
+            text = segments.get(key, _NO_VALUE)
+            if text == _NO_VALUE:
+                values[key] = None
+            else:
+                values[key] = int(text) if pa.types.is_integer(kind) else text
+        return values
+
+    def _segments(self, part: Part) -> dict[str, str]:
+        folders = self._files.relative(part).split("/")[:-1]
+        pairs = [folder.partition("=") for folder in folders]
+        return {unquote(key): unquote(value) for key, equals, value in pairs if equals and key}
+
+
+def _row(mark: str) -> int:
+    return int(mark) if mark else 0
+
+
+def _slices(file: pq.ParquetFile, group: int, row: int, path: Path) -> Iterator[pa.RecordBatch]:
+    """A row group's rows in batches of a few MiB, however wide its rows are."""
+    found = file.metadata.row_group(group)
+    width = max(1, found.total_byte_size // max(1, found.num_rows))
+    rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES // width))
+    batches = file.iter_batches(batch_size=rows, row_groups=[group], use_threads=False)
+    while True:
+        try:
+            batch = next(batches, None)
+        except (pa.ArrowException, OSError):
+            raise SourceError(f"the Parquet file is damaged after row {row}", path=path) from None
+        if batch is None:
+            return
+        row += batch.num_rows
+        yield batch
+
+
+def _end(column: pq.ColumnChunkMetaData) -> int:
+    """The offset behind a column's pages in a row group."""
+    start = column.data_page_offset
+    if column.has_dictionary_page and column.dictionary_page_offset:
+        start = min(start, column.dictionary_page_offset)
+    return int(start + column.total_compressed_size)
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    if is_packed(path):
+        raise SourceError(
+            "a Parquet file is not read from another that is compressed or encrypted",
+            path=path,
+            hint="unpack it; Parquet compresses by itself",
+        )
+    try:
+        # Columns are read in slices, not whole chunks: a row group may be gigabytes.
+        return pq.ParquetFile(
+            path, buffer_size=_READ_BUFFER, pre_buffer=False, page_checksum_verification=True
+        )
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise unreadable(path, error) from None
+        raise SourceError(
+            "this is not a whole Parquet file: its footer cannot be read", path=path
+        ) from None
+
+
+def _other_schema(what: str, path: Path, column: int) -> SchemaMismatch:
+    return SchemaMismatch(
+        f"the file has another schema than the first one: {what}",
+        path=path,
+        column=column,
+        hint=_OTHER_COLUMNS,
+    )
+
+
+def _is_integer(text: str) -> bool:
+    """Whether text is a whole number and nothing is lost if it is taken for one: not so 02139."""
+    return (
+        text.removeprefix("-").isdecimal()
+        and text.isascii()
+        and len(text) < len(str(_SMALLEST)) + 1
+        and str(int(text)) == text
+        and _SMALLEST <= int(text) <= _LARGEST
+    )

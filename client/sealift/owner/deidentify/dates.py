@@ -1,0 +1,129 @@
+"""Dates: whatever a column holds as days since 1970, and texts of dates taken apart.
+
+Texts are ISO 8601 (also as FHIR has them, to the year or month only) and the compact form of DICOM
+and HL7, YYYYMMDD with or without a time. Nothing else passes, so that no text can ride on a date.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sealift.owner.deidentify.texts import is_text
+
+FIRST_DAY = -719_162
+"""1 January of year 1, in days since 1970."""
+LAST_DAY = 2_932_896
+"""31 December 9999."""
+
+_ISO = (
+    r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2}"
+    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?)?)?$"
+)
+_COMPACT = r"^[0-9]{6}([0-9]{2}([0-9]{2}([0-9]{2}([0-9]{2}(\.[0-9]+)?)?)?([+-][0-9]{4})?)?)?$"
+
+
+def is_date(kind: pa.DataType) -> bool:
+    """Whether values of a type can be dates: dates, timestamps and texts."""
+    return bool(pa.types.is_date(kind) or pa.types.is_timestamp(kind) or is_text(kind))
+
+
+@dataclass(frozen=True, slots=True)
+class DateTexts:
+    """Texts taken apart.
+
+    Attributes:
+        year: int32, 1 to 9999; null where the text is no date.
+        month: int32, 1 to 12; null where the text has none.
+        day: date32; null where the text does not name a day that exists.
+        dashes: bool, whether the text is in ISO form.
+        rest: what follows the day: a time, or nothing.
+    """
+
+    year: pa.Array = field(repr=False)
+    month: pa.Array = field(repr=False)
+    day: pa.Array = field(repr=False)
+    dashes: pa.Array = field(repr=False)
+    rest: pa.Array = field(repr=False)
+
+
+def take_apart(texts: pa.Array) -> DateTexts:
+    """Texts into years, months and days."""
+    texts = pc.utf8_trim_whitespace(texts)
+    iso = pc.match_substring_regex(texts, _ISO)
+    compact = pc.match_substring_regex(texts, _COMPACT)
+    nothing = pa.scalar(None, texts.type)
+    texts = pc.if_else(pc.or_(iso, compact), texts, nothing)
+    head = pc.utf8_slice_codeunits(texts, 0, 10)
+    digits = pc.if_else(
+        iso, pc.replace_substring(head, "-", ""), pc.utf8_slice_codeunits(texts, 0, 8)
+    )
+    length = pc.utf8_length(digits)
+    # What a text leaves out counts as the first month or day here, and as null below.
+    full = pc.fill_null(pc.binary_join_element_wise(digits, "0101", ""), "00000101")
+    number = pc.utf8_slice_codeunits(full, 0, 8).cast(pa.int32()).to_numpy()
+    year, month, day = number // 10_000, number // 100 % 100, number % 100
+    is_year = year >= 1
+    is_month = is_year & (month >= 1) & (month <= 12)
+    first = ((year - 1970) * 12 + month.clip(1, 12) - 1).astype("datetime64[M]")
+    days = first.astype("datetime64[D]") + (day - 1)
+    exists = is_month & (days.astype("datetime64[M]") == first)
+    long = [np.asarray(pc.fill_null(pc.greater_equal(length, n), False)) for n in (6, 8)]
+    return DateTexts(
+        _where(is_year & (is_month | ~long[0]) & (exists | ~long[1]), year),
+        _where(is_month & long[0] & (exists | ~long[1]), month),
+        _where(exists & long[1], days.astype(np.int32)).view(pa.date32()),
+        iso,
+        pc.if_else(iso, pc.utf8_slice_codeunits(texts, 10), pc.utf8_slice_codeunits(texts, 8)),
+    )
+
+
+def put_together(parts: DateTexts, days: pa.Array) -> pa.Array:
+    """Other days (date32) in the form of the texts, with their times."""
+    dates = days.cast(pa.string()).cast(parts.rest.type)
+    dates = pc.if_else(parts.dashes, dates, pc.replace_substring(dates, "-", ""))
+    return pc.binary_join_element_wise(dates, parts.rest, pa.scalar("", parts.rest.type))
+
+
+def years_of(values: pa.Array, *, at_least: int | None) -> pa.Array:
+    """The year of each date, int32; null where there is none.
+
+    Args:
+        values: of a type for which `is_date` holds.
+        at_least: earlier years become this one.
+    """
+    if is_text(values.type):
+        years = take_apart(values).year
+    else:
+        years = _in_range(pc.year(values)).cast(pa.int32())
+    return years if at_least is None else _no_less(years, at_least)
+
+
+def months_of(values: pa.Array) -> pa.Array:
+    """Year and month of each date, as a text YYYY-MM; null where there are none."""
+    if is_text(values.type):
+        parts = take_apart(values)
+        years, months = parts.year, parts.month
+    else:
+        years, months = _in_range(pc.year(values)), pc.month(values)
+    # Year 2024 and month 5 are 1202405, of which the first digit goes.
+    number = pc.add(pc.multiply(years.cast(pa.int32()), 100), months.cast(pa.int32()))
+    digits = pc.utf8_slice_codeunits(pc.add(number, 1_000_000).cast(pa.string()), 1)
+    return pc.replace_substring_regex(digits, r"(..)$", r"-\1")
+
+
+def _in_range(years: pa.Array) -> pa.Array:
+    inside = pc.and_(pc.greater_equal(years, 1), pc.less_equal(years, 9999))
+    return pc.if_else(inside, years, pa.scalar(None, years.type))
+
+
+def _no_less(years: pa.Array, least: int) -> pa.Array:
+    return pc.max_element_wise(years, pa.scalar(least, pa.int32()), skip_nulls=False)
+
+
+def _where(holds: np.ndarray[Any, Any], numbers: np.ndarray[Any, Any]) -> pa.Array:
+    return pa.array(numbers, pa.int32(), mask=~holds)

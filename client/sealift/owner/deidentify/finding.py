@@ -1,0 +1,150 @@
+"""What patterns and the model find in a text, without the words that are of no name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from sealift.owner.deidentify.clinical_words import (
+    ALSO_NAMES,
+    EPONYM_NOUNS,
+    STATE_CODES,
+    STATES,
+    is_medical,
+)
+from sealift.owner.deidentify.patterns import TERMINOLOGY, Pattern
+from sealift.owner.deidentify.spans import Span
+
+WORD = re.compile(r"[^\W\d_][\w\u0300-\u036f]*(?:['\u2019-][^\W\d_][\w\u0300-\u036f]*)*")
+
+_NAME_KINDS = ("PERSON", "LOCATION", "EMPLOYER")
+_GROUPS = ("x", "y", "z")
+# A score from which on the context is believed against the list of words that are no names:
+# for words that are also names, for short capitals ("LI, Wei"), and for places.
+_BELIEVED = 0.85
+_SURE = 0.9
+_BELIEVED_PLACE = 0.65
+# Patterns below this have no context, and leave codes of terminologies alone.
+_CATCH_ALL = 0.3
+_CODES = frozenset(STATE_CODES.split("|"))
+_NEXT_WORD = re.compile(r"(?:['\u2019]s?)?[ -]([a-z]+)")
+# What stands after a drug, and before one.
+_DOSE = re.compile(
+    r"\s{1,2}(?:\d[\d.,/-]{0,8}\s?(?:mg|mcg|g|units?|ml|mL|mEq|IU|tabs?|%|puffs?|drops)\b"
+    r"|(?:was|is|were)\s(?:held|stopped|started|resumed|continued|increased|decreased|given)\b)"
+)
+_PRESCRIBING = re.compile(
+    r"(?i)\b(?:takes?|took|taking|meds?:?|medications?:?|allergies:|allergic\sto|prescribed|given"
+    r"|recommended|continued?s?|hold|held|stopped|started(?:\son)?|tapered|titrated?)\s$"
+)
+_EDGES = " \t\r\n\u00a0.,;:()[]|-\u2013\u2014&/'\u2019\""
+
+
+def find_patterns(text: str, patterns: Iterable[Pattern]) -> Iterator[Span]:
+    """What some patterns find in a text."""
+    for pattern in patterns:
+        named = [name for name in _GROUPS if name in pattern.regex.groupindex]
+        for match in pattern.regex.finditer(text):
+            for start, end in [match.span(name) for name in named] or [match.span()]:
+                if start < end:
+                    yield from _of_pattern(text, start, end, pattern)
+
+
+def _of_pattern(text: str, start: int, end: int, pattern: Pattern) -> Iterator[Span]:
+    kind, score = pattern.kind, pattern.score
+    if kind in _NAME_KINDS:
+        for first, last in _names(text, start, end, kind, score):
+            yield Span(first, last, kind, score, pattern.spreads)
+    elif score > _CATCH_ALL or not TERMINOLOGY.search(text, max(0, start - 30), start):
+        yield Span(start, end, kind, score, pattern.spreads)
+
+
+def find_names(text: str, start: int, end: int, kind: str, score: float) -> Iterator[Span]:
+    """What of a model's finding can be a name: without medical words, diseases and states."""
+    for first, last in _names(text, start, end, kind, score):
+        found = text[first:last]
+        capital = any(word[0][0].isupper() for word in WORD.finditer(found))
+        short = len(found) < 3 or (found.isupper() and len(found) < 5)
+        digits = any(character.isdigit() for character in found)
+        if not capital or short or digits or names_disease(text, last):
+            continue
+        if not _DOSE.match(text, last) and not _PRESCRIBING.search(text, max(0, first - 20), first):
+            yield Span(first, last, kind, score, spreads=kind == "PERSON")
+
+
+def names_disease(text: str, end: int) -> bool:
+    """Whether the word after a name makes it that of a disease, a test or a device."""
+    following = _NEXT_WORD.match(text, end)
+    return following is not None and following[1] in EPONYM_NOUNS
+
+
+def possessive(found: str) -> int:
+    """How many characters of a word are its possessive ending."""
+    return 2 if found.endswith(("'s", "\u2019s")) else 0
+
+
+def _names(text: str, start: int, end: int, kind: str, score: float) -> Iterator[tuple[int, int]]:
+    """The runs of words between those that are of no name."""
+    if kind != "PERSON":
+        if text[start].isdigit():
+            yield start, end
+        else:
+            yield from _place(text, start, end, score)
+        return
+    run: list[re.Match[str]] = []
+    for word in WORD.finditer(text, start, end):
+        if _is_of_no_name(text, word, score):
+            yield from _person(run, score)
+            run = []
+        else:
+            run.append(word)
+    yield from _person(run, score)
+
+
+def _is_of_no_name(text: str, word: re.Match[str], score: float) -> bool:
+    found = word[0]
+    if len(found) == 1:
+        return found.islower()
+    if score < _SURE and found.isupper() and len(found) < 5:
+        return True
+    if names_disease(text, word.end()):
+        return True
+    if found.lower() in ALSO_NAMES:
+        return False
+    return is_medical(found, by_ending=score < _BELIEVED)
+
+
+def _person(run: list[re.Match[str]], score: float) -> Iterator[tuple[int, int]]:
+    """A run of words as a name, if it has more than initials and words of the language."""
+    words = [word[0] for word in run if len(word[0]) > 1]
+    believed = score >= _BELIEVED or any(not is_medical(word) for word in words)
+    if words and believed:
+        yield run[0].start(), run[-1].end() - possessive(run[-1][0])
+
+
+def _place(text: str, start: int, end: int, score: float) -> Iterator[tuple[int, int]]:
+    """A place is made of ordinary words ("Lakeside Medical Center"), but not only of them."""
+    while end > start and text[end - 1] in _EDGES:
+        end -= 1
+    end -= possessive(text[start:end])
+    last = text.rfind(" ", start, end)
+    if last > start and text[last + 1 : end] in _CODES:
+        end = last
+    if score < _BELIEVED_PLACE:
+        start, end = _without_ordinary_ends(text, start, end)
+    found = text[start:end]
+    words = [word[0] for word in WORD.finditer(found)]
+    surname = score >= _BELIEVED and any(word.lower() in ALSO_NAMES for word in words)
+    ordinary = not surname and all(is_medical(word) or word in _CODES for word in words)
+    if words and not ordinary and found.lower() not in STATES:
+        yield start, end
+
+
+def _without_ordinary_ends(text: str, start: int, end: int) -> tuple[int, int]:
+    """A model's place without "Daughter" before it."""
+    words = [
+        word
+        for word in WORD.finditer(text, start, end)
+        if word[0].lower() in ALSO_NAMES or not is_medical(word[0])
+    ]
+    return (words[0].start(), words[-1].end()) if words else (start, start)

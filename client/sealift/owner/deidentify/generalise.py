@@ -1,0 +1,113 @@
+"""Values made coarser: ages and numbers into bands, ZIP codes to three digits, fewer decimals.
+
+Source: docs/spec/policy.md, "generalise"; 45 CFR 164.514(b)(2)(i) for ages and ZIP codes.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, localcontext
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sealift.owner.deidentify.low_population_zips import LOW_POPULATION_ZIPS
+from sealift.owner.deidentify.texts import is_text, texts_of
+
+OLDEST = 90
+"""Ages from here on are one band."""
+
+_LOW_POPULATION = pa.array(LOW_POPULATION_ZIPS)
+# Beyond this a band's number is not exact in a double.
+_MOST_BANDS = 2.0**53
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Whether values of a type are numbers."""
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    )
+
+
+def age_bands(values: pa.Array, *, width: int) -> pa.Array:
+    """Ages in years as "40-44", as "40" if the width is 1, and as "90+"; null where there is none.
+
+    Args:
+        values: numbers, or texts of numbers.
+        width: years of a band; the last one below 90 may have fewer.
+    """
+    ages, missing = _as_doubles(values)
+    missing |= ~(ages >= 0)
+    labels = []
+    for age in range(OLDEST):
+        low = age - age % width
+        high = min(low + width, OLDEST) - 1
+        labels.append(f"{low}-{high}" if high > low else str(low))
+    places = np.where(missing, 0, ages).clip(0, OLDEST).astype(np.int32)
+    return pa.array([*labels, f"{OLDEST}+"]).take(pa.array(places, mask=missing))
+
+
+def zip3(values: pa.Array) -> pa.Array:
+    """The first three digits of U.S. ZIP codes, 000 for thinly populated ones; null for others.
+
+    Args:
+        values: texts ("12345", "12345-6789", "123456789"), or whole numbers, which have lost zeros
+            in front.
+    """
+    texts = texts_of(values).cast(pa.string())
+    if not is_text(values.type):
+        # 501 is 00501; seven to nine digits are ZIP+4.
+        width = pc.if_else(pc.less_equal(pc.utf8_length(texts), 5), 5, 9)
+        zeros = pc.max_element_wise(pc.subtract(width, pc.utf8_length(texts)), 0, skip_nulls=False)
+        texts = pc.binary_join_element_wise(pc.binary_repeat("0", zeros), texts, "")
+    texts = pc.utf8_trim_whitespace(texts)
+    fits = pc.match_substring_regex(texts, "^[0-9]{5}(-?[0-9]{4})?$")
+    areas = pc.if_else(fits, pc.utf8_slice_codeunits(texts, 0, 3), pa.scalar(None, pa.string()))
+    return pc.if_else(pc.is_in(areas, value_set=_LOW_POPULATION), "000", areas)
+
+
+def bands(values: pa.Array, *, width: float) -> pa.Array:
+    """Numbers as "[60,70)": at least 60 and below 70; null where there is none."""
+    if pa.types.is_integer(values.type) and float(width).is_integer():
+        # Not through doubles, which hold whole numbers to 2**53 only.
+        missing = np.asarray(values.is_null())
+        whole = values.fill_null(0).to_numpy()
+        wide = whole if whole.dtype == np.uint64 else whole.astype(np.int64)
+        numbers = wide // wide.dtype.type(int(width))
+    else:
+        doubles, missing = _as_doubles(values)
+        with np.errstate(over="ignore"):
+            places = np.floor(doubles / width)
+        missing |= ~(np.abs(places) <= _MOST_BANDS)
+        numbers = np.where(missing, 0, places).astype(np.int64)
+    found, indices = np.unique(numbers, return_inverse=True)
+    with localcontext(prec=60):
+        step = Decimal(repr(width))
+        labels = [f"[{_plain(n * step)},{_plain((n + 1) * step)})" for n in map(int, found)]
+    return pa.array(labels, pa.string()).take(pa.array(indices.reshape(-1), mask=missing))
+
+
+def round_to(values: pa.Array, *, digits: int) -> pa.Array:
+    """Numbers rounded to some decimals, half to even, of the same type."""
+    if pa.types.is_integer(values.type):
+        return values
+    if pa.types.is_float16(values.type):
+        # Arrow does not round them.
+        return round_to(values.cast(pa.float32()), digits=digits).cast(pa.float16())
+    return pc.round(values, ndigits=digits, round_mode="half_to_even")
+
+
+def _as_doubles(values: pa.Array) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Numbers, and where there are none (null, NaN, infinity, texts of something else)."""
+    if is_text(values.type):
+        texts = pc.utf8_trim_whitespace(texts_of(values))
+        fits = pc.match_substring_regex(texts, r"^[0-9]{1,15}(\.[0-9]{1,15})?$")
+        values = pc.if_else(fits, texts, pa.scalar(None, texts.type))
+    doubles = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return doubles, ~np.isfinite(doubles)
+
+
+def _plain(number: Decimal) -> str:
+    text = format(number.normalize(), "f")
+    return "0" if text == "-0" else text

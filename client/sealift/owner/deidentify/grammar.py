@@ -1,0 +1,118 @@
+"""What a policy may say of a column: each action with its settings, their types and limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+SettingValue = str | int | float | list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting of an action.
+
+    Attributes:
+        what: the values that are allowed, for people.
+        allowed: whether a value of the TOML file is one.
+        default: where it is not given; None if it has to be.
+    """
+
+    what: str
+    allowed: Callable[[object], bool]
+    default: SettingValue | None = None
+
+
+def _whole(least: int, most: int, default: int | None = None) -> Setting:
+    return Setting(
+        f"a whole number from {least} to {most}",
+        # A bool is an int in Python, and not in TOML.
+        lambda value: (
+            isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+        ),
+        default,
+    )
+
+
+def _positive() -> Setting:
+    return Setting(
+        "a number above 0 and at most 1e15",
+        # False for NaN and infinity, and for a bool.
+        lambda value: (
+            not isinstance(value, bool) and isinstance(value, (int, float)) and 0 < value <= 1e15
+        ),
+    )
+
+
+def _one_of(*choices: str, default: str | None = None) -> Setting:
+    named = " or ".join(f'"{choice}"' for choice in choices)
+    return Setting(named, lambda value: isinstance(value, str) and value in choices, default)
+
+
+def _text(most: int, default: str | None = None) -> Setting:
+    return Setting(
+        f"a text of at most {most} characters",
+        lambda value: isinstance(value, str) and len(value) <= most,
+        default,
+    )
+
+
+_ENDS = {"keep_first": _whole(0, 1000, 0), "keep_last": _whole(0, 1000, 0)}
+_DOMAIN = _text(200, "")
+_NAME = Setting("the name of a column", lambda value: isinstance(value, str) and bool(value))
+_ONE_CHARACTER = Setting(
+    "one character", lambda value: isinstance(value, str) and len(value) == 1, "*"
+)
+_NAMES = Setting(
+    "a list of names in quotes",
+    lambda value: (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(item, str) and item for item in value)
+    ),
+    # An empty list stands for all that the scrubber knows.
+    [],
+)
+
+GENERALISATIONS: dict[str, Mapping[str, Setting]] = {
+    "age-band": {"width": _whole(1, 90, 5)},
+    "zip3": {},
+    "year": {"oldest": _whole(0, 150, 0)},
+    "month": {},
+    "band": {"width": _positive()},
+    "decimals": {"digits": _whole(0, 15)},
+}
+"""What the action "generalise" can turn values into, with the settings of each."""
+
+ACTIONS: dict[str, Mapping[str, Setting]] = {
+    "drop": {},
+    "keep": {},
+    "mask": {**_ENDS, "with": _ONE_CHARACTER},
+    "hash": {"domain": _DOMAIN},
+    "tokenise": {
+        "alphabet": _one_of("digits", "letters", "alphanumeric", default="digits"),
+        **_ENDS,
+        "domain": _DOMAIN,
+    },
+    "generalise": {"to": _one_of(*GENERALISATIONS)},
+    "shift": {"by": _NAME, "days": _whole(1, 36_500, 365)},
+    "noise": {
+        "scale": _positive(),
+        "distribution": _one_of("laplace", "gaussian", default="laplace"),
+    },
+    "scrub": {"entities": _NAMES},
+}
+"""Every action with its settings; those of "generalise" depend on `to`."""
+
+
+def settings_of(action: str, to: object) -> Mapping[str, Setting]:
+    """The settings that an action takes; `to` is the value of that setting, if it is given."""
+    settings = ACTIONS[action]
+    if action == "generalise" and isinstance(to, str):
+        return {**settings, **GENERALISATIONS.get(to, {})}
+    return settings
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words for a hint."""
+    return ", ".join(words) or "none"

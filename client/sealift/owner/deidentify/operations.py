@@ -1,0 +1,111 @@
+"""A rule's action on a type of column: what it makes of the type, and of the values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from sealift.owner.deidentify import dates, generalise
+from sealift.owner.deidentify.masking import mask
+from sealift.owner.deidentify.noise import Noise
+from sealift.owner.deidentify.policy import Rule
+from sealift.owner.deidentify.pseudonyms import Pseudonyms
+from sealift.owner.deidentify.scrubbers import Scrubbers
+from sealift.owner.deidentify.shift import Shift
+from sealift.owner.deidentify.texts import has_text, is_text, text_kind
+from sealift.owner.deidentify.tokens import Tokeniser
+from sealift.secret import Secret
+
+Change = Callable[[pa.Array, Any], pa.Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What is done to a column's values.
+
+    Attributes:
+        kind: type of the result.
+        change: takes the values, neither nested nor in a dictionary, and for "shift" as many
+            values of the column in `by`; returns as many of the new type.
+    """
+
+    kind: pa.DataType
+    change: Change
+
+
+def operation_for(
+    rule: Rule, kind: pa.DataType, *, secret: Secret, scrubbers: Scrubbers, this_year: int
+) -> Operation | None:
+    """What a rule does to values of a type, or None if its action cannot be done to them.
+
+    Args:
+        rule: with any action but drop and keep.
+        kind: of the values; neither nested nor a dictionary's.
+        secret: the owner's, 32 bytes.
+        scrubbers: of free text.
+        this_year: for the setting `oldest`.
+
+    Raises:
+        InvalidArgument: what the action needs is not installed.
+    """
+    if pa.types.is_null(kind):
+        return Operation(pa.string(), lambda values, _: values.cast(pa.string()))
+    settings: Any = rule.settings
+    match rule.action:
+        case "mask" if has_text(kind):
+            return _alone(
+                text_kind(kind),
+                lambda values: mask(
+                    values,
+                    keep_first=settings["keep_first"],
+                    keep_last=settings["keep_last"],
+                    character=settings["with"],
+                ),
+            )
+        case "hash" if has_text(kind):
+            return _alone(pa.string(), Pseudonyms(secret, settings["domain"]).apply)
+        case "tokenise" if has_text(kind):
+            return _alone(text_kind(kind), Tokeniser(secret, **settings).apply)
+        case "generalise":
+            return _generalisation(settings, kind, this_year)
+        case "shift" if dates.is_date(kind):
+            result = text_kind(kind) if is_text(kind) else kind
+            return Operation(result, Shift(secret, days=settings["days"]).apply)
+        case "noise" if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+            return _alone(kind, Noise(**settings).apply)
+        case "scrub" if is_text(kind):
+            return _alone(text_kind(kind), scrubbers.scrubber(settings["entities"]))
+        case _:
+            return None
+
+
+def _alone(kind: pa.DataType, change: Callable[[pa.Array], pa.Array]) -> Operation:
+    """An operation that looks at its own column only."""
+    return Operation(kind, lambda values, _: change(values))
+
+
+def _generalisation(settings: Any, kind: pa.DataType, this_year: int) -> Operation | None:
+    number = generalise.is_number(kind)
+    match settings["to"]:
+        case "age-band" if number or is_text(kind):
+            width = settings["width"]
+            return _alone(pa.string(), lambda values: generalise.age_bands(values, width=width))
+        case "zip3" if number or is_text(kind):
+            return _alone(pa.string(), generalise.zip3)
+        case "year" if dates.is_date(kind):
+            oldest = settings["oldest"]
+            at_least = this_year - oldest if oldest else None
+            return _alone(pa.int32(), lambda values: dates.years_of(values, at_least=at_least))
+        case "month" if dates.is_date(kind):
+            return _alone(pa.string(), dates.months_of)
+        case "band" if number:
+            width = settings["width"]
+            return _alone(pa.string(), lambda values: generalise.bands(values, width=width))
+        case "decimals" if number:
+            digits = settings["digits"]
+            return _alone(kind, lambda values: generalise.round_to(values, digits=digits))
+        case _:
+            return None

@@ -1,0 +1,14 @@
+"""What identifies a person in free text, as patterns: data, a file a kind."""
+
+from __future__ import annotations
+
+from sealift.owner.deidentify.patterns.codes import CODES, TERMINOLOGY
+from sealift.owner.deidentify.patterns.contacts import CONTACTS
+from sealift.owner.deidentify.patterns.dates import DATES
+from sealift.owner.deidentify.patterns.names import NAMES
+from sealift.owner.deidentify.patterns.pattern import Pattern
+from sealift.owner.deidentify.patterns.places import PLACES
+
+PATTERNS: tuple[Pattern, ...] = (*NAMES, *PLACES, *DATES, *CONTACTS, *CODES)
+
+__all__ = ["PATTERNS", "TERMINOLOGY", "Pattern"]

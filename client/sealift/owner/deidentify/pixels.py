@@ -1,0 +1,226 @@
+"""Text that is burned into images: found by what the header says, by reading, and by its shape.
+
+Source: DICOM PS3.3 C.7.6.1 (Burned In Annotation), C.8.6 (Secondary Capture); PS3.15 E.3.1 (Clean
+Pixel Data Option). No way finds all: docs/policies/dicom-basic.md has what was measured.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sealift.owner.deidentify import ocr
+from sealift.owner.deidentify.textlines import count_lines
+
+PIXELS, SHAPE, TYPE = "pixels", "pixel_shape", "pixel_type"
+"""Columns of the DICOM source: bytes in C order, little-endian; their shape; NumPy's type name."""
+
+_FRAMES = 8
+_KINDS = "biuf"
+_THREADS = min(4, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True, slots=True)
+class BurnedIn:
+    """What was found in an image.
+
+    Attributes:
+        suspected: whether text may be burned in.
+        boxes: words or pieces of lines that were found; 0 if the header alone says it.
+        how: "header", "ocr", "edges", or "unreadable" for an image that nothing could look at;
+            empty if nothing was found.
+    """
+
+    suspected: bool
+    boxes: int = 0
+    how: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderRule:
+    """Images whose header fits are suspected without a look at them.
+
+    Attributes:
+        keyword: of the element.
+        pattern: regular expression of a value, in any case.
+        why: for people.
+    """
+
+    keyword: str
+    pattern: str
+    why: str
+
+
+HEADER_RULES = (
+    HeaderRule("BurnedInAnnotation", r"^\s*YES", "the header says so"),
+    HeaderRule(
+        "SOPClassUID",
+        r"^1\.2\.840\.10008\.5\.1\.4\.1\.1\.(7|7\.[1-4]|104\.[0-9]+)\s*$",
+        "secondary captures and encapsulated documents are made of screens and paper",
+    ),
+    HeaderRule("ConversionType", r"\S", "the image was converted from a screen, film or paper"),
+    HeaderRule(
+        "Modality",
+        r"^\s*(US|IVUS|ES|XC|GM|OT|SC|DOC|ECG|HD|EPS)\s*$",
+        "such devices write the patient's name into the picture",
+    ),
+    HeaderRule(
+        "ImageType",
+        r"SCREEN|SAVE|CAPTURE|REPORT|DOSE_?INFO|PROTOCOL|POSDISP|VOLREN",
+        "screen saves, reports and dose sheets",
+    ),
+    HeaderRule(
+        "SeriesDescription",
+        r"dose (report|info|record)|patient protocol|screen ?(save|shot|capture)|worksheet",
+        "screen saves, reports and dose sheets",
+    ),
+    HeaderRule(
+        "Manufacturer",
+        r"VIDAR|HOWTEK|LUMISYS|PACSGEAR|VITAL IMAGES|VITREA|TERARECON|DIGISONICS",
+        "film digitisers and workstations",
+    ),
+)
+
+
+def detect_text(pixels: np.ndarray[Any, Any], *, with_ocr: bool | None = None) -> BurnedIn:
+    """Looks for text in an image.
+
+    Of several frames at most eight are looked at, evenly spread, the first and last among them.
+
+    Args:
+        pixels: rows x columns, with frames before and samples (3 or 4) behind.
+        with_ocr: whether Tesseract reads what has no lines by its shape; None for if installed.
+    """
+    reads = ocr.is_installed() if with_ocr is None else with_ocr
+    planes = list(_planes(pixels))
+    for plane in planes:
+        lines = count_lines(plane)
+        if lines:
+            return BurnedIn(suspected=True, boxes=lines, how="edges")
+    for plane in planes if reads else ():
+        words = ocr.count_words(plane)
+        if words is None:
+            return BurnedIn(suspected=True, how="unreadable")
+        if words:
+            return BurnedIn(suspected=True, boxes=words, how="ocr")
+    return BurnedIn(suspected=False)
+
+
+def suspects_by_header(batch: pa.RecordBatch) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which rows have a header that a rule of `HEADER_RULES` fits."""
+    suspected = np.zeros(batch.num_rows, np.bool_)
+    for rule in HEADER_RULES:
+        place = batch.schema.get_field_index(rule.keyword)
+        if place >= 0:
+            suspected[_rows_that_fit(batch.column(place), rule.pattern)] = True
+    return suspected
+
+
+class PixelInspector:
+    """Looks at the images of batches as the DICOM source has them, and counts.
+
+    Attributes:
+        applies: whether the batches have images that it can look at.
+    """
+
+    def __init__(self, schema: pa.Schema, *, with_ocr: bool | None = None) -> None:
+        """Finds the columns.
+
+        Args:
+            schema: of the batches, before de-identification.
+            with_ocr: whether Tesseract is asked; None for if it is installed.
+        """
+        self.applies = all(schema.get_field_index(name) >= 0 for name in (PIXELS, SHAPE, TYPE))
+        self._with_ocr = ocr.is_installed() if with_ocr is None else with_ocr
+        self._images = 0
+        self._found: Counter[str] = Counter()
+
+    def inspect(self, batch: pa.RecordBatch) -> list[BurnedIn]:
+        """What each row's image shows; rows without an image show nothing."""
+        if not self.applies:
+            return [BurnedIn(suspected=False)] * batch.num_rows
+        by_header = suspects_by_header(batch)
+        there = batch.column(PIXELS).is_valid().to_numpy(zero_copy_only=False)
+
+        def look(row: int) -> BurnedIn:
+            if not there[row]:
+                return BurnedIn(suspected=False)
+            if by_header[row]:
+                return BurnedIn(suspected=True, how="header")
+            image = image_of(batch, row)
+            if image is None:
+                return BurnedIn(suspected=True, how="unreadable")
+            return detect_text(image, with_ocr=self._with_ocr)
+
+        with ThreadPoolExecutor(_THREADS) as threads:
+            found = list(threads.map(look, range(batch.num_rows)))
+        self._images += int(np.count_nonzero(there))
+        self._found.update(one.how for one in found if one.suspected)
+        return found
+
+    def take_notices(self) -> tuple[str, ...]:
+        """Sentences about all images since the last call; none if there were none."""
+        images, found = self._images, self._found
+        self._images, self._found = 0, Counter()
+        if not images:
+            return ()
+        if not found:
+            how = "reading and by shape" if self._with_ocr else "shape; Tesseract is not installed"
+            return (f"no text was found in {images} images (by header, {how})",)
+        ways = ", ".join(f"{count} by {how}" for how, count in sorted(found.items()))
+        return (f"{found.total()} of {images} images are suspected of burned-in text ({ways})",)
+
+
+def image_of(batch: pa.RecordBatch, row: int) -> np.ndarray[Any, Any] | None:
+    """A row's image without a copy; None if its shape or type does not fit its bytes."""
+    name, shape = batch.column(TYPE)[row].as_py(), batch.column(SHAPE)[row].as_py()
+    return as_image(batch.column(PIXELS)[row].as_buffer(), shape, name)
+
+
+def as_image(content: pa.Buffer, shape: object, name: object) -> np.ndarray[Any, Any] | None:
+    """Bytes as an image, or None if they are not of that shape and type."""
+    try:
+        kind = np.dtype(name).newbyteorder("<")  # type: ignore[call-overload]
+        image: np.ndarray[Any, Any] = np.frombuffer(content, kind).reshape(shape)
+    except (TypeError, ValueError):
+        return None
+    return image if kind.kind in _KINDS and image.ndim >= 2 and image.size else None
+
+
+def _rows_that_fit(column: pa.Array, pattern: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+    texts, rows = column, np.arange(len(column))
+    if pa.types.is_list(column.type):
+        texts, rows = column.flatten(), pc.list_parent_indices(column).to_numpy()
+    if not pa.types.is_string(texts.type):
+        return np.zeros(0, np.int64)
+    fits = pc.fill_null(pc.match_substring_regex(texts, pattern, ignore_case=True), False)
+    return np.asarray(rows[fits.to_numpy(zero_copy_only=False)], np.int64)
+
+
+def _planes(pixels: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
+    """Images of one number a pixel: of coloured ones brightness and colourfulness."""
+    coloured = pixels.ndim >= 3 and pixels.shape[-1] in (3, 4)
+    frames = pixels.reshape(-1, *pixels.shape[-3 if coloured else -2 :])
+    count = len(frames)
+    for place in np.unique(np.linspace(0, count - 1, min(count, _FRAMES)).astype(int)):
+        frame = frames[place]
+        if coloured:
+            red, green, blue = (frame[..., i].astype(np.float32) for i in range(3))
+            # ITU-R BT.601.
+            yield 0.299 * red + 0.587 * green + 0.114 * blue
+            colourful = np.maximum(np.maximum(red, green), blue)
+            colourful -= np.minimum(np.minimum(red, green), blue)
+            if colourful.any():
+                yield colourful
+        elif frame.dtype.kind == "f":
+            yield np.nan_to_num(frame, posinf=0, neginf=0)
+        else:
+            yield frame.astype(np.uint8) if frame.dtype.kind == "b" else frame

@@ -1,0 +1,1 @@
+"""Ready policies; `load_policy` reads them by name."""

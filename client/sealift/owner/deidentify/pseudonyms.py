@@ -1,0 +1,74 @@
+"""Pseudonyms: HMAC-SHA256 of a value's text under a key that only the owner has.
+
+Sources: HMAC, RFC 2104; HKDF, RFC 5869; the encodings, docs/spec/policy.md.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from sealift.owner.deidentify.memo import Memo
+from sealift.owner.deidentify.texts import as_bytes, texts_of
+from sealift.secret import Secret
+from sealift_protocol.errors import InvalidArgument
+
+KEY_SIZE = 32
+PSEUDONYM_SIZE = 16
+"""Bytes of the HMAC that a pseudonym shows, as twice as many hexadecimal characters."""
+
+
+def derive_key(secret: Secret, purpose: bytes, domain: str = "") -> Secret:
+    """A key (32 bytes) from the owner's secret.
+
+    Args:
+        secret: 32 bytes that outlive the owner's identities.
+        purpose: such as b"sealift/1 pseudonym".
+        domain: values of different domains are not to be linked.
+
+    Raises:
+        InvalidArgument: the secret has another size.
+    """
+    if len(secret) != KEY_SIZE:
+        raise InvalidArgument(f"the secret of de-identification has {KEY_SIZE} bytes")
+    kdf = HKDF(SHA256(), KEY_SIZE, salt=None, info=purpose + domain.encode())
+    return Secret(kdf.derive(secret.reveal()))
+
+
+def digests_of(key: Secret, texts: list[bytes]) -> list[bytes]:
+    """HMAC-SHA256 of each text, 32 bytes."""
+    # Copies of one prepared state save the two blocks that hold the key.
+    prepared = HMAC(key.reveal(), SHA256())
+    digests = []
+    for text in texts:
+        state = prepared.copy()
+        state.update(text)
+        digests.append(state.finalize())
+    return digests
+
+
+class Pseudonyms:
+    """The pseudonyms of one owner and domain: 32 hexadecimal characters for every value."""
+
+    def __init__(self, secret: Secret, domain: str = "") -> None:
+        """Derives the key.
+
+        Raises:
+            InvalidArgument: the secret does not have 32 bytes.
+        """
+        self._key = derive_key(secret, b"sealift/1 pseudonym", domain)
+        self._memo = Memo()
+
+    def apply(self, values: pa.Array) -> pa.Array:
+        """The pseudonym of each value, as text; nulls stay."""
+        return self._memo.apply(texts_of(values), self._hash)
+
+    def _hash(self, texts: pa.Array) -> pa.Array:
+        digests = digests_of(self._key, as_bytes(texts))
+        shown = b"".join([digest[:PSEUDONYM_SIZE] for digest in digests]).hex().encode()
+        offsets = np.arange(len(digests) + 1, dtype=np.int32) * (2 * PSEUDONYM_SIZE)
+        buffers = (pa.py_buffer(offsets), pa.py_buffer(shown))
+        return pa.StringArray.from_buffers(len(digests), *buffers)

@@ -1,0 +1,83 @@
+"""Dates moved by a secret number of days, the same for all of one person's.
+
+Source: docs/spec/policy.md, "shift".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sealift.owner.deidentify.dates import FIRST_DAY, LAST_DAY, put_together, take_apart
+from sealift.owner.deidentify.memo import Memo
+from sealift.owner.deidentify.pseudonyms import derive_key, digests_of
+from sealift.owner.deidentify.texts import as_bytes, is_text, texts_of
+from sealift.secret import Secret
+
+_PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+
+
+class Shift:
+    """Moves dates by an offset in [-days, days] without 0 that follows from whom they are about."""
+
+    def __init__(self, secret: Secret, *, days: int) -> None:
+        """Derives the key.
+
+        Args:
+            secret: the owner's, 32 bytes.
+            days: the largest offset.
+
+        Raises:
+            InvalidArgument: the secret does not have 32 bytes.
+        """
+        self._key = derive_key(secret, b"sealift/1 shift")
+        self._days = days
+        self._memo = Memo()
+
+    def offsets(self, by: pa.Array) -> pa.Array:
+        """Days (int32) for each value of `by`; null for null."""
+        return self._memo.apply(texts_of(by), self._offsets)
+
+    def apply(self, values: pa.Array, by: pa.Array) -> pa.Array:
+        """Each date moved; null where it is no date, leaves the years 1 to 9999, or `by` is null.
+
+        Args:
+            values: of a type for which `is_date` holds.
+            by: as many, of a type that has a text.
+        """
+        offsets = self.offsets(by)
+        kind = values.type
+        if is_text(kind):
+            parts = take_apart(texts_of(values))
+            return put_together(parts, _move(parts.day, offsets, 1))
+        if pa.types.is_date32(kind):
+            return _move(values, offsets, 1)
+        return _move(values, offsets, _PER_DAY["ms" if pa.types.is_date64(kind) else kind.unit])
+
+    def _offsets(self, texts: pa.Array) -> pa.Array:
+        days = self._days
+        digests = b"".join(digests_of(self._key, as_bytes(texts)))
+        words = np.frombuffer(digests, ">u4").reshape(-1, 8).astype(np.int64)
+        # 256 bits, big-endian, modulo at most 73,000: the bias is below 2**-239.
+        places = np.zeros(len(words), np.int64)
+        for column in range(8):
+            places = ((places << 32) + words[:, column]) % (2 * days)
+        return pa.array(places - days + (places >= days), pa.int32())
+
+
+def _move(values: pa.Array, offsets: pa.Array, per_day: int) -> pa.Array:
+    """Moves dates of `per_day` units a day by days."""
+    missing = np.asarray(pc.or_(values.is_null(), offsets.is_null()))
+    width = pa.int32() if pa.types.is_date32(values.type) else pa.int64()
+    numbers = values.view(width).fill_null(0).to_numpy().astype(np.int64)
+    days = offsets.fill_null(0).to_numpy().astype(np.int64)
+    # Whole days first: the sum in units may not fit into 64 bits.
+    moved = numbers // per_day + days
+    least, most = FIRST_DAY, LAST_DAY
+    if per_day > 1:
+        least = max(least, -(2**63) // per_day + 1)
+        most = min(most, 2**63 // per_day - 1)
+    missing |= (moved < least) | (moved > most)
+    result = np.where(missing, 0, moved) * per_day + numbers % per_day
+    return pa.array(result, pa.int64(), mask=missing).cast(width).view(values.type)

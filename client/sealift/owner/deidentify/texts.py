@@ -1,0 +1,118 @@
+"""Values as text: the form in which they are hashed, tokenised and masked.
+
+Source: docs/spec/policy.md, "Text of a value". The number 17, the text "17" and 17.0 have the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+# Whole numbers up to here are exact in a double.
+_EXACT = 2.0**53
+
+
+def has_text(kind: pa.DataType) -> bool:
+    """Whether values of that type have a text."""
+    return bool(
+        is_text(kind)
+        or is_bytes(kind)
+        or pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_date(kind)
+        or pa.types.is_time(kind)
+        or pa.types.is_timestamp(kind)
+    )
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a type is one of Arrow's types of text."""
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+def is_bytes(kind: pa.DataType) -> bool:
+    """Whether a type is one of Arrow's types of bytes."""
+    return bool(
+        pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_binary_view(kind)
+        or pa.types.is_fixed_size_binary(kind)
+    )
+
+
+def text_kind(kind: pa.DataType) -> pa.DataType:
+    """The type of the texts of values of that type."""
+    return pa.large_string() if pa.types.is_large_string(kind) else pa.string()
+
+
+def texts_of(values: pa.Array) -> pa.Array:
+    """The text of each value; nulls stay.
+
+    Args:
+        values: of a type for which `has_text` holds.
+    """
+    kind = values.type
+    if is_text(kind):
+        return values.cast(text_kind(kind))
+    if pa.types.is_floating(kind):
+        return by_distinct(values, lambda found: _each(found, _text_of_float))
+    if pa.types.is_decimal(kind):
+        return by_distinct(values, lambda found: _each(found, _text_of_decimal))
+    if is_bytes(kind):
+        return by_distinct(values, lambda found: _each(found, bytes.hex))
+    if pa.types.is_timestamp(kind):
+        # Arrow's own format shows the time zone of the column, which the text must not depend on.
+        in_utc = values.cast(pa.timestamp(kind.unit))
+        texts = _without_zeros(pc.strftime(in_utc, format="%Y-%m-%dT%H:%M:%S"))
+        return pc.binary_join_element_wise(texts, "Z", "") if kind.tz else texts
+    if pa.types.is_date64(kind):
+        values = values.cast(pa.date32())
+    if pa.types.is_time(kind):
+        return _without_zeros(values.cast(pa.string()))
+    return values.cast(pa.string())
+
+
+def by_distinct(values: pa.Array, change: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """Changes each distinct value once.
+
+    Args:
+        values: nulls stay.
+        change: gets an array without nulls or duplicates; returns one of the same length.
+    """
+    encoded = values.dictionary_encode()
+    return change(encoded.dictionary).take(encoded.indices)
+
+
+def as_bytes(texts: pa.Array) -> list[bytes]:
+    """Texts without nulls in UTF-8."""
+    large = pa.types.is_large_string(texts.type)
+    found: list[bytes] = texts.view(pa.large_binary() if large else pa.binary()).to_pylist()
+    return found
+
+
+def _each(values: pa.Array, text: Callable[[Any], str]) -> pa.Array:
+    return pa.array([text(value) for value in values.to_pylist()], pa.string())
+
+
+def _text_of_float(value: float) -> str:
+    return str(int(value)) if value.is_integer() and abs(value) <= _EXACT else repr(value)
+
+
+def _text_of_decimal(value: Decimal) -> str:
+    text = format(value, "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
+
+
+def _without_zeros(texts: pa.Array) -> pa.Array:
+    """Without zeros at the end of fractions of a second."""
+    shorter = pc.replace_substring_regex(texts, r"(\.[0-9]*?)0+$", r"\1")
+    return pc.replace_substring_regex(shorter, r"\.$", "")

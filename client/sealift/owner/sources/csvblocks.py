@@ -1,0 +1,368 @@
+"""Blocks of CSV text into batches, with errors that name line and column and never a value."""
+
+from __future__ import annotations
+
+import csv as stdlib_csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as pc
+
+from sealift.owner.sources.bisection import bad_places, first_bad
+from sealift.owner.sources.interface import Rejects
+from sealift.owner.sources.lines import MAX_RECORD, Block, TextFormat, not_text
+from sealift_protocol.errors import EmptySource, InvalidArgument, SchemaMismatch, SourceError
+
+_BOM = b"\xef\xbb\xbf"
+# Hexadecimal numbers are numbers, and so are "nan" and "-Infinity".
+_NOT_IN_INTEGERS = re.compile(r"[^\s0-9a-fA-FxX+-]")
+_NOT_IN_FLOATS = re.compile(r"[^\s0-9a-fA-FxX+.\-iIntTyYN]")
+_NOT_IN_TIMES = re.compile(r"[^\s0-9TtZz:./+-]")
+_NULLS = frozenset(pc.ConvertOptions().null_values)
+_OTHER_COLUMNS = "files of one push have the same columns; push this one by itself"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The beginning of a CSV text.
+
+    Attributes:
+        names: of the columns; empty if the text is.
+        body: the first rows, or an empty block up to the text's end.
+    """
+
+    names: list[str] = field(repr=False)
+    body: Block
+
+    @property
+    def holds_rows(self) -> bool:
+        """Whether a row follows the header."""
+        return bool(self.body.data.strip(b"\r\n"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One row: the line on which it begins and the one on which it ends, its bytes, its fields."""
+
+    line: int
+    last: int
+    raw: bytes = field(repr=False)
+    fields: list[str] = field(repr=False)
+
+
+class CsvParser:
+    """CSV rows into batches (RFC 4180, with a header line).
+
+    Attributes:
+        form: how the text is cut.
+        schema: of the batches; what is not known yet is inferred.
+    """
+
+    def __init__(self, form: TextFormat, rejects: Rejects) -> None:
+        """Takes what is known before the first block.
+
+        Args:
+            form: how the text is cut.
+            rejects: takes rows that cannot be read.
+        """
+        self.form = form
+        self.schema: pa.Schema = pa.schema([])
+        self._rejects = rejects
+
+    def begin(self, blocks: Iterator[Block], path: Path | None) -> Head:
+        """Reads the header and goes on to the first block that holds rows.
+
+        Blank lines before the header are left out.
+
+        Args:
+            blocks: of the text, from its beginning.
+            path: the file, if it is one.
+
+        Raises:
+            SourceError: two columns have the same name.
+        """
+        head = Head([], Block(b"", 0, 0, 1))
+        for block in blocks:
+            head = Head(head.names, block) if head.names else self._head(block, path)
+            if head.holds_rows:
+                break
+        return head
+
+    def _head(self, block: Block, path: Path | None) -> Head:
+        text = block.data if block.offset else block.data.removeprefix(_BOM)
+        size, line = len(block.data) - len(text), block.line
+        names: list[str] = []
+        for row in self._rows(text, block.line):
+            size += len(row.raw)
+            line += row.raw.count(b"\n")
+            if row.fields:
+                names = row.fields
+                self._check_header(row, path)
+                break
+        return Head(names, replace(block, data=block.data[size:], line=line))
+
+    def _check_header(self, row: _Row, path: Path | None) -> None:
+        try:
+            row.raw.decode()
+        except UnicodeDecodeError:
+            raise not_text(self.form.encoding, path, row.line) from None
+        seen: dict[str, int] = {}
+        for column, name in enumerate(row.fields, start=1):
+            if name in seen:
+                raise SourceError(
+                    f"columns {seen[name]} and {column} have the same name",
+                    path=path,
+                    line=row.line,
+                    column=column,
+                )
+            seen[name] = column
+
+    def infer(
+        self,
+        head: Head,
+        types: Mapping[str, pa.DataType],
+        path: Path | None,
+        expected: pa.Schema | None = None,
+    ) -> pa.Schema:
+        """Learns columns and types from the first rows.
+
+        Args:
+            head: the header and the rows.
+            types: by column; they win over everything else.
+            path: the file, if it is one.
+            expected: what earlier records had: its types are kept, and its order.
+
+        Raises:
+            EmptySource: there is no row.
+            InvalidArgument: a type is given for a column that is not there.
+            SourceError: a row cannot be read, and that ends the push.
+        """
+        if not head.holds_rows:
+            raise EmptySource("the file holds no record", path=path)
+        if not types.keys() <= set(head.names):
+            raise InvalidArgument("a type is given for a column that the file does not have")
+        known = {**{field.name: field.type for field in expected or []}, **types}
+        try:
+            schema = self._convert(head.names, head.body, known).schema
+        except pa.ArrowException:
+            # A row that will be rejected must not decide about types.
+            guess = {name: known.get(name, pa.string()) for name in head.names}
+            good, rejected = self._sift(path, head.names, head.body, guess)
+            if self._rejects.stops:
+                raise rejected[0][0] from None
+            schema = self._convert(head.names, good, known).schema
+        # Nothing is known of a column that begins empty.
+        found = {f.name: pa.string() if pa.types.is_null(f.type) else f.type for f in schema}
+        self.schema = pa.schema(list({**known, **found}.items()))
+        return self.schema
+
+    def check_names(self, names: Sequence[str], path: Path | None) -> None:
+        """Refuses other columns than those of the schema; their order does not matter.
+
+        Raises:
+            SchemaMismatch: a column is missing, or one more.
+        """
+        expected = self.schema.names
+        for column, name in enumerate(names, start=1):
+            if name not in expected:
+                raise SchemaMismatch(
+                    f"line 1, column {column}: the records before have no column of that name",
+                    path=path,
+                    line=1,
+                    column=column,
+                    hint=_OTHER_COLUMNS,
+                )
+        for column, name in enumerate(expected, start=1):
+            if name not in names:
+                raise SchemaMismatch(
+                    f"line 1: column {column} of the records before is missing",
+                    path=path,
+                    line=1,
+                    column=column,
+                    hint=_OTHER_COLUMNS,
+                )
+
+    def parse(self, path: Path | None, names: Sequence[str], block: Block) -> pa.RecordBatch:
+        """A block's rows.
+
+        Args:
+            path: the file, if it is one.
+            names: of the text's columns, in its own order.
+            block: rows without the header.
+
+        Raises:
+            SourceError: a row is ragged, or a value is not of its column's type, and that ends
+                the push.
+        """
+        types = {field.name: field.type for field in self.schema}
+        try:
+            table = self._convert(names, block, types)
+        except pa.ArrowException:
+            good, rejected = self._sift(path, names, block, types)
+            for problem, content in rejected:
+                self._rejects.reject(problem, content)
+            table = self._convert(names, good, types)
+        return one_batch(table.select(self.schema.names), self.schema)
+
+    def _convert(
+        self, names: Sequence[str], block: Block, types: Mapping[str, pa.DataType]
+    ) -> pa.Table:
+        if not block.sound:
+            raise pa.ArrowInvalid("")
+        if not block.data.strip(b"\r\n"):
+            fields = [(name, types.get(name, pa.string())) for name in names]
+            return pa.schema(fields).empty_table()
+        return _read(block.data, names, types, self.form.delimiter)
+
+    # --- finding what is wrong -------------------------------------------------------------------
+
+    def _sift(
+        self,
+        path: Path | None,
+        names: Sequence[str],
+        block: Block,
+        types: Mapping[str, pa.DataType],
+    ) -> tuple[Block, list[tuple[SourceError, bytes]]]:
+        """Parts good rows from bad ones: Arrow's own text quotes the offending value.
+
+        If the first bad one ends the push, others are not looked for.
+        """
+        rows = [row for row in self._rows(block.data, block.line) if row.fields]
+        bad = {
+            place: problem
+            for place, row in enumerate(rows)
+            if (problem := self._problem(path, names, row)) is not None
+        }
+        whole = [place for place in range(len(rows)) if place not in bad]
+        for column, name in enumerate(names):
+            kind = types[name]
+            if pa.types.is_string(kind):
+                continue
+            values = [rows[place].fields[column] for place in whole]
+            for found in self._misfits(values, kind):
+                place = whole[found]
+                bad.setdefault(place, _bad_value(path, rows[place].line, column, kind))
+        if not bad:
+            raise SourceError("the CSV text cannot be read", path=path, line=block.line)
+        rejected = [(bad[place], rows[place].raw) for place in sorted(bad)]
+        good = b"".join(row.raw for place, row in enumerate(rows) if place not in bad)
+        return replace(block, data=good, sound=True), rejected
+
+    def _problem(self, path: Path | None, names: Sequence[str], row: _Row) -> SourceError | None:
+        try:
+            row.raw.decode()
+        except UnicodeDecodeError as error:
+            line = row.line + row.raw.count(b"\n", 0, error.start)
+            return not_text(self.form.encoding, path, line)
+        if len(row.fields) == len(names):
+            return None
+        return SourceError(
+            f"line {row.last} has {len(row.fields)} columns where the header has {len(names)}",
+            path=path,
+            line=row.last,
+            column=min(len(row.fields), len(names)) + 1,
+        )
+
+    def _misfits(self, values: Sequence[str], kind: pa.DataType) -> list[int]:
+        """Indices of values that Arrow's CSV reader does not take for ones of that type."""
+
+        def good(some: Sequence[str]) -> bool:
+            return _reads(some, kind)
+
+        if self._rejects.stops:
+            first = first_bad(values, good)
+            return [] if first is None else [first]
+        # The same wrong value often comes again, and many show what they are not at a glance.
+        distinct = dict.fromkeys(values)
+        wrong = {value for value in distinct if _is_surely_bad(value, kind)}
+        unsure = [value for value in distinct if value not in wrong]
+        wrong.update(unsure[place] for place in bad_places(unsure, good))
+        return [place for place, value in enumerate(values) if value in wrong]
+
+    def _rows(self, data: bytes, line: int) -> Iterator[_Row]:
+        """Rows as Python's own reader sees them, blank ones without fields."""
+        # A process may have lowered the limit, which is one for all readers.
+        if stdlib_csv.field_size_limit() < MAX_RECORD * 2:
+            stdlib_csv.field_size_limit(MAX_RECORD * 2)
+        starts = _line_starts(data)
+        text = io.StringIO(data.decode("utf-8", "surrogateescape"), newline="")
+        reader = stdlib_csv.reader(text, delimiter=self.form.delimiter)
+        before = 0
+        for fields in reader:
+            raw = data[starts[before] : starts[reader.line_num]]
+            last = line + raw.count(b"\n", 0, len(raw) - 1)
+            yield _Row(line, last, raw, fields)
+            before = reader.line_num
+            line += raw.count(b"\n")
+
+
+def one_batch(table: pa.Table, schema: pa.Schema) -> pa.RecordBatch:
+    """A table's rows as one batch of a schema."""
+    if not table.schema.equals(schema):
+        table = table.cast(schema)
+    batches = table.to_batches()
+    if len(batches) > 1:
+        batches = table.combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=schema)
+
+
+def _line_starts(data: bytes) -> list[int]:
+    starts = [0]
+    for text in data.splitlines(keepends=True):
+        starts.append(starts[-1] + len(text))
+    return starts
+
+
+def _bad_value(path: Path | None, line: int, column: int, kind: pa.DataType) -> SourceError:
+    return SourceError(
+        f"line {line}, column {column + 1}: the value is not {kind}, the type of the column",
+        path=path,
+        line=line,
+        column=column + 1,
+        hint="mend the value, or give the column's type with --types NAME=string",
+    )
+
+
+def _is_surely_bad(value: str, kind: pa.DataType) -> bool:
+    """Whether a value has a character that no value of the type has.
+
+    A few thousand bad values would be looked for one by one otherwise.
+    """
+    if pa.types.is_integer(kind):
+        foreign = _NOT_IN_INTEGERS
+    elif pa.types.is_floating(kind):
+        foreign = _NOT_IN_FLOATS
+    elif pa.types.is_temporal(kind):
+        foreign = _NOT_IN_TIMES
+    else:
+        return False
+    return foreign.search(value) is not None and value.strip() not in _NULLS
+
+
+def _reads(values: Sequence[str], kind: pa.DataType) -> bool:
+    """Whether Arrow's CSV reader takes every value for one of that type."""
+    if not values:
+        return True
+    lines = ['"' + value.replace('"', '""') + '"' for value in values]
+    try:
+        _read("\n".join(lines).encode(), ["v"], {"v": kind}, ",")
+    except pa.ArrowException:
+        return False
+    return True
+
+
+def _read(
+    data: bytes, names: Sequence[str], types: Mapping[str, pa.DataType], delimiter: str
+) -> pa.Table:
+    return pc.read_csv(
+        pa.py_buffer(data),
+        read_options=pc.ReadOptions(
+            column_names=list(names), block_size=len(data) + 1, use_threads=False
+        ),
+        parse_options=pc.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        convert_options=pc.ConvertOptions(column_types=dict(types)),
+    )

@@ -1,0 +1,320 @@
+"""DICOM instances: header elements as columns, pixel data decoded, one row an instance.
+
+The schema is the union of what the files' headers hold.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import pyarrow as pa
+
+from sealift.log import log
+from sealift.owner.sources.bytestreams import is_packed
+from sealift.owner.sources.dicomelements import (
+    DAMAGE,
+    Column,
+    convert,
+    element_of,
+    is_big_endian,
+    known_element,
+    quiet,
+)
+from sealift.owner.sources.dicompixels import PIXEL_FIELDS, Pixels, decode, has_pixels, layout_of
+from sealift.owner.sources.fileset import Fileset, path_of
+from sealift.owner.sources.interface import BEGINNING, Chunk, Part, Rejects
+from sealift_protocol.errors import EmptySource, RecordTooLarge, SourceChanged, SourceError
+
+if TYPE_CHECKING:
+    from pydicom import FileDataset
+
+_MAX_RECORD = 63 << 20
+# A packed file is unpacked in memory: pydicom moves back and forth in it.
+_MAX_UNPACKED = 256 << 20
+_MAX_READ_WHOLE = 64 << 20
+_MAX_REJECTED = 32 << 20
+_DIRECTORY = "1.2.840.10008.1.3.10"
+_UNDEFINED = 0xFFFFFFFF
+_DEFLATED = "1.2.840.10008.1.2.1.99"
+
+
+class DicomSource:
+    """DICOM files (PS3.10), each an instance: a row, or several where its frames fill a shard.
+
+    Sequences, private elements, overlays and curves are left out, and so is the file's own meta
+    information (group 0002). A DICOMDIR is passed over.
+
+    Attributes:
+        left_out: how many elements of all files were left out: by keyword for sequences, else
+            under "private elements", "overlays and curves" and "unknown elements".
+    """
+
+    kind = "dicom"
+    resumable = True
+    rereadable = True
+
+    def __init__(
+        self,
+        files: Fileset,
+        *,
+        pixels: bool,
+        rejects: Rejects,
+        expected: pa.Schema | None = None,
+    ) -> None:
+        """Reads every file's header, since each may have other elements.
+
+        Args:
+            files: to read.
+            pixels: whether pixel data is read.
+            rejects: takes files that are no DICOM, or damaged.
+            expected: the schema that earlier pushes had; its order is kept.
+
+        Raises:
+            EmptySource: no file holds an instance.
+            SourceError: a file cannot be read.
+        """
+        self._files = files
+        self._rejects = rejects
+        self._pixels = pixels
+        self.size: int | None = files.size
+        self.left_out: Counter[str] = Counter()
+        self.schema: pa.Schema = pa.schema(self._fields(pixels, expected))
+        self._nulls = {f.name: pa.nulls(1, f.type) for f in self.schema}
+        log.info("left_out_elements", count=self.left_out.total())
+
+    def parts(self) -> Iterator[Part]:
+        """The files."""
+        return iter(self._files.parts)
+
+    def read(self, part: Part, mark: str) -> Iterator[Chunk]:
+        """An instance's row, or its rows from a frame on.
+
+        A file that is no DICOM, or damaged, goes to the rejects.
+
+        Raises:
+            SourceError: the file cannot be read.
+            SourceChanged: it has an element that it did not have when the push began.
+        """
+        with self._open(path_of(part)) as stream:
+            try:
+                yield from self._rows(stream, part, mark)
+            except SourceChanged:
+                raise
+            except SourceError as error:
+                self._rejects.reject(error, b"" if self._rejects.stops else _content(stream))
+
+    def digest(self, part: Part, mark: str) -> bytes:
+        """BLAKE3 of the file, since each row repeats the header; of nothing before the first."""
+        return self._files.digest(part, 0 if mark == BEGINNING else None)
+
+    def continues(self, part: Part) -> bool:  # noqa: ARG002
+        """An instance does not grow."""
+        return False
+
+    # --- the schema ------------------------------------------------------------------------------
+
+    def _find_columns(self) -> list[Column]:
+        found: dict[int, Column] = {}
+        readable = False
+        for part in self._files.parts:
+            path = path_of(part)
+            try:
+                with self._open(path) as stream:
+                    header = _read_header(stream, path)
+            except SourceError:
+                # It comes again where its records would be; there it is counted.
+                if self._rejects.stops:
+                    raise
+                continue
+            if _is_directory(header):
+                continue
+            readable = True
+            for tag in header.keys():  # noqa: SIM118  (a Dataset iterates over its elements)
+                element = element_of(int(tag))
+                if isinstance(element, Column):
+                    found[element.tag] = element
+                elif element:
+                    self.left_out[element] += 1
+        if not readable:
+            raise EmptySource("no file holds a DICOM instance", path=self._files.root)
+        return [found[tag] for tag in sorted(found)]
+
+    def _fields(self, pixels: bool, expected: pa.Schema | None) -> list[pa.Field]:
+        """Known fields in their order, then new ones."""
+        of_pixels = {field.name: field for field in PIXEL_FIELDS}
+        old = []
+        for name in [] if expected is None else expected.names:
+            column = known_element(name)
+            field = of_pixels.get(name) if column is None else column.field
+            # What no DICOM file could hold was not from here; the difference is named elsewhere.
+            if field is not None:
+                old.append(field)
+        found = [column.field for column in self._find_columns()]
+        found += PIXEL_FIELDS if pixels else ()
+        names = {field.name for field in old}
+        return [*old, *(field for field in found if field.name not in names)]
+
+    # --- rows ------------------------------------------------------------------------------------
+
+    def _rows(self, stream: BinaryIO, part: Part, mark: str) -> Iterator[Chunk]:
+        path = path_of(part)
+        # Small files are read at once, large ones frame by frame.
+        whole = self._pixels and stream.seek(0, os.SEEK_END) <= _MAX_READ_WHOLE
+        header = _read_header(stream, path, whole=whole)
+        if _is_directory(header):
+            return
+        first = int(mark) if mark else 0
+        total = 1
+        pieces: Iterator[Pixels | None] = iter([None] if first == 0 else [])
+        if self._pixels and has_pixels(stream, header):
+            layout = layout_of(header, path)
+            total = layout.frames
+            pieces = iter(decode(stream, header, layout, first, path) if first < total else [])
+        common = self._common(header, path)
+        begin = mark
+        for pixels in pieces:
+            values = common if pixels is None else {**common, **pixels.columns()}
+            batch = pa.RecordBatch.from_arrays(
+                [values.get(name, self._nulls[name]) for name in self.schema.names],
+                schema=self.schema,
+            )
+            if batch.nbytes > _MAX_RECORD:
+                raise RecordTooLarge("an instance does not fit into a shard", path=path)
+            end = 1 if pixels is None else pixels.first + pixels.frames
+            yield Chunk(batch, begin, str(end), part.size * end // total)
+            begin = str(end)
+
+    def _common(self, header: FileDataset, path: Path) -> dict[str, pa.Array]:
+        """The header's columns, which all rows of an instance have in common."""
+        swapped = is_big_endian(header)
+        columns: dict[str, pa.Array] = {}
+        with quiet():
+            for tag in sorted(header.keys()):
+                column = element_of(int(tag))
+                if not isinstance(column, Column):
+                    continue
+                name = column.field.name
+                if name not in self._nulls:
+                    raise SourceChanged("the file has an element that it did not have", path=path)
+                try:
+                    value = convert(header[tag], column, swapped)
+                    columns[name] = pa.array([value], column.field.type)
+                except (*DAMAGE, pa.ArrowException):
+                    raise SourceError(
+                        f"the value of element {column.place} is not of its type, {column.vr}",
+                        path=path,
+                        hint="mend the file, or leave it out with --on-error skip or quarantine",
+                    ) from None
+        return columns
+
+    @contextmanager
+    def _open(self, path: Path) -> Iterator[BinaryIO]:
+        with self._files.opener.open(path) as stream:
+            if not is_packed(path):
+                yield stream
+                return
+            content = stream.read(_MAX_UNPACKED + 1)
+            if len(content) > _MAX_UNPACKED:
+                raise SourceError(
+                    f"a packed DICOM file may hold {_MAX_UNPACKED >> 20} MiB at most", path=path
+                )
+            yield io.BytesIO(content)
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def _read_header(stream: BinaryIO, path: Path, *, whole: bool = False) -> FileDataset:
+    """Everything before the pixel data, or with it; the stream stands behind what was read.
+
+    Raises:
+        SourceError: this is no DICOM file, or it is damaged.
+    """
+    from pydicom import dcmread
+    from pydicom.config import strict_reading
+    from pydicom.errors import InvalidDicomError
+
+    stream.seek(0)
+    with quiet():
+        try:
+            with strict_reading():
+                header = dcmread(stream, stop_before_pixels=not whole)
+            if header.file_meta.get("TransferSyntaxUID") == _DEFLATED and not whole:
+                stream.seek(0)
+                return dcmread(stream)
+        except EOFError:
+            raise _truncated(path) from None
+        except OSError as error:
+            # pydicom's own for a sequence that is cut; the system's has a number.
+            if error.errno is not None:
+                raise
+            raise _truncated(path) from None
+        except (*DAMAGE, InvalidDicomError):
+            # Files that bend the rules are read too; files that end too early are not.
+            header = _read_leniently(stream, path, whole=whole)
+    if _is_cut(stream, header):
+        raise _truncated(path)
+    return header
+
+
+def _is_cut(stream: BinaryIO, header: FileDataset) -> bool:
+    """Whether the last element is not whole: pydicom takes what there is."""
+    from pydicom.dataelem import RawDataElement
+
+    position, end = stream.tell(), None
+    for tag in header.keys():  # noqa: SIM118  (a Dataset iterates over its elements)
+        raw = header.get_item(tag)
+        end = None
+        if isinstance(raw, RawDataElement) and raw.length != _UNDEFINED:
+            end = raw.value_tell + raw.length
+            if raw.value is not None and len(raw.value) < raw.length:
+                return True
+    if end is None:
+        return False
+    # Less than the beginning of an element, but not padding.
+    stream.seek(end)
+    rest = stream.read(8)
+    stream.seek(position)
+    return len(rest) < 8 and rest.strip(b"\0") != b""
+
+
+def _read_leniently(stream: BinaryIO, path: Path, *, whole: bool) -> FileDataset:
+    from pydicom import dcmread
+    from pydicom.errors import InvalidDicomError
+
+    stream.seek(0)
+    try:
+        return dcmread(stream, stop_before_pixels=not whole)
+    except InvalidDicomError:
+        raise SourceError(
+            "this is not a DICOM file",
+            path=path,
+            hint="take it out of the folder, or leave such files out with --on-error skip",
+        ) from None
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise _truncated(path) from None
+    except DAMAGE:
+        raise SourceError("the DICOM file's header is damaged", path=path) from None
+
+
+def _truncated(path: Path) -> SourceError:
+    return SourceError("the DICOM file ends too early", path=path)
+
+
+def _is_directory(header: FileDataset) -> bool:
+    return bool(header.file_meta.get("MediaStorageSOPClassUID") == _DIRECTORY)
+
+
+def _content(stream: BinaryIO) -> bytes:
+    """The whole file, or nothing if it is too large to be put aside."""
+    stream.seek(0)
+    content = stream.read(_MAX_REJECTED + 1)
+    return content if len(content) <= _MAX_REJECTED else b""

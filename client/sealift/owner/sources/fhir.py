@@ -1,0 +1,244 @@
+"""FHIR R4 Bulk Data files: a resource on each line, as columns by its type or kept whole.
+
+https://hl7.org/fhir/uv/bulkdata/export.html; the columns are in docs/sources/fhir.md.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sealift.owner.sources.bisection import bad_places, first_bad
+from sealift.owner.sources.bytestreams import is_packed
+from sealift.owner.sources.fhir_columns import Flattener, column_name, read_objects
+from sealift.owner.sources.fhir_dates import MOMENT, parse_instants
+from sealift.owner.sources.fhir_lines import (
+    KEEP_WHOLE,
+    first_lines,
+    is_typed,
+    lines_of,
+    not_a_resource,
+    of_another_type,
+    only_type,
+    types_of,
+)
+from sealift.owner.sources.fhir_mapping import MAPPING
+from sealift.owner.sources.fileset import Fileset, offset_of, path_of
+from sealift.owner.sources.interface import BEGINNING, Chunk, Part, Rejects
+from sealift.owner.sources.lines import BLOCK, Block, TextFormat, read_blocks
+from sealift_protocol.errors import EmptySource, InvalidArgument, SourceError
+
+
+class FhirSource:
+    """Files of FHIR resources.
+
+    Attributes:
+        resource: the type of the resources; empty if they are kept whole and all are read.
+        left_out: how often an element had no column, by its path, in all that was read so far;
+            `name[others]` counts repetitions of an element of which one has a column. Who reads
+            the source twice clears it in between.
+    """
+
+    kind = "fhir"
+    resumable = True
+    rereadable = True
+
+    def __init__(
+        self,
+        files: Fileset,
+        *,
+        rejects: Rejects,
+        resource: str = "",
+        whole: bool = False,
+        block_size: int = BLOCK,
+    ) -> None:
+        """Looks at the first lines of each file.
+
+        Args:
+            files: to read.
+            rejects: takes lines that cannot be read.
+            resource: the type of the resources to read; those of other types are left out.
+                Empty for the type of all, or all if they are kept whole.
+            whole: whether resources are kept as they are rather than become columns.
+            block_size: bytes of the files that are read at once, about.
+
+        Raises:
+            EmptySource: no file holds a resource.
+            SourceError: a file cannot be read.
+            InvalidArgument: there are several types of resources, or one that has no columns.
+        """
+        self._files = files
+        self._rejects = rejects
+        self._form = TextFormat(strict=rejects.stops)
+        self._block_size = block_size
+        self.size: int | None = files.size
+        self.left_out: Counter[str] = Counter()
+        self._selects = bool(resource)
+        self._sorts = False
+        if not whole:
+            resource = resource or only_type(files)
+            if resource not in MAPPING:
+                raise InvalidArgument(
+                    "resources of that type have no columns",
+                    hint=f"choose one of {', '.join(MAPPING)}; {KEEP_WHOLE}",
+                )
+        elif not any(first_lines(path_of(part), files.opener) for part in files.parts):
+            raise EmptySource("no file holds a record", path=files.first)
+        self.resource = resource
+        self._reader: ResourceReader = (
+            WholeReader() if whole else Flattener(resource, MAPPING[resource])
+        )
+        self.schema: pa.Schema = self._reader.schema
+
+    def parts(self) -> Iterator[Part]:
+        """The files."""
+        return iter(self._files.parts)
+
+    def read(self, part: Part, mark: str) -> Iterator[Chunk]:
+        """A file's resources from an offset on.
+
+        Raises:
+            SourceChanged: the file is not what it was when the mark was made.
+            SourceError: a line is not a resource of the source's type.
+        """
+        path, opener = path_of(part), self._files.opener
+        blocks = read_blocks(path, opener, self._form, offset_of(mark), size=self._block_size)
+        for block in blocks:
+            batch = self._parse(path, block)
+            begin = str(block.offset) if block.offset else BEGINNING
+            yield Chunk(batch, begin, str(block.end), 0 if is_packed(path) else block.end)
+
+    def digest(self, part: Part, mark: str) -> bytes:
+        """BLAKE3 of what stands before an offset."""
+        return self._files.digest(part, offset_of(mark))
+
+    def continues(self, part: Part) -> bool:
+        """A plain file may have grown."""
+        return not is_packed(path_of(part))
+
+    # --- parsing ---------------------------------------------------------------------------------
+
+    def _parse(self, path: Path, block: Block) -> pa.RecordBatch:
+        numbered = list(lines_of(block))
+        if block.sound and not self._sorts:
+            try:
+                return self._convert([text for _, text in numbered])
+            except (pa.ArrowInvalid, _OtherTypesError):
+                pass
+        return self._convert([text for _, text in self._sift(path, numbered)])
+
+    def _convert(self, lines: Sequence[bytes]) -> pa.RecordBatch:
+        if not lines:
+            return pa.RecordBatch.from_pylist([], schema=self.schema)
+        batch, types, left_out = self._reader.flatten(lines)
+        if types.null_count or (
+            self.resource and pc.any(pc.not_equal(types, self.resource)).as_py()
+        ):
+            raise _OtherTypesError
+        self.left_out += left_out
+        return batch
+
+    def _sift(self, path: Path, numbered: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+        """The lines that hold resources of the wanted type; the others are rejected or left out."""
+        bad: dict[int, SourceError] = {}
+        texts = [text for _, text in numbered]
+        for place in bad_places(texts, is_typed):
+            bad[place] = not_a_resource(path, *numbered[place])
+        typed = [place for place in range(len(texts)) if place not in bad]
+        wanted = []
+        types = types_of([texts[place] for place in typed]).to_pylist() if typed else []
+        for place, found in zip(typed, types, strict=True):
+            if found == self.resource or not self.resource:
+                wanted.append(place)
+            elif self._selects:
+                # Files that begin so go on so: types are looked at before anything else.
+                self._sorts = True
+            else:
+                bad[place] = of_another_type(path, numbered[place][0])
+        candidates = [texts[place] for place in wanted]
+        for misfit in bad_places(candidates, lambda some: _takes(self._reader, some)):
+            bad[wanted[misfit]] = self._bad_value(path, *numbered[wanted[misfit]])
+        for place in sorted(bad):
+            self._rejects.reject(bad[place], texts[place] + b"\n")
+        return [numbered[place] for place in wanted if place not in bad]
+
+    def _bad_value(self, path: Path, line: int, text: bytes) -> SourceError:
+        elements = MAPPING[self.resource] if isinstance(self._reader, Flattener) else ()
+        first = first_bad(elements, lambda some: _takes(Flattener(self.resource, some), [text]))
+        column, where = None, f"line {line}"
+        if first is not None:
+            column = self.schema.get_field_index(column_name(elements[first])) + 1
+            where += f", column {column}"
+        return SourceError(
+            f"{where}: a value is not of the type that FHIR gives it",
+            path=path,
+            line=line,
+            column=column,
+            hint=f"mend the export, leave such lines out with --on-error skip, {KEEP_WHOLE}",
+        )
+
+
+class ResourceReader(Protocol):
+    """Makes rows of resources.
+
+    Attributes:
+        schema: of the rows.
+    """
+
+    schema: pa.Schema
+
+    def flatten(self, lines: Sequence[bytes]) -> tuple[pa.RecordBatch, pa.Array, Counter[str]]:
+        """Rows of lines; the resources' types; how often an element had no column."""
+
+
+class WholeReader:
+    """Resources as they are, as text, with type, id and time of the last change beside it."""
+
+    schema: pa.Schema = pa.schema(
+        [
+            pa.field("resourceType", pa.string(), metadata={"fhir.path": "Resource.resourceType"}),
+            pa.field("id", pa.string(), metadata={"fhir.path": "Resource.id"}),
+            pa.field("lastUpdated", MOMENT, metadata={"fhir.path": "Resource.meta.lastUpdated"}),
+            pa.field("resource", pa.string(), metadata={"fhir.path": "Resource"}),
+        ]
+    )
+    _read_as = pa.schema(
+        [
+            ("resourceType", pa.string()),
+            ("id", pa.string()),
+            ("meta", pa.struct([("lastUpdated", pa.string())])),
+        ]
+    )
+
+    def flatten(self, lines: Sequence[bytes]) -> tuple[pa.RecordBatch, pa.Array, Counter[str]]:
+        """Rows of lines.
+
+        Raises:
+            pa.ArrowInvalid: a line is not one resource.
+        """
+        table = read_objects(b"\n".join(lines), self._read_as)
+        if len(table) != len(lines):
+            raise pa.ArrowInvalid("not one object on each line")
+        types, ids, meta = (column.combine_chunks() for column in table.columns)
+        changed = parse_instants(pc.struct_field(meta, "lastUpdated"))
+        texts = pa.array([line.strip() for line in lines], pa.binary()).cast(pa.string())
+        batch = pa.RecordBatch.from_arrays([types, ids, changed, texts], schema=self.schema)
+        return batch, types, Counter()
+
+
+def _takes(reader: ResourceReader, lines: Sequence[bytes]) -> bool:
+    """Whether rows can be made of all of some lines."""
+    try:
+        reader.flatten(lines)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+class _OtherTypesError(Exception):
+    """Among the resources are some of another type."""

@@ -1,0 +1,126 @@
+"""Lines of FHIR Bulk Data: which resources a file holds, and what is said of other lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from sealift.owner.sources.bytestreams import Opener
+from sealift.owner.sources.fhir_columns import read_objects
+from sealift.owner.sources.fhir_mapping import MAPPING
+from sealift.owner.sources.fileset import Fileset, path_of
+from sealift.owner.sources.lines import Block, TextFormat, not_text, read_blocks
+from sealift_protocol.errors import EmptySource, InvalidArgument, SourceError
+
+KEEP_WHOLE = "or keep resources of every type whole with --whole"
+_BOM = b"\xef\xbb\xbf"
+_TYPE = pa.schema([("resourceType", pa.string())])
+# To tell what a file holds, its first lines are looked at, at most so many.
+_FIRST_LINES = 5
+_FIRST_BLOCK = 64 << 10
+_SPLIT = "Bulk Data has a resource on each line; split a bundle with: jq -c '.entry[].resource'"
+
+
+def holds_resources(path: Path, opener: Opener) -> bool | None:
+    """Whether a file holds FHIR resources, by its first lines; None if it holds nothing.
+
+    Raises:
+        SourceError: the file cannot be read.
+    """
+    lines = first_lines(path, opener)
+    return any(is_typed([line]) for line in lines) if lines else None
+
+
+def only_type(files: Fileset) -> str:
+    """The type of the resources of files, by their first lines.
+
+    Raises:
+        EmptySource: no file holds anything.
+        SourceError: a file does not begin with resources.
+        InvalidArgument: there are several types.
+    """
+    found: set[str] = set()
+    for part in files.parts:
+        lines = first_lines(path_of(part), files.opener)
+        typed = next((line for line in lines if is_typed([line])), None)
+        if typed is not None:
+            found |= set(types_of([typed]).to_pylist())
+        elif lines:
+            raise not_a_resource(path_of(part), 1, lines[0])
+    if not found:
+        raise EmptySource("no file holds a record", path=files.first)
+    if len(found) > 1:
+        # What is no known type may be anything, and is not shown.
+        known = sorted(found & MAPPING.keys())
+        others = len(found) - len(known)
+        names = [*known, *([f"{others} more"] if others else [])]
+        raise InvalidArgument(
+            f"there are several types of resources: {', '.join(names)}",
+            hint=f"push each to a dataset of its own with --resource TYPE, {KEEP_WHOLE}",
+        )
+    return found.pop()
+
+
+def first_lines(path: Path, opener: Opener) -> list[bytes]:
+    """A few lines from the beginning of a file, without blank ones.
+
+    Raises:
+        SourceError: the file cannot be read.
+    """
+    for block in read_blocks(path, opener, TextFormat(strict=False), size=_FIRST_BLOCK):
+        lines = [text for _, text in lines_of(block)]
+        if lines:
+            return lines[:_FIRST_LINES]
+    return []
+
+
+def lines_of(block: Block) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not blank, with their numbers."""
+    data = block.data.removeprefix(_BOM) if block.offset == 0 else block.data
+    for line, text in enumerate(data.split(b"\n"), start=block.line):
+        if text.strip():
+            yield line, text
+
+
+def types_of(lines: Sequence[bytes]) -> pa.Array:
+    """The resource types of lines of JSON.
+
+    Raises:
+        pa.ArrowInvalid: a line is not an object, or its type no text.
+    """
+    return read_objects(b"\n".join(lines), _TYPE)["resourceType"].combine_chunks()
+
+
+def is_typed(lines: Sequence[bytes]) -> bool:
+    """Whether every line is one object with a resource type, in UTF-8."""
+    try:
+        b"\n".join(lines).decode()
+        types = types_of(lines)
+    except (UnicodeDecodeError, pa.ArrowInvalid):
+        return False
+    return len(types) == len(lines) and not types.null_count
+
+
+def not_a_resource(path: Path, line: int, text: bytes) -> SourceError:
+    """The error of a line for which `is_typed` does not hold."""
+    try:
+        is_object = isinstance(json.loads(text.decode()), dict)
+        what = "is not a FHIR resource: it names no type" if is_object else "is not an object"
+    except UnicodeDecodeError:
+        return not_text("utf-8", path, line)
+    except (ValueError, RecursionError):
+        what = "is not JSON"
+    return SourceError(f"line {line} {what}", path=path, line=line, hint=_SPLIT)
+
+
+def of_another_type(path: Path, line: int) -> SourceError:
+    """The error of a resource that is not of the type of the first."""
+    return SourceError(
+        f"line {line} is a resource of another type than the first",
+        path=path,
+        line=line,
+        hint=f"choose one with --resource TYPE, {KEEP_WHOLE}",
+    )

@@ -1,0 +1,133 @@
+"""Files of HL7 version 2 messages: a row for each, as columns or kept whole.
+
+The columns are in docs/sources/hl7.md.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from sealift.owner.sources.bytestreams import is_packed
+from sealift.owner.sources.fileset import Fileset, offset_of, path_of
+from sealift.owner.sources.hl7_columns import RowMaker, WholeMaker
+from sealift.owner.sources.hl7_messages import (
+    BrokenMessageError,
+    cut_messages,
+    message_blocks,
+    read_message,
+)
+from sealift.owner.sources.interface import BEGINNING, Chunk, Part, Rejects
+from sealift.owner.sources.lines import BLOCK, Block
+from sealift_protocol.errors import EmptySource, InvalidArgument, SourceError
+
+
+class Hl7Source:
+    """Files of HL7 messages, separated by MSH at the start of a line.
+
+    Attributes:
+        left_out: how often a segment of each name had no column, in all that was read so far. Who
+            reads the source twice clears it in between.
+    """
+
+    kind = "hl7"
+    resumable = True
+    rereadable = True
+
+    def __init__(
+        self,
+        files: Fileset,
+        *,
+        rejects: Rejects,
+        encoding: str = "utf-8",
+        whole: bool = False,
+        block_size: int = BLOCK,
+    ) -> None:
+        """Looks whether there is anything.
+
+        Args:
+            files: to read.
+            rejects: takes messages that cannot be read.
+            encoding: of messages that do not say in MSH-18.
+            whole: whether messages are kept as they are rather than become columns.
+            block_size: bytes of the files that are read at once, about.
+
+        Raises:
+            EmptySource: all files are empty.
+            SourceError: one cannot be read.
+            InvalidArgument: the package that parses messages is not installed.
+        """
+        _check_package()
+        self._files = files
+        self._encoding = encoding
+        self._rejects = rejects
+        self._block_size = block_size
+        self._rows = WholeMaker() if whole else RowMaker()
+        self.size: int | None = files.size
+        self.schema: pa.Schema = self._rows.schema
+        self.left_out: Counter[str] = Counter()
+        if all(self._is_empty(path_of(part)) for part in files.parts):
+            raise EmptySource("no file holds a record", path=files.first)
+
+    def parts(self) -> Iterator[Part]:
+        """The files."""
+        return iter(self._files.parts)
+
+    def read(self, part: Part, mark: str) -> Iterator[Chunk]:
+        """A file's messages from an offset on.
+
+        Raises:
+            SourceChanged: the file is not what it was when the mark was made.
+            SourceError: a message is broken.
+        """
+        path, size = path_of(part), self._block_size
+        with self._files.opener.open(path) as stream:
+            for block in message_blocks(stream, path, begin=offset_of(mark), size=size):
+                rows = list(self._rows_of(path, block))
+                batch = pa.RecordBatch.from_pylist(rows, schema=self.schema)
+                begin = str(block.offset) if block.offset else BEGINNING
+                yield Chunk(batch, begin, str(block.end), 0 if is_packed(path) else block.end)
+
+    def digest(self, part: Part, mark: str) -> bytes:
+        """BLAKE3 of what stands before an offset."""
+        return self._files.digest(part, offset_of(mark))
+
+    def continues(self, part: Part) -> bool:
+        """A plain file may have grown."""
+        return not is_packed(path_of(part))
+
+    def _is_empty(self, path: Path) -> bool:
+        with self._files.opener.open(path) as stream:
+            return not stream.read(1)
+
+    def _rows_of(self, path: Path, block: Block) -> Iterator[dict[str, object]]:
+        for line, raw in cut_messages(block):
+            try:
+                message = read_message(raw, line, self._encoding)
+                if message is None:
+                    continue
+                row, left_out = self._rows.row(message)
+            except BrokenMessageError as broken:
+                error = SourceError(
+                    f"line {broken.line}: {broken.what}",
+                    path=path,
+                    line=broken.line,
+                    hint=broken.hint,
+                )
+                self._rejects.reject(error, raw)
+                continue
+            self.left_out += left_out
+            yield row
+
+
+def _check_package() -> None:
+    try:
+        import hl7  # noqa: F401
+    except ImportError:
+        raise InvalidArgument(
+            "HL7 messages need a package that is not installed",
+            hint="install it with: pip install 'sealift[hl7]'",
+        ) from None

@@ -1,0 +1,250 @@
+"""Files of HL7 version 2 messages, cut into messages: segments as text, escapes, character sets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from sealift.owner.sources.lines import BLOCK, MAX_RECORD, Block
+from sealift_protocol.errors import SourceChanged, SourceError
+
+# MSH and the separator that the message uses, at the start of a line; MLLP frames a message
+# with VT before and FS behind it (HL7 v2.5.1, appendix C).
+_START = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|(?<=[\r\n\x0b\x1c]))MSH[^A-Za-z0-9\s]")
+_FRAMING = "\x0b\x1c\ufeff"
+_LINE_END = re.compile("\r\n|\r|\n")
+_SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}")
+# Formatting commands that end lines, and how many.
+_LINES = re.compile(r"\.(?:br|sp|ce)\+?(\d{0,2})", re.ASCII)
+_ENVELOPES = ("FHS", "BHS", "BTS", "FTS")
+# What may follow a message that was the last: line ends, framing, an envelope, a message.
+_NEXT = re.compile(rb"[\r\n\x0b\x1c]+(?:(?:MSH|FHS|BHS|BTS|FTS)[^A-Za-z0-9\s]|\Z)|\Z")
+_BETWEEN = b"\r\n\x0b\x1c"
+_OVERLAP = 8
+
+# HL7 table 0211. ASCII is what nearly every message claims, whatever it is in.
+_CHARACTER_SETS = {
+    **{f"8859/{number}": f"iso8859-{number}" for number in (1, 2, 3, 4, 5, 6, 7, 8, 9, 15)},
+    "UNICODE UTF-8": "utf-8",
+    "UTF-8": "utf-8",
+    "UTF8": "utf-8",
+    "GB 18030-2000": "gb18030",
+    "BIG-5": "big5",
+    "KS X 1001": "euc_kr",
+}
+
+
+class BrokenMessageError(Exception):
+    """A message cannot be read; the source makes a `SourceError` of it.
+
+    Attributes:
+        what: what is wrong.
+        line: where.
+        hint: what to do, if there is something to say.
+    """
+
+    def __init__(self, what: str, line: int, *, hint: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.line = line
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message's text, cut into segments.
+
+    Attributes:
+        segments: the line and the text of each; the first is MSH.
+        separators: of field, component, repetition and subcomponent.
+        escape: the character that begins and ends an escape sequence; empty for none.
+        encoding: of the file.
+    """
+
+    segments: list[tuple[int, str]] = field(repr=False)
+    separators: str
+    escape: str
+    encoding: str
+
+    @property
+    def line(self) -> int:
+        """Where it begins."""
+        return self.segments[0][0]
+
+    @property
+    def text(self) -> str:
+        """The message as HL7 writes it: a carriage return ends each segment."""
+        return "".join(f"{text}\r" for _, text in self.segments)
+
+    def unescape(self, text: str) -> str:
+        """Text with its escape sequences replaced (chapter 2, 2.7); unknown ones stay.
+
+        The `hl7` package has such a function, but that one logs what it does not know.
+        """
+        if not self.escape or self.escape not in text:
+            return text
+        mark = re.escape(self.escape)
+        return re.sub(f"{mark}([^{mark}]*){mark}", self._meaning, text)
+
+    def _meaning(self, found: re.Match[str]) -> str:
+        code = found.group(1)
+        field, component, repetition, subcomponent = tuple(self.separators)
+        match code[:1]:
+            case "F" | "S" | "R" | "T" | "E" if len(code) == 1:
+                meanings = {"F": field, "S": component, "R": repetition, "T": subcomponent}
+                return meanings.get(code, self.escape)
+            case "H" | "N" if len(code) == 1:
+                return ""
+            case "X":
+                try:
+                    return bytes.fromhex(code[1:]).decode(self.encoding)
+                except ValueError:
+                    return found.group()
+        lines = _LINES.fullmatch(code)
+        return "\n" * int(lines.group(1) or 1) if lines else found.group()
+
+
+def message_blocks(
+    stream: BinaryIO, path: Path, *, begin: int = 0, size: int = BLOCK
+) -> Iterator[Block]:
+    """A stream's messages in blocks of about `size` bytes, from the offset of a message on.
+
+    Raises:
+        SourceError: a message never ends.
+        SourceChanged: the file ends before `begin`, or the message that ended there goes on now.
+    """
+    lines, before = _skip(stream, begin, path)
+    line = 1 + lines
+    offset, held, searched, wanted = begin, b"", 0, size
+    while True:
+        fresh = stream.read(wanted)
+        ended = not fresh
+        held += fresh
+        if before and (ended or len(held.lstrip(_BETWEEN)) >= len("MSH|")):
+            if not _NEXT.match((before if before in _BETWEEN else b"") + held):
+                raise SourceChanged(
+                    f"what was pushed as the last message, up to line {line}, is longer now",
+                    path=path,
+                    line=line,
+                )
+            before = b""
+        starts = [found.start() for found in _START.finditer(held, searched)]
+        cut = len(held) if ended else next(reversed(starts), 0)
+        if cut:
+            data, held, searched, wanted = held[:cut], held[cut:], 0, size
+            yield Block(data, offset, offset + cut, line)
+            offset += cut
+            line += _line_ends(data)
+        elif len(held) > MAX_RECORD:
+            raise SourceError(
+                f"the message that begins at line {line} never ends",
+                path=path,
+                line=line,
+                hint="a message begins with MSH at the start of a line",
+            )
+        else:
+            # Doubling: each byte is copied twice at most, however long a message is.
+            searched = max(len(held) - _OVERLAP, 0)
+            wanted = min(len(held), MAX_RECORD + 1 - len(held)) or 1
+        if ended:
+            return
+
+
+def cut_messages(block: Block) -> Iterator[tuple[int, bytes]]:
+    """A block's messages with their first lines; what stands before the first, if anything."""
+    starts = [found.start() for found in _START.finditer(block.data)]
+    line = block.line
+    for start, end in zip([0, *starts], [*starts, len(block.data)], strict=True):
+        raw = block.data[start:end]
+        if raw:
+            yield line, raw
+        line += _line_ends(raw)
+
+
+def read_message(raw: bytes, line: int, encoding: str) -> Message | None:
+    """Cuts a message into segments; None for what holds only envelopes and framing.
+
+    Args:
+        raw: the message.
+        line: its first line.
+        encoding: of the text, where the message (MSH-18) does not say.
+
+    Raises:
+        BrokenMessageError: it is none.
+    """
+    encoding = _encoding_of(raw, line) or encoding
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise BrokenMessageError(
+            f"the text is not {encoding}",
+            line + _line_ends(raw[: error.start]),
+            hint="say which encoding it is: --encoding latin-1, cp1252, ...",
+        ) from None
+    lines = (part.strip(_FRAMING) for part in _LINE_END.split(text))
+    segments = [
+        (number, segment)
+        for number, segment in enumerate(lines, start=line)
+        if segment.strip() and not segment.startswith(_ENVELOPES)
+    ]
+    if not segments:
+        return None
+    first, header = segments[0]
+    if not header.startswith("MSH") or len(header) < 4:
+        raise BrokenMessageError("there is text before the first message", first)
+    separator = header[3]
+    signs = header[4:].partition(separator)[0]
+    if not signs or len({separator, *signs}) != len(signs) + 1:
+        raise BrokenMessageError("MSH does not name its separators", first)
+    for number, segment in segments:
+        if not _SEGMENT.match(segment) or segment[3:4] not in ("", separator):
+            raise BrokenMessageError("the line does not begin with a segment's name", number)
+    if not _header_field(header, separator, 9):
+        raise BrokenMessageError("MSH names no message type", first)
+    # What a message does not name is as the standard recommends.
+    component, repetition, escape, subcomponent = tuple(signs[:4] + r"^~\&"[len(signs) :])
+    separators = separator + component + repetition + subcomponent
+    return Message(segments, separators, escape if len(signs) > 2 else "", encoding)
+
+
+def _encoding_of(raw: bytes, line: int) -> str:
+    header = re.split(rb"[\r\n]", raw.lstrip(b"\xef\xbb\xbf\x0b"), maxsplit=1)[0]
+    text = header.decode("latin-1")
+    if not text.startswith("MSH") or len(text) < 5:
+        return ""
+    name = re.split("[~^]", _header_field(text, text[3], 18))[0].strip().upper()
+    if name in ("", "ASCII"):
+        return ""
+    if name not in _CHARACTER_SETS:
+        raise BrokenMessageError(
+            "MSH-18 names a character set that is not known",
+            line,
+            hint="convert the file to UTF-8, or mend MSH-18",
+        )
+    return _CHARACTER_SETS[name]
+
+
+def _header_field(header: str, separator: str, number: int) -> str:
+    # The separator itself is MSH-1.
+    fields = header.split(separator)
+    return fields[number - 1] if number <= len(fields) else ""
+
+
+def _line_ends(data: bytes) -> int:
+    return data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n")
+
+
+def _skip(stream: BinaryIO, count: int, path: Path) -> tuple[int, bytes]:
+    """Moves on by `count` bytes; returns how many lines ended in them, and the last byte."""
+    lines, last = 0, b""
+    while count > 0:
+        content = stream.read(min(count, BLOCK))
+        if not content:
+            raise SourceChanged("the file is shorter than what was pushed of it", path=path)
+        count -= len(content)
+        lines += _line_ends(content) - (last == b"\r" and content[:1] == b"\n")
+        last = content[-1:]
+    return lines, last

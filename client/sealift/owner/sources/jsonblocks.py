@@ -1,0 +1,330 @@
+"""Blocks of JSON Lines into batches, with errors that name line and column and never a value."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.json as pj
+
+from sealift.owner.sources.bisection import bad_places, first_bad
+from sealift.owner.sources.csvblocks import one_batch
+from sealift.owner.sources.interface import Rejects
+from sealift.owner.sources.lines import Block, not_text
+from sealift.schemas import shown
+from sealift_protocol.errors import InvalidArgument, SourceError
+
+# Arrow's reader crashes while it infers what is nested a hundred thousand times.
+_MAX_DEPTH = 128
+# Strings hold no structure.
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_BOM = "\ufeff"
+_ONE_A_LINE = "each record has a line of its own; split a JSON array with: jq -c '.[]'"
+_MEND = "mend the value, or give the column's type with --types NAME=TYPE"
+
+
+class LineParser:
+    """Lines of JSON into batches.
+
+    Attributes:
+        schema: of the batches.
+    """
+
+    def __init__(self, schema: pa.Schema, rejects: Rejects, *, ignore_others: bool = False) -> None:
+        """Takes what is known of the columns.
+
+        Args:
+            schema: columns whose types are known.
+            rejects: takes lines that cannot be read.
+            ignore_others: whether fields outside the schema are left out without a word.
+
+        Raises:
+            InvalidArgument: a column is of a type that is not read from JSON.
+        """
+        if any(pa.types.is_time(kind) or pa.types.is_duration(kind) for kind in schema.types):
+            raise InvalidArgument(
+                "times of day and durations are not read from JSON",
+                hint="give string or int64 as the column's type",
+            )
+        self.schema = schema
+        self._rejects = rejects
+        self._others = "ignore" if ignore_others else "error"
+
+    def infer(self, path: Path | None, block: Block) -> pa.Schema:
+        """Learns columns and types from a first block.
+
+        Raises:
+            SourceError: it cannot be read.
+        """
+        try:
+            if not block.sound or not _is_shallow(block.data):
+                raise pa.ArrowInvalid("")
+            whole = _read(block.data, self.schema, "infer")
+            self._learn({field.name: field.type for field in whole.schema})
+        except pa.ArrowException:
+            # A line that will be rejected must not decide about types.
+            self._learn(self._infer_columns(path, block))
+            if self._rejects.stops:
+                self.parse(path, block)
+        if not self.schema.names:
+            raise SourceError(
+                "none of the first lines is an object with a field",
+                path=path,
+                line=block.line,
+                hint=_ONE_A_LINE,
+            )
+        return self.schema
+
+    def _learn(self, types: Mapping[str, pa.DataType]) -> None:
+        self.schema = pa.schema([(name, _without_nulls(kind)) for name, kind in types.items()])
+
+    def parse(self, path: Path | None, block: Block) -> pa.RecordBatch:
+        """A block's records.
+
+        Raises:
+            SourceError: a line cannot be read, and that ends the push.
+        """
+        try:
+            if not block.sound:
+                raise pa.ArrowInvalid("")
+            table = _read(block.data, self.schema, self._others)
+        except pa.ArrowException:
+            good, rejected = self._sift(path, block)
+            for problem, content in rejected:
+                self._rejects.reject(problem, content)
+            table = _read(good, self.schema, self._others)
+        return one_batch(table.select(self.schema.names), self.schema)
+
+    # --- finding what is wrong -------------------------------------------------------------------
+
+    def _sift(
+        self, path: Path | None, block: Block
+    ) -> tuple[bytes, list[tuple[SourceError, bytes]]]:
+        """Parts good lines from bad ones: Arrow's own text may quote a value.
+
+        If the first bad one ends the push, others are not looked for.
+        """
+        lines = block.data.split(b"\n")
+        bad: dict[int, SourceError] = {}
+        whole: list[int] = []
+        for place, text in enumerate(lines):
+            if not text.strip():
+                continue
+            problem = self._problem(path, block.line + place, text)
+            if problem is None:
+                whole.append(place)
+                continue
+            bad[place] = problem
+            if self._rejects.stops:
+                break
+
+        def good(some: Sequence[bytes]) -> bool:
+            return _reads(some, self.schema, self._others)
+
+        for misfit in self._misfits([lines[place] for place in whole], good):
+            place = whole[misfit]
+            bad[place] = self._explain(path, block.line + place, lines[place])
+        if not bad:
+            raise SourceError("the lines cannot be read", path=path, line=block.line)
+        rejected = [(bad[place], lines[place] + b"\n") for place in sorted(bad)]
+        return b"\n".join(lines[place] for place in whole if place not in bad), rejected
+
+    def _problem(self, path: Path | None, line: int, text: bytes) -> SourceError | None:
+        """What shows at a glance; a few thousand bad lines would be looked for one by one."""
+        found = _parse(path, line, text)
+        if isinstance(found, SourceError):
+            return found
+        if self._others == "error" and not found.keys() <= set(self.schema.names):
+            return _unknown_field(path, line)
+        for column, field in enumerate(self.schema, start=1):
+            if _is_surely_bad(found.get(field.name), field.type):
+                return _bad_value(path, line, column, field.type)
+        return None
+
+    def _misfits(
+        self, lines: Sequence[bytes], good: Callable[[Sequence[bytes]], bool]
+    ) -> list[int]:
+        if self._rejects.stops:
+            first = first_bad(lines, good)
+            return [] if first is None else [first]
+        return bad_places(lines, good)
+
+    def _explain(self, path: Path | None, line: int, text: bytes) -> SourceError:
+        """What is wrong with an object that does not fit the schema."""
+        record = json.loads(text)
+        for column, field in enumerate(self.schema, start=1):
+            alone = json.dumps({field.name: record.get(field.name)}).encode()
+            if not _reads([alone], pa.schema([field]), self._others):
+                return _bad_value(path, line, column, field.type)
+        return SourceError(f"line {line} has a field twice", path=path, line=line)
+
+    # --- types -----------------------------------------------------------------------------------
+
+    def _infer_columns(self, path: Path | None, block: Block) -> dict[str, pa.DataType]:
+        """Types of the columns of a block in which some lines cannot be read.
+
+        Each column has the type of the most of its values that agree with its first one.
+        """
+        records = [
+            record
+            for place, text in enumerate(block.data.split(b"\n"))
+            if text.strip() and isinstance(record := _parse(path, block.line + place, text), dict)
+        ]
+        found = {field.name: field.type for field in self.schema}
+        for name in dict.fromkeys(name for record in records for name in record):
+            if name not in found:
+                values = (record.get(name) for record in records)
+                found[name] = _infer([value for value in values if value is not None])
+        return found
+
+
+def _infer(values: list[Any]) -> pa.DataType:
+    """The type of the values of one field, in which some may not fit."""
+    alike = [value for value in values if _form(value) is _form(values[0])]
+    lines = [json.dumps({"v": value}).encode() for value in alike]
+
+    def good(some: Sequence[bytes]) -> bool:
+        return _reads(some, pa.schema([]), "infer")
+
+    wrong = set(bad_places(lines, good))
+    lines = [line for place, line in enumerate(lines) if place not in wrong]
+    lines = lines[: first_bad(lines, good)]
+    if not lines:
+        return pa.null()
+    return _read(b"\n".join(lines), pa.schema([]), "infer").schema.field("v").type
+
+
+def _form(value: object) -> type:
+    """What JSON calls a value: a whole number and a fraction are both numbers."""
+    return float if type(value) is int else type(value)
+
+
+def _without_nulls(kind: pa.DataType) -> pa.DataType:
+    """A type in which what nothing is known of, since it began with nulls, is text."""
+    if pa.types.is_null(kind):
+        return pa.string()
+    if pa.types.is_list(kind):
+        return pa.list_(_without_nulls(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([(field.name, _without_nulls(field.type)) for field in kind])
+    return kind
+
+
+# --- single lines --------------------------------------------------------------------------------
+
+
+def _parse(path: Path | None, line: int, text: bytes) -> dict[str, Any] | SourceError:
+    """The object on a line, or what is wrong with it."""
+    if text.count(b"[") + text.count(b"{") > _MAX_DEPTH and _depth(text) > _MAX_DEPTH:
+        return SourceError(f"line {line} is nested too deeply", path=path, line=line)
+    try:
+        record = json.loads(text.decode().removeprefix(_BOM))
+    except UnicodeDecodeError:
+        return not_text("utf-8", path, line)
+    except (ValueError, RecursionError):
+        return SourceError(f"line {line} is not JSON", path=path, line=line, hint=_ONE_A_LINE)
+    if not isinstance(record, dict):
+        what = f"line {line} is not an object"
+        return SourceError(what, path=path, line=line, hint=_ONE_A_LINE)
+    return record
+
+
+def _is_surely_bad(value: object, kind: pa.DataType) -> bool:
+    """Whether JSON itself calls a value something else than the type: text is no number."""
+    if value is None:
+        return False
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return isinstance(value, str | bool | list | dict)
+    if pa.types.is_string(kind):
+        return not isinstance(value, str)
+    if pa.types.is_boolean(kind):
+        return not isinstance(value, bool)
+    if pa.types.is_list(kind):
+        return not isinstance(value, list)
+    return bool(pa.types.is_struct(kind)) and not isinstance(value, dict)
+
+
+def _bad_value(path: Path | None, line: int, column: int, kind: pa.DataType) -> SourceError:
+    # The text of a nested type holds the names of its fields.
+    return SourceError(
+        f"line {line}, column {column}: a value is not of its column's type, {shown(kind)}",
+        path=path,
+        line=line,
+        column=column,
+        hint=_MEND,
+    )
+
+
+def _unknown_field(path: Path | None, line: int) -> SourceError:
+    return SourceError(
+        f"line {line} has a field that the first records do not have",
+        path=path,
+        line=line,
+        hint="name every field with --types, or give the first record all fields",
+    )
+
+
+def _is_shallow(data: bytes) -> bool:
+    """Whether nothing is nested too deeply for Arrow's reader."""
+    lines = filter(None, map(bytes.strip, data.split(b"\n")))
+    # No array or object goes on behind such a line: Arrow finds the error there.
+    if all(
+        line.count(b"[") + line.count(b"{") <= _MAX_DEPTH and line[0] == 123 and line[-1] == 125
+        for line in lines
+    ):
+        return True
+    return _depth(data) <= _MAX_DEPTH
+
+
+def _depth(data: bytes) -> int:
+    """How deep arrays and objects are nested."""
+    brackets = _STRINGS.sub(b"", data).translate(None, _NOT_BRACKETS)
+    return max(accumulate(1 if byte in b"[{" else -1 for byte in brackets), default=0)
+
+
+# --- Arrow's reader ------------------------------------------------------------------------------
+
+
+def _reads(lines: Sequence[bytes], schema: pa.Schema, others: str) -> bool:
+    """Whether Arrow's JSON reader takes every line under that schema."""
+    try:
+        _read(b"\n".join(lines), schema, others)
+    except pa.ArrowException:
+        return False
+    return True
+
+
+def _read(data: bytes, schema: pa.Schema, others: str) -> pa.Table:
+    """The records on lines.
+
+    Raises:
+        ArrowException: a line is not an object of that schema, or holds more than one.
+    """
+    if not data.strip():
+        return schema.empty_table()
+    # Arrow has no dates in JSON, but reads them from text.
+    read = [
+        field.with_type(pa.string()) if pa.types.is_date(field.type) else field for field in schema
+    ]
+    table = pj.read_json(
+        pa.py_buffer(data),
+        read_options=pj.ReadOptions(block_size=len(data) + 1, use_threads=False),
+        parse_options=pj.ParseOptions(
+            explicit_schema=pa.schema(read) if read else None, unexpected_field_behavior=others
+        ),
+    )
+    # Objects that share a line, or have many, would be another number in another block.
+    if table.num_rows != data.count(b"\n") + (not data.endswith(b"\n")):
+        lines = sum(1 for line in data.split(b"\n") if line.strip())
+        if table.num_rows != lines:
+            raise pa.ArrowInvalid("")
+    for place, field in enumerate(schema):
+        if pa.types.is_date(field.type):
+            table = table.set_column(place, field, table.column(place).cast(field.type))
+    return table

@@ -1,0 +1,412 @@
+"""Every kind of source, and how one is chosen: by name, by URL or by suffix."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from sealift.owner.sources.bytestreams import Opener, inner_suffix
+from sealift.owner.sources.csv import CsvSource
+from sealift.owner.sources.dicom import DicomSource
+from sealift.owner.sources.fhir import FhirSource
+from sealift.owner.sources.fhir_lines import holds_resources
+from sealift.owner.sources.files import SUFFIXES, FilesSource
+from sealift.owner.sources.fileset import Fileset, find_files
+from sealift.owner.sources.hl7 import Hl7Source
+from sealift.owner.sources.interface import Rejects, Source, StopAtRejects
+from sealift.owner.sources.jsonl import JsonLinesSource
+from sealift.owner.sources.lines import check_encoding
+from sealift.owner.sources.parquet import ParquetSource
+from sealift.owner.sources.sql import SCHEMES, open_sql
+from sealift.owner.sources.stdin import arrow_stream, csv_stream, jsonl_stream, standard_input
+from sealift.secret import Secret
+from sealift_protocol.errors import InvalidArgument
+
+STDIN = "-"
+_DECIMAL = re.compile(r"decimal128\((\d+), ?(\d+)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """How a source is read.
+
+    Attributes:
+        kind: name of a kind; empty to tell by URL or suffix.
+        types: Arrow type names by column, for text formats; the others are inferred.
+        encoding: of CSV.
+        rejects: takes records that cannot be read.
+        query: for databases.
+        cursor_column: of a query's result: unique and increasing, so that a push can continue.
+        whole: whether FHIR resources and HL7 messages are kept as they are rather than flattened.
+        resource: the type of FHIR resource to read; empty if there is only one.
+        crypt4gh_key: the owner's private key (32 bytes), for .c4gh files.
+        settle_seconds: files of a folder that changed within so long are left for the next time.
+        expected: the source's schema at earlier pushes, if there were any.
+        pixels: whether the pixel data of DICOM files is read.
+    """
+
+    kind: str = ""
+    types: Mapping[str, str] = field(default_factory=dict, repr=False)
+    encoding: str = "utf-8"
+    rejects: Rejects = field(default_factory=StopAtRejects)
+    query: str = field(default="", repr=False)
+    cursor_column: str = field(default="", repr=False)
+    whole: bool = False
+    resource: str = ""
+    crypt4gh_key: Secret | None = None
+    settle_seconds: float = 0
+    expected: pa.Schema | None = field(default=None, repr=False)
+    pixels: bool = True
+
+    def column_types(self) -> dict[str, pa.DataType]:
+        """The types that were given."""
+        return {name: parse_type(text) for name, text in self.types.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of source.
+
+    Attributes:
+        name: as in --format.
+        what: what it reads.
+        suffixes: files that it is chosen for.
+        schemes: URLs that it is chosen for.
+        continues: how a push goes on after it was interrupted.
+        open: opens files, or what a URL names.
+        extra: the extra that it needs; empty for none.
+        module: what has to be installed for it; empty for nothing.
+        takes_types: whether column types can be given.
+        takes_whole: whether records can be kept whole.
+        stream: opens standard input; None if it cannot come from there.
+        recognises: of kinds that share a suffix, whether a file's content is of this one; None if
+            the content does not say.
+    """
+
+    name: str
+    what: str
+    open: Callable[[str, SourceOptions], Source]
+    suffixes: tuple[str, ...] = ()
+    schemes: tuple[str, ...] = ()
+    continues: str = ""
+    extra: str = ""
+    module: str = ""
+    takes_types: bool = False
+    takes_whole: bool = False
+    stream: Callable[[BinaryIO, SourceOptions], Source] | None = None
+    recognises: Callable[[Path, Opener], bool | None] | None = None
+
+    @property
+    def installed(self) -> bool:
+        """Whether what it needs is installed."""
+        return not self.module or importlib.util.find_spec(self.module) is not None
+
+
+def _fileset(text: str, options: SourceOptions) -> Fileset:
+    root, paths = find_files(text, settle_seconds=options.settle_seconds)
+    return Fileset(root, paths, Opener(options.crypt4gh_key))
+
+
+def _csv(text: str, options: SourceOptions) -> Source:
+    files = _fileset(text, options)
+    return CsvSource(
+        files,
+        types=options.column_types(),
+        delimiter="\t" if inner_suffix(files.first) == ".tsv" else ",",
+        encoding=options.encoding,
+        rejects=options.rejects,
+        expected=options.expected,
+    )
+
+
+def _jsonl(text: str, options: SourceOptions) -> Source:
+    return JsonLinesSource(
+        _fileset(text, options),
+        types=options.column_types(),
+        rejects=options.rejects,
+        expected=options.expected,
+    )
+
+
+def _fhir(text: str, options: SourceOptions) -> Source:
+    return FhirSource(
+        _fileset(text, options),
+        rejects=options.rejects,
+        resource=options.resource,
+        whole=options.whole,
+    )
+
+
+def _hl7(text: str, options: SourceOptions) -> Source:
+    return Hl7Source(
+        _fileset(text, options),
+        encoding=options.encoding,
+        rejects=options.rejects,
+        whole=options.whole,
+    )
+
+
+def _parquet(text: str, options: SourceOptions) -> Source:
+    return ParquetSource(_fileset(text, options), options.expected)
+
+
+def _sql(text: str, options: SourceOptions) -> Source:
+    return open_sql(
+        text,
+        options.query,
+        cursor_column=options.cursor_column,
+        types=options.column_types(),
+        expected=options.expected,
+    )
+
+
+def _csv_stream(stream: BinaryIO, options: SourceOptions) -> Source:
+    return csv_stream(
+        stream,
+        types=options.column_types(),
+        encoding=options.encoding,
+        rejects=options.rejects,
+        expected=options.expected,
+    )
+
+
+def _jsonl_stream(stream: BinaryIO, options: SourceOptions) -> Source:
+    return jsonl_stream(
+        stream, types=options.column_types(), rejects=options.rejects, expected=options.expected
+    )
+
+
+def _only_streamed(_text: str, _options: SourceOptions) -> Source:
+    raise InvalidArgument(
+        "an Arrow stream is read from standard input", hint="sealift push - --format arrow < FILE"
+    )
+
+
+def _dicom(text: str, options: SourceOptions) -> Source:
+    return DicomSource(
+        _fileset(text, options),
+        pixels=options.pixels,
+        rejects=options.rejects,
+        expected=options.expected,
+    )
+
+
+def _files(text: str, options: SourceOptions) -> Source:
+    return FilesSource(_fileset(text, options))
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            "parquet",
+            "Parquet: a file, a folder, a pattern, folders named KEY=VALUE",
+            _parquet,
+            suffixes=(".parquet", ".pq"),
+            continues="at the row",
+        ),
+        Kind(
+            "csv",
+            "CSV and TSV with a header line; also .gz, .zst and .c4gh",
+            _csv,
+            suffixes=(".csv", ".tsv"),
+            continues="at the row; a file that has grown goes on where it ended",
+            takes_types=True,
+            stream=_csv_stream,
+        ),
+        Kind(
+            "jsonl",
+            "JSON Lines: an object on each line; also .gz, .zst and .c4gh",
+            _jsonl,
+            suffixes=(".jsonl", ".ndjson"),
+            continues="at the line; a file that has grown goes on where it ended",
+            takes_types=True,
+            stream=_jsonl_stream,
+        ),
+        Kind(
+            "sql",
+            "the result of a query: PostgreSQL, SQLite, and what SQLAlchemy has a driver for",
+            _sql,
+            schemes=SCHEMES,
+            continues="with --cursor-column behind its last value, otherwise not: one commit",
+            extra="sql",
+            module="sqlalchemy",
+            takes_types=True,
+        ),
+        Kind(
+            "arrow",
+            "an Arrow IPC stream, from standard input",
+            _only_streamed,
+            continues="not: one commit",
+            stream=lambda stream, _: arrow_stream(stream),
+        ),
+        Kind(
+            "fhir",
+            "FHIR R4 Bulk Data: resources of one type as columns, or any kept whole",
+            _fhir,
+            suffixes=(".ndjson",),
+            continues="at the line; a file that has grown goes on where it ended",
+            takes_whole=True,
+            recognises=holds_resources,
+        ),
+        Kind(
+            "hl7",
+            "HL7 version 2 messages: one a row, as columns or kept whole",
+            _hl7,
+            suffixes=(".hl7",),
+            continues="at the message; a file that has grown goes on where it ended",
+            extra="hl7",
+            module="hl7",
+            takes_whole=True,
+        ),
+        Kind(
+            "dicom",
+            "DICOM instances: header elements as columns, decoded pixels; also .c4gh",
+            _dicom,
+            suffixes=(".dcm", ".dicom"),
+            continues="at the instance, in a large one at the frame",
+            extra="dicom",
+            module="pydicom",
+        ),
+        Kind(
+            "files",
+            "files of any kind as they are: path, media type, bytes; also .c4gh",
+            _files,
+            suffixes=SUFFIXES,
+            continues="at the file, in a large one at the piece",
+        ),
+    )
+}
+
+
+def open_source(text: str | Path, options: SourceOptions | None = None) -> Source:
+    """Opens a source, chosen by the kind in the options, by URL or by suffix.
+
+    Args:
+        text: a path, a pattern, a URL, or "-" for standard input.
+        options: how it is read.
+
+    Raises:
+        SourceError: it is not there, is empty, or cannot be read.
+        InvalidArgument: no source reads it, or an option does not fit.
+    """
+    chosen = options or SourceOptions()
+    kind = choose_kind(str(text), chosen.kind, Opener(chosen.crypt4gh_key))
+    if chosen.types and not kind.takes_types:
+        raise InvalidArgument(
+            f"a source of the kind {kind.name} has types of its own", hint="leave --types out"
+        )
+    if chosen.whole and not kind.takes_whole:
+        raise InvalidArgument(
+            f"a source of the kind {kind.name} has nothing to keep whole", hint="leave --whole out"
+        )
+    if chosen.resource and kind.name != "fhir":
+        raise InvalidArgument(
+            f"a source of the kind {kind.name} has no types of resources",
+            hint="leave --resource out, or say --format fhir",
+        )
+    check_encoding(chosen.encoding)
+    if not kind.installed:
+        raise InvalidArgument(
+            f"sources of the kind {kind.name} need a package that is not installed",
+            hint=f"install it with: pip install 'sealift[{kind.extra}]'",
+        )
+    if str(text) == STDIN:
+        if kind.stream is None:
+            raise InvalidArgument(
+                f"a source of the kind {kind.name} is not read from standard input",
+                hint="say --format csv, jsonl or arrow",
+            )
+        return kind.stream(standard_input(), chosen)
+    return kind.open(str(text), chosen)
+
+
+def check_source(text: str, kind: str = "") -> None:
+    """Refuses what no source could read, without reading it: for an early word.
+
+    Raises:
+        SourceError: it is not there.
+        InvalidArgument: no source reads it.
+    """
+    choose_kind(text, kind)
+
+
+def choose_kind(text: str, name: str, opener: Opener | None = None) -> Kind:
+    """The kind of a source.
+
+    Args:
+        text: a path, a pattern or a URL.
+        name: of a kind; empty to tell it by URL, suffix or content.
+        opener: opens files whose suffix leaves it open; without one, the first kind is taken.
+
+    Raises:
+        SourceError: there is no such file, or it cannot be read.
+        InvalidArgument: nothing says which kind it is, or files of several kinds lie together.
+    """
+    if name:
+        if name not in KINDS:
+            raise InvalidArgument("there is no source of that kind", hint="see `sealift sources`")
+        return KINDS[name]
+    scheme = text.partition("://")[0] if "://" in text else ""
+    if scheme:
+        for kind in KINDS.values():
+            if scheme in kind.schemes:
+                return kind
+        raise InvalidArgument("no source reads URLs of that kind", hint="see `sealift sources`")
+    if text == STDIN:
+        raise InvalidArgument(
+            "standard input has no suffix to tell its kind by",
+            hint="say --format csv, jsonl or arrow",
+        )
+    _, paths = find_files(text)
+    found: Counter[str] = Counter()
+    undecided = ""
+    for path in paths:
+        suffix = inner_suffix(path)
+        names = [k.name for k in KINDS.values() if suffix in k.suffixes]
+        if len(names) > 1 and opener is not None:
+            told = {name: _recognised(KINDS[name], path, opener) for name in names}
+            if None in told.values():
+                undecided = names[0]
+                continue
+            names = [name for name, is_it in told.items() if is_it] + names
+        found[names[0] if names else ""] += 1
+    if not found and undecided:
+        return KINDS[undecided]
+    if len(found) != 1 or "" in found:
+        kinds = ", ".join(sorted(name or "unknown" for name in found)) or "no files"
+        raise InvalidArgument(
+            f"the kind of source is not clear ({kinds})",
+            hint="say it with --format, or name files of one kind; see `sealift sources`",
+        )
+    return KINDS[next(iter(found))]
+
+
+def _recognised(kind: Kind, path: Path, opener: Opener) -> bool | None:
+    return kind.recognises is not None and kind.recognises(path, opener)
+
+
+def parse_type(text: str) -> pa.DataType:
+    """An Arrow type by name, such as int64, float, string, date32, timestamp[s].
+
+    Raises:
+        InvalidArgument: there is none of that name.
+    """
+    decimal = _DECIMAL.fullmatch(text)
+    try:
+        if decimal:
+            return pa.decimal128(int(decimal[1]), int(decimal[2]))
+        return pa.type_for_alias(text)
+    except ValueError:
+        raise InvalidArgument(
+            "a type given for a column is not known",
+            hint="use Arrow's names: int64, float32, string, bool, date32, timestamp[s], "
+            "decimal128(12,2)",
+        ) from None
