@@ -1,9 +1,13 @@
-"""De-identification before sealing, as a policy file says."""
+"""De-identification before sealing, as a policy file says.
+
+What only reads policies need not load NumPy: the engine is imported when it is asked for.
+"""
 
 from __future__ import annotations
 
-from sealift.owner.deidentify.anonymity import Anonymity, AnonymityCheck
-from sealift.owner.deidentify.deidentifier import Deidentifier
+import importlib
+from typing import TYPE_CHECKING
+
 from sealift.owner.deidentify.policy import (
     Policy,
     Privacy,
@@ -12,9 +16,24 @@ from sealift.owner.deidentify.policy import (
     parse_policy,
     ready_policies,
 )
-from sealift.owner.deidentify.preview import PreviewRow, side_by_side
-from sealift.owner.deidentify.report import ColumnReport, Report
-from sealift.owner.deidentify.tokens import Tokeniser
+
+if TYPE_CHECKING:
+    from sealift.owner.deidentify.anonymity import Anonymity, AnonymityCheck
+    from sealift.owner.deidentify.deidentifier import Deidentifier
+    from sealift.owner.deidentify.preview import PreviewRow, side_by_side
+    from sealift.owner.deidentify.report import ColumnReport, Report
+    from sealift.owner.deidentify.tokens import Tokeniser
+
+_ENGINE = {
+    "Anonymity": "anonymity",
+    "AnonymityCheck": "anonymity",
+    "ColumnReport": "report",
+    "Deidentifier": "deidentifier",
+    "PreviewRow": "preview",
+    "Report": "report",
+    "Tokeniser": "tokens",
+    "side_by_side": "preview",
+}
 
 __all__ = [
     "Anonymity",
@@ -32,3 +51,9 @@ __all__ = [
     "ready_policies",
     "side_by_side",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _ENGINE:
+        raise AttributeError(name)
+    return getattr(importlib.import_module(f"{__name__}.{_ENGINE[name]}"), name)

@@ -15,11 +15,8 @@ import pyarrow as pa
 from sealift.owner.sources.bytestreams import Opener, inner_suffix
 from sealift.owner.sources.csv import CsvSource
 from sealift.owner.sources.dicom import DicomSource
-from sealift.owner.sources.fhir import FhirSource
-from sealift.owner.sources.fhir_lines import holds_resources
 from sealift.owner.sources.files import SUFFIXES, FilesSource
 from sealift.owner.sources.fileset import Fileset, find_files
-from sealift.owner.sources.hl7 import Hl7Source
 from sealift.owner.sources.interface import Rejects, Source, StopAtRejects
 from sealift.owner.sources.jsonl import JsonLinesSource
 from sealift.owner.sources.lines import check_encoding
@@ -135,7 +132,15 @@ def _jsonl(text: str, options: SourceOptions) -> Source:
     )
 
 
+def _holds_resources(path: Path, opener: Opener) -> bool | None:
+    from sealift.owner.sources.fhir_lines import holds_resources
+
+    return holds_resources(path, opener)
+
+
 def _fhir(text: str, options: SourceOptions) -> Source:
+    from sealift.owner.sources.fhir import FhirSource
+
     return FhirSource(
         _fileset(text, options),
         rejects=options.rejects,
@@ -145,6 +150,8 @@ def _fhir(text: str, options: SourceOptions) -> Source:
 
 
 def _hl7(text: str, options: SourceOptions) -> Source:
+    from sealift.owner.sources.hl7 import Hl7Source
+
     return Hl7Source(
         _fileset(text, options),
         encoding=options.encoding,
@@ -254,7 +261,7 @@ KINDS = {
             suffixes=(".ndjson",),
             continues="at the line; a file that has grown goes on where it ended",
             takes_whole=True,
-            recognises=holds_resources,
+            recognises=_holds_resources,
         ),
         Kind(
             "hl7",

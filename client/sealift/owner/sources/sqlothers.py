@@ -1,0 +1,332 @@
+"""Queries of any database that SQLAlchemy has a driver for, row by row: SQLite, MySQL, ...
+
+Types are inferred from the first rows, since not every database says them: decimals, UUIDs and JSON
+come as text.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pyarrow as pa
+
+from sealift.owner.sources.bisection import first_bad
+from sealift.owner.sources.sql import Key, cast, check_columns, misfit, unfit_cursor
+from sealift_protocol.errors import EmptySource, InvalidArgument, SourceError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, CursorResult, Engine
+
+_BATCH_BYTES = 1 << 20
+_FIRST_ROWS = 64
+_MAX_ROWS = 16_384
+_SAMPLE_ROWS = 10_000
+_UTC = pa.timestamp("us", "UTC")
+_KINDS: dict[type, pa.DataType] = {
+    bool: pa.bool_(),
+    int: pa.int64(),
+    float: pa.float64(),
+    str: pa.string(),
+    Decimal: pa.string(),
+    UUID: pa.string(),
+    dict: pa.string(),
+    list: pa.string(),
+    bytes: pa.binary(),
+    bytearray: pa.binary(),
+    memoryview: pa.binary(),
+    datetime: pa.timestamp("us"),
+    date: pa.date32(),
+    time: pa.time64("us"),
+    timedelta: pa.duration("us"),
+}
+_TEXT_OF: dict[type, Callable[[Any], Any]] = {
+    **dict.fromkeys((int, float, bool, Decimal, UUID), str),
+    **dict.fromkeys((dict, list), json.dumps),
+}
+# What each database has instead of "read-only, and as of one moment".
+_BEGIN = {
+    "mysql": "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+    "mariadb": "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+    "oracle": "SET TRANSACTION READ ONLY",
+}
+_LOST = "push again: it continues at the last commit; without --cursor-column, from the beginning"
+
+
+class OtherQuery:
+    """A query through SQLAlchemy; see `Query`."""
+
+    def __init__(
+        self, url: str, query: str, cursor_column: str, types: Mapping[str, pa.DataType]
+    ) -> None:
+        """Reads the first rows.
+
+        Raises:
+            EmptySource: there is no row, and nothing says what the columns are.
+            InvalidArgument: SQLAlchemy or the database's driver is not installed, the URL is not
+                one, or the cursor column is not fit.
+            SourceError: the database cannot be reached, or refuses.
+        """
+        self._engine = _engine(url)
+        self._dialect = self._engine.dialect
+        self._text = query
+        found = self._engine.url
+        self.database = (
+            f"{found.get_backend_name()}://{found.host or ''}:{found.port or ''}/{_place(url)}"
+        )
+        self._cursor_column = ""
+        with self._running(self._select(None)) as result:
+            names = list(result.keys())
+            check_columns(names, cursor_column)
+            with _named_errors("the query failed"):
+                rows = _first_rows(result)
+        if not rows and not set(names) <= types.keys():
+            raise EmptySource("the query has no rows")
+        columns = _columns(rows, len(names))
+        kinds = [
+            types.get(n) or _infer(c, i)
+            for i, (n, c) in enumerate(zip(names, columns, strict=True), start=1)
+        ]
+        self.schema = pa.schema(list(zip(names, kinds, strict=True)))
+        self.cursor_kind = ""
+        if cursor_column:
+            self._cursor_column = cursor_column
+            self._place = names.index(cursor_column)
+            kind = kinds[self._place]
+            self.cursor_kind = str(kind)
+            if not self._is_fit(kind):
+                raise unfit_cursor()
+
+    def read(self, after: Key | None) -> Iterator[tuple[pa.RecordBatch, pa.Array | None]]:
+        """The rows with a cursor above a value, and the cursor's values."""
+        if after is not None:
+            self._check_nulls()
+        with self._running(self._select(after)) as result:
+            count, rows = _FIRST_ROWS, 0
+            while True:
+                with _named_errors(f"the query failed after row {rows}"):
+                    found = result.fetchmany(count)
+                if not found:
+                    return
+                batch = self._convert(found, rows)
+                rows += len(found)
+                # As many rows as fill a batch, however wide they are.
+                wide = max(1, batch.nbytes // len(found))
+                count = max(1, min(_MAX_ROWS, 2 * count, _BATCH_BYTES // wide))
+                yield batch, batch.column(self._place) if self._cursor_column else None
+
+    def _convert(self, rows: Sequence[Sequence[Any]], before: int) -> pa.RecordBatch:
+        arrays = [
+            _array(values, field.type, column, before)
+            for column, (values, field) in enumerate(
+                zip(_columns(rows, len(self.schema)), self.schema, strict=True), start=1
+            )
+        ]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    # --- SQL -------------------------------------------------------------------------------------
+
+    def _select(self, after: Key | None) -> str:
+        if not self._cursor_column:
+            return self._text
+        name = self._cursor_name()
+        condition = "" if after is None else f" WHERE {name} > {self._literal(after)}"
+        return f"SELECT * FROM ({self._text}\n) q{condition} ORDER BY {name}"  # noqa: S608
+
+    def _cursor_name(self) -> str:
+        name = "q." + self._dialect.identifier_preparer.quote_identifier(self._cursor_column)
+        if self._dialect.name == "sqlite" and pa.types.is_string(self.schema[self._place].type):
+            # A column may compare without regard to case: 'a' would hide 'A'.
+            return f"{name} COLLATE BINARY"
+        return name
+
+    def _literal(self, key: Key) -> str:
+        from sqlalchemy import literal
+
+        kind = self.schema.field(self._place).type
+        value = pa.array([key.value]).cast(kind)[0].as_py()
+        text = literal(value).compile(dialect=self._dialect, compile_kwargs={"literal_binds": True})
+        return str(text)
+
+    def _is_fit(self, kind: pa.DataType) -> bool:
+        """Whether values of a type are compared exactly, and survive being written as text."""
+        if pa.types.is_string(kind):
+            return self._dialect.name == "sqlite"
+        # Python's own dates stand for what is stored, which in SQLite is text.
+        timed = (pa.types.is_timestamp(kind) and kind.tz is None) or pa.types.is_date(kind)
+        return bool(pa.types.is_integer(kind) or (timed and self._dialect.name != "sqlite"))
+
+    def _check_nulls(self) -> None:
+        """Refuses rows without a cursor, which no comparison finds."""
+        name = self._cursor_name()
+        text = f"SELECT COUNT(*) FROM ({self._text}\n) q WHERE {name} IS NULL"  # noqa: S608
+        with self._running(text) as result, _named_errors("the query failed"):
+            count = result.scalar_one()
+        if count:
+            column = self._place + 1
+            raise SourceError(
+                f"column {column}, the cursor, has no value in some rows",
+                column=column,
+                hint="choose a column that every row has, or leave such rows out in the query",
+            )
+
+    @contextmanager
+    def _running(self, text: str) -> Iterator[CursorResult[Any]]:
+        """A query that runs, in a transaction of its own that only reads."""
+        with _named_errors("the database cannot be reached"):
+            connection: Connection = self._engine.connect()
+        try:
+            begin = _BEGIN.get(self._dialect.name)
+            with _named_errors("the query cannot be run"):
+                if begin:
+                    connection.exec_driver_sql(begin)
+                if self._dialect.paramstyle in ("format", "pyformat"):
+                    text = text.replace("%", "%%")
+                result = connection.execution_options(
+                    stream_results=True, max_row_buffer=_FIRST_ROWS
+                ).exec_driver_sql(text)
+            if not result.returns_rows:
+                raise InvalidArgument("the query returns no rows", hint="a push only reads")
+            yield result
+        finally:
+            with _named_errors("the connection cannot be closed"):
+                connection.close()
+
+
+def _engine(url: str) -> Engine:
+    try:
+        from sqlalchemy import create_engine
+        from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+        from sqlalchemy.pool import NullPool
+    except ImportError:
+        raise InvalidArgument(
+            "reading this database needs a package that is not installed",
+            hint="install it with: pip install 'sealift[sql]'",
+        ) from None
+    try:
+        if not url.startswith("sqlite:"):
+            return create_engine(url, poolclass=NullPool, hide_parameters=True)
+        path = Path(_place(url))
+        if not path.is_file():
+            raise SourceError("there is no such file", path=path, hint="sqlite:///relative.db")
+        uri = f"{path.resolve().as_uri()}?mode=ro"
+        return create_engine(
+            "sqlite://", poolclass=NullPool, creator=lambda: sqlite3.connect(uri, uri=True)
+        )
+    except ImportError:
+        raise InvalidArgument(
+            "the driver for this database is not installed",
+            hint="install what SQLAlchemy names for it: pip install pymysql, oracledb, pyodbc",
+        ) from None
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        raise InvalidArgument(
+            "the database's URL is not one", hint="scheme://user@host:port/database"
+        ) from None
+
+
+def _place(url: str) -> str:
+    """The database that a URL names: for SQLite a path."""
+    from sqlalchemy import make_url
+
+    return make_url(url).database or ""
+
+
+# --- values --------------------------------------------------------------------------------------
+
+
+def _first_rows(result: CursorResult[Any]) -> list[Sequence[Any]]:
+    """Rows from which types are inferred: some thousand, or fewer if they are wide."""
+    rows: list[Sequence[Any]] = []
+    size = 0
+    while len(rows) < _SAMPLE_ROWS and size < _BATCH_BYTES:
+        found = result.fetchmany(_FIRST_ROWS)
+        if not found:
+            break
+        rows += found
+        size += sum(len(v) if isinstance(v, str | bytes) else 8 for row in found for v in row)
+    return rows
+
+
+def _columns(rows: Sequence[Sequence[Any]], count: int) -> list[Sequence[Any]]:
+    return list(zip(*rows, strict=True)) or [()] * count
+
+
+def _infer(values: Sequence[Any], column: int) -> pa.DataType:
+    found = set(map(type, values)) - {type(None)}
+    if found == {int, float}:
+        return pa.float64()
+    if datetime in found and any(value.tzinfo for value in values if value is not None):
+        return _UTC
+    kinds = {_KINDS.get(kind) for kind in found}
+    if not kinds:
+        return pa.string()
+    if len(kinds) > 1 or None in kinds:
+        raise SourceError(
+            f"column {column} has values of several types, or of one that is not known",
+            column=column,
+            hint="cast it in the query: CAST(column AS TEXT) AS column",
+        )
+    return kinds.pop()
+
+
+def _array(values: Sequence[Any], kind: pa.DataType, column: int, before: int) -> pa.Array:
+    """Values of a column, given a type.
+
+    Raises:
+        SourceError: one is not of it.
+    """
+    found = set(map(type, values))
+    exact = pa.types.is_decimal(kind) or Decimal in found
+    if (exact or pa.types.is_string(kind)) and found & _TEXT_OF.keys():
+        values = [_TEXT_OF.get(type(value), _same)(value) for value in values]
+        found = set(map(type, values))
+    if found & {bytearray, memoryview}:
+        values = [bytes(v) if isinstance(v, bytearray | memoryview) else v for v in values]
+    if found <= {str, type(None)} and not pa.types.is_string(kind):
+        return cast(pa.array(values, pa.string()), kind, column, before)
+    array = _try(values, kind)
+    if array is None:
+        place = first_bad(values, lambda some: _try(some, kind) is not None) or 0
+        raise misfit(before + place + 1, column, kind)
+    return array
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _try(values: Sequence[Any], kind: pa.DataType) -> pa.Array | None:
+    try:
+        return pa.array(values, kind)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError):
+        return None
+
+
+@contextmanager
+def _named_errors(what: str) -> Iterator[None]:
+    """Turns the drivers' errors, whose texts quote values, into one that says what to do."""
+    from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
+
+    try:
+        yield
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise SourceError(f"{what}: the database dropped the connection", hint=_LOST) from None
+        text = str(error.orig).lower()
+        if "readonly" in text or "read only" in text or "read-only" in text:
+            said = "the query would change the database, and a push only reads"
+        elif isinstance(error, ProgrammingError) or "no such" in text or "syntax" in text:
+            said = "a table or column does not exist, or the query is not correct"
+        else:
+            said = type(error).__name__
+        hint = "try the query with the database's own client"
+        raise SourceError(f"{what}: {said}", hint=hint) from None
+    except (SQLAlchemyError, sqlite3.Warning) as error:
+        raise SourceError(f"{what}: {type(error).__name__}", hint=_LOST) from None
