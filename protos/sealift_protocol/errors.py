@@ -59,7 +59,7 @@ class SourceError(SealiftError):
     """
 
     exit_code = 3
-    default_hint = "repair the file and push again; nothing was committed"
+    default_hint = "repair the file and push again; what is committed stays, and is not sent twice"
 
     def __init__(
         self,
