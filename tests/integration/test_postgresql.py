@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from conftest import RunningRelay, make_relay
+from postgres import postgresql_server
 
 from sealift.session import Session
 from sealift_protocol.errors import AccessDenied, DatasetDeleted, SealiftError
@@ -25,44 +21,11 @@ from sealift_relay.store.metadata import Metadata
 PEOPLE = pa.table({"person": [f"person-{i % 20}" for i in range(200)], "value": list(range(200))})
 
 
-def _programs() -> Path | None:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    on_path = shutil.which("initdb")
-    return found[-1].parent if found else Path(on_path).parent if on_path else None
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """A private cluster on a free port; gives its URL without a database's name."""
-    programs = _programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    # The server refuses to run as root.
-    as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder = Path(tempfile.mkdtemp(prefix="sealift-postgresql-"))
-    if as_user:
-        shutil.chown(folder, "postgres")
-
-    def run(program: str, *arguments: str) -> None:
-        subprocess.run(
-            [*as_user, programs / program, *arguments],
-            check=True,
-            capture_output=True,
-            cwd="/",
-        )
-
-    data = str(folder / "data")
-    run("initdb", "-D", data, "-U", "relay", "-A", "trust", "--no-sync")
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
-    run("pg_ctl", "-D", data, "-o", options, "-l", str(folder / "log"), "-w", "start")
-    try:
-        yield f"postgresql://relay@127.0.0.1:{port}"
-    finally:
-        run("pg_ctl", "-D", data, "-m", "immediate", "stop")
-        shutil.rmtree(folder)
+    """Its URL without a database's name."""
+    with postgresql_server() as url:
+        yield url
 
 
 @pytest.fixture
