@@ -95,7 +95,17 @@ def test_the_first_ten_minutes_of_everybody(served, tmp_path: Path) -> None:
     assert "pinned" in run("sealift", *push, good, "--dataset", "s", "--to", "nobody", code=4)
     denied = run("sealift", *trainer, "pull", "hospital/no", "--out", tmp_path / "no", code=5)
     assert "no such dataset" in denied
-    assert "role" in run("sealift", *trainer, "push", good, "--dataset", "s", code=5)
+    # The columns of a new dataset are shown before the relay is asked whether it takes them.
+    refused = subprocess.run(
+        [SCRIPTS / "sealift", *trainer, "push", good, "--dataset", "s"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert refused.returncode == 5
+    *columns, error = refused.stderr.splitlines()
+    assert columns == ["the new dataset's columns, from now on:", "  a  int64", "  b  string"]
+    assert error.startswith("error: a member with the role trainer may not store data; hint: ")
     assert "passphrase" in run("sealift", *trainer, "ls", code=7, SEALIFT_PASSPHRASE="wrong one")
     assert "several" in run("sealift", "ls", code=7)
     assert "no profile of that name" in run("sealift", "--profile", "who", "ls", code=7)
@@ -201,3 +211,144 @@ def test_health_and_reflection_answer_members(relay, hospital) -> None:
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
     services = set(ProtoReflectionDescriptorDatabase(channel).get_services())
     assert {"sealift.v1.Shards", "sealift.v1.Datasets", "sealift.v1.Directory"} <= services
+
+
+@pytest.fixture
+def owner(served) -> str:
+    """A profile of an owner at the served relay."""
+    folder, _ = served
+    token = run("sealift-relay", "invite", "hospital", "--role", "owner", "--dir", folder).strip()
+    run("sealift", "join", token)
+    return "hospital"
+
+
+def test_a_push_says_what_it_did_for_people_and_machines(owner: str, tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    path.write_text('{"id": 1}\n{"id": \n{"id": 2}\n')
+    push = ("push", path, "--dataset", "study")
+    assert "line 2 is not JSON" in run("sealift", *push, code=3)
+    done = subprocess.run(
+        [SCRIPTS / "sealift", *push, "--on-error", "quarantine", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 9
+    told = json.loads(done.stdout)
+    assert (told["records"], told["rejected"], told["commits"]) == (2, 1, 1)
+    assert done.stderr.splitlines() == [
+        "the new dataset's columns, from now on:",
+        "  id  int64",
+        "note: 1 record could not be read and went to your dataset study.quarantine",
+    ]
+    path.write_text(path.read_text() + '{"id": 3}\n')
+    assert "pushed 1 record" in run("sealift", *push, "--on-error", "skip")
+    assert "nothing new" in run("sealift", *push, "--on-error", "skip")
+    path.write_text('{"id": 9}\n')
+    assert "is not what was pushed" in run("sealift", *push, code=3)
+    assert "left out 1 file that changed" in run("sealift", *push, "--on-change", "skip")
+    assert "pushed 1 record" in run("sealift", *push, "--on-change", "push")
+    assert "hospital/study  4 records" in run("sealift", "ls")
+
+
+def test_files_come_back_as_they_were(owner: str, tmp_path: Path) -> None:
+    folder = tmp_path / "scans"
+    (folder / "a").mkdir(parents=True)
+    content = os.urandom(70 << 20)
+    (folder / "a" / "large.bin").write_bytes(content)
+    (folder / "ä.txt").write_text("small")
+    (folder / "empty.txt").write_text("")
+    run("sealift", "push", folder, "--dataset", "scans", "--format", "files")
+    out = tmp_path / "out"
+    assert "(3 files)" in run("sealift", "pull", "hospital/scans", "--out", out)
+    assert (out / "a" / "large.bin").read_bytes() == content
+    assert (out / "ä.txt").read_text() == "small"
+    assert (out / "empty.txt").read_text() == ""
+    run("sealift", "pull", "hospital/scans", "--as", "parquet", "--out", tmp_path / "table")
+    assert pq.read_table(tmp_path / "table").num_rows > 3
+
+
+def test_ctrl_c_keeps_what_is_committed(owner: str, tmp_path: Path) -> None:
+    path = tmp_path / "records.csv"
+    path.write_text("a,b,c,d\n" + "1,2,3,4\n" * 2_000_000)
+    limits = ("--limit-rate", "4MB", "--commit-every", "1MB")
+    push = subprocess.Popen(
+        [SCRIPTS / "sealift", "push", path, "--dataset", "study", *limits],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and "records" not in run("sealift", "ls"):
+        time.sleep(0.2)
+    push.send_signal(signal.SIGINT)
+    _, errors = push.communicate(timeout=60)
+    assert push.returncode == 130
+    assert errors.splitlines()[-1].startswith("interrupted; committed before: ")
+    run("sealift", "push", path, "--dataset", "study")
+    assert "hospital/study  2,000,000 records" in run("sealift", "ls")
+
+
+def test_a_folder_is_followed_until_the_service_is_stopped(owner: str, tmp_path: Path) -> None:
+    folder = tmp_path / "incoming"
+    folder.mkdir()
+    (folder / "a.csv").write_text("id\n1\n")
+    follow = subprocess.Popen(
+        [
+            SCRIPTS / "sealift",
+            *("push", folder, "--dataset", "live", "--follow"),
+            *("--settle", "1s", "--commit-within", "1s"),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert follow.stdout is not None
+    assert follow.stdout.readline().startswith("pushed 1 record")
+    (folder / "b.csv").write_text("id\n2\n3\n")
+    assert follow.stdout.readline().startswith("pushed 2 records")
+    follow.send_signal(signal.SIGTERM)
+    _, errors = follow.communicate(timeout=60)
+    assert follow.returncode == 0
+    assert errors.splitlines()[-1] == "stopped; 3 records pushed"
+    assert "hospital/live  3 records" in run("sealift", "ls")
+
+
+def test_standard_input_is_pushed(owner: str) -> None:
+    done = subprocess.run(
+        [SCRIPTS / "sealift", "push", "-", "--format", "csv", "--dataset", "piped"],
+        input="id\n1\n2\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("pushed 2 records")
+
+
+def test_policies_are_listed_shown_and_checked(tmp_path: Path) -> None:
+    listed = json.loads(run("sealift", "policy", "ls", "--json"))
+    assert {"hipaa-safe-harbor", "dicom-basic"} <= {entry["name"] for entry in listed}
+    shown = run("sealift", "policy", "show", "pci-transactions")
+    path = tmp_path / "policy.toml"
+    path.write_text(shown)
+    checked = json.loads(run("sealift", "policy", "check", path, "--json"))
+    digests = {entry["name"]: entry["digest"] for entry in listed}
+    assert checked["digest"] == digests["pci-transactions"]
+    path.write_text(shown.replace("[columns]", "[colums]"))
+    assert "policy.toml: line" in run("sealift", "policy", "check", path, code=2)
+    assert "no policy" in run("sealift", "deidentify", path, code=2)
+
+
+def test_a_dry_run_needs_neither_a_relay_nor_a_profile(tmp_path: Path) -> None:
+    path = tmp_path / "records.csv"
+    path.write_text("mrn,age\n" + "".join(f"{i},{i}\n" for i in range(100)))
+    described = tmp_path / "columns.toml"
+    described.write_text('[age]\nunit = "years"\n')
+    dry = ("push", path, "--dataset", "x", "--dry-run", "--describe", described)
+    shown = run("sealift", *dry, "--policy", "hipaa-safe-harbor")
+    assert shown.startswith("100 records")
+    assert "(years)" in shown
+    told = json.loads(
+        run("sealift", "deidentify", path, "--policy", "hipaa-safe-harbor", "--json")
+    )
+    assert [column["action"] for column in told["report"]["columns"]] == ["hash", "generalise"]

@@ -188,12 +188,14 @@ def test_reading_goes_on_behind_the_cursor(server: str, admin: psycopg.Connectio
     ],
 )
 def test_any_exact_type_can_be_a_cursor(values: list[str], server: str) -> None:
-    text = f"SELECT * FROM (VALUES {', '.join(f'({value})' for value in reversed(values))}) v (key)"
+    kind = values[0].partition("::")[2]
+    listed = ", ".join(f"({value})" for value in reversed(values))
+    text = f"SELECT v.key::{kind} AS key FROM (VALUES {listed}) v (key)"
     source = query(server, text, cursor_column="key")
     whole = rows(source)
     assert len(whole) == len(values)
     for place, value in enumerate(values):
-        (chunk,) = chunks(query(server, f"{text} WHERE key = {value}", cursor_column="key"))
+        (chunk,) = chunks(query(server, f"{text} WHERE v.key = {value}", cursor_column="key"))
         assert rows(source, chunk.end) == whole[place + 1 :]
 
 

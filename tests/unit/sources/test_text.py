@@ -641,8 +641,14 @@ FUZZ = settings(
 )
 
 
+CSV_TEXT = st.lists(
+    st.sampled_from(['"a\nb",', 'a,"\n\n"\n', '"",', 'a"b,', '"', ",", "\n", "\r\n", "\r", "a"]),
+    max_size=16,
+).map("".join)
+
+
 @FUZZ
-@given(st.text('",\n\rab', max_size=40), st.sampled_from([1, 2, 3, 5, 8, 13, 64, 1000]))
+@given(CSV_TEXT, st.sampled_from([1, 2, 3, 5, 8, 13, 64, 1000]))
 def test_any_text_is_read_as_by_python_in_blocks_of_any_size(
     tmp_path: Path, text: str, size: int
 ) -> None:
@@ -662,9 +668,12 @@ def test_any_text_is_read_as_by_python_in_blocks_of_any_size(
     assert found == [tuple(row) for row in lines if len(row) == 2][1:]
 
 
+FIELDS = st.one_of(st.text(max_size=4), st.text('",\n\ra', max_size=6))
+
+
 @FUZZ
 @given(
-    st.lists(st.tuples(st.text(max_size=6), st.integers(-9, 9), st.text(max_size=3)), min_size=1),
+    st.lists(st.tuples(FIELDS, st.integers(-9, 9), FIELDS), min_size=1, max_size=8),
     st.sampled_from([1, 7, 50, BLOCK]),
 )
 def test_what_a_writer_wrote_is_read_back(
