@@ -70,6 +70,9 @@ def scrub(scrubber: TextScrubber, text: str) -> str:
         ("in May", "in <DATE>"),
         ("on Tuesday", "on <DATE>"),
         ("on Thanksgiving", "on <DATE>"),
+        ("out of Lasix on the 14th", "out of Lasix on the <DATE>"),
+        ("postal code LS1 4AB", "postal code <LOCATION>"),
+        ("the pharmacy on Main St.", "the pharmacy on <LOCATION>."),
         ("a 92-year-old man", "a <AGE>-year-old man"),
         ("aged 101", "aged <AGE>"),
         ("died at ninety-four", "died at <AGE>"),
@@ -221,12 +224,11 @@ def test_whatever_stands_around_it_an_address_is_found(
 
 
 def test_a_long_text_is_scrubbed_across_its_chunks(scrubber: TextScrubber) -> None:
-    filler = "The wound is clean and dry and the patient is comfortable. " * 9
-    texts = [f"{filler}Call (555) 123-{number:04}. " for number in range(1000, 1120)]
+    texts = [f"The wound is dry. Call (555) 123-{number}. " for number in range(1000, 1800)]
     whole = "".join(texts)
     assert len(whole) > 3 * CHUNK
     scrubbed, found = scrubber.scrub(pa.array([whole]))
-    assert found == Counter(PHONE=120)
+    assert found == Counter(PHONE=800)
     assert scrubbed[0].as_py() == re.sub(r"\(555\) 123-\d{4}", "<PHONE>", whole)
 
 

@@ -38,7 +38,7 @@ wednesday week weight well were when where which while who wife will with withou
 yesterday you your zip
 driver sat sats spo2 hgb hct wbc rbc bun inr ptt tsh bnp alt ast ldl hdl gcs mmse lvef ef
 disease diseases licence unknown none denied reports states tolerating well-appearing alert oriented
-req voiceprint fingerprint iban
+req voiceprint fingerprint iban sob cp cc hpi pmh psh ros
 dr drs mrs miss prof mx ems ekg ecg icu er or ent pt ot pcp rn np pa lcsw crna phd do dds rph fu
 follow-up driver's passport plan's ii iii iv vi vii viii ix rr hr bp na allergies nkda meds social
 family seen spoke signed sex race ethnicity weight height bmi dose dear yo y/o aka attn re per an am

@@ -38,6 +38,9 @@ _DATES = (
     r"\b(?:Mon|Tues?|Weds?|Thurs?|Thu|Fri|Sat|Sun)\b(?=[,.]?\s(?:\d{1,2}(?:st|nd|rd|th|/\d"
     r"|\s?(?:am|pm|AM|PM)\b|\s(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec))"
     r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)))",
+    r"\b(?:Tues|Weds|Thurs)\b",
+    r"(?i:\bon\sthe\s)(?P<x>(?:[12]?\d|3[01])(?:st|nd|rd|th))\b(?!\s(?:floor|day|week|percentile"
+    r"|rib|toe|finger|digit|visit|cycle|dose|attempt|postoperative|hospital))",
     # A month alone: March is also a verb, May a modal; so are those only after a preposition.
     r"\b(?:January|February|April|June|July|August|September|October|November|December)\b",
     r"(?i:\b(?:in|since|until|till|by|of|last|next|this|early|late|mid|through|from|before|after)"
@@ -46,7 +49,8 @@ _DATES = (
 _BEFORE_SHORT_DATE = (
     r"(?:on|since|from|until|till|by|dated?|seen|visit|drawn|of|before|after|to|through|thru|last"
     r"|starting|started|began|due|for|between|and|admitted|discharged|until|as\sof|scheduled|done"
-    r"|return|returned|again|taken|collected|resulted|follow-?up|next|d/c|dos|labs?|am|pm|note)"
+    r"|return|returned|again|taken|collected|resulted|follow-?up|next|d/c|dos|labs?|am|pm|note"
+    r"|echo|ct|mri|ekg|x-?ray|colonoscopy|surgery|biopsy|cath|scan|culture|cultures)"
 )
 _SHORT_DATE = (
     rf"(?<![\d./-]){_MONTH_NUMBER}/{_DAY}(?![\d/%]|\.\d|-\d|\s?(?i:NS|pain|strength|normal|saline"

@@ -44,6 +44,14 @@ _FACILITY = (
     r"|University|College|Elementary|High\sSchool|School|Prison|Jail|Shelter|Airport|Church)"
 )
 _PLACES = (
+    # Postal codes of the United Kingdom and of Canada.
+    (0.6, r"(?<![\w-])[A-Z]{1,2}\d[A-Z\d]?[ ]\d[A-Z]{2}(?![\w-])"),
+    (0.6, r"(?<![\w-])[A-Z]\d[A-Z][ ]\d[A-Z]\d(?![\w-])"),
+    (
+        0.7,
+        rf"(?i:\b(?:on|at|off|near|along|corner\sof))[ ](?P<x>(?:{_PLACE_WORD}[ ]){{1,3}}"
+        r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Highway|Hwy))\b",
+    ),
     (
         0.9,
         rf"(?<![\w.])\d{{1,6}}[A-Z]?[ ](?:[NSEW]{{1,2}}\.?[ ])?(?:{_PLACE_WORD}[ ]"
