@@ -43,10 +43,12 @@ lint: setup  ## style, types, layers, protos
 protos: setup  ## generate the Python code of the .proto files
 	$(BIN)/python protos/generate.py
 
-bench: setup  ## ratios to raw gRPC, to Arrow and to replayed histories, on this machine
+bench: setup  ## ratios to raw gRPC, to Arrow, to pyarrow and to replayed histories, on this machine
 	$(BIN)/python bench/transfer.py
 	$(BIN)/python bench/records.py
 	$(BIN)/python bench/histories.py
+	$(BIN)/python bench/sources.py
+	$(BIN)/python bench/deidentify.py --text
 
 clean:
 	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
