@@ -1,4 +1,4 @@
-"""Tensors of a fixed shape, such as camera frames, reach a training loop in their shape, uncopied."""
+"""Tensors of a fixed shape, such as camera frames, reach a training loop whole and uncopied."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def as_numpy(batch: pa.RecordBatch) -> dict[str, np.ndarray[Any, Any]]:
-    """One array a column: (rows,), or (rows, size) for fixed-size lists.
+    """One array a column: (rows,), (rows, size) for fixed-size lists, (rows, *shape) for tensors.
 
     Numeric columns without nulls are views of the shard's buffer; others are converted.
     """
@@ -25,16 +25,16 @@ def as_numpy(batch: pa.RecordBatch) -> dict[str, np.ndarray[Any, Any]]:
 
 
 def _column_as_numpy(column: pa.Array) -> np.ndarray[Any, Any]:
-    if pa.types.is_fixed_size_list(column.type) and column.null_count == 0:
-        flat = column.flatten()
-        array = flat.to_numpy(zero_copy_only=flat.null_count == 0 and _is_numeric(flat.type))
-        return array.reshape(len(column), column.type.list_size)  # type: ignore[no-any-return]
-    zero_copy = column.null_count == 0 and _is_numeric(column.type)
-    return column.to_numpy(zero_copy_only=zero_copy)  # type: ignore[no-any-return]
+    values, shape, axes = _elements(column)
+    zero_copy = column.null_count == values.null_count == 0 and _is_numeric(values.type)
+    if column.null_count or len(shape) == 1:
+        return column.to_numpy(zero_copy_only=zero_copy)  # type: ignore[no-any-return]
+    array = values.to_numpy(zero_copy_only=zero_copy).reshape(shape)
+    return array.transpose(axes) if axes else array  # type: ignore[no-any-return]
 
 
 def as_torch(payload: memoryview, batch: pa.RecordBatch) -> dict[str, torch.Tensor]:
-    """One tensor a numeric column: (rows,), or (rows, size) for fixed-size lists.
+    """One tensor a numeric column: (rows,), (rows, size) for lists, (rows, *shape) for tensors.
 
     Every tensor is a writable view of `payload`, the buffer that AES-GCM wrote: no copy. Columns
     that are not numeric are left out.
@@ -50,10 +50,7 @@ def as_torch(payload: memoryview, batch: pa.RecordBatch) -> dict[str, torch.Tens
     base = pa.py_buffer(payload).address
     tensors = {}
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        values = column
-        shape: tuple[int, ...] = (len(column),)
-        if pa.types.is_fixed_size_list(column.type):
-            values, shape = column.flatten(), (len(column), column.type.list_size)
+        values, shape, axes = _elements(column)
         if not _is_numeric(values.type):
             continue
         if column.null_count or values.null_count:
@@ -69,7 +66,25 @@ def as_torch(payload: memoryview, batch: pa.RecordBatch) -> dict[str, torch.Tens
         tensors[name] = torch.frombuffer(
             payload, dtype=dtype, count=len(values), offset=offset
         ).reshape(shape)
+        if axes:
+            tensors[name] = tensors[name].permute(axes)
     return tensors
+
+
+def _elements(column: pa.Array) -> tuple[pa.Array, tuple[int, ...], tuple[int, ...]]:
+    """The values in a column, the shape in which they lie there, and the order of its axes.
+
+    The order is empty if the axes are in the order in which they lie.
+    """
+    kind = column.type
+    if isinstance(kind, pa.FixedShapeTensorType):
+        order = list(kind.permutation or ())
+        moved = order != sorted(order)
+        axes = (0, *(axis + 1 for axis in order)) if moved else ()
+        return column.storage.flatten(), (len(column), *kind.shape), axes
+    if pa.types.is_fixed_size_list(kind):
+        return column.flatten(), (len(column), kind.list_size), ()
+    return column, (len(column),), ()
 
 
 _TORCH_DTYPES = {
