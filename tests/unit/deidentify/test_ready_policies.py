@@ -492,6 +492,19 @@ def test_frames_are_not_sent_while_a_hook_is_missing() -> None:
         Deidentifier(READY["av-frames"], vehicle_batch().schema, secret=SECRET)
 
 
+def test_frames_under_another_name_are_not_sent_past_the_hooks() -> None:
+    hidden = vehicle_batch().rename_columns(
+        ["frame_front" if name == "image" else name for name in vehicle_batch().schema.names]
+    )
+    with pytest.raises(PolicyViolation) as caught:
+        Deidentifier(READY["av-frames"], hidden.schema, secret=SECRET)
+    assert caught.value.columns == ("frame_front",)
+    without = vehicle_batch().drop_columns(["image"])
+    with Deidentifier(READY["av-frames"], without.schema, secret=SECRET) as deidentifier:
+        deidentifier.apply(without)
+        assert "no hook was run" in deidentifier.take_report().notices[-1]
+
+
 def test_frames_pass_the_hooks_and_places_times_and_drivers_are_coarser_or_gone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -30,6 +30,7 @@ class ImageSteps:
         self._inspector = inspector if self._pixels >= 0 and inspector.applies else None
         self._frames, self._hooks = -1, None
         frames = policy.frames
+        self._without_frames = frames is not None and source.get_field_index(frames.column) < 0
         if frames is None:
             return
         self._frames = result.get_field_index(frames.column)
@@ -70,11 +71,11 @@ class ImageSteps:
 
     def take_notices(self) -> tuple[str, ...]:
         """Sentences about the images since the last call."""
-        if self._inspector is None:
-            return ()
-        notices = self._inspector.take_notices()
+        notices = self._inspector.take_notices() if self._inspector is not None else ()
         if self._burned_in == "drop":
-            return tuple(f"{notice}; pixels of suspected ones are left out" for notice in notices)
+            notices = tuple(f"{told}; pixels of suspected ones are left out" for told in notices)
+        if self._without_frames:
+            notices += ("the records have no column of the name in [frames]: no hook was run",)
         return notices
 
     def _judge(self, found: list[BurnedIn], pixels: pa.Array) -> pa.Array:

@@ -105,6 +105,11 @@ _NAMES = (
     ),
     (0.8, rf"(?:--|—|~|/s/)[ ]?(?P<x>{NAME})(?=\s{{0,3}}(?:\n|$|,|\())"),
     (0.9, rf"(?m:^)(?P<x>{_LISTED})(?=[ ]{{0,2}}(?:\||\t|$|\n|DOB|MRN|\())"),
+    # Two names, then what only a person has.
+    (
+        0.85,
+        rf"(?<![\w'\u2019])(?P<x>{_WORD}(?:[ ]{UPPER}\.)?[ ]{_WORD})(?=,?[ ]\(?(?:MRN|DOB|SSN)\b)",
+    ),
     (0.75, rf"(?<![\w'\u2019.])(?P<x>{UPPER}\.[ ]?(?:{UPPER}\.[ ]?)?{_WORD}(?:[ -]{_WORD})?)"),
     (
         0.8,
