@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+import hypothesis
 import pyarrow as pa
 import pytest
 from sealift_relay.app import Relay
@@ -29,6 +30,10 @@ from click.testing import CliRunner
 from sealift.session import Session
 
 assert sealift_relay
+
+# How long an example takes says nothing on a machine that does other things too.
+hypothesis.settings.register_profile("sealift", deadline=None)
+hypothesis.settings.load_profile("sealift")
 
 
 @dataclass

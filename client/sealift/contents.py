@@ -12,7 +12,7 @@ from sealift.schemas import extends, read_schema
 from sealift.secret import Secret
 from sealift_protocol.errors import HistoryInvalid, MalformedObject, WrongKey
 from sealift_protocol.history import History
-from sealift_protocol.objects import SnapshotPage
+from sealift_protocol.objects import Commit, SnapshotPage
 from sealift_protocol.v1 import objects_pb2
 
 NO_POLICY = b""
@@ -69,9 +69,9 @@ def read_contents(
     reports: list[str] = []
     for commit in history.commits:
         live = any(entry.shard_id in history.shards for entry in commit.added)
-        if commit.key_epoch not in keys and not live:
+        metadata = first if commit is begin else _open(commit, keys, needed=live)
+        if metadata is None:
             continue
-        metadata = first if commit is begin else open_metadata(commit, _key(keys, commit.key_epoch))
         counts.update(zip((e.shard_id for e in commit.added), metadata.record_counts, strict=True))
         schema = _grown(schema, metadata)
         if metadata.required_policies and commit is not begin:
@@ -93,6 +93,20 @@ def read_contents(
         required_policies=required,
         policy_reports=tuple(reports),
     )
+
+
+def _open(
+    commit: Commit, keys: Mapping[int, Secret], *, needed: bool
+) -> objects_pb2.CommitMetadata | None:
+    """A later commit's metadata; None if it says nothing of live records and cannot be opened."""
+    if not commit.added:
+        return None
+    try:
+        return open_metadata(commit, _key(keys, commit.key_epoch))
+    except (WrongKey, MalformedObject):
+        if needed:
+            raise
+        return None
 
 
 def _counts_of_pages(

@@ -27,5 +27,5 @@ def read_batches(payload: memoryview, schema: pa.Schema) -> Iterator[pa.RecordBa
             for batch in reader:
                 batch.validate(full=True)
                 yield fit(batch, schema)
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, UnicodeDecodeError):
         raise MalformedObject("a shard's payload is not a well-formed Arrow stream") from None

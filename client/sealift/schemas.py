@@ -19,8 +19,11 @@ def read_schema(data: bytes) -> pa.Schema:
         MalformedObject: it is not a schema.
     """
     try:
-        return pa.ipc.read_schema(pa.py_buffer(data))
-    except (pa.ArrowException, OSError):
+        schema = pa.ipc.read_schema(pa.py_buffer(data))
+        # Arrow finds out about names that are not UTF-8 when they are asked for.
+        schema.names  # noqa: B018
+        return schema
+    except (pa.ArrowException, OSError, UnicodeDecodeError):
         raise MalformedObject("the dataset's schema cannot be parsed") from None
 
 

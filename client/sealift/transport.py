@@ -70,8 +70,8 @@ _M = TypeVar("_M", bound=Message)
 class RelayClient(Protocol):
     """What owner and trainer need of a relay. Nothing that it returns is verified."""
 
-    def close(self) -> None:
-        """Closes the connection; calls under way fail."""
+    def interrupt(self) -> None:
+        """Ends the calls under way; later ones go on a new connection."""
 
     def who_am_i(self) -> directory_pb2.WhoAmIResponse:
         """Who the relay takes the caller for."""
@@ -174,6 +174,10 @@ class Relay:
         old = self._channel
         self._connect(certificate_pem)
         old.close()
+
+    def interrupt(self) -> None:
+        """Ends the calls under way; later ones go on a new connection."""
+        self.reconnect(self._certificate_pem)
 
     def __enter__(self) -> Self:
         return self

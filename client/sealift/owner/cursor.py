@@ -166,7 +166,9 @@ def _messages(parts: Mapping[bytes, PartState]) -> list[objects_pb2.SourcePart]:
 def _last_of(commits: list[Commit], author: Reader, opened: OpenedDataset) -> Commit | None:
     for commit in reversed(commits):
         key = opened.epoch_keys.get(commit.key_epoch)
-        if commit.signer in author.identities and key and open_metadata(commit, key).cursor:
+        # A cursor comes with the records that it is about.
+        own = commit.signer in author.identities and commit.added
+        if own and key and open_metadata(commit, key).cursor:
             return commit
     return None
 

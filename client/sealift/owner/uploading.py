@@ -106,7 +106,7 @@ class Uploads:
     ) -> None:
         if isinstance(error, KeyboardInterrupt):
             # Nobody who pressed Ctrl-C waits for 64 MiB on a slow line.
-            self._relay.close()
+            self._relay.interrupt()
         self._executor.shutdown(cancel_futures=True)
 
     def put(self, shard: PackedShard, target: SealingTarget) -> None:
