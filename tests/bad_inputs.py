@@ -30,7 +30,9 @@ def make(folder: Path, commands: list[str]) -> None:
     (folder / "value.csv").write_text("patient,days\n" + rows + "p9,many\n")
     (folder / "quote.csv").write_text('patient,days\np1,"3\n' + rows)
     (folder / "twice.csv").write_text("patient,days,days\np1,3,4\n")
-    (folder / "latin.csv").write_bytes("patient,ward\np1,Chirurgie\np2,Pädiatrie\n".encode("latin-1"))
+    (folder / "latin.csv").write_bytes(
+        "patient,ward\np1,Chirurgie\np2,Pädiatrie\n".encode("latin-1")
+    )
     (folder / "header.csv").write_text("patient,days\n")
     (folder / "empty.csv").write_text("")
     (folder / "broken.ndjson").write_text('{"id": 1}\n{"id": 2\n{"id": 3}\n')

@@ -134,8 +134,8 @@ def test_a22_only_its_owner_writes_to_a_dataset(
         laboratory.push(records, dataset="study")
     with relay.join("clinic", "owner") as clinic:
         opened = hospital.open_dataset("hospital/study")._opened
-        from sealift.owner.packing import pack, shard_pool
         from sealift.owner.pacing import Pace
+        from sealift.owner.packing import pack, shard_pool
         from sealift.owner.uploading import SealingTarget, _upload
 
         target = SealingTarget(opened.dataset_id, opened.epoch_keys[1], 1)

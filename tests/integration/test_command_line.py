@@ -348,7 +348,5 @@ def test_a_dry_run_needs_neither_a_relay_nor_a_profile(tmp_path: Path) -> None:
     shown = run("sealift", *dry, "--policy", "hipaa-safe-harbor")
     assert shown.startswith("100 records")
     assert "(years)" in shown
-    told = json.loads(
-        run("sealift", "deidentify", path, "--policy", "hipaa-safe-harbor", "--json")
-    )
+    told = json.loads(run("sealift", "deidentify", path, "--policy", "hipaa-safe-harbor", "--json"))
     assert [column["action"] for column in told["report"]["columns"]] == ["hash", "generalise"]

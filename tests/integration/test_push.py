@@ -78,7 +78,9 @@ def test_a_file_is_sent_once_however_often_it_is_pushed(hospital: Session, csv: 
 def test_records_are_committed_as_they_come(hospital: Session, csv: Path) -> None:
     seen: list[PushProgress] = []
     pushed = hospital.push(csv, dataset="study", limits=SMALL, progress=seen.append)
-    assert pushed.commits == pushed.shards == len(hospital.open_dataset("hospital/study").policies) + 2
+    assert (
+        pushed.commits == pushed.shards == len(hospital.open_dataset("hospital/study").policies) + 2
+    )
     assert seen[-1].committed == ROWS
     assert seen[-1].source_bytes == seen[-1].source_size == csv.stat().st_size
     assert [p.committed for p in seen] == sorted(p.committed for p in seen)
@@ -466,9 +468,7 @@ def test_a_writer_commits_by_size(hospital: Session) -> None:
     assert rows_of(hospital, "hospital/study") == list(range(20_000))
 
 
-def test_following_a_folder_seals_what_appears_in_it(
-    hospital: Session, tmp_path: Path
-) -> None:
+def test_following_a_folder_seals_what_appears_in_it(hospital: Session, tmp_path: Path) -> None:
     folder = tmp_path / "incoming"
     folder.mkdir()
     stop = threading.Event()

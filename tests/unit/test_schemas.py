@@ -81,7 +81,9 @@ def test_descriptions_become_field_metadata(tmp_path) -> None:
         describe(pa.schema([ID]), read_descriptions(path))
 
 
-@pytest.mark.parametrize("text", ["[score", '[score]\ncolour = "red"\n', "score = 1\n", "[s]\nunit=1"])
+@pytest.mark.parametrize(
+    "text", ["[score", '[score]\ncolour = "red"\n', "score = 1\n", "[s]\nunit=1"]
+)
 def test_descriptions_that_are_none_are_refused(text: str, tmp_path) -> None:
     path = tmp_path / "columns.toml"
     path.write_text(text)

@@ -120,9 +120,7 @@ def ls(options: Options, as_json: bool) -> None:
 @click.option("--purpose", default="", help="What for, in the log; your grant's by default.")
 @as_json
 @pass_options
-def pull(
-    options: Options, dataset: str, out: Path, form: str, purpose: str, as_json: bool
-) -> None:
+def pull(options: Options, dataset: str, out: Path, form: str, purpose: str, as_json: bool) -> None:
     """Open a dataset and write its records as Parquet files, or as the files they were.
 
     The files hold plaintext. DIR appears when every record was verified and written. That you

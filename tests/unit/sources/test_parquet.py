@@ -68,7 +68,7 @@ def test_reading_goes_on_at_any_row(group: int, tmp_path: Path) -> None:
 
 def test_reading_goes_on_at_the_end_of_each_chunk(tmp_path: Path) -> None:
     wide = pa.table({"id": range(400), "blob": [os.urandom(20_000) for _ in range(400)]})
-    opened = source(write(tmp_path / "v.parquet", wide, row_group_size=150))
+    opened = source(write(tmp_path / "v.parquet", wide, row_group_size=300))
     read = list(chunks(opened))
     done = 0
     for chunk in read:

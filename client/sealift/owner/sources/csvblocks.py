@@ -157,7 +157,8 @@ class CsvParser:
             schema = self._convert(head.names, good, known).schema
         # Nothing is known of a column that begins empty.
         found = {f.name: pa.string() if pa.types.is_null(f.type) else f.type for f in schema}
-        self.schema = pa.schema(list({**known, **found}.items()))
+        pinned = {field.name: known[field.name] for field in expected or []}
+        self.schema = pa.schema(list({**pinned, **found}.items()))
         return self.schema
 
     def check_names(self, names: Sequence[str], path: Path | None) -> None:

@@ -113,7 +113,7 @@ class DicomSource:
         """BLAKE3 of the file, since each row repeats the header; of nothing before the first."""
         return self._files.digest(part, 0 if mark == BEGINNING else None)
 
-    def continues(self, part: Part) -> bool:  # noqa: ARG002
+    def continues(self, part: Part) -> bool:
         """An instance does not grow."""
         return False
 

@@ -136,7 +136,7 @@ class FilesSource:
         """BLAKE3 of what stands before an offset; of the whole file if it is encrypted."""
         return self._files.digest(part, int(mark) if mark else 0)
 
-    def continues(self, part: Part) -> bool:  # noqa: ARG002
+    def continues(self, part: Part) -> bool:
         """A file that has grown is another file."""
         return False
 

@@ -282,6 +282,19 @@ def _is_shallow(data: bytes) -> bool:
     return _depth(data) <= _MAX_DEPTH
 
 
+def _is_one_a_line(data: bytes, count: int) -> bool:
+    """Whether so many objects, which Arrow has read, stand on a line each.
+
+    No object goes on behind a line that ends with a brace, if the next one begins with one.
+    """
+    ends = data.count(b"\n") + (not data.endswith(b"\n"))
+    if ends == count and data.count(b"}\n{") == count - 1 and data[:1] == b"{":
+        return True
+    stripped = map(bytes.strip, data.removeprefix(_BOM.encode()).split(b"\n"))
+    lines = [line for line in stripped if line]
+    return len(lines) == count and all(line[0] == 123 and line[-1] == 125 for line in lines)
+
+
 def _depth(data: bytes) -> int:
     """How deep arrays and objects are nested."""
     brackets = _STRINGS.sub(b"", data).translate(None, _NOT_BRACKETS)
@@ -320,10 +333,8 @@ def _read(data: bytes, schema: pa.Schema, others: str) -> pa.Table:
         ),
     )
     # Objects that share a line, or have many, would be another number in another block.
-    if table.num_rows != data.count(b"\n") + (not data.endswith(b"\n")):
-        lines = sum(1 for line in data.split(b"\n") if line.strip())
-        if table.num_rows != lines:
-            raise pa.ArrowInvalid("")
+    if not _is_one_a_line(data, table.num_rows):
+        raise pa.ArrowInvalid("")
     for place, field in enumerate(schema):
         if pa.types.is_date(field.type):
             table = table.set_column(place, field, table.column(place).cast(field.type))

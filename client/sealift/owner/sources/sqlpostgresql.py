@@ -318,6 +318,8 @@ def _said(state: str, text: str) -> tuple[str, str]:
         return f"the database refuses (SQLSTATE {state})", "try the query with psql"
     if any(sign in text.lower() for sign in _SIGNS_OF_LOSS):
         return _CLASSES["08"]
+    if "read-only" in text:
+        return _CODES["25006"]
     if "FATAL" in text or "ERROR" in text:
         return "the database ended it", f"try the query with psql; if it went away, {_LOST}"
     return "its result cannot be read", "cast unusual columns to text in the query"
