@@ -78,9 +78,7 @@ def test_a_file_is_sent_once_however_often_it_is_pushed(hospital: Session, csv: 
 def test_records_are_committed_as_they_come(hospital: Session, csv: Path) -> None:
     seen: list[PushProgress] = []
     pushed = hospital.push(csv, dataset="study", limits=SMALL, progress=seen.append)
-    assert (
-        pushed.commits == pushed.shards == len(hospital.open_dataset("hospital/study").policies) + 2
-    )
+    assert pushed.commits == pushed.shards == 3
     assert seen[-1].committed == ROWS
     assert seen[-1].source_bytes == seen[-1].source_size == csv.stat().st_size
     assert [p.committed for p in seen] == sorted(p.committed for p in seen)
@@ -436,28 +434,36 @@ def test_a_writer_commits_what_was_written(hospital: Session, laboratory: Sessio
     assert rows_of(laboratory, "hospital/study") == list(range(3002))
 
 
+def write_all(writer: sealift.Writer, records: list[dict[str, object]]) -> None:
+    with writer:
+        for record in records:
+            writer.write(record)
+
+
 def test_a_writer_whose_block_failed_commits_no_more(hospital: Session) -> None:
-    with pytest.raises(KeyError), hospital.writer("study") as writer:
-        writer.write({"id": 1})
-        writer.flush()
-        writer.write({"id": 2})
-        raise KeyError
+    writer = hospital.writer("study")
+
+    def fail() -> None:
+        with writer:
+            writer.write({"id": 1})
+            writer.flush()
+            writer.write({"id": 2})
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert rows_of(hospital, "hospital/study") == [1]
 
 
 def test_a_writer_says_which_record_does_not_fit(hospital: Session) -> None:
     schema = pa.schema([("id", pa.int64())])
     with pytest.raises(SchemaMismatch, match="record 2, column 1") as caught:
-        with hospital.writer("study", schema) as writer:
-            writer.write({"id": 1})
-            writer.write({"id": "canary"})
+        write_all(hospital.writer("study", schema), [{"id": 1}, {"id": "canary"}])
     assert "canary" not in str(caught.value)
     with pytest.raises(SchemaMismatch, match="record 1 has a column"):
-        with hospital.writer("study", schema) as writer:
-            writer.write({"id": 1, "other": 2})
+        write_all(hospital.writer("study", schema), [{"id": 1, "other": 2}])
     with pytest.raises(SchemaMismatch, match="nothing is known of column 1"):
-        with hospital.writer("study") as writer:
-            writer.write({"id": None})
+        write_all(hospital.writer("study"), [{"id": None}])
 
 
 def test_a_writer_commits_by_size(hospital: Session) -> None:
