@@ -265,7 +265,8 @@ def main() -> None:
     print(f"interruptions  {sum(outcome.kills.values())} ({said})")
     print(f"pushes         {outcome.pushes}, of which {outcome.finished} came to their end")
     print(f"commits        {outcome.commits}")
-    print(f"records        {outcome.records:,}; missing {outcome.missing}, twice {outcome.doubled}")
+    lost = f"missing {outcome.missing}, twice {outcome.doubled}"
+    print(f"records        {outcome.records:,}; {lost}")
     print(
         f"content        {'the same' if outcome.same_digest else 'DIFFERENT'} (SHA-256 of all values)"
     )
