@@ -267,9 +267,8 @@ def main() -> None:
     print(f"commits        {outcome.commits}")
     lost = f"missing {outcome.missing}, twice {outcome.doubled}"
     print(f"records        {outcome.records:,}; {lost}")
-    print(
-        f"content        {'the same' if outcome.same_digest else 'DIFFERENT'} (SHA-256 of all values)"
-    )
+    content = "the same" if outcome.same_digest else "DIFFERENT"
+    print(f"content        {content} (SHA-256 of all values)")
     print(f"seconds        {time.monotonic() - started:.0f}")
     if not outcome.exact:
         sys.exit(1)
