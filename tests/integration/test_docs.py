@@ -308,3 +308,35 @@ def test_every_option_says_what_it_is_for() -> None:
             for option in command.params:
                 if isinstance(option, click.Option):
                     assert option.help or option.prompt, (path, option.name)
+
+
+def test_the_guide_for_privacy_officers_works_as_it_stands(
+    relay, hospital, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    person = (
+        '{"resourceType":"Patient","id":"p%d","birthDate":"1960-02-0%d","name":[{"family":"Roe"}]}'
+    )
+    (tmp_path / "patients.ndjson").write_text(
+        "".join(person % (i, 1 + i % 9) + "\n" for i in range(30))
+    )
+    guide = (ROOT / "docs" / "deidentification.md").read_text()
+    lines = [
+        line
+        for block in re.findall(r"^```sh\n(.*?)^```", guide, re.M | re.S)
+        for line in block.splitlines()
+        if line.startswith("sealift ")
+    ]
+    assert len(lines) >= 5
+    for line in lines:
+        command, redirected, target = _redirected(shlex.split(line, comments=True))
+        done = subprocess.run(
+            [SCRIPTS / command[0], *command[1:]], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, (line, done.stderr)
+        if redirected:
+            (tmp_path / target).write_text(done.stdout)
+    opened = hospital.open_dataset("hospital/study")
+    assert opened.num_records == 30
+    assert "Roe" not in str(opened.to_table().to_pydict())

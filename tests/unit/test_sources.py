@@ -152,3 +152,20 @@ def test_what_no_source_reads_is_refused(tmp_path: Path) -> None:
     for types in ({"a": "nonsense"}, {"b": "int64"}):
         with pytest.raises(InvalidArgument):
             read(good, **types)
+
+
+def test_a_query_is_for_databases(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a\n1\n")
+    for options in (SourceOptions(query="SELECT 1"), SourceOptions(cursor_column="a")):
+        with pytest.raises(InvalidArgument, match="not asked by a query"):
+            open_source(tmp_path / "a.csv", options)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_columns_stay_in_the_files_order_whatever_types_are_given(
+    name: str, tmp_path: Path
+) -> None:
+    text = {"a.csv": "z,y,x\n1,2,3\n", "a.jsonl": '{"z": 1, "y": 2, "x": 3}\n'}[name]
+    (tmp_path / name).write_text(text)
+    source = open_source(tmp_path / name, SourceOptions(types={"x": "float64", "y": "int32"}))
+    assert source.schema.names == ["z", "y", "x"]

@@ -53,7 +53,7 @@ class Piped:
     def __init__(self, content: bytes, step: int) -> None:
         end, self._end = os.pipe()
         self.stream = os.fdopen(end, "rb", buffering=0)
-        self._thread = threading.Thread(target=self._write, args=(content, step))
+        self._thread = threading.Thread(target=self._write, args=(content, step), daemon=True)
         self._thread.start()
 
     def _write(self, content: bytes, step: int) -> None:
@@ -70,7 +70,7 @@ def test_records_come_through_a_pipe_in_pieces_of_any_size() -> None:
     lines = "".join(f'{{"a": {number}}}\n' for number in range(20_000)).encode()
     assert len(rows(jsonl(Piped(lines, 777).stream))) == 20_000  # type: ignore[arg-type]
     table = pa.table({"a": range(20_000)})
-    piped = Piped(arrow(table), 501)
+    piped = Piped(arrow(table, 20_000), 501)
     assert len(rows(arrow_stream(piped.stream))) == 20_000  # type: ignore[arg-type]
 
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from sealift.owner.sources import BEGINNING, Source, SourceOptions, open_source
 from sealift.owner.sources.bytestreams import Opener
 from sealift.owner.sources.csv import CsvSource
+from sealift.owner.sources.csvblocks import _is_surely_bad, _reads
 from sealift.owner.sources.fileset import Fileset, find_files
 from sealift.owner.sources.interface import Chunk, Rejects, StopAtRejects
 from sealift.owner.sources.jsonl import JsonLinesSource
@@ -168,7 +169,7 @@ def test_a_row_of_blanks_is_a_row(tmp_path: Path) -> None:
     tabs = written(tmp_path / "visits.tsv", "a\tb\n1\t2\n" + "\t\n" * 3)
     assert table(tabs).num_rows == 4
     tabs.write_text("a\tb\n\t\n\t\n")
-    assert table(tabs).to_pylist() == [{"a": None, "b": None}] * 2
+    assert table(tabs).to_pylist() == [{"a": "", "b": ""}] * 2
     spaces = written(tmp_path / "visits.csv", "a\n  \n \n")
     assert table(spaces)["a"].to_pylist() == ["  ", " "]
 
@@ -704,6 +705,19 @@ def test_what_a_writer_wrote_is_read_back(
     types = {"text": pa.string(), "number": pa.int64(), "more": pa.string()}
     source = csv_source(path, types=types, block_size=size)
     assert [tuple(row.values()) for row in check_resume(source)] == list(records)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.one_of(
+        st.text(' +-0123456789.eExXaAfFnNiItTzZ:/"', max_size=6),
+        st.sampled_from(["nan", "-Infinity", "NULL", " NA ", "#N/A", "2024-01-02", "0x1F", "1e5"]),
+    ),
+    st.sampled_from([pa.int8(), pa.uint64(), pa.float32(), pa.date32(), pa.timestamp("s")]),
+)
+def test_what_is_bad_at_a_glance_is_bad_for_arrow(value: str, kind: pa.DataType) -> None:
+    if _is_surely_bad(value, kind):
+        assert not _reads([value], kind)
 
 
 JSON_LINES = st.lists(

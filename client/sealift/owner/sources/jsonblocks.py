@@ -56,8 +56,13 @@ class LineParser:
         self._rejects = rejects
         self._others = "ignore" if ignore_others else "error"
 
-    def infer(self, path: Path | None, block: Block) -> pa.Schema:
+    def infer(self, path: Path | None, block: Block, pinned: Sequence[str] = ()) -> pa.Schema:
         """Learns columns and types from a first block.
+
+        Args:
+            path: the file, if it is one.
+            block: the first lines.
+            pinned: columns that come first; the others follow as the first line has them.
 
         Raises:
             SourceError: it cannot be read.
@@ -79,6 +84,10 @@ class LineParser:
                 line=block.line,
                 hint=_ONE_A_LINE,
             )
+        # Arrow's reader puts columns whose types it was given before all others.
+        wanted = [*pinned, *_names_of_first(block.data), *self.schema.names]
+        present = (name for name in dict.fromkeys(wanted) if name in self.schema.names)
+        self.schema = pa.schema([self.schema.field(name) for name in present])
         return self.schema
 
     def _learn(self, types: Mapping[str, pa.DataType]) -> None:
@@ -339,3 +348,17 @@ def _read(data: bytes, schema: pa.Schema, others: str) -> pa.Table:
         if pa.types.is_date(field.type):
             table = table.set_column(place, field, table.column(place).cast(field.type))
     return table
+
+
+def _names_of_first(data: bytes) -> list[str]:
+    """The fields of the first line that is an object, in its order."""
+    for line in data.splitlines():
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(record, dict):
+            return list(record)
+    return []

@@ -57,7 +57,9 @@ class JsonLinesSource:
         path, first = self._first()
         known = {field.name: field.type for field in expected or []}
         self._lines = LineParser(pa.schema(list({**known, **types}.items())), rejects)
-        self.schema: pa.Schema = self._lines.infer(path, first)
+        self.schema: pa.Schema = self._lines.infer(
+            path, first, [field.name for field in expected or []]
+        )
 
     def parts(self) -> Iterator[Part]:
         """The files."""

@@ -319,6 +319,11 @@ def open_source(text: str | Path, options: SourceOptions | None = None) -> Sourc
             f"a source of the kind {kind.name} has no types of resources",
             hint="leave --resource out, or say --format fhir",
         )
+    if (chosen.query or chosen.cursor_column) and kind.name != "sql":
+        raise InvalidArgument(
+            f"a source of the kind {kind.name} is not asked by a query",
+            hint="leave --query and --cursor-column out, or name a database by its URL",
+        )
     check_encoding(chosen.encoding)
     if not kind.installed:
         raise InvalidArgument(
