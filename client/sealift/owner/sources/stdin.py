@@ -143,7 +143,7 @@ def jsonl_stream(
         raise EmptySource("the stream holds no record")
     known = {**{field.name: field.type for field in expected or []}, **types}
     lines = LineParser(pa.schema(list(known.items())), rejects)
-    schema = lines.infer(None, first)
+    schema = lines.infer(None, first, [field.name for field in expected or []])
 
     def batches() -> Iterator[tuple[pa.RecordBatch, int]]:
         for block in chain([first], blocks):
