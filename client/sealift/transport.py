@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -397,7 +396,9 @@ def retry(
         SealiftError: the last failure, or the first that repeating cannot mend.
     """
     started = clock()
-    for number in itertools.count(1):
+    number = 0
+    while True:
+        number += 1
         try:
             return attempt()
         except grpc.RpcError as error:
@@ -409,7 +410,6 @@ def retry(
         delay = random.uniform(longest / 2, longest)  # noqa: S311
         log.info("retry_call", attempt=number, reason=failure.reason, seconds=round(delay, 3))
         sleep(delay)
-    raise RelayUnavailable("the relay could not be reached")
 
 
 def is_passing(error: SealiftError) -> bool:

@@ -62,6 +62,13 @@ class OnChange(Enum):
     PUSH = "push"
 
 
+class _LeftOut(Enum):
+    """Why a part is not read."""
+
+    UNCHANGED = "pushed before"
+    CHANGED = "changed since it was pushed"
+
+
 @dataclass(frozen=True, slots=True)
 class PushLimits:
     """How a push goes about it.
@@ -251,7 +258,7 @@ class _Push:
 
     def run(self) -> Pushed:
         with self._appender, self._transform:
-            if self._transform.check_whole(self._source, self._is_new):
+            if self._transform.check_whole(self._source, self._expect):
                 self._job.rejects.forget()
                 forget_left_out(self._source)
             self._job.show_schema(self._appender.schema, self._created)
@@ -310,15 +317,20 @@ class _Push:
             or len(self._touched) >= _MAX_COMMIT_PARTS
         )
 
-    def _is_new(self, part: Part) -> str | None:
-        """Where a part would be begun, without counting it."""
-        counts = self._unchanged, self._changed
-        mark = self._where_to_begin(part)
-        self._unchanged, self._changed = counts
-        return mark
-
     def _where_to_begin(self, part: Part) -> str | None:
-        """The mark from which a part is read; None if it is not.
+        """The mark from which a part is read; None if it is not, which is counted."""
+        found = self._look_up(part)
+        self._unchanged += found is _LeftOut.UNCHANGED
+        self._changed += found is _LeftOut.CHANGED
+        return None if isinstance(found, _LeftOut) else found
+
+    def _expect(self, part: Part) -> str | None:
+        """The mark from which a part will be read; None if it will not be."""
+        found = self._look_up(part)
+        return None if isinstance(found, _LeftOut) else found
+
+    def _look_up(self, part: Part) -> str | _LeftOut:
+        """The mark from which a part has to be read, or why it has not.
 
         Raises:
             SourceChanged: what was pushed of it is not what stands there.
@@ -330,20 +342,17 @@ class _Push:
             return state.mark
         same = (part.size, part.modified) == (state.size, state.modified)
         if same and state.complete:
-            self._unchanged += 1
-            return None
+            return _LeftOut.UNCHANGED
         if self._source.digest(part, state.mark) == state.digest:
             if state.complete and part.size == state.size:
-                self._unchanged += 1
-                return None
+                return _LeftOut.UNCHANGED
             if not state.complete or self._source.continues(part):
                 return state.mark
         match self._job.limits.on_change:
             case OnChange.PUSH:
                 return BEGINNING
             case OnChange.SKIP:
-                self._changed += 1
-                return None
+                return _LeftOut.CHANGED
             case OnChange.STOP:
                 raise SourceChanged("the file is not what was pushed of it before", path=part.path)
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sealift.files import sync_folder
 from sealift.records import read_batches
 from sealift.trainer.dataset import Dataset
-from sealift_protocol.errors import InvalidArgument
+from sealift.trainer.staging import new_folder
 
 
 def write_parquet(
@@ -35,19 +32,8 @@ def write_parquet(
         InvalidArgument: the folder is in the way, or its parent is missing.
         SealiftError: the dataset could not be read; nothing is left behind.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InvalidArgument("the output folder is not empty", hint="give a new folder with --out")
-    if not folder.parent.is_dir():
-        raise InvalidArgument("the output folder's parent does not exist")
-    staging = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
-    staging.mkdir(mode=0o700)
-    try:
+    with new_folder(folder) as staging:
         names = _write_all(dataset, staging, progress)
-        staging.replace(folder)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise
-    sync_folder(folder.parent)
     return [folder / name for name in names]
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
-import shutil
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +16,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from sealift.files import sync_folder
+from sealift.trainer.staging import new_folder
 from sealift_protocol.errors import InvalidArgument, MalformedObject
 
 _COLUMNS = {
@@ -86,20 +84,9 @@ def write_files(
         SealiftError: the dataset could not be read; nothing is left behind.
     """
     _check_schema(dataset.schema)
-    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
-        raise InvalidArgument("the output folder is not empty", hint="give a new folder with --out")
-    if not folder.parent.is_dir():
-        raise InvalidArgument("the output folder's parent does not exist")
-    staging = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
     try:
-        staging.mkdir(mode=0o700)
-        try:
+        with new_folder(folder) as staging:
             names = _write_all(dataset, staging, progress)
-            staging.replace(folder)
-        except BaseException:
-            shutil.rmtree(staging, ignore_errors=True)
-            raise
-        sync_folder(folder.parent)
     except OSError as error:
         reason = (error.strerror or "unknown").lower()
         raise InvalidArgument(f"the output folder cannot be written: {reason}") from None
