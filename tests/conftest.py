@@ -82,6 +82,7 @@ def make_relay(folder: Path, **limits: int) -> Config:
 def profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Profiles of this test alone."""
     monkeypatch.setenv("SEALIFT_HOME", str(tmp_path / "profiles"))
+    monkeypatch.setenv("SEALIFT_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("SEALIFT_PROFILE", raising=False)
     return tmp_path / "profiles"
 

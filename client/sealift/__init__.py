@@ -25,14 +25,17 @@ from sealift.owner.sources import SourceOptions
 from sealift.owner.writer import Writer
 from sealift.pushing import PushOptions
 from sealift.secret import Secret
-from sealift.session import DatasetInfo, Session, connect
+from sealift.session import DatasetInfo, Session, connect, open_dataset
 from sealift.trainer.dataset import Dataset
 from sealift.trainer.export import write_parquet
+from sealift.trainer.metrics import BatchMetrics
+from sealift.trainer.options import ReadOptions
 from sealift_protocol import errors
 from sealift_protocol.errors import SealiftError
 from sealift_protocol.ids import Fingerprint
 
 __all__ = [
+    "BatchMetrics",
     "Dataset",
     "DatasetInfo",
     "Fingerprint",
@@ -43,6 +46,7 @@ __all__ = [
     "PushOptions",
     "PushProgress",
     "Pushed",
+    "ReadOptions",
     "SealiftError",
     "Secret",
     "Session",
@@ -52,5 +56,6 @@ __all__ = [
     "errors",
     "join",
     "load_policy",
+    "open_dataset",
     "write_parquet",
 ]

@@ -19,6 +19,8 @@ from sealift.hardening import lock_buffer
 from sealift.padding import zero_fill
 from sealift_protocol.errors import InvalidArgument
 
+_SMALLEST = 1 << 16
+
 
 class BufferPool:
     """Buffers of one size, at least `count` of them kept for reuse.
@@ -78,6 +80,34 @@ class BufferPool:
                 self._free.append(buffer)
                 return
         _wipe(buffer)
+
+
+class BufferPools:
+    """Buffers of any size: a pool for each power of two, so that small leases are small."""
+
+    def __init__(self, budget: int) -> None:
+        """Makes no buffer yet.
+
+        Args:
+            budget: bytes of each size that are kept for reuse, more or less.
+        """
+        self._budget = budget
+        self._pools: dict[int, BufferPool] = {}
+        self._lock = threading.Lock()
+
+    def lease(self, size: int) -> memoryview:
+        """A writable view of `size` bytes; see `BufferPool.lease`."""
+        wanted = max(_SMALLEST, 1 << (size - 1).bit_length())
+        with self._lock:
+            pool = self._pools.get(wanted)
+            if pool is None:
+                pool = self._pools[wanted] = BufferPool(wanted, max(2, self._budget // wanted))
+        return pool.lease(size)
+
+    def close(self) -> None:
+        """Wipes and frees the buffers that are not in use; the others follow as they return."""
+        for pool in self._pools.values():
+            pool.close()
 
 
 def _allocate(size: int) -> mmap.mmap:

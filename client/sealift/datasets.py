@@ -20,7 +20,9 @@ from sealift_protocol.errors import (
     AccessDenied,
     DatasetDeleted,
     HistoryInvalid,
+    InvalidArgument,
     RollbackDetected,
+    ShardsGone,
     UnsupportedVersion,
     WrongKey,
 )
@@ -179,14 +181,31 @@ def open_history(
     trusted: Collection[Fingerprint],
     *,
     whole: bool = False,
+    at: int | None = None,
 ) -> OpenedDataset:
     """Verifies a dataset's history against its owner and opens it.
 
+    Args:
+        relay: where from.
+        reader: who reads.
+        dataset_id: which dataset.
+        trusted: the identities that are trusted as its owner's.
+        whole: from commit 0 on, rather than from the newest snapshot.
+        at: as it was after this commit; by default as it is now.
+
     Raises:
+        InvalidArgument: there is no such commit.
+        ShardsGone: what was live after it is not any more.
         SealiftError: a subclass that says what is wrong.
     """
+    whole = whole or at is not None
     history, pages = read_history(relay, reader, dataset_id, trusted, whole=whole)
     keys = open_epoch_keys(relay, reader, history)
+    if at is not None:
+        newest, history, pages = history, history_at(history, at), []
+        gone = sum(shard_id not in newest.shards for shard_id in history.shards)
+        if gone:
+            raise ShardsGone(f"{gone} shards of commit {at} were removed by the owner since")
     contents = read_contents(history, pages, keys)
     now = unix(reader.now)
     digests = history.commits[0].snapshot.pages if history.commits[0].snapshot else ()
@@ -209,6 +228,25 @@ def open_history(
             StoredPage(digest, page.shards) for digest, page in zip(digests, pages, strict=False)
         ),
     )
+
+
+def history_at(history: History, number: int) -> History:
+    """A verified history as it was after commit `number`.
+
+    Args:
+        history: from commit 0 on.
+        number: of the last commit that counts.
+
+    Raises:
+        InvalidArgument: there is no such commit.
+    """
+    last = history.head.number
+    if history.commits[0].number or not 0 <= number <= last:
+        raise InvalidArgument(f"there is no commit {number}", hint=f"the newest is commit {last}")
+    earlier = History(history.dataset_id, history.trusted)
+    for commit in history.commits[: number + 1]:
+        earlier.append(commit)
+    return earlier
 
 
 def open_epoch_keys(relay: RelayClient, reader: Reader, history: History) -> dict[int, Secret]:

@@ -9,10 +9,11 @@ import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from sealift.clock import unix
+from sealift.clock import Clock, unix
 from sealift.datasets import OpenedDataset, Reader
+from sealift.signing import Identity
 from sealift.transport import RelayClient
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import DisclosureMissing, LogInvalid, MalformedObject, NotInLog
@@ -70,6 +71,63 @@ class Account:
     entries: int
 
 
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """What is about to be fetched, and what for.
+
+    Attributes:
+        dataset_id: 16 bytes.
+        number: of the commit that was opened.
+        commit: its object digest.
+        shard_count: live shards at that commit.
+        purpose: what for; everybody who reads the log sees it.
+    """
+
+    dataset_id: bytes
+    number: int
+    commit: bytes
+    shard_count: int
+    purpose: str
+
+    @classmethod
+    def of(cls, opened: OpenedDataset, purpose: str) -> Self:
+        """A fetch of a dataset as it was opened."""
+        head = opened.history.head
+        return cls(opened.dataset_id, head.number, head.digest, len(opened.shards), purpose)
+
+
+def declare(
+    relay: RelayClient,
+    identity: Identity,
+    now: Clock,
+    fetch: Fetch,
+    *,
+    shard_ids: Sequence[bytes] = (),
+) -> bytes:
+    """Signs and logs what is about to be fetched; returns the disclosure's object digest.
+
+    Args:
+        relay: where to.
+        identity: who fetches.
+        now: the clock.
+        fetch: what.
+        shard_ids: which shards; all that are live by default.
+    """
+    disclosure = objects_pb2.Disclosure(
+        dataset_id=fetch.dataset_id,
+        number=fetch.number,
+        commit=fetch.commit,
+        shard_ids=b"".join(shard_ids),
+        shard_count=len(shard_ids) or fetch.shard_count,
+        purpose=fetch.purpose,
+        time=unix(now),
+        nonce=secrets.token_bytes(ID_SIZE),
+    )
+    signed = identity.sign(envelope.DISCLOSURE, disclosure.SerializeToString())
+    relay.disclose(signed)
+    return verify_disclosure(signed).digest
+
+
 def disclose(
     relay: RelayClient,
     reader: Reader,
@@ -78,29 +136,9 @@ def disclose(
     purpose: str,
     shard_ids: Sequence[bytes] = (),
 ) -> bytes:
-    """Signs and logs what is about to be fetched; returns the disclosure's object digest.
-
-    Args:
-        relay: where to.
-        reader: who fetches.
-        opened: the dataset.
-        purpose: what for; everybody who reads the log sees it.
-        shard_ids: which shards; all that are live by default.
-    """
-    head = opened.history.head
-    disclosure = objects_pb2.Disclosure(
-        dataset_id=opened.dataset_id,
-        number=head.number,
-        commit=head.digest,
-        shard_ids=b"".join(shard_ids),
-        shard_count=len(shard_ids) or len(opened.shards),
-        purpose=purpose,
-        time=unix(reader.now),
-        nonce=secrets.token_bytes(ID_SIZE),
-    )
-    signed = reader.identity.sign(envelope.DISCLOSURE, disclosure.SerializeToString())
-    relay.disclose(signed)
-    return verify_disclosure(signed).digest
+    """The same for a dataset as it was opened."""
+    fetch = Fetch.of(opened, purpose)
+    return declare(relay, reader.identity, reader.now, fetch, shard_ids=shard_ids)
 
 
 def confirm_purge(

@@ -93,7 +93,7 @@ def _open_one(
             f"no grant opens key epoch {entry.key_epoch}",
             hint="ask the owner to grant you that key epoch too",
         )
-    head = _read_head(messages, entry)
+    head = read_head(messages, entry)
     opener = ShardOpener(
         head,
         digest=entry.digest,
@@ -103,12 +103,17 @@ def _open_one(
     buffer = pool.lease(head.plaintext_size)
     segment_size = head.header.segment_size
     for index in range(head.segment_count):
-        segment = _read_segment(messages)
+        segment = read_segment(messages)
         opener.open_segment_into(index, segment, buffer[index * segment_size :])
     return OpenShard(entry, buffer[: opener.payload_size(buffer)])
 
 
-def _read_head(messages: Iterator[bytes], entry: ShardEntry) -> ShardHead:
+def read_head(messages: Iterator[bytes], entry: ShardEntry) -> ShardHead:
+    """The head that goes before a shard's segments, of the size that its commit names.
+
+    Raises:
+        VerificationError: something else came.
+    """
     message = framing.parse_get(_next(messages))
     if isinstance(message, memoryview):
         raise MalformedObject("the relay sent a segment where a shard's head was due")
@@ -118,7 +123,12 @@ def _read_head(messages: Iterator[bytes], entry: ShardEntry) -> ShardHead:
     return ShardHead.parse(head.header, head.segment_digests, head.stored_size)
 
 
-def _read_segment(messages: Iterator[bytes]) -> memoryview:
+def read_segment(messages: Iterator[bytes]) -> memoryview:
+    """The next sealed segment.
+
+    Raises:
+        VerificationError: something else came.
+    """
     message = framing.parse_get(_next(messages))
     if not isinstance(message, memoryview):
         raise CorruptShard("the relay ended a shard before its last segment")

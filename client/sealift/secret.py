@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from typing import NoReturn, Self
+from multiprocessing.context import get_spawning_popen
+from typing import Self
 
 
 class Secret:
@@ -39,5 +40,8 @@ class Secret:
     def __repr__(self) -> str:
         return "Secret(...)"
 
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret cannot be pickled")
+    def __reduce__(self) -> tuple[type[Secret], tuple[bytes]]:
+        # A process that this one starts gets it through a pipe; nothing else does.
+        if get_spawning_popen() is None:
+            raise TypeError("a secret cannot be pickled")
+        return type(self), (self._value,)

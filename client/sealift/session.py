@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import pyarrow as pa
 
@@ -20,7 +20,13 @@ from sealift.auditing import Audit, audit_entries, audit_hashes
 from sealift.certificates import certificate_request, check_issued, expiry, key_as_pem, life_left
 from sealift.clock import Clock, unix, utc_now
 from sealift.contacts import Contacts
-from sealift.datasets import OpenedDataset, Reader, find_dataset, open_datasets
+from sealift.datasets import (
+    OpenedDataset,
+    Reader,
+    find_dataset,
+    open_datasets,
+    open_history,
+)
 from sealift.disclosures import Account, account, confirm_purge
 from sealift.files import write_atomically
 from sealift.health import (
@@ -37,6 +43,7 @@ from sealift.keystore.passphrase import read_passphrase
 from sealift.lastseen import last_seen_key
 from sealift.log import log
 from sealift.logview import LogView
+from sealift.overview import Overview, access_end, overview, record_count, stored_bytes
 from sealift.owner import access
 from sealift.owner.appending import Author, PushTerms
 from sealift.owner.committing import Change as CommitChange
@@ -60,7 +67,9 @@ from sealift.pushing import PushOptions, Records, job_of, terms_of, transform_of
 from sealift.secret import Secret
 from sealift.signing import Identity
 from sealift.suites import PrivateKey, load_private_key
-from sealift.trainer.dataset import Dataset
+from sealift.trainer.cache import ShardCache, default_folder
+from sealift.trainer.dataset import Dataset, Part
+from sealift.trainer.options import ReadOptions
 from sealift.transport import Relay
 from sealift.trust import Pin, TrustedMember
 from sealift.words import parse_fingerprint
@@ -90,6 +99,9 @@ class DatasetInfo:
         shards: live shards.
         commits: in its history.
         trusted: whether the owner is trusted.
+        description: in the owner's words.
+        stored_bytes: what its live shards take at the relay.
+        not_after: when this member's access ends, in Unix seconds; 0 for no end.
     """
 
     owner: str
@@ -98,6 +110,9 @@ class DatasetInfo:
     shards: int
     commits: int
     trusted: bool
+    description: str = field(default="", repr=False)
+    stored_bytes: int = 0
+    not_after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -423,40 +438,92 @@ class Session:
                 owners[member.name] = member.identities
         for name, identities in sorted(owners.items()):
             for opened in open_datasets(self._relay, self._reader, identities):
-                records = sum(opened.record_counts[entry.shard_id] for entry in opened.shards)
-                commits = opened.history.head.number + 1
-                shards = len(opened.shards)
-                found.append(DatasetInfo(name, opened.name, records, shards, commits, True))
+                history = opened.history
+                found.append(
+                    DatasetInfo(
+                        owner=name,
+                        name=opened.name,
+                        records=record_count(opened),
+                        shards=len(opened.shards),
+                        commits=history.head.number + 1,
+                        trusted=True,
+                        description=opened.description,
+                        stored_bytes=stored_bytes(opened),
+                        not_after=access_end(history, self._reader.identities, unix(self._now)),
+                    )
+                )
         return found
+
+    def describe(self, path: str, *, commits: int = 10) -> Overview:
+        """A dataset at a glance, with the newest of its commits; no record is fetched.
+
+        Args:
+            path: as for `open_dataset`; or NAME alone, of a dataset of this member.
+            commits: how many of its commits.
+
+        Raises:
+            SealiftError: it cannot be opened, and why.
+        """
+        return overview(self._relay, self._reader, self._open(path), commits=commits)
 
     def open_dataset(
         self,
-        path: str,
+        path: str | Sequence[str] | Mapping[str, float],
         *,
+        pin: Mapping[str, int] | None = None,
         purpose: str = "",
         require_policy: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+        options: ReadOptions | None = None,
+        **changes: Any,
     ) -> Dataset:
-        """Verifies and opens a dataset.
+        """Verifies and opens a dataset, or several as one.
 
         Args:
-            path: "OWNER/DATASET", the owner being a trusted member (or this one).
+            path: "OWNER/DATASET", the owner being a trusted member (or this one); or several, all
+                of whose records are read; or several with weights, their shares of each batch.
+            pin: for some of them, the commit after which they are read.
             purpose: what for, as the disclosure of each fetch says; the grant's by default.
             require_policy: refuse records that were not de-identified under this policy, or one of
                 these: policy files, names of ready policies, or SHA-256 in hex.
+            options: how they are read.
+            changes: attributes of `ReadOptions`, instead of `options` or on top of them.
 
         Raises:
+            SchemaMismatch: several datasets do not have the same columns.
             PolicyUnmet: records were de-identified under another policy, or under none.
             NotTrusted: nothing makes the owner trusted.
             AccessDenied: there is no such dataset, or no grant of it.
             WrongKey, VerificationError: it cannot be opened, and why.
         """
-        if "/" not in path:
-            raise InvalidArgument("a dataset is named as OWNER/DATASET")
+        chosen = _changed(options or ReadOptions(), changes, "reading", "sealift.ReadOptions")
+        weights: dict[str, float | None] = {}
+        if isinstance(path, Mapping):
+            weights.update(path)
+        else:
+            weights.update(dict.fromkeys([path] if isinstance(path, str) else path))
+        if not weights or not set(pin or ()) <= weights.keys():
+            raise InvalidArgument("name a dataset to open, and pin only those that are opened")
+        parts = []
+        for name, weight in weights.items():
+            if "/" not in name:
+                raise InvalidArgument("a dataset is named as OWNER/DATASET")
+            opened = self._reopen(name, (pin or {}).get(name))
+            check_required(opened, require_policy)
+            why = purpose or self._granted_purpose(opened)
+            parts.append(Part(name, name.partition("/")[0], opened, why, weight))
+        return Dataset(
+            self._relay,
+            self._reader,
+            parts,
+            chosen,
+            lambda part, number: self._reopen(part.path, number),
+        )
+
+    def _reopen(self, path: str, number: int | None) -> OpenedDataset:
         opened = self._open(path)
-        check_required(opened, require_policy)
-        owner_name = path.partition("/")[0]
-        purpose = purpose or self._granted_purpose(opened)
-        return Dataset(self._relay, self._reader, opened, owner_name, purpose)
+        if number is None:
+            return opened
+        return open_history(self._relay, self._reader, opened.dataset_id, opened.trusted, at=number)
 
     def confirm_purge(self, path: str) -> list[int]:
         """Signs that copies of records that the owner erased are gone from here.
@@ -468,6 +535,9 @@ class Session:
         for number, digest in sorted(waiting.items()):
             confirm_purge(self._relay, self._reader, opened.dataset_id, number, digest)
         self._reader.last_seen.forget_purges(opened.dataset_id)
+        if default_folder().is_dir():
+            live = {entry.shard_id for entry in opened.shards}
+            ShardCache(default_folder()).keep_only(opened.dataset_id, live)
         return sorted(waiting)
 
     # --- access ------------------------------------------------------------------------------
@@ -777,10 +847,40 @@ def connect(
     return session
 
 
-def _chosen(options: PushOptions | None, changes: dict[str, Any]) -> PushOptions:
+def open_dataset(
+    path: str | Sequence[str] | Mapping[str, float],
+    *,
+    profile: str | None = None,
+    passphrase: Secret | str | None = None,
+    **options: Any,
+) -> Dataset:
+    """Connects and opens a dataset, or several as one; closing it ends the connection.
+
+    Args:
+        path: see `Session.open_dataset`.
+        profile: see `connect`.
+        passphrase: see `connect`.
+        options: further arguments of `Session.open_dataset`.
+    """
+    session = connect(profile, passphrase=passphrase)
     try:
-        return replace(options or PushOptions(), **changes)
+        dataset = session.open_dataset(path, **options)
+    except BaseException:
+        session.close()
+        raise
+    dataset.on_close = session.close
+    return dataset
+
+
+def _chosen(options: PushOptions | None, changes: dict[str, Any]) -> PushOptions:
+    return _changed(options or PushOptions(), changes, "the push", "sealift.PushOptions")
+
+
+_O = TypeVar("_O", PushOptions, ReadOptions)
+
+
+def _changed(options: _O, changes: dict[str, Any], what: str, where: str) -> _O:
+    try:
+        return replace(options, **changes)
     except TypeError:
-        raise InvalidArgument(
-            "an option of the push is not known", hint="see sealift.PushOptions"
-        ) from None
+        raise InvalidArgument(f"an option of {what} is not known", hint=f"see {where}") from None

@@ -407,6 +407,13 @@ class DisclosureRequired(SealiftError):
     default_hint = "open the dataset again, which signs a new disclosure"
 
 
+class ShardsGone(SealiftError):
+    """What an older commit of a dataset held is not there any more."""
+
+    exit_code = 5
+    default_hint = "records that were erased, removed or sealed again are in newer commits only"
+
+
 class QuotaExceeded(SealiftError):
     """The member stores, or asks for, more than the operator allows."""
 

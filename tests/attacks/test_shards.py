@@ -37,7 +37,8 @@ def refuse(session: Session, error: type[SealiftError]) -> None:
     """Opens the study, and asserts that no batch reaches the caller."""
     batches: list[pa.RecordBatch] = []
     with pytest.raises(error) as caught:
-        batches.extend(session.open_dataset("hospital/study").batches())
+        dataset = session.open_dataset("hospital/study", on_corrupt="raise")
+        batches.extend(dataset.batches())
     assert type(caught.value) is error
     assert batches == []
 

@@ -239,7 +239,7 @@ def test_a_report_is_checked_offline_and_no_line_can_be_changed(
 ) -> None:
     hospital.push(PEOPLE, dataset="study", to="laboratory")
     for purpose in ("sepsis model", "quality control", "sepsis model"):
-        laboratory.open_dataset("hospital/study", purpose=purpose).to_table()
+        laboratory.open_dataset("hospital/study", purpose=purpose, cache=None).to_table()
     account = hospital.disclosures("study")
     report = json.dumps(
         write_report(account, account.lines, names(laboratory), str(hospital.log_key))

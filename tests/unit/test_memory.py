@@ -96,11 +96,12 @@ def test_numpy_arrays_are_views_of_the_buffer_that_was_decrypted_into(opened) ->
 def test_torch_tensors_are_views_of_the_buffer_that_was_decrypted_into(opened) -> None:
     payload, batch = opened
     tensors = as_torch(payload, batch)
-    assert tensors.keys() == {"image", "label"}
+    assert tensors.keys() == {"image", "label", "text"}
+    assert tensors["text"] == ["x"] * 10
     assert tensors["image"].shape == (10, 6)
     assert tensors["label"].dtype is torch.int64
     assert tensors["label"].tolist() == list(range(10))
-    for tensor in tensors.values():
+    for tensor in (tensors["image"], tensors["label"]):
         assert tensor.data_ptr() in addresses(payload)
     # The very same memory: what is written to the tensor shows in the Arrow array.
     tensors["label"][3] = 77

@@ -1,134 +1,629 @@
-"""A dataset that a trainer opened: batches, arrays and tensors, straight from sealed shards."""
+"""What a trainer opened: one dataset, or several as one; batches, arrays and tensors."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from sealift.buffers import BufferPool
+from sealift.clock import unix
 from sealift.datasets import OpenedDataset, Reader
-from sealift.disclosures import disclose
-from sealift.fetching import OpenShard, fetch_shards, prefetch
-from sealift.records import read_batches
+from sealift.disclosures import Fetch
+from sealift.fetching import OpenShard
+from sealift.schemas import extends
 from sealift.trainer.batches import as_numpy, as_torch
+from sealift.trainer.columns import pick_columns
+from sealift.trainer.feed import Feed, Supply
+from sealift.trainer.gathering import Form, Gathered, Selection
+from sealift.trainer.metering import metered
+from sealift.trainer.options import ReadOptions
+from sealift.trainer.plan import Plan, Run
+from sealift.trainer.reading import Opening
+from sealift.trainer.sealed import SealedDataset
+from sealift.trainer.selecting import matching, select
 from sealift.transport import RelayClient
-from sealift_protocol.errors import MalformedObject
-from sealift_protocol.layout import MAX_SHARD_PLAINTEXT
+from sealift_protocol.errors import GrantExpired, InvalidArgument, SchemaMismatch
 
 if TYPE_CHECKING:
-    import numpy as np
-    import torch
+    from sealift.trainer.torch import RecordsByNumber, TorchBatches, TorchLoader
 
-# One shard being read, one waiting, one being opened.
-_BUFFERS = 3
+_POLL_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of the datasets that are read as one.
+
+    Attributes:
+        path: OWNER/DATASET, as it was asked for.
+        owner: the owner's name, as trusted on this machine.
+        opened: verified history and what it seals.
+        purpose: what for, as disclosures say.
+        weight: its share of each training epoch; None if everything is taken.
+    """
+
+    path: str = field(repr=False)
+    owner: str
+    opened: OpenedDataset = field(repr=False)
+    purpose: str = field(repr=False)
+    weight: float | None = None
+
+
+Reopen = Callable[[Part, int | None], OpenedDataset]
 
 
 class Dataset:
-    """A verified dataset. Nothing is fetched before it is iterated.
+    """Verified datasets, read as one. Nothing is fetched before it is iterated.
+
+    Batches are views of pooled memory, which is reused when nothing refers to it any more: a batch
+    may be kept, and is then not overwritten; a loop that drops its batches runs in constant memory.
 
     Attributes:
-        name: as its owner named it.
-        owner: the owner's name, as pinned on this machine.
-        description: in the owner's words.
+        parts: the datasets.
         schema: Arrow schema of the records.
-        num_records: records in all live shards.
-        num_shards: live shards.
-        commit: number of the newest commit.
-        policies: SHA-256, in hex, of the policies that its records were de-identified under; an
-            empty text if some were under none.
-        policy_reports: what de-identification did, as JSON texts (docs/spec/policy.md), one for
-            each commit since the newest snapshot.
-        pending_purges: commits that erased records which this member may have fetched; see
-            `Session.confirm_purge`.
+        options: how they are read.
+        runs: training epochs that were begun, for the bill of materials.
+        on_close: called when the dataset is closed.
     """
 
     def __init__(
-        self, relay: RelayClient, reader: Reader, opened: OpenedDataset, owner: str, purpose: str
+        self,
+        relay: RelayClient,
+        reader: Reader,
+        parts: Sequence[Part],
+        options: ReadOptions,
+        reopen: Reopen,
+        *,
+        feed: Feed | None = None,
+        filtered: str = "",
+        on_close: Callable[[], None] | None = None,
     ) -> None:
         self._relay = relay
         self._reader = reader
-        self._opened = opened
-        self._purpose = purpose
-        self.name = opened.name
-        self.owner = owner
-        self.description = opened.description
-        self.schema: pa.Schema = opened.schema
-        self.commit = opened.history.head.number
-        self.policies = sorted(digest.hex() for digest in opened.policies)
-        self.policy_reports = opened.policy_reports
-        self.pending_purges = sorted(reader.last_seen.purges(opened.dataset_id))
-        self.num_shards = len(opened.shards)
-        self.num_records = sum(opened.record_counts[entry.shard_id] for entry in opened.shards)
+        self._reopen = reopen
+        self._filtered = filtered
+        self.on_close = on_close
+        self.parts = tuple(parts)
+        self.options = options
+        self.schema: pa.Schema = _common_schema([part.opened.schema for part in parts])
+        self.runs: list[Run] = []
+        self._feed = feed or Feed(
+            relay, [_supply(reader, part) for part in parts], self.schema, options
+        )
+        self._free = weakref.finalize(self, self._feed.close)
+        for part in parts:
+            if self._feed.cache is not None and reader.last_seen.purges(part.opened.dataset_id):
+                live = {entry.shard_id for entry in part.opened.shards}
+                self._feed.cache.keep_only(part.opened.dataset_id, live)
 
     def __repr__(self) -> str:
         return f"<Dataset of {self.num_records} records in {self.num_shards} shards>"
 
-    def shards(self) -> Iterator[OpenShard]:
-        """Opened shards in order, fetched one ahead.
+    def __len__(self) -> int:
+        return self.num_records
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Wipes the memory that nobody looks at any more, and ends what was opened for this."""
+        self._free()
+        if self.on_close is not None:
+            self.on_close()
+
+    # --- what it is --------------------------------------------------------------------------
+
+    @property
+    def num_records(self) -> int:
+        """Records, those that a filter leaves out not counted."""
+        return sum(int(supply.counts.sum()) for supply in self._feed.supplies)
+
+    @property
+    def num_shards(self) -> int:
+        """Live shards."""
+        return sum(len(part.opened.shards) for part in self.parts)
+
+    @property
+    def name(self) -> str:
+        """As its owner named it; of several, that of the first."""
+        return self._opened.name
+
+    @property
+    def owner(self) -> str:
+        """The owner's name, as trusted on this machine; of several, that of the first."""
+        return self.parts[0].owner
+
+    @property
+    def description(self) -> str:
+        """In the owner's words; of several, that of the first."""
+        return self._opened.description
+
+    @property
+    def commit(self) -> int:
+        """Number of the commit that was opened; of several, that of the first."""
+        return self._opened.history.head.number
+
+    @property
+    def policies(self) -> list[str]:
+        """SHA-256, in hex, of the policies that the records were de-identified under.
+
+        An empty text stands for records under none.
+        """
+        return sorted({digest.hex() for part in self.parts for digest in part.opened.policies})
+
+    @property
+    def policy_reports(self) -> tuple[str, ...]:
+        """What de-identification did, as JSON (docs/spec/policy.md), by commit."""
+        return tuple(text for part in self.parts for text in part.opened.policy_reports)
+
+    @property
+    def pending_purges(self) -> list[int]:
+        """Commits that erased records which may have been fetched; see `Session.confirm_purge`."""
+        seen = self._reader.last_seen
+        return sorted(n for part in self.parts for n in seen.purges(part.opened.dataset_id))
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What reading has done so far: bytes fetched and cached, shards refetched and skipped."""
+        return self._feed.counters.snapshot()
+
+    @property
+    def _opened(self) -> OpenedDataset:
+        return self.parts[0].opened
+
+    # --- other views of it -------------------------------------------------------------------
+
+    def filter(self, expression: pc.Expression) -> Dataset:
+        """Only the records for which an expression is true.
+
+        Reads everything once, to know which those are, so that batches are full, ranks take as many
+        steps as each other, and a run can be resumed; keeps one bit for each record.
+
+        Raises:
+            InvalidArgument: the expression does not fit the columns.
+        """
+        chosen = select(self._feed, expression)
+        text = f"({self._filtered}) and ({expression})" if self._filtered else str(expression)
+        return self._with(self.parts, feed=self._feed.with_chosen(chosen), filtered=text)
+
+    def pin_commit(self, number: int) -> Dataset:
+        """The dataset as it was after commit `number`, for a run that can be repeated.
+
+        Raises:
+            InvalidArgument: there are several datasets, or there is no such commit.
+            ShardsGone: its owner has removed some of its records since.
+        """
+        if len(self.parts) > 1:
+            raise InvalidArgument(
+                "a commit is of one dataset", hint="pin each one where it is opened: pin={...}"
+            )
+        opened = self._reopen(self.parts[0], number)
+        return self._with([replace(self.parts[0], opened=opened)])
+
+    def refresh(self) -> Dataset:
+        """The dataset with what was committed since."""
+        return self._with([replace(part, opened=self._reopen(part, None)) for part in self.parts])
+
+    def _with(
+        self, parts: Sequence[Part], *, feed: Feed | None = None, filtered: str = ""
+    ) -> Dataset:
+        if self._filtered and feed is None:
+            raise InvalidArgument("a filtered dataset cannot be reopened", hint="filter it after")
+        return Dataset(
+            self._relay,
+            self._reader,
+            parts,
+            self.options,
+            self._reopen,
+            feed=feed,
+            filtered=filtered,
+            on_close=self.on_close,
+        )
+
+    # --- records -----------------------------------------------------------------------------
+
+    def batches(
+        self,
+        batch_size: int | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        filter: pc.Expression | None = None,  # noqa: A002 - what pyarrow calls it
+        shuffle: bool = False,
+        seed: int = 0,
+        epoch: int = 0,
+        shuffle_block: int = 8,
+        drop_last: bool = False,
+        rank: int = 0,
+        world: int = 1,
+        start: int = 0,
+        watch: bool = False,
+        copy: bool = False,
+    ) -> Iterator[pa.RecordBatch]:
+        """Arrow record batches.
 
         Begins with a disclosure, signed by this member, that enters the relay's log before the
-        first byte leaves: which commit, how many shards, when, what for.
+        first byte leaves, unless all of it is in the cache.
 
-        A shard's memory is reused once nothing refers to it any more.
+        Args:
+            batch_size: records of a batch; by default as they lie in the shards, without a copy.
+            columns: which; all by default.
+            filter: only records for which this is true.
+            shuffle: in the order that follows from seed, training epoch and commit.
+            seed: of that order.
+            epoch: the training epoch.
+            shuffle_block: shards that are mixed at a time: memory against quality.
+            drop_last: leave out records that fill no batch.
+            rank: which slice of the order, of `world`.
+            world: how many slices there are.
+            start: position in the order at which to begin.
+            watch: go on with what is committed next, for ever; without shuffle.
+            copy: batches with memory of their own, which is not wiped.
 
         Raises:
             VerificationError: what the relay sent is not what the owner sealed.
+            GrantExpired: the grant has ended.
             SealiftError: the relay refused, or stayed away.
         """
-        if not self._opened.shards:
-            return
-        disclosure = disclose(self._relay, self._reader, self._opened, purpose=self._purpose)
-        with BufferPool(MAX_SHARD_PLAINTEXT, _BUFFERS) as pool:
-            yield from prefetch(
-                fetch_shards(
-                    self._relay,
-                    self._opened.dataset_id,
-                    self._opened.shards,
-                    self._opened.epoch_keys,
-                    pool,
-                    disclosure=disclosure,
-                    sleep=time.sleep,
-                )
-            )
+        plan = self._plan(
+            batch_size, shuffle, seed, epoch, shuffle_block, drop_last, rank, world, start
+        )
+        return self._iterate("arrow", plan, columns, filter, watch=watch, copy=copy)
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """Arrow record batches in order, without a copy: views of the memory AES-GCM wrote."""
-        for _, batch in self._payloads():
-            yield batch
+    def numpy(
+        self,
+        batch_size: int | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        filter: pc.Expression | None = None,  # noqa: A002
+        shuffle: bool = False,
+        seed: int = 0,
+        epoch: int = 0,
+        shuffle_block: int = 8,
+        drop_last: bool = False,
+        rank: int = 0,
+        world: int = 1,
+        start: int = 0,
+        watch: bool = False,
+        copy: bool = False,
+    ) -> Iterator[dict[str, Any]]:
+        """A dict for each batch: arrays of (rows,), (rows, size) or (rows, *shape).
 
-    def numpy(self) -> Iterator[dict[str, np.ndarray[Any, Any]]]:
-        """A dict of arrays for each batch: (rows,), or (rows, size) for fixed-size lists.
-
-        Numeric columns without nulls are read-only views, not copies.
+        Lists of numbers are `Ragged`, bytes a list of memoryviews. Arguments as for `batches`.
         """
-        for _, batch in self._payloads():
-            yield as_numpy(batch)
+        plan = self._plan(
+            batch_size, shuffle, seed, epoch, shuffle_block, drop_last, rank, world, start
+        )
+        return self._iterate("numpy", plan, columns, filter, watch=watch, copy=copy)
 
-    def torch(self) -> Iterator[dict[str, torch.Tensor]]:
-        """A dict of tensors for each batch, each a view of the memory that AES-GCM wrote.
+    def torch(
+        self,
+        batch_size: int | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        filter: pc.Expression | None = None,  # noqa: A002
+        shuffle: bool = False,
+        seed: int = 0,
+        epoch: int = 0,
+        shuffle_block: int = 8,
+        drop_last: bool = False,
+        rank: int = 0,
+        world: int = 1,
+        start: int = 0,
+        watch: bool = False,
+        copy: bool = False,
+    ) -> Iterator[dict[str, Any]]:
+        """A dict for each batch: tensors of (rows,), (rows, size) or (rows, *shape).
+
+        Lists of numbers are `Ragged`, bytes a list of memoryviews, texts a list. Arguments as for
+        `batches`.
 
         Raises:
             InvalidArgument: torch is not installed, or a numeric column has nulls.
         """
-        for payload, batch in self._payloads():
-            yield as_torch(payload, batch)
+        plan = self._plan(
+            batch_size, shuffle, seed, epoch, shuffle_block, drop_last, rank, world, start
+        )
+        return self._iterate("torch", plan, columns, filter, watch=watch, copy=copy)
 
-    def to_table(self) -> pa.Table:
+    def to_table(
+        self,
+        columns: Sequence[str] | None = None,
+        filter: pc.Expression | None = None,  # noqa: A002
+    ) -> pa.Table:
         """All records in one table, in memory."""
-        return pa.Table.from_batches(self.batches(), schema=self.schema)
+        batches = self.batches(columns=columns, filter=filter)
+        return pa.Table.from_batches(batches, schema=pick_columns(self.schema, columns))
 
-    def _payloads(self) -> Iterator[tuple[memoryview, pa.RecordBatch]]:
-        for shard in self.shards():
-            rows = 0
-            for batch in read_batches(shard.payload, self.schema):
-                rows += batch.num_rows
-                if batch.num_rows:
-                    yield shard.payload, batch
-            if rows != self._opened.record_counts[shard.entry.shard_id]:
-                raise MalformedObject(
-                    "a shard holds another number of records than its commit says"
+    def head(self, n: int = 5, columns: Sequence[str] | None = None) -> pa.Table:
+        """The first records; fetches the segments that hold them."""
+        batch = self.take(range(min(n, self.num_records)), columns)
+        return pa.Table.from_batches([batch])
+
+    def take(
+        self, indices: Sequence[int] | np.ndarray[Any, Any], columns: Sequence[str] | None = None
+    ) -> pa.RecordBatch:
+        """Records by number, in the order asked for; fetches the segments that hold them.
+
+        Args:
+            indices: from 0, in the dataset's own order.
+            columns: which; all by default.
+
+        Raises:
+            InvalidArgument: there is no such record.
+        """
+        self._check_grants()
+        batch: pa.RecordBatch = self._feed.take(indices, columns, "arrow", declare_all=False)
+        return batch
+
+    def shards(self) -> Iterator[OpenShard]:
+        """Opened shards in order, as payloads; see `batches`."""
+        self._check_grants()
+        return self._feed.open_shards()
+
+    # --- torch -------------------------------------------------------------------------------
+
+    def torch_loader(self, batch_size: int, **options: Any) -> TorchLoader:
+        """A `torch.utils.data.DataLoader` of batches; see `sealift.trainer.torch.TorchLoader`."""
+        from sealift.trainer.torch import TorchLoader
+
+        return TorchLoader(self, batch_size, **options)
+
+    def torch_iterable(self, batch_size: int, **options: Any) -> TorchBatches:
+        """A `torch.utils.data.IterableDataset` of batches, for a DataLoader of your own."""
+        from sealift.trainer.torch import iterable
+
+        return iterable(self, batch_size, **options)
+
+    def torch_map(
+        self,
+        columns: Sequence[str] | None = None,
+        transform: Callable[[dict[str, Any]], Any] | None = None,
+    ) -> RecordsByNumber:
+        """A map-style `torch.utils.data.Dataset` of single records, for samplers."""
+        from sealift.trainer.torch import RecordsByNumber
+
+        return RecordsByNumber(self, columns, transform)
+
+    # --- what was read -----------------------------------------------------------------------
+
+    def bill_of_materials(self, *, checkpoint: Path | None = None, note: str = "") -> str:
+        """A signed document of what fed the training epochs that were begun so far.
+
+        It names commits, shards, orders, seeds and policies; docs/spec/bill.md.
+
+        Args:
+            checkpoint: a file whose digest shall stand in it.
+            note: a line of the caller's.
+        """
+        from sealift.trainer.bill import bill_dataset, make_bill
+
+        billed = [
+            bill_dataset(part.opened, weight=part.weight, disclosures=declarations.digests)
+            for part, declarations in zip(self.parts, self._feed.declarations, strict=True)
+        ]
+        return make_bill(
+            self._reader.identity,
+            self._reader.now,
+            billed,
+            self.runs,
+            checkpoint=checkpoint,
+            note=note,
+        )
+
+    def memory(self, *, shuffle_block: int = 8, shuffle: bool = True, world: int = 1) -> int:
+        """Bytes of plaintext that a training epoch holds at most, about."""
+        plan = Plan(1, shuffle=shuffle, shuffle_block=shuffle_block, world=world)
+        return self._feed.memory(plan)
+
+    @property
+    def feed(self) -> Feed:
+        """What reads the records."""
+        return self._feed
+
+    @property
+    def filtered(self) -> str:
+        """The filter, as text; empty for none."""
+        return self._filtered
+
+    def begin(self, plan: Plan | None, columns: Sequence[str] | None) -> Feed:
+        """Notes that a training epoch begins, or a reading of records as they lie (None).
+
+        Returns what reads it.
+
+        Raises:
+            GrantExpired: a grant has ended.
+        """
+        self._check_grants()
+        chosen = plan or Plan(1)
+        run = Run(
+            chosen.seed,
+            chosen.shuffle,
+            chosen.shuffle_block,
+            chosen.epoch,
+            None if plan is None else plan.batch_size,
+            chosen.world,
+            None if columns is None else tuple(columns),
+            self._filtered,
+        )
+        if run not in self.runs:
+            self.runs.append(run)
+        return self._feed
+
+    # -----------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _plan(
+        batch_size: int | None,
+        shuffle: bool,
+        seed: int,
+        epoch: int,
+        shuffle_block: int,
+        drop_last: bool,
+        rank: int,
+        world: int,
+        start: int,
+    ) -> Plan | None:
+        if batch_size is not None:
+            return Plan(
+                batch_size, shuffle, seed, epoch, shuffle_block, drop_last, rank, world, start
+            )
+        if shuffle or drop_last or world > 1 or start:
+            raise InvalidArgument(
+                "shuffle, drop_last, rank and start need a batch_size", hint="give a batch_size"
+            )
+        return None
+
+    def _iterate(
+        self,
+        form: Form,
+        plan: Plan | None,
+        columns: Sequence[str] | None,
+        wanted: pc.Expression | None,
+        *,
+        watch: bool,
+        copy: bool,
+    ) -> Iterator[Any]:
+        pick_columns(self.schema, columns)
+        if watch:
+            if plan is not None and plan.shuffle:
+                raise InvalidArgument("what is not there yet cannot be shuffled: watch, or shuffle")
+            return self._watch(form, plan, columns, wanted, copy)
+        if plan is None:
+            found = self._as_they_lie(form, columns, wanted, copy)
+            return metered(found, self._feed.counters, self.options.metrics, epoch=0)
+        if wanted is not None:
+            return self.filter(wanted)._iterate(form, plan, columns, None, watch=False, copy=copy)
+        feed = self.begin(plan, columns)
+        found = feed.batches(plan, form, columns=columns, copy=copy)
+        return metered(found, feed.counters, self.options.metrics, epoch=plan.epoch)
+
+    def _as_they_lie(
+        self,
+        form: Form,
+        columns: Sequence[str] | None,
+        wanted: pc.Expression | None,
+        copy: bool,
+    ) -> Iterator[Any]:
+        self.begin(None, columns)
+        # A filter may look at columns that are not wanted.
+        read = columns if wanted is None else None
+        for opening in self._feed.shards(read):
+            for batch in _wanted_of(opening, wanted):
+                if wanted is not None and columns is not None:
+                    batch = batch.select(list(columns))
+                own = copy or wanted is not None or opening.selected is not None
+                yield _formed(opening, batch, form, own=own)
+                del batch
+            del opening
+
+    def _watch(
+        self,
+        form: Form,
+        plan: Plan | None,
+        columns: Sequence[str] | None,
+        wanted: pc.Expression | None,
+        copy: bool,
+    ) -> Iterator[Any]:
+        dataset, seen = self, [frozenset[bytes]()] * len(self.parts)
+        while True:
+            parts = [
+                replace(part, opened=_without(part.opened, known))
+                for part, known in zip(dataset.parts, seen, strict=True)
+            ]
+            if any(part.opened.shards for part in parts):
+                yield from self._with(parts)._iterate(
+                    form, plan, columns, wanted, watch=False, copy=copy
                 )
-            del shard, batch
+            seen = [
+                known | {entry.shard_id for entry in part.opened.shards}
+                for part, known in zip(dataset.parts, seen, strict=True)
+            ]
+            time.sleep(_POLL_SECONDS)
+            dataset = dataset.refresh()
+
+    def _check_grants(self) -> None:
+        now = unix(self._reader.now)
+        for part in self.parts:
+            grants = [
+                grant
+                for identity in self._reader.identities
+                for grant in part.opened.history.grants_of(identity)
+            ]
+            if grants and not any(grant.live_at(now) for grant in grants):
+                raise GrantExpired("the grant of the dataset has ended")
+
+
+def _supply(reader: Reader, part: Part) -> Supply:
+    opened = part.opened
+    sealed = SealedDataset(
+        Fetch.of(opened, part.purpose),
+        opened.shards,
+        opened.epoch_keys,
+        opened.schema,
+        reader.identity,
+        reader.now,
+    )
+    counts = [opened.record_counts[entry.shard_id] for entry in opened.shards]
+    return Supply(sealed, np.array(counts, np.int64), weight=part.weight)
+
+
+def _common_schema(schemas: Sequence[pa.Schema]) -> pa.Schema:
+    """The widest of some schemas that extend each other.
+
+    Raises:
+        SchemaMismatch: they do not.
+    """
+    widest: pa.Schema = max(schemas, key=len)
+    if not all(extends(schema, widest) for schema in schemas):
+        raise SchemaMismatch(
+            "the datasets do not have the same columns", hint="open them one by one"
+        )
+    return widest
+
+
+def _without(opened: OpenedDataset, known: frozenset[bytes]) -> OpenedDataset:
+    return replace(opened, shards=tuple(e for e in opened.shards if e.shard_id not in known))
+
+
+def _wanted_of(opening: Opening, wanted: pc.Expression | None) -> Iterator[pa.RecordBatch]:
+    rows = None if opening.selected is None else opening.selected
+    begin = 0
+    for batch in opening.batches:
+        end = begin + batch.num_rows
+        found = batch
+        if rows is not None:
+            here = rows[(rows >= begin) & (rows < end)] - begin
+            found = batch.take(pa.array(here))
+        if wanted is not None:
+            found = found.filter(pa.array(matching(found, wanted)))
+        begin = end
+        if found.num_rows:
+            yield found
+        del found, batch
+
+
+def _formed(opening: Opening, batch: pa.RecordBatch, form: Form, *, own: bool) -> Any:
+    """A batch in its form; a view of the opened shard, or `own` memory."""
+    if own:
+        rows = np.arange(batch.num_rows)
+        whole = Selection(opening.payload, batch, rows, rows)
+        return Gathered([whole], batch.schema, form, None).batch(0, batch.num_rows)
+    if form == "arrow":
+        return batch
+    return as_numpy(batch) if form == "numpy" else as_torch(opening.payload, batch)

@@ -1,0 +1,279 @@
+"""Columns of records as NumPy arrays and torch tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sealift_protocol.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    import torch
+
+_TORCH_DTYPES = {
+    "int8": "int8",
+    "int16": "int16",
+    "int32": "int32",
+    "int64": "int64",
+    "uint8": "uint8",
+    "uint16": "uint16",
+    "uint32": "uint32",
+    "uint64": "uint64",
+    "float16": "float16",
+    "float32": "float32",
+    "float64": "float64",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Ragged:
+    """Lists of different lengths: row i is `values[offsets[i]:offsets[i + 1]]`.
+
+    Attributes:
+        values: all elements, end to end, an array or a tensor.
+        offsets: (rows + 1,) int64, an array or a tensor.
+    """
+
+    values: Any
+    offsets: Any
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> Any:
+        if not -len(self) <= row < len(self):
+            raise IndexError(row)
+        row %= len(self)
+        return self.values[int(self.offsets[row]) : int(self.offsets[row + 1])]
+
+    def __repr__(self) -> str:
+        return f"Ragged({len(self)} rows)"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the elements of a column of fixed-size numbers lie in memory.
+
+    Attributes:
+        kind: Arrow type of an element.
+        dtype: the same for NumPy; dates and times are integers here.
+        shape: of one record.
+        axes: the order of a whole array's axes, if it is not the one in which they lie.
+        shown: NumPy's type of dates and times, if it differs.
+    """
+
+    kind: pa.DataType
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    axes: tuple[int, ...] = ()
+    shown: np.dtype[Any] | None = None
+
+    @property
+    def size(self) -> int:
+        """Elements of one record."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def elements(self, column: pa.Array) -> npt.NDArray[Any] | None:
+        """The column's numbers, (rows, *shape), a view; None if it has nulls."""
+        values = column
+        if isinstance(column.type, pa.FixedShapeTensorType):
+            values = column.storage.flatten()
+        elif pa.types.is_fixed_size_list(column.type):
+            values = column.flatten()
+        if column.null_count or values.null_count:
+            return None
+        whole = np.frombuffer(values.buffers()[1] or b"", self.dtype)
+        return whole[values.offset : values.offset + len(values)].reshape(len(column), *self.shape)
+
+    def as_shown(self, elements: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Elements with the axes and the type that people expect."""
+        if self.axes:
+            elements = elements.transpose(self.axes)
+        if self.shown is None:
+            return elements
+        if self.shown.itemsize == self.dtype.itemsize:
+            return elements.view(self.shown)
+        return elements.astype(self.shown)
+
+
+def layout_of(kind: pa.DataType) -> Layout | None:
+    """The layout of a column of numbers, dates or times, one or a fixed number of them a record."""
+    shape: tuple[int, ...] = ()
+    axes: tuple[int, ...] = ()
+    element = kind
+    if isinstance(kind, pa.FixedShapeTensorType):
+        order = list(kind.permutation or ())
+        axes = (0, *(axis + 1 for axis in order)) if order != sorted(order) else ()
+        shape, element = tuple(kind.shape), kind.value_type
+    elif pa.types.is_fixed_size_list(kind):
+        shape, element = (kind.list_size,), kind.value_type
+    if pa.types.is_temporal(element) and not pa.types.is_interval(element):
+        width = element.bit_width // 8
+        # Times of day have no type in NumPy: they stay integers of their unit.
+        time = pa.types.is_time(element)
+        shown = None if time else np.dtype(element.to_pandas_dtype()) if width == 8 else _DAY
+        return Layout(element, np.dtype(f"i{width}"), shape, axes, _plain(shown, element))
+    if pa.types.is_integer(element) or pa.types.is_floating(element):
+        return Layout(element, np.dtype(element.to_pandas_dtype()), shape, axes)
+    return None
+
+
+_DAY = np.dtype("datetime64[D]")
+
+
+def _plain(shown: np.dtype[Any] | None, kind: pa.DataType) -> np.dtype[Any] | None:
+    if pa.types.is_timestamp(kind):
+        return np.dtype(f"datetime64[{kind.unit}]")
+    if pa.types.is_date64(kind):
+        return np.dtype("datetime64[ms]")
+    return shown
+
+
+def is_binary(kind: pa.DataType) -> bool:
+    """Whether a column holds bytes."""
+    return bool(
+        pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_fixed_size_binary(kind)
+    )
+
+
+def binary_views(column: pa.Array) -> list[memoryview | None]:
+    """Each record's bytes, without a copy."""
+    if len(column) == 0:
+        return []
+    if pa.types.is_fixed_size_binary(column.type):
+        width = column.type.byte_width
+        data = memoryview(column.buffers()[1]).cast("B")
+        starts = (np.arange(len(column)) + column.offset) * width
+        ends = starts + width
+    else:
+        large = pa.types.is_large_binary(column.type)
+        offsets = np.frombuffer(column.buffers()[1], np.int64 if large else np.int32)
+        offsets = offsets[column.offset : column.offset + len(column) + 1]
+        starts, ends = offsets[:-1], offsets[1:]
+        buffer = column.buffers()[2]
+        data = memoryview(buffer if buffer is not None else b"").cast("B")
+    views: list[memoryview | None] = [
+        data[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+    ]
+    if column.null_count:
+        views = [
+            view if valid else None
+            for view, valid in zip(views, column.is_valid().to_pylist(), strict=True)
+        ]
+    return views
+
+
+def as_array(column: pa.Array) -> Any:
+    """A column for NumPy, a view where it can be.
+
+    Numbers are (rows,), (rows, size) or (rows, *shape), and views if they have no nulls; lists of
+    numbers are `Ragged`, bytes a list of memoryviews, everything else an array of objects.
+    """
+    layout = layout_of(column.type)
+    if layout is not None:
+        elements = layout.elements(column)
+        if elements is not None:
+            return layout.as_shown(elements)
+    if is_binary(column.type):
+        return binary_views(column)
+    if _is_list(column.type) and not column.null_count:
+        inner = layout_of(column.type.value_type)
+        values = column.flatten()
+        if inner is not None and not values.null_count:
+            offsets = np.concatenate(([0], np.cumsum(column.value_lengths().to_numpy())))
+            return Ragged(as_array(values), offsets.astype(np.int64))
+    return column.to_numpy(zero_copy_only=False)
+
+
+def as_tensor_column(column: pa.Array) -> Any:
+    """A column for torch, where it is no plain number: tensors, `Ragged`, or lists of values.
+
+    Raises:
+        InvalidArgument: numbers among which are nulls.
+    """
+    import_torch()
+    if layout_of(column.type) is not None or pa.types.is_boolean(column.type):
+        raise_for_nulls(column)
+    if is_binary(column.type):
+        return binary_views(column)
+    if pa.types.is_boolean(column.type):
+        return tensor_of(column.to_numpy(zero_copy_only=False))
+    shown = as_array(column)
+    if isinstance(shown, Ragged):
+        return Ragged(tensor_of(shown.values), tensor_of(shown.offsets))
+    return column.to_pylist()
+
+
+def raise_for_nulls(column: pa.Array) -> None:
+    """Refuses nulls among numbers.
+
+    Raises:
+        InvalidArgument: there are some.
+    """
+    inner = 0
+    if pa.types.is_fixed_size_list(column.type):
+        inner = column.flatten().null_count
+    elif isinstance(column.type, pa.FixedShapeTensorType):
+        inner = column.storage.flatten().null_count
+    if column.null_count or inner:
+        raise InvalidArgument(
+            "a numeric column has nulls, which a tensor cannot show",
+            hint="iterate batches() and fill the nulls first, or leave the column out: columns=",
+        )
+
+
+def tensor_of(array: npt.NDArray[Any]) -> torch.Tensor:
+    """A tensor of an array's memory, or of a copy where torch could not write into it."""
+    if array.dtype.kind in "mM":
+        array = array.view(np.int64)
+    if not array.flags.writeable:
+        array = array.copy()
+    return import_torch().from_numpy(array)  # type: ignore[no-any-return]
+
+
+def torch_dtype(dtype: np.dtype[Any]) -> Any:
+    """What torch calls a type of NumPy's."""
+    return getattr(import_torch(), _TORCH_DTYPES[dtype.name])
+
+
+def import_torch() -> Any:
+    """The package torch.
+
+    Raises:
+        InvalidArgument: it is not installed.
+    """
+    try:
+        import torch
+    except ImportError:
+        raise InvalidArgument(
+            "torch is not installed", hint="install it with: pip install 'sealift[torch]'"
+        ) from None
+    return torch
+
+
+def pick_columns(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
+    """The schema of some columns, in the order asked for; of all if None.
+
+    Raises:
+        InvalidArgument: there is no such column.
+    """
+    if columns is None:
+        return schema
+    missing = [name for name in columns if schema.get_field_index(name) < 0]
+    if missing:
+        raise InvalidArgument(
+            f"the dataset does not have {len(missing)} of the {len(columns)} columns asked for",
+            hint="its columns are in dataset.schema.names, and in `sealift show`",
+        )
+    return pa.schema([schema.field(name) for name in columns], metadata=schema.metadata)
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
