@@ -273,7 +273,11 @@ _HINTS = {
 
 
 class RecordsByNumber(torch.utils.data.Dataset[Any]):
-    """Single records by number, for samplers; fetches the segments that hold them."""
+    """Records by number, for samplers; fetches the segments that hold them.
+
+    `records[7]` is one record, `records[[7, 3]]` a batch of two; so a `BatchSampler` as the sampler
+    of a `DataLoader(..., batch_size=None)` gives whole batches without a record in between.
+    """
 
     def __init__(
         self, dataset: Dataset, columns: Sequence[str] | None, transform: Transform | None
@@ -287,20 +291,27 @@ class RecordsByNumber(torch.utils.data.Dataset[Any]):
     def __len__(self) -> int:
         return sum(int(supply.counts.sum()) for supply in self._feed.supplies)
 
-    def __getitem__(self, number: int) -> Any:
+    def __getitem__(self, number: int | Sequence[int]) -> Any:
+        if isinstance(number, Sequence):
+            batch = self._take(number)
+            return batch if self._transform is None else self._transform(batch)
         return self.__getitems__([number])[0]
 
     def __getitems__(self, numbers: Sequence[int]) -> list[Any]:
         """Several records in one go, as torch's fetcher asks for them."""
+        batch = self._take(numbers)
+        records = [
+            {name: values[row] for name, values in batch.items()} for row in range(len(numbers))
+        ]
+        return records if self._transform is None else [self._transform(r) for r in records]
+
+    def _take(self, numbers: Sequence[int]) -> dict[str, Any]:
         if os.getpid() != self._process:
             self._feed = self._feed.in_this_process()
             self._process = os.getpid()
         batch = self._feed.take(numbers, self._columns, "torch", declare_all=True)
-        records = [
-            {name: _record(values, row) for name, values in batch.items()}
-            for row in range(len(numbers))
-        ]
-        return records if self._transform is None else [self._transform(r) for r in records]
+        shown: dict[str, Any] = _own_bytes(batch)
+        return shown
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_source": None}
@@ -357,8 +368,3 @@ def _own_bytes(batch: Any) -> Any:
         else values
         for name, values in batch.items()
     }
-
-
-def _record(values: Any, row: int) -> Any:
-    value = values[row]
-    return bytes(value) if isinstance(value, memoryview) else value
