@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 JOBS ?= 3
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test lint protos bench clean
+.PHONY: setup demo test lint protos bench bench-loaders clean
 
 setup: $(VENV)/.everything  ## everything that tests, lint and benches need
 
@@ -18,7 +18,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.everything: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) -e '.[relay,demo,recovery,postgresql,torch,owner,dev]'
+	$(PIP) -e '.[relay,demo,recovery,postgresql,torch,owner,huggingface,ray,metrics,dev]'
 	# Tests compare with it; it pins what it needs to single versions, so it cannot be asked for.
 	$(PIP) --no-deps pycanon==1.3.6
 	@touch $@ $(VENV)/.demo
@@ -48,5 +48,13 @@ bench: setup  ## ratios to raw gRPC, to Arrow, to pyarrow and to replayed histor
 	$(BIN)/python bench/sources.py
 	$(BIN)/python bench/deidentify.py --text
 
+bench-loaders: $(VENV)-bench/.done  ## the same records through other loaders; a table and a plot
+	$(VENV)-bench/bin/python bench/loaders/compare.py --plot docs/images/loaders.png
+
+$(VENV)-bench/.done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-bench .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

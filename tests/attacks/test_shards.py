@@ -36,9 +36,12 @@ UNTOUCHED = 0xAA
 def refuse(session: Session, error: type[SealiftError]) -> None:
     """Opens the study, and asserts that no batch reaches the caller."""
     batches: list[pa.RecordBatch] = []
+
+    def read() -> None:
+        batches.extend(session.open_dataset("hospital/study", on_corrupt="raise").batches())
+
     with pytest.raises(error) as caught:
-        dataset = session.open_dataset("hospital/study", on_corrupt="raise")
-        batches.extend(dataset.batches())
+        read()
     assert type(caught.value) is error
     assert batches == []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -76,7 +78,7 @@ class Layout:
     @property
     def size(self) -> int:
         """Elements of one record."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     def elements(self, column: pa.Array) -> npt.NDArray[Any] | None:
         """The column's numbers, (rows, *shape), a view; None if it has nulls."""
@@ -101,6 +103,7 @@ class Layout:
         return elements.astype(self.shown)
 
 
+@functools.lru_cache(maxsize=256)
 def layout_of(kind: pa.DataType) -> Layout | None:
     """The layout of a column of numbers, dates or times, one or a fixed number of them a record."""
     shape: tuple[int, ...] = ()

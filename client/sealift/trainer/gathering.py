@@ -115,9 +115,9 @@ class Gathered:
         for part, found in zip(parts, elements, strict=True):
             source = found.reshape(-1, layout.size)
             where = _evenly(part.places)
-            rows = _evenly(part.rows)
-            if rows is not None and rows.step == 1:
-                out[part.places if where is None else where] = source[rows]
+            if are_neighbours(part.rows):
+                first = int(part.rows[0]) if len(part.rows) else 0
+                out[part.places if where is None else where] = source[first:][: len(part.rows)]
             elif where is not None and where.step == 1:
                 np.take(source, part.rows, axis=0, out=out[where], mode="clip")
             else:
@@ -197,7 +197,8 @@ def _cut(whole: Any, form: Form, begin: int, end: int) -> Any:
 
 def are_neighbours(rows: Integers) -> bool:
     """Whether rows follow one another."""
-    return len(rows) == 0 or int(rows[-1]) - int(rows[0]) == len(rows) - 1
+    spans = len(rows) == 0 or int(rows[-1]) - int(rows[0]) == len(rows) - 1
+    return spans and bool((rows[1:] > rows[:-1]).all())
 
 
 def _evenly(places: Integers) -> slice | None:

@@ -234,5 +234,5 @@ class _SparseShard:
     def _place(self, span: Span) -> tuple[int, int] | None:
         """Where a span of memory lies in the plaintext, if it does."""
         begin = span[0] - pa.py_buffer(self._loaded.buffer).address
-        inside = 0 <= begin and begin + span[1] <= len(self._loaded.buffer)
-        return (begin, begin + span[1]) if inside else None
+        end = begin + span[1]
+        return (begin, end) if 0 <= begin <= end <= len(self._loaded.buffer) else None
