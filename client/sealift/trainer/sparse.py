@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from sealift.buffers import BufferPools
 from sealift.schemas import extends, fit
-from sealift.trainer.arrowspans import Span, is_compressed, needed
+from sealift.trainer.arrowspans import Span, is_compressed, is_walkable, needed, pick
 from sealift.trainer.gathering import Selection
 from sealift.trainer.order import Integers
 from sealift.trainer.reading import Readable
@@ -139,7 +139,7 @@ class _SparseShard:
                 chosen = np.flatnonzero(of_batch == number)
                 begin = self._ends[number - 1] if number else 0
                 found.append(self._part(number, rows[chosen] - begin, places[chosen]))
-        except (pa.ArrowException, OSError, struct.error, UnicodeDecodeError):
+        except (pa.ArrowException, OSError, struct.error, IndexError, UnicodeDecodeError):
             raise MalformedObject("a shard's payload is not a well-formed Arrow stream") from None
         return found
 
@@ -150,7 +150,9 @@ class _SparseShard:
             needs = [need for column in batch.columns for need in needed(column, rows, self._lacks)]
             if not self._open([place for need in needs if (place := self._place(need))]):
                 break
-        taken = batch.take(pa.array(rows))
+        taken = pa.RecordBatch.from_arrays(
+            [pick(column, rows) for column in batch.columns], schema=batch.schema
+        )
         taken.validate(full=True)
         order = np.arange(len(rows))
         return Selection(memoryview(b""), fit(taken, self._schema), order, places)
@@ -169,7 +171,13 @@ class _SparseShard:
                     raise MalformedObject("a shard's schema is not the dataset's")
                 continue
             batch = pa.ipc.read_record_batch(message, self._own_schema)
-            batch.validate()
+            # Not validated: that looks at offsets which may not be there yet. Each record is, when
+            # it is picked out.
+            if not all(map(is_walkable, batch.schema.types)):
+                self._open_all()
+                batch.validate(full=True)
+            if batch.num_rows < 0:
+                raise MalformedObject("a shard's payload has a batch of fewer than no records")
             if batch.num_rows:
                 self._batches.append(batch)
                 self._ends.append(batch.num_rows + (self._ends[-1] if self._ends else 0))
