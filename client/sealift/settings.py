@@ -1,4 +1,4 @@
-"""What a profile requires beyond the defaults: witnesses, recovery, trust on first use."""
+"""What a profile has beyond the defaults: witnesses, recovery, trust on first use, more relays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from sealift.files import write_atomically
 from sealift_protocol.errors import InvalidArgument, ProfileError
 from sealift_protocol.notes import VerifierKey
 
-_VERSION = 1
+# Version 1 had no relays.
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +23,15 @@ class Settings:
         quorum: how many of them must have cosigned a checkpoint.
         recovery: names of members to whom every grant is given too.
         trust_on_first_use: whether a member who is not pinned is pinned when first met.
+        relays: more addresses (host:port) of the profile's relay, tried in this order when its own
+            cannot be reached.
     """
 
     witnesses: tuple[str, ...] = ()
     quorum: int = 0
     recovery: tuple[str, ...] = ()
     trust_on_first_use: bool = False
+    relays: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.quorum <= len(self.witnesses):
@@ -49,11 +53,16 @@ def read_settings(path: Path) -> Settings:
     """
     try:
         document = json.loads(path.read_text())
-        if document.pop("version") != _VERSION:
-            raise ProfileError("the profile's settings have a version that is not known")
+        version = document.pop("version")
+        if version not in (1, _VERSION):
+            raise ProfileError(
+                "the profile's settings have a version that this release does not know",
+                hint="use the release that wrote them",
+            )
         document["witnesses"] = tuple(document["witnesses"])
         document["recovery"] = tuple(document["recovery"])
-        return Settings(**document)
+        relays = () if version == 1 else tuple(document.pop("relays"))
+        return Settings(**document, relays=relays)
     except FileNotFoundError:
         return Settings()
     except (ValueError, KeyError, TypeError, AttributeError):

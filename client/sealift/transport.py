@@ -1,11 +1,23 @@
-"""The connection to a relay: channels, deadlines, retries and named errors, in one place."""
+"""The connection to a relay: channels, deadlines, retries, failover and named errors, in one place.
+
+A relay is any number of hosts with one database and one CA, each with an address. One address is
+in use until it fails; then calls go on at the next, and so round. A `Relay` may be shared by
+threads, and used on in a process that was forked.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import random
+import re
+import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from multiprocessing.context import assert_spawning
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
@@ -20,10 +32,14 @@ from sealift.certificates import (
 )
 from sealift.clock import Clock, utc_now
 from sealift.log import log
+from sealift.secret import Secret
 from sealift_protocol import framing
 from sealift_protocol.errors import (
+    InvalidArgument,
     MalformedObject,
+    NotAuthenticated,
     RelayBusy,
+    RelayError,
     RelayStorageFull,
     RelayTimeout,
     RelayUnavailable,
@@ -62,12 +78,27 @@ _OPTIONS = [
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
 ]
+# How long a connection may take to come about where there is another address; gRPC's own is 20 s.
+_OPTIONS_OF_SEVERAL = [*_OPTIONS, ("grpc.min_reconnect_backoff_ms", 5_000)]
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([1-9][0-9]{0,4})")
+# What gRPC says when a server goes away in the middle; the relay itself never says so.
+_BROKEN = (grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN)
+# How long gRPC may need to close sockets after their channels.
+_SETTLING_SECONDS = 0.05
+# gRPC reads it when it is imported.
+_FORKS_UNPREPARED = os.environ.get("GRPC_ENABLE_FORK_SUPPORT", "").lower() in (
+    *("0", "f", "false", "n", "no"),
+)
 _T = TypeVar("_T")
 _M = TypeVar("_M", bound=Message)
 
 
 class RelayClient(Protocol):
     """What owner and trainer need of a relay. Nothing that it returns is verified."""
+
+    @property
+    def access(self) -> RelayAccess:
+        """What a worker process needs to make its own connection."""
 
     def interrupt(self) -> None:
         """Ends the calls under way; later ones go on a new connection."""
@@ -124,8 +155,53 @@ class RelayClient(Protocol):
         """The serialised GetResponses of a request."""
 
 
+@dataclass(frozen=True, slots=True)
+class RelayAccess:
+    """What it takes to connect to a relay as one member, for worker processes.
+
+    A fork inherits it, and multiprocessing may hand it to a process that it spawns. It is pickled
+    for nothing else, because the TLS key goes with it.
+
+    Attributes:
+        addresses: host:port of each host of the relay, the preferred one first.
+        authority_pem: the relay's CA certificate.
+        certificate_pem: the member's.
+        tls_key: its private key, PEM.
+    """
+
+    addresses: tuple[str, ...]
+    authority_pem: bytes = field(repr=False)
+    certificate_pem: bytes = field(repr=False)
+    tls_key: Secret = field(repr=False)
+
+    def connect(self) -> Relay:
+        """A connection of its own; close it."""
+        return Relay(
+            self.addresses,
+            authority_pem=self.authority_pem,
+            certificate_pem=self.certificate_pem,
+            tls_key_pem=self.tls_key.reveal(),
+        )
+
+    def __reduce__(self) -> tuple[Callable[..., RelayAccess], tuple[object, ...]]:
+        assert_spawning(self)
+        key = self.tls_key.reveal()
+        return _restore, (self.addresses, self.authority_pem, self.certificate_pem, key)
+
+
+def _restore(
+    addresses: tuple[str, ...], authority_pem: bytes, certificate_pem: bytes, tls_key: bytes
+) -> RelayAccess:
+    return RelayAccess(addresses, authority_pem, certificate_pem, Secret(tls_key))
+
+
 class Relay:
     """A relay over mutual TLS. Every method raises a `SealiftError` when the call fails.
+
+    Where the relay has several addresses, a call that fails in passing goes on at the next.
+    Threads may share a relay, and so may processes that are forked: each makes its own connections.
+    Before a fork all connections are closed; calls that were under way are repeated after it, and
+    a stream of segments ends with RelayUnavailable, as if the connection had broken.
 
     Attributes:
         patience: seconds for which a call is repeated while the relay cannot be reached, or is
@@ -134,49 +210,57 @@ class Relay:
 
     def __init__(
         self,
-        address: str,
+        addresses: str | Sequence[str],
         *,
         authority_pem: bytes,
         certificate_pem: bytes,
         tls_key_pem: bytes,
     ) -> None:
-        self.patience = 0.0
-        self._address = address
-        self._authority_pem = authority_pem
-        self._tls_key_pem = tls_key_pem
-        self._connect(certificate_pem)
+        """Connects when it is first used.
 
-    def _connect(self, certificate_pem: bytes) -> None:
-        self._certificate_pem = certificate_pem
-        credentials = grpc.ssl_channel_credentials(
-            self._authority_pem, self._tls_key_pem, certificate_pem
-        )
-        self._channel = grpc.secure_channel(self._address, credentials, options=_OPTIONS)
-        self._directory = directory_pb2_grpc.DirectoryStub(self._channel)
-        self._datasets = datasets_pb2_grpc.DatasetsStub(self._channel)
-        self._shards = shards_pb2_grpc.ShardsStub(self._channel)
-        self._log = log_pb2_grpc.LogStub(self._channel)
-        # Identity serializers: segments travel without a protobuf copy (sealift_protocol.framing).
-        self._put = self._channel.stream_unary(
-            "/sealift.v1.Shards/Put",
-            request_serializer=None,
-            response_deserializer=shards_pb2.PutResponse.FromString,
-        )
-        self._get = self._channel.unary_stream(
-            "/sealift.v1.Shards/Get",
-            request_serializer=shards_pb2.GetRequest.SerializeToString,
-            response_deserializer=None,
-        )
+        Args:
+            addresses: host:port of each host of the relay, the preferred one first.
+            authority_pem: the relay's CA certificate; every host's certificate is from this CA.
+            certificate_pem: the member's certificate.
+            tls_key_pem: its private key.
+
+        Raises:
+            InvalidArgument: there is no address, or one is not host:port.
+        """
+        self.patience = 0.0
+        chosen = [addresses] if isinstance(addresses, str) else list(addresses)
+        unique = tuple(dict.fromkeys(_check_address(address) for address in chosen))
+        if not unique:
+            raise InvalidArgument("a relay has at least one address")
+        key = Secret(tls_key_pem)
+        self._route = _Route(RelayAccess(unique, authority_pem, certificate_pem, key))
+
+    @property
+    def access(self) -> RelayAccess:
+        """What a worker process needs to make its own connection."""
+        return self._route.access
+
+    @property
+    def _channel(self) -> grpc.Channel:
+        """The channel in use, for services that have no method here."""
+        with self._route.use() as connection:
+            return connection.channel
+
+    @property
+    def _datasets(self) -> datasets_pb2_grpc.DatasetsStub:
+        with self._route.use() as connection:
+            return connection.datasets
 
     def reconnect(self, certificate_pem: bytes) -> None:
-        """Connects anew with another certificate for the same key."""
-        old = self._channel
-        self._connect(certificate_pem)
-        old.close()
+        """Connects anew with another certificate for the same key.
+
+        Calls under way end as they began.
+        """
+        self._route.change(replace(self._route.access, certificate_pem=certificate_pem))
 
     def interrupt(self) -> None:
         """Ends the calls under way; later ones go on a new connection."""
-        self.reconnect(self._certificate_pem)
+        self._route.cut()
 
     def __enter__(self) -> Self:
         return self
@@ -191,66 +275,70 @@ class Relay:
 
     def close(self) -> None:
         """Closes the connection; calls under way fail."""
-        self._channel.close()
+        self._route.close()
 
     def who_am_i(self) -> directory_pb2.WhoAmIResponse:
         """Who the relay takes the caller for, and its clock."""
         response: directory_pb2.WhoAmIResponse = self._unary(
-            self._directory.WhoAmI, directory_pb2.WhoAmIRequest()
+            lambda to: to.directory.WhoAmI, directory_pb2.WhoAmIRequest()
         )
         return response
 
     def get_card(self, name: str, fingerprint: bytes = b"") -> directory_pb2.GetCardResponse:
         """A member's card, by name or by fingerprint, and what is said about the member."""
         request = directory_pb2.GetCardRequest(name=name, fingerprint=fingerprint)
-        response: directory_pb2.GetCardResponse = self._unary(self._directory.GetCard, request)
+        response: directory_pb2.GetCardResponse = self._unary(
+            lambda to: to.directory.GetCard, request
+        )
         return response
 
     def put_card(self, card: objects_pb2.Signed) -> None:
         """Replaces the caller's card."""
-        self._unary(self._directory.PutCard, directory_pb2.PutCardRequest(card=card))
+        self._unary(lambda to: to.directory.PutCard, directory_pb2.PutCardRequest(card=card))
 
     def put_statement(self, statement: objects_pb2.Signed) -> None:
         """Publishes an endorsement or an identity revocation."""
         request = directory_pb2.PutStatementRequest(statement=statement)
-        self._unary(self._directory.PutStatement, request)
+        self._unary(lambda to: to.directory.PutStatement, request)
 
     def succeed(self, succession: objects_pb2.Signed, card: objects_pb2.Signed) -> None:
         """Puts a new identity in the caller's place."""
         request = directory_pb2.SucceedRequest(succession=succession, card=card)
-        self._unary(self._directory.Succeed, request)
+        self._unary(lambda to: to.directory.Succeed, request)
 
     def renew(self, certificate_request: bytes) -> bytes:
         """A new certificate (PEM) for the caller."""
         request = directory_pb2.RenewRequest(certificate_request=certificate_request)
-        return certificate_as_pem(self._unary(self._directory.Renew, request).certificate)
+        return certificate_as_pem(self._unary(lambda to: to.directory.Renew, request).certificate)
 
     def put_probe(self, probe: objects_pb2.Signed) -> None:
         """Leaves a probe for another member."""
-        self._unary(self._directory.PutProbe, directory_pb2.PutProbeRequest(probe=probe))
+        self._unary(lambda to: to.directory.PutProbe, directory_pb2.PutProbeRequest(probe=probe))
 
     def get_probes(self) -> directory_pb2.GetProbesResponse:
         """Probes for the caller, and answers to its own."""
         response: directory_pb2.GetProbesResponse = self._unary(
-            self._directory.GetProbes, directory_pb2.GetProbesRequest()
+            lambda to: to.directory.GetProbes, directory_pb2.GetProbesRequest()
         )
         return response
 
     def answer_probe(self, answer: objects_pb2.Signed) -> None:
         """Answers a probe."""
-        self._unary(self._directory.AnswerProbe, directory_pb2.AnswerProbeRequest(answer=answer))
+        self._unary(
+            lambda to: to.directory.AnswerProbe, directory_pb2.AnswerProbeRequest(answer=answer)
+        )
 
     def list_datasets(self, *, include_future: bool = False) -> list[datasets_pb2.DatasetSummary]:
         """The caller's datasets, unverified."""
         request = datasets_pb2.ListRequest(include_future=include_future)
-        return list(self._unary(self._datasets.List, request).datasets)
+        return list(self._unary(lambda to: to.datasets.List, request).datasets)
 
     def append(
         self, commit: objects_pb2.Signed, grants: Iterable[objects_pb2.Signed]
     ) -> objects_pb2.Signed | None:
         """Appends a commit and its grants; repeating the same commit is harmless."""
         request = datasets_pb2.AppendRequest(commit=commit, grants=grants)
-        response: datasets_pb2.AppendResponse = self._unary(self._datasets.Append, request)
+        response: datasets_pb2.AppendResponse = self._unary(lambda to: to.datasets.Append, request)
         return response.receipt if response.HasField("receipt") else None
 
     def put_pages(self, dataset_id: bytes, pages: Sequence[bytes]) -> None:
@@ -258,7 +346,7 @@ class Relay:
         for start in range(0, len(pages), _PAGES_A_CALL):
             part = pages[start : start + _PAGES_A_CALL]
             request = datasets_pb2.PutPagesRequest(dataset_id=dataset_id, pages=part)
-            self._unary(self._datasets.PutPages, request)
+            self._unary(lambda to: to.datasets.PutPages, request)
 
     def get_commits(
         self, dataset_id: bytes, first: int = 0, last: int = 0, *, from_snapshot: bool = False
@@ -267,61 +355,69 @@ class Relay:
         request = datasets_pb2.GetCommitsRequest(
             dataset_id=dataset_id, first=first, last=last, from_snapshot=from_snapshot
         )
-        return (r.commit for r in self._stream(self._datasets.GetCommits, request))
+        return (r.commit for r in self._stream(lambda to: to.datasets.GetCommits, request))
 
     def get_pages(self, dataset_id: bytes, digests: Sequence[bytes]) -> list[bytes]:
         """Pages of snapshots, in order."""
         if not digests:
             return []
         request = datasets_pb2.GetPagesRequest(dataset_id=dataset_id, digests=digests)
-        return [r.page for r in self._stream(self._datasets.GetPages, request)]
+        return [r.page for r in self._stream(lambda to: to.datasets.GetPages, request)]
 
     def get_grants(
         self, dataset_id: bytes, *, everybody: bool = False
     ) -> datasets_pb2.GetGrantsResponse:
         """The caller's grants of a dataset or, to its authors, everybody's; unverified."""
         request = datasets_pb2.GetGrantsRequest(dataset_id=dataset_id, everybody=everybody)
-        response: datasets_pb2.GetGrantsResponse = self._unary(self._datasets.GetGrants, request)
+        response: datasets_pb2.GetGrantsResponse = self._unary(
+            lambda to: to.datasets.GetGrants, request
+        )
         return response
 
     def put_rewraps(self, rewraps: Sequence[objects_pb2.Signed]) -> None:
         """Adds rewraps of the caller's grants."""
-        self._unary(self._datasets.PutRewraps, datasets_pb2.PutRewrapsRequest(rewraps=rewraps))
+        self._unary(
+            lambda to: to.datasets.PutRewraps, datasets_pb2.PutRewrapsRequest(rewraps=rewraps)
+        )
 
     def disclose(self, disclosure: objects_pb2.Signed) -> None:
         """Logs a disclosure."""
-        self._unary(self._datasets.Disclose, datasets_pb2.DiscloseRequest(disclosure=disclosure))
+        self._unary(
+            lambda to: to.datasets.Disclose, datasets_pb2.DiscloseRequest(disclosure=disclosure)
+        )
 
     def confirm_purge(self, receipt: objects_pb2.Signed) -> None:
         """Logs a purge receipt."""
-        self._unary(self._datasets.ConfirmPurge, datasets_pb2.ConfirmPurgeRequest(receipt=receipt))
+        self._unary(
+            lambda to: to.datasets.ConfirmPurge, datasets_pb2.ConfirmPurgeRequest(receipt=receipt)
+        )
 
     def account(self, accounting: objects_pb2.Signed) -> list[datasets_pb2.AccountResponse]:
         """Everything that the log has of a dataset, unverified."""
         request = datasets_pb2.AccountRequest(accounting=accounting)
-        return self._stream(self._datasets.Account, request)
+        return self._stream(lambda to: to.datasets.Account, request)
 
     def prove(self, old_size: int, digests: Sequence[bytes]) -> log_pb2.ProveResponse:
         """The log's newest checkpoint, and proofs towards it; unverified."""
         request = log_pb2.ProveRequest(old_size=old_size, digests=digests)
-        response: log_pb2.ProveResponse = self._unary(self._log.Prove, request)
+        response: log_pb2.ProveResponse = self._unary(lambda to: to.log.Prove, request)
         return response
 
     def get_tile(self, level: int, index: int) -> bytes:
         """A tile of the log's hashes, unverified."""
         request = log_pb2.GetTileRequest(level=level, index=index)
-        response: log_pb2.GetTileResponse = self._unary(self._log.GetTile, request)
+        response: log_pb2.GetTileResponse = self._unary(lambda to: to.log.GetTile, request)
         return response.hashes
 
     def get_entries(self, first: int, count: int) -> list[log_pb2.GetEntriesResponse]:
         """Entries of the log with their objects, unverified; for auditors."""
         request = log_pb2.GetEntriesRequest(first=first, count=count)
-        return self._stream(self._log.GetEntries, request)
+        return self._stream(lambda to: to.log.GetEntries, request)
 
     def stat(self, dataset_id: bytes, shard_ids: Iterable[bytes]) -> list[shards_pb2.ShardStatus]:
         """What the relay holds of some shards."""
         request = shards_pb2.StatRequest(dataset_id=dataset_id, shard_ids=shard_ids)
-        return list(self._unary(self._shards.Stat, request).shards)
+        return list(self._unary(lambda to: to.shards.Stat, request).shards)
 
     def put_shard(self, messages: Callable[[], Iterator[bytes]]) -> bytes:
         """Uploads one shard; returns its digest (32 bytes) as the relay computed it.
@@ -330,28 +426,49 @@ class Relay:
             messages: called once an attempt; yields the serialised PutRequests, the same each time.
         """
 
-        def upload() -> bytes:
-            response: shards_pb2.PutResponse = self._put(messages(), timeout=TRANSFER_SECONDS)
+        def upload(to: _Connection) -> bytes:
+            response: shards_pb2.PutResponse = to.put(messages(), timeout=TRANSFER_SECONDS)
             return response.digest
 
-        return self._retry(upload)
+        return self._call(upload)
 
     def get_segments(self, request: shards_pb2.GetRequest) -> Iterator[bytes]:
-        """The serialised GetResponses of a request. A stream that broke is not repeated here."""
-        call = self._get(request, timeout=TRANSFER_SECONDS)
-        try:
-            yield from call
-        except grpc.RpcError as error:
-            raise self._named(error) from None
-        finally:
-            # A reader that stops early must not leave the relay sending.
-            call.cancel()
+        """The serialised GetResponses of a request.
 
-    def _stream(self, call: Callable[..., Iterable[_M]], request: object) -> list[_M]:
-        def collect() -> list[_M]:
+        A stream that broke is not repeated here; whoever asks again is served by the next address.
+        """
+        failures: list[SealiftError] = []
+        begun = False
+        while not begun and len(failures) < len(self.access.addresses):
+            with self._route.use() as connection:
+                call = connection.get(request, timeout=TRANSFER_SECONDS)
+                try:
+                    for message in call:
+                        begun = True
+                        yield message
+                    return
+                except grpc.RpcError as error:
+                    if begun or not connection.closed_for_fork:
+                        failures.append(self._fail_over(connection, error))
+                finally:
+                    # A reader that stops early must not leave the relay sending.
+                    call.cancel()
+        failure = _first_passing(failures)
+        if len(self.access.addresses) > 1 and not is_passing(failures[-1]):
+            # Not RelayUntrusted, for the next address may well be the relay.
+            raise RelayUnavailable(
+                "the relay cannot be reached, and a server that is not the relay answers at one "
+                "of its addresses"
+            )
+        raise failure
+
+    def _stream(
+        self, pick: Callable[[_Connection], Callable[..., Iterable[_M]]], request: object
+    ) -> list[_M]:
+        def collect(to: _Connection) -> list[_M]:
             answers: list[_M] = []
             size = 0
-            stream = call(request, timeout=CONTROL_SECONDS)
+            stream = pick(to)(request, timeout=CONTROL_SECONDS)
             for answer in stream:
                 size += answer.ByteSize()
                 if size > _MAX_STREAM:
@@ -360,21 +477,49 @@ class Relay:
                 answers.append(answer)
             return answers
 
-        return self._retry(collect)
+        return self._call(collect)
 
-    def _unary(self, call: Callable[..., _T], request: object) -> _T:
-        return self._retry(lambda: call(request, timeout=CONTROL_SECONDS))
+    def _unary(self, pick: Callable[[_Connection], Callable[..., _T]], request: object) -> _T:
+        return self._call(lambda to: pick(to)(request, timeout=CONTROL_SECONDS))
 
-    def _retry(self, attempt: Callable[[], _T]) -> _T:
-        return retry(attempt, named=self._named, patience=self.patience)
+    def _call(self, invoke: Callable[[_Connection], _T]) -> _T:
+        refused: list[SealiftError] = []
+        try:
+            return retry(lambda: self._try_each(invoke, refused), patience=self.patience)
+        except SealiftError as error:
+            if refused and is_passing(error):
+                # None of the addresses works, and somebody else sits at one of them: that is news.
+                raise refused[-1] from None
+            raise
 
-    def _named(self, error: grpc.RpcError) -> SealiftError:
-        named = from_rpc_error(error)
-        if type(named) is RelayUnavailable:
-            return diagnose_handshake(
-                self._address, self._authority_pem, self._certificate_pem, named
-            )
-        return named
+    def _try_each(self, invoke: Callable[[_Connection], _T], refused: list[SealiftError]) -> _T:
+        """A call at the address in use and, if that fails in passing, once at each other."""
+        failures: list[SealiftError] = []
+        while len(failures) < len(self.access.addresses):
+            with self._route.use() as connection:
+                try:
+                    return invoke(connection)
+                except grpc.RpcError as error:
+                    if not connection.closed_for_fork:
+                        failures.append(self._fail_over(connection, error))
+        refused += [failure for failure in failures if not is_passing(failure)]
+        raise _first_passing(failures)
+
+    def _fail_over(self, connection: _Connection, error: grpc.RpcError) -> SealiftError:
+        """Names a failure and, if another address may do better, turns to that.
+
+        Raises:
+            SealiftError: no other address would do better.
+        """
+        failure, elsewhere = _diagnose(self.access, connection, error)
+        if not elsewhere:
+            raise failure from None
+        if self._route.leave(connection):
+            # An impostor, or a certificate that has expired, is for the operator to know.
+            report = log.info if is_passing(failure) else log.warning
+            reason = failure.reason or "RELAY_UNTRUSTED"
+            report("fail_over", address=connection.position + 1, reason=reason)
+        return failure
 
 
 def retry(
@@ -403,6 +548,8 @@ def retry(
             return attempt()
         except grpc.RpcError as error:
             failure = named(error)
+        except SealiftError as error:
+            failure = error
         over = number >= _ATTEMPTS and clock() - started >= patience
         if over or not is_passing(failure):
             raise failure
@@ -417,6 +564,244 @@ def is_passing(error: SealiftError) -> bool:
     return isinstance(error, RelayUnavailable | RelayBusy | RelayTimeout) and not isinstance(
         error, RelayStorageFull
     )
+
+
+def _first_passing(failures: Sequence[SealiftError]) -> SealiftError:
+    return next(filter(is_passing, failures), failures[-1])
+
+
+def _diagnose(
+    access: RelayAccess, connection: _Connection, error: grpc.RpcError
+) -> tuple[SealiftError, bool]:
+    """A failed call's named error, and whether another address may do better."""
+    if connection.closed_for_fork:
+        return RelayUnavailable("the connection to the relay was closed for a fork"), True
+    named = from_rpc_error(error)
+    if connection.cut:
+        return named, False
+    if type(named) is RelayError and error.code() in _BROKEN:
+        named = RelayUnavailable("the connection to the relay broke")
+    if type(named) is RelayUnavailable:
+        named = diagnose_handshake(
+            connection.address, access.authority_pem, connection.certificate_pem, named
+        )
+        # Nobody's certificate but our own is the same everywhere.
+        return named, not isinstance(named, NotAuthenticated)
+    return named, is_passing(named)
+
+
+def _check_address(address: str) -> str:
+    match = _ADDRESS.fullmatch(address)
+    if match is None or int(match[2]) > 65_535:
+        raise InvalidArgument(
+            "a relay's address is HOST:PORT", hint="for example relay.example.org:7443"
+        )
+    return address
+
+
+class _Connection:
+    """A channel to one address, and the calls on it.
+
+    Attributes:
+        position: of the address among all.
+        calls: how many are under way.
+        cut: whether they were ended by this side.
+        closed_for_fork: whether that was because the process forked.
+    """
+
+    def __init__(self, access: RelayAccess, position: int) -> None:
+        self.address = access.addresses[position]
+        self.position = position
+        self.certificate_pem = access.certificate_pem
+        self.calls = 0
+        self.cut = False
+        self.closed_for_fork = False
+        credentials = grpc.ssl_channel_credentials(
+            access.authority_pem, access.tls_key.reveal(), access.certificate_pem
+        )
+        options = _OPTIONS if len(access.addresses) == 1 else _OPTIONS_OF_SEVERAL
+        self.channel = grpc.secure_channel(self.address, credentials, options=options)
+        self.directory = directory_pb2_grpc.DirectoryStub(self.channel)
+        self.datasets = datasets_pb2_grpc.DatasetsStub(self.channel)
+        self.shards = shards_pb2_grpc.ShardsStub(self.channel)
+        self.log = log_pb2_grpc.LogStub(self.channel)
+        # Identity serializers: segments travel without a protobuf copy (sealift_protocol.framing).
+        self.put = self.channel.stream_unary(
+            "/sealift.v1.Shards/Put",
+            request_serializer=None,
+            response_deserializer=shards_pb2.PutResponse.FromString,
+        )
+        self.get = self.channel.unary_stream(
+            "/sealift.v1.Shards/Get",
+            request_serializer=shards_pb2.GetRequest.SerializeToString,
+            response_deserializer=None,
+        )
+
+
+class _Route:
+    """Which address is in use, and the connections: one in use, others until their calls end."""
+
+    def __init__(self, access: RelayAccess) -> None:
+        self.access = access
+        self._position = 0
+        self._in_use: _Connection | None = None
+        self._open: set[_Connection] = set()
+        self._closed = False
+        _process.routes.add(self)
+
+    @contextmanager
+    def use(self) -> Iterator[_Connection]:
+        """The connection in use, kept open for a call.
+
+        Raises:
+            InvalidArgument: the relay was closed, or gRPC does not work in this process.
+        """
+        connection = self._begin()
+        try:
+            yield connection
+        finally:
+            self._end(connection)
+
+    def _begin(self) -> _Connection:
+        with _process.lock:
+            if self._closed:
+                raise InvalidArgument("the connection to the relay was closed")
+            connection = self._in_use
+            if connection is None:
+                _process.check()
+                connection = self._in_use = _Connection(self.access, self._position)
+                _process.prepare()
+                self._open.add(connection)
+            connection.calls += 1
+        return connection
+
+    def _end(self, connection: _Connection) -> None:
+        with _process.lock:
+            connection.calls -= 1
+            done = self._retired()
+        _close(done)
+
+    def leave(self, connection: _Connection) -> bool:
+        """Turns to the next address, unless another thread did so since this one failed.
+
+        Calls under way on the connection are left to end by themselves.
+        """
+        with _process.lock:
+            if connection is not self._in_use or len(self.access.addresses) == 1:
+                return False
+            self._position = (connection.position + 1) % len(self.access.addresses)
+            self._in_use = None
+            done = self._retired()
+        _close(done)
+        return True
+
+    def change(self, access: RelayAccess) -> None:
+        """Connects anew for later calls."""
+        with _process.lock:
+            self.access = access
+            self._in_use = None
+            done = self._retired()
+        _close(done)
+
+    def cut(self) -> None:
+        """Ends the calls under way."""
+        with _process.lock:
+            done = self._take_all()
+        _close(done)
+
+    def close(self) -> None:
+        """Ends the calls under way, and refuses later ones."""
+        self._closed = True
+        self.cut()
+
+    def close_for_fork(self) -> bool:
+        """Ends the calls under way, which are to be repeated; returns whether anything was open."""
+        done = self._take_all()
+        for connection in done:
+            connection.closed_for_fork = True
+        _close(done)
+        return bool(done)
+
+    def _take_all(self) -> list[_Connection]:
+        done = list(self._open)
+        self._open.clear()
+        self._in_use = None
+        for connection in done:
+            connection.cut = True
+        return done
+
+    def _retired(self) -> list[_Connection]:
+        """Takes out the connections that nobody uses and nobody will."""
+        # Over a copy, for a stream that the garbage collector ends meanwhile comes here too.
+        done = [c for c in list(self._open) if c is not self._in_use and not c.calls]
+        self._open.difference_update(done)
+        return done
+
+
+def _close(connections: Iterable[_Connection]) -> None:
+    # gRPC waits here until the calls have ended.
+    for connection in connections:
+        connection.channel.close()
+
+
+class _Process:
+    """What the relays of a process share: a lock, and how to fork.
+
+    gRPC starts afresh in the child of a fork, but it is only prepared for that while no call is
+    under way. If one is, child and parent share its socket: each takes bytes that the other needs,
+    and the child may crash. So nothing is open during a fork.
+
+    Source: grpc, doc/fork_support.md; src/core/lib/iomgr/fork_posix.cc.
+    """
+
+    def __init__(self) -> None:
+        # Reentrant, for the garbage collector may end a stream at any time.
+        self.lock = threading.RLock()
+        self.routes: weakref.WeakSet[_Route] = weakref.WeakSet()
+        self._prepared = False
+        self._unusable = False
+
+    def check(self) -> None:
+        """Checks that gRPC works in this process.
+
+        Raises:
+            InvalidArgument: this process was forked without gRPC being prepared for it.
+        """
+        if self._unusable:
+            raise InvalidArgument(
+                "the relay cannot be used in this process: it was forked from one that used it, "
+                "with GRPC_ENABLE_FORK_SUPPORT=0",
+                hint="leave that variable unset, or start processes by spawn or forkserver",
+            )
+
+    def prepare(self) -> None:
+        """Prepares for forks; called when there is a channel.
+
+        With its first channel gRPC may register handlers of its own, and the last goes first.
+        """
+        if not self._prepared and hasattr(os, "register_at_fork"):
+            self._prepared = True
+            os.register_at_fork(
+                before=self._before_fork,
+                after_in_parent=self._after_fork_in_parent,
+                after_in_child=self._after_fork_in_child,
+            )
+
+    def _before_fork(self) -> None:
+        self.lock.acquire()
+        closed = [route.close_for_fork() for route in list(self.routes)]
+        if any(closed):
+            time.sleep(_SETTLING_SECONDS)
+
+    def _after_fork_in_parent(self) -> None:
+        self.lock.release()
+
+    def _after_fork_in_child(self) -> None:
+        self.lock = threading.RLock()
+        self._unusable = _FORKS_UNPREPARED
+
+
+_process = _Process()
 
 
 def enrol(

@@ -1,0 +1,106 @@
+"""Commands about the addresses of this profile's relay."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import click
+
+from sealift.certificates import key_as_pem
+from sealift.cli.options import Options, as_json, pass_options
+from sealift.cli.output import show
+from sealift.clock import utc_now
+from sealift.keystore.file import Keychain
+from sealift.lastseen import last_seen_key
+from sealift.logview import LogView
+from sealift.profile import Profile, find_profile
+from sealift.transport import Relay
+from sealift_protocol.errors import InvalidArgument
+from sealift_protocol.notes import VerifierKey
+
+
+@click.group()
+def relay() -> None:
+    """The addresses of your relay: when one cannot be reached, the next is used."""
+
+
+@relay.command("ls")
+@as_json
+@pass_options
+def relay_ls(options: Options, as_json: bool) -> None:
+    """List the addresses, in the order in which they are tried."""
+    addresses = _addresses(find_profile(options.profile))
+    show("\n".join(addresses), {"relays": addresses}, as_json)
+
+
+@relay.command("add")
+@click.argument("address", metavar="HOST:PORT")
+@as_json
+@pass_options
+def relay_add(options: Options, address: str, as_json: bool) -> None:
+    """Use HOST:PORT too, another host of the same relay.
+
+    It has to answer now: it is added only if its certificate is from your relay's CA and its log
+    is your relay's log, as far as you have seen it.
+    """
+    profile = find_profile(options.profile)
+    entries = _check_same_relay(profile, options.keychain(), address)
+    settings = profile.settings
+    if address not in _addresses(profile):
+        profile.write_settings(replace(settings, relays=(*settings.relays, address)))
+    known = _addresses(profile)
+    show(
+        f"{address} is the same relay, its log has {entries:,} entries; "
+        f"addresses known: {len(known)}",
+        {"relays": known, "log_entries": entries},
+        as_json,
+    )
+
+
+@relay.command("remove")
+@click.argument("address", metavar="HOST:PORT")
+@as_json
+@pass_options
+def relay_remove(options: Options, address: str, as_json: bool) -> None:
+    """Use HOST:PORT no more."""
+    profile = find_profile(options.profile)
+    settings = profile.settings
+    if address not in settings.relays:
+        raise InvalidArgument(
+            "this is not an address that was added", hint="`sealift relay ls` lists them"
+        )
+    remaining = tuple(known for known in settings.relays if known != address)
+    profile.write_settings(replace(settings, relays=remaining))
+    known = _addresses(profile)
+    show(f"removed {address}", {"relays": known}, as_json)
+
+
+def _addresses(profile: Profile) -> list[str]:
+    return list(dict.fromkeys([profile.membership().address, *profile.settings.relays]))
+
+
+def _check_same_relay(profile: Profile, keychain: Keychain, address: str) -> int:
+    """Checks that a server is a host of the profile's relay; returns how long its log is.
+
+    Raises:
+        InvalidArgument: the address is not host:port.
+        RelayUntrusted: its certificate is not from the relay's CA.
+        LogInvalid: its log is not signed by the relay's log, or is not the one seen before.
+        RollbackDetected: its log is shorter than the one seen before.
+    """
+    tls_key = keychain.keys.tls_private_key
+    with Relay(
+        address,
+        authority_pem=profile.authority.read_bytes(),
+        certificate_pem=profile.certificate.read_bytes(),
+        tls_key_pem=key_as_pem(tls_key),
+    ) as there:
+        view = LogView(
+            there,
+            VerifierKey.parse(profile.membership().log_key),
+            profile.settings,
+            profile.last_seen(last_seen_key(tls_key)),
+            utc_now,
+        )
+        _, checkpoint = view.advance()
+    return checkpoint.size

@@ -1,0 +1,437 @@
+"""A relay on several hosts, one of which goes away; workers that are forked and spawned."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner
+from conftest import RunningRelay, make_relay
+
+import sealift
+from sealift.cli.main import cli
+from sealift.session import Session
+from sealift_protocol.errors import (
+    InvalidArgument,
+    LogInvalid,
+    RelayUnavailable,
+    RelayUntrusted,
+)
+from sealift_protocol.v1 import shards_pb2
+from sealift_relay.app import Relay as Server
+from sealift_relay.cli import _free_port
+from sealift_relay.config import Config, Listen
+
+SCRIPTS = Path(sys.executable).parent
+ROWS = 120_000
+
+
+class Process:
+    """A host of a relay as a process of its own, on a folder that others may share."""
+
+    def __init__(self, folder: Path, listen: Listen) -> None:
+        self.address = f"localhost:{listen.port}"
+        ports = {"PORT": listen.port, "ENROLMENT_PORT": listen.enrolment_port}
+        self._process = subprocess.Popen(
+            [SCRIPTS / "sealift-relay", "serve", folder],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={
+                **os.environ,
+                "SEALIFT_RELAY_LIMITS_DRAIN_SECONDS": "1",
+                **{f"SEALIFT_RELAY_LISTEN_{key}": str(port) for key, port in ports.items()},
+            },
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline().startswith("relay ready")
+
+    def end(self, number: signal.Signals = signal.SIGKILL) -> None:
+        self._process.send_signal(number)
+        self._process.wait(30)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return make_relay(tmp_path / "hosts")
+
+
+@pytest.fixture
+def hosts(config: Config) -> Iterator[list[Process]]:
+    """Two hosts with one database and one CA; members join at the first."""
+    second = Listen(port=_free_port(), enrolment_port=_free_port())
+    found = [Process(config.folder, listen) for listen in (config.listen, second)]
+    yield found
+    for host in found:
+        host.end()
+
+
+def join(config: Config, name: str, role: str) -> None:
+    running = RunningRelay(config.folder, config, None)  # type: ignore[arg-type]
+    passphrase = sealift.Secret(os.environ["SEALIFT_PASSPHRASE"].encode())
+    sealift.join(running.token(name, role), passphrase)
+
+
+@pytest.fixture
+def members(config: Config, hosts: list[Process]) -> Iterator[tuple[Session, Session]]:
+    """An owner and a trainer who know both hosts and trust each other."""
+    join(config, "hospital", "owner")
+    join(config, "laboratory", "trainer")
+    more = [host.address for host in hosts]
+    with (
+        sealift.connect("hospital", relays=more) as hospital,
+        sealift.connect("laboratory", relays=more) as laboratory,
+    ):
+        hospital.trust("laboratory", str(laboratory.fingerprint))
+        laboratory.trust("hospital", str(hospital.fingerprint))
+        yield hospital, laboratory
+
+
+@pytest.fixture
+def fail_overs(caplog: pytest.LogCaptureFixture) -> Callable[[], list[logging.LogRecord]]:
+    caplog.set_level(logging.INFO, logger="sealift")
+    return lambda: [record for record in caplog.records if record.msg == "fail_over"]
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Path:
+    path = tmp_path / "records.csv"
+    path.write_text("id,text\n" + "".join(f"{i},{'x' * 200}\n" for i in range(ROWS)))
+    return path
+
+
+SMALL = sealift.PushLimits(commit_bytes=3 << 20, jobs=1)
+
+# --- a host goes away ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_pull_ends_with_the_same_data_when_a_host_goes_away_in_the_middle(
+    how: signal.Signals,
+    members: tuple[Session, Session],
+    hosts: list[Process],
+    csv: Path,
+    fail_overs,
+    monkeypatch,
+) -> None:
+    hospital, laboratory = members
+    hospital.push(csv, dataset="study", to="laboratory", limits=SMALL)
+    relay = laboratory._relay
+    get_segments = relay.get_segments
+    ended: list[int] = []
+
+    def interrupted(request: shards_pb2.GetRequest) -> Iterator[bytes]:
+        for number, message in enumerate(get_segments(request)):
+            if number == 3 and not ended:
+                ended.append(number)
+                hosts[0].end(how)
+            yield message
+
+    monkeypatch.setattr(relay, "get_segments", interrupted)
+    table = laboratory.open_dataset("hospital/study", cache=None).to_table()
+    assert ended
+    assert table["id"].to_pylist() == list(range(ROWS))
+    assert [event.address for event in fail_overs()] == [1]
+
+
+def test_a_push_goes_on_at_the_other_host_and_commits_everything_once(
+    members: tuple[Session, Session], hosts, csv: Path, fail_overs
+) -> None:
+    hospital, laboratory = members
+    ended: list[int] = []
+
+    def progress(found: sealift.PushProgress) -> None:
+        if found.committed and not ended:
+            ended.append(found.committed)
+            hosts[0].end()
+
+    hospital.push(csv, dataset="study", to="laboratory", limits=SMALL, progress=progress)
+    assert ended
+    assert fail_overs()
+    table = laboratory.open_dataset("hospital/study").to_table()
+    assert table["id"].to_pylist() == list(range(ROWS))
+
+
+def test_hosts_that_take_turns_show_one_log(
+    members: tuple[Session, Session], hosts: list[Process], records: pa.Table
+) -> None:
+    hospital, laboratory = members
+    away = [sealift.connect("hospital"), laboratory]
+    away[0]._relay = replace(hospital._relay.access, addresses=(hosts[1].address,)).connect()
+    away[0]._load()
+    for session in (hospital, away[0], hospital, away[0]):
+        session.push(records, dataset="study", to="laboratory")
+        assert laboratory.open_dataset("hospital/study").num_records % 1000 == 0
+    assert hospital.open_dataset("hospital/study").num_records == 4000
+    away[0].close()
+
+
+# --- the command line ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def second(relay: RunningRelay) -> Iterator[Server]:
+    """Another host of the relay, in this process."""
+    listen = Listen(port=_free_port(), enrolment_port=_free_port())
+    with Server(replace(relay.config, listen=listen)) as server:
+        yield server
+
+
+def run(*arguments: str) -> str:
+    done = CliRunner().invoke(cli, ["--profile", "hospital", "relay", *arguments])
+    if done.exception is not None:
+        raise done.exception
+    return done.output
+
+
+def test_an_address_is_added_listed_used_and_removed(
+    relay: RunningRelay, second: Server, hospital: Session
+) -> None:
+    own = f"localhost:{relay.config.listen.port}"
+    other = f"127.0.0.1:{second.port}"
+    assert run("ls") == f"{own}\n"
+    assert "is the same relay" in run("add", other)
+    run("add", other)
+    assert json.loads(run("ls", "--json")) == {"relays": [own, other]}
+    relay.server.stop()
+    with sealift.connect("hospital") as session:
+        assert session.datasets() == []
+        assert session._relay.access.addresses == (own, other)
+    assert json.loads(run("remove", other, "--json")) == {"relays": [own]}
+    with pytest.raises(InvalidArgument):
+        run("remove", other)
+    with pytest.raises(InvalidArgument):
+        run("remove", own)
+
+
+def added(relay: RunningRelay) -> list[str]:
+    return json.loads(run("ls", "--json"))["relays"][1:]
+
+
+def test_a_strangers_server_is_not_added(
+    relay: RunningRelay, hospital: Session, tmp_path: Path
+) -> None:
+    stranger = make_relay(tmp_path / "stranger")
+    with Server(stranger), pytest.raises(RelayUntrusted):
+        run("add", f"localhost:{stranger.listen.port}")
+    assert added(relay) == []
+
+
+def test_a_server_of_the_same_ca_with_another_log_is_not_added(
+    relay: RunningRelay, hospital: Session, tmp_path: Path
+) -> None:
+    other = make_relay(tmp_path / "other")
+    for name in ("ca.pem", "server.pem", "server.key"):
+        (other.tls / name).write_bytes((relay.config.tls / name).read_bytes())
+    # The same database, so that it knows the member; another key signs its log.
+    other = replace(other, storage=relay.config.storage)
+    with Server(other), pytest.raises(LogInvalid):
+        run("add", f"localhost:{other.listen.port}")
+    assert added(relay) == []
+
+
+def test_an_address_where_nobody_answers_is_not_added(
+    relay: RunningRelay, hospital: Session, monkeypatch
+) -> None:
+    monkeypatch.setattr("sealift.transport._ATTEMPTS", 1)
+    with pytest.raises(RelayUnavailable):
+        run("add", f"localhost:{_free_port()}")
+    with pytest.raises(InvalidArgument, match="HOST:PORT"):
+        run("add", "localhost")
+    assert added(relay) == []
+
+
+def test_a_session_may_know_more_addresses(
+    relay: RunningRelay, second: Server, hospital: Session
+) -> None:
+    relay.server.stop()
+    with sealift.connect("hospital", relays=f"localhost:{second.port}") as session:
+        assert session.datasets() == []
+    with pytest.raises(InvalidArgument):
+        sealift.connect("hospital", relays=["localhost"])
+
+
+# --- processes that were forked, or spawned ------------------------------------------------------
+
+# Each in a process of its own: while gRPC serves, as it does in this one, no fork can use it.
+_BEGINNING = """
+import multiprocessing, os, signal, sys
+import sealift
+
+def child(act):
+    "Runs something in a fork; says how it ended."
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(30)
+        try:
+            said = str(act())
+        except BaseException as error:
+            said = type(error).__name__ + ": " + str(error)
+        os.write(writing, said.encode())
+        if LEAVE == "quickly":
+            os._exit(0)
+        sys.exit(0)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        said = pipe.read().decode()
+    _, status = os.waitpid(pid, 0)
+    return said if status == 0 else f"{said} status {status}"
+
+def read_all(session):
+    return session.open_dataset("hospital/study").num_records
+
+def everything(session):
+    "A request for every segment, with the disclosure that a reader made."
+    relay, asked = session._relay, []
+    get_segments = relay.get_segments
+    relay.get_segments = lambda request: asked.append(request) or get_segments(request)
+    session.open_dataset("hospital/study", cache=None).to_table()
+    relay.get_segments = get_segments
+    for other in asked[1:]:
+        asked[0].ranges.extend(other.ranges)
+    return asked[0]
+
+def from_access(access):
+    with access.connect() as relay:
+        return relay.who_am_i().name
+
+def spawned(access, queue):
+    queue.put(from_access(access))
+
+LEAVE = "quickly"
+
+def main():
+    global LEAVE
+    session = sealift.connect("laboratory")
+    relay = session._relay
+"""
+_END = """
+if __name__ == "__main__":
+    main()
+"""
+
+
+def script(tmp_path: Path, body: str, **environment: str) -> list[str]:
+    path = tmp_path / "script.py"
+    path.write_text(_BEGINNING + "".join(f"    {line}\n" for line in body.splitlines()) + _END)
+    done = subprocess.run(
+        [sys.executable, path],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.fixture
+def study(hospital: Session, laboratory: Session, csv: Path) -> None:
+    hospital.push(csv, dataset="study", to="laboratory", limits=SMALL)
+
+
+def test_a_fork_uses_the_relay_on_its_own_connection(study: None, tmp_path: Path) -> None:
+    said = script(
+        tmp_path,
+        """
+print(read_all(session))
+before = relay._channel
+for LEAVE in ("quickly", "normally"):
+    for _ in range(3):
+        print(child(lambda: read_all(session)), child(lambda: from_access(relay.access)))
+print(child(lambda: (relay.close(), session.close())))
+print(child(lambda: relay._channel is before))
+print(relay._channel is before, read_all(session))
+""",
+    )
+    assert said == [
+        str(ROWS),
+        *[f"{ROWS} laboratory"] * 6,
+        "(None, None)",
+        "False",
+        f"True {ROWS}",
+    ]
+
+
+def test_a_fork_amid_a_stream_is_told_and_the_stream_goes_on(study: None, tmp_path: Path) -> None:
+    said = script(
+        tmp_path,
+        """
+messages = relay.get_segments(everything(session))
+next(messages)
+for LEAVE in ("quickly", "normally"):
+    print(child(lambda: read_all(session)))
+    print(child(lambda: from_access(relay.access)))
+    print(child(lambda: (relay.close(), messages.close())))
+    print(child(lambda: "nothing"))
+print(sum(map(len, messages)) > 20_000_000)
+print(child(lambda: read_all(session)))
+""",
+    )
+    refused = "InvalidArgument: the relay cannot be used in this process"
+    for first in (0, 4):
+        assert said[first].startswith(refused)
+        assert said[first + 1].startswith(refused)
+        assert said[first + 2 : first + 4] == ["(None, None)", "nothing"]
+    assert said[8:] == ["True", str(ROWS)]
+
+
+def test_a_fork_right_after_a_stream_was_left_works(study: None, tmp_path: Path) -> None:
+    said = script(
+        tmp_path,
+        """
+request = everything(session)
+for _ in range(8):
+    messages = relay.get_segments(request)
+    next(messages)
+    messages.close()
+    print(child(lambda: from_access(relay.access)))
+""",
+    )
+    assert said == ["laboratory"] * 8
+
+
+def test_a_fork_that_grpc_was_told_not_to_prepare_for_is_told(study: None, tmp_path: Path) -> None:
+    said = script(
+        tmp_path,
+        """
+print(child(lambda: from_access(relay.access)))
+read_all(session)
+print(child(lambda: read_all(session)))
+print(read_all(session))
+""",
+        GRPC_ENABLE_FORK_SUPPORT="0",
+    )
+    assert said[1].startswith("InvalidArgument: the relay cannot be used in this process")
+    assert (said[0], said[2]) == ("laboratory", str(ROWS))
+
+
+def test_a_process_that_is_spawned_amid_a_stream_gets_the_access_and_connects(
+    study: None, tmp_path: Path
+) -> None:
+    said = script(
+        tmp_path,
+        """
+messages = relay.get_segments(everything(session))
+next(messages)
+for method in ("spawn", "forkserver"):
+    context = multiprocessing.get_context(method)
+    queue = context.Queue()
+    process = context.Process(target=spawned, args=(relay.access, queue))
+    process.start()
+    print(queue.get(timeout=60))
+    process.join()
+print(sum(map(len, messages)) > 20_000_000)
+""",
+    )
+    assert said == ["laboratory", "laboratory", "True"]
