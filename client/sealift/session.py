@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar
 
 import pyarrow as pa
 
+from sealift import bills
 from sealift import identities as lifecycle
 from sealift.auditing import Audit, audit_entries, audit_hashes
 from sealift.certificates import certificate_request, check_issued, expiry, key_as_pem, life_left
@@ -74,6 +75,7 @@ from sealift.transport import Relay
 from sealift.trust import Pin, TrustedMember
 from sealift.words import parse_fingerprint
 from sealift_protocol.allocator import keep_freed_memory
+from sealift_protocol.bill import Bill
 from sealift_protocol.errors import (
     AccessDenied,
     ClockSkew,
@@ -540,6 +542,32 @@ class Session:
             ShardCache(default_folder()).keep_only(opened.dataset_id, live)
         return sorted(waiting)
 
+    def verify_bill(
+        self, text: str, trainers: Collection[Fingerprint] = ()
+    ) -> list[bills.BillCheck]:
+        """Verifies a bill of materials as far as this member can: see `sealift.bills.verify_bill`.
+
+        Args:
+            text: the document.
+            trainers: fingerprints of which its signer must have one; any trusted member's if empty.
+
+        Raises:
+            VerificationError: it is not a bill, or does not fit its dataset or the log.
+            TrustError, UnknownMember: nothing makes its signer trusted.
+        """
+        return bills.verify_bill(text, trainers=trainers, view=self._bill_view())
+
+    def check_bill(
+        self, text: str, trainers: Collection[Fingerprint] = ()
+    ) -> tuple[Bill, list[bills.BillCheck]]:
+        """As `verify_bill`, but what does not fit is a failed check, and the others go on."""
+        return bills.check_bill(text, trainers=trainers, view=self._bill_view())
+
+    def _bill_view(self) -> bills.BillView:
+        return bills.BillView(
+            self._relay, self._reader, lambda who: self._contacts.by_fingerprint(who).identities
+        )
+
     # --- access ------------------------------------------------------------------------------
 
     def grant(
@@ -813,20 +841,28 @@ class Session:
 
 
 def connect(
-    profile: str | None = None, *, passphrase: Secret | str | None = None, now: Clock = utc_now
+    profile: str | None = None,
+    *,
+    passphrase: Secret | str | None = None,
+    relays: str | Sequence[str] = (),
+    now: Clock = utc_now,
 ) -> Session:
     """Opens a profile's keystore and connects to its relay.
 
-    A certificate with less than a third of its life left is renewed on the way.
+    A certificate with less than a third of its life left is renewed on the way. When the relay
+    cannot be reached at one address, calls go on at the next: first the one that the profile
+    joined at, then those of its settings (`sealift relay add`), then `relays`.
 
     Args:
         profile: its name; may be left out if there is only one, or $SEALIFT_PROFILE is set.
         passphrase: of the keystore; by default $SEALIFT_PASSPHRASE, or asked for at a terminal.
+        relays: more addresses (host:port) of the same relay, for this session.
         now: the clock.
 
     Raises:
         ProfileError: there is no such profile.
         WrongPassphrase: the passphrase does not open its keystore.
+        InvalidArgument: an address is not host:port.
     """
     keep_freed_memory()
     found = find_profile(profile)
@@ -836,8 +872,9 @@ def connect(
     elif isinstance(passphrase, str):
         passphrase = Secret(passphrase.encode())
     keychain = Keychain(found.keystore, passphrase)
+    more = [relays] if isinstance(relays, str) else relays
     relay = Relay(
-        membership.address,
+        [membership.address, *found.settings.relays, *more],
         authority_pem=found.authority.read_bytes(),
         certificate_pem=found.certificate.read_bytes(),
         tls_key_pem=key_as_pem(keychain.keys.tls_private_key),

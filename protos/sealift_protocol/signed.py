@@ -29,6 +29,7 @@ PURGE_RECEIPT = "application/vnd.sealift.purge-receipt.v1+protobuf"
 DELETION_RECEIPT = "application/vnd.sealift.deletion-receipt.v1+protobuf"
 PROBE = "application/vnd.sealift.probe.v1+protobuf"
 PROBE_ANSWER = "application/vnd.sealift.probe-answer.v1+protobuf"
+BILL_OF_MATERIALS = "application/vnd.sealift.bill-of-materials.v1+json"
 
 
 @dataclass(frozen=True, slots=True)

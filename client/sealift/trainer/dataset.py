@@ -20,6 +20,7 @@ from sealift.disclosures import Fetch
 from sealift.fetching import OpenShard
 from sealift.schemas import extends
 from sealift.trainer.batches import as_numpy, as_torch
+from sealift.trainer.bill import bill_dataset, make_bill
 from sealift.trainer.columns import pick_columns
 from sealift.trainer.feed import Feed, Supply
 from sealift.trainer.gathering import Form, Gathered, Selection
@@ -199,8 +200,14 @@ class Dataset:
             InvalidArgument: the expression does not fit the columns.
         """
         chosen = select(self._feed, expression)
-        text = f"({self._filtered}) and ({expression})" if self._filtered else str(expression)
-        return self._with(self.parts, feed=self._feed.with_chosen(chosen), filtered=text)
+        filtered = self._filtered_by(expression)
+        return self._with(self.parts, feed=self._feed.with_chosen(chosen), filtered=filtered)
+
+    def _filtered_by(self, expression: pc.Expression | None) -> str:
+        """This dataset's filter and one more, as text."""
+        if expression is None:
+            return self._filtered
+        return f"({self._filtered}) and ({expression})" if self._filtered else str(expression)
 
     def pin_commit(self, number: int) -> Dataset:
         """The dataset as it was after commit `number`, for a run that can be repeated.
@@ -405,14 +412,13 @@ class Dataset:
     def bill_of_materials(self, *, checkpoint: Path | None = None, note: str = "") -> str:
         """A signed document of what fed the training epochs that were begun so far.
 
-        It names commits, shards, orders, seeds and policies; docs/spec/bill.md.
+        It names commits, shards, orders, seeds and policies, and has digests of the columns and the
+        filter; docs/spec/bill.md.
 
         Args:
             checkpoint: a file whose digest shall stand in it.
             note: a line of the caller's.
         """
-        from sealift.trainer.bill import bill_dataset, make_bill
-
         billed = [
             bill_dataset(part.opened, weight=part.weight, disclosures=declarations.digests)
             for part, declarations in zip(self.parts, self._feed.declarations, strict=True)
@@ -441,10 +447,15 @@ class Dataset:
         """The filter, as text; empty for none."""
         return self._filtered
 
-    def begin(self, plan: Plan | None, columns: Sequence[str] | None) -> Feed:
+    def begin(
+        self,
+        plan: Plan | None,
+        columns: Sequence[str] | None,
+        wanted: pc.Expression | None = None,
+    ) -> Feed:
         """Notes that a training epoch begins, or a reading of records as they lie (None).
 
-        Returns what reads it.
+        Returns what reads it. A filter of this reading alone is noted too, and not applied.
 
         Raises:
             GrantExpired: a grant has ended.
@@ -459,7 +470,7 @@ class Dataset:
             None if plan is None else plan.batch_size,
             chosen.world,
             None if columns is None else tuple(columns),
-            self._filtered,
+            self._filtered_by(wanted),
         )
         if run not in self.runs:
             self.runs.append(run)
@@ -508,7 +519,10 @@ class Dataset:
             found = self._as_they_lie(form, columns, wanted, copy)
             return metered(found, self._feed.counters, self.options.metrics, epoch=0)
         if wanted is not None:
-            return self.filter(wanted)._iterate(form, plan, columns, None, watch=False, copy=copy)
+            chosen = self.filter(wanted)
+            # The bill of this dataset is to have what is read of it.
+            chosen.runs = self.runs
+            return chosen._iterate(form, plan, columns, None, watch=False, copy=copy)
         feed = self.begin(plan, columns)
         found = feed.batches(plan, form, columns=columns, copy=copy)
         return metered(found, feed.counters, self.options.metrics, epoch=plan.epoch)
@@ -520,7 +534,7 @@ class Dataset:
         wanted: pc.Expression | None,
         copy: bool,
     ) -> Iterator[Any]:
-        self.begin(None, columns)
+        self.begin(None, columns, wanted)
         # A filter may look at columns that are not wanted.
         read = columns if wanted is None else None
         for opening in self._feed.shards(read):

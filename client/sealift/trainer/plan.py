@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -54,10 +54,12 @@ class Plan:
 class Run:
     """One training epoch that was begun, for the bill of materials.
 
+    A bill holds digests of the columns and the filter; their text stays here.
+
     Attributes:
         seed, shuffle, shuffle_block, epoch, batch_size, world: as in `Plan`.
             The batch size is None where records were read as they lie.
-        columns: which were read; None for all.
+        columns: names of those that were read, in their order; None for all.
         filter: which records were, as text; empty for all.
     """
 
@@ -67,8 +69,8 @@ class Run:
     epoch: int
     batch_size: int | None
     world: int
-    columns: tuple[str, ...] | None
-    filter: str
+    columns: tuple[str, ...] | None = field(repr=False)
+    filter: str = field(repr=False)
 
 
 def bundles(

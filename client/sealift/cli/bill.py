@@ -1,0 +1,336 @@
+"""Commands about bills of materials: what fed a training run, signed by its trainer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from sealift.bills import BillCheck, Outcome, check_bill, check_checkpoint
+from sealift.cli.options import Options, as_json, pass_options, show_time
+from sealift.cli.output import count, show, size
+from sealift.cli.values import aligned, printable
+from sealift.clock import unix
+from sealift.datasets import open_history
+from sealift.profile import find_profile, profile_names
+from sealift.session import Session
+from sealift.trainer.bill import bill_dataset, make_bill, measure_file, opened_at
+from sealift.words import parse_fingerprint
+from sealift_protocol.bill import (
+    MAX_TEXT,
+    Bill,
+    BilledDataset,
+    BilledRun,
+    verify_bill,
+    write_payload,
+)
+from sealift_protocol.errors import (
+    AccessDenied,
+    InvalidArgument,
+    MalformedObject,
+    TrustError,
+    UnknownMember,
+    VerificationError,
+    WrongKey,
+)
+from sealift_protocol.ids import Fingerprint
+from sealift_protocol.logentry import Kind
+
+_MARKS = {Outcome.OK: "ok ", Outcome.FAILED: "NOT", Outcome.UNCHECKED: "-  "}
+# A note may be long, and a stranger wrote it.
+_LONG = 2000
+_offline = click.option("--offline", is_flag=True, help="Do not connect to the relay.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A training epoch as the command line describes it."""
+
+    seed: int
+    shuffle: bool
+    shuffle_block: int
+    epoch: int
+    batch_size: int = 0
+    world: int = 1
+    columns: None = None
+    filter: str = ""
+
+
+@click.group()
+def bom() -> None:
+    """Say what fed a training run, in a small signed document to lie beside its checkpoint."""
+
+
+@bom.command("make")
+@click.argument("dataset", metavar="OWNER/DATASET")
+@click.option("--commit", type=int, metavar="N", help="Which was trained on; the newest otherwise.")
+@click.option("--seed", type=int, metavar="N", help="Of the shuffle, if records were shuffled.")
+@click.option("--epochs", type=int, metavar="N", help="Training epochs; 1 with --seed.")
+@click.option(
+    "--shuffle-block",
+    type=int,
+    default=8,
+    show_default=True,
+    metavar="N",
+    help="Shards that were mixed at a time.",
+)
+@click.option(
+    "--disclosure",
+    "disclosures",
+    multiple=True,
+    metavar="DIGEST",
+    help="One under which records were fetched, as `sealift pull --json` has it; repeatable.",
+)
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What came out of it; its SHA-256 and size go into the bill, its name does not.",
+)
+@click.option("--note", default="", help="In your words; whoever gets the bill can read it.")
+@pass_options
+def bom_make(
+    options: Options,
+    dataset: str,
+    commit: int | None,
+    seed: int | None,
+    epochs: int | None,
+    shuffle_block: int,
+    disclosures: tuple[str, ...],
+    checkpoint: Path | None,
+    note: str,
+) -> None:
+    """Sign a bill of materials for a training loop that is not ours, and print it.
+
+    A loop over `sealift.open_dataset` gets it from `dataset.bill_of_materials()`, which knows the
+    order and the disclosures by itself.
+    """
+    runs = _runs(seed, epochs, shuffle_block)
+    digests = [_digest(text) for text in disclosures]
+    with options.connect() as session:
+        reader = session._reader
+        opened = session._open(dataset, whole=commit is not None)
+        if commit is not None:
+            opened = opened_at(opened, commit, unix(reader.now))
+        reader.log.check((Kind.DISCLOSURE, digest, opened.dataset_id) for digest in digests)
+        part = bill_dataset(opened, disclosures=digests)
+        text = make_bill(
+            reader.identity, reader.now, [part], runs, checkpoint=checkpoint, note=note
+        )
+    click.echo(text, nl=False)
+    if not digests:
+        click.echo("note: the bill names no disclosure, so that no fetch backs it", err=True)
+
+
+@bom.command("show")
+@click.argument("file", type=click.File("rb"))
+@_offline
+@as_json
+@pass_options
+def bom_show(options: Options, file: BinaryIO, offline: bool, as_json: bool) -> None:
+    """Show what the bill in FILE says, with names where this profile knows them.
+
+    The signature is checked; what the bill says is not: `sealift bom verify` does that.
+    """
+    bill = verify_bill(_read(file))
+    names = _Names({}, {})
+    if not offline and profile_names():
+        with options.connect() as session:
+            names = _find_names(session, bill)
+    document = json.loads(write_payload(bill))
+    document["names"] = {
+        **{str(who): name for who, name in names.people.items()},
+        **{dataset_id.hex(): name for dataset_id, name in names.datasets.items()},
+    }
+    show("\n".join(_describe(bill, names)), document, as_json)
+
+
+@bom.command("verify")
+@click.argument("file", type=click.File("rb"))
+@click.option(
+    "--trainer",
+    metavar="FINGERPRINT",
+    help="Whose it must be, in groups or words; otherwise a member whom this profile trusts.",
+)
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The file that it must have been made for.",
+)
+@_offline
+@as_json
+@pass_options
+def bom_verify(
+    options: Options,
+    file: BinaryIO,
+    trainer: str | None,
+    checkpoint: Path | None,
+    offline: bool,
+    as_json: bool,
+) -> None:
+    """Check the bill in FILE: its signature and, of your own datasets, everything it says.
+
+    An owner's profile checks commit, shards, records and policies against the dataset's history,
+    and disclosures against its account; a trainer's checks that disclosures are in the log. Exits
+    with 4 if something does not fit.
+    """
+    text = _read(file)
+    trainers = frozenset() if trainer is None else frozenset({parse_fingerprint(trainer)})
+    if offline or not profile_names():
+        bill, checks = check_bill(text, trainers=trainers or _pinned(options))
+        names = _Names({}, {})
+    else:
+        with options.connect() as session:
+            bill, checks = session.check_bill(text, trainers)
+            names = _find_names(session, bill)
+    if checkpoint is not None:
+        checks.append(check_checkpoint(bill, measure_file(checkpoint)))
+    failed = [check.error for check in checks if check.error is not None]
+    lines = [
+        f"{_MARKS[check.outcome]}  {check.name}{_of(check, names)}: "
+        + check.detail.replace(str(bill.trainer), names.person(bill.trainer))
+        for check in checks
+    ]
+    machine: dict[str, object] = {
+        "ok": not failed,
+        "trainer": str(bill.trainer),
+        "checks": [
+            {
+                "name": check.name,
+                "dataset_id": check.dataset_id.hex(),
+                "outcome": check.outcome.value,
+                "detail": check.detail,
+            }
+            for check in checks
+        ],
+    }
+    show("\n".join(lines), machine, as_json)
+    if failed:
+        raise failed[0]
+
+
+def _runs(seed: int | None, epochs: int | None, shuffle_block: int) -> list[_Run]:
+    if epochs is not None and epochs < 1:
+        raise InvalidArgument("a run has at least one training epoch")
+    if seed is None and epochs is None:
+        return []
+    shuffle = seed is not None
+    return [_Run(seed or 0, shuffle, shuffle_block, epoch) for epoch in range(epochs or 1)]
+
+
+def _digest(text: str) -> bytes:
+    try:
+        digest = bytes.fromhex(text)
+    except ValueError:
+        digest = b""
+    if len(digest) != 32:
+        raise InvalidArgument("a disclosure's digest is 64 hexadecimal digits")
+    return digest
+
+
+def _read(file: BinaryIO) -> str:
+    try:
+        return file.read(MAX_TEXT + 1).decode()
+    except UnicodeDecodeError:
+        raise MalformedObject("the file is not a bill of materials") from None
+
+
+def _pinned(options: Options) -> frozenset[Fingerprint]:
+    """Whom this profile trusts without asking the relay; nobody if there is no profile."""
+    if not profile_names():
+        return frozenset()
+    profile = find_profile(options.profile)
+    own = Fingerprint.parse(profile.membership().fingerprint)
+    pinned = [pin.identities for pin in profile.trust.pins().values()]
+    return frozenset({own}).union(*pinned)
+
+
+# --- for people ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What this profile calls whom and what the bill is about."""
+
+    people: dict[Fingerprint, str]
+    datasets: dict[bytes, str]
+
+    def person(self, who: Fingerprint) -> str:
+        return self.people.get(who, str(who))
+
+    def dataset(self, part: BilledDataset) -> str:
+        name = self.datasets.get(part.dataset_id)
+        return part.dataset_id.hex() if name is None else f"{self.person(part.owner)}/{name}"
+
+
+def _find_names(session: Session, bill: Bill) -> _Names:
+    names = _Names({}, {})
+    for who in dict.fromkeys([bill.trainer, *(part.owner for part in bill.datasets)]):
+        label = session.label(who)
+        if label != str(who):
+            names.people[who] = label
+    for part in bill.datasets:
+        try:
+            trusted = session._contacts.by_fingerprint(part.owner).identities
+            opened = open_history(session._relay, session._reader, part.dataset_id, trusted)
+        except (AccessDenied, TrustError, UnknownMember, VerificationError, WrongKey):
+            # Names are for reading; what is wrong with the dataset is the checks' business.
+            continue
+        names.datasets[part.dataset_id] = opened.name
+    return names
+
+
+def _of(check: BillCheck, names: _Names) -> str:
+    if not check.dataset_id:
+        return ""
+    return f" of {names.datasets.get(check.dataset_id, check.dataset_id.hex())}"
+
+
+def _describe(bill: Bill, names: _Names) -> list[str]:
+    lines = [
+        f"bill of materials, signed {show_time(bill.time)} UTC by {names.person(bill.trainer)}",
+        "",
+    ]
+    rows = [("dataset", "owner", "commit", "shards", "records", "share", "disclosures")]
+    rows += [
+        (
+            names.dataset(part),
+            names.person(part.owner),
+            f"{part.commit}",
+            f"{part.shards:,}",
+            f"{part.records:,}",
+            "all" if part.weight is None else f"{part.weight:g}",
+            f"{len(part.disclosures):,}",
+        )
+        for part in bill.datasets
+    ]
+    table, _ = aligned(rows, right=[False, False, *[True] * 5])
+    lines += table
+    policies = dict.fromkeys(policy for part in bill.datasets for policy in part.policies)
+    lines += [f"policy {policy.hex() or 'none, for some records'}" for policy in policies]
+    lines += ["", *(line for run in bill.runs for line in _describe_run(run))]
+    if bill.checkpoint is not None:
+        file = bill.checkpoint
+        lines.append(f"checkpoint {file.sha256.hex()} (SHA-256), {size(file.size)}")
+    if bill.note:
+        lines.append(f"note {printable(bill.note, _LONG)}")
+    return lines
+
+
+def _describe_run(run: BilledRun) -> list[str]:
+    spans = [f"{first}" if first == last else f"{first}-{last}" for first, last in run.epochs]
+    order = "in dataset order"
+    if run.shuffle:
+        blocks = count(run.shuffle_block, "shard")
+        order = f"{printable(run.order)}, seed {run.seed}, {blocks} mixed at a time"
+    batches = f", batches of {run.batch_size:,}" if run.batch_size else ""
+    lines = [f"training epochs {', '.join(spans)}: {order}{batches}, {count(run.world, 'rank')}"]
+    if run.columns_digest is not None:
+        lines.append(f"  some columns (digest {run.columns_digest.hex()})")
+    if run.filter_digest:
+        lines.append(f"  a filter (digest {run.filter_digest.hex()})")
+    return lines

@@ -1,0 +1,219 @@
+"""The bill of materials of a training run, as its trainer makes it (docs/spec/bill.md).
+
+It says which commits of which datasets fed a run and in which order, names nobody, no file and no
+column, and is signed, so that it can lie beside a checkpoint and the owners can hold it against the
+log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from sealift.clock import Clock, unix
+from sealift.contents import read_contents
+from sealift.datasets import OpenedDataset, history_at
+from sealift.signing import Identity
+from sealift.trainer.order import ALGORITHM
+from sealift_protocol import signed as envelope
+from sealift_protocol.bill import (
+    Bill,
+    BilledDataset,
+    BilledFile,
+    BilledRun,
+    columns_digest,
+    filter_digest,
+    shards_digest,
+    verify_bill,
+    write_envelope,
+    write_payload,
+)
+from sealift_protocol.errors import InvalidArgument, MalformedObject
+
+__all__ = ["BilledDataset", "TrainingRun", "bill_dataset", "make_bill", "measure_file", "opened_at"]
+
+
+class TrainingRun(Protocol):
+    """One training epoch that was begun; what `BilledRun` has of it, and texts for its digests."""
+
+    @property
+    def seed(self) -> int:
+        """Of the order."""
+
+    @property
+    def shuffle(self) -> bool:
+        """Whether records were shuffled."""
+
+    @property
+    def shuffle_block(self) -> int:
+        """Shards that are mixed at a time."""
+
+    @property
+    def epoch(self) -> int:
+        """The training epoch."""
+
+    @property
+    def batch_size(self) -> int | None:
+        """Records in a batch; 0 or None for batches as they lie in the shards."""
+
+    @property
+    def world(self) -> int:
+        """Ranks that share the order."""
+
+    @property
+    def columns(self) -> Sequence[str] | None:
+        """Names of those that are read, in their order; None for all."""
+
+    @property
+    def filter(self) -> str:
+        """The expression that chooses records, as text; empty for none."""
+
+
+def bill_dataset(
+    opened: OpenedDataset, *, weight: float | None = None, disclosures: Iterable[bytes] = ()
+) -> BilledDataset:
+    """What a dataset, as it was opened, gives to a run.
+
+    Args:
+        opened: the dataset, at the commit that was trained on.
+        weight: its share in a weighted mix; None if each training epoch takes everything.
+        disclosures: object digests (32 bytes) of the disclosures under which it was fetched.
+    """
+    history, head = opened.history, opened.history.head
+    taken = {entry.shard_id for entry in opened.shards}
+    left_out = (e.not_after for e in history.shards.values() if e.shard_id not in taken)
+    return BilledDataset(
+        dataset_id=opened.dataset_id,
+        owner=history.owner,
+        commit=head.number,
+        commit_digest=head.digest,
+        # An owner, who looks later, is to leave out what had expired by then and no more.
+        expired_by=max(left_out, default=0),
+        shards=len(opened.shards),
+        shards_digest=shards_digest(opened.dataset_id, opened.shards),
+        records=sum(opened.record_counts[entry.shard_id] for entry in opened.shards),
+        policies=tuple(sorted(opened.policies)),
+        disclosures=tuple(dict.fromkeys(disclosures)),
+        weight=weight,
+    )
+
+
+def opened_at(opened: OpenedDataset, number: int, time: int) -> OpenedDataset:
+    """A dataset as it was after a commit, whether or not its shards are still there.
+
+    Args:
+        opened: with its history from commit 0 on.
+        number: of the commit.
+        time: Unix seconds; shards whose retention had ended by then are left out.
+
+    Raises:
+        InvalidArgument: there is no such commit.
+        WrongKey: a key epoch from before it is not at hand.
+    """
+    then = history_at(opened.history, number)
+    contents = read_contents(then, (), opened.epoch_keys)
+    return replace(
+        opened,
+        schema=contents.schema,
+        policies=contents.policies,
+        required_policies=contents.required_policies,
+        policy_reports=contents.policy_reports,
+        history=then,
+        shards=tuple(entry for entry in then.shards.values() if entry.kept_at(time)),
+        record_counts=contents.record_counts,
+        pages=(),
+    )
+
+
+def make_bill(
+    identity: Identity,
+    now: Clock,
+    parts: Sequence[BilledDataset],
+    runs: Sequence[TrainingRun],
+    *,
+    checkpoint: Path | None = None,
+    note: str = "",
+) -> str:
+    """Signs a bill of materials; returns a JSON document.
+
+    Args:
+        identity: the trainer's.
+        now: the clock.
+        parts: what was trained on: one for each dataset, or for each commit of one.
+        runs: training epochs in the order in which they were begun. Of columns and filters only
+            digests go into the bill: it is read by more people than may know a dataset's columns.
+        checkpoint: what came out of it; its SHA-256 and size go into the bill, its name does not.
+        note: in the trainer's words; whoever gets the bill can read it.
+
+    Raises:
+        InvalidArgument: something given cannot stand in a bill, or the checkpoint cannot be read.
+    """
+    bill = Bill(
+        time=unix(now),
+        trainer=identity.fingerprint,
+        datasets=tuple(parts),
+        runs=tuple(_grouped(runs)),
+        checkpoint=None if checkpoint is None else measure_file(checkpoint),
+        note=note,
+    )
+    text = write_envelope(identity.sign(envelope.BILL_OF_MATERIALS, write_payload(bill)))
+    try:
+        # The format is written down once, in what reads it.
+        verify_bill(text)
+    except MalformedObject as error:
+        raise InvalidArgument(
+            f"the bill of materials cannot be made: {error.what}",
+            hint="see docs/spec/bill.md for what may stand in it",
+        ) from None
+    return text
+
+
+def measure_file(path: Path) -> BilledFile:
+    """SHA-256 and size of a file.
+
+    Raises:
+        InvalidArgument: it cannot be read, or is a folder.
+    """
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").digest()
+            return BilledFile(digest, file.tell())
+    except OSError:
+        raise InvalidArgument(
+            "the checkpoint is not a file that can be read",
+            hint="of a checkpoint in several files, name an archive, or a list of their digests",
+        ) from None
+
+
+def _grouped(runs: Sequence[TrainingRun]) -> Iterator[BilledRun]:
+    """Runs of equal settings as one, so that a bill stays small however long the training."""
+    epochs: dict[BilledRun, list[int]] = {}
+    for run in runs:
+        settings = BilledRun(
+            order=ALGORITHM,
+            seed=int(run.seed),
+            shuffle=bool(run.shuffle),
+            shuffle_block=int(run.shuffle_block),
+            epochs=(),
+            batch_size=int(run.batch_size or 0),
+            world=int(run.world),
+            columns_digest=None if run.columns is None else columns_digest(run.columns),
+            filter_digest=filter_digest(run.filter),
+        )
+        epochs.setdefault(settings, []).append(int(run.epoch))
+    for settings, begun in epochs.items():
+        yield replace(settings, epochs=tuple(_spans(begun)))
+
+
+def _spans(epochs: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Consecutive numbers as first and last: 0, 1, 2, 2, 3 are (0, 2) and (2, 3)."""
+    first = last = epochs[0]
+    for epoch in epochs[1:]:
+        if epoch != last + 1:
+            yield first, last
+            first = epoch
+        last = epoch
+    yield first, last
