@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import NoReturn
 
 import click
 
-from sealift.cli import people, sharing
+from sealift.cli import bill, datasets, people, relays, sharing
 from sealift.cli import push as pushing
-from sealift.cli.options import Options, as_json, pass_options
-from sealift.cli.output import INTERRUPTED, count, progress_bar, show, show_error
+from sealift.cli.options import Options
+from sealift.cli.output import INTERRUPTED, show_error
 from sealift.hardening import harden_process, keep_values_off_stderr
-from sealift.trainer.export import write_parquet
-from sealift.trainer.export_files import holds_files, write_files
 from sealift_protocol.errors import SealiftError
 
 _EXIT_CODES = """
@@ -54,6 +51,7 @@ for _command in (
     people.endorse,
     people.witness,
     people.recovery,
+    relays.relay,
     pushing.push,
     pushing.sources,
     pushing.deidentify,
@@ -68,93 +66,14 @@ for _command in (
     sharing.erase_subject,
     sharing.purge,
     sharing.log_group,
+    bill.bom,
     sharing.doctor,
+    datasets.ls,
+    datasets.show_dataset,
+    datasets.head,
+    datasets.pull,
 ):
     cli.add_command(_command)
-
-
-@cli.command("ls")
-@as_json
-@pass_options
-def ls(options: Options, as_json: bool) -> None:
-    """List the datasets that you own or were granted."""
-    with options.connect() as session:
-        found = session.datasets()
-    lines = [
-        f"{info.owner}/{info.name}  {count(info.records, 'record')}, "
-        f"{count(info.shards, 'shard')}, {count(info.commits, 'commit')}"
-        if info.trusted
-        else f"a dataset of an owner who is not pinned:\n  {info.owner}"
-        for info in found
-    ]
-    machine: list[dict[str, object]] = [
-        {
-            "owner": info.owner,
-            "name": info.name,
-            "records": info.records,
-            "shards": info.shards,
-            "commits": info.commits,
-            "trusted": info.trusted,
-        }
-        for info in found
-    ]
-    show("\n".join(lines) or "no datasets", machine, as_json)
-
-
-@cli.command()
-@click.argument("dataset", metavar="OWNER/DATASET")
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="New folder for the files.",
-)
-@click.option(
-    "--as",
-    "form",
-    type=click.Choice(["auto", "parquet", "files"]),
-    default="auto",
-    help="Parquet, or the files that were pushed with their own names; by default what they were.",
-)
-@click.option("--purpose", default="", help="What for, in the log; your grant's by default.")
-@as_json
-@pass_options
-def pull(options: Options, dataset: str, out: Path, form: str, purpose: str, as_json: bool) -> None:
-    """Open a dataset and write its records as Parquet files, or as the files they were.
-
-    The files hold plaintext. DIR appears when every record was verified and written. That you
-    fetched, and what for, enters the relay's log before the first byte.
-    """
-    with options.connect() as session:
-        opened = session.open_dataset(dataset, purpose=purpose)
-        done = 0
-        with progress_bar("pulling", lambda: opened.num_records, lambda: done) as update:
-
-            def written(records: int, size: int) -> None:
-                nonlocal done
-                done = records
-                update(records, size)
-
-            if form == "auto":
-                form = "files" if holds_files(opened.schema) else "parquet"
-            write = write_files if form == "files" else write_parquet
-            files = write(opened, out, progress=written)
-    show(
-        f"pulled {count(opened.num_records, 'record')} into {out} ({count(len(files), 'file')})",
-        {
-            "records": opened.num_records,
-            "files": [str(path) for path in files],
-            "pending_purges": opened.pending_purges,
-        },
-        as_json,
-    )
-    if opened.pending_purges:
-        click.echo(
-            f"note: the owner has erased records since; delete older copies, then run "
-            f"`sealift purge {dataset}`",
-            err=True,
-        )
 
 
 def main() -> NoReturn:

@@ -31,6 +31,7 @@ from sealift.cli.options import (
     yes,
 )
 from sealift.cli.output import INTERRUPTED, ProgressBar, count, progress_bar, show, size
+from sealift.cli.reports import column_lines, show_report
 from sealift.cli.sharing import preflight
 from sealift.owner.deidentify.policy import load_policy, ready_policies
 from sealift.owner.deidentify.preview import side_by_side
@@ -441,21 +442,10 @@ def _show_schema(schema: pa.Schema, new: bool, bar: ProgressBar, *, ask: bool) -
         return
     bar.pause()
     click.echo("the new dataset's columns, from now on:", err=True)
-    click.echo("\n".join(f"  {line}" for line in _columns(schema)), err=True)
+    click.echo("\n".join(f"  {line}" for line in column_lines(schema)), err=True)
     if ask and sys.stdin.isatty() and sys.stderr.isatty():
         click.confirm("seal these?", default=True, abort=True, err=True)
     bar.go_on()
-
-
-def _columns(schema: pa.Schema) -> list[str]:
-    width = max((len(name) for name in schema.names), default=0)
-    lines = []
-    for field in schema:
-        said = {k.decode(): v.decode() for k, v in (field.metadata or {}).items()}
-        notes = ", ".join(said[key] for key in ("label", "unit", "description") if key in said)
-        kind = str(field.type) if field.nullable else f"{field.type}, never null"
-        lines.append(f"{field.name:<{width}}  {kind}" + (f"  ({notes})" if notes else ""))
-    return lines
 
 
 # --- without sending -------------------------------------------------------------------------
@@ -517,9 +507,9 @@ def _show_rehearsal(found: Rehearsal, as_json: bool, *, samples: bool) -> None:
     if samples:
         _show_side_by_side(found)
     else:
-        click.echo("\n".join(f"  {line}" for line in _columns(found.schema)))
+        click.echo("\n".join(f"  {line}" for line in column_lines(found.schema)))
     if report:
-        _show_report(report)
+        show_report(report)
 
 
 def _show_side_by_side(found: Rehearsal) -> None:
@@ -534,26 +524,6 @@ def _show_side_by_side(found: Rehearsal) -> None:
         after = escape(row.after) if row.changed else "[dim]the same[/dim]"
         table.add_row(number, escape(row.column), escape(row.before), after)
     Console().print(table)
-
-
-def _show_report(report: dict[str, Any]) -> None:
-    table = Table("column", "action", "values", "changed", "made null", box=HORIZONTALS)
-    for column in report["columns"]:
-        action = f"{column['action']} {column.get('to', '')}".strip()
-        numbers = (f"{column[key]:,}" for key in ("values", "changed", "nulls"))
-        table.add_row(escape(column["column"]), action, *numbers)
-    Console().print(table)
-    if report["scrubbed"]:
-        found = ", ".join(f"{kind} {number:,}" for kind, number in report["scrubbed"].items())
-        click.echo(f"found in free text: {found}")
-    anonymity = report["anonymity"]
-    if anonymity:
-        told = f"k-anonymity {anonymity['k']:,}"
-        if anonymity["l"]:
-            told += f", l-diversity {anonymity['l']:,}"
-        click.echo(f"{told}, over {count(anonymity['groups'], 'group')} of records")
-    for notice in report["notices"]:
-        click.echo(f"note: {notice}")
 
 
 @click.command()

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sealift.records import read_batches
-from sealift.trainer.dataset import Dataset
-from sealift.trainer.staging import new_folder
+from sealift.trainer.export_parts import Part, Progress, Shards, no_progress, write_parts
+from sealift_protocol.errors import InvalidArgument
 
 
 def write_parquet(
-    dataset: Dataset,
+    dataset: Shards,
     folder: Path,
     *,
-    progress: Callable[[int, int], None] = lambda _records, _bytes: None,
+    columns: Sequence[str] | None = None,
+    progress: Progress = no_progress,
 ) -> list[Path]:
     """Writes one Parquet file for each shard into a new folder; returns the files.
 
@@ -26,33 +27,23 @@ def write_parquet(
     Args:
         dataset: what to write.
         folder: must not exist, or be empty.
+        columns: only these, in this order; all by default.
         progress: called with the records and bytes in memory that were written so far.
 
     Raises:
-        InvalidArgument: the folder is in the way, or its parent is missing.
+        InvalidArgument: the folder is in the way, its parent or a column is missing, or Parquet
+            has no type for a column.
         SealiftError: the dataset could not be read; nothing is left behind.
     """
-    with new_folder(folder) as staging:
-        names = _write_all(dataset, staging, progress)
-    return [folder / name for name in names]
+    return write_parts(dataset, folder, ".parquet", _open_part, columns=columns, progress=progress)
 
 
-def _write_all(dataset: Dataset, folder: Path, progress: Callable[[int, int], None]) -> list[str]:
-    names = []
-    records = size = 0
-    for number, shard in enumerate(dataset.shards()):
-        # The name is ours: nothing that an owner chose becomes a path.
-        name = f"part-{number:05d}.parquet"
-        with pq.ParquetWriter(folder / name, dataset.schema) as writer:
-            for batch in read_batches(shard.payload, dataset.schema):
-                writer.write_batch(batch)
-                records += batch.num_rows
-                size += batch.nbytes
-                progress(records, size)
-                del batch
-        names.append(name)
-        del shard
-    if not names:
-        pq.write_table(pa.table([], schema=dataset.schema), folder / "part-00000.parquet")
-        names.append("part-00000.parquet")
-    return names
+@contextmanager
+def _open_part(path: Path, schema: pa.Schema) -> Iterator[Part]:
+    try:
+        with pq.ParquetWriter(path, schema) as writer:
+            yield writer
+    except pa.ArrowNotImplementedError:
+        raise InvalidArgument(
+            "Parquet has no type for a column of the dataset", hint="write it as Arrow instead"
+        ) from None

@@ -1,0 +1,337 @@
+"""Commands for people who train: `ls`, `show`, `head`, `pull`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import cache
+from pathlib import Path
+
+import click
+import pyarrow as pa
+
+from sealift.cli.describing import as_document, describe, reports_of
+from sealift.cli.options import Options, as_json, pass_options, show_time
+from sealift.cli.output import count, progress_bar, show, size
+from sealift.cli.reports import show_report
+from sealift.cli.values import aligned, cell, cut, is_number, printable, type_text
+from sealift.session import DatasetInfo, Session
+from sealift.trainer.dataset import Dataset
+from sealift.trainer.export import write_parquet
+from sealift.trainer.export_arrow import write_arrow
+from sealift.trainer.export_files import holds_files, write_files
+from sealift.trainer.export_webdataset import write_webdataset
+from sealift.trainer.json_values import Room, check_names, json_value
+from sealift_protocol.errors import InvalidArgument
+
+_WRITERS = {"parquet": write_parquet, "arrow": write_arrow, "webdataset": write_webdataset}
+_FILES = "files"
+_purpose = click.option(
+    "--purpose", default="", help="What for, in the log; your grant's by default."
+)
+_columns = click.option("--columns", metavar="A,B", help="Only these, in this order.")
+_commit = click.option(
+    "--commit",
+    type=click.IntRange(0),
+    metavar="N",
+    help="The dataset as it was after commit N (`sealift show` lists them).",
+)
+
+
+@click.command("ls")
+@click.option(
+    "--long",
+    "-l",
+    "long",
+    is_flag=True,
+    help="A table, with sizes, the end of access, and descriptions.",
+)
+@as_json
+@pass_options
+def ls(options: Options, long: bool, as_json: bool) -> None:
+    """List the datasets that you own or were granted."""
+    with options.connect() as session:
+        found = session.datasets()
+    machine: list[dict[str, object]] = [
+        {
+            "owner": info.owner,
+            "name": info.name,
+            "records": info.records,
+            "shards": info.shards,
+            "commits": info.commits,
+            "trusted": info.trusted,
+            "description": info.description,
+            "stored_bytes": info.stored_bytes,
+            "not_after": info.not_after,
+        }
+        for info in found
+    ]
+    lines = _table(found) if long and found else [_line(info) for info in found]
+    show("\n".join(lines) or "no datasets", machine, as_json)
+
+
+def _line(info: DatasetInfo) -> str:
+    if not info.trusted:
+        return f"a dataset of an owner who is not pinned:\n  {info.owner}"
+    return (
+        f"{_path(info)}  {count(info.records, 'record')}, "
+        f"{count(info.shards, 'shard')}, {count(info.commits, 'commit')}"
+        + (f", until {show_time(info.not_after)}" if info.not_after else "")
+    )
+
+
+def _table(found: list[DatasetInfo]) -> list[str]:
+    rows = [("dataset", "records", "shards", "commits", "stored", "until")]
+    words = [""]
+    for info in found:
+        commits, end = f"{info.commits:,}", show_time(info.not_after)
+        if info.trusted:
+            known = (f"{info.records:,}", f"{info.shards:,}", commits, size(info.stored_bytes), end)
+            rows.append((_path(info), *known))
+            first = next(iter(info.description.splitlines()), "")
+            words.append(cut(printable(first), _columns_here() - 4))
+        else:
+            rows.append(("?", "?", "?", commits, "?", "?"))
+            words.append(f"of an owner who is not pinned: {info.owner}")
+    lines = aligned(rows, right=[False, True, True, True, True])[0]
+    both = zip(lines, words, strict=True)
+    return [text for line, said in both for text in (line, f"    {said}") if text.strip()]
+
+
+def _path(info: DatasetInfo) -> str:
+    return f"{printable(info.owner)}/{printable(info.name)}"
+
+
+@click.command("show")
+@click.argument("dataset", metavar="OWNER/DATASET")
+@click.option(
+    "--commits",
+    type=click.IntRange(1, 1000),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="How many commits, the newest last.",
+)
+@as_json
+@pass_options
+def show_dataset(options: Options, dataset: str, commits: int, as_json: bool) -> None:
+    """Show what is in a dataset, how it grew, and on what terms you may open it.
+
+    No record is fetched, and nothing enters the log.
+    """
+    with options.connect() as session:
+        found = session.describe(dataset, commits=commits)
+        names = cache(session.label)
+        if as_json:
+            show("", as_document(found, names), True)
+            return
+        click.echo("\n".join(describe(printable(dataset), found, names, _columns_here())))
+    reports, unreadable = reports_of(found)
+    begin = found.opened.history.commits[0].number
+    since = f" since commit {begin}" if begin else ""
+    for report in reports:
+        policy = report["policy"]
+        click.echo(
+            f"\nde-identified under {printable(policy['name'])} {printable(policy['version'])}: "
+            f"{count(report['records'], 'record')} in {count(report['reports'], 'commit')}{since}"
+        )
+        show_report(report)
+    if unreadable:
+        click.echo(f"\n{count(unreadable, 'report')} of de-identification cannot be read")
+
+
+@click.command("head")
+@click.argument("dataset", metavar="OWNER/DATASET")
+@click.option(
+    "--records",
+    "-n",
+    "number",
+    type=click.IntRange(1, 10_000),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="How many.",
+)
+@_columns
+@_purpose
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each record.")
+@pass_options
+def head(
+    options: Options, dataset: str, number: int, columns: str | None, purpose: str, as_json: bool
+) -> None:
+    """Show the first records of a dataset.
+
+    Fetches only what holds them. That you fetched, and what for, enters the relay's log before the
+    first byte.
+
+    As a table, long values are cut, binary values are shown as their sizes, and what a terminal
+    would obey is shown as an escape. With --json nothing is cut: binary values are base64, dates
+    and times ISO 8601, decimals text, and NaN and infinity the texts "NaN", "Infinity" and
+    "-Infinity".
+    """
+    with options.connect() as session, _open(session, dataset, purpose) as opened:
+        chosen = _chosen(columns)
+        if not opened.num_records:
+            click.echo("the dataset has no records; nothing was fetched", err=True)
+            return
+        found = opened.head(number, chosen)
+        if as_json:
+            _print_json(found)
+        else:
+            _print_table(found)
+        click.echo(
+            f"{found.num_rows:,} of {count(opened.num_records, 'record')}; the fetch and its "
+            "purpose are in the relay's log",
+            err=True,
+        )
+
+
+def _print_json(found: pa.Table) -> None:
+    check_names(found.schema)
+    for batch in found.to_batches():
+        for row in range(batch.num_rows):
+            room = Room()
+            record = {
+                name: json_value(column[row], room, strict=True)
+                for name, column in zip(batch.schema.names, batch.columns, strict=True)
+            }
+            click.echo(json.dumps(record, allow_nan=False))
+
+
+def _print_table(found: pa.Table) -> None:
+    rows = [
+        [printable(name, 40) for name in found.schema.names],
+        [printable(type_text(field.type), 24) for field in found.schema],
+    ]
+    for batch in found.to_batches():
+        for row in range(batch.num_rows):
+            rows.append([cell(column[row]) for column in batch.columns])
+    right = [is_number(field.type) for field in found.schema]
+    lines, shown = aligned(rows, right=right, width=_width())
+    click.echo("\n".join(lines))
+    if shown < len(found.schema):
+        click.echo(
+            f"{count(len(found.schema) - shown, 'more column')}; choose with --columns", err=True
+        )
+
+
+@click.command()
+@click.argument("dataset", metavar="OWNER/DATASET")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="New folder for the files.",
+)
+@click.option(
+    "--as",
+    "form",
+    type=click.Choice(["auto", *_WRITERS, _FILES]),
+    default="auto",
+    help="Parquet, Arrow IPC, WebDataset, or the files that were pushed with their own names; by "
+    "default those files if it is a dataset of files, or else Parquet.",
+)
+@_columns
+@_commit
+@_purpose
+@as_json
+@pass_options
+def pull(
+    options: Options,
+    dataset: str,
+    out: Path,
+    form: str,
+    columns: str | None,
+    commit: int | None,
+    purpose: str,
+    as_json: bool,
+) -> None:
+    """Open a dataset and write its records as files: one for each shard, or the files they were.
+
+    The files hold plaintext. DIR appears when every record was verified and written. That you
+    fetched, and what for, enters the relay's log before the first byte.
+
+    In WebDataset files, texts are KEY.COLUMN.txt, binary values KEY.COLUMN.bin (or as named, if a
+    column is named as media are: jpg, scan.png), lists and tensors of numbers KEY.COLUMN.npy, a
+    column of whole numbers called label also KEY.cls, and everything else is in KEY.json.
+    """
+    chosen = _chosen(columns)
+    with options.connect() as session, _open(session, dataset, purpose, commit) as opened:
+        done = 0
+        with progress_bar("pulling", lambda: opened.num_records, lambda: done) as update:
+
+            def written(records: int, size: int) -> None:
+                nonlocal done
+                done = records
+                update(records, size)
+
+            files = _write(opened, out, form, chosen, written)
+        records, purges = opened.num_records, opened.pending_purges
+        logged = [digest.hex() for part in opened.feed.declarations for digest in part.digests]
+    machine: dict[str, object] = {
+        "records": records,
+        "files": [str(path) for path in files],
+        "pending_purges": purges,
+        # For `sealift bom make --disclosure`.
+        "disclosures": logged,
+    }
+    show(
+        f"pulled {count(records, 'record')} into {out} ({count(len(files), 'file')})",
+        machine,
+        as_json,
+    )
+    if purges:
+        click.echo(
+            f"note: the owner has erased records since; delete older copies, then run "
+            f"`sealift purge {dataset}`",
+            err=True,
+        )
+
+
+def _write(
+    opened: Dataset,
+    out: Path,
+    form: str,
+    columns: list[str] | None,
+    progress: Callable[[int, int], None],
+) -> list[Path]:
+    if form == "auto":
+        form = _FILES if holds_files(opened.schema) and columns is None else "parquet"
+    if form != _FILES:
+        return _WRITERS[form](opened, out, columns=columns, progress=progress)
+    if columns is not None:
+        raise InvalidArgument(
+            "files are whole: no columns of them can be chosen", hint="use --as parquet"
+        )
+    return write_files(opened, out, progress=progress)
+
+
+def _open(
+    session: Session, dataset: str, purpose: str, commit: int | None = None
+) -> AbstractContextManager[Dataset]:
+    """A dataset that is read once: its ciphertext would only be in the way of a cache."""
+    pin = None if commit is None else {dataset: commit}
+    return session.open_dataset(dataset, purpose=purpose, pin=pin, cache=None)
+
+
+def _chosen(columns: str | None) -> list[str] | None:
+    if columns is None:
+        return None
+    names = [name.strip() for name in columns.split(",")]
+    if not all(names) or len(set(names)) != len(names):
+        raise InvalidArgument("--columns takes names with commas between them, each once")
+    return names
+
+
+def _columns_here() -> int:
+    """How wide text is: as the terminal, or 80."""
+    return shutil.get_terminal_size((80, 24)).columns
+
+
+def _width() -> int | None:
+    """Of the terminal; None where the output goes somewhere else, and nothing need be left out."""
+    return _columns_here() if sys.stdout.isatty() else None

@@ -1,0 +1,120 @@
+"""What schemas and reports of de-identification say, in words for a terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import pyarrow as pa
+from rich.box import HORIZONTALS
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sealift.cli.output import count
+from sealift.cli.values import printable, type_text
+
+_SAID = ("label", "unit", "description")
+_COUNTS = ("values", "changed", "nulls")
+
+
+def column_lines(schema: pa.Schema) -> list[str]:
+    """A line for each column: name, type, and what its owner says of it."""
+    names = [printable(name) for name in schema.names]
+    width = max(map(len, names), default=0)
+    lines = []
+    for name, field in zip(names, schema, strict=True):
+        told = said_of(field)
+        notes = ", ".join(printable(told[key]) for key in _SAID if key in told)
+        kind = printable(type_text(field.type)) + ("" if field.nullable else ", never null")
+        lines.append(f"{name:<{width}}  {kind}" + (f"  ({notes})" if notes else ""))
+    return lines
+
+
+def said_of(field: pa.Field) -> dict[str, str]:
+    """Label, unit and description of a column, as far as its owner gave them."""
+    found = {key.decode(errors="replace"): value for key, value in (field.metadata or {}).items()}
+    return {key: found[key].decode(errors="replace") for key in _SAID if key in found}
+
+
+def show_report(report: dict[str, Any]) -> None:
+    """Prints a report (docs/spec/policy.md, 7) as a table and sentences."""
+    table = Table("column", "action", "values", "changed", "made null", box=HORIZONTALS)
+    for column in report["columns"]:
+        action = f"{column['action']} {column.get('to', '')}".strip()
+        numbers = (f"{column[key]:,}" for key in _COUNTS)
+        table.add_row(escape(printable(column["column"])), escape(printable(action)), *numbers)
+    Console().print(table)
+    if report["scrubbed"]:
+        found = (f"{printable(kind)} {number:,}" for kind, number in report["scrubbed"].items())
+        click.echo(f"found in free text: {', '.join(found)}")
+    anonymity = report["anonymity"]
+    if anonymity:
+        told = f"k-anonymity {anonymity['k']:,}"
+        if anonymity["l"]:
+            told += f", l-diversity {anonymity['l']:,}"
+        click.echo(f"{told}, over {count(anonymity['groups'], 'group')} of records")
+    for notice in report["notices"]:
+        click.echo(f"note: {printable(notice, 500)}")
+
+
+def read_reports(texts: Sequence[str]) -> list[dict[str, Any] | None]:
+    """The reports of commits as documents; None for what is not one."""
+    return [_read(text) for text in texts]
+
+
+def sum_reports(reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Reports of one policy and the same columns as one: counts added, the least anonymity.
+
+    Each document has `reports` in addition, how many it sums up.
+    """
+    sums: dict[str, dict[str, Any]] = {}
+    for report in reports:
+        rules = [[c["column"], c["action"], c.get("to", "")] for c in report["columns"]]
+        key = json.dumps([report["policy"], rules])
+        sums[key] = _added(sums[key], report) if key in sums else {**report, "reports": 1}
+    return list(sums.values())
+
+
+def _added(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
+    columns = [
+        {**a, **{key: a[key] + b[key] for key in _COUNTS}}
+        for a, b in zip(one["columns"], two["columns"], strict=True)
+    ]
+    kinds = {**one["scrubbed"], **two["scrubbed"]}
+    scrubbed = {k: one["scrubbed"].get(k, 0) + two["scrubbed"].get(k, 0) for k in kinds}
+    measured = [report["anonymity"] for report in (one, two) if report["anonymity"]]
+    return {
+        **one,
+        "records": one["records"] + two["records"],
+        "columns": columns,
+        "scrubbed": scrubbed,
+        "anonymity": min(measured, key=lambda found: (found["k"], found["l"]), default=None),
+        "notices": list(dict.fromkeys((*one["notices"], *two["notices"]))),
+        "reports": one["reports"] + 1,
+    }
+
+
+def _read(text: str) -> dict[str, Any] | None:
+    """A report with everything that is shown of it, of the right type: an owner may lie in it."""
+    try:
+        report = json.loads(text, parse_constant=_refuse)
+        policy, anonymity = report["policy"], report["anonymity"]
+        texts = [policy["name"], policy["version"], policy["sha256"], *report["notices"]]
+        numbers = [report["records"], *report["scrubbed"].values()]
+        for column in report["columns"]:
+            texts += [column["column"], column["action"], column.get("to", "")]
+            numbers += [column[key] for key in _COUNTS]
+        if anonymity is not None:
+            numbers += [anonymity[key] for key in ("k", "l", "groups")]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+    right = all(isinstance(text, str) for text in texts)
+    right &= all(type(number) is int and 0 <= number < 1 << 63 for number in numbers)
+    return report if right else None
+
+
+def _refuse(_constant: str) -> object:
+    raise ValueError
