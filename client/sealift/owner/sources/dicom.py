@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
 
+from sealift.dicomreading import DAMAGE, quiet
 from sealift.log import log
 from sealift.owner.sources.bytestreams import is_packed
 from sealift.owner.sources.dicomelements import (
-    DAMAGE,
     Column,
     convert,
     element_of,
     is_big_endian,
     known_element,
-    quiet,
 )
 from sealift.owner.sources.dicompixels import PIXEL_FIELDS, Pixels, decode, has_pixels, layout_of
 from sealift.owner.sources.fileset import Fileset, path_of

@@ -5,12 +5,7 @@ A column's type follows from the element's VR and VM in the dictionary of PS3.6,
 
 from __future__ import annotations
 
-import logging
-import struct
-import warnings
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -27,20 +22,6 @@ _INTEGERS = ("IS", "SL", "SS", "SV", "UL", "US", "US or SS")
 _REALS = ("DS", "FD", "FL")
 _WORDS = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
 _BYTES = ("OB", "OB or OW", "OD", "OF", "OL", "OV", "OW", "UN", "US or OW", "US or SS or OW")
-# What pydicom raises for bytes that are not what they should be.
-DAMAGE = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    ImportError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,19 +156,3 @@ def _binary(value: Any, vr: str, swapped: bool) -> bytes | None:
 def is_big_endian(header: FileDataset) -> bool:
     """Whether numbers in the file begin with the high byte, as a retired encoding has it."""
     return header.original_encoding[1] is False
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps pydicom from warning and logging: both quote values."""
-    from pydicom.config import disable_value_validation
-
-    logger = logging.getLogger("pydicom")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        with warnings.catch_warnings(), disable_value_validation():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

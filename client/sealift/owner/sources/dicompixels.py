@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pyarrow as pa
 
-from sealift.owner.sources.dicomelements import DAMAGE, PIXEL_ELEMENTS, is_big_endian, quiet
+from sealift.dicomreading import DAMAGE, quiet
+from sealift.owner.sources.dicomelements import PIXEL_ELEMENTS, is_big_endian
 from sealift_protocol.errors import RecordTooLarge, SourceError
 
 if TYPE_CHECKING:
