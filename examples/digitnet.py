@@ -1,0 +1,63 @@
+"""The net that the trainers' examples train on digits, with torch."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+# What is computed does not depend on how many cores there are.
+torch.set_num_threads(1)
+
+
+class Net(nn.Module):
+    """A small convolutional net; a new one has the same weights each time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.Sequential(
+            nn.Conv2d(1, 16, 3), nn.ReLU(), nn.Conv2d(16, 32, 3), nn.ReLU(),
+            nn.Flatten(), nn.Linear(512, 10),
+        )  # fmt: skip
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Scores of the ten digits, (rows, 10), for pixels from 0 to 16, (rows, 8, 8)."""
+        scores: torch.Tensor = self.layers(images.reshape(-1, 1, 8, 8) / 16)
+        return scores
+
+
+def optimiser_of(net: nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.Adam(net.parameters(), 3e-3)
+
+
+def learn(net: nn.Module, optimiser: torch.optim.Optimizer, batch: Mapping[str, Any]) -> None:
+    """One step."""
+    loss = functional.cross_entropy(net(batch["image"]), batch["label"])
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+
+
+@torch.no_grad()
+def score(net: nn.Module, batches: Iterable[Mapping[str, Any]]) -> float:
+    """The share of records that the net tells right."""
+    right = torch.cat([net(batch["image"]).argmax(1) == batch["label"] for batch in batches])
+    return float(right.float().mean())
+
+
+def same_weights(whose: str, one: nn.Module, other: nn.Module) -> None:
+    """Says whether two nets are the same to the last bit.
+
+    Raises:
+        SystemExit: they are not.
+    """
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    same = all(torch.equal(a, b) for a, b in pairs)
+    print(f"  weights {whose}: {'equal' if same else 'NOT EQUAL'}")
+    if not same:
+        sys.exit(f"the example failed: weights {whose}")

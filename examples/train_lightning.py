@@ -1,0 +1,98 @@
+"""Lightning learns from sealed PNG files, and goes on from a checkpoint inside a training epoch.
+
+The loader goes to `Trainer.fit` as it is. It has `state_dict` and `load_state_dict`: Lightning
+keeps its state in every checkpoint: a `fit` with `ckpt_path` sees the records that were left.
+The files are decoded by a transform of the loader. Everything lives in a temporary folder.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning
+import pyarrow.compute as pc
+import torch
+from commands import step
+from digitnet import Net, learn, optimiser_of, same_weights, score
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch.nn import functional
+from trainers import SCANS, agree, laboratory, order_of, plaintext, speed
+
+import sealift
+from sealift.trainer.decoding import decode_images
+from sealift.trainer.metrics import Totals
+
+EPOCHS, BATCH, SEED = 3, 64, 5
+KEPT = 34  # batches after which a checkpoint is kept; a training epoch has 23
+
+
+class Digits(lightning.LightningModule):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = Net()
+        self.seen: list[list[int]] = []
+
+    def training_step(self, batch: dict[str, Any], _: int) -> torch.Tensor:
+        self.seen.append(batch["number"].tolist())
+        return functional.cross_entropy(self.net(batch["image"]), batch["label"])
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return optimiser_of(self.net)
+
+
+def main() -> None:
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+    with laboratory(__doc__, SCANS) as folder:
+        step(f"Lightning trains for {EPOCHS} training epochs; a checkpoint is kept on the way")
+        keep = ModelCheckpoint(folder, "{step}", every_n_train_steps=KEPT, save_top_k=-1)
+        whole = fit(callbacks=[keep])
+
+        checkpoint = folder / f"step={KEPT}.ckpt"
+        step(f"another Trainer goes on from {checkpoint.name}, in the second training epoch")
+        resumed = fit(checkpoint)
+        left = resumed.seen == whole.seen[KEPT:]
+        print(f"  it saw the records that were left, in the same order: {left}")
+        same_weights("of the run that went on, and of the one that never stopped", resumed, whole)
+        if not left:
+            sys.exit("the example failed: records")
+
+        step("the same net learns from the plaintext, in the same order")
+        with sealift.open_dataset(f"hospital/{SCANS}", profile="laboratory") as dataset:
+            plain = Net()
+            optimiser = optimiser_of(plain)
+            training = dataset.filter(~pc.field("held_out"))
+            for epoch in range(EPOCHS):
+                order = order_of(training, BATCH, SEED, epoch=epoch)
+                for batch in plaintext(order, torch.tensor):
+                    learn(plain, optimiser, batch)
+            held_out = dataset.filter(pc.field("held_out"))
+            known = plaintext(order_of(held_out, BATCH), torch.tensor)
+            opened = map(decode_images("image", mode="L"), held_out.torch(BATCH))
+            agree("accuracy", score(resumed.net, opened), score(plain, known))
+        same_weights("of the nets on both sides", resumed.net, plain)
+
+
+def fit(checkpoint: Path | None = None, **options: Any) -> Digits:
+    """Trains, from a checkpoint on if there is one."""
+    model, totals = Digits(), Totals()
+    trainer = lightning.Trainer(
+        max_epochs=EPOCHS, accelerator="cpu", logger=False,
+        enable_progress_bar=False, enable_model_summary=False,
+        enable_checkpointing="callbacks" in options, **options,
+    )  # fmt: skip
+    with sealift.open_dataset(f"hospital/{SCANS}", profile="laboratory", metrics=totals) as dataset:
+        loader = dataset.filter(~pc.field("held_out")).torch_loader(
+            BATCH, shuffle=True, seed=SEED, transform=decode_images("image", mode="L")
+        )
+        trainer.fit(model, loader, ckpt_path=checkpoint, weights_only=True)
+    print(f"  {speed(totals)}")
+    return model
+
+
+if __name__ == "__main__":
+    main()
