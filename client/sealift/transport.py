@@ -14,8 +14,8 @@ import re
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from multiprocessing.context import assert_spawning
 from types import TracebackType
@@ -441,18 +441,15 @@ class Relay:
         begun = False
         while not begun and len(failures) < len(self.access.addresses):
             with self._route.use() as connection:
-                call = connection.get(request, timeout=TRANSFER_SECONDS)
                 try:
-                    for message in call:
-                        begun = True
-                        yield message
+                    with closing(connection.segments(request)) as messages:
+                        for message in messages:
+                            begun = True
+                            yield message
                     return
-                except grpc.RpcError as error:
+                except (grpc.RpcError, ValueError) as error:
                     if begun or not connection.closed_for_fork:
                         failures.append(self._fail_over(connection, error))
-                finally:
-                    # A reader that stops early must not leave the relay sending.
-                    call.cancel()
         failure = _first_passing(failures)
         if len(self.access.addresses) > 1 and not is_passing(failures[-1]):
             # Not RelayUntrusted, for the next address may well be the relay.
@@ -499,13 +496,15 @@ class Relay:
             with self._route.use() as connection:
                 try:
                     return invoke(connection)
-                except grpc.RpcError as error:
+                except (grpc.RpcError, ValueError) as error:
                     if not connection.closed_for_fork:
                         failures.append(self._fail_over(connection, error))
         refused += [failure for failure in failures if not is_passing(failure)]
         raise _first_passing(failures)
 
-    def _fail_over(self, connection: _Connection, error: grpc.RpcError) -> SealiftError:
+    def _fail_over(
+        self, connection: _Connection, error: grpc.RpcError | ValueError
+    ) -> SealiftError:
         """Names a failure and, if another address may do better, turns to that.
 
         Raises:
@@ -571,11 +570,16 @@ def _first_passing(failures: Sequence[SealiftError]) -> SealiftError:
 
 
 def _diagnose(
-    access: RelayAccess, connection: _Connection, error: grpc.RpcError
+    access: RelayAccess, connection: _Connection, error: grpc.RpcError | ValueError
 ) -> tuple[SealiftError, bool]:
     """A failed call's named error, and whether another address may do better."""
     if connection.closed_for_fork:
         return RelayUnavailable("the connection to the relay was closed for a fork"), True
+    if isinstance(error, ValueError):
+        # What gRPC raises if the channel was closed just before the call began.
+        if not connection.cut:
+            raise error
+        return RelayError("the call to the relay was interrupted"), False
     named = from_rpc_error(error)
     if connection.cut:
         return named, False
@@ -631,11 +635,20 @@ class _Connection:
             request_serializer=None,
             response_deserializer=shards_pb2.PutResponse.FromString,
         )
-        self.get = self.channel.unary_stream(
+        self._get = self.channel.unary_stream(
             "/sealift.v1.Shards/Get",
             request_serializer=shards_pb2.GetRequest.SerializeToString,
             response_deserializer=None,
         )
+
+    def segments(self, request: shards_pb2.GetRequest) -> Generator[bytes, None, None]:
+        """The messages of a stream, which ends with this iterator."""
+        call = self._get(request, timeout=TRANSFER_SECONDS)
+        try:
+            yield from call
+        finally:
+            # A reader that stops early must not leave the relay sending.
+            call.cancel()
 
 
 class _Route:

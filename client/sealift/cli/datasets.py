@@ -315,7 +315,7 @@ def _open(
 ) -> AbstractContextManager[Dataset]:
     """A dataset that is read once: its ciphertext would only be in the way of a cache."""
     pin = None if commit is None else {dataset: commit}
-    return session.open_dataset(dataset, purpose=purpose, pin=pin, cache=None)
+    return session.open_dataset(dataset, purpose=purpose, pin=pin, cache=None, patience=30)
 
 
 def _chosen(columns: str | None) -> list[str] | None:

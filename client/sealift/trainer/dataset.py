@@ -561,7 +561,9 @@ class Dataset:
                 for part, known in zip(dataset.parts, seen, strict=True)
             ]
             if any(part.opened.shards for part in parts):
-                yield from self._with(parts)._iterate(
+                fresh = self._with(parts)
+                fresh.runs = self.runs
+                yield from fresh._iterate(
                     form, plan, columns, wanted, watch=False, copy=copy
                 )
             seen = [

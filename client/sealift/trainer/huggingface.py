@@ -177,7 +177,7 @@ class _Records(_BaseExamplesIterable):  # type: ignore[misc]
         """One of some parts, which are of one size and together everything."""
         del contiguous
         plan = self._plan
-        rank, world = plan.rank, plan.world
+        rank, world = plan.rank + plan.world * index, plan.world * num_shards
         parts = max(1, self.num_shards // num_shards)
         return self._with(replace(plan, rank=rank, world=world), parts)
 

@@ -17,6 +17,7 @@ from sealift.trainer.device import onto_device
 from sealift.trainer.feed import Feed
 from sealift.trainer.metering import metered
 from sealift.trainer.plan import Plan
+from sealift_protocol.bill import filter_digest
 from sealift_protocol.errors import InvalidArgument, RelayUnavailable
 
 if TYPE_CHECKING:
@@ -251,7 +252,8 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
                 [part.opened.dataset_id.hex(), part.weight] for part in self._source.parts
             ],
             "commits": [part.opened.history.head.digest.hex() for part in self._source.parts],
-            "filter": self._source.filtered,
+            # A checkpoint travels; the text may compare a patient's number.
+            "filter": filter_digest(self._source.filtered).hex(),
             "seed": self._plan.seed,
             "shuffle": self._plan.shuffle,
             "shuffle_block": self._plan.shuffle_block,
