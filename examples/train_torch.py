@@ -30,6 +30,9 @@ def main() -> None:
         step(f"the laboratory trains a net for {EPOCHS} training epochs")
         whole = train(folder / "whole.pt")
 
+        step("what the weights were made from is signed: the hospital checks it against the log")
+        check_bill(folder / "whole.bom.json", folder / "whole.pt")
+
         step("the same again, in a process that is killed in the second training epoch")
         spawn = torch.multiprocessing.get_context("spawn")
         process = spawn.Process(target=train, args=(folder / "half.pt", DIES_AFTER))
@@ -40,9 +43,6 @@ def main() -> None:
         step("another process goes on from its checkpoint")
         resumed = train(folder / "half.pt")
         same_weights("of the run that went on, and of the one that never stopped", resumed, whole)
-
-        step("what the weights were made from is signed: the hospital checks it against the log")
-        check_bill(folder / "half.bom.json", folder / "half.pt")
 
         step("the same net learns from the plaintext, in the same order")
         with sealift.open_dataset(f"hospital/{DIGITS}", profile="laboratory") as dataset:

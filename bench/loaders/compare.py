@@ -8,8 +8,10 @@ batches of 16. The loop looks at one number of each row and at one byte of each 
 *Cold* is the first training epoch of a fresh process, from opening on. A loader with a cache of its
 own (Sealift, MosaicML Streaming) starts with an empty one: Sealift fetches from a relay over TLS,
 MosaicML from a folder, and neither the relay's pages nor that folder's are evicted. The others
-read their files in place, and the pages of these are evicted before. *Cached* is the second epoch
-of the same process. With Sealift both take ciphertext only: the cache holds what the relay holds.
+read their files in place, and the pages of these are evicted before. The second epoch of the same
+process is *cached*: from that cache, or from the files in the page cache. With Sealift both take
+ciphertext only: the cache holds what the relay holds. Without a cache, its second epoch goes over
+TLS as the first. The ratios are of second epochs, to Sealift's from its cache and to plain Parquet.
 
 Each measurement is a process of its own, with no worker processes and with two; the better one
 counts. Rounds go through all loaders in turn, so that what else the machine does falls on all of
@@ -40,10 +42,11 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 from harness import Stage, report, stage, stopwatch
 from hub import Hub
 from lit import Lit
-from loader import BATCH_SIZE, Kind, Loader, Shape, run_epoch
+from loader import BATCH_SIZE, Loader, Shape, run_epoch
 from mosaic import Mosaic
 from parquet import Parquet
 from sealed import Sealed
+from table import print_table, warm
 from tarred import Tarred
 
 LOADERS: dict[str, Loader] = {
@@ -97,10 +100,12 @@ def read(loader: Loader, at: Path, shape: Shape, workers: int) -> None:
     with stopwatch() as cold:
         batches = loader.read(folder, shape, BATCH_SIZE[shape.kind], workers)
         first = run_epoch(shape.kind, batches)
-    with stopwatch() as cached:
+    with stopwatch() as again:
         second = run_epoch(shape.kind, batches)
     shutil.rmtree(cache, ignore_errors=True)
-    report(cold[0], cached=cached[0], tallies=[asdict(first), asdict(second)])
+    report(
+        cold[0] + again[0], first=cold[0], second=again[0], tallies=[asdict(first), asdict(second)]
+    )
 
 
 def evict(folder: Path) -> None:
@@ -194,19 +199,15 @@ def summary(
         if key in failed:
             result["failed"] = failed[key]
         else:
-            result |= best(shape, runs[key], "cold", "seconds")
-            if loader.again:
-                result |= best(shape, runs[key], "cached", "cached")
+            result |= best(shape, runs[key], "cold", "first")
+            second = "cached" if loader.again else "uncached"
+            result |= best(shape, runs[key], second, "second")
         results.append(result)
     by_key = {result["loader"]: result for result in results}
     for result in results:
         for other, name in ((OURS, "to_sealift"), (REFERENCE, "to_parquet")):
-            for when in ("cold", "cached"):
-                # What is never cached is compared with what is.
-                mine = result.get(when) or result.get("cold")
-                theirs = by_key.get(other, {}).get(when)
-                if mine and theirs:
-                    result[f"{when}_{name}"] = round(mine / theirs, 3)
+            if theirs := warm(by_key.get(other, {})):
+                result[name] = round(warm(result) / theirs, 3)
     return results
 
 
@@ -219,35 +220,6 @@ def best(shape: Shape, runs: list[dict[str, Any]], when: str, of: str) -> dict[s
     }
     workers = max(rates, key=rates.__getitem__)
     return {when: round(rates[workers], 1), f"{when}_workers": workers}
-
-
-# --- for people ----------------------------------------------------------------------------------
-
-
-def print_table(results: list[dict[str, Any]], kind: Kind, rounds: int) -> None:
-    of_kind = [result for result in results if result["shape"] == kind]
-    records = of_kind[0]["records"]
-    shape = Shape(kind, records)
-    print(f"{records:,} {kind} of {shape.record_bytes:,} bytes; median of {rounds} rounds")
-    print(" " * 42 + "cold: records/s  cached: records/s    MB/s  cached, to Sealift  to Parquet")
-    print(" " * 42 + "      (workers)          (workers)")
-    for result in sorted(of_kind, key=rate, reverse=True):
-        label = f"{result['name']}{' [encrypted]' if result['encrypted'] else ''}"
-        if "failed" in result:
-            print(f"{label:<42} {result['failed']}")
-            continue
-        cold = f"{result['cold']:,.0f} ({result['cold_workers']})"
-        again = "cached" in result
-        cached = f"{result['cached']:,.0f} ({result['cached_workers']})" if again else "-"
-        megabytes = f"{rate(result) * shape.record_bytes / 1e6:,.0f}"
-        ratios = [result.get(f"cached_{name}") for name in ("to_sealift", "to_parquet")]
-        ours, plain = ("-" if ratio is None else f"{ratio:.2f}" for ratio in ratios)
-        print(f"{label:<42}{cold:>15}{cached:>19}{megabytes:>8}{ours:>20}{plain:>12}")
-
-
-def rate(result: dict[str, Any]) -> float:
-    """Records a second from the second epoch on."""
-    return result.get("cached") or result.get("cold") or 0.0
 
 
 def main() -> None:
@@ -284,7 +256,8 @@ def main() -> None:
         print(json.dumps({"rounds": options.rounds, "results": results}))
     else:
         for shape in shapes:
-            print_table(results, shape.kind, options.rounds)
+            of_shape = [result for result in results if result["shape"] == shape.kind]
+            print_table(of_shape, shape, options.rounds)
     if any("failed" in result for result in results):
         sys.exit(1)
 

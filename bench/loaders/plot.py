@@ -1,4 +1,4 @@
-"""Draws what `compare.py` measured: one panel a shape, one bar a loader and temperature."""
+"""Draws what `compare.py` measured: one panel a shape, two bars a loader."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import matplotlib as mpl
 from loader import BATCH_SIZE, Shape
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+from table import warm
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -35,8 +37,8 @@ def draw(results: list[dict[str, Any]], path: Path) -> None:
         handles=[
             Patch(color=_ENCRYPTED, label="at rest: ciphertext"),
             Patch(color=_PLAIN, label="at rest: plaintext"),
-            Patch(color="#555555", label="second epoch, cached"),
-            Patch(facecolor="white", edgecolor="#555555", label="first epoch, cold"),
+            Patch(color="#555555", label="second epoch"),
+            Patch(facecolor="white", edgecolor="#555555", label="first epoch, from opening on"),
         ],
         loc="lower center",
         ncols=4,
@@ -48,33 +50,23 @@ def draw(results: list[dict[str, Any]], path: Path) -> None:
 
 
 def _panel(axes: Axes, kind: Any, results: list[dict[str, Any]]) -> None:
-    results = sorted(results, key=lambda result: result.get("cached") or result["cold"])
+    results = sorted(results, key=warm)
     record_bytes = Shape(kind, 0).record_bytes
-    top = max(rate for result in results for rate in _rates(result).values())
+    top = max(max(warm(result), result["cold"]) for result in results)
     for place, result in enumerate(results):
         colour = _ENCRYPTED if result["encrypted"] else _PLAIN
-        for when, rate in _rates(result).items():
-            cached = when == "cached"
-            at = place + (0.19 if cached else -0.19) if "cached" in result else place
-            axes.barh(
-                at,
-                rate,
-                height=0.36,
-                color=colour if cached else "white",
-                edgecolor=colour,
-                linewidth=1.2,
-            )
-            text = f"{rate:,.0f}" + (f"   {rate * record_bytes / 1e9:.2f} GB/s" if cached else "")
+        for second, rate in ((True, warm(result)), (False, result["cold"])):
+            at = place + (0.19 if second else -0.19)
+            fill = colour if second else "white"
+            axes.barh(at, rate, height=0.36, color=fill, edgecolor=colour, linewidth=1.2)
+            text = f"{rate:,.0f}" + (f"   {rate * record_bytes / 1e9:.2f} GB/s" if second else "")
             axes.text(rate + top * 0.008, at, text, va="center", fontsize=8)
     axes.set_yticks(range(len(results)), [result["name"] for result in results])
     for label, result in zip(axes.get_yticklabels(), results, strict=True):
         label.set_fontweight("bold" if result["name"].startswith("Sealift") else "normal")
-    axes.set_xlim(0, top * 1.22)
+    axes.set_xlim(0, top * 1.25)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.set_xlabel("records a second")
     axes.set_title(_TITLES[kind].format(results[0]["records"], BATCH_SIZE[kind]), loc="left")
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _rates(result: dict[str, Any]) -> dict[str, float]:
-    return {when: result[when] for when in ("cached", "cold") if when in result}

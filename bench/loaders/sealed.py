@@ -29,7 +29,7 @@ class Sealed:
     @property
     def name(self) -> str:
         if not self.caches:
-            return "Sealift, over TLS"
+            return "Sealift, no cache: over TLS"
         return "Sealift, shuffled" if self.shuffle else "Sealift"
 
     @property

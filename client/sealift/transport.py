@@ -83,8 +83,8 @@ _OPTIONS_OF_SEVERAL = [*_OPTIONS, ("grpc.min_reconnect_backoff_ms", 5_000)]
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([1-9][0-9]{0,4})")
 # What gRPC says when a server goes away in the middle; the relay itself never says so.
 _BROKEN = (grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN)
-# How long gRPC may need to close sockets after their channels.
-_SETTLING_SECONDS = 0.05
+# How long gRPC may need to put away a channel that was closed. A fork before that may hang.
+_SETTLING_SECONDS = 0.2
 # gRPC reads it when it is imported.
 _FORKS_UNPREPARED = os.environ.get("GRPC_ENABLE_FORK_SUPPORT", "").lower() in (
     *("0", "f", "false", "n", "no"),
@@ -454,8 +454,8 @@ class Relay:
         if len(self.access.addresses) > 1 and not is_passing(failures[-1]):
             # Not RelayUntrusted, for the next address may well be the relay.
             raise RelayUnavailable(
-                "the relay cannot be reached, and a server that is not the relay answers at one "
-                "of its addresses"
+                "the relay cannot be reached, and at one of its addresses a server answers whose "
+                "certificate is not the relay's, or not valid now"
             )
         raise failure
 
@@ -727,13 +727,12 @@ class _Route:
         self._closed = True
         self.cut()
 
-    def close_for_fork(self) -> bool:
-        """Ends the calls under way, which are to be repeated; returns whether anything was open."""
+    def close_for_fork(self) -> None:
+        """Ends the calls under way, which are to be repeated."""
         done = self._take_all()
         for connection in done:
             connection.closed_for_fork = True
         _close(done)
-        return bool(done)
 
     def _take_all(self) -> list[_Connection]:
         done = list(self._open)
@@ -752,9 +751,10 @@ class _Route:
 
 
 def _close(connections: Iterable[_Connection]) -> None:
-    # gRPC waits here until the calls have ended.
     for connection in connections:
+        # This waits until the calls have ended.
         connection.channel.close()
+        _process.last_close = time.monotonic()
 
 
 class _Process:
@@ -771,6 +771,7 @@ class _Process:
         # Reentrant, for the garbage collector may end a stream at any time.
         self.lock = threading.RLock()
         self.routes: weakref.WeakSet[_Route] = weakref.WeakSet()
+        self.last_close = 0.0
         self._prepared = False
         self._unusable = False
 
@@ -801,10 +802,11 @@ class _Process:
             )
 
     def _before_fork(self) -> None:
+        # Held until after the fork, so that no call begins meanwhile.
         self.lock.acquire()
-        closed = [route.close_for_fork() for route in list(self.routes)]
-        if any(closed):
-            time.sleep(_SETTLING_SECONDS)
+        for route in list(self.routes):
+            route.close_for_fork()
+        time.sleep(max(0.0, self.last_close + _SETTLING_SECONDS - time.monotonic()))
 
     def _after_fork_in_parent(self) -> None:
         self.lock.release()

@@ -54,7 +54,7 @@ class Outcome:
     amid: int = 0
     courses: Counter[str] = field(default_factory=Counter)
     worlds: Counter[int] = field(default_factory=Counter)
-    workers: Counter[int] = field(default_factory=Counter)
+    workers: Counter[str] = field(default_factory=Counter)
     epochs: int = 0
     steps: int = 0
     records: int = 0
@@ -225,9 +225,12 @@ class Ordeal:
         world = choose.choice(WORLDS)
         workers = choose.choice((0, 0, 0, 0, 0, 0, 1, 2, 3, 4))
         workers = workers if workers * world <= MAX_WORKERS else 0
-        leg = Leg(world, workers, choose.choice(BATCH_SIZES), state)
+        # Each process that is not forked takes seconds to import torch.
+        slow = world * workers <= 2 and choose.random() < 0.2
+        method = "spawn" if slow else "fork"
+        leg = Leg(world, workers, method, choose.choice(BATCH_SIZES), state)
         self.outcome.worlds[world] += 1
-        self.outcome.workers[workers] += 1
+        self.outcome.workers[f"{workers} {method}ed" if workers else "none"] += 1
         faulthandler.dump_traceback_later(HANGING_SECONDS, exit=True)
         try:
             if not to_the_end and choose.random() < 0.2:

@@ -72,12 +72,14 @@ class Leg:
     Attributes:
         world: ranks, all in one process here.
         workers: processes of each rank.
+        start_method: of the workers.
         batch_size: records of a batch.
         state: where the leg before was stopped; None for the beginning.
     """
 
     world: int
     workers: int
+    start_method: str
     batch_size: int
     state: dict[str, Any] | None
 
@@ -86,6 +88,7 @@ class Leg:
             dataset.torch_loader(
                 self.batch_size,
                 num_workers=self.workers,
+                multiprocessing_context=self.start_method,
                 rank=rank,
                 world=self.world,
                 **course.loader,

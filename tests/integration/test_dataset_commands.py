@@ -321,6 +321,17 @@ def test_show_refuses_older_commits_that_do_not_lead_to_the_snapshot(
         with pytest.raises(HistoryInvalid):
             hospital.describe("study")
 
+    other = hospital.push(study, dataset="other").dataset_id
+    for number in range(3):
+        hospital.push(study.slice(number, 1), dataset="other")
+    monkeypatch.setattr(
+        hospital._relay,
+        "get_commits",
+        lambda dataset_id, *a, **o: told(other if len(a) == 2 else dataset_id, *a, **o),
+    )
+    with pytest.raises(HistoryInvalid, match="do not lead"):
+        hospital.describe("study")
+
 
 def test_show_tells_of_erasures_that_wait_to_be_purged(
     hospital: Session, laboratory: Session, study: pa.Table

@@ -225,6 +225,17 @@ def test_nodes_share_the_records(opened: Dataset, world: int) -> None:
     assert max(map(len, nodes)) - min(map(len, nodes)) <= 1
 
 
+def test_parts_of_nodes_share_the_records(opened: Dataset) -> None:
+    records = as_hf_dataset(opened, columns=["number"], shuffle=True, num_shards=6)
+    parts = [
+        numbers(split_dataset_by_node(records.shard(3, part), rank, 2))
+        for part in range(3)
+        for rank in range(2)
+    ]
+    assert sorted(n for part in parts for n in part) == list(range(TOTAL))
+    assert {len(part) for part in parts} <= {TOTAL // 6, TOTAL // 6 + 1}
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_the_workers_of_a_loader_share_the_records(opened: Dataset, method: str) -> None:
     records = as_hf_dataset(opened, columns=["number"], shuffle=True, num_shards=2)

@@ -358,7 +358,9 @@ def test_numbers_are_exact_and_odd_ones_come_back(tmp_path: Path) -> None:
 
 def test_a_record_of_nulls_is_a_record(tmp_path: Path) -> None:
     empty = pa.DictionaryArray.from_arrays(pa.array([0, 0], pa.int8()), pa.array([None, "a"]))
-    table = pa.table({"a": pa.array([None, "x"]), "b": empty})
+    tensor = pa.fixed_shape_tensor(pa.int8(), [1])
+    none = pa.ExtensionArray.from_storage(tensor, pa.nulls(2, pa.list_(pa.int8(), 1)))
+    table = pa.table({"a": pa.array([None, "x"]), "b": empty, "c": none})
     found = members(write_webdataset(shards(table), tmp_path / "out")[0])
     assert found == {"0000000000.json": b"{}", "0000000001.a.txt": b"x"}
 
