@@ -139,7 +139,7 @@ def pick(array: pa.Array, rows: Integers) -> pa.Array:
             if _is_list(kind):
                 child = pick(array.values, _spread(begins, ends))
                 return pa.Array.from_buffers(kind, count, [valid, offsets], children=[child])
-            data = b"" if buffers[2] is None else memoryview(_numbers(buffers[2], np.uint8))
+            data = b"" if buffers[2] is None else _numbers(buffers[2], np.uint8).data
             spans = zip(begins.tolist(), ends.tolist(), strict=True)
             content = pa.py_buffer(b"".join(data[begin:end] for begin, end in spans))
             return pa.Array.from_buffers(kind, count, [valid, offsets, content])

@@ -563,9 +563,7 @@ class Dataset:
             if any(part.opened.shards for part in parts):
                 fresh = self._with(parts)
                 fresh.runs = self.runs
-                yield from fresh._iterate(
-                    form, plan, columns, wanted, watch=False, copy=copy
-                )
+                yield from fresh._iterate(form, plan, columns, wanted, watch=False, copy=copy)
             seen = [
                 known | {entry.shard_id for entry in part.opened.shards}
                 for part, known in zip(dataset.parts, seen, strict=True)

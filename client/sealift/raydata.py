@@ -3,7 +3,7 @@
 ::
 
     import ray
-    from sealift.trainer.raydata import SealiftDatasource
+    from sealift.raydata import SealiftDatasource
 
     records = ray.data.read_datasource(SealiftDatasource("hospital/icu", columns=["age", "score"]))
 
