@@ -18,6 +18,7 @@ DAMAGE = (
     ImportError,
     LookupError,
     RuntimeError,
+    StopIteration,
     TypeError,
     ValueError,
     struct.error,

@@ -87,7 +87,8 @@ class Epoch:
 
     def take(self, step: Seen) -> None:
         """Compares a step with those positions of the order that its state says it took."""
-        position = step.states[0]["position"]
+        # After the last step a state is that of the next training epoch.
+        position = step.states[0]["position"] or len(self._order)
         found = [number for rank in step.ranks for number in rank]
         wanted = list(self._order[self._position : position])
         same = found == wanted if len(step.ranks) == 1 else sorted(found) == sorted(wanted)

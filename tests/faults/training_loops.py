@@ -130,7 +130,7 @@ class Lockstep:
 
     @property
     def lengths(self) -> list[int]:
-        return [len(loader) for loader in self._loaders]
+        return [loader.steps_left for loader in self._loaders]
 
     def step(self) -> Seen:
         batches = [next(iterator) for iterator in self._iterators]

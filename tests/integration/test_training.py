@@ -518,6 +518,25 @@ def test_each_iteration_is_the_next_training_epoch(opened: sealift.Dataset) -> N
     assert [(run.epoch, run.shuffle) for run in opened.runs] == [(0, True), (1, True)]
 
 
+def test_a_loop_that_counts_its_batches_goes_on_to_the_next_epoch(opened: sealift.Dataset) -> None:
+    loader = opened.torch_loader(100, columns=["number"])
+    epochs = [numbers(itertools.islice(iter(loader), len(loader))) for _ in range(2)]
+    assert epochs[0] != epochs[1]
+    assert loader.state_dict()["epoch"] == 2
+
+
+def test_the_bill_of_a_resumed_run_is_that_of_the_whole_run(opened: sealift.Dataset) -> None:
+    loader = opened.torch_loader(100, columns=["number"], seed=3)
+    numbers(loader)
+    next(iter(loader))
+    state = loader.state_dict()
+    again = opened.refresh()
+    assert again.runs == []
+    again.torch_loader(50, columns=["number"], seed=3).load_state_dict(state)
+    assert again.runs == opened.runs
+    assert [run.epoch for run in again.runs] == [0, 1]
+
+
 def test_an_iteration_that_is_left_begins_anew(opened: sealift.Dataset) -> None:
     loader = opened.torch_loader(100, columns=["number"])
     first = next(iter(loader))["number"].tolist()
@@ -549,7 +568,8 @@ def test_a_loop_goes_on_where_it_was_on_any_number_of_ranks(
     for rank in range(3):
         loader = dataset.torch_loader(25, columns=["number"], rank=rank, world=3)
         loader.load_state_dict(state)
-        assert len(loader) == -(-(1500 - 140) // 75)
+        assert loader.steps_left == -(-(1500 - 140) // 75)
+        assert len(loader) == 1500 // 75
         rest += itertools.chain(*numbers(loader))
         assert loader.epoch == 1
     assert sorted(rest) == sorted(whole[140:])

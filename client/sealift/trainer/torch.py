@@ -16,7 +16,7 @@ from sealift.trainer.columns import import_torch
 from sealift.trainer.device import onto_device
 from sealift.trainer.feed import Feed
 from sealift.trainer.metering import metered
-from sealift.trainer.plan import Plan
+from sealift.trainer.plan import Plan, Run
 from sealift_protocol.bill import filter_digest
 from sealift_protocol.errors import InvalidArgument, RelayUnavailable
 
@@ -30,6 +30,7 @@ import torch.utils.data  # noqa: E402
 
 Transform = Callable[[dict[str, Any]], Any]
 _STATE_VERSION = 1
+_RUN = ("seed", "shuffle", "shuffle_block", "epoch", "batch_size", "world")
 
 
 class TorchBatches(torch.utils.data.IterableDataset[Any]):
@@ -187,6 +188,12 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
             self._plan, self._position, self._resumed = replace(self._plan, epoch=epoch), 0, False
 
     def __len__(self) -> int:
+        """Batches of a whole training epoch."""
+        return len(replace(self._plan, start=0).steps(self._records()))
+
+    @property
+    def steps_left(self) -> int:
+        """Batches of the next iteration: fewer than a whole epoch's after a state was loaded."""
         return len(self._here().steps(self._records()))
 
     def __iter__(self) -> Any:
@@ -208,9 +215,16 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
             found = onto_device(found, self._device)
         for number, batch in enumerate(found, 1):
             self._position = steps.after(number)
+            if number == len(steps):
+                # Who counts batches, as Lightning does, does not ask for one more than there are.
+                self._end_epoch()
             yield batch
             del batch
-        self._plan, self._position = replace(self._plan, epoch=plan.epoch + 1), 0
+        if not len(steps):
+            self._end_epoch()
+
+    def _end_epoch(self) -> None:
+        self._plan, self._position = replace(self._plan, epoch=self._plan.epoch + 1), 0
 
     def state_dict(self) -> dict[str, Any]:
         """Where all ranks stand, when each has had as many batches as this one."""
@@ -218,6 +232,8 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
             "version": _STATE_VERSION,
             "epoch": self._plan.epoch,
             "position": self._position,
+            # So that the bill of materials of a run that was resumed is that of the whole run.
+            "runs": [[getattr(run, name) for name in _RUN] for run in self._source.runs],
             **self._identity(),
         }
 
@@ -234,6 +250,10 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
                     f"the state was taken with another {name.replace('_', ' ')}",
                     hint=_HINTS.get(name, "make the loader as it was, then load the state"),
                 )
+        columns = None if self._columns is None else tuple(self._columns)
+        same = {"columns": columns, "filter": self._source.filtered}
+        before = [Run(**dict(zip(_RUN, run, strict=True)), **same) for run in state["runs"]]
+        self._source.runs[:0] = [run for run in before if run not in self._source.runs]
         self._plan = replace(self._plan, epoch=state["epoch"])
         self._position = state["position"]
         self._resumed = True
