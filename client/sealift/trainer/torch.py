@@ -251,8 +251,10 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
                     hint=_HINTS.get(name, "make the loader as it was, then load the state"),
                 )
         columns = None if self._columns is None else tuple(self._columns)
-        same = {"columns": columns, "filter": self._source.filtered}
-        before = [Run(**dict(zip(_RUN, run, strict=True)), **same) for run in state["runs"]]
+        before = [
+            Run(**dict(zip(_RUN, run, strict=True)), columns=columns, filter=self._source.filtered)
+            for run in state["runs"]
+        ]
         self._source.runs[:0] = [run for run in before if run not in self._source.runs]
         self._plan = replace(self._plan, epoch=state["epoch"])
         self._position = state["position"]
