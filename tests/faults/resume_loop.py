@@ -79,7 +79,8 @@ class Outcome:
 class Epoch:
     """What was seen of one training epoch so far, against what has to be."""
 
-    def __init__(self, order: Sequence[int], outcome: Outcome) -> None:
+    def __init__(self, number: int, order: Sequence[int], outcome: Outcome) -> None:
+        self._number = number
         self._order = order
         self._outcome = outcome
         self._seen: Counter[int] = Counter()
@@ -88,14 +89,17 @@ class Epoch:
     def take(self, step: Seen) -> None:
         """Compares a step with those positions of the order that its state says it took."""
         # After the last step a state is that of the next training epoch.
-        position = step.states[0]["position"] or len(self._order)
+        state = step.states[0]
+        over = (state["epoch"], state["position"]) == (self._number + 1, 0)
+        position = len(self._order) if over else state["position"]
         found = [number for rank in step.ranks for number in rank]
         wanted = list(self._order[self._position : position])
         same = found == wanted if len(step.ranks) == 1 else sorted(found) == sorted(wanted)
         sizes = [len(rank) for rank in step.ranks]
         outcome = self._outcome
         outcome.other_steps += not same or max(sizes) - min(sizes) > 1
-        outcome.unequal_states += any(state != step.states[0] for state in step.states)
+        outcome.other_steps += not over and state["epoch"] != self._number
+        outcome.unequal_states += any(other != state for other in step.states)
         outcome.changed += step.changed
         outcome.steps += 1
         outcome.records += len(found)
@@ -178,7 +182,7 @@ class Ordeal:
             for number in range(course.epochs):
                 order = course.order(dataset, number)
                 self._check(order, course)
-                epoch = Epoch(order, self.outcome)
+                epoch = Epoch(number, order, self.outcome)
                 for _ in range(40 * (2 + interruptions)):
                     if state is not None and state["epoch"] > number:
                         break
