@@ -433,7 +433,7 @@ class Dataset:
         )
 
     def memory(self, *, shuffle_block: int = 8, shuffle: bool = True, world: int = 1) -> int:
-        """Bytes of the shards that a training epoch has in use and read ahead; buffers take more."""
+        """Bytes of shards that a training epoch has in use and read ahead; buffers take more."""
         plan = Plan(1, shuffle=shuffle, shuffle_block=shuffle_block, world=world)
         return self._feed.memory(plan)
 
