@@ -29,7 +29,6 @@ class ReadOptions:
             once; an error after asking again; or going on without the shard's records, counted.
             It never reaches the loop.
         metrics: called once a batch, in the loop's thread.
-        debug: complain, in the log, when the loop keeps so many batches that buffers run out.
     """
 
     cache: Path | str | None = "auto"
@@ -39,7 +38,6 @@ class ReadOptions:
     patience: float = 600.0
     on_corrupt: OnCorrupt = "refetch"
     metrics: Callable[[BatchMetrics], Any] | None = None
-    debug: bool = False
 
     def __post_init__(self) -> None:
         if self.threads < 1 or self.read_ahead < 0 or self.patience < 0:
