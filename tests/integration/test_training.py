@@ -490,6 +490,7 @@ def test_workers_do_not_change_the_order(
     dataset = laboratory.open_dataset("hospital/study")
     list(dataset.torch(500))  # the channel of this process is in use before any fork
     alone = list(dataset.torch_loader(64, columns=columns, seed=5))
+    assert all(isinstance(blob, memoryview) for batch in alone for blob in batch["blob"])
     loader = dataset.torch_loader(
         64, columns=columns, seed=5, num_workers=workers, multiprocessing_context=context
     )

@@ -172,6 +172,8 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
         super().__init__(
             self._batches,
             batch_size=None,
+            # torch's own takes a view of bytes for a list of numbers.
+            collate_fn=_as_it_is,
             num_workers=num_workers,
             multiprocessing_context=multiprocessing_context if num_workers else None,
             prefetch_factor=prefetch_factor if num_workers else None,
@@ -380,6 +382,11 @@ def _check_version(state: dict[str, Any]) -> None:
             "the state has a version that this release does not know",
             hint="use the release that took it",
         )
+
+
+def _as_it_is(batch: Any) -> Any:
+    """A batch, for a loader that would change it otherwise; a spawned worker finds it by name."""
+    return batch
 
 
 def _own_bytes(batch: Any) -> Any:
