@@ -20,6 +20,7 @@ from conftest import RunningRelay, make_relay
 
 import sealift
 from sealift.cli.main import cli
+from sealift.profile import find_profile
 from sealift.session import Session
 from sealift_protocol.errors import (
     InvalidArgument,
@@ -205,6 +206,8 @@ def test_an_address_is_added_listed_used_and_removed(
     assert run("ls") == f"{own}\n"
     assert "is the same relay" in run("add", other)
     run("add", other)
+    run("add", own)
+    assert find_profile("hospital").settings.relays == (other,)
     assert json.loads(run("ls", "--json")) == {"relays": [own, other]}
     relay.server.stop()
     with sealift.connect("hospital") as session:

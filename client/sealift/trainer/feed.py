@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -163,9 +164,12 @@ class Feed:
         """Bytes of plaintext that an epoch holds at most, about: block, read-ahead, batches."""
         sizes = [entry.stored_size for supply in self.supplies for entry in supply.sealed.shards]
         largest = max(sizes, default=0)
-        lanes = plan.shuffle_block * len(self.supplies) if plan.shuffle else len(self.supplies)
-        lanes = min(-(-lanes // plan.world), len(sizes))
-        return lanes * largest + max(self.options.read_ahead, largest) + 2 * _BUNDLE_BYTES
+        block = plan.shuffle_block
+        lanes = block // math.gcd(block, plan.world) if plan.shuffle else 1
+        lanes = min(lanes * len(self.supplies), len(sizes))
+        # Lanes of equal shards change them in the same step: as many again are there by then.
+        ahead = max(self.options.read_ahead, lanes * largest)
+        return lanes * largest + ahead + 2 * _BUNDLE_BYTES
 
     def declare(self) -> None:
         """Logs a disclosure of everything, if there is none of today."""

@@ -236,6 +236,8 @@ class ReadAhead:
                     self._work.put(group)
                 self._hand_over(ready, (step, None))
                 del step, fresh, runs
+                # Nor what a lane has left: its shard would live until the next one is left.
+                old = opening = None  # type: ignore[assignment]
             self._hand_over(ready, (None, None))
         except Interrupted:
             return
