@@ -6,9 +6,13 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import pyarrow.compute as pc
 import torch
 from torch import nn
 from torch.nn import functional
+from trainers import agree, order_of, plaintext
+
+from sealift import Dataset
 
 # What is computed does not depend on how many cores there are.
 torch.set_num_threads(1)
@@ -61,3 +65,36 @@ def same_weights(whose: str, one: nn.Module, other: nn.Module) -> None:
     print(f"  weights {whose}: {'equal' if same else 'NOT EQUAL'}")
     if not same:
         sys.exit(f"the example failed: weights {whose}")
+
+
+def compare_with_plaintext(
+    net: nn.Module,
+    opened: Iterable[Mapping[str, Any]],
+    dataset: Dataset,
+    *,
+    batch_size: int,
+    seed: int,
+    epochs: int,
+) -> None:
+    """Trains a net on the plaintext in the order of the sealed records, and compares the two.
+
+    Args:
+        net: learned from the records that are not held out.
+        opened: batches of those that are.
+        dataset: says which those are, and the order.
+        batch_size, seed, epochs: with which the net was trained.
+
+    Raises:
+        SystemExit: accuracy or weights differ.
+    """
+    plain = Net()
+    optimiser = optimiser_of(plain)
+    training = dataset.filter(~pc.field("held_out"))
+    for epoch in range(epochs):
+        order = order_of(training, batch_size, seed, epoch=epoch)
+        for batch in plaintext(order, torch.tensor):
+            learn(plain, optimiser, batch)
+    held_out = dataset.filter(pc.field("held_out"))
+    known = plaintext(order_of(held_out, batch_size), torch.tensor)
+    agree("accuracy", score(net, opened), score(plain, known))
+    same_weights("of the nets on both sides", net, plain)

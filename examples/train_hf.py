@@ -14,8 +14,8 @@ import datasets
 import pyarrow.compute as pc
 import torch
 from commands import step
-from digitnet import Net, learn, optimiser_of, same_weights, score
-from trainers import SCANS, agree, laboratory, order_of, plaintext, speed
+from digitnet import Net, compare_with_plaintext, learn, optimiser_of, same_weights
+from trainers import SCANS, laboratory, speed
 
 import sealift
 from sealift.trainer.huggingface import as_hf_dataset
@@ -39,18 +39,15 @@ def main() -> None:
 
         step("the same net learns from the plaintext, in the same order")
         with sealift.open_dataset(f"hospital/{SCANS}", profile="laboratory") as dataset:
-            plain = Net()
-            optimiser = optimiser_of(plain)
-            training = dataset.filter(~pc.field("held_out"))
-            for epoch in range(EPOCHS):
-                order = order_of(training, BATCH, SEED, epoch=epoch)
-                for batch in plaintext(order, torch.tensor):
-                    learn(plain, optimiser, batch)
             held_out = dataset.filter(pc.field("held_out"))
-            known = plaintext(order_of(held_out, BATCH), torch.tensor)
-            opened = decoded(held_out).iter(BATCH)
-            agree("accuracy", score(resumed, opened), score(plain, known))
-        same_weights("of the nets on both sides", resumed, plain)
+            compare_with_plaintext(
+                resumed,
+                decoded(held_out).iter(BATCH),
+                dataset,
+                batch_size=BATCH,
+                seed=SEED,
+                epochs=EPOCHS,
+            )
 
 
 def decoded(dataset: sealift.Dataset, **options: Any) -> datasets.IterableDataset:

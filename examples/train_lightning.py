@@ -17,10 +17,10 @@ import lightning
 import pyarrow.compute as pc
 import torch
 from commands import step
-from digitnet import Net, learn, optimiser_of, same_weights, score
+from digitnet import Net, compare_with_plaintext, optimiser_of, same_weights
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.nn import functional
-from trainers import SCANS, agree, laboratory, order_of, plaintext, speed
+from trainers import SCANS, laboratory, speed
 
 import sealift
 from sealift.trainer.decoding import decode_images
@@ -63,18 +63,11 @@ def main() -> None:
 
         step("the same net learns from the plaintext, in the same order")
         with sealift.open_dataset(f"hospital/{SCANS}", profile="laboratory") as dataset:
-            plain = Net()
-            optimiser = optimiser_of(plain)
-            training = dataset.filter(~pc.field("held_out"))
-            for epoch in range(EPOCHS):
-                order = order_of(training, BATCH, SEED, epoch=epoch)
-                for batch in plaintext(order, torch.tensor):
-                    learn(plain, optimiser, batch)
             held_out = dataset.filter(pc.field("held_out"))
-            known = plaintext(order_of(held_out, BATCH), torch.tensor)
             opened = map(decode_images("image", mode="L"), held_out.torch(BATCH))
-            agree("accuracy", score(resumed.net, opened), score(plain, known))
-        same_weights("of the nets on both sides", resumed.net, plain)
+            compare_with_plaintext(
+                resumed.net, opened, dataset, batch_size=BATCH, seed=SEED, epochs=EPOCHS
+            )
 
 
 def fit(checkpoint: Path | None = None, **options: Any) -> Digits:

@@ -15,8 +15,8 @@ from pathlib import Path
 import pyarrow.compute as pc
 import torch
 from commands import step
-from digitnet import Net, learn, optimiser_of, same_weights, score
-from trainers import DIGITS, agree, check_bill, laboratory, order_of, plaintext, speed
+from digitnet import Net, compare_with_plaintext, learn, optimiser_of, same_weights
+from trainers import DIGITS, check_bill, laboratory, speed
 
 import sealift
 from sealift.trainer.metrics import Totals
@@ -46,17 +46,10 @@ def main() -> None:
 
         step("the same net learns from the plaintext, in the same order")
         with sealift.open_dataset(f"hospital/{DIGITS}", profile="laboratory") as dataset:
-            plain = Net()
-            optimiser = optimiser_of(plain)
-            training = dataset.filter(~pc.field("held_out"))
-            for epoch in range(EPOCHS):
-                order = order_of(training, BATCH, SEED, epoch=epoch)
-                for batch in plaintext(order, torch.tensor):
-                    learn(plain, optimiser, batch)
             held_out = dataset.filter(pc.field("held_out"))
-            known = plaintext(order_of(held_out, BATCH), torch.tensor)
-            agree("accuracy", score(resumed, held_out.torch(BATCH)), score(plain, known))
-        same_weights("of the nets on both sides", resumed, plain)
+            compare_with_plaintext(
+                resumed, held_out.torch(BATCH), dataset, batch_size=BATCH, seed=SEED, epochs=EPOCHS
+            )
 
 
 def train(checkpoint: Path, dies_after: int = 0) -> Net:
