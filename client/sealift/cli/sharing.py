@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from sealift.cli.options import Options, as_json, confirm, parse_time, pass_options, show_time, yes
 from sealift.cli.output import count, progress_bar, show, size
+from sealift.cli.values import aligned
 from sealift.disclosures import DisclosureLine, verify_report, write_report
 from sealift.owner.push import PushProgress
 from sealift.profile import find_profile
@@ -146,7 +146,7 @@ def access(options: Options, dataset: str, as_json: bool) -> None:
     text = [f"owner {names[report.owner]}"]
     if report.co_owners:
         text.append("co-owners " + ", ".join(names[co] for co in report.co_owners))
-    text += _table(rows)
+    text += aligned(rows)[0]
     for epoch in report.key_epochs:
         holders = ", ".join(names[holder] for holder in epoch.holders)
         text.append(f"key epoch {epoch.key_epoch}: {count(epoch.shards, 'shard')}, for {holders}")
@@ -269,7 +269,7 @@ def disclosures_report(
         csv.writer(text).writerows([_guard(cell) for cell in row] for row in rows)
         click.echo(text.getvalue(), nl=False)
     else:
-        table = _table(rows) if lines else []
+        table = aligned(rows)[0] if lines else []
         entries = f"{account.entries:,} {'entry' if account.entries == 1 else 'entries'}"
         complete = (
             f"{count(len(lines), 'disclosure')}, each signed and logged; none of the log's "
@@ -476,7 +476,7 @@ def _revocation_report(dataset: str, done: Revoked, lines: list[DisclosureLine])
             )
             for line in lines
         ]
-        text += [f"  {row}" for row in _table(rows)]
+        text += [f"  {row}" for row in aligned(rows)[0]]
     else:
         text.append(f"{done.member} had fetched nothing, as the log has it")
     text += [
@@ -537,11 +537,3 @@ def _receipt_json(receipt: DeletionReceipt) -> dict[str, object]:
 def _guard(cell: str) -> str:
     # A spreadsheet must not run what a member wrote as its purpose.
     return "'" + cell if cell[:1] in ("=", "+", "-", "@", "\t", "\r") and cell != "-" else cell
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
