@@ -48,40 +48,10 @@ from sealift.trainer.json_values import (
 )
 from sealift.trainer.tar import BLOCK, END, tar_header
 
-MEDIA = frozenset(
-    {
-        *(
-            "avi",
-            "bmp",
-            "dcm",
-            "flac",
-            "gif",
-            "jp2",
-            "jpeg",
-            "jpg",
-            "m4a",
-            "mkv",
-            "mov",
-            "mp3",
-            "mp4",
-        ),
-        *(
-            "ogg",
-            "opus",
-            "pbm",
-            "pdf",
-            "pgm",
-            "png",
-            "pnm",
-            "ppm",
-            "tif",
-            "tiff",
-            "wav",
-            "webm",
-            "webp",
-        ),
-    }
-)
+MEDIA = frozenset((
+    "avi", "bmp", "dcm", "flac", "gif", "jp2", "jpeg", "jpg", "m4a", "mkv", "mov", "mp3", "mp4",
+    "ogg", "opus", "pbm", "pdf", "pgm", "png", "pnm", "ppm", "tif", "tiff", "wav", "webm", "webp",
+))  # fmt: skip
 """Endings of names of binary columns that stay: no reader runs what it finds there."""
 
 _MAX_NAME = 60
