@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -206,11 +206,31 @@ def open_history(
         gone = sum(shard_id not in newest.shards for shard_id in history.shards)
         if gone:
             raise ShardsGone(f"{gone} shards of commit {at} were removed by the owner since")
+    return _opened(history, pages, keys, unix(reader.now))
+
+
+def opened_at(opened: OpenedDataset, number: int, time: int) -> OpenedDataset:
+    """A dataset as it was after a commit, whether or not its shards are still there.
+
+    Args:
+        opened: with its history from commit 0 on.
+        number: of the commit.
+        time: Unix seconds; shards whose retention had ended by then are left out.
+
+    Raises:
+        InvalidArgument: there is no such commit.
+        WrongKey: a key epoch from before it is not at hand.
+    """
+    return _opened(history_at(opened.history, number), [], opened.epoch_keys, time)
+
+
+def _opened(
+    history: History, pages: Sequence[SnapshotPage], keys: Mapping[int, Secret], time: int
+) -> OpenedDataset:
     contents = read_contents(history, pages, keys)
-    now = unix(reader.now)
     digests = history.commits[0].snapshot.pages if history.commits[0].snapshot else ()
     return OpenedDataset(
-        dataset_id=dataset_id,
+        dataset_id=history.dataset_id,
         trusted=history.trusted,
         name=contents.name,
         description=contents.description,
@@ -221,7 +241,7 @@ def open_history(
         required_policies=contents.required_policies,
         policy_reports=contents.policy_reports,
         history=history,
-        shards=tuple(entry for entry in history.shards.values() if entry.kept_at(now)),
+        shards=tuple(entry for entry in history.shards.values() if entry.kept_at(time)),
         record_counts=contents.record_counts,
         epoch_keys=keys,
         pages=tuple(
@@ -288,8 +308,17 @@ def find_dataset(
     name: str,
     *,
     whole: bool = False,
+    at: int | None = None,
 ) -> OpenedDataset | None:
     """The owner's dataset of that name, or None. The relay does not know the names.
+
+    Args:
+        relay: where from.
+        reader: who reads.
+        trusted: the identities that are trusted as its owner's.
+        name: as the owner named it.
+        whole: see `open_history`.
+        at: see `open_history`.
 
     Raises:
         DatasetDeleted: there was one, and its owner has deleted it.
@@ -298,10 +327,12 @@ def find_dataset(
     known = reader.last_seen.find_dataset(trusted, name)
     listed = {summary.dataset_id for summary in relay.list_datasets()}
     if known in listed:
-        return open_history(relay, reader, known, trusted, whole=whole)
+        return open_history(relay, reader, known, trusted, whole=whole, at=at)
     for opened in open_datasets(relay, reader, trusted, whole=whole):
         if opened.name == name:
             reader.last_seen.remember_dataset(opened.owner, name, opened.dataset_id)
+            if at is not None:
+                return open_history(relay, reader, opened.dataset_id, trusted, at=at)
             return opened
     if known is not None:
         _ask_whether_deleted(relay, known)

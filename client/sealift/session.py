@@ -26,7 +26,6 @@ from sealift.datasets import (
     Reader,
     find_dataset,
     open_datasets,
-    open_history,
 )
 from sealift.disclosures import Account, account, confirm_purge
 from sealift.files import write_atomically
@@ -509,7 +508,7 @@ class Session:
         for name, weight in weights.items():
             if "/" not in name:
                 raise InvalidArgument("a dataset is named as OWNER/DATASET")
-            opened = self._reopen(name, (pin or {}).get(name))
+            opened = self._open(name, at=(pin or {}).get(name))
             check_required(opened, require_policy)
             why = purpose or self._granted_purpose(opened)
             parts.append(Part(name, name.partition("/")[0], opened, why, weight))
@@ -518,14 +517,8 @@ class Session:
             self._reader,
             parts,
             chosen,
-            lambda part, number: self._reopen(part.path, number),
+            lambda part, number: self._open(part.path, at=number),
         )
-
-    def _reopen(self, path: str, number: int | None) -> OpenedDataset:
-        opened = self._open(path)
-        if number is None:
-            return opened
-        return open_history(self._relay, self._reader, opened.dataset_id, opened.trusted, at=number)
 
     def confirm_purge(self, path: str) -> list[int]:
         """Signs that copies of records that the owner erased are gone from here.
@@ -803,9 +796,9 @@ class Session:
             return self._reader.identities, name
         return self._contacts.identities(owner), name
 
-    def _open(self, path: str, *, whole: bool = False) -> OpenedDataset:
+    def _open(self, path: str, *, whole: bool = False, at: int | None = None) -> OpenedDataset:
         trusted, name = self._find_owner(path)
-        opened = find_dataset(self._relay, self._reader, trusted, name, whole=whole)
+        opened = find_dataset(self._relay, self._reader, trusted, name, whole=whole, at=at)
         if opened is None:
             raise AccessDenied("there is no such dataset, or you have no grant of it")
         return opened

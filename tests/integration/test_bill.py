@@ -26,9 +26,10 @@ from wire import lying_to
 import sealift
 from sealift.bills import NOT_YOURS, Outcome
 from sealift.cli.main import cli
+from sealift.datasets import opened_at
 from sealift.owner import committing
 from sealift.session import Session
-from sealift.trainer.bill import bill_dataset, make_bill, opened_at
+from sealift.trainer.bill import bill_dataset, make_bill
 from sealift_protocol import bill as formats
 from sealift_protocol.bill import BilledDataset, columns_digest, filter_digest
 from sealift_protocol.errors import (

@@ -14,10 +14,10 @@ from sealift.cli.options import Options, as_json, pass_options, show_time
 from sealift.cli.output import count, show, size
 from sealift.cli.values import aligned, printable
 from sealift.clock import unix
-from sealift.datasets import open_history
+from sealift.datasets import open_history, opened_at
 from sealift.profile import find_profile, profile_names
 from sealift.session import Session
-from sealift.trainer.bill import bill_dataset, make_bill, measure_file, opened_at
+from sealift.trainer.bill import bill_dataset, make_bill, measure_file
 from sealift.words import parse_fingerprint
 from sealift_protocol.bill import (
     MAX_TEXT,

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sealift.clock import Clock, unix
-from sealift.contents import read_contents
-from sealift.datasets import OpenedDataset, history_at
+from sealift.datasets import OpenedDataset
 from sealift.signing import Identity
 from sealift.trainer.order import ALGORITHM
 from sealift_protocol import signed as envelope
@@ -33,7 +32,7 @@ from sealift_protocol.bill import (
 )
 from sealift_protocol.errors import InvalidArgument, MalformedObject
 
-__all__ = ["BilledDataset", "TrainingRun", "bill_dataset", "make_bill", "measure_file", "opened_at"]
+__all__ = ["BilledDataset", "TrainingRun", "bill_dataset", "make_bill", "measure_file"]
 
 
 class TrainingRun(Protocol):
@@ -98,33 +97,6 @@ def bill_dataset(
         policies=tuple(sorted(opened.policies)),
         disclosures=tuple(dict.fromkeys(disclosures)),
         weight=weight,
-    )
-
-
-def opened_at(opened: OpenedDataset, number: int, time: int) -> OpenedDataset:
-    """A dataset as it was after a commit, whether or not its shards are still there.
-
-    Args:
-        opened: with its history from commit 0 on.
-        number: of the commit.
-        time: Unix seconds; shards whose retention had ended by then are left out.
-
-    Raises:
-        InvalidArgument: there is no such commit.
-        WrongKey: a key epoch from before it is not at hand.
-    """
-    then = history_at(opened.history, number)
-    contents = read_contents(then, (), opened.epoch_keys)
-    return replace(
-        opened,
-        schema=contents.schema,
-        policies=contents.policies,
-        required_policies=contents.required_policies,
-        policy_reports=contents.policy_reports,
-        history=then,
-        shards=tuple(entry for entry in then.shards.values() if entry.kept_at(time)),
-        record_counts=contents.record_counts,
-        pages=(),
     )
 
 
