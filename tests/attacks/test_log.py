@@ -352,7 +352,7 @@ def test_a13_answers_beyond_any_honest_size_are_refused(
 def accounts_of(relay, hospital, laboratory):
     pushed(hospital)
     for _ in range(3):
-        laboratory.open_dataset("hospital/study").to_table()
+        laboratory.open_dataset("hospital/study", cache=None).to_table()
     honest = hospital.disclosures("study")
     assert [line.disclosure.signer for line in honest.lines] == [laboratory.fingerprint] * 3
 
@@ -380,7 +380,7 @@ def test_a14_an_older_account_does_not_answer_a_new_question(relay, hospital, la
     with lying_to(relay, hospital) as lying:
         lying.lies["Datasets/Account"] = lambda _, answers: (kept.append(answers), answers)[1]
         hospital.disclosures("study")
-        laboratory.open_dataset("hospital/study").to_table()
+        laboratory.open_dataset("hospital/study", cache=None).to_table()
         lying.lies["Datasets/Account"] = lambda *_: kept[0]
         with pytest.raises(DisclosureMissing):
             hospital.disclosures("study")
