@@ -141,7 +141,7 @@ def speed_of(dataset: sealift.Dataset) -> str:
     begin = time.perf_counter()
     size = records = 0
     for tensors in dataset.torch():
-        size += sum(tensor.nbytes for tensor in tensors.values())
+        size += sum(tensor.nbytes for tensor in tensors.values() if torch.is_tensor(tensor))
         records += len(tensors["elapsed_ms"])
     return rate(records, size, time.perf_counter() - begin)
 

@@ -29,8 +29,8 @@ pytest.importorskip("ray.data")
 
 from ray import cloudpickle  # noqa: E402
 
+from sealift import raydata  # noqa: E402
 from sealift.raydata import SealiftDatasource  # noqa: E402
-from sealift.trainer import raydata  # noqa: E402
 
 PUSHES, ROWS = 5, 200
 
