@@ -18,6 +18,7 @@ from sealift.datasets import open_history, opened_at
 from sealift.profile import find_profile, profile_names
 from sealift.session import Session
 from sealift.trainer.bill import bill_dataset, make_bill, measure_file
+from sealift.trainer.plan import Run
 from sealift.words import parse_fingerprint
 from sealift_protocol.bill import (
     MAX_TEXT,
@@ -43,20 +44,6 @@ _MARKS = {Outcome.OK: "ok ", Outcome.FAILED: "NOT", Outcome.UNCHECKED: "-  "}
 # A note may be long, and a stranger wrote it.
 _LONG = 2000
 _offline = click.option("--offline", is_flag=True, help="Do not connect to the relay.")
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """A training epoch as the command line describes it."""
-
-    seed: int
-    shuffle: bool
-    shuffle_block: int
-    epoch: int
-    batch_size: int = 0
-    world: int = 1
-    columns: None = None
-    filter: str = ""
 
 
 @click.group()
@@ -213,13 +200,16 @@ def bom_verify(
         raise failed[0]
 
 
-def _runs(seed: int | None, epochs: int | None, shuffle_block: int) -> list[_Run]:
+def _runs(seed: int | None, epochs: int | None, shuffle_block: int) -> list[Run]:
     if epochs is not None and epochs < 1:
         raise InvalidArgument("a run has at least one training epoch")
     if seed is None and epochs is None:
         return []
     shuffle = seed is not None
-    return [_Run(seed or 0, shuffle, shuffle_block, epoch) for epoch in range(epochs or 1)]
+    return [
+        Run(seed or 0, shuffle, shuffle_block, epoch, None, 1, None, "")
+        for epoch in range(epochs or 1)
+    ]
 
 
 def _digest(text: str) -> bytes:

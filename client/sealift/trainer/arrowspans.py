@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from sealift.trainer.columns import is_list
 from sealift.trainer.order import Integers
 from sealift_protocol.errors import MalformedObject
 
@@ -55,7 +56,7 @@ def needed(array: pa.Array, rows: Integers, lacks: Callable[[Span], bool]) -> It
         return
     if pa.types.is_boolean(kind):
         yield from _spans(buffers[1], at // 8, at // 8 + 1, 1, lacks)
-    elif _is_text(kind) or _is_list(kind):
+    elif _is_text(kind) or is_list(kind):
         yield from _of_different_lengths(array, at, lacks)
     elif pa.types.is_fixed_size_list(kind):
         # `values` and `at` both ignore that the array may be a slice.
@@ -72,7 +73,7 @@ def is_walkable(kind: pa.DataType) -> bool:
     """Whether `needed` knows how arrays of a type lie in memory; others are read whole."""
     if isinstance(kind, pa.BaseExtensionType):
         return is_walkable(kind.storage_type)
-    if pa.types.is_fixed_size_list(kind) or _is_list(kind):
+    if pa.types.is_fixed_size_list(kind) or is_list(kind):
         return is_walkable(kind.value_type)
     if pa.types.is_struct(kind):
         return all(is_walkable(kind.field(place).type) for place in range(kind.num_fields))
@@ -132,11 +133,11 @@ def pick(array: pa.Array, rows: Integers) -> pa.Array:
             size = kind.list_size
             child = pick(array.values, _spread(at * size, at * size + size))
             return pa.Array.from_buffers(kind, count, [valid], children=[child])
-        if _is_list(kind) or _is_text(kind):
+        if is_list(kind) or _is_text(kind):
             begins, ends = _offsets(array, at)
             dtype = np.int64 if _is_large(kind) else np.int32
             offsets = pa.py_buffer(np.cumsum([0, *(ends - begins)]).astype(dtype))
-            if _is_list(kind):
+            if is_list(kind):
                 child = pick(array.values, _spread(begins, ends))
                 return pa.Array.from_buffers(kind, count, [valid, offsets], children=[child])
             data = b"" if buffers[2] is None else _numbers(buffers[2], np.uint8).data
@@ -183,7 +184,7 @@ def _of_different_lengths(
         yield from lacking
         return
     begins, ends = _offsets(array, at)
-    if _is_list(array.type):
+    if is_list(array.type):
         yield from needed(array.values, _spread(begins, ends), lacks)
     elif buffers[2] is not None and buffers[2].size:
         yield from _spans(buffers[2], begins, ends, 1, lacks)
@@ -195,7 +196,7 @@ def _offsets(array: pa.Array, at: Integers) -> tuple[Integers, Integers]:
     offsets = _numbers(buffers[1], np.int64 if _is_large(array.type) else np.int32)
     begins, ends = offsets[at].astype(np.int64), offsets[at + 1].astype(np.int64)
     # How many values a list's array has is a claim; where they lie is checked when they are read.
-    limit = _MOST_VALUES if _is_list(array.type) else buffers[2].size if buffers[2] else 0
+    limit = _MOST_VALUES if is_list(array.type) else buffers[2].size if buffers[2] else 0
     if (begins < 0).any() or (ends < begins).any() or (ends > limit).any():
         raise MalformedObject(_OUTSIDE)
     return begins, ends
@@ -246,7 +247,3 @@ def _is_large(kind: pa.DataType) -> bool:
         or pa.types.is_large_string(kind)
         or pa.types.is_large_binary(kind)
     )
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))

@@ -11,12 +11,12 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 from sealift.clock import Clock, unix
 from sealift.datasets import OpenedDataset
 from sealift.signing import Identity
 from sealift.trainer.order import ALGORITHM
+from sealift.trainer.plan import Run
 from sealift_protocol import signed as envelope
 from sealift_protocol.bill import (
     Bill,
@@ -31,44 +31,6 @@ from sealift_protocol.bill import (
     write_payload,
 )
 from sealift_protocol.errors import InvalidArgument, MalformedObject
-
-__all__ = ["BilledDataset", "TrainingRun", "bill_dataset", "make_bill", "measure_file"]
-
-
-class TrainingRun(Protocol):
-    """One training epoch that was begun; what `BilledRun` has of it, and texts for its digests."""
-
-    @property
-    def seed(self) -> int:
-        """Of the order."""
-
-    @property
-    def shuffle(self) -> bool:
-        """Whether records were shuffled."""
-
-    @property
-    def shuffle_block(self) -> int:
-        """Shards that are mixed at a time."""
-
-    @property
-    def epoch(self) -> int:
-        """The training epoch."""
-
-    @property
-    def batch_size(self) -> int | None:
-        """Records in a batch; 0 or None for batches as they lie in the shards."""
-
-    @property
-    def world(self) -> int:
-        """Ranks that share the order."""
-
-    @property
-    def columns(self) -> Sequence[str] | None:
-        """Names of those that are read, in their order; None for all."""
-
-    @property
-    def filter(self) -> str:
-        """The expression that chooses records, as text; empty for none."""
 
 
 def bill_dataset(
@@ -104,7 +66,7 @@ def make_bill(
     identity: Identity,
     now: Clock,
     parts: Sequence[BilledDataset],
-    runs: Sequence[TrainingRun],
+    runs: Sequence[Run],
     *,
     checkpoint: Path | None = None,
     note: str = "",
@@ -160,22 +122,22 @@ def measure_file(path: Path) -> BilledFile:
         ) from None
 
 
-def _grouped(runs: Sequence[TrainingRun]) -> Iterator[BilledRun]:
+def _grouped(runs: Sequence[Run]) -> Iterator[BilledRun]:
     """Runs of equal settings as one, so that a bill stays small however long the training."""
     epochs: dict[BilledRun, list[int]] = {}
     for run in runs:
         settings = BilledRun(
             order=ALGORITHM,
-            seed=int(run.seed),
-            shuffle=bool(run.shuffle),
-            shuffle_block=int(run.shuffle_block),
+            seed=run.seed,
+            shuffle=run.shuffle,
+            shuffle_block=run.shuffle_block,
             epochs=(),
-            batch_size=int(run.batch_size or 0),
-            world=int(run.world),
+            batch_size=run.batch_size or 0,
+            world=run.world,
             columns_digest=None if run.columns is None else columns_digest(run.columns),
             filter_digest=filter_digest(run.filter),
         )
-        epochs.setdefault(settings, []).append(int(run.epoch))
+        epochs.setdefault(settings, []).append(run.epoch)
     for settings, begun in epochs.items():
         yield replace(settings, epochs=tuple(_spans(begun)))
 

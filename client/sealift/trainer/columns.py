@@ -116,25 +116,22 @@ def layout_of(kind: pa.DataType) -> Layout | None:
     elif pa.types.is_fixed_size_list(kind):
         shape, element = (kind.list_size,), kind.value_type
     if pa.types.is_temporal(element) and not pa.types.is_interval(element):
-        width = element.bit_width // 8
-        # Times of day have no type in NumPy: they stay integers of their unit.
-        time = pa.types.is_time(element)
-        shown = None if time else np.dtype(element.to_pandas_dtype()) if width == 8 else _DAY
-        return Layout(element, np.dtype(f"i{width}"), shape, axes, _plain(shown, element))
+        stored = np.dtype(f"i{element.bit_width // 8}")
+        return Layout(element, stored, shape, axes, _time_type(element))
     if pa.types.is_integer(element) or pa.types.is_floating(element):
         return Layout(element, np.dtype(element.to_pandas_dtype()), shape, axes)
     return None
 
 
-_DAY = np.dtype("datetime64[D]")
-
-
-def _plain(shown: np.dtype[Any] | None, kind: pa.DataType) -> np.dtype[Any] | None:
+def _time_type(kind: pa.DataType) -> np.dtype[Any] | None:
+    """NumPy's type of a time; None for times of day, which have none and stay integers."""
     if pa.types.is_timestamp(kind):
         return np.dtype(f"datetime64[{kind.unit}]")
-    if pa.types.is_date64(kind):
-        return np.dtype("datetime64[ms]")
-    return shown
+    if pa.types.is_duration(kind):
+        return np.dtype(f"timedelta64[{kind.unit}]")
+    if pa.types.is_date(kind):
+        return np.dtype("datetime64[D]" if pa.types.is_date32(kind) else "datetime64[ms]")
+    return None
 
 
 def is_binary(kind: pa.DataType) -> bool:
@@ -186,7 +183,7 @@ def as_array(column: pa.Array) -> Any:
             return layout.as_shown(elements)
     if is_binary(column.type):
         return binary_views(column)
-    if _is_list(column.type) and not column.null_count:
+    if is_list(column.type) and not column.null_count:
         inner = layout_of(column.type.value_type)
         values = column.flatten()
         if inner is not None and not values.null_count:
@@ -278,5 +275,6 @@ def pick_columns(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
     return pa.schema([schema.field(name) for name in columns], metadata=schema.metadata)
 
 
-def _is_list(kind: pa.DataType) -> bool:
+def is_list(kind: pa.DataType) -> bool:
+    """Whether values are lists of any length."""
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
