@@ -25,21 +25,19 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
 from sealift.clock import unix
 from sealift.disclosures import disclose
 from sealift.profile import profiles_folder
+from sealift.session import Session, connect
 from sealift.trainer.columns import pick_columns
+from sealift.trainer.dataset import Dataset
 from sealift.trainer.feed import Feed, Supply
 from sealift.trainer.sealed import Declarations
 from sealift_protocol.errors import InvalidArgument, RollbackDetected, ShardsGone
-
-if TYPE_CHECKING:
-    from sealift.session import Session
-    from sealift.trainer.dataset import Dataset
 
 try:
     from ray.data import Datasource, ReadTask
@@ -110,7 +108,7 @@ class SealiftDatasource(Datasource):
             SealiftError: it cannot be opened, and why.
         """
         super().__init__()  # type: ignore[no-untyped-call]
-        with _connect(profile) as session:
+        with connect(profile) as session:
             dataset = session.open_dataset(
                 path,
                 pin=None if commit is None else {path: commit},
@@ -189,7 +187,7 @@ def _read(wanted: ShardsOf) -> Iterator[pa.Table]:
 @lru_cache(maxsize=4)
 def _open(_folder: Path, wanted: ShardsOf) -> tuple[Session, Dataset]:
     """This process's session and dataset: opening a keystore takes a second and much memory."""
-    session = _connect(wanted.profile)
+    session = connect(wanted.profile)
     dataset = session.open_dataset(wanted.path, purpose=wanted.purpose, cache=wanted.cache)
     history = dataset.parts[0].opened.history
     known = {commit.number: commit.digest for commit in history.commits}
@@ -223,9 +221,3 @@ def _feed_of(session: Session, dataset: Dataset, wanted: ShardsOf) -> Feed:
     )
     declarations = Declarations(some.sealed, (digest, unix(sealed.now)))
     return Feed(session._relay, [some], dataset.schema, dataset.options, [declarations])
-
-
-def _connect(profile: str | None) -> Session:
-    from sealift.session import connect
-
-    return connect(profile)

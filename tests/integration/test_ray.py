@@ -138,8 +138,8 @@ def test_a_process_opens_its_keystore_once_for_many_tasks(
 ) -> None:
     tasks = source().get_read_tasks(PUSHES)
     opened = []
-    connect = raydata._connect
-    monkeypatch.setattr(raydata, "_connect", lambda name: opened.append(name) or connect(name))
+    connect = raydata.connect
+    monkeypatch.setattr(raydata, "connect", lambda name: opened.append(name) or connect(name))
     assert sum(block.num_rows for task in tasks for block in task()) == len(icu)
     assert opened == ["laboratory"]
 
