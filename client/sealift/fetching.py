@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from sealift.buffers import BufferPool
 from sealift.opening import ShardOpener
@@ -21,7 +18,6 @@ from sealift_protocol.v1 import shards_pb2
 
 SHARDS_A_CALL = 64
 _ATTEMPTS = 5
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,52 +136,6 @@ def _next(messages: Iterator[bytes]) -> bytes:
     if message is None:
         raise CorruptShard("the relay ended the stream before the last segment")
     return message
-
-
-def prefetch(items: Iterator[_T], depth: int = 1) -> Iterator[_T]:
-    """Runs an iterator in a thread of its own, at most `depth` items ahead.
-
-    Errors of the iterator are raised here; closing this one stops the thread.
-    """
-    ready: queue.Queue[tuple[_T | None, BaseException | None, bool]] = queue.Queue(maxsize=depth)
-    stop = threading.Event()
-
-    def hand_over(item: tuple[_T | None, BaseException | None, bool]) -> bool:
-        while not stop.is_set():
-            try:
-                ready.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False
-
-    def run() -> None:
-        try:
-            for item in items:
-                if not hand_over((item, None, False)):
-                    return
-                del item
-        except BaseException as error:  # noqa: BLE001 - raised again in the reader's thread
-            hand_over((None, error, True))
-        else:
-            hand_over((None, None, True))
-        finally:
-            _close(items)
-
-    thread = threading.Thread(target=run, name="sealift-prefetch", daemon=True)
-    thread.start()
-    try:
-        while True:
-            item, error, last = ready.get()
-            if error is not None:
-                raise error
-            if last:
-                return
-            yield item  # type: ignore[misc]
-            del item
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _close(iterator: Iterator[object]) -> None:

@@ -178,6 +178,18 @@ def test_records_by_number_in_any_order(opened: sealift.Dataset, study: pa.Table
             opened.take(wrong)
 
 
+def test_a_loop_that_stops_early_stops_the_reading(opened: sealift.Dataset) -> None:
+    before = set(threading.enumerate())
+    batches = opened.torch(16, shuffle=True)
+    next(batches)
+    ours = {thread for thread in set(threading.enumerate()) - before if "sealift" in thread.name}
+    assert ours
+    batches.close()
+    for thread in ours:
+        thread.join(5)
+    assert not any(thread.is_alive() for thread in ours)
+
+
 def test_what_cannot_be_asked_for_is_named(opened: sealift.Dataset) -> None:
     with pytest.raises(InvalidArgument, match="columns asked for"):
         opened.batches(columns=["number", "nothing"])

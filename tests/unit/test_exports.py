@@ -22,14 +22,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealift.fetching import OpenShard
+from sealift.records import read_batches
 from sealift.trainer.export import write_parquet
 from sealift.trainer.export_arrow import write_arrow
 from sealift.trainer.export_webdataset import MEDIA, members_of, write_webdataset
 from sealift.trainer.json_values import Room, json_value
 from sealift.trainer.tar import tar_header
 from sealift_protocol.errors import InvalidArgument, MalformedObject, SealiftError
-from sealift_protocol.objects import ShardEntry
 
 WRITERS = {".parquet": write_parquet, ".arrow": write_arrow, ".tar": write_webdataset}
 every_writer = pytest.mark.parametrize("suffix", WRITERS)
@@ -57,19 +56,23 @@ class Shards:
     def num_records(self) -> int:
         return sum(b.num_rows for batches in self.payloads for b in batches) + self.missing
 
-    def shards(self) -> Iterator[OpenShard]:
-        for number, batches in enumerate(self.payloads):
+    def shards(self, columns: Sequence[str] | None) -> Iterator[Iterator[pa.RecordBatch]]:
+        for batches in self.payloads:
             file = io.BytesIO()
             with pa.ipc.new_stream(file, self.schema) as writer:
                 for batch in batches:
                     writer.write_batch(batch)
-            entry = ShardEntry(number.to_bytes(16, "big"), 1, 0, bytes(32))
             payload = Payload(file.getvalue())
             self.opened.append(weakref.ref(payload))
-            shard = OpenShard(entry, memoryview(payload))
+            yield self._batches(memoryview(payload), columns)
             del payload, file
-            yield shard
-            del shard
+
+    def _batches(
+        self, payload: memoryview, columns: Sequence[str] | None
+    ) -> Iterator[pa.RecordBatch]:
+        for batch in read_batches(payload, self.schema):
+            yield batch if columns is None else batch.select(list(columns))
+            del batch
 
 
 def shards(table: pa.Table, *, rows: int = 4, batches: int = 2) -> Shards:

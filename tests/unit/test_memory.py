@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealift.buffers import BufferPool
-from sealift.fetching import prefetch
 from sealift.owner.packing import pack, plain_schema, shard_pool
 from sealift.records import read_batches
 from sealift.session import Session
@@ -77,9 +76,8 @@ def opened(hospital: Session, laboratory: Session) -> Iterator[tuple[memoryview,
     )
     hospital.push(table, dataset="images", to="laboratory")
     dataset = laboratory.open_dataset("hospital/images")
-    shard = next(dataset.shards())
-    batch = next(b for b in read_batches(shard.payload, dataset.schema) if b.num_rows)
-    return shard.payload, batch
+    shard = next(dataset.feed.shards())
+    return shard.payload, shard.batches[0]
 
 
 def test_numpy_arrays_are_views_of_the_buffer_that_was_decrypted_into(opened) -> None:
@@ -186,36 +184,6 @@ def test_a_payload_of_another_schema_or_kind_is_refused() -> None:
     for payload in (sink.getvalue().to_pybytes(), b"", b"not arrow" * 10):
         with pytest.raises(MalformedObject):
             list(read_batches(memoryview(payload), schema))
-
-
-# --- prefetching ---------------------------------------------------------------------------------
-
-
-def test_errors_of_a_prefetched_iterator_reach_the_reader() -> None:
-    def broken() -> Iterator[int]:
-        yield 1
-        raise InvalidArgument("broken")
-
-    iterator = prefetch(broken())
-    assert next(iterator) == 1
-    with pytest.raises(InvalidArgument):
-        next(iterator)
-
-
-def test_a_reader_that_stops_early_stops_the_fetching() -> None:
-    closed = []
-
-    def endless() -> Iterator[int]:
-        try:
-            while True:
-                yield 1
-        finally:
-            closed.append(True)
-
-    iterator = prefetch(endless())
-    next(iterator)
-    iterator.close()
-    assert closed == [True]
 
 
 # --- framing -------------------------------------------------------------------------------------

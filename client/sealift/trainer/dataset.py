@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 from sealift.clock import unix
 from sealift.datasets import OpenedDataset, Reader
 from sealift.disclosures import Fetch
-from sealift.fetching import OpenShard
 from sealift.schemas import extends
 from sealift.trainer.batches import as_numpy, as_torch
 from sealift.trainer.bill import bill_dataset, make_bill
@@ -59,6 +58,23 @@ class Part:
 
 
 Reopen = Callable[[Part, int | None], OpenedDataset]
+
+
+class Reading(TypedDict, total=False):
+    """How records are read; `Dataset.batches` says what each of these means."""
+
+    columns: Sequence[str] | None
+    filter: pc.Expression | None
+    shuffle: bool
+    seed: int
+    epoch: int
+    shuffle_block: int
+    drop_last: bool
+    rank: int
+    world: int
+    start: int
+    watch: bool
+    copy: bool
 
 
 class Dataset:
@@ -246,21 +262,7 @@ class Dataset:
     # --- records -----------------------------------------------------------------------------
 
     def batches(
-        self,
-        batch_size: int | None = None,
-        *,
-        columns: Sequence[str] | None = None,
-        filter: pc.Expression | None = None,  # noqa: A002 - what pyarrow calls it
-        shuffle: bool = False,
-        seed: int = 0,
-        epoch: int = 0,
-        shuffle_block: int = 8,
-        drop_last: bool = False,
-        rank: int = 0,
-        world: int = 1,
-        start: int = 0,
-        watch: bool = False,
-        copy: bool = False,
+        self, batch_size: int | None = None, **reading: Unpack[Reading]
     ) -> Iterator[pa.RecordBatch]:
         """Arrow record batches.
 
@@ -272,9 +274,9 @@ class Dataset:
             columns: which; all by default.
             filter: only records for which this is true.
             shuffle: in the order that follows from seed, training epoch and commit.
-            seed: of that order.
-            epoch: the training epoch.
-            shuffle_block: shards that are mixed at a time: memory against quality.
+            seed: of that order; 0 by default.
+            epoch: the training epoch; 0 by default.
+            shuffle_block: shards that are mixed at a time, memory against quality; 8 by default.
             drop_last: leave out records that fill no batch.
             rank: which slice of the order, of `world`.
             world: how many slices there are.
@@ -287,53 +289,19 @@ class Dataset:
             GrantExpired: the grant has ended.
             SealiftError: the relay refused, or stayed away.
         """
-        plan = self._plan(
-            batch_size, shuffle, seed, epoch, shuffle_block, drop_last, rank, world, start
-        )
-        return self._iterate("arrow", plan, columns, filter, watch=watch, copy=copy)
+        return self._iterate("arrow", batch_size, **reading)
 
     def numpy(
-        self,
-        batch_size: int | None = None,
-        *,
-        columns: Sequence[str] | None = None,
-        filter: pc.Expression | None = None,  # noqa: A002
-        shuffle: bool = False,
-        seed: int = 0,
-        epoch: int = 0,
-        shuffle_block: int = 8,
-        drop_last: bool = False,
-        rank: int = 0,
-        world: int = 1,
-        start: int = 0,
-        watch: bool = False,
-        copy: bool = False,
+        self, batch_size: int | None = None, **reading: Unpack[Reading]
     ) -> Iterator[dict[str, Any]]:
         """A dict for each batch: arrays of (rows,), (rows, size) or (rows, *shape).
 
         Lists of numbers are `Ragged`, bytes a list of memoryviews. Arguments as for `batches`.
         """
-        plan = self._plan(
-            batch_size, shuffle, seed, epoch, shuffle_block, drop_last, rank, world, start
-        )
-        return self._iterate("numpy", plan, columns, filter, watch=watch, copy=copy)
+        return self._iterate("numpy", batch_size, **reading)
 
     def torch(
-        self,
-        batch_size: int | None = None,
-        *,
-        columns: Sequence[str] | None = None,
-        filter: pc.Expression | None = None,  # noqa: A002
-        shuffle: bool = False,
-        seed: int = 0,
-        epoch: int = 0,
-        shuffle_block: int = 8,
-        drop_last: bool = False,
-        rank: int = 0,
-        world: int = 1,
-        start: int = 0,
-        watch: bool = False,
-        copy: bool = False,
+        self, batch_size: int | None = None, **reading: Unpack[Reading]
     ) -> Iterator[dict[str, Any]]:
         """A dict for each batch: tensors of (rows,), (rows, size) or (rows, *shape).
 
@@ -343,10 +311,7 @@ class Dataset:
         Raises:
             InvalidArgument: torch is not installed, or a numeric column has nulls.
         """
-        plan = self._plan(
-            batch_size, shuffle, seed, epoch, shuffle_block, drop_last, rank, world, start
-        )
-        return self._iterate("torch", plan, columns, filter, watch=watch, copy=copy)
+        return self._iterate("torch", batch_size, **reading)
 
     def to_table(
         self,
@@ -378,10 +343,10 @@ class Dataset:
         batch: pa.RecordBatch = self._feed.take(indices, columns, "arrow", declare_all=False)
         return batch
 
-    def shards(self) -> Iterator[OpenShard]:
-        """Opened shards in order, as payloads; see `batches`."""
+    def shards(self, columns: Sequence[str] | None = None) -> Iterator[Iterator[pa.RecordBatch]]:
+        """For each shard its record batches, as they lie; see `batches`."""
         self._check_grants()
-        return self._feed.open_shards()
+        return (_wanted_of(opening, None) for opening in self._feed.shards(columns))
 
     # --- torch -------------------------------------------------------------------------------
 
@@ -478,29 +443,36 @@ class Dataset:
 
     # -----------------------------------------------------------------------------------------
 
-    @staticmethod
-    def _plan(
+    def _iterate(
+        self,
+        form: Form,
         batch_size: int | None,
-        shuffle: bool,
-        seed: int,
-        epoch: int,
-        shuffle_block: int,
-        drop_last: bool,
-        rank: int,
-        world: int,
-        start: int,
-    ) -> Plan | None:
+        *,
+        columns: Sequence[str] | None = None,
+        filter: pc.Expression | None = None,  # noqa: A002 - what pyarrow calls it
+        shuffle: bool = False,
+        seed: int = 0,
+        epoch: int = 0,
+        shuffle_block: int = 8,
+        drop_last: bool = False,
+        rank: int = 0,
+        world: int = 1,
+        start: int = 0,
+        watch: bool = False,
+        copy: bool = False,
+    ) -> Iterator[Any]:
+        plan = None
         if batch_size is not None:
-            return Plan(
+            plan = Plan(
                 batch_size, shuffle, seed, epoch, shuffle_block, drop_last, rank, world, start
             )
-        if shuffle or drop_last or world > 1 or start:
+        elif shuffle or drop_last or world > 1 or start:
             raise InvalidArgument(
                 "shuffle, drop_last, rank and start need a batch_size", hint="give a batch_size"
             )
-        return None
+        return self._read(form, plan, columns, filter, watch=watch, copy=copy)
 
-    def _iterate(
+    def _read(
         self,
         form: Form,
         plan: Plan | None,
@@ -522,7 +494,7 @@ class Dataset:
             chosen = self.filter(wanted)
             # The bill of this dataset is to have what is read of it.
             chosen.runs = self.runs
-            return chosen._iterate(form, plan, columns, None, watch=False, copy=copy)
+            return chosen._read(form, plan, columns, None, watch=False, copy=copy)
         feed = self.begin(plan, columns)
         found = feed.batches(plan, form, columns=columns, copy=copy)
         return metered(found, feed.counters, self.options.metrics, epoch=plan.epoch)
@@ -563,7 +535,7 @@ class Dataset:
             if any(part.opened.shards for part in parts):
                 fresh = self._with(parts)
                 fresh.runs = self.runs
-                yield from fresh._iterate(form, plan, columns, wanted, watch=False, copy=copy)
+                yield from fresh._read(form, plan, columns, wanted, watch=False, copy=copy)
             seen = [
                 known | {entry.shard_id for entry in part.opened.shards}
                 for part, known in zip(dataset.parts, seen, strict=True)
@@ -589,7 +561,6 @@ def _supply(reader: Reader, part: Part) -> Supply:
         Fetch.of(opened, part.purpose),
         opened.shards,
         opened.epoch_keys,
-        opened.schema,
         reader.identity,
         reader.now,
     )
@@ -616,7 +587,7 @@ def _without(opened: OpenedDataset, known: frozenset[bytes]) -> OpenedDataset:
 
 
 def _wanted_of(opening: Opening, wanted: pc.Expression | None) -> Iterator[pa.RecordBatch]:
-    rows = None if opening.selected is None else opening.selected
+    rows = opening.selected
     begin = 0
     for batch in opening.batches:
         end = begin + batch.num_rows

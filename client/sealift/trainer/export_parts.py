@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
 
-from sealift.fetching import OpenShard
-from sealift.records import read_batches
 from sealift.trainer.columns import pick_columns
 from sealift.trainer.staging import new_folder
 from sealift_protocol.errors import MalformedObject
@@ -33,8 +31,8 @@ class Shards(Protocol):
     def num_records(self) -> int:
         """In all shards."""
 
-    def shards(self) -> Iterator[OpenShard]:
-        """Opened shards in order."""
+    def shards(self, columns: Sequence[str] | None) -> Iterator[Iterable[pa.RecordBatch]]:
+        """For each shard its record batches, in order."""
 
 
 class Part(Protocol):
@@ -73,21 +71,19 @@ def write_parts(
         SealiftError: the dataset could not be read; nothing is left behind.
     """
     schema = pick_columns(dataset.schema, columns)
-    places = [dataset.schema.get_field_index(name) for name in columns or ()]
     names: list[str] = []
     records = size = 0
     with new_folder(folder) as staging:
-        for shard in dataset.shards():
+        for shard in dataset.shards(columns):
             # The name is ours: nothing that an owner chose becomes a path.
             names.append(f"part-{len(names):05d}{suffix}")
             with open_part(staging / names[-1], schema) as part:
-                for batch in read_batches(shard.payload, dataset.schema):
-                    chosen = batch if columns is None else batch.select(places)
-                    part.write_batch(chosen)
-                    records += chosen.num_rows
-                    size += chosen.nbytes
+                for batch in shard:
+                    part.write_batch(batch)
+                    records += batch.num_rows
+                    size += batch.nbytes
                     progress(records, size)
-                    del batch, chosen
+                    del batch
             # Its memory is used again for the next one.
             del shard
         if not names:

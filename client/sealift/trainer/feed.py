@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from multiprocessing.context import assert_spawning
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from sealift.buffers import BufferPools
-from sealift.fetching import OpenShard
 from sealift.trainer.cache import ShardCache, default_folder
 from sealift.trainer.columns import pick_columns
 from sealift.trainer.counters import Counters
@@ -27,10 +28,7 @@ from sealift.trainer.plan import Plan, bundles
 from sealift.trainer.reading import Opening, Readable, ReadAhead, Step
 from sealift.trainer.sealed import Declarations, SealedDataset, ShardLoader
 from sealift.trainer.sparse import RandomAccess
-from sealift.transport import RelayClient
-
-if TYPE_CHECKING:
-    from sealift.transport import RelayAccess
+from sealift.transport import RelayAccess, RelayClient
 
 # Small batches are gathered many at a time, up to about this many bytes.
 _BUNDLE_BYTES = 4 << 20
@@ -38,7 +36,7 @@ _MAX_BUNDLE = 64
 _MIN_STEPS_AHEAD = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Supply:
     """One dataset's part in a feed.
 
@@ -54,7 +52,7 @@ class Supply:
     chosen: tuple[bytes, ...] | None = field(default=None, repr=False)
     weight: float | None = None
 
-    @property
+    @cached_property
     def counts(self) -> Integers:
         """How many records of each shard are wanted, (shards,)."""
         if self.chosen is None:
@@ -96,6 +94,7 @@ class Feed:
             if declarations is None
             else tuple(declarations)
         )
+        self._process = os.getpid()
         self._pools = BufferPools(options.read_ahead + (256 << 20))
         self._cache = _open_cache(options)
         self._random: RandomAccess | None = None
@@ -111,8 +110,10 @@ class Feed:
             [declarations.whole for declarations in self.declarations],
         )
 
-    def in_this_process(self) -> Feed:
-        """The same with locks, threads and memory of its own, for a process that was forked."""
+    def here(self) -> Feed:
+        """This one; in a process that was forked since, one with locks and memory of its own."""
+        if os.getpid() == self._process:
+            return self
         declarations = [
             Declarations(supply.sealed, declared.whole)
             for supply, declared in zip(self.supplies, self.declarations, strict=True)
@@ -136,29 +137,21 @@ class Feed:
         """Where ciphertext is kept."""
         return self._cache
 
+    def records(self) -> int:
+        """How many records a training epoch has."""
+        return sum(shelf.taken for shelf in self._shelves())
+
     def order(self, plan: Plan) -> Order:
         """The order of a training epoch."""
+        return _order(self._shelves(), plan)
+
+    def _shelves(self) -> list[Shelf]:
         totals = [int(supply.counts.sum()) for supply in self.supplies]
         weights = [supply.weight for supply in self.supplies]
         takes: Sequence[int | None] = [None] * len(totals)
         if len(totals) > 1 and all(weight is not None for weight in weights):
             takes = share_by_weight(totals, [float(weight or 0) for weight in weights])
-        shelves = [
-            Shelf(
-                supply.sealed.dataset_id,
-                [entry.shard_id for entry in supply.sealed.shards],
-                supply.counts,
-                take,
-            )
-            for supply, take in zip(self.supplies, takes, strict=True)
-        ]
-        return Order(
-            shelves,
-            seed=plan.seed,
-            epoch=plan.epoch,
-            shuffle=plan.shuffle,
-            block=plan.shuffle_block,
-        )
+        return [_shelf(supply, take) for supply, take in zip(self.supplies, takes, strict=True)]
 
     def memory(self, plan: Plan) -> int:
         """Bytes of plaintext that an epoch holds at most, about: block, read-ahead, batches."""
@@ -213,7 +206,7 @@ class Feed:
         pools = None if copy else self._pools
         views = _Views(schema, form, self._pools)
         for step in self._steps(order, positions(), columns, ahead):
-            parts = [part for opening, run in step for part in opening.parts(run)]
+            parts = [part for opening, piece in step for part in opening.parts(piece)]
             lengths = sizes.popleft()
             if sum(len(part.rows) for part in parts) < sum(lengths):
                 parts, lengths = _close_gaps(parts, lengths)
@@ -229,11 +222,7 @@ class Feed:
     def shards(self, columns: Sequence[str] | None = None) -> Iterator[Opening]:
         """Opened shards in the datasets' own order."""
         for number, supply in enumerate(self.supplies):
-            alone = Feed.__new__(Feed)
-            alone.__dict__.update(self.__dict__)
-            alone.supplies = (supply,)
-            alone.declarations = (self.declarations[number],)
-            order = alone.order(Plan(batch_size=1))
+            order = _order([_shelf(supply)], Plan(batch_size=1))
             ends = np.cumsum(supply.counts)
             ranges = (
                 np.arange(end - count, end)
@@ -241,18 +230,13 @@ class Feed:
                 if count
             )
             steps_ahead = max(_MIN_STEPS_AHEAD, len(ends))
-            for step in alone._steps(order, ranges, columns, steps_ahead):
+            only = slice(number, number + 1)
+            for step in self._steps(order, ranges, columns, steps_ahead, datasets=only):
                 opening = step[0][0]
                 del step
                 if opening.batches:
                     yield opening
                 del opening
-
-    def open_shards(self) -> Iterator[OpenShard]:
-        """The same, as payloads."""
-        for opening in self.shards():
-            yield OpenShard(opening.entry, opening.payload)
-            del opening
 
     def take(
         self,
@@ -297,10 +281,11 @@ class Feed:
         positions: Iterator[Integers],
         columns: Sequence[str] | None,
         steps_ahead: int,
+        datasets: slice = slice(None),
     ) -> Iterator[Step]:
         stopped = threading.Event()
         ahead = ReadAhead(
-            self._readables(stopped, columns),
+            self._readables(stopped, columns)[datasets],
             self._pools,
             self.counters,
             ahead=self.options.read_ahead,
@@ -351,6 +336,17 @@ def _in_child(
         Declarations(supply.sealed, whole) for supply, whole in zip(supplies, declared, strict=True)
     ]
     return Feed(access.connect(), supplies, schema, options, declarations)
+
+
+def _shelf(supply: Supply, take: int | None = None) -> Shelf:
+    ids = [entry.shard_id for entry in supply.sealed.shards]
+    return Shelf(supply.sealed.dataset_id, ids, supply.counts, take)
+
+
+def _order(shelves: Sequence[Shelf], plan: Plan) -> Order:
+    return Order(
+        shelves, seed=plan.seed, epoch=plan.epoch, shuffle=plan.shuffle, block=plan.shuffle_block
+    )
 
 
 class _Views:

@@ -16,7 +16,6 @@ for a fingerprint, and no network but the relay's is used. What is done with the
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -121,7 +120,6 @@ class _Records(_BaseExamplesIterable):  # type: ignore[misc]
         self._columns = columns
         self._schema: pa.Schema = features.arrow_schema
         self._order = _order_of(dataset, plan)
-        self._process = os.getpid()
         self.features = features
         self.num_shards = num_shards
 
@@ -201,7 +199,7 @@ class _Records(_BaseExamplesIterable):  # type: ignore[misc]
                 hint="make the dataset as it was, pinned to that commit, then load the state",
             )
         plan = replace(self._plan, start=state["position"])
-        steps = plan.steps(self._feed.order(plan).records)
+        steps = plan.steps(self._feed.records())
         for number, batch in enumerate(self._batches(plan)):
             columns = [
                 convert(column, field.type)
@@ -212,7 +210,8 @@ class _Records(_BaseExamplesIterable):  # type: ignore[misc]
             del batch, columns, table
 
     def _batches(self, plan: Plan) -> Iterator[pa.RecordBatch]:
-        if self._dataset is not None and os.getpid() == self._process:
+        feed = self._feed.here()
+        if self._dataset is not None and feed is self._feed:
             return self._dataset.batches(
                 plan.batch_size,
                 columns=self._columns,
@@ -224,10 +223,8 @@ class _Records(_BaseExamplesIterable):  # type: ignore[misc]
                 world=plan.world,
                 start=plan.start,
             )
-        if self._dataset is not None:
-            # Forked: locks may be held by threads that are not here.
-            self._feed, self._dataset = self._feed.in_this_process(), None
-        return self._feed.batches(plan, "arrow", columns=self._columns)
+        self._feed, self._dataset = feed, None
+        return feed.batches(plan, "arrow", columns=self._columns)
 
 
 def _order_of(dataset: Dataset, plan: Plan) -> str:

@@ -57,7 +57,7 @@ class Shelf:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Run:
+class Piece:
     """Records of one piece of a lane, and the places that they take.
 
     Attributes:
@@ -130,7 +130,7 @@ class Order:
         self.records = self._full + int(self._rests[-1])
         self._permutations: dict[tuple[int, int], tuple[int, Integers]] = {}
 
-    def locate(self, positions: Integers) -> list[Run]:
+    def locate(self, positions: Integers) -> list[Piece]:
         """Where the records at some positions lie, grouped by piece.
 
         Args:
@@ -144,26 +144,26 @@ class Order:
             shard[of_it] = np.searchsorted(line.ends, place[of_it], side="right")
         key = (shelf * self.lanes + lane) * (1 << 40) + shard
         if len(key) and (key[0] == key[-1]) and (key == key[0]).all():
-            return [self._run(shelf[0], lane[0], shard[0], place, np.arange(len(key)))]
+            return [self._piece(shelf[0], lane[0], shard[0], place, np.arange(len(key)))]
         sorting = np.argsort(key, kind="stable")
         cuts = np.flatnonzero(np.diff(key[sorting])) + 1
         return [
-            self._run(shelf[group[0]], lane[group[0]], shard[group[0]], place[group], group)
+            self._piece(shelf[group[0]], lane[group[0]], shard[group[0]], place[group], group)
             for group in np.split(sorting, cuts)
             if len(group)
         ]
 
-    def _run(self, shelf: Any, lane: Any, shard: Any, place: Integers, places: Integers) -> Run:
+    def _piece(self, shelf: Any, lane: Any, shard: Any, place: Integers, places: Integers) -> Piece:
         line = self._lines[shelf]
         first = int(line.begins[shard])
         original = int(line.order[shard])
         if not self._shuffle:
-            return Run(int(shelf), original, int(lane), place - first, places)
+            return Piece(int(shelf), original, int(lane), place - first, places)
         begin = max(first, int(line.starts[lane]))
         end = min(int(line.ends[shard]), int(line.starts[lane + 1]))
         permutation = self._permutation(int(shelf), int(lane), original, begin - first, end - begin)
         rows = permutation[place - begin] + (begin - first)
-        return Run(int(shelf), original, int(lane), rows, places)
+        return Piece(int(shelf), original, int(lane), rows, places)
 
     def _in_lanes(self, positions: Integers) -> tuple[Integers, Integers, Integers]:
         """Dataset, lane and offset in the lane."""

@@ -15,7 +15,7 @@ from sealift.buffers import BufferPools
 from sealift.records import read_batches
 from sealift.trainer.counters import Counters
 from sealift.trainer.gathering import Selection
-from sealift.trainer.order import Integers, Order, Run
+from sealift.trainer.order import Integers, Order, Piece
 from sealift.trainer.sealed import Interrupted, LoadedShard, SealedDataset, ShardLoader
 from sealift_protocol.errors import MalformedObject, VerificationError
 from sealift_protocol.objects import ShardEntry
@@ -77,11 +77,11 @@ class Opening:
         self.batches = batches if columns is None else [b.select(list(columns)) for b in batches]
         self.begins = ends
 
-    def parts(self, run: Run) -> list[Selection]:
+    def parts(self, piece: Piece) -> list[Selection]:
         """Some of its records, by record batch."""
-        rows = run.rows if self.selected is None else self.selected[run.rows]
+        rows = piece.rows if self.selected is None else self.selected[piece.rows]
         if len(self.batches) == 1:
-            return [Selection(self.payload, self.batches[0], rows, run.places)]
+            return [Selection(self.payload, self.batches[0], rows, piece.places)]
         if not self.batches:
             return []
         of_batch = np.searchsorted(self.begins, rows, side="right") - 1
@@ -92,7 +92,7 @@ class Opening:
                 self.payload,
                 self.batches[of_batch[group[0]]],
                 rows[group] - self.begins[of_batch[group[0]]],
-                run.places[group],
+                piece.places[group],
             )
             for group in np.split(sorting, cuts)
             if len(group)
@@ -122,7 +122,7 @@ class Readable:
     loader: ShardLoader
 
 
-Step: TypeAlias = list[tuple[Opening, Run]]
+Step: TypeAlias = list[tuple[Opening, Piece]]
 _Planned: TypeAlias = tuple[Step | None, BaseException | None]
 
 
@@ -215,27 +215,27 @@ class ReadAhead:
         openings: dict[tuple[int, int], tuple[Opening, int]] = {}
         try:
             for wanted in positions:
-                runs = order.locate(wanted)
+                pieces = order.locate(wanted)
                 step, fresh = [], []
-                for run in runs:
-                    shard, lane = (run.shelf, run.shard), (run.shelf, run.lane)
+                for piece in pieces:
+                    shard, lane = (piece.shelf, piece.shard), (piece.shelf, piece.lane)
                     before = lanes.get(lane)
                     if before != shard:
                         lanes[lane] = shard
                         opening, users = openings.get(shard) or (self._opening(*shard), 0)
                         if not users:
-                            fresh.append((self._datasets[run.shelf], opening))
+                            fresh.append((self._datasets[piece.shelf], opening))
                         openings[shard] = opening, users + 1
                         if before is not None:
                             old, others = openings.pop(before)
                             if others > 1:
                                 openings[before] = old, others - 1
-                    step.append((openings[shard][0], run))
+                    step.append((openings[shard][0], piece))
                 self._reserve(sum(opening.size for _, opening in fresh))
                 for group in _groups(fresh):
                     self._work.put(group)
                 self._hand_over(ready, (step, None))
-                del step, fresh, runs
+                del step, fresh, pieces
                 # Nor what a lane has left: its shard would live until the next one is left.
                 old = opening = None  # type: ignore[assignment]
             self._hand_over(ready, (None, None))

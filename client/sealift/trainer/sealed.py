@@ -10,10 +10,8 @@ import random
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
-
-import pyarrow as pa
 
 from sealift.buffers import BufferPools
 from sealift.clock import Clock, unix
@@ -58,7 +56,6 @@ class SealedDataset:
         fetch: what disclosures say.
         shards: the live shards in dataset order.
         epoch_keys: by key epoch.
-        schema: Arrow schema of the records.
         identity: who fetches.
         now: the clock.
     """
@@ -66,7 +63,6 @@ class SealedDataset:
     fetch: Fetch
     shards: tuple[ShardEntry, ...]
     epoch_keys: Mapping[int, Secret]
-    schema: pa.Schema = field(repr=False)
     identity: Identity
     now: Clock
 

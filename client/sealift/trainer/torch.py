@@ -7,7 +7,6 @@ a transform is slow (decoding images), not for opening shards, which threads do 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -53,7 +52,6 @@ class TorchBatches(torch.utils.data.IterableDataset[Any]):
         self._feed = feed
         self._columns = columns
         self._transform = transform
-        self._process = os.getpid()
         self._given = 0
         self._resumed = 0
         # What was opened lives as long as what reads it, in the process that opened it.
@@ -67,15 +65,12 @@ class TorchBatches(torch.utils.data.IterableDataset[Any]):
         self.plan = replace(self.plan, epoch=epoch, start=0)
 
     def __len__(self) -> int:
-        return len(self.plan.steps(self._feed.order(self.plan).records))
+        return len(self.plan.steps(self._feed.records()))
 
     def __iter__(self) -> Iterator[Any]:
         worker = torch.utils.data.get_worker_info()
         number, count = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        if os.getpid() != self._process:
-            # Forked: locks may be held by threads that are not here.
-            self._feed = self._feed.in_this_process()
-            self._process = os.getpid()
+        self._feed = self._feed.here()
         skipped, self._resumed = self._resumed, 0
         self._given = skipped
         batches = self._feed.batches(
@@ -191,12 +186,12 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
 
     def __len__(self) -> int:
         """Batches of a whole training epoch."""
-        return len(replace(self._plan, start=0).steps(self._records()))
+        return len(replace(self._plan, start=0).steps(self._source.feed.records()))
 
     @property
     def steps_left(self) -> int:
         """Batches of the next iteration: fewer than a whole epoch's after a state was loaded."""
-        return len(self._here().steps(self._records()))
+        return len(self._here().steps(self._source.feed.records()))
 
     def __iter__(self) -> Any:
         plan = self._here()
@@ -206,7 +201,7 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
         feed = self._source.begin(plan, self._columns)
         if self.num_workers:
             self._declare(feed)
-        steps = plan.steps(self._records())
+        steps = plan.steps(self._source.feed.records())
         found = metered(
             iter(super().__iter__()),
             feed.counters,
@@ -266,9 +261,6 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
         """Where the next iteration begins: where a state was loaded, or at the beginning."""
         return replace(self._plan, start=self._position if self._resumed else 0)
 
-    def _records(self) -> int:
-        return int(self._source.feed.order(self._plan).records)
-
     def _identity(self) -> dict[str, Any]:
         """What an order depends on."""
         return {
@@ -312,7 +304,6 @@ class RecordsByNumber(torch.utils.data.Dataset[Any]):
         self._feed = dataset.feed
         self._columns = columns
         self._transform = transform
-        self._process = os.getpid()
 
     def __len__(self) -> int:
         return sum(int(supply.counts.sum()) for supply in self._feed.supplies)
@@ -332,9 +323,7 @@ class RecordsByNumber(torch.utils.data.Dataset[Any]):
         return records if self._transform is None else [self._transform(r) for r in records]
 
     def _take(self, numbers: Sequence[int]) -> dict[str, Any]:
-        if os.getpid() != self._process:
-            self._feed = self._feed.in_this_process()
-            self._process = os.getpid()
+        self._feed = self._feed.here()
         batch = self._feed.take(numbers, self._columns, "torch", declare_all=True)
         shown: dict[str, Any] = _own_bytes(batch)
         return shown
