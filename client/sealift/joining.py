@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from sealift.certificates import certificate_request, check_issued, generate_tls_key
 from sealift.clock import Clock, unix, utc_now
+from sealift.enrolment import enrol
 from sealift.files import write_atomically
 from sealift.keystore import Keys, StoredKey
 from sealift.keystore.file import Keychain, create
@@ -17,7 +18,6 @@ from sealift.profile import Membership, Profile, new_profile, profiles_folder
 from sealift.secret import Secret
 from sealift.signing import Identity, sign_card, sign_membership_request
 from sealift.suites import generate, load_private_key
-from sealift.transport import enrol
 from sealift_protocol.errors import InvalidArgument, MalformedObject, TokenExpired
 from sealift_protocol.ids import Fingerprint, check_name, key_id_of
 from sealift_protocol.notes import log_verifier_key

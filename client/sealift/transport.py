@@ -1,4 +1,4 @@
-"""The connection to a relay: channels, deadlines, retries, failover and named errors, in one place.
+"""Calls to a relay: deadlines, retries, failover and named errors, in one place.
 
 A relay is any number of hosts with one database and one CA, each with an address. One address is
 in use until it fails; then calls go on at the next, and so round. A `Relay` may be shared by
@@ -7,17 +7,12 @@ threads, and used on in a process that was forked.
 
 from __future__ import annotations
 
-import hashlib
-import os
 import random
 import re
-import threading
 import time
-import weakref
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
-from multiprocessing.context import assert_spawning
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
@@ -26,11 +21,9 @@ from google.protobuf.message import Message
 
 from sealift.certificates import (
     certificate_as_pem,
-    check_server,
     diagnose_handshake,
-    server_certificate,
 )
-from sealift.clock import Clock, utc_now
+from sealift.connections import TRANSFER_SECONDS, Connection, RelayAccess, Route
 from sealift.log import log
 from sealift.secret import Secret
 from sealift_protocol import framing
@@ -43,7 +36,6 @@ from sealift_protocol.errors import (
     RelayStorageFull,
     RelayTimeout,
     RelayUnavailable,
-    RelayUntrusted,
     SealiftError,
 )
 from sealift_protocol.status import from_rpc_error
@@ -51,44 +43,21 @@ from sealift_protocol.v1 import (
     datasets_pb2,
     datasets_pb2_grpc,
     directory_pb2,
-    directory_pb2_grpc,
-    enrolment_pb2,
-    enrolment_pb2_grpc,
     log_pb2,
-    log_pb2_grpc,
     objects_pb2,
     shards_pb2,
-    shards_pb2_grpc,
 )
 
 CONTROL_SECONDS = 30.0
-TRANSFER_SECONDS = 1800.0
-_MAX_CONTROL_MESSAGE = 16 << 20
 # A history of 500,000 commits, or a snapshot of 3,000,000 shards.
 _MAX_STREAM = 256 << 20
 _PAGES_A_CALL = 32
 _ATTEMPTS = 5
 _FIRST_DELAY = 0.2
 _MAX_DELAY = 5.0
-_OPTIONS = [
-    ("grpc.max_receive_message_length", _MAX_CONTROL_MESSAGE),
-    ("grpc.max_send_message_length", _MAX_CONTROL_MESSAGE),
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
-]
-# How long a connection may take to come about where there is another address; gRPC's own is 20 s.
-_OPTIONS_OF_SEVERAL = [*_OPTIONS, ("grpc.min_reconnect_backoff_ms", 5_000)]
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([1-9][0-9]{0,4})")
 # What gRPC says when a server goes away in the middle; the relay itself never says so.
 _BROKEN = (grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN)
-# How long gRPC may need to put away a channel that was closed. A fork before that may hang.
-_SETTLING_SECONDS = 0.2
-# gRPC reads it when it is imported.
-_FORKS_UNPREPARED = os.environ.get("GRPC_ENABLE_FORK_SUPPORT", "").lower() in (
-    *("0", "f", "false", "n", "no"),
-)
 _T = TypeVar("_T")
 _M = TypeVar("_M", bound=Message)
 
@@ -155,46 +124,6 @@ class RelayClient(Protocol):
         """The serialised GetResponses of a request."""
 
 
-@dataclass(frozen=True, slots=True)
-class RelayAccess:
-    """What it takes to connect to a relay as one member, for worker processes.
-
-    A fork inherits it, and multiprocessing may hand it to a process that it spawns. It is pickled
-    for nothing else, because the TLS key goes with it.
-
-    Attributes:
-        addresses: host:port of each host of the relay, the preferred one first.
-        authority_pem: the relay's CA certificate.
-        certificate_pem: the member's.
-        tls_key: its private key, PEM.
-    """
-
-    addresses: tuple[str, ...]
-    authority_pem: bytes = field(repr=False)
-    certificate_pem: bytes = field(repr=False)
-    tls_key: Secret = field(repr=False)
-
-    def connect(self) -> Relay:
-        """A connection of its own; close it."""
-        return Relay(
-            self.addresses,
-            authority_pem=self.authority_pem,
-            certificate_pem=self.certificate_pem,
-            tls_key_pem=self.tls_key.reveal(),
-        )
-
-    def __reduce__(self) -> tuple[Callable[..., RelayAccess], tuple[object, ...]]:
-        assert_spawning(self)
-        key = self.tls_key.reveal()
-        return _restore, (self.addresses, self.authority_pem, self.certificate_pem, key)
-
-
-def _restore(
-    addresses: tuple[str, ...], authority_pem: bytes, certificate_pem: bytes, tls_key: bytes
-) -> RelayAccess:
-    return RelayAccess(addresses, authority_pem, certificate_pem, Secret(tls_key))
-
-
 class Relay:
     """A relay over mutual TLS. Every method raises a `SealiftError` when the call fails.
 
@@ -233,7 +162,17 @@ class Relay:
         if not unique:
             raise InvalidArgument("a relay has at least one address")
         key = Secret(tls_key_pem)
-        self._route = _Route(RelayAccess(unique, authority_pem, certificate_pem, key))
+        self._route = Route(RelayAccess(unique, authority_pem, certificate_pem, key))
+
+    @classmethod
+    def at(cls, access: RelayAccess) -> Self:
+        """A connection of its own, for a process that was handed what it takes."""
+        return cls(
+            access.addresses,
+            authority_pem=access.authority_pem,
+            certificate_pem=access.certificate_pem,
+            tls_key_pem=access.tls_key.reveal(),
+        )
 
     @property
     def access(self) -> RelayAccess:
@@ -426,7 +365,7 @@ class Relay:
             messages: called once an attempt; yields the serialised PutRequests, the same each time.
         """
 
-        def upload(to: _Connection) -> bytes:
+        def upload(to: Connection) -> bytes:
             response: shards_pb2.PutResponse = to.put(messages(), timeout=TRANSFER_SECONDS)
             return response.digest
 
@@ -460,9 +399,9 @@ class Relay:
         raise failure
 
     def _stream(
-        self, pick: Callable[[_Connection], Callable[..., Iterable[_M]]], request: object
+        self, pick: Callable[[Connection], Callable[..., Iterable[_M]]], request: object
     ) -> list[_M]:
-        def collect(to: _Connection) -> list[_M]:
+        def collect(to: Connection) -> list[_M]:
             answers: list[_M] = []
             size = 0
             stream = pick(to)(request, timeout=CONTROL_SECONDS)
@@ -476,10 +415,10 @@ class Relay:
 
         return self._call(collect)
 
-    def _unary(self, pick: Callable[[_Connection], Callable[..., _T]], request: object) -> _T:
+    def _unary(self, pick: Callable[[Connection], Callable[..., _T]], request: object) -> _T:
         return self._call(lambda to: pick(to)(request, timeout=CONTROL_SECONDS))
 
-    def _call(self, invoke: Callable[[_Connection], _T]) -> _T:
+    def _call(self, invoke: Callable[[Connection], _T]) -> _T:
         refused: list[SealiftError] = []
         try:
             return retry(lambda: self._try_each(invoke, refused), patience=self.patience)
@@ -489,7 +428,7 @@ class Relay:
                 raise refused[-1] from None
             raise
 
-    def _try_each(self, invoke: Callable[[_Connection], _T], refused: list[SealiftError]) -> _T:
+    def _try_each(self, invoke: Callable[[Connection], _T], refused: list[SealiftError]) -> _T:
         """A call at the address in use and, if that fails in passing, once at each other."""
         failures: list[SealiftError] = []
         while len(failures) < len(self.access.addresses):
@@ -502,9 +441,7 @@ class Relay:
         refused += [failure for failure in failures if not is_passing(failure)]
         raise _first_passing(failures)
 
-    def _fail_over(
-        self, connection: _Connection, error: grpc.RpcError | ValueError
-    ) -> SealiftError:
+    def _fail_over(self, connection: Connection, error: grpc.RpcError | ValueError) -> SealiftError:
         """Names a failure and, if another address may do better, turns to that.
 
         Raises:
@@ -570,7 +507,7 @@ def _first_passing(failures: Sequence[SealiftError]) -> SealiftError:
 
 
 def _diagnose(
-    access: RelayAccess, connection: _Connection, error: grpc.RpcError | ValueError
+    access: RelayAccess, connection: Connection, error: grpc.RpcError | ValueError
 ) -> tuple[SealiftError, bool]:
     """A failed call's named error, and whether another address may do better."""
     if connection.closed_for_fork:
@@ -601,260 +538,6 @@ def _check_address(address: str) -> str:
             "a relay's address is HOST:PORT", hint="for example relay.example.org:7443"
         )
     return address
-
-
-class _Connection:
-    """A channel to one address, and the calls on it.
-
-    Attributes:
-        position: of the address among all.
-        calls: how many are under way.
-        cut: whether they were ended by this side.
-        closed_for_fork: whether that was because the process forked.
-    """
-
-    def __init__(self, access: RelayAccess, position: int) -> None:
-        self.address = access.addresses[position]
-        self.position = position
-        self.certificate_pem = access.certificate_pem
-        self.calls = 0
-        self.cut = False
-        self.closed_for_fork = False
-        credentials = grpc.ssl_channel_credentials(
-            access.authority_pem, access.tls_key.reveal(), access.certificate_pem
-        )
-        options = _OPTIONS if len(access.addresses) == 1 else _OPTIONS_OF_SEVERAL
-        self.channel = grpc.secure_channel(self.address, credentials, options=options)
-        self.directory = directory_pb2_grpc.DirectoryStub(self.channel)
-        self.datasets = datasets_pb2_grpc.DatasetsStub(self.channel)
-        self.shards = shards_pb2_grpc.ShardsStub(self.channel)
-        self.log = log_pb2_grpc.LogStub(self.channel)
-        # Identity serializers: segments travel without a protobuf copy (sealift_protocol.framing).
-        self.put = self.channel.stream_unary(
-            "/sealift.v1.Shards/Put",
-            request_serializer=None,
-            response_deserializer=shards_pb2.PutResponse.FromString,
-        )
-        self._get = self.channel.unary_stream(
-            "/sealift.v1.Shards/Get",
-            request_serializer=shards_pb2.GetRequest.SerializeToString,
-            response_deserializer=None,
-        )
-
-    def segments(self, request: shards_pb2.GetRequest) -> Generator[bytes, None, None]:
-        """The messages of a stream, which ends with this iterator."""
-        call = self._get(request, timeout=TRANSFER_SECONDS)
-        try:
-            yield from call
-        finally:
-            # A reader that stops early must not leave the relay sending.
-            call.cancel()
-
-
-class _Route:
-    """Which address is in use, and the connections: one in use, others until their calls end."""
-
-    def __init__(self, access: RelayAccess) -> None:
-        self.access = access
-        self._position = 0
-        self._in_use: _Connection | None = None
-        self._open: set[_Connection] = set()
-        self._closed = False
-        _process.routes.add(self)
-
-    @contextmanager
-    def use(self) -> Iterator[_Connection]:
-        """The connection in use, kept open for a call.
-
-        Raises:
-            InvalidArgument: the relay was closed, or gRPC does not work in this process.
-        """
-        connection = self._begin()
-        try:
-            yield connection
-        finally:
-            self._end(connection)
-
-    def _begin(self) -> _Connection:
-        with _process.lock:
-            if self._closed:
-                raise InvalidArgument("the connection to the relay was closed")
-            connection = self._in_use
-            if connection is None:
-                _process.check()
-                connection = self._in_use = _Connection(self.access, self._position)
-                _process.prepare()
-                self._open.add(connection)
-            connection.calls += 1
-        return connection
-
-    def _end(self, connection: _Connection) -> None:
-        with _process.lock:
-            connection.calls -= 1
-            done = self._retired()
-        _close(done)
-
-    def leave(self, connection: _Connection) -> bool:
-        """Turns to the next address, unless another thread did so since this one failed.
-
-        Calls under way on the connection are left to end by themselves.
-        """
-        with _process.lock:
-            if connection is not self._in_use or len(self.access.addresses) == 1:
-                return False
-            self._position = (connection.position + 1) % len(self.access.addresses)
-            self._in_use = None
-            done = self._retired()
-        _close(done)
-        return True
-
-    def change(self, access: RelayAccess) -> None:
-        """Connects anew for later calls."""
-        with _process.lock:
-            self.access = access
-            self._in_use = None
-            done = self._retired()
-        _close(done)
-
-    def cut(self) -> None:
-        """Ends the calls under way."""
-        with _process.lock:
-            done = self._take_all()
-        _close(done)
-
-    def close(self) -> None:
-        """Ends the calls under way, and refuses later ones."""
-        self._closed = True
-        self.cut()
-
-    def close_for_fork(self) -> None:
-        """Ends the calls under way, which are to be repeated."""
-        done = self._take_all()
-        for connection in done:
-            connection.closed_for_fork = True
-        _close(done)
-
-    def _take_all(self) -> list[_Connection]:
-        done = list(self._open)
-        self._open.clear()
-        self._in_use = None
-        for connection in done:
-            connection.cut = True
-        return done
-
-    def _retired(self) -> list[_Connection]:
-        """Takes out the connections that nobody uses and nobody will."""
-        # Over a copy, for a stream that the garbage collector ends meanwhile comes here too.
-        done = [c for c in list(self._open) if c is not self._in_use and not c.calls]
-        self._open.difference_update(done)
-        return done
-
-
-def _close(connections: Iterable[_Connection]) -> None:
-    for connection in connections:
-        # This waits until the calls have ended.
-        connection.channel.close()
-        _process.last_close = time.monotonic()
-
-
-class _Process:
-    """What the relays of a process share: a lock, and how to fork.
-
-    gRPC starts afresh in the child of a fork, but it is only prepared for that while no call is
-    under way. If one is, child and parent share its socket: each takes bytes that the other needs,
-    and the child may crash. So nothing is open during a fork.
-
-    Source: grpc, doc/fork_support.md; src/core/lib/iomgr/fork_posix.cc.
-    """
-
-    def __init__(self) -> None:
-        # Reentrant, for the garbage collector may end a stream at any time.
-        self.lock = threading.RLock()
-        self.routes: weakref.WeakSet[_Route] = weakref.WeakSet()
-        self.last_close = 0.0
-        self._prepared = False
-        self._unusable = False
-
-    def check(self) -> None:
-        """Checks that gRPC works in this process.
-
-        Raises:
-            InvalidArgument: this process was forked without gRPC being prepared for it.
-        """
-        if self._unusable:
-            raise InvalidArgument(
-                "the relay cannot be used in this process: it was forked from one that used it, "
-                "with GRPC_ENABLE_FORK_SUPPORT=0",
-                hint="leave that variable unset, or start processes by spawn or forkserver",
-            )
-
-    def prepare(self) -> None:
-        """Prepares for forks; called when there is a channel.
-
-        With its first channel gRPC may register handlers of its own, and the last goes first.
-        """
-        if not self._prepared and hasattr(os, "register_at_fork"):
-            self._prepared = True
-            os.register_at_fork(
-                before=self._before_fork,
-                after_in_parent=self._after_fork_in_parent,
-                after_in_child=self._after_fork_in_child,
-            )
-
-    def _before_fork(self) -> None:
-        # Held until after the fork, so that no call begins meanwhile.
-        self.lock.acquire()
-        for route in list(self.routes):
-            route.close_for_fork()
-        time.sleep(max(0.0, self.last_close + _SETTLING_SECONDS - time.monotonic()))
-
-    def _after_fork_in_parent(self) -> None:
-        self.lock.release()
-
-    def _after_fork_in_child(self) -> None:
-        self.lock = threading.RLock()
-        self._unusable = _FORKS_UNPREPARED
-
-
-_process = _Process()
-
-
-def enrol(
-    address: str,
-    ca_fingerprint: bytes,
-    membership_request: objects_pb2.Signed,
-    *,
-    now: Clock = utc_now,
-) -> tuple[bytes, bytes, enrolment_pb2.EnrolResponse]:
-    """Presents a token; returns CA certificate (PEM), own certificate (PEM) and the response.
-
-    The server's certificate is taken unverified first, then checked against the CA certificate,
-    which in turn is checked against the token's fingerprint, before the token is sent.
-
-    Raises:
-        RelayUntrusted: the server is not the one that the token names.
-        TokenRefused: the relay does not accept the token.
-    """
-    leaf = server_certificate(address)
-    with grpc.secure_channel(address, grpc.ssl_channel_credentials(leaf), _OPTIONS) as channel:
-        stub = enrolment_pb2_grpc.EnrolmentStub(channel)
-        authority = retry(
-            lambda: (
-                stub.GetAuthority(
-                    enrolment_pb2.GetAuthorityRequest(), timeout=CONTROL_SECONDS
-                ).ca_certificate
-            )
-        )
-    if hashlib.sha256(authority).digest() != ca_fingerprint:
-        raise RelayUntrusted("the server's CA is not the one that the token names")
-    authority_pem = certificate_as_pem(authority)
-    check_server(leaf, authority_pem, now())
-    credentials = grpc.ssl_channel_credentials(authority_pem)
-    with grpc.secure_channel(address, credentials, _OPTIONS) as channel:
-        stub = enrolment_pb2_grpc.EnrolmentStub(channel)
-        request = enrolment_pb2.EnrolRequest(membership_request=membership_request)
-        response = retry(lambda: stub.Enrol(request, timeout=CONTROL_SECONDS))
-    return authority_pem, certificate_as_pem(response.certificate), response
 
 
 def segment_stream(

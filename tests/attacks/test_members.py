@@ -15,10 +15,11 @@ import pytest
 
 import sealift
 from sealift.certificates import certificate_request, generate_tls_key, key_as_pem
+from sealift.enrolment import enrol
 from sealift.joining import parse_token
 from sealift.session import Session
 from sealift.signing import Identity, sign_card, sign_membership_request
-from sealift.transport import Relay, enrol
+from sealift.transport import Relay
 from sealift_protocol.errors import (
     AccessDenied,
     ClockSkew,

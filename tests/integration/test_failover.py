@@ -22,6 +22,7 @@ import sealift
 from sealift.cli.main import cli
 from sealift.profile import find_profile
 from sealift.session import Session
+from sealift.transport import Relay
 from sealift_protocol.errors import (
     InvalidArgument,
     LogInvalid,
@@ -171,7 +172,7 @@ def test_hosts_that_take_turns_show_one_log(
 ) -> None:
     hospital, laboratory = members
     away = [sealift.connect("hospital"), laboratory]
-    away[0]._relay = replace(hospital._relay.access, addresses=(hosts[1].address,)).connect()
+    away[0]._relay = Relay.at(replace(hospital._relay.access, addresses=(hosts[1].address,)))
     away[0]._load()
     for session in (hospital, away[0], hospital, away[0]):
         session.push(records, dataset="study", to="laboratory")
@@ -273,6 +274,7 @@ def test_a_session_may_know_more_addresses(
 _BEGINNING = """
 import multiprocessing, os, signal, sys, threading
 import sealift
+from sealift.transport import Relay
 
 ROWS = list(range(120_000))
 
@@ -312,7 +314,7 @@ def everything(session):
     return asked[0]
 
 def name(access):
-    with access.connect() as relay:
+    with Relay.at(access) as relay:
         return relay.who_am_i().name
 
 def spawned(access, queue):
@@ -360,7 +362,7 @@ for LEAVE in ("quickly", "normally"):
     print(child(lambda: read(session)), child(lambda: name(relay.access)))
     print(child(lambda: (relay.close(), session.close())))
 print(child(lambda: (name(relay.access), child(lambda: read(session)), read(session))))
-with relay.access.connect() as other:
+with Relay.at(relay.access) as other:
     other.who_am_i()
 # Right after a connection was closed.
 print(child(lambda: name(relay.access)), read(session))

@@ -21,9 +21,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 import sealift
 from sealift.certificates import certificate_request, generate_tls_key, key_as_pem
+from sealift.connections import RelayAccess
 from sealift.secret import Secret
 from sealift.settings import Settings, read_settings, write_settings
-from sealift.transport import Relay, RelayAccess
+from sealift.transport import Relay
 from sealift_protocol.errors import (
     InvalidArgument,
     ProfileError,
@@ -510,7 +511,7 @@ def test_access_makes_another_connection_and_shows_no_key(relays: Relays) -> Non
     assert access.tls_key == Secret(pem)
     for text in (repr(access), str(access), repr(relay.__dict__)):
         assert "PRIVATE" not in text
-    with access.connect() as other:
+    with Relay.at(access) as other:
         other.who_am_i()
         assert other.access == access
     relay.who_am_i()

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from sealift.buffers import BufferPools
+from sealift.connections import RelayAccess
 from sealift.trainer.cache import ShardCache, default_folder
 from sealift.trainer.columns import pick_columns
 from sealift.trainer.counters import Counters
@@ -28,7 +29,7 @@ from sealift.trainer.plan import Plan, bundles
 from sealift.trainer.reading import Opening, Readable, ReadAhead, Step
 from sealift.trainer.sealed import Declarations, SealedDataset, ShardLoader
 from sealift.trainer.sparse import RandomAccess
-from sealift.transport import RelayAccess, RelayClient
+from sealift.transport import Relay, RelayClient
 
 # Small batches are gathered many at a time, up to about this many bytes.
 _BUNDLE_BYTES = 4 << 20
@@ -335,7 +336,7 @@ def _in_child(
     declarations = [
         Declarations(supply.sealed, whole) for supply, whole in zip(supplies, declared, strict=True)
     ]
-    return Feed(access.connect(), supplies, schema, options, declarations)
+    return Feed(Relay.at(access), supplies, schema, options, declarations)
 
 
 def _shelf(supply: Supply, take: int | None = None) -> Shelf:
