@@ -8,7 +8,6 @@ return is a copy of its own, in ordinary memory: it is neither locked nor wiped.
 from __future__ import annotations
 
 import io
-import logging
 import struct
 import zlib
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from sealift.imagereading import import_pillow
 from sealift.trainer.columns import import_torch
 from sealift.trainer.dicomdecoding import DicomDecoder, decode_dicom
 from sealift.trainer.stacking import (
@@ -120,7 +120,7 @@ class ImageDecoder:
             raise InvalidArgument('the backend is "auto", "pillow" or "torchvision"')
         if self.max_pixels < 1 or (self.size is not None and min(self.size) < 1):
             raise InvalidArgument("sizes of images begin at 1")
-        _import_pillow()
+        import_pillow()
         if self.output == "tensor":
             import_torch()
         if self.backend == "torchvision":
@@ -142,7 +142,7 @@ class ImageDecoder:
         return {**batch, self.column: together(arrays, self.output, single=single)}
 
     def _decode(self, content: memoryview) -> Array:
-        image_module = _import_pillow()
+        image_module = import_pillow()
         data = bytes(content)
         try:
             # Reads the header only.
@@ -171,7 +171,7 @@ class ImageDecoder:
             image = image.convert(self.mode)
         if self.size is not None:
             height, width = self.size
-            image = image.resize((width, height), _import_pillow().Resampling.BILINEAR)
+            image = image.resize((width, height), import_pillow().Resampling.BILINEAR)
         return np.array(image, np.uint8).reshape(image.height, image.width, len(self.mode))
 
     def _by_torchvision(self, data: bytes, announced: tuple[int, int]) -> Array:
@@ -258,21 +258,6 @@ def _shaped(content: memoryview, shape: Any, dtype: Any) -> Array:
 def _is_deep(form: str | None, data: bytes) -> bool:
     """Whether a PNG has 16 bits a sample: Pillow keeps only eight of colours."""
     return form == "PNG" and data[_PNG_DEPTH] > 8
-
-
-def _import_pillow() -> Any:
-    try:
-        from PIL import Image
-    except ImportError:
-        raise InvalidArgument(
-            "Pillow is not installed", hint="install it with: pip install 'sealift[images]'"
-        ) from None
-    # At DEBUG it writes EXIF values, such as where a picture was taken, into the log.
-    for name in ("PIL.TiffImagePlugin", "PIL.PngImagePlugin"):
-        logger = logging.getLogger(name)
-        if logger.level < logging.INFO:
-            logger.setLevel(logging.INFO)
-    return Image
 
 
 def _find_torchvision() -> Any:

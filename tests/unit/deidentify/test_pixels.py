@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -357,16 +358,21 @@ def test_hooks_run_on_raw_bytes_beside_their_shape_and_type() -> None:
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG"])
-def test_hooks_run_on_image_files_which_lose_their_metadata(form: str) -> None:
+def test_hooks_run_on_image_files_which_lose_their_metadata(
+    form: str, caplog: pytest.LogCaptureFixture
+) -> None:
     written = io.BytesIO()
     exif = Image.Exif()
     exif[0x010E] = "Zxqv at 48.2N"
     Image.fromarray(np.full((16, 16, 3), 55, np.uint8)).save(written, form, exif=exif)
     assert b"Zxqv" in written.getvalue()
+    caplog.set_level(logging.DEBUG)
+    caplog.clear()
     after, _ = run(FRAMES, frame_batch(pa.array([written.getvalue(), None], pa.binary())))
     changed, nothing = after.column("image").to_pylist()
     assert nothing is None
     assert b"Zxqv" not in changed
+    assert "Zxqv" not in caplog.text
     image = Image.open(io.BytesIO(changed))
     assert image.format == form
     assert np.abs(np.asarray(image).astype(int) - 100).max() <= 2

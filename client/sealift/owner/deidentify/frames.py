@@ -14,8 +14,9 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
+from sealift.imagereading import import_pillow
 from sealift.owner.deidentify.pixels import PIXELS, SHAPE, TYPE, as_image
-from sealift_protocol.errors import InvalidArgument, PolicyViolation
+from sealift_protocol.errors import PolicyViolation
 
 GROUP = "sealift.frame_hooks"
 
@@ -158,21 +159,15 @@ class FrameHooks:
 
     def _reencoded(self, content: pa.Buffer) -> bytes:
         """An image file after the hooks, without its metadata (EXIF says where it was taken)."""
+        images = import_pillow()
         try:
-            from PIL import Image
-        except ImportError:
-            raise InvalidArgument(
-                "frames in PNG or JPEG need a package that is not installed",
-                hint="install it with: pip install 'sealift[images]'",
-            ) from None
-        try:
-            with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as image:
+            with images.open(io.BytesIO(content), formats=("PNG", "JPEG")) as image:
                 form = image.format
                 frame = np.array(image if image.mode in ("L", "RGB", "RGBA") else image.convert())
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        except (OSError, ValueError, SyntaxError, images.DecompressionBombError):
             raise _unreadable() from None
         written = io.BytesIO()
-        Image.fromarray(self._run(frame)).save(
+        images.fromarray(self._run(frame)).save(
             written, form, **({"quality": 95} if form == "JPEG" else {})
         )
         return written.getvalue()
