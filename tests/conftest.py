@@ -10,6 +10,7 @@ os.environ["SEALIFT_PASSPHRASE"] = "correct horse battery staple"
 import sealift_relay  # noqa: I001 - sets what gRPC reads when it is imported
 
 import importlib.util
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,9 @@ from click.testing import CliRunner
 from sealift.session import Session
 
 assert sealift_relay
+
+# A shell that starts tests in the background has them, and all that they start, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says nothing on a machine that does other things too.
 hypothesis.settings.register_profile("sealift", deadline=None)
