@@ -24,10 +24,15 @@ from sealift_protocol.v1 import (
 )
 
 TRANSFER_SECONDS = 1800.0
+# Bytes of a stream that gRPC holds unread. Left to itself it takes a slow reader for a long way to
+# the relay and makes that ever more, hundreds of MiB. Over 100 ms a stream carries 40 MB/s so.
+STREAM_WINDOW = 4 << 20
 _MAX_CONTROL_MESSAGE = 16 << 20
 OPTIONS = [
     ("grpc.max_receive_message_length", _MAX_CONTROL_MESSAGE),
     ("grpc.max_send_message_length", _MAX_CONTROL_MESSAGE),
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", STREAM_WINDOW),
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.keepalive_time_ms", 60_000),

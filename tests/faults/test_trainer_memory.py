@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 # What is on its way, and what the C allocator keeps of it (sealift_protocol/allocator.py).
-BASELINE_MIB = 128
+BASELINE_MIB = 64
 
 
 def test_f12_a_loop_over_a_dataset_ten_times_the_bound_stays_below_it(

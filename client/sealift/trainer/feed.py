@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from sealift.buffers import BufferPools
-from sealift.connections import RelayAccess
+from sealift.connections import STREAM_WINDOW, RelayAccess
 from sealift.trainer.cache import ShardCache, default_folder
 from sealift.trainer.columns import pick_columns
 from sealift.trainer.counters import Counters
@@ -155,7 +155,7 @@ class Feed:
         return [_shelf(supply, take) for supply, take in zip(self.supplies, takes, strict=True)]
 
     def memory(self, plan: Plan) -> int:
-        """Bytes of plaintext that an epoch holds at most, about: block, read-ahead, batches."""
+        """Bytes that an epoch holds at most, about: block, read-ahead, streams, batches."""
         sizes = [entry.stored_size for supply in self.supplies for entry in supply.sealed.shards]
         largest = max(sizes, default=0)
         block = plan.shuffle_block
@@ -163,7 +163,8 @@ class Feed:
         lanes = min(lanes * len(self.supplies), len(sizes))
         # Lanes of equal shards change them in the same step: as many again are there by then.
         ahead = max(self.options.read_ahead, lanes * largest)
-        return lanes * largest + ahead + 2 * _BUNDLE_BYTES
+        streams = self.options.threads * STREAM_WINDOW
+        return lanes * largest + ahead + streams + 2 * _BUNDLE_BYTES
 
     def declare(self) -> None:
         """Logs a disclosure of everything, if there is none of today."""

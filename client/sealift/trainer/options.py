@@ -23,7 +23,8 @@ class ReadOptions:
             "auto" for $SEALIFT_CACHE or the platform's cache folder; None for no cache.
         cache_bytes: limit on its size; by default 16 GiB, or a quarter of the free disk.
         read_ahead: bytes that are opened before the loop asks for them.
-        threads: streams and openers in parallel.
+        threads: streams and openers in parallel. A stream has 4 MiB under way: more of them help
+            where the relay is far.
         patience: seconds without progress after which a relay that cannot be reached is an error.
         on_corrupt: what follows when the relay sends what the owner did not seal: an error at
             once; an error after asking again; or going on without the shard's records, counted.
