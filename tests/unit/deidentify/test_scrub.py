@@ -381,8 +381,10 @@ def test_ctrl_c_ends_everything_quietly(tmp_path: Path) -> None:
 
 
 _WATCHED = """
-import logging, os, sys
+import logging, os, sys, tempfile
 
+# Who asks for it first has Python write four letters there, to see whether it can.
+tempfile.gettempdir()
 seen = []
 
 def watch(event, arguments):
