@@ -17,6 +17,8 @@ from sealift.owner.packing import pack, plain_schema, shard_pool
 from sealift.records import read_batches
 from sealift.session import Session
 from sealift.trainer.batches import as_numpy, as_torch
+from sealift.trainer.options import ReadOptions
+from sealift.trainer.reading import opened_size
 from sealift_protocol import framing
 from sealift_protocol.errors import (
     InvalidArgument,
@@ -24,6 +26,8 @@ from sealift_protocol.errors import (
     RecordTooLarge,
     SchemaMismatch,
 )
+from sealift_protocol.layout import LOG2_SEGMENT_SIZE, MAX_SHARD_PLAINTEXT, stored_size
+from sealift_protocol.objects import ShardEntry
 from sealift_protocol.v1 import shards_pb2
 
 
@@ -63,6 +67,14 @@ def test_a_closed_pool_wipes_what_comes_back() -> None:
     assert bytes(lease[:6]) == b"secret"
     with pytest.raises(InvalidArgument):
         pool.lease(4097)
+
+
+def test_full_shards_are_read_ahead_by_as_many_threads_as_there_are() -> None:
+    size = stored_size(MAX_SHARD_PLAINTEXT, 1 << LOG2_SEGMENT_SIZE)
+    entry = ShardEntry(bytes(16), 1, size, bytes(32))
+    assert opened_size(entry) == MAX_SHARD_PLAINTEXT
+    options = ReadOptions()
+    assert options.read_ahead >= options.threads * opened_size(entry)
 
 
 # --- zero copy -----------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from sealift.trainer.gathering import Form, Gathered, Selection, View, are_neigh
 from sealift.trainer.options import ReadOptions
 from sealift.trainer.order import Integers, Order, Shelf, share_by_weight
 from sealift.trainer.plan import Plan, bundles
-from sealift.trainer.reading import Opening, Readable, ReadAhead, Step
+from sealift.trainer.reading import Opening, Readable, ReadAhead, Step, opened_size
 from sealift.trainer.sealed import Declarations, SealedDataset, ShardLoader
 from sealift.trainer.sparse import RandomAccess
 from sealift.transport import Relay, RelayClient
@@ -156,7 +156,7 @@ class Feed:
 
     def memory(self, plan: Plan) -> int:
         """Bytes that an epoch holds at most, about: block, read-ahead, streams, batches."""
-        sizes = [entry.stored_size for supply in self.supplies for entry in supply.sealed.shards]
+        sizes = [opened_size(entry) for supply in self.supplies for entry in supply.sealed.shards]
         largest = max(sizes, default=0)
         block = plan.shuffle_block
         lanes = block // math.gcd(block, plan.world) if plan.shuffle else 1

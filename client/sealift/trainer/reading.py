@@ -18,6 +18,7 @@ from sealift.trainer.gathering import Selection
 from sealift.trainer.order import Integers, Order, Piece
 from sealift.trainer.sealed import Interrupted, LoadedShard, SealedDataset, ShardLoader
 from sealift_protocol.errors import MalformedObject, VerificationError
+from sealift_protocol.layout import LOG2_SEGMENT_SIZE, plaintext_size
 from sealift_protocol.objects import ShardEntry
 
 # Shards below this are fetched many to a call.
@@ -120,6 +121,11 @@ class Readable:
     counts: Integers
     selected: Callable[[int], Integers] | None
     loader: ShardLoader
+
+
+def opened_size(entry: ShardEntry) -> int:
+    """Bytes of memory that a shard takes when it is open."""
+    return plaintext_size(entry.stored_size, 1 << LOG2_SEGMENT_SIZE)
 
 
 Step: TypeAlias = list[tuple[Opening, Piece]]
@@ -257,7 +263,7 @@ class ReadAhead:
         dataset = self._datasets[shelf]
         entry = dataset.sealed.shards[shard]
         selected = None if dataset.selected is None else dataset.selected(shard)
-        return Opening(entry, int(dataset.records[shard]), entry.stored_size, selected)
+        return Opening(entry, int(dataset.records[shard]), opened_size(entry), selected)
 
     def _reserve(self, size: int) -> None:
         """Waits until there is room, or the loop has begun with everything before."""
