@@ -22,6 +22,7 @@ from sealift_protocol.errors import (
 from sealift_protocol.ids import ID_SIZE, Fingerprint
 from sealift_protocol.layout import DIGEST_SIZE
 from sealift_protocol.objects import ShardEntry
+from sealift_protocol.signatures import PUBLIC_KEY_SIZES
 from sealift_protocol.strictjson import (
     MAX_WHOLE,
     parse_json,
@@ -244,7 +245,7 @@ def verify_bill(text: str) -> Bill:
     signed = objects_pb2.Signed(
         payload_type=read_text(outer["payloadType"]),
         payload=read_base64(outer["payload"]),
-        signer=read_hex(signatures[0]["keyid"], envelope.PUBLIC_KEY_SIZE),
+        signer=read_hex(signatures[0]["keyid"], *PUBLIC_KEY_SIZES),
         signature=read_base64(signatures[0]["sig"]),
     )
     verified = envelope.verify(signed, envelope.BILL_OF_MATERIALS)

@@ -34,7 +34,7 @@ class Fingerprint:
 
     @classmethod
     def of(cls, identity_public_key: bytes) -> Fingerprint:
-        """Fingerprint of an Ed25519 public key (32 bytes)."""
+        """Fingerprint of an identity's public key, of either algorithm."""
         return cls(hashlib.sha256(b"sealift/1 identity" + identity_public_key).digest())
 
     @classmethod

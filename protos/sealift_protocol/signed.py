@@ -5,15 +5,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-import nacl.exceptions
-import nacl.signing
-
 from sealift_protocol.errors import MalformedObject, SignatureInvalid, UnsupportedVersion
 from sealift_protocol.ids import Fingerprint
+from sealift_protocol.signatures import PUBLIC_KEY_SIZES, SIGNATURE_SIZE, verify_signature
 from sealift_protocol.v1 import objects_pb2
-
-PUBLIC_KEY_SIZE = 32
-SIGNATURE_SIZE = 64
 
 CARD = "application/vnd.sealift.card.v1+protobuf"
 COMMIT = "application/vnd.sealift.commit.v1+protobuf"
@@ -62,7 +57,7 @@ def object_digest(payload_type: str, payload: bytes, signer: bytes) -> bytes:
 
 
 def verify(signed: objects_pb2.Signed, payload_type: str) -> Verified:
-    """Checks an envelope's type and signature (Ed25519, RFC 8032).
+    """Checks an envelope's type and signature.
 
     Raises:
         MalformedObject: a field has the wrong size or the type is of another object.
@@ -71,12 +66,12 @@ def verify(signed: objects_pb2.Signed, payload_type: str) -> Verified:
     """
     if signed.payload_type != payload_type:
         _refuse_type(signed.payload_type, payload_type)
-    if len(signed.signer) != PUBLIC_KEY_SIZE or len(signed.signature) != SIGNATURE_SIZE:
+    if len(signed.signer) not in PUBLIC_KEY_SIZES or len(signed.signature) != SIGNATURE_SIZE:
         raise MalformedObject(f"the signature of a {_kind(payload_type)} has the wrong size")
     message = pre_authentication_encoding(payload_type, signed.payload)
     try:
-        nacl.signing.VerifyKey(signed.signer).verify(message, signed.signature)
-    except nacl.exceptions.BadSignatureError:
+        verify_signature(signed.signer, message, signed.signature)
+    except SignatureInvalid:
         raise SignatureInvalid(
             f"the signature of a {_kind(payload_type)} does not verify"
         ) from None

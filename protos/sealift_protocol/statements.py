@@ -13,6 +13,7 @@ from sealift_protocol.errors import InvalidArgument, MalformedObject
 from sealift_protocol.ids import ID_SIZE, Fingerprint, check_name
 from sealift_protocol.layout import DIGEST_SIZE
 from sealift_protocol.objects import MAX_PURPOSE, WrapSuite, parse_message
+from sealift_protocol.signatures import check_public_key
 from sealift_protocol.v1 import objects_pb2
 
 PROBE_SIZE = 1024
@@ -191,7 +192,7 @@ def verify_succession(signed: objects_pb2.Signed) -> Succession:
         VerificationError: a subclass that says what is wrong.
     """
     message, verified = _open(signed, envelope.SUCCESSION, objects_pb2.Succession)
-    _check_size(message.successor, envelope.PUBLIC_KEY_SIZE, "a successor's public key")
+    check_public_key(message.successor)
     return Succession(
         name=_name(message.name),
         successor=Fingerprint.of(message.successor),
