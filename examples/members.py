@@ -18,7 +18,8 @@ from commands import SCRIPTS, run, serving, step
 from traces import Needles
 
 import sealift
-from sealift.keystore.file import Keychain
+from sealift.keystore.custody import Custody
+from sealift.keystore.keychain import Keychain
 from sealift.owner.deidentify import Deidentifier, load_policy
 from sealift.owner.sources import BEGINNING, SourceOptions, open_source
 from sealift.profile import find_profile
@@ -164,7 +165,9 @@ def deidentified(
 @cache
 def owner_secret(member: str) -> Secret:
     """What keys an owner's pseudonyms; it never leaves the owner's keystore."""
-    return Keychain(find_profile(member).keystore, Secret(PASSPHRASE.encode())).owner_secret()
+    return Keychain(
+        find_profile(member).keystore, Custody.of_passphrase(Secret(PASSPHRASE.encode()))
+    ).owner_secret()
 
 
 def compare(what: str, opened: float, plain: float) -> list[str]:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from sealift.clock import unix
 from sealift.datasets import Reader
 from sealift.grants import make_rewrap, open_grant
-from sealift.joining import generate_recipient_keys, published_keys
-from sealift.keystore.file import Keychain
+from sealift.keystore.keychain import Keychain
 from sealift.profile import Profile
-from sealift.secret import Secret
-from sealift.signing import Identity, sign_card
-from sealift.suites import load_private_key
+from sealift.signing import sign_card
 from sealift.transport import Relay
 from sealift.trust import SUCCESSION, Pin
 from sealift_protocol import signed as envelope
@@ -66,16 +62,16 @@ def rotate_keys(
         card: the newest, as the relay has it.
         suites: of the new keys; those of the card by default.
     """
-    time = unix(reader.now)
+    time, custody = unix(reader.now), keychain.custody
     listed = {key.key_id for key in card.recipient_keys}
     held = keychain.keys.recipient_keys
     fresh = tuple(key for key in held if key.key_id not in listed and key.not_before > card.time)
     if not fresh:
         chosen = tuple(suites) or tuple(key.suite for key in card.recipient_keys)
-        fresh = generate_recipient_keys(chosen, time)
+        fresh = custody.new_recipient_keys(chosen, time)
     old = tuple(key for key in held if key.key_id not in {k.key_id for k in fresh})
     keychain.store(replace(keychain.keys, recipient_keys=fresh + old))
-    published = published_keys(replace(keychain.keys, recipient_keys=fresh))
+    published = custody.published(replace(keychain.keys, recipient_keys=fresh))
     signed = sign_card(
         reader.identity,
         name=card.name,
@@ -90,10 +86,11 @@ def rotate_keys(
     renewed = verify_card(signed)
     reader.log.check([(Kind.CARD, renewed.digest, b"")])
     reader.last_seen.check_card(renewed)
-    private = {k.key_id: load_private_key(k.suite, k.private) for k in fresh + old}
+    private = custody.private_keys(keychain.keys)
     rewrapped, unopened = _rewrap_all(relay, replace(reader, private_keys=private), published[0])
     if not unopened:
         keychain.store(replace(keychain.keys, recipient_keys=fresh))
+        custody.destroy(old)
     destroyed = 0 if unopened else len(old)
     return RotatedKeys(renewed.version, len(fresh), rewrapped, destroyed, unopened)
 
@@ -139,9 +136,9 @@ def succeed(
     """
     staged = keychain.staged(profile.successor)
     if staged is None:
-        staged = replace(keychain.keys, identity_seed=Secret(secrets.token_bytes(32)))
+        staged = replace(keychain.keys, identity=keychain.custody.new_identity())
         keychain.stage(profile.successor, staged)
-    successor = Identity(staged.identity_seed)
+    successor = keychain.custody.identity(staged)
     membership = profile.membership()
     hand_over(successor.fingerprint)
     time = unix(reader.now)
@@ -151,7 +148,7 @@ def succeed(
     card = sign_card(
         successor,
         name=membership.name,
-        recipient_keys=published_keys(staged),
+        recipient_keys=keychain.custody.published(staged),
         time=time,
     )
     relay.succeed(reader.identity.sign(envelope.SUCCESSION, succession.SerializeToString()), card)

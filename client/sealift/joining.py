@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import base64
 import binascii
-import secrets
 from dataclasses import dataclass
-from datetime import timedelta
 
 from sealift.certificates import certificate_request, check_issued, generate_tls_key
 from sealift.clock import Clock, unix, utc_now
 from sealift.enrolment import enrol
 from sealift.files import write_atomically
-from sealift.keystore import Keys, StoredKey
-from sealift.keystore.file import Keychain, create
+from sealift.keystore import Keys
+from sealift.keystore.custody import Custody
+from sealift.keystore.file import create
+from sealift.keystore.keychain import Keychain
 from sealift.profile import Membership, Profile, new_profile, profiles_folder
 from sealift.secret import Secret
 from sealift.signing import Identity, sign_card, sign_membership_request
-from sealift.suites import generate, load_private_key
 from sealift_protocol.errors import InvalidArgument, MalformedObject, TokenExpired
-from sealift_protocol.ids import Fingerprint, check_name, key_id_of
+from sealift_protocol.ids import Fingerprint, check_name
 from sealift_protocol.notes import log_verifier_key
 from sealift_protocol.objects import RecipientKey, WrapSuite, parse_message
 from sealift_protocol.v1 import objects_pb2
 
 TOKEN_PREFIX = "sealift-join-1."  # noqa: S105
-DEFAULT_SUITES = (WrapSuite.MLKEM768_X25519,)
-_KEY_LIFETIME = timedelta(days=730)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +69,24 @@ def parse_token(text: str) -> objects_pb2.JoinToken:
 
 def join(
     token_text: str,
-    passphrase: Secret,
+    custody: Custody | Secret,
     *,
     profile_name: str | None = None,
-    suites: tuple[WrapSuite, ...] = DEFAULT_SUITES,
+    suites: tuple[WrapSuite, ...] = (),
     organisation: str = "",
     keys: Keys | None = None,
     now: Clock = utc_now,
 ) -> Joined:
     """Makes keys, enrols them at the relay that the token names, and writes a profile.
 
-    Private keys are written to the passphrase-protected keystore before anything is sent and
-    never leave this machine.
+    Private keys are written to the keystore before anything is sent and never leave it.
 
     Args:
         token_text: what the operator sent.
-        passphrase: protects the keystore.
+        custody: where the keys are to be; a passphrase for a file that it protects.
         profile_name: name of the profile; the member's name by default.
-        suites: which recipient keys the card carries, most preferred first.
+        suites: which recipient keys the card carries, most preferred first; by default the one
+            that the place prefers.
         organisation: shown on the card; the relay can read it.
         keys: kept ones to join with, instead of making new ones.
         now: the clock.
@@ -100,16 +97,19 @@ def join(
         ProfileError: a profile of that name exists.
         RelayUntrusted: the server is not the one that the token names.
     """
+    if isinstance(custody, Secret):
+        custody = Custody.of_passphrase(custody)
     token = parse_token(token_text)
     name = check_name(token.name)
     time = unix(now)
     if time >= token.not_after:
         raise TokenExpired("the enrolment token has expired by this machine's clock")
     with new_profile(profile_name or name) as staging:
-        keys = keys or _generate_keys(suites, time)
-        create(staging.keystore, keys, passphrase)
-        identity = Identity(keys.identity_seed)
-        _enrol(staging, token, keys, identity, organisation, time, now)
+        keys = keys or _generate_keys(custody, suites, time)
+        create(staging.keystore, keys, custody.lock)
+        identity = custody.identity(keys)
+        card_keys = custody.published(keys)
+        _enrol(staging, token, keys, identity, card_keys, organisation, time, now)
     profile = Profile(profiles_folder() / (profile_name or name))
     return Joined(profile, name, token.role, identity.fingerprint)
 
@@ -128,8 +128,9 @@ def rejoin(
     token = parse_token(token_text)
     if token.name != profile.membership().name:
         raise InvalidArgument("the enrolment token is for another member than this profile")
-    identity = Identity(keychain.keys.identity_seed)
-    _enrol(profile, token, keychain.keys, identity, "", unix(now), now)
+    keys, custody = keychain.keys, keychain.custody
+    identity = custody.identity(keys)
+    _enrol(profile, token, keys, identity, custody.published(keys), "", unix(now), now)
     return Joined(profile, token.name, token.role, identity.fingerprint)
 
 
@@ -138,6 +139,7 @@ def _enrol(
     token: objects_pb2.JoinToken,
     keys: Keys,
     identity: Identity,
+    card_keys: list[RecipientKey],
     organisation: str,
     time: int,
     now: Clock,
@@ -146,7 +148,7 @@ def _enrol(
         identity,
         name=token.name,
         organisation=organisation,
-        recipient_keys=published_keys(keys),
+        recipient_keys=card_keys,
         time=time,
     )
     request = sign_membership_request(
@@ -170,30 +172,10 @@ def _enrol(
     )
 
 
-def generate_recipient_keys(suites: tuple[WrapSuite, ...], time: int) -> tuple[StoredKey, ...]:
-    """Fresh recipient keys, valid for two years from `time` (Unix seconds)."""
-    not_after = time + int(_KEY_LIFETIME.total_seconds())
-    stored = []
-    for suite in suites:
-        private = generate(suite)
-        key_id = key_id_of(suite, private.recipient().public_key)
-        stored.append(StoredKey(key_id, suite, private.private_bytes(), time, not_after))
-    return tuple(stored)
-
-
-def published_keys(keys: Keys) -> list[RecipientKey]:
-    """The public halves of a keystore's recipient keys, as a card lists them."""
-    published = []
-    for key in keys.recipient_keys:
-        public = load_private_key(key.suite, key.private).recipient().public_key
-        published.append(RecipientKey(key.key_id, key.suite, public, key.not_before, key.not_after))
-    return published
-
-
-def _generate_keys(suites: tuple[WrapSuite, ...], time: int) -> Keys:
+def _generate_keys(custody: Custody, suites: tuple[WrapSuite, ...], time: int) -> Keys:
     return Keys(
-        identity_seed=Secret(secrets.token_bytes(32)),
-        recipient_keys=generate_recipient_keys(suites, time),
+        identity=custody.new_identity(),
+        recipient_keys=custody.new_recipient_keys(suites, time),
         tls_private_key=generate_tls_key(),
         owner_secret=Secret.random(32),
     )

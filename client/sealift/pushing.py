@@ -11,7 +11,7 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from sealift.contents import NO_POLICY
-from sealift.keystore.file import Keychain
+from sealift.keystore.keychain import Keychain
 from sealift.owner.appending import Author, PushTerms
 from sealift.owner.deidentify.policy import Policy, load_policy
 from sealift.owner.push import PushJob, PushLimits, PushProgress

@@ -38,7 +38,8 @@ from sealift.health import (
     describe_usage,
     run_check,
 )
-from sealift.keystore.file import Keychain
+from sealift.keystore.backend import AskSecret
+from sealift.keystore.keychain import Keychain, unlock
 from sealift.keystore.passphrase import read_passphrase
 from sealift.lastseen import last_seen_key
 from sealift.log import log
@@ -65,8 +66,6 @@ from sealift.probes import ProbeResult, answer_probes, probe_all
 from sealift.profile import Membership, Profile, find_profile
 from sealift.pushing import PushOptions, Records, job_of, terms_of, transform_of
 from sealift.secret import Secret
-from sealift.signing import Identity
-from sealift.suites import PrivateKey, load_private_key
 from sealift.trainer.cache import ShardCache, default_folder
 from sealift.trainer.dataset import Dataset, Part
 from sealift.trainer.options import ReadOptions
@@ -162,11 +161,9 @@ class Session:
         self.membership = self._profile.membership()
         self.settings = self._profile.settings
         last_seen = self._profile.last_seen(last_seen_key(keys.tls_private_key))
-        identity = Identity(keys.identity_seed)
+        identity = self._keychain.custody.identity(keys)
         own = self._profile.trust.pins().get(self.membership.name)
-        private_keys: dict[bytes, PrivateKey] = {
-            key.key_id: load_private_key(key.suite, key.private) for key in keys.recipient_keys
-        }
+        private_keys = self._keychain.custody.private_keys(keys)
         view = LogView(self._relay, self.log_key, self.settings, last_seen, self._now)
         former = own.identities - {identity.fingerprint} if own else frozenset()
         self._reader = Reader(identity, private_keys, last_seen, view, self._now, former)
@@ -193,8 +190,9 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Closes the connection."""
+        """Closes the connection, and the keystore's."""
         self._relay.close()
+        self._keychain.close()
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -836,7 +834,7 @@ class Session:
 def connect(
     profile: str | None = None,
     *,
-    passphrase: Secret | str | None = None,
+    passphrase: Secret | str | AskSecret | None = None,
     relays: str | Sequence[str] = (),
     now: Clock = utc_now,
 ) -> Session:
@@ -848,7 +846,8 @@ def connect(
 
     Args:
         profile: its name; may be left out if there is only one, or $SEALIFT_PROFILE is set.
-        passphrase: of the keystore; by default $SEALIFT_PASSPHRASE, or asked for at a terminal.
+        passphrase: of the keystore, or the PIN of its token; by default $SEALIFT_PASSPHRASE, or
+            asked for at a terminal.
         relays: more addresses (host:port) of the same relay, for this session.
         now: the clock.
 
@@ -860,11 +859,7 @@ def connect(
     keep_freed_memory()
     found = find_profile(profile)
     membership = found.membership()
-    if passphrase is None:
-        passphrase = read_passphrase(fd=None, confirm=False)
-    elif isinstance(passphrase, str):
-        passphrase = Secret(passphrase.encode())
-    keychain = Keychain(found.keystore, passphrase)
+    keychain = unlock(found.keystore, _asker(passphrase))
     more = [relays] if isinstance(relays, str) else relays
     relay = Relay(
         [membership.address, *found.settings.relays, *more],
@@ -875,6 +870,17 @@ def connect(
     session = Session(relay, found, keychain, now=now)
     session.renew_if_due()
     return session
+
+
+def _asker(passphrase: Secret | str | AskSecret | None) -> AskSecret:
+    if passphrase is None:
+        return partial(read_passphrase, fd=None, confirm=False)
+    if isinstance(passphrase, str):
+        passphrase = Secret(passphrase.encode())
+    if isinstance(passphrase, Secret):
+        given = passphrase
+        return lambda _: given
+    return passphrase
 
 
 def open_dataset(

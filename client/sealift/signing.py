@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, Self
 
 import nacl.signing
 
@@ -22,34 +23,71 @@ from sealift_protocol.objects import (
 from sealift_protocol.v1 import objects_pb2
 
 
+class SigningKey(Protocol):
+    """What signs for an identity; in this process, in an HSM or in a KMS."""
+
+    @property
+    def public_key(self) -> bytes:
+        """32 bytes for Ed25519, 65 for P-256."""
+
+    def sign(self, message: bytes) -> bytes:
+        """A signature, 64 bytes."""
+
+
 @dataclass(frozen=True, slots=True)
-class Identity:
-    """An Ed25519 signing key (RFC 8032).
+class Ed25519Key:
+    """An Ed25519 key in this process (RFC 8032).
 
     Attributes:
         seed: 32 bytes.
-        public_key: 32 bytes.
-        fingerprint: what people compare.
     """
 
     seed: Secret
+
+    @property
+    def public_key(self) -> bytes:
+        """32 bytes."""
+        return bytes(nacl.signing.SigningKey(self.seed.reveal()).verify_key)
+
+    def sign(self, message: bytes) -> bytes:
+        """A signature, 64 bytes."""
+        return nacl.signing.SigningKey(self.seed.reveal()).sign(message).signature
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A member, as others know it: by what it signs.
+
+    Attributes:
+        key: what signs.
+        tag_secret: keys the tags by which its records of a person are found again: the seed, or
+            the owner's secret where the key cannot be had.
+        public_key: 32 bytes for Ed25519, 65 for P-256.
+        fingerprint: what people compare.
+    """
+
+    key: SigningKey
+    tag_secret: Secret
     public_key: bytes = field(init=False)
     fingerprint: Fingerprint = field(init=False)
 
     def __post_init__(self) -> None:
-        public = bytes(nacl.signing.SigningKey(self.seed.reveal()).verify_key)
-        object.__setattr__(self, "public_key", public)
-        object.__setattr__(self, "fingerprint", Fingerprint.of(public))
+        object.__setattr__(self, "public_key", self.key.public_key)
+        object.__setattr__(self, "fingerprint", Fingerprint.of(self.public_key))
+
+    @classmethod
+    def of_seed(cls, seed: Secret) -> Self:
+        """The identity of an Ed25519 seed, 32 bytes."""
+        return cls(Ed25519Key(seed), seed)
 
     def sign(self, payload_type: str, payload: bytes) -> objects_pb2.Signed:
         """Signs a serialised object."""
         message = envelope.pre_authentication_encoding(payload_type, payload)
-        signature = nacl.signing.SigningKey(self.seed.reveal()).sign(message).signature
         return objects_pb2.Signed(
             payload_type=payload_type,
             payload=payload,
             signer=self.public_key,
-            signature=signature,
+            signature=self.key.sign(message),
         )
 
 

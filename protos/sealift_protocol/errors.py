@@ -343,6 +343,55 @@ class WrongPassphrase(KeystoreError):
     default_hint = "try again; a forgotten passphrase cannot be recovered"
 
 
+class WrongPin(KeystoreError):
+    """The token or the server does not take the PIN, the password or the token that it was given.
+
+    It is not tried again: a few wrong ones lock a token.
+    """
+
+    default_hint = "check it before you try again: a few wrong ones lock a token"
+
+
+class TokenLocked(KeystoreError):
+    """Too many wrong PINs: the token opens for nobody."""
+
+    default_hint = "ask whoever has the security officer's PIN to set a new one"
+
+
+class KeyDenied(KeystoreError):
+    """The keystore's own rules do not let this member use the key so."""
+
+    default_hint = "ask the keystore's administrator: Sealift has to list, use and create its keys"
+
+
+class KeyNotFound(KeystoreError):
+    """The keystore does not have the key, or not any more."""
+
+    default_hint = "check that the URL names the right token or server"
+
+
+class KeyOperationUnsupported(KeystoreError):
+    """The keystore has no such operation."""
+
+    default_hint = "`sealift keystore test` shows what it can do"
+
+
+class KeystoreUnavailable(KeystoreError):
+    """The keystore cannot be used at the moment; trying again may help."""
+
+    default_hint = "check that the token is plugged in or the server runs, then try again"
+
+
+class KeystoreTimeout(KeystoreUnavailable):
+    """The keystore did not answer in time."""
+
+
+class KeystoreThrottled(KeystoreUnavailable):
+    """The keystore takes no more calls for a moment."""
+
+    default_hint = "try again in a minute, or have its limit raised"
+
+
 class KeystoreInsecure(KeystoreError):
     """Others can read the keystore's file."""
 

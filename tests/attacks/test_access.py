@@ -35,7 +35,7 @@ from sealift_protocol.objects import Commit, CoOwners, verify_commit, verify_gra
 from sealift_protocol.v1 import datasets_pb2, objects_pb2, shards_pb2
 
 ROWS = pa.table({"value": list(range(10))})
-MALLORY = Identity(sealift.Secret(b"m" * 32))
+MALLORY = Identity.of_seed(sealift.Secret(b"m" * 32))
 
 
 def next_commit(signer: Identity, head: Commit, **fields) -> objects_pb2.Signed:

@@ -13,6 +13,7 @@ import pytest
 import sealift
 from sealift.keystore import Keys, StoredKey
 from sealift.keystore.file import create, open_keystore
+from sealift.keystore.locks import PassphraseLock
 from sealift.records import read_batches
 from sealift.sealing import ShardContext, seal_shard
 from sealift.session import Session
@@ -93,40 +94,40 @@ def test_a25_a_dataset_is_only_written_inside_the_output_folder(
 def test_a30_a_stolen_keystore_holds_no_key_and_opens_to_nobody(tmp_path: Path) -> None:
     path = tmp_path / "keystore"
     made = keys()
-    create(path, made, PASSPHRASE)
+    create(path, made, PassphraseLock(PASSPHRASE))
     content = path.read_bytes()
-    assert made.identity_seed.reveal() not in content
+    assert made.identity.reveal() not in content
     with pytest.raises(WrongPassphrase):
-        open_keystore(path, sealift.Secret(b"correct horse battery stable"))
-    assert open_keystore(path, PASSPHRASE) == made
+        open_keystore(path, PassphraseLock(sealift.Secret(b"correct horse battery stable")))
+    assert open_keystore(path, PassphraseLock(PASSPHRASE)) == made
 
 
 def test_a30_any_changed_byte_of_a_keystore_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "keystore"
-    create(path, keys(), PASSPHRASE)
+    create(path, keys(), PassphraseLock(PASSPHRASE))
     content = path.read_bytes()
     for position in [*range(9), 12, 20, 30, 50, 61, 100, len(content) - 1]:
         changed = bytearray(content)
         changed[position] ^= 1
         path.write_bytes(changed)
         with pytest.raises(SealiftError):
-            open_keystore(path, PASSPHRASE)
+            open_keystore(path, PassphraseLock(PASSPHRASE))
 
 
 def test_a31_a_keystore_that_others_can_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "keystore"
-    create(path, keys(), PASSPHRASE)
+    create(path, keys(), PassphraseLock(PASSPHRASE))
     assert path.stat().st_mode & 0o777 == 0o600
     path.chmod(0o640)
     with pytest.raises(KeystoreInsecure, match="other users"):
-        open_keystore(path, PASSPHRASE)
+        open_keystore(path, PassphraseLock(PASSPHRASE))
 
 
 def test_a31_a_linked_keystore_is_refused(tmp_path: Path) -> None:
-    create(tmp_path / "real", keys(), PASSPHRASE)
+    create(tmp_path / "real", keys(), PassphraseLock(PASSPHRASE))
     (tmp_path / "keystore").symlink_to(tmp_path / "real")
     with pytest.raises(KeystoreInsecure):
-        open_keystore(tmp_path / "keystore", PASSPHRASE)
+        open_keystore(tmp_path / "keystore", PassphraseLock(PASSPHRASE))
 
 
 def test_a31_everything_in_a_profile_is_private(hospital: Session, profiles: Path) -> None:
@@ -147,7 +148,7 @@ def test_a32_private_keys_do_not_print_or_pickle(suite: WrapSuite) -> None:
 
 
 def test_a32_keys_and_identities_do_not_print_or_pickle() -> None:
-    for thing in (keys(), Identity(sealift.Secret(b"identity-seed-of-thirty-two-byte"))):
+    for thing in (keys(), Identity.of_seed(sealift.Secret(b"identity-seed-of-thirty-two-byte"))):
         assert "identity-seed" not in repr(thing)
         with pytest.raises(TypeError):
             pickle.dumps(thing)

@@ -35,7 +35,7 @@ from sealift_relay.app import Relay as RelayServer
 from sealift_relay.checkpoints import load_log_key
 
 ROWS = pa.table({"value": list(range(10))})
-MALLORY = Identity(sealift.Secret(b"m" * 32))
+MALLORY = Identity.of_seed(sealift.Secret(b"m" * 32))
 
 
 def pushed(hospital: Session, times: int = 1) -> None:

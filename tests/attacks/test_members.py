@@ -298,7 +298,7 @@ def test_a24_an_expired_token_is_refused_by_client_and_relay(relay) -> None:
 
 def test_a24_a_token_for_another_name_is_refused(relay) -> None:
     token = parse_token(relay.token("hospital", "owner"))
-    identity = Identity(sealift.Secret(b"i" * 32))
+    identity = Identity.of_seed(sealift.Secret(b"i" * 32))
     from sealift.suites import generate
     from sealift_protocol.ids import key_id_of
     from sealift_protocol.objects import RecipientKey, WrapSuite

@@ -44,9 +44,9 @@ from sealift_protocol.objects import (
 from sealift_protocol.v1 import objects_pb2
 
 NOW = 1_800_000_000
-OWNER = Identity(Secret(b"o" * 32))
-TRAINER = Identity(Secret(b"t" * 32))
-STRANGER = Identity(Secret(b"x" * 32))
+OWNER = Identity.of_seed(Secret(b"o" * 32))
+TRAINER = Identity.of_seed(Secret(b"t" * 32))
+STRANGER = Identity.of_seed(Secret(b"x" * 32))
 TRAINER_KEY = generate(WrapSuite.X25519)
 EPOCH_KEY = Secret(b"e" * 32)
 SALT = b"n" * 16

@@ -34,7 +34,7 @@ from sealift_protocol.objects import RecipientKey, WrapSuite, verify_card
 from sealift_protocol.v1 import directory_pb2, objects_pb2
 
 ROWS = pa.table({"value": list(range(10))})
-MALLORY = Identity(sealift.Secret(b"m" * 32))
+MALLORY = Identity.of_seed(sealift.Secret(b"m" * 32))
 HOUR = 3600
 
 

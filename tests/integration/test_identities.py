@@ -19,6 +19,7 @@ from sealift.certificates import expiry
 from sealift.clock import utc_now
 from sealift.joining import rejoin
 from sealift.keystore.file import open_keystore
+from sealift.keystore.locks import PassphraseLock
 from sealift.profile import find_profile
 from sealift.recovery import combine_shares, keys_of_master, new_master, split_master
 from sealift.session import Session
@@ -75,7 +76,7 @@ def test_rotated_keys_open_everything_and_no_owner_takes_part(relay, hospital, l
     assert records_in(laboratory) == 20
     assert records_in(laboratory, "hospital/other") == 10
     # The old private keys are gone from the keystore; a second rotation rewraps the rewraps.
-    stored = open_keystore(laboratory._profile.keystore, PASSPHRASE).recipient_keys
+    stored = open_keystore(laboratory._profile.keystore, PassphraseLock(PASSPHRASE)).recipient_keys
     assert {k.key_id for k in stored}.isdisjoint(k.key_id for k in before)
     assert laboratory.rotate_keys().rewrapped == 3
     assert records_in(laboratory) == 20
@@ -117,7 +118,7 @@ def test_an_interrupted_rotation_is_continued(call: str, relay, hospital, labora
         assert rotated.unopened == 0
         assert rotated.rewrapped == 1
         assert records_in(again) == 10
-        stored = open_keystore(again._profile.keystore, PASSPHRASE).recipient_keys
+        stored = open_keystore(again._profile.keystore, PassphraseLock(PASSPHRASE)).recipient_keys
         assert {k.key_id for k in stored} == {
             k.key_id for k in again._contacts.own_card().recipient_keys
         }
@@ -198,10 +199,10 @@ def test_an_interrupted_succession_is_continued(relay, hospital, laboratory) -> 
     with pytest.raises(RelayUnavailable):
         hospital.succeed()
     hospital._relay.succeed = honest
-    staged = open_keystore(hospital._profile.successor, PASSPHRASE)
+    staged = open_keystore(hospital._profile.successor, PassphraseLock(PASSPHRASE))
     new = hospital.succeed()
     assert not hospital._profile.successor.exists()
-    assert Identity(staged.identity_seed).fingerprint == new
+    assert Identity.of_seed(staged.identity).fingerprint == new
     assert records_in(laboratory) == 10
     hospital.push(ROWS, dataset="study")
     assert records_in(laboratory) == 20

@@ -164,7 +164,7 @@ def test_neither_a_datasource_nor_a_task_carries_a_key_or_a_passphrase(
     opened = laboratory._open("hospital/icu")
     secrets = {
         "passphrase": os.environ["SEALIFT_PASSPHRASE"].encode(),
-        "identity": keys.identity_seed.reveal(),
+        "identity": keys.identity.reveal(),
         "tls": keys.tls_private_key.reveal(),
         **{f"recipient {n}": key.private.reveal() for n, key in enumerate(keys.recipient_keys)},
         **{f"epoch {number}": key.reveal() for number, key in opened.epoch_keys.items()},
@@ -181,7 +181,7 @@ def test_neither_a_datasource_nor_a_task_carries_a_key_or_a_passphrase(
         assert b"PRIVATE KEY" not in content
     # A secret by mistake would not even pickle.
     with pytest.raises(TypeError):
-        cloudpickle.dumps(keys.identity_seed)
+        cloudpickle.dumps(keys.identity)
 
 
 @pytest.mark.usefixtures("icu")

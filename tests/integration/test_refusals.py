@@ -37,7 +37,7 @@ from sealift_protocol.v1 import objects_pb2
 from sealift_relay import cli as relay_cli
 
 ROWS = pa.table({"value": list(range(10))})
-MALLORY = Identity(sealift.Secret(b"m" * 32))
+MALLORY = Identity.of_seed(sealift.Secret(b"m" * 32))
 
 
 def now() -> int:

@@ -48,7 +48,7 @@ from sealift_protocol.v1 import objects_pb2
 VECTORS = Path(__file__).parents[1] / "vectors" / "bill"
 GOOD = json.loads((VECTORS / "good.json").read_text())
 BAD = json.loads((VECTORS / "bad.json").read_text())
-TRAINER, OWNER, OTHER = (Identity(Secret(bytes([n]) * 32)) for n in range(3))
+TRAINER, OWNER, OTHER = (Identity.of_seed(Secret(bytes([n]) * 32)) for n in range(3))
 TIME = 1_767_225_600
 DATASET = b"d" * 16
 

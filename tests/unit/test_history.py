@@ -30,7 +30,7 @@ from sealift_protocol.objects import (
 )
 
 OWNER, CO_OWNER, TRAINER, SUCCESSOR = (
-    Identity(Secret(bytes([n]) * 32)).fingerprint for n in range(4)
+    Identity.of_seed(Secret(bytes([n]) * 32)).fingerprint for n in range(4)
 )
 DATASET, SALT = b"d" * 16, b"s" * 16
 GENESIS = Genesis(SALT, OWNER, ())

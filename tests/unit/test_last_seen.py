@@ -14,7 +14,7 @@ from sealift_protocol.errors import MalformedObject, RollbackDetected
 
 KEY = last_seen_key(Secret(b"tls private key"))
 DATASET, DIGEST = b"d" * 16, b"h" * 32
-ALICE = Identity(Secret(b"a" * 32)).fingerprint
+ALICE = Identity.of_seed(Secret(b"a" * 32)).fingerprint
 
 
 @pytest.fixture

@@ -30,8 +30,8 @@ from sealift_protocol.objects import (
 )
 from sealift_protocol.v1 import objects_pb2
 
-ALICE = Identity(Secret(b"a" * 32))
-BOB = Identity(Secret(b"b" * 32))
+ALICE = Identity.of_seed(Secret(b"a" * 32))
+BOB = Identity.of_seed(Secret(b"b" * 32))
 KEY = Secret(b"k" * 32)
 SALT = b"s" * 16
 DATASET = dataset_id_of(ALICE.fingerprint, SALT)

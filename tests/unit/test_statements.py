@@ -38,8 +38,8 @@ from sealift_protocol.v1 import objects_pb2
 VECTORS = Path(__file__).parents[1] / "vectors" / "objects"
 SIGNED = json.loads((VECTORS / "signed.json").read_text())
 DERIVED = json.loads((VECTORS / "derived.json").read_text())
-OWNER = Identity(Secret(bytes.fromhex(DERIVED["owner_seed"])))
-TRAINER = Identity(Secret(bytes.fromhex(DERIVED["trainer_seed"])))
+OWNER = Identity.of_seed(Secret(bytes.fromhex(DERIVED["owner_seed"])))
+TRAINER = Identity.of_seed(Secret(bytes.fromhex(DERIVED["trainer_seed"])))
 VERIFIERS: dict[str, Callable[[objects_pb2.Signed], object]] = {
     envelope.CARD: objects.verify_card,
     envelope.COMMIT: objects.verify_commit,
@@ -119,7 +119,7 @@ def test_derived_values_are_those_of_the_vectors() -> None:
     tag = subject_tagger(OWNER, dataset, "patient").tag(DERIVED["subject"])
     assert tag == bytes_of("subject_tag")
     keys = keys_of_master(Secret(bytes_of("recovery_master")), 0)
-    assert keys.identity_seed.reveal() == bytes_of("recovery_identity_seed")
+    assert keys.identity.reveal() == bytes_of("recovery_identity_seed")
     assert keys.recipient_keys[0].private.reveal() == bytes_of("recovery_x_wing_seed")
 
 

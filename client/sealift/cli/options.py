@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import click
 
-from sealift.keystore.file import Keychain
+from sealift.keystore.keychain import Keychain, unlock
 from sealift.keystore.passphrase import read_passphrase
 from sealift.profile import find_profile
 from sealift.secret import Secret
@@ -28,18 +28,20 @@ class Options:
         self.profile = profile
         self.passphrase_fd = passphrase_fd
 
-    def passphrase(self, *, confirm: bool = False) -> Secret:
-        """The keystore's passphrase."""
-        return read_passphrase(fd=self.passphrase_fd, confirm=confirm)
+    def passphrase(
+        self, what: str = "passphrase of the keystore", *, confirm: bool = False
+    ) -> Secret:
+        """The keystore's passphrase, or whatever opens it."""
+        return read_passphrase(what, fd=self.passphrase_fd, confirm=confirm)
 
     def connect(self) -> Session:
         """Opens the profile and connects."""
         find_profile(self.profile)
-        return connect(self.profile, passphrase=self.passphrase())
+        return connect(self.profile, passphrase=self.passphrase)
 
     def keychain(self) -> Keychain:
         """Opens the profile's keystore without a connection."""
-        return Keychain(find_profile(self.profile).keystore, self.passphrase())
+        return unlock(find_profile(self.profile).keystore, self.passphrase)
 
 
 pass_options = click.make_pass_decorator(Options)

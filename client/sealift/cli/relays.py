@@ -10,7 +10,7 @@ from sealift.certificates import key_as_pem
 from sealift.cli.options import Options, as_json, pass_options
 from sealift.cli.output import show
 from sealift.clock import utc_now
-from sealift.keystore.file import Keychain
+from sealift.keystore.keychain import Keychain
 from sealift.lastseen import last_seen_key
 from sealift.logview import LogView
 from sealift.profile import Profile, find_profile

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sealift.keystore.backend import HeldKey
 from sealift.secret import Secret
 from sealift_protocol.objects import WrapSuite
 
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """A recipient key with its private half.
+    """A recipient key with its private half, or with where that is.
 
     Attributes:
         key_id: 16 bytes.
         suite: which wrap suite.
-        private: in the suite's encoding.
+        private: in the suite's encoding; or a key in the keystore's backend.
         not_before: Unix seconds.
         not_after: Unix seconds.
     """
 
     key_id: bytes
     suite: WrapSuite
-    private: Secret
+    private: Secret | HeldKey
     not_before: int
     not_after: int
 
@@ -32,14 +33,14 @@ class Keys:
     """Every private key of a member.
 
     Attributes:
-        identity_seed: Ed25519 seed, 32 bytes.
+        identity: Ed25519 seed, 32 bytes; or a key in the keystore's backend.
         recipient_keys: newest first.
         tls_private_key: PKCS#8 DER.
         owner_secret: 32 bytes from which an owner's pseudonyms and source cursors are keyed; it
             outlives identities. None in keystores of earlier releases, until it is needed.
     """
 
-    identity_seed: Secret
+    identity: Secret | HeldKey
     recipient_keys: tuple[StoredKey, ...]
     tls_private_key: Secret
     owner_secret: Secret | None = None

@@ -13,10 +13,13 @@ MIN_LENGTH = 8
 _MAX_LENGTH = 4096
 
 
-def read_passphrase(*, fd: int | None, confirm: bool) -> Secret:
-    """The keystore's passphrase.
+def read_passphrase(
+    what: str = "passphrase of the keystore", *, fd: int | None, confirm: bool
+) -> Secret:
+    """The keystore's passphrase, or the PIN of its token.
 
     Args:
+        what: it is, as a prompt says it.
         fd: a file descriptor to read to the first line end, or None.
         confirm: whether a new passphrase is chosen: asked for twice at a prompt, and not short.
 
@@ -24,7 +27,7 @@ def read_passphrase(*, fd: int | None, confirm: bool) -> Secret:
         KeystoreError: there is no way to ask, or the answers differ.
         InvalidArgument: a new passphrase is too short.
     """
-    text = _find(fd, confirm)
+    text = _find(what, fd, confirm)
     if confirm and len(text) < MIN_LENGTH:
         raise InvalidArgument(
             f"a passphrase has at least {MIN_LENGTH} characters",
@@ -33,7 +36,7 @@ def read_passphrase(*, fd: int | None, confirm: bool) -> Secret:
     return Secret(text.encode())
 
 
-def _find(fd: int | None, confirm: bool) -> str:
+def _find(what: str, fd: int | None, confirm: bool) -> str:
     if fd is not None:
         return _read_line(fd)
     from_environment = os.environ.get("SEALIFT_PASSPHRASE")
@@ -44,7 +47,7 @@ def _find(fd: int | None, confirm: bool) -> str:
             "the keystore needs its passphrase and there is no terminal to ask at",
             hint="use --passphrase-fd N, or set SEALIFT_PASSPHRASE",
         )
-    text = getpass.getpass("passphrase of the keystore: ")
+    text = getpass.getpass(f"{what}: ")
     if confirm and getpass.getpass("the same again: ") != text:
         raise KeystoreError("the two passphrases differ", hint="try again")
     return text

@@ -65,4 +65,4 @@ def as_subject(value: object) -> str:
 def subject_tagger(identity: Identity, dataset_id: bytes, column: str) -> SubjectTagger:
     """The tagger of one author and dataset."""
     kdf = HKDF(SHA256(), 32, salt=dataset_id, info=b"sealift/1 subjects")
-    return SubjectTagger(column, Secret(kdf.derive(identity.seed.reveal())))
+    return SubjectTagger(column, Secret(kdf.derive(identity.tag_secret.reveal())))

@@ -47,11 +47,15 @@ class PrivateKey(Protocol):
             WrongKey: another key, another context, or changed bytes; it cannot be told which.
         """
 
+
+class LocalPrivateKey(PrivateKey, Protocol):
+    """A private key in this process."""
+
     def private_bytes(self) -> Secret:
         """The key in the encoding that the keystore keeps."""
 
 
-_SUITES: dict[WrapSuite, tuple[type[PrivateKey], type[Recipient]]] = {
+_SUITES: dict[WrapSuite, tuple[type[LocalPrivateKey], type[Recipient]]] = {
     WrapSuite.MLKEM768_X25519: (MlKem768X25519PrivateKey, MlKem768X25519Recipient),
     WrapSuite.X25519: (X25519PrivateKey, X25519Recipient),
     WrapSuite.P256: (P256PrivateKey, P256Recipient),
@@ -59,14 +63,14 @@ _SUITES: dict[WrapSuite, tuple[type[PrivateKey], type[Recipient]]] = {
 }
 
 
-def generate(suite: WrapSuite) -> PrivateKey:
+def generate(suite: WrapSuite) -> LocalPrivateKey:
     """A fresh private key."""
     private, _ = _SUITES[suite]
     return private.generate()  # type: ignore[attr-defined, no-any-return]
 
 
-def load_private_key(suite: WrapSuite, data: Secret) -> PrivateKey:
-    """The key that `PrivateKey.private_bytes` gave.
+def load_private_key(suite: WrapSuite, data: Secret) -> LocalPrivateKey:
+    """The key that `LocalPrivateKey.private_bytes` gave.
 
     Raises:
         MalformedObject: it is not one.

@@ -1,0 +1,149 @@
+"""Keys by where they live: in this process, read from a file; or in a backend, which uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sealift.keystore import Keys, StoredKey
+from sealift.keystore.backend import Backend, HeldKey
+from sealift.keystore.held import HeldPrivateKey, HeldSigningKey
+from sealift.keystore.locks import BackendLock, Lock, PassphraseLock
+from sealift.keystore.unwrapped import Unwrapped
+from sealift.secret import Secret
+from sealift.signing import Identity
+from sealift.suites import PrivateKey, generate, load_private_key, load_recipient
+from sealift_protocol.errors import KeyOperationUnsupported, KeystoreError
+from sealift_protocol.ids import key_id_of
+from sealift_protocol.objects import RecipientKey, WrapSuite
+
+# NIST SP 800-57 part 1 revision 5, table 1: a private key-transport key is used for two years.
+_KEY_LIFETIME = timedelta(days=730)
+_SEED_SIZE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """Who keeps keys: makes them, uses them, destroys them.
+
+    Attributes:
+        lock: of the keystore's file.
+        backend: where identity and recipient keys are; None for the file itself.
+        unwrapped: what the backend unwrapped a moment ago.
+    """
+
+    lock: Lock
+    backend: Backend | None = None
+    unwrapped: Unwrapped = field(default_factory=Unwrapped, repr=False)
+
+    @classmethod
+    def of_passphrase(cls, passphrase: Secret) -> Custody:
+        """Keys in a file that a passphrase opens."""
+        return cls(PassphraseLock(passphrase))
+
+    @classmethod
+    def of_backend(cls, backend: Backend) -> Custody:
+        """Keys in a backend; what cannot be there in a file that the backend opens."""
+        unwrapped = Unwrapped()
+        return cls(BackendLock(backend, unwrapped), backend, unwrapped)
+
+    # --- using keys --------------------------------------------------------------------------
+
+    def identity(self, keys: Keys) -> Identity:
+        """Who signs with these keys.
+
+        Raises:
+            KeystoreError: the identity is in a backend that is not open.
+        """
+        if isinstance(keys.identity, Secret):
+            return Identity.of_seed(keys.identity)
+        if keys.owner_secret is None:
+            raise KeystoreError("the keystore has no owner's secret")
+        return Identity(HeldSigningKey(self._opened(), keys.identity), keys.owner_secret)
+
+    def private_key(self, stored: StoredKey) -> PrivateKey:
+        """A recipient key.
+
+        Raises:
+            KeystoreError: it is in a backend that is not open.
+        """
+        if isinstance(stored.private, Secret):
+            return load_private_key(stored.suite, stored.private)
+        return HeldPrivateKey(self._opened(), stored.private, self.unwrapped)
+
+    def private_keys(self, keys: Keys) -> dict[bytes, PrivateKey]:
+        """All recipient keys, by key id."""
+        return {key.key_id: self.private_key(key) for key in keys.recipient_keys}
+
+    def published(self, keys: Keys) -> list[RecipientKey]:
+        """The public halves of the recipient keys, as a card lists them."""
+        return [
+            RecipientKey(
+                key.key_id,
+                key.suite,
+                self.private_key(key).recipient().public_key,
+                key.not_before,
+                key.not_after,
+            )
+            for key in keys.recipient_keys
+        ]
+
+    # --- making and destroying them ----------------------------------------------------------
+
+    def new_identity(self) -> Secret | HeldKey:
+        """A fresh signing key."""
+        if self.backend is None:
+            return Secret.random(_SEED_SIZE)
+        return self.backend.create(self.backend.signatures[0], "identity")
+
+    def new_recipient_keys(self, suites: Sequence[WrapSuite], time: int) -> tuple[StoredKey, ...]:
+        """Fresh recipient keys, valid for two years from `time` (Unix seconds).
+
+        Args:
+            suites: which; the one that the place prefers, if empty.
+            time: Unix seconds.
+
+        Raises:
+            KeyOperationUnsupported: the backend does not have such a suite.
+        """
+        not_after = time + int(_KEY_LIFETIME.total_seconds())
+        stored = []
+        for suite in suites or self.default_suites:
+            private: Secret | HeldKey
+            if self.backend is None:
+                made = generate(suite)
+                public, private = made.recipient().public_key, made.private_bytes()
+            elif suite in self.backend.suites:
+                private = self.backend.create(suite, "recipient")
+                # Before it is published: whatever the backend calls this key must be one.
+                public = load_recipient(suite, private.public_key).public_key
+            else:
+                raise KeyOperationUnsupported(
+                    f"the keystore has no keys of the suite {suite.name}",
+                    hint="choose one of: " + ", ".join(s.name for s in self.backend.suites),
+                )
+            stored.append(StoredKey(key_id_of(suite, public), suite, private, time, not_after))
+        return tuple(stored)
+
+    @property
+    def default_suites(self) -> tuple[WrapSuite, ...]:
+        """The suites of a new card."""
+        return (WrapSuite.MLKEM768_X25519,) if self.backend is None else self.backend.suites[:1]
+
+    def destroy(self, keys: Sequence[StoredKey]) -> None:
+        """Destroys recipient keys in the backend; those in the file end with it."""
+        for key in keys:
+            if isinstance(key.private, HeldKey):
+                self._opened().destroy(key.private)
+
+    def close(self) -> None:
+        """Forgets what was unwrapped, and ends the session with the backend."""
+        self.unwrapped.close()
+        if self.backend is not None:
+            self.backend.close()
+
+    def _opened(self) -> Backend:
+        if self.backend is None:
+            raise KeystoreError("a key is in a token or KMS that is not open")
+        return self.backend

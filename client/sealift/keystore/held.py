@@ -1,0 +1,146 @@
+"""Private keys that a backend holds, as the rest of Sealift uses keys: they sign, they unwrap."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from sealift.keystore.backend import Backend, HeldKey
+from sealift.keystore.unwrapped import Unwrapped
+from sealift.log import log
+from sealift.secret import Secret
+from sealift.suites import Recipient, load_recipient
+from sealift.suites.dhkem import open_with_shared_point
+from sealift.suites.hpke import SECRET_SIZE, refused
+from sealift_protocol.errors import (
+    KeyOperationUnsupported,
+    KeystoreUnavailable,
+    MalformedObject,
+)
+from sealift_protocol.objects import WrapSuite
+
+_ATTEMPTS = 4
+_FIRST_DELAY, _MAX_DELAY = 0.2, 5.0
+_POINT_SIZE = 65
+_NONCE = bytes(12)
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSigningKey:
+    """An identity's signing key in a backend."""
+
+    backend: Backend = field(repr=False)
+    held: HeldKey
+
+    @property
+    def public_key(self) -> bytes:
+        """32 bytes for Ed25519, 65 for P-256."""
+        return self.held.public_key
+
+    def sign(self, message: bytes) -> bytes:
+        """A signature, 64 bytes."""
+        return patiently(lambda: self.backend.sign(self.held, message))
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPrivateKey:
+    """A recipient key in a backend; what it unwraps is remembered for a while."""
+
+    backend: Backend = field(repr=False)
+    held: HeldKey
+    unwrapped: Unwrapped = field(repr=False)
+
+    @property
+    def suite(self) -> WrapSuite:
+        """Which suite the key belongs to."""
+        return self.held.suite
+
+    def recipient(self) -> Recipient:
+        """The public half."""
+        return load_recipient(self.suite, self.held.public_key)
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> Secret:
+        """The secret.
+
+        Raises:
+            WrongKey: another key, another context, or changed bytes; it cannot be told which.
+            KeystoreError: the backend refuses, or cannot be used.
+        """
+        open_it = {
+            WrapSuite.P256: self._open_hpke,
+            WrapSuite.RSA_OAEP_SHA256: self._open_oaep,
+        }.get(self.suite)
+        if open_it is None:
+            raise KeyOperationUnsupported("a key in a keystore of this kind is of P-256 or RSA")
+        return self.unwrapped.remember(
+            (self.held.public_key, wrapped, context), lambda: open_it(wrapped, context)
+        )
+
+    def _open_hpke(self, wrapped: bytes, context: bytes) -> Secret:
+        enc, ciphertext = wrapped[:_POINT_SIZE], wrapped[_POINT_SIZE:]
+        # A point that is not on the curve must not reach a token that forgets to look.
+        load_point(enc)
+        shared = patiently(lambda: self.backend.agree(self.held, enc))
+        try:
+            opened = open_with_shared_point(
+                shared, enc, self.held.public_key, ciphertext, info=context
+            )
+        except InvalidTag:
+            raise refused() from None
+        return _checked(opened)
+
+    def _open_oaep(self, wrapped: bytes, context: bytes) -> Secret:
+        key = load_der_public_key(self.held.public_key)
+        size = key.key_size // 8  # type: ignore[union-attr] # of RSA, which the recipient checked
+        carried = patiently(lambda: self.backend.decrypt(self.held, wrapped[:size]))
+        try:
+            opened = AESGCM(carried).decrypt(_NONCE, wrapped[size:], context)
+        except (InvalidTag, ValueError):
+            raise refused() from None
+        return _checked(opened)
+
+
+def load_point(enc: bytes) -> None:
+    """Checks that bytes are an uncompressed point of P-256.
+
+    Raises:
+        WrongKey: they are not.
+    """
+    try:
+        load_recipient(WrapSuite.P256, enc)
+    except MalformedObject:
+        raise refused() from None
+
+
+def patiently(operation: Callable[[], _T], sleep: Callable[[float], None] = time.sleep) -> _T:
+    """Does something with a backend, again if it cannot be used in passing.
+
+    Raises:
+        KeystoreError: the last failure, or the first that repeating cannot mend.
+    """
+    number = 0
+    while True:
+        number += 1
+        try:
+            return operation()
+        except KeystoreUnavailable as error:
+            if number >= _ATTEMPTS:
+                raise
+            longest = min(_MAX_DELAY, _FIRST_DELAY * 2**number)
+            delay = random.uniform(longest / 2, longest)  # noqa: S311
+            log.info("retry_keystore", attempt=number, error=type(error).__name__)
+            sleep(delay)
+
+
+def _checked(opened: bytes) -> Secret:
+    if len(opened) != SECRET_SIZE:
+        raise refused()
+    return Secret(opened)

@@ -1,0 +1,96 @@
+"""A keystore that was opened, and can be written again."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from sealift.files import sync_folder
+from sealift.keystore import Keys
+from sealift.keystore.backend import AskSecret
+from sealift.keystore.custody import Custody
+from sealift.keystore.file import open_keystore, read_private, replace
+from sealift.keystore.locks import backend_of
+from sealift.keystore.registry import open_backend
+from sealift.secret import Secret
+from sealift_protocol.errors import KeystoreError
+
+_SECRET_SIZE = 32
+
+
+class Keychain:
+    """A profile's keys.
+
+    Attributes:
+        keys: all of them.
+        custody: uses them, and makes others.
+    """
+
+    def __init__(self, path: Path, custody: Custody) -> None:
+        """Opens a keystore.
+
+        Raises:
+            KeystoreError: as `open_keystore`.
+        """
+        self._path = path
+        self.custody = custody
+        self.keys = open_keystore(path, custody.lock)
+
+    def store(self, keys: Keys) -> None:
+        """Replaces every key, durably, as a whole."""
+        replace(self._path, keys, self.custody.lock)
+        self.keys = keys
+
+    def owner_secret(self) -> Secret:
+        """The owner's secret; made and stored now if the keystore is older than such secrets."""
+        if self.keys.owner_secret is None:
+            # Another process may have been first.
+            self.keys = open_keystore(self._path, self.custody.lock)
+        if self.keys.owner_secret is None:
+            fresh = Secret.random(_SECRET_SIZE)
+            self.store(dataclasses.replace(self.keys, owner_secret=fresh))
+        secret = self.keys.owner_secret
+        if secret is None:
+            raise KeystoreError("the keystore has no owner's secret")
+        return secret
+
+    def relock(self, custody: Custody) -> None:
+        """Writes the same keys under another lock, such as a new passphrase."""
+        replace(self._path, self.keys, custody.lock)
+        self.custody = custody
+
+    def stage(self, path: Path, keys: Keys) -> None:
+        """Writes keys to another file under the same lock, for a change in two steps."""
+        replace(path, keys, self.custody.lock)
+
+    def staged(self, path: Path) -> Keys | None:
+        """The keys in such a file; None if there is none."""
+        return open_keystore(path, self.custody.lock) if path.exists() else None
+
+    def adopt(self, path: Path) -> None:
+        """Puts such a file in the keystore's place."""
+        keys = open_keystore(path, self.custody.lock)
+        path.replace(self._path)
+        sync_folder(self._path.parent)
+        self.keys = keys
+
+    def close(self) -> None:
+        """Ends the session with the backend, if there is one."""
+        self.custody.close()
+
+
+def unlock(path: Path, ask: AskSecret) -> Keychain:
+    """Opens a keystore with whatever its file asks for.
+
+    Raises:
+        KeystoreError: as `open_keystore` and as the backend.
+    """
+    document = backend_of(read_private(path))
+    if document is None:
+        return Keychain(path, Custody.of_passphrase(ask("passphrase of the keystore")))
+    custody = Custody.of_backend(open_backend(document["url"], ask))
+    try:
+        return Keychain(path, custody)
+    except BaseException:
+        custody.close()
+        raise

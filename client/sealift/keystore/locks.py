@@ -1,0 +1,224 @@
+"""What opens the keystore's file: a passphrase, or a key in an HSM or KMS (docs/spec/keystore.md).
+
+Source: RFC 9106 (Argon2id); draft-irtf-cfrg-xchacha-03; both through libsodium (PyNaCl).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import os
+import struct
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import nacl.exceptions
+import nacl.pwhash.argon2id as argon2id
+import nacl.utils
+from nacl.bindings import (
+    crypto_aead_xchacha20poly1305_ietf_decrypt,
+    crypto_aead_xchacha20poly1305_ietf_encrypt,
+)
+
+from sealift.keystore import Keys
+from sealift.keystore.backend import Backend, HeldKey
+from sealift.keystore.encoding import held_document, read_held
+from sealift.keystore.held import HeldPrivateKey
+from sealift.keystore.unwrapped import Unwrapped
+from sealift.secret import Secret
+from sealift.suites import load_recipient
+from sealift_protocol.errors import (
+    InvalidArgument,
+    KeyNotFound,
+    KeystoreError,
+    UnsupportedVersion,
+    WrongPassphrase,
+)
+
+MAGIC = b"sealiftK"
+_PASSPHRASE, _BACKEND = 1, 2
+_HEADER = struct.Struct(">8sBIQ16s24s")
+_PREFIX = struct.Struct(">8sBI")
+_KEY_SIZE, _NONCE_SIZE = 32, 24
+_MAX_HEADER = 1 << 16
+_COSTS = {
+    "interactive": (argon2id.OPSLIMIT_INTERACTIVE, argon2id.MEMLIMIT_INTERACTIVE),
+    "moderate": (argon2id.OPSLIMIT_MODERATE, argon2id.MEMLIMIT_MODERATE),
+    "sensitive": (argon2id.OPSLIMIT_SENSITIVE, argon2id.MEMLIMIT_SENSITIVE),
+}
+
+
+class Lock(Protocol):
+    """Seals what a keystore's file holds, and opens it."""
+
+    def seal(self, plaintext: bytes, keys: Keys) -> bytes:
+        """The file's content; `keys` are those in it."""
+
+    def open(self, content: bytes) -> bytes:
+        """The plaintext of a file's content.
+
+        Raises:
+            WrongPassphrase: it does not open, or was changed.
+            KeystoreError, UnsupportedVersion: it is not a keystore of a known version.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class PassphraseLock:
+    """Version 1: Argon2id and XChaCha20-Poly1305.
+
+    The cost of Argon2id comes from $SEALIFT_KEYSTORE_COST: interactive, moderate (the default:
+    256 MiB, about a second) or sensitive. A file is opened at the cost that it was sealed at, and
+    sealed at the one of now.
+    """
+
+    passphrase: Secret
+
+    def seal(self, plaintext: bytes, keys: Keys) -> bytes:
+        """The file's content; `keys` does not matter here."""
+        del keys
+        operations, memory = _cost()
+        salt, nonce = nacl.utils.random(16), nacl.utils.random(_NONCE_SIZE)
+        header = _HEADER.pack(MAGIC, _PASSPHRASE, operations, memory, salt, nonce)
+        key = self._key(salt, operations, memory)
+        return header + crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, header, nonce, key)
+
+    def open(self, content: bytes) -> bytes:
+        """The plaintext of a file's content.
+
+        Raises:
+            WrongPassphrase, KeystoreError, UnsupportedVersion: as `Lock.open`.
+        """
+        if backend_of(content) is not None:
+            raise KeystoreError("the keystore is opened by a key elsewhere, not by a passphrase")
+        if len(content) < _HEADER.size:
+            raise KeystoreError("the file is not a keystore")
+        header, body = content[: _HEADER.size], content[_HEADER.size :]
+        _, _, operations, memory, salt, nonce = _HEADER.unpack(header)
+        _check_cost(operations, memory)
+        key = self._key(salt, operations, memory)
+        try:
+            return crypto_aead_xchacha20poly1305_ietf_decrypt(body, header, nonce, key)
+        except nacl.exceptions.CryptoError:
+            raise WrongPassphrase("the passphrase does not open the keystore") from None
+
+    def _key(self, salt: bytes, operations: int, memory: int) -> bytes:
+        secret = self.passphrase.reveal()
+        return argon2id.kdf(_KEY_SIZE, secret, salt, opslimit=operations, memlimit=memory)
+
+
+@dataclass(frozen=True, slots=True)
+class BackendLock:
+    """Version 2: a fresh key for each write, wrapped to the newest recipient key in the backend."""
+
+    backend: Backend = field(repr=False)
+    unwrapped: Unwrapped = field(repr=False)
+
+    def seal(self, plaintext: bytes, keys: Keys) -> bytes:
+        """The file's content.
+
+        Raises:
+            InvalidArgument: no recipient key in `keys` is in a backend.
+        """
+        places = (key.private for key in keys.recipient_keys)
+        held = next((place for place in places if isinstance(place, HeldKey)), None)
+        if held is None:
+            raise InvalidArgument("a keystore in a backend needs a recipient key there")
+        key = Secret.random(_KEY_SIZE)
+        context = _context(self.backend.url, held)
+        recipient = load_recipient(held.suite, held.public_key)
+        header = json.dumps(
+            {
+                "url": self.backend.url,
+                "key": held_document(held),
+                "wrapped": base64.b64encode(recipient.wrap(key, context)).decode(),
+            }
+        ).encode()
+        nonce = nacl.utils.random(_NONCE_SIZE)
+        front = _PREFIX.pack(MAGIC, _BACKEND, len(header)) + header + nonce
+        return front + crypto_aead_xchacha20poly1305_ietf_encrypt(
+            plaintext, front, nonce, key.reveal()
+        )
+
+    def open(self, content: bytes) -> bytes:
+        """The plaintext of a file's content.
+
+        Raises:
+            KeyNotFound: the backend does not have the key that opens it.
+            WrongKey, WrongPassphrase, KeystoreError, UnsupportedVersion: it does not open.
+        """
+        document = backend_of(content)
+        if document is None or document.get("url") != self.backend.url:
+            raise KeystoreError("the keystore belongs to another backend")
+        try:
+            held = read_held(document["key"])
+            wrapped = base64.b64decode(document["wrapped"], validate=True)
+        except (KeyError, TypeError, binascii.Error):
+            raise _damaged() from None
+        if held not in self.backend.held_keys():
+            raise KeyNotFound("the keystore's backend does not have the key that opens its file")
+        private = HeldPrivateKey(self.backend, held, self.unwrapped)
+        key = private.unwrap(wrapped, _context(self.backend.url, held))
+        end = _PREFIX.size + _PREFIX.unpack(content[: _PREFIX.size])[2] + _NONCE_SIZE
+        front, body = content[:end], content[end:]
+        try:
+            return crypto_aead_xchacha20poly1305_ietf_decrypt(
+                body, front, front[-_NONCE_SIZE:], key.reveal()
+            )
+        except nacl.exceptions.CryptoError:
+            raise _damaged() from None
+
+
+def backend_of(content: bytes) -> dict[str, Any] | None:
+    """What a file says of the backend that opens it; None if a passphrase does.
+
+    Raises:
+        KeystoreError, UnsupportedVersion: it is not a keystore of a known version.
+    """
+    if len(content) < _PREFIX.size or content[: len(MAGIC)] != MAGIC:
+        raise KeystoreError("the file is not a keystore")
+    _, version, size = _PREFIX.unpack(content[: _PREFIX.size])
+    if version == _PASSPHRASE:
+        return None
+    if version != _BACKEND:
+        raise UnsupportedVersion(f"the keystore has version {version}, which is not known")
+    header = content[_PREFIX.size : _PREFIX.size + size]
+    try:
+        document = json.loads(header) if len(header) == size <= _MAX_HEADER else None
+    except ValueError:
+        document = None
+    if not isinstance(document, dict) or not isinstance(document.get("url"), str):
+        raise _damaged()
+    return document
+
+
+def _context(url: str, held: HeldKey) -> bytes:
+    bound = hashlib.sha256(json.dumps([url, held.reference]).encode() + held.public_key)
+    return b"sealift/1 keystore" + bound.digest()
+
+
+def _damaged() -> KeystoreError:
+    return KeystoreError(
+        "the keystore's file is damaged or was changed", hint="put a backup in its place"
+    )
+
+
+def _cost() -> tuple[int, int]:
+    name = os.environ.get("SEALIFT_KEYSTORE_COST", "moderate")
+    if name not in _COSTS:
+        raise InvalidArgument(
+            "SEALIFT_KEYSTORE_COST has an unknown value",
+            hint="use interactive, moderate or sensitive",
+        )
+    return _COSTS[name]
+
+
+def _check_cost(operations: int, memory: int) -> None:
+    # A planted file must neither exhaust this machine nor make guessing cheap.
+    if not (
+        argon2id.OPSLIMIT_INTERACTIVE <= operations <= argon2id.OPSLIMIT_SENSITIVE * 2
+        and argon2id.MEMLIMIT_INTERACTIVE <= memory <= argon2id.MEMLIMIT_SENSITIVE * 2
+    ):
+        raise KeystoreError("the keystore asks for a cost that is not allowed")
