@@ -11,14 +11,17 @@ import nacl.signing
 import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.bindings._rust import openssl as pyca
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from sealift.secret import Secret
-from sealift.suites import load_private_key, rsa_oaep
+from sealift.suites import dhkem, load_private_key, rsa_oaep
+from sealift_protocol.errors import MalformedObject, SignatureInvalid
 from sealift_protocol.objects import WrapSuite
+from sealift_protocol.signatures import verify_signature
 
 FOLDER = Path(__file__).parents[1] / "vectors" / "standard"
 
@@ -52,6 +55,47 @@ def test_rfc_9180_base_mode(vector: dict[str, Any]) -> None:
         unhex(vector["aad"]),
     )
     assert plaintext == unhex(vector["pt"])
+
+
+@pytest.mark.parametrize(
+    "vector",
+    [vector for vector in load("rfc9180_hpke.json") if vector["kem_id"] == 16],
+    ids=lambda v: f"aead{v['aead_id']}",
+)
+def test_rfc_9180_around_a_shared_point_from_elsewhere(vector: dict[str, Any]) -> None:
+    private = ec.derive_private_key(int(vector["skRm"], 16), ec.SECP256R1())
+    enc = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), unhex(vector["enc"]))
+    opened = dhkem.open_with_shared_point(
+        private.exchange(ec.ECDH(), enc),
+        unhex(vector["enc"]),
+        unhex(vector["pkRm"]),
+        unhex(vector["ct"]),
+        info=unhex(vector["info"]),
+        aad=unhex(vector["aad"]),
+        aead={1: dhkem.AES_128_GCM, 3: dhkem.CHACHA20_POLY1305}[vector["aead_id"]],
+    )
+    assert opened == unhex(vector["pt"])
+
+
+def test_rfc_6979_signatures_of_p256() -> None:
+    vectors = load("rfc6979_p256.json")
+    public = b"\x04" + unhex(vectors["Ux"]) + unhex(vectors["Uy"])
+    for vector in vectors["SHA-256"]:
+        message, signature = vector["message"].encode(), unhex(vector["r"] + vector["s"])
+        verify_signature(public, message, signature)
+        for bad in (signature[::-1], bytes(64), signature[:32] + bytes(32)):
+            with pytest.raises(SignatureInvalid):
+                verify_signature(public, message, bad)
+        with pytest.raises(SignatureInvalid):
+            verify_signature(public, message + b"!", signature)
+        with pytest.raises(MalformedObject, match="size"):
+            verify_signature(public, message, signature + b"!")
+
+
+def test_public_keys_that_are_none_are_refused() -> None:
+    for bad in (b"", bytes(31), bytes(33), bytes(64), bytes(65), b"\x04" + bytes(64)):
+        with pytest.raises(MalformedObject):
+            verify_signature(bad, b"message", bytes(64))
 
 
 def test_x_wing_seeds_expand_to_the_published_public_keys() -> None:

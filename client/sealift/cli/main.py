@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from sealift.cli import bill, datasets, people, relays, sharing
+from sealift.cli import bill, datasets, keystores, people, relays, sharing
 from sealift.cli import push as pushing
 from sealift.cli.options import Options
 from sealift.cli.output import INTERRUPTED, show_error
@@ -46,6 +46,7 @@ for _command in (
     people.renew,
     people.identity,
     people.key,
+    keystores.keystore,
     people.profiles,
     people.trust,
     people.endorse,

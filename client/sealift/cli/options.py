@@ -29,10 +29,14 @@ class Options:
         self.passphrase_fd = passphrase_fd
 
     def passphrase(
-        self, what: str = "passphrase of the keystore", *, confirm: bool = False
+        self,
+        what: str = "passphrase of the keystore",
+        *,
+        confirm: bool = False,
+        variable: str = "SEALIFT_PASSPHRASE",
     ) -> Secret:
         """The keystore's passphrase, or whatever opens it."""
-        return read_passphrase(what, fd=self.passphrase_fd, confirm=confirm)
+        return read_passphrase(what, fd=self.passphrase_fd, confirm=confirm, variable=variable)
 
     def connect(self) -> Session:
         """Opens the profile and connects."""

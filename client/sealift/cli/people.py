@@ -13,6 +13,8 @@ from sealift.cli.options import Options, as_json, confirm, parse_time, pass_opti
 from sealift.cli.output import count, show
 from sealift.joining import join as join_relay
 from sealift.joining import rejoin as rejoin_relay
+from sealift.keystore.custody import Custody
+from sealift.keystore.registry import open_backend
 from sealift.profile import find_profile, profile_names
 from sealift.recovery import combine_shares, keys_of_master, new_master, split_master
 from sealift.trust import Pin
@@ -45,6 +47,11 @@ _suite = click.option(
     help="Pin members when first met, uncompared; see `sealift trust first-use`.",
 )
 @_suite
+@click.option(
+    "--keystore",
+    metavar="URL",
+    help="Where your private keys are to live; a file that a passphrase protects, without it.",
+)
 @as_json
 @pass_options
 def join(
@@ -53,21 +60,30 @@ def join(
     organisation: str,
     trust_on_first_use: bool,
     suites: tuple[str, ...],
+    keystore: str | None,
     as_json: bool,
 ) -> None:
     """Join a relay with the TOKEN that its operator sent ("-" reads it from stdin).
 
     Makes your keys on this machine, protects them with a passphrase that you choose, and asks the
-    relay for a certificate. Your private keys never leave this machine.
+    relay for a certificate. Your private keys never leave this machine; with --keystore they never
+    leave the token or KMS that it names.
     """
-    chosen = tuple(_SUITES[name] for name in suites) or (WrapSuite.MLKEM768_X25519,)
-    joined = join_relay(
-        _read_token(token),
-        options.passphrase(confirm=True),
-        profile_name=options.profile,
-        organisation=organisation,
-        suites=chosen,
-    )
+    read = _read_token(token)
+    if keystore is None:
+        custody = Custody.of_passphrase(options.passphrase(confirm=True))
+    else:
+        custody = Custody.of_backend(open_backend(keystore, options.passphrase))
+    try:
+        joined = join_relay(
+            read,
+            custody,
+            profile_name=options.profile,
+            organisation=organisation,
+            suites=tuple(_SUITES[name] for name in suites),
+        )
+    finally:
+        custody.close()
     if trust_on_first_use:
         joined.profile.write_settings(replace(joined.profile.settings, trust_on_first_use=True))
     show(

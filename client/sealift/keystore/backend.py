@@ -43,7 +43,7 @@ class HeldKey:
     reference: str
     label: str = field(repr=False)
     algorithm: Algorithm
-    public_key: bytes
+    public_key: bytes = field(repr=False)
 
     @property
     def suite(self) -> WrapSuite:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from sealift.keystore import Keys, StoredKey
-from sealift.keystore.backend import Backend, HeldKey
+from sealift.keystore.backend import Algorithm, Backend, HeldKey, SignatureAlgorithm
 from sealift.keystore.held import HeldPrivateKey, HeldSigningKey
 from sealift.keystore.locks import BackendLock, Lock, PassphraseLock
 from sealift.keystore.unwrapped import Unwrapped
 from sealift.secret import Secret
 from sealift.signing import Identity
-from sealift.suites import PrivateKey, generate, load_private_key, load_recipient
-from sealift_protocol.errors import KeyOperationUnsupported, KeystoreError
+from sealift.suites import PrivateKey, generate, load_private_key
+from sealift_protocol.errors import KeyOperationUnsupported, KeystoreError, SealiftError
 from sealift_protocol.ids import key_id_of
 from sealift_protocol.objects import RecipientKey, WrapSuite
+from sealift_protocol.signatures import verify_signature
 
 # NIST SP 800-57 part 1 revision 5, table 1: a private key-transport key is used for two years.
 _KEY_LIFETIME = timedelta(days=730)
 _SEED_SIZE = 32
+_TEST = b"sealift/1 self-test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,9 @@ class Custody:
         """A fresh signing key."""
         if self.backend is None:
             return Secret.random(_SEED_SIZE)
-        return self.backend.create(self.backend.signatures[0], "identity")
+        held = self.backend.create(self.backend.signatures[0], "identity")
+        self._keep_if_it_works(held)
+        return held
 
     def new_recipient_keys(self, suites: Sequence[WrapSuite], time: int) -> tuple[StoredKey, ...]:
         """Fresh recipient keys, valid for two years from `time` (Unix seconds).
@@ -116,8 +121,8 @@ class Custody:
                 public, private = made.recipient().public_key, made.private_bytes()
             elif suite in self.backend.suites:
                 private = self.backend.create(suite, "recipient")
-                # Before it is published: whatever the backend calls this key must be one.
-                public = load_recipient(suite, private.public_key).public_key
+                public = private.public_key
+                self._keep_if_it_works(private)
             else:
                 raise KeyOperationUnsupported(
                     f"the keystore has no keys of the suite {suite.name}",
@@ -125,6 +130,39 @@ class Custody:
                 )
             stored.append(StoredKey(key_id_of(suite, public), suite, private, time, not_after))
         return tuple(stored)
+
+    def prove(self, keys: Keys) -> None:
+        """Signs and unwraps with every key.
+
+        Raises:
+            SealiftError: one does not do what it is for.
+        """
+        signer, message = self.identity(keys), secrets.token_bytes(_SEED_SIZE)
+        verify_signature(signer.public_key, message, signer.key.sign(message))
+        for key in keys.recipient_keys:
+            private = self.private_key(key)
+            if key_id_of(key.suite, private.recipient().public_key) != key.key_id:
+                raise KeystoreError("a recipient key is not the one that was published")
+            # A fresh secret, so that what is remembered proves nothing.
+            secret = Secret.random(_SEED_SIZE)
+            if private.unwrap(private.recipient().wrap(secret, _TEST), _TEST) != secret:
+                raise KeystoreError("a recipient key unwraps something else than was wrapped")
+
+    def try_out(self, algorithm: Algorithm) -> None:
+        """Makes a key in the backend, uses it and destroys it.
+
+        Raises:
+            KeyOperationUnsupported: the backend does not have the algorithm.
+            SealiftError: it does not work, and why.
+        """
+        backend = self._opened()
+        if algorithm not in (*backend.signatures, *backend.suites):
+            raise KeyOperationUnsupported("the keystore does not have it")
+        held = backend.create(algorithm, "test")
+        try:
+            self._check(held)
+        finally:
+            backend.destroy(held)
 
     @property
     def default_suites(self) -> tuple[WrapSuite, ...]:
@@ -142,6 +180,25 @@ class Custody:
         self.unwrapped.close()
         if self.backend is not None:
             self.backend.close()
+
+    def _keep_if_it_works(self, held: HeldKey) -> None:
+        """Destroys a fresh key that does not do what it is for, before anybody relies on it."""
+        try:
+            self._check(held)
+        except SealiftError:
+            self._opened().destroy(held)
+            raise
+
+    def _check(self, held: HeldKey) -> None:
+        if isinstance(held.algorithm, SignatureAlgorithm):
+            message = secrets.token_bytes(_SEED_SIZE)
+            signature = HeldSigningKey(self._opened(), held).sign(message)
+            verify_signature(held.public_key, message, signature)
+            return
+        secret = Secret.random(_SEED_SIZE)
+        private = HeldPrivateKey(self._opened(), held, Unwrapped(seconds=0))
+        if private.unwrap(private.recipient().wrap(secret, _TEST), _TEST) != secret:
+            raise KeystoreError("the keystore made a key that does not fit its public half")
 
     def _opened(self) -> Backend:
         if self.backend is None:

@@ -6,7 +6,8 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from multiprocessing.context import assert_spawning
+from typing import Any, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -21,6 +22,7 @@ from sealift.suites.dhkem import open_with_shared_point
 from sealift.suites.hpke import SECRET_SIZE, refused
 from sealift_protocol.errors import (
     KeyOperationUnsupported,
+    KeystoreError,
     KeystoreUnavailable,
     MalformedObject,
 )
@@ -48,6 +50,30 @@ class HeldSigningKey:
     def sign(self, message: bytes) -> bytes:
         """A signature, 64 bytes."""
         return patiently(lambda: self.backend.sign(self.held, message))
+
+    def __reduce__(self) -> Any:
+        # A process that this one spawns has no session with the backend.
+        assert_spawning(self)
+        return AbsentSigningKey, (self.public_key,)
+
+
+@dataclass(frozen=True, slots=True)
+class AbsentSigningKey:
+    """The public half alone, in a process that a session spawned."""
+
+    public_key: bytes
+
+    def sign(self, message: bytes) -> bytes:
+        """Cannot.
+
+        Raises:
+            KeystoreError: always.
+        """
+        del message
+        raise KeystoreError(
+            "the keystore is not open in this worker process, which has to sign a disclosure",
+            hint="read through dataset.torch_loader, which signs before, or start workers by fork",
+        )
 
 
 @dataclass(frozen=True, slots=True)

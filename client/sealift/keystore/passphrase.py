@@ -14,20 +14,25 @@ _MAX_LENGTH = 4096
 
 
 def read_passphrase(
-    what: str = "passphrase of the keystore", *, fd: int | None, confirm: bool
+    what: str = "passphrase of the keystore",
+    *,
+    fd: int | None,
+    confirm: bool,
+    variable: str = "SEALIFT_PASSPHRASE",
 ) -> Secret:
     """The keystore's passphrase, or the PIN of its token.
 
     Args:
         what: it is, as a prompt says it.
         fd: a file descriptor to read to the first line end, or None.
+        variable: the environment variable that has it, if there is one.
         confirm: whether a new passphrase is chosen: asked for twice at a prompt, and not short.
 
     Raises:
         KeystoreError: there is no way to ask, or the answers differ.
         InvalidArgument: a new passphrase is too short.
     """
-    text = _find(what, fd, confirm)
+    text = _find(what, fd, confirm, variable)
     if confirm and len(text) < MIN_LENGTH:
         raise InvalidArgument(
             f"a passphrase has at least {MIN_LENGTH} characters",
@@ -36,16 +41,16 @@ def read_passphrase(
     return Secret(text.encode())
 
 
-def _find(what: str, fd: int | None, confirm: bool) -> str:
+def _find(what: str, fd: int | None, confirm: bool, variable: str) -> str:
     if fd is not None:
         return _read_line(fd)
-    from_environment = os.environ.get("SEALIFT_PASSPHRASE")
+    from_environment = os.environ.get(variable)
     if from_environment is not None:
         return from_environment
     if not sys.stdin.isatty():
         raise KeystoreError(
             "the keystore needs its passphrase and there is no terminal to ask at",
-            hint="use --passphrase-fd N, or set SEALIFT_PASSPHRASE",
+            hint=f"use --passphrase-fd N, or set {variable}",
         )
     text = getpass.getpass(f"{what}: ")
     if confirm and getpass.getpass("the same again: ") != text:

@@ -1,0 +1,165 @@
+"""Commands about the place where private keys live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import click
+
+from sealift.cli.options import Options, as_json, pass_options, show_time
+from sealift.cli.output import count, show
+from sealift.cli.values import aligned
+from sealift.keystore import StoredKey
+from sealift.keystore.backend import Algorithm, HeldKey, SignatureAlgorithm
+from sealift.keystore.custody import Custody
+from sealift.keystore.keychain import Keychain
+from sealift.keystore.registry import FILE, open_backend
+from sealift_protocol.errors import InvalidArgument, KeyOperationUnsupported, SealiftError
+from sealift_protocol.objects import WrapSuite
+
+NEW_PASSPHRASE = "SEALIFT_NEW_PASSPHRASE"  # noqa: S105 - the variable's name
+_ALGORITHMS: tuple[Algorithm, ...] = (*SignatureAlgorithm, *WrapSuite)
+
+
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """What came of trying one algorithm."""
+
+    algorithm: Algorithm
+    works: bool
+    detail: str
+
+
+@click.group()
+def keystore() -> None:
+    """The place where your private keys live: a file, a token, a KMS."""
+
+
+@keystore.command("ls")
+@as_json
+@pass_options
+def keystore_ls(options: Options, as_json: bool) -> None:
+    """Show your keys, and where they are.
+
+    Keys that Sealift made in the same token but that this profile does not use are shown too: of
+    another profile, or left over by a command that was interrupted.
+    """
+    keychain = options.keychain()
+    try:
+        rows, machine = _listed(keychain)
+    finally:
+        keychain.close()
+    table, _ = aligned(rows, right=[False] * len(rows[0]))
+    url = _url(keychain.custody)
+    show("\n".join([f"keystore {url}", *table]), {"url": url, "keys": machine}, as_json)
+
+
+@keystore.command("test")
+@click.argument("url", required=False)
+@as_json
+@pass_options
+def keystore_test(options: Options, url: str | None, as_json: bool) -> None:
+    """Prove that keys work: of this profile, or of a keystore that has a URL.
+
+    With a URL a key of each kind is made, used and destroyed, which says what the keystore can do
+    and what it cannot. Without, this profile's own keys are used, and none is made.
+    """
+    if url is None:
+        keychain = options.keychain()
+        try:
+            keychain.custody.prove(keychain.keys)
+        finally:
+            keychain.close()
+        keys = count(1 + len(keychain.keys.recipient_keys), "key")
+        show(f"{keys} in {_url(keychain.custody)} sign and unwrap", {"ok": True}, as_json)
+        return
+    custody = Custody.of_backend(open_backend(url, options.passphrase))
+    try:
+        proofs = [_try(custody, algorithm) for algorithm in _ALGORITHMS]
+    finally:
+        custody.close()
+    lines = [
+        f"{'ok ' if proof.works else '-  '} {_name(proof.algorithm)}: {proof.detail}"
+        for proof in proofs
+    ]
+    machine: dict[str, object] = {_name(proof.algorithm): proof.works for proof in proofs}
+    show("\n".join(lines), machine, as_json)
+    useful = {type(proof.algorithm) for proof in proofs if proof.works}
+    if useful != {SignatureAlgorithm, WrapSuite}:
+        raise KeyOperationUnsupported("the keystore lacks what a member needs: to sign, to unwrap")
+
+
+@keystore.command("passphrase")
+@pass_options
+def keystore_passphrase(options: Options) -> None:
+    """Change the passphrase, and bring its cost up to that of this release.
+
+    The old one is asked for first; --passphrase-fd has both, a line each, and in the environment
+    the new one is $SEALIFT_NEW_PASSPHRASE. Backups of the old file open with the old one still.
+    """
+    keychain = options.keychain()
+    if keychain.custody.backend is not None:
+        keychain.close()
+        raise InvalidArgument(
+            "this keystore is opened by a token or KMS, not by a passphrase",
+            hint="change the PIN with the token's own tool",
+        )
+    fresh = options.passphrase(
+        "new passphrase of the keystore", confirm=True, variable=NEW_PASSPHRASE
+    )
+    keychain.relock(Custody.of_passphrase(fresh))
+    click.echo("the keystore has a new passphrase")
+
+
+def _listed(keychain: Keychain) -> tuple[list[tuple[str, ...]], list[dict[str, object]]]:
+    keys, custody = keychain.keys, keychain.custody
+    identity = custody.identity(keys)
+    used = {held for held in map(_held, (keys.identity, *keys.recipient_keys)) if held}
+    rows: list[tuple[str, ...]] = [("use", "algorithm", "key", "until")]
+    rows.append(
+        ("identity", _name(_signs_with(keys.identity)), str(identity.fingerprint)[:24], "-")
+    )
+    rows += [
+        ("recipient", _name(key.suite), key.key_id.hex(), show_time(key.not_after))
+        for key in keys.recipient_keys
+    ]
+    others = [] if custody.backend is None else custody.backend.held_keys()
+    rows += [
+        ("not used here", _name(held.algorithm), held.reference, "-")
+        for held in others
+        if held not in used
+    ]
+    machine: list[dict[str, object]] = [
+        {"use": use, "algorithm": algorithm, "key": key} for use, algorithm, key, _ in rows[1:]
+    ]
+    return rows, machine
+
+
+def _try(custody: Custody, algorithm: Algorithm) -> _Proof:
+    try:
+        custody.try_out(algorithm)
+    except KeyOperationUnsupported as error:
+        return _Proof(algorithm, works=False, detail=error.what)
+    except SealiftError as error:
+        return _Proof(algorithm, works=False, detail=f"{error.what}; {error.hint}".rstrip("; "))
+    return _Proof(algorithm, works=True, detail="made, used and destroyed a key")
+
+
+def _held(place: object) -> HeldKey | None:
+    if isinstance(place, StoredKey):
+        place = place.private
+    return place if isinstance(place, HeldKey) else None
+
+
+def _signs_with(place: object) -> Algorithm:
+    return place.algorithm if isinstance(place, HeldKey) else SignatureAlgorithm.ED25519
+
+
+def _name(algorithm: Algorithm) -> str:
+    if isinstance(algorithm, WrapSuite):
+        return algorithm.name.lower().replace("_", "-")
+    return algorithm.value
+
+
+def _url(custody: Custody) -> str:
+    return f"{FILE}:" if custody.backend is None else custody.backend.url

@@ -1,0 +1,299 @@
+"""What remembers unwrapped keys, what opens the keystore's file, and what a faulty backend does."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from sealift.certificates import generate_tls_key
+from sealift.keystore import Keys
+from sealift.keystore import held as held_module
+from sealift.keystore.backend import Algorithm, HeldKey, SignatureAlgorithm
+from sealift.keystore.custody import Custody
+from sealift.keystore.file import create, open_keystore
+from sealift.keystore.held import HeldPrivateKey, patiently
+from sealift.keystore.keychain import Keychain
+from sealift.keystore.locks import PassphraseLock, backend_of
+from sealift.keystore.unwrapped import Unwrapped
+from sealift.secret import Secret
+from sealift.suites.hpke import refused
+from sealift_protocol.errors import (
+    InvalidArgument,
+    KeyDenied,
+    KeyNotFound,
+    KeystoreError,
+    KeystoreThrottled,
+    KeystoreTimeout,
+    SealiftError,
+    UnsupportedVersion,
+    WrongKey,
+)
+from sealift_protocol.objects import WrapSuite
+
+OAEP = padding.OAEP(padding.MGF1(SHA256()), SHA256(), label=None)
+
+
+class FakeBackend:
+    """Keys in this process; fails as often as `failures` says."""
+
+    url = "fake:here"
+    signatures = (SignatureAlgorithm.ECDSA_P256,)
+    suites = (WrapSuite.RSA_OAEP_SHA256, WrapSuite.P256)
+
+    def __init__(self) -> None:
+        self.private: dict[str, tuple[HeldKey, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey]] = {}
+        self.failures: list[KeystoreError] = []
+        self.lying = False
+
+    def held_keys(self) -> list[HeldKey]:
+        return [held for held, _ in self.private.values()]
+
+    def create(self, algorithm: Algorithm, label: str) -> HeldKey:
+        key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+        if algorithm is WrapSuite.RSA_OAEP_SHA256:
+            key = rsa.generate_private_key(65537, 3072)
+            public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        else:
+            key = ec.generate_private_key(ec.SECP256R1())
+            shown = ec.generate_private_key(ec.SECP256R1()) if self.lying else key
+            public = shown.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        held = HeldKey(f"{len(self.private)}", label, algorithm, public)
+        self.private[held.reference] = held, key
+        return held
+
+    def destroy(self, key: HeldKey) -> None:
+        del self.private[key.reference]
+
+    def sign(self, key: HeldKey, message: bytes) -> bytes:
+        private = self._find(key)
+        assert isinstance(private, ec.EllipticCurvePrivateKey)
+        r, s = decode_dss_signature(private.sign(message, ec.ECDSA(SHA256())))
+        return r.to_bytes(32) + s.to_bytes(32)
+
+    def agree(self, key: HeldKey, point: bytes) -> bytes:
+        private = self._find(key)
+        assert isinstance(private, ec.EllipticCurvePrivateKey)
+        other = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+        return private.exchange(ec.ECDH(), other)
+
+    def decrypt(self, key: HeldKey, block: bytes) -> bytes:
+        private = self._find(key)
+        assert isinstance(private, rsa.RSAPrivateKey)
+        try:
+            return private.decrypt(block, OAEP)
+        except ValueError:
+            raise refused() from None
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _find(self, key: HeldKey) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
+        if self.failures:
+            raise self.failures.pop(0)
+        if key.reference not in self.private:
+            raise KeyNotFound("gone")
+        return self.private[key.reference][1]
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    slept: list[float] = []
+    monkeypatch.setattr(held_module.time, "sleep", slept.append)
+    monkeypatch.setattr(patiently, "__defaults__", (slept.append,))
+    return slept
+
+
+def keys_in(custody: Custody) -> Keys:
+    return Keys(
+        custody.new_identity(),
+        custody.new_recipient_keys((), 0),
+        generate_tls_key(),
+        Secret.random(32),
+    )
+
+
+# --- what is remembered --------------------------------------------------------------------------
+
+
+def test_a_secret_is_unwrapped_once_and_forgotten_in_time() -> None:
+    now = [0.0]
+    unwrapped = Unwrapped(seconds=60, clock=lambda: now[0])
+    secrets = [Secret.random(32) for _ in range(3)]
+    asked: list[int] = []
+
+    def get(number: int) -> Secret:
+        return unwrapped.remember(
+            (b"key", bytes([number])), lambda: asked.append(number) or secrets[number]
+        )
+
+    for _ in range(2):
+        assert [get(n) for n in range(3)] == secrets
+    assert asked == [0, 1, 2]
+    assert all(secret.reveal() in bytes(unwrapped._memory) for secret in secrets)
+    now[0] = 60.1
+    assert get(1) == secrets[1]
+    assert asked == [0, 1, 2, 1]
+    # What is forgotten is not in memory any more.
+    assert secrets[0].reveal() not in bytes(unwrapped._memory)
+    unwrapped.close()
+    assert not any(bytes(unwrapped._memory))
+    assert unwrapped.operations == 4
+
+
+def test_parts_of_a_source_are_told_apart() -> None:
+    unwrapped = Unwrapped()
+    one = unwrapped.remember((b"ab", b"c"), lambda: Secret(b"1" * 32))
+    assert unwrapped.remember((b"a", b"bc"), lambda: Secret(b"2" * 32)) != one
+
+
+def test_more_secrets_than_there_is_room_for_push_out_the_oldest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sealift.keystore.unwrapped._SLOTS", 4)
+    unwrapped = Unwrapped()
+    for number in range(6):
+        unwrapped.remember((bytes([number]),), lambda: Secret.random(32))
+    before = unwrapped.operations
+    unwrapped.remember((bytes([5]),), lambda: pytest.fail("unwrapped again"))
+    unwrapped.remember((bytes([0]),), lambda: Secret.random(32))
+    assert unwrapped.operations == before + 1
+
+
+def test_nothing_is_remembered_for_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEALIFT_UNWRAPPED_SECONDS", "0")
+    unwrapped = Unwrapped()
+    for _ in range(2):
+        unwrapped.remember((b"key",), lambda: Secret(b"1" * 32))
+    assert unwrapped.operations == 2
+    assert not any(bytes(unwrapped._memory))
+    monkeypatch.setenv("SEALIFT_UNWRAPPED_SECONDS", "soon")
+    with pytest.raises(InvalidArgument):
+        Unwrapped()
+
+
+# --- backends that fail, all of them fake --------------------------------------------------------
+
+
+@pytest.mark.parametrize("suite", FakeBackend.suites)
+def test_what_fails_in_passing_in_a_fake_backend_is_tried_again(
+    suite: WrapSuite, waits: list[float]
+) -> None:
+    backend = FakeBackend()
+    key = HeldPrivateKey(backend, backend.create(suite, "recipient"), Unwrapped(seconds=0))
+    secret = Secret.random(32)
+    wrapped = key.recipient().wrap(secret, b"context")
+    backend.failures = [KeystoreTimeout("slow"), KeystoreThrottled("busy")]
+    assert key.unwrap(wrapped, b"context") == secret
+    assert len(waits) == 2
+    backend.failures = [KeystoreTimeout("slow")] * 4
+    with pytest.raises(KeystoreTimeout):
+        key.unwrap(wrapped, b"context")
+    backend.failures = [KeyDenied("no"), KeyDenied("no")]
+    with pytest.raises(KeyDenied):
+        key.unwrap(wrapped, b"context")
+    assert len(backend.failures) == 1
+    for changed in (b"", wrapped[:70], wrapped[:-1], b"\x04" + bytes(64) + wrapped[65:]):
+        backend.failures = []
+        with pytest.raises(WrongKey):
+            key.unwrap(changed, b"context")
+
+
+def test_a_fresh_key_of_a_fake_backend_that_does_not_fit_is_destroyed() -> None:
+    backend = FakeBackend()
+    backend.lying = True
+    custody = Custody.of_backend(backend)
+    with pytest.raises(SealiftError):
+        custody.new_identity()
+    with pytest.raises(SealiftError):
+        custody.new_recipient_keys((WrapSuite.P256,), 0)
+    assert backend.held_keys() == []
+
+
+def test_keys_are_proven_and_a_lost_one_is_named() -> None:
+    backend = FakeBackend()
+    custody = Custody.of_backend(backend)
+    keys = keys_in(custody)
+    custody.prove(keys)
+    assert isinstance(keys.recipient_keys[0].private, HeldKey)
+    backend.destroy(keys.recipient_keys[0].private)
+    with pytest.raises(KeyNotFound):
+        custody.prove(keys)
+    Custody.of_passphrase(Secret(b"passphrase")).prove(
+        keys_in(Custody.of_passphrase(Secret(b"passphrase")))
+    )
+
+
+# --- the file ------------------------------------------------------------------------------------
+
+
+def test_a_file_that_a_backend_opens_comes_back_and_follows_the_newest_key(tmp_path: Path) -> None:
+    backend = FakeBackend()
+    custody = Custody.of_backend(backend)
+    keys = keys_in(custody)
+    path = tmp_path / "keystore"
+    create(path, keys, custody.lock)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert keys.tls_private_key.reveal() not in path.read_bytes()
+    keychain = Keychain(path, Custody.of_backend(backend))
+    assert keychain.keys == keys
+    fresh = custody.new_recipient_keys((WrapSuite.P256,), 1)
+    old = keychain.keys.recipient_keys
+    keychain.store(Keys(keys.identity, fresh + old, keys.tls_private_key, keys.owner_secret))
+    custody.destroy(old)
+    assert open_keystore(path, Custody.of_backend(backend).lock).recipient_keys == fresh + old
+
+
+def test_a_keystore_of_a_passphrase_gets_another(tmp_path: Path) -> None:
+    first, second = Secret(b"the first one"), Secret(b"the second one")
+    custody = Custody.of_passphrase(first)
+    path = tmp_path / "keystore"
+    create(path, keys_in(custody), custody.lock)
+    keychain = Keychain(path, custody)
+    keychain.relock(Custody.of_passphrase(second))
+    assert open_keystore(path, PassphraseLock(second)) == keychain.keys
+    with pytest.raises(KeystoreError):
+        open_keystore(path, PassphraseLock(first))
+
+
+def test_any_changed_byte_of_a_file_that_a_backend_opens_is_refused(tmp_path: Path) -> None:
+    backend = FakeBackend()
+    custody = Custody.of_backend(backend)
+    path = tmp_path / "keystore"
+    create(path, keys_in(custody), custody.lock)
+    content = path.read_bytes()
+    size = struct.unpack(">I", content[9:13])[0]
+    places = [*range(13), *range(13, 13 + size, 37), *range(13 + size, len(content), 53)]
+    for place in [*places, len(content) - 1]:
+        changed = bytearray(content)
+        changed[place] ^= 1
+        path.write_bytes(changed)
+        with pytest.raises(SealiftError):
+            open_keystore(path, Custody.of_backend(backend).lock)
+    path.write_bytes(content[:60])
+    with pytest.raises(KeystoreError):
+        open_keystore(path, Custody.of_backend(backend).lock)
+
+
+def test_files_of_other_kinds_and_versions_are_refused() -> None:
+    backend = FakeBackend()
+    lock = Custody.of_backend(backend).lock
+    passphrase = Custody.of_passphrase(Secret(b"passphrase"))
+    of_passphrase = passphrase.lock.seal(b"{}", keys_in(passphrase))
+    of_backend = lock.seal(b"{}", keys_in(Custody.of_backend(backend)))
+    assert backend_of(of_passphrase) is None
+    with pytest.raises(KeystoreError, match="another backend"):
+        lock.open(of_passphrase)
+    with pytest.raises(KeystoreError, match="not by a passphrase"):
+        passphrase.lock.open(of_backend)
+    with pytest.raises(UnsupportedVersion, match="version 9"):
+        backend_of(of_backend[:8] + b"\x09" + of_backend[9:])
+    with pytest.raises(KeystoreError, match="not a keystore"):
+        backend_of(b"something else entirely")
+    with pytest.raises(InvalidArgument, match="recipient key"):
+        lock.seal(b"{}", keys_in(passphrase))
