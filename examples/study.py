@@ -8,6 +8,7 @@ searched for plaintext. Everything lives in a temporary folder.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -34,10 +35,18 @@ MEMBERS = {
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--keystore",
+        metavar="URL",
+        help="where everybody's private keys live (docs/custody.md); $SEALIFT_PASSPHRASE opens it",
+    )
+    keystore = parser.parse_args().keystore
     with tempfile.TemporaryDirectory(prefix="sealift-study-") as name:
         folder = Path(name)
         os.environ["SEALIFT_HOME"] = str(folder / "profiles")
-        os.environ["SEALIFT_PASSPHRASE"] = "a passphrase of the study only"
+        if keystore is None:
+            os.environ["SEALIFT_PASSPHRASE"] = "a passphrase of the study only"
         relay, witness = folder / "relay", folder / "witness"
         parts = write_parts(folder)
 
@@ -51,7 +60,7 @@ def main() -> None:
             os.environ["SEALIFT_RELAY_LOG_WITNESSES"] = ready.rpartition(" ")[2]
             with serving("sealift-relay", "serve", relay, log=relay / "relay.log") as ready:
                 print(" ", ready)
-                wrong = play(folder, relay, witness_key, parts)
+                wrong = play(folder, relay, witness_key, parts, keystore)
                 step("everything that relay and witness hold is searched")
                 table = pa.concat_tables(parts.values())
                 words = {DATASET, *parts, *table.column_names, *WORDS}
@@ -76,8 +85,15 @@ def write_parts(folder: Path) -> dict[str, pa.Table]:
     return parts
 
 
-def play(folder: Path, relay: Path, witness_key: str, parts: dict[str, pa.Table]) -> list[str]:
+def play(
+    folder: Path,
+    relay: Path,
+    witness_key: str,
+    parts: dict[str, pa.Table],
+    keystore: str | None,
+) -> list[str]:
     """The study; returns what went wrong."""
+    where = () if keystore is None else ("--keystore", keystore)
     wrong: list[str] = []
     winter_a, winter_b, spring_a = parts
 
@@ -99,7 +115,7 @@ def play(folder: Path, relay: Path, witness_key: str, parts: dict[str, pa.Table]
     fingerprints = {}
     for member, role in MEMBERS.items():
         token = run("sealift-relay", "invite", member, "--role", role, "--dir", relay, quiet=True)
-        joined = json.loads(run("sealift", "join", token, "--json", quiet=True))
+        joined = json.loads(run("sealift", "join", token, *where, "--json", quiet=True))
         fingerprints[member] = joined["fingerprint"]
         as_(member, "witness", "add", witness_key, quiet=True)
         as_(member, "witness", "require", 1, quiet=True)

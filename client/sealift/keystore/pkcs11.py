@@ -187,6 +187,8 @@ class Pkcs11Backend:
 
     def agree(self, key: HeldKey, point: bytes) -> bytes:
         """The x-coordinate of the private key times a point."""
+        if key.algorithm is not WrapSuite.P256:
+            raise KeyOperationUnsupported("a key of another kind does not agree on secrets")
 
         def agreed(session: Any) -> bytes:
             shared = _private(session, key).derive_key(
@@ -208,6 +210,8 @@ class Pkcs11Backend:
 
     def decrypt(self, key: HeldKey, block: bytes) -> bytes:
         """What an RSA-OAEP-SHA256 block carries."""
+        if key.algorithm is not WrapSuite.RSA_OAEP_SHA256:
+            raise KeyOperationUnsupported("a key of another kind does not decrypt")
 
         def decrypted(session: Any) -> bytes:
             private = _private(session, key)
