@@ -90,7 +90,7 @@ def rotate_keys(
     rewrapped, unopened = _rewrap_all(relay, replace(reader, private_keys=private), published[0])
     if not unopened:
         keychain.store(replace(keychain.keys, recipient_keys=fresh))
-        custody.destroy(old)
+        custody.destroy(*(key.private for key in old))
     destroyed = 0 if unopened else len(old)
     return RotatedKeys(renewed.version, len(fresh), rewrapped, destroyed, unopened)
 
@@ -159,7 +159,9 @@ def succeed(
     former = (*former, reader.identity.fingerprint)
     profile.trust.add(membership.name, Pin(successor.fingerprint, SUCCESSION, time, former=former))
     profile.write_membership(replace(membership, fingerprint=str(successor.fingerprint)))
+    former_key = keychain.keys.identity
     keychain.adopt(profile.successor)
+    keychain.custody.destroy(former_key)
     return successor.fingerprint
 
 

@@ -106,10 +106,15 @@ def join(
         raise TokenExpired("the enrolment token has expired by this machine's clock")
     with new_profile(profile_name or name) as staging:
         keys = keys or _generate_keys(custody, suites, time)
-        create(staging.keystore, keys, custody.lock)
-        identity = custody.identity(keys)
-        card_keys = custody.published(keys)
-        _enrol(staging, token, keys, identity, card_keys, organisation, time, now)
+        try:
+            create(staging.keystore, keys, custody.lock)
+            identity = custody.identity(keys)
+            card_keys = custody.published(keys)
+            _enrol(staging, token, keys, identity, card_keys, organisation, time, now)
+        except BaseException:
+            # The file is dropped with the profile; so are keys that only it knows of.
+            custody.destroy(keys.identity, *(key.private for key in keys.recipient_keys))
+            raise
     profile = Profile(profiles_folder() / (profile_name or name))
     return Joined(profile, name, token.role, identity.fingerprint)
 

@@ -859,16 +859,20 @@ def connect(
     keep_freed_memory()
     found = find_profile(profile)
     membership = found.membership()
-    keychain = unlock(found.keystore, _asker(passphrase))
     more = [relays] if isinstance(relays, str) else relays
-    relay = Relay(
-        [membership.address, *found.settings.relays, *more],
-        authority_pem=found.authority.read_bytes(),
-        certificate_pem=found.certificate.read_bytes(),
-        tls_key_pem=key_as_pem(keychain.keys.tls_private_key),
-    )
-    session = Session(relay, found, keychain, now=now)
-    session.renew_if_due()
+    keychain = unlock(found.keystore, _asker(passphrase))
+    try:
+        relay = Relay(
+            [membership.address, *found.settings.relays, *more],
+            authority_pem=found.authority.read_bytes(),
+            certificate_pem=found.certificate.read_bytes(),
+            tls_key_pem=key_as_pem(keychain.keys.tls_private_key),
+        )
+        session = Session(relay, found, keychain, now=now)
+        session.renew_if_due()
+    except BaseException:
+        keychain.close()
+        raise
     return session
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -38,6 +39,7 @@ from sealift_protocol.errors import (
     KeystoreError,
     KeystoreUnavailable,
     SealiftError,
+    TokenRefused,
     WrongKey,
     WrongPin,
 )
@@ -315,6 +317,37 @@ def test_private_keys_cannot_be_taken_out_of_the_token(of_token: Backend) -> Non
                 key[pkcs11.Attribute.VALUE]
 
 
+def test_a_member_whom_the_relay_refuses_leaves_no_key(relay, token: Place) -> None:
+    invitation = relay.token("hospital", "owner")
+    for number in range(2):
+        backend = token.open()
+        with contextlib.suppress(TokenRefused):
+            sealift.join(invitation, Custody.of_backend(backend), profile_name=f"p{number}")
+        assert len(backend.held_keys()) == 2
+        backend.close()
+
+
+def test_a_pin_that_is_wrong_later_is_not_tried_again_and_again(of_token: Backend) -> None:
+    import pkcs11
+
+    key = HeldSigningKey(of_token, of_token.create(SignatureAlgorithm.ED25519, "identity"))
+    of_token._pin = Secret(b"000000")  # type: ignore[attr-defined]
+    pkcs11.lib(str(SOFTHSM)).reinitialize()
+    tried = []
+    honest = of_token._token  # type: ignore[attr-defined]
+
+    class Counting:
+        def open(self, **options: object) -> object:
+            tried.append(options.get("user_pin"))
+            return honest().open(**options)
+
+    of_token._token = Counting  # type: ignore[attr-defined]
+    for _ in range(3):
+        with pytest.raises(WrongPin):
+            key.sign(b"message")
+    assert tried == ["000000"]
+
+
 def test_a_wrong_pin_is_named_and_tried_once(token: Place) -> None:
     asked = []
 
@@ -429,6 +462,10 @@ def test_members_with_keys_in_a_token_share_rotate_and_revoke(
     old = hospital.fingerprint
     assert hospital.succeed() != old
     assert hospital.open_dataset("hospital/study").num_records == 200
+    # Of each: an identity and a recipient key. What they had before is destroyed.
+    backend = hospital._keychain.custody.backend
+    assert backend is not None
+    assert len(backend.held_keys()) == 4
 
 
 def test_opening_costs_one_operation_a_key_epoch_however_many_shards(
@@ -514,6 +551,14 @@ def test_the_command_line_joins_lists_and_proves(relay, token: Place) -> None:
     }
     # What was tried left nothing behind.
     assert "not used here" not in run("keystore", "ls")
+    opened = token.open()
+    left = opened.create(WrapSuite.P256, "recipient")
+    assert f"not used here  p256       {left.reference}" in run("keystore", "ls")
+    done = CliRunner().invoke(cli, ["keystore", "destroy", "identity", "--yes"])
+    assert isinstance(done.exception, InvalidArgument)
+    assert run("keystore", "destroy", left.reference, "--yes") == "destroyed 1 key\n"
+    assert len(opened.held_keys()) == 2
+    opened.close()
     done = CliRunner().invoke(cli, ["keystore", "passphrase"])
     assert isinstance(done.exception, InvalidArgument)
 

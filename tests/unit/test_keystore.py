@@ -245,7 +245,7 @@ def test_a_file_that_a_backend_opens_comes_back_and_follows_the_newest_key(tmp_p
     fresh = custody.new_recipient_keys((WrapSuite.P256,), 1)
     old = keychain.keys.recipient_keys
     keychain.store(Keys(keys.identity, fresh + old, keys.tls_private_key, keys.owner_secret))
-    custody.destroy(old)
+    custody.destroy(*(key.private for key in old))
     assert open_keystore(path, Custody.of_backend(backend).lock).recipient_keys == fresh + old
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import click
 
-from sealift.cli.options import Options, as_json, pass_options, show_time
+from sealift.cli.options import Options, as_json, confirm, pass_options, show_time, yes
 from sealift.cli.output import count, show
 from sealift.cli.values import aligned
 from sealift.keystore import StoredKey
@@ -111,10 +111,38 @@ def keystore_passphrase(options: Options) -> None:
     click.echo("the keystore has a new passphrase")
 
 
+@keystore.command("destroy")
+@click.argument("key")
+@yes
+@pass_options
+def keystore_destroy(options: Options, key: str, yes: bool) -> None:
+    """Destroy a KEY that `sealift keystore ls` shows as not used here.
+
+    It may be another profile's: what was wrapped to it opens for nobody any more. This profile's
+    own keys go with `sealift key rotate` and `sealift identity succeed`.
+    """
+    keychain = options.keychain()
+    try:
+        found = [held for held in _others(keychain) if held.reference == key]
+        if not found:
+            raise InvalidArgument("there is no such key among those that are not used here")
+        confirm("destroy the key, for ever?", yes=yes)
+        keychain.custody.destroy(*found)
+    finally:
+        keychain.close()
+    click.echo("destroyed 1 key")
+
+
+def _others(keychain: Keychain) -> list[HeldKey]:
+    """Keys of Sealift's in the same place that this profile does not use."""
+    backend = keychain.custody.backend
+    used = {_held(place) for place in (keychain.keys.identity, *keychain.keys.recipient_keys)}
+    return [] if backend is None else [held for held in backend.held_keys() if held not in used]
+
+
 def _listed(keychain: Keychain) -> tuple[list[tuple[str, ...]], list[dict[str, object]]]:
     keys, custody = keychain.keys, keychain.custody
     identity = custody.identity(keys)
-    used = {held for held in map(_held, (keys.identity, *keys.recipient_keys)) if held}
     rows: list[tuple[str, ...]] = [("use", "algorithm", "key", "until")]
     rows.append(
         ("identity", _name(_signs_with(keys.identity)), str(identity.fingerprint)[:24], "-")
@@ -123,11 +151,8 @@ def _listed(keychain: Keychain) -> tuple[list[tuple[str, ...]], list[dict[str, o
         ("recipient", _name(key.suite), key.key_id.hex(), show_time(key.not_after))
         for key in keys.recipient_keys
     ]
-    others = [] if custody.backend is None else custody.backend.held_keys()
     rows += [
-        ("not used here", _name(held.algorithm), held.reference, "-")
-        for held in others
-        if held not in used
+        ("not used here", _name(held.algorithm), held.reference, "-") for held in _others(keychain)
     ]
     machine: list[dict[str, object]] = [
         {"use": use, "algorithm": algorithm, "key": key} for use, algorithm, key, _ in rows[1:]

@@ -169,11 +169,11 @@ class Custody:
         """The suites of a new card."""
         return (WrapSuite.MLKEM768_X25519,) if self.backend is None else self.backend.suites[:1]
 
-    def destroy(self, keys: Sequence[StoredKey]) -> None:
-        """Destroys recipient keys in the backend; those in the file end with it."""
-        for key in keys:
-            if isinstance(key.private, HeldKey):
-                self._opened().destroy(key.private)
+    def destroy(self, *places: Secret | HeldKey) -> None:
+        """Destroys keys in the backend; those in the file end with it."""
+        for place in places:
+            if isinstance(place, HeldKey):
+                self._opened().destroy(place)
 
     def close(self) -> None:
         """Forgets what was unwrapped, and ends the session with the backend."""

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -93,6 +94,8 @@ def parse_url(url: str) -> ServerUrl:
             "this does not name a server, over TLS and without a secret in it",
             hint="write openbao:https://HOST:8200?role-id=ID; the secret id is asked for",
         )
+    if "ca" in options and not Path(options["ca"]).is_file():
+        raise InvalidArgument("the file of the server's CA cannot be read")
     return ServerUrl(
         f"{parts.scheme}://{parts.netloc}",
         options.get("mount", "transit"),

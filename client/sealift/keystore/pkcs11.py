@@ -135,7 +135,7 @@ class Pkcs11Backend:
         self._lock = threading.Lock()
         self._sessions: queue.LifoQueue[Any] = queue.LifoQueue()
         self._process = os.getpid()
-        self._logged_in = self._closed = False
+        self._logged_in = self._refused = self._closed = False
         with _named(), self._session() as session:
             mechanisms = session.token.slot.get_mechanisms()
         ed25519 = {Mechanism.EDDSA, Mechanism.EC_EDWARDS_KEY_PAIR_GEN} <= mechanisms
@@ -276,8 +276,14 @@ class Pkcs11Backend:
             # The login is the process's, not the session's.
             if self._logged_in:
                 return token.open(rw=True)
+            if self._refused:
+                # Each try would be one of the few that a token allows.
+                raise exceptions.PinIncorrect
             try:
                 session = token.open(rw=True, user_pin=self._pin.reveal().decode())
+            except (exceptions.PinIncorrect, exceptions.PinInvalid, exceptions.PinLenRange):
+                self._refused = True
+                raise
             except exceptions.UserAlreadyLoggedIn:
                 # By another profile that has its keys on the same token.
                 session = token.open(rw=True)
