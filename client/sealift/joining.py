@@ -17,7 +17,7 @@ from sealift.keystore.keychain import Keychain
 from sealift.profile import Membership, Profile, new_profile, profiles_folder
 from sealift.secret import Secret
 from sealift.signing import Identity, sign_card, sign_membership_request
-from sealift_protocol.errors import InvalidArgument, MalformedObject, TokenExpired
+from sealift_protocol.errors import InvalidArgument, MalformedObject, SealiftError, TokenExpired
 from sealift_protocol.ids import Fingerprint, check_name
 from sealift_protocol.notes import log_verifier_key
 from sealift_protocol.objects import RecipientKey, WrapSuite, parse_message
@@ -178,9 +178,10 @@ def _enrol(
 
 
 def _generate_keys(custody: Custody, suites: tuple[WrapSuite, ...], time: int) -> Keys:
-    return Keys(
-        identity=custody.new_identity(),
-        recipient_keys=custody.new_recipient_keys(suites, time),
-        tls_private_key=generate_tls_key(),
-        owner_secret=Secret.random(32),
-    )
+    recipient_keys = custody.new_recipient_keys(suites, time)
+    try:
+        identity = custody.new_identity()
+    except SealiftError:
+        custody.destroy(*(key.private for key in recipient_keys))
+        raise
+    return Keys(identity, recipient_keys, generate_tls_key(), Secret.random(32))

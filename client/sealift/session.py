@@ -892,6 +892,7 @@ def open_dataset(
     *,
     profile: str | None = None,
     passphrase: Secret | str | None = None,
+    relays: str | Sequence[str] = (),
     **options: Any,
 ) -> Dataset:
     """Connects and opens a dataset, or several as one; closing it ends the connection.
@@ -900,9 +901,10 @@ def open_dataset(
         path: see `Session.open_dataset`.
         profile: see `connect`.
         passphrase: see `connect`.
+        relays: see `connect`.
         options: further arguments of `Session.open_dataset`.
     """
-    session = connect(profile, passphrase=passphrase)
+    session = connect(profile, passphrase=passphrase, relays=relays)
     try:
         dataset = session.open_dataset(path, **options)
     except BaseException:

@@ -57,7 +57,6 @@ class Relay:
         self._metadata = Metadata(config.storage.metadata)
         self._metadata.upgrade()
         self._blobs = Blobs(config.storage.blobs)
-        self._blobs.discard_stale()
         limits = config.limits
         witnesses = config.log.witnesses.split()
         self._publisher = Publisher(self._metadata.log, log_key, witnesses)

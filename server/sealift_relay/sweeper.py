@@ -1,13 +1,14 @@
-"""Destroys shards that are to go: removed ones, those past retention, those never committed."""
+"""Destroys what is to go: shards removed, past retention or never committed, and leftovers."""
 
 from __future__ import annotations
 
 import threading
+import time
 
 from sealift_protocol.errors import SealiftError
 from sealift_relay.clock import unix_now
 from sealift_relay.log import log
-from sealift_relay.store.blobs import Blobs
+from sealift_relay.store.blobs import STALE_SECONDS, Blobs
 from sealift_relay.store.shards import ShardIndex
 
 
@@ -56,9 +57,13 @@ class Sweeper:
         return count
 
     def _run(self) -> None:
+        looked = float("-inf")
         while True:
             try:
                 self.sweep()
+                if time.monotonic() - looked >= STALE_SECONDS:
+                    looked = time.monotonic()
+                    self._blobs.discard_stale()
             except SealiftError as error:
                 log.error("fail_sweep", error=type(error).__name__)
             if self._stop.wait(self._every_seconds):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from sealift.keystore import held as held_module
 from sealift.keystore.backend import Algorithm, HeldKey, SignatureAlgorithm
 from sealift.keystore.custody import Custody
 from sealift.keystore.file import create, open_keystore
-from sealift.keystore.held import HeldPrivateKey, patiently
+from sealift.keystore.held import HeldPrivateKey, HeldSigningKey, patiently
 from sealift.keystore.keychain import Keychain
 from sealift.keystore.locks import PassphraseLock, backend_of
 from sealift.keystore.unwrapped import Unwrapped
@@ -27,6 +29,7 @@ from sealift_protocol.errors import (
     InvalidArgument,
     KeyDenied,
     KeyNotFound,
+    KeyOperationUnsupported,
     KeystoreError,
     KeystoreThrottled,
     KeystoreTimeout,
@@ -213,6 +216,49 @@ def test_a_fresh_key_of_a_fake_backend_that_does_not_fit_is_destroyed() -> None:
     with pytest.raises(SealiftError):
         custody.new_recipient_keys((WrapSuite.P256,), 0)
     assert backend.held_keys() == []
+
+
+def test_what_a_fake_backend_made_before_it_failed_is_destroyed() -> None:
+    backend = FakeBackend()
+    custody = Custody.of_backend(backend)
+    with pytest.raises(KeyOperationUnsupported, match="X25519"):
+        custody.new_recipient_keys((WrapSuite.P256, WrapSuite.X25519), 0)
+    assert backend.held_keys() == []
+    custody.try_out(SignatureAlgorithm.ECDSA_P256)
+    assert backend.held_keys() == []
+
+
+def test_a_signing_key_of_a_backend_stays_behind_when_a_process_is_spawned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    backend = FakeBackend()
+    key = HeldSigningKey(backend, backend.create(SignatureAlgorithm.ECDSA_P256, "identity"))
+    with pytest.raises(RuntimeError):
+        pickle.dumps(key)
+    # As multiprocessing does it for its own.
+    monkeypatch.setattr(held_module, "assert_spawning", lambda _: None)
+    absent = pickle.loads(pickle.dumps(key))
+    assert absent.public_key == key.public_key
+    with pytest.raises(KeystoreError, match="worker process"):
+        absent.sign(b"message")
+
+
+def test_keys_that_are_in_a_backend_need_it() -> None:
+    keys = keys_in(Custody.of_backend(FakeBackend()))
+    file = Custody.of_passphrase(Secret(b"passphrase"))
+    with pytest.raises(KeystoreError, match="not open"):
+        file.identity(keys)
+    with pytest.raises(KeystoreError, match="not open"):
+        file.private_keys(keys)
+    without = Keys(keys.identity, keys.recipient_keys, keys.tls_private_key)
+    with pytest.raises(KeystoreError, match="owner's secret"):
+        Custody.of_backend(FakeBackend()).identity(without)
+    other = replace(keys.recipient_keys[0], key_id=bytes(16))
+    backend = FakeBackend()
+    custody = Custody.of_backend(backend)
+    wrong = replace(keys_in(custody), recipient_keys=(other,))
+    with pytest.raises(KeystoreError, match="published"):
+        custody.prove(wrong)
 
 
 def test_keys_are_proven_and_a_lost_one_is_named() -> None:

@@ -13,7 +13,7 @@ from sealift.keystore.held import HeldPrivateKey, HeldSigningKey
 from sealift.keystore.locks import BackendLock, Lock, PassphraseLock
 from sealift.keystore.unwrapped import Unwrapped
 from sealift.secret import Secret
-from sealift.signing import Identity
+from sealift.signing import Identity, SigningKey
 from sealift.suites import PrivateKey, generate, load_private_key
 from sealift_protocol.errors import KeyOperationUnsupported, KeystoreError, SealiftError
 from sealift_protocol.ids import key_id_of
@@ -98,9 +98,7 @@ class Custody:
         """A fresh signing key."""
         if self.backend is None:
             return Secret.random(_SEED_SIZE)
-        held = self.backend.create(self.backend.signatures[0], "identity")
-        self._keep_if_it_works(held)
-        return held
+        return self._create(self.backend.signatures[0], "identity")
 
     def new_recipient_keys(self, suites: Sequence[WrapSuite], time: int) -> tuple[StoredKey, ...]:
         """Fresh recipient keys, valid for two years from `time` (Unix seconds).
@@ -113,22 +111,21 @@ class Custody:
             KeyOperationUnsupported: the backend does not have such a suite.
         """
         not_after = time + int(_KEY_LIFETIME.total_seconds())
-        stored = []
-        for suite in suites or self.default_suites:
-            private: Secret | HeldKey
-            if self.backend is None:
-                made = generate(suite)
-                public, private = made.recipient().public_key, made.private_bytes()
-            elif suite in self.backend.suites:
-                private = self.backend.create(suite, "recipient")
-                public = private.public_key
-                self._keep_if_it_works(private)
-            else:
-                raise KeyOperationUnsupported(
-                    f"the keystore has no keys of the suite {suite.name}",
-                    hint="choose one of: " + ", ".join(s.name for s in self.backend.suites),
-                )
-            stored.append(StoredKey(key_id_of(suite, public), suite, private, time, not_after))
+        stored: list[StoredKey] = []
+        try:
+            for suite in suites or self.default_suites:
+                private: Secret | HeldKey
+                if self.backend is None:
+                    made = generate(suite)
+                    public, private = made.recipient().public_key, made.private_bytes()
+                else:
+                    private = self._create(suite, "recipient")
+                    public = private.public_key
+                key_id = key_id_of(suite, public)
+                stored.append(StoredKey(key_id, suite, private, time, not_after))
+        except SealiftError:
+            self.destroy(*(key.private for key in stored))
+            raise
         return tuple(stored)
 
     def prove(self, keys: Keys) -> None:
@@ -137,16 +134,12 @@ class Custody:
         Raises:
             SealiftError: one does not do what it is for.
         """
-        signer, message = self.identity(keys), secrets.token_bytes(_SEED_SIZE)
-        verify_signature(signer.public_key, message, signer.key.sign(message))
+        _prove_signing(self.identity(keys).key)
         for key in keys.recipient_keys:
             private = self.private_key(key)
             if key_id_of(key.suite, private.recipient().public_key) != key.key_id:
                 raise KeystoreError("a recipient key is not the one that was published")
-            # A fresh secret, so that what is remembered proves nothing.
-            secret = Secret.random(_SEED_SIZE)
-            if private.unwrap(private.recipient().wrap(secret, _TEST), _TEST) != secret:
-                raise KeystoreError("a recipient key unwraps something else than was wrapped")
+            _prove_unwrapping(private)
 
     def try_out(self, algorithm: Algorithm) -> None:
         """Makes a key in the backend, uses it and destroys it.
@@ -155,14 +148,7 @@ class Custody:
             KeyOperationUnsupported: the backend does not have the algorithm.
             SealiftError: it does not work, and why.
         """
-        backend = self._opened()
-        if algorithm not in (*backend.signatures, *backend.suites):
-            raise KeyOperationUnsupported("the keystore does not have it")
-        held = backend.create(algorithm, "test")
-        try:
-            self._check(held)
-        finally:
-            backend.destroy(held)
+        self.destroy(self._create(algorithm, "test"))
 
     @property
     def default_suites(self) -> tuple[WrapSuite, ...]:
@@ -181,26 +167,39 @@ class Custody:
         if self.backend is not None:
             self.backend.close()
 
-    def _keep_if_it_works(self, held: HeldKey) -> None:
-        """Destroys a fresh key that does not do what it is for, before anybody relies on it."""
+    def _create(self, algorithm: Algorithm, label: str) -> HeldKey:
+        """A fresh key in the backend that does what it is for; one that does not is destroyed."""
+        backend = self._opened()
+        offered = (*backend.signatures, *backend.suites)
+        if algorithm not in offered:
+            raise KeyOperationUnsupported(
+                f"the keystore has no keys of the kind {algorithm.name}",
+                hint="it has " + ", ".join(other.name for other in offered),
+            )
+        held = backend.create(algorithm, label)
         try:
-            self._check(held)
+            if isinstance(algorithm, SignatureAlgorithm):
+                _prove_signing(HeldSigningKey(backend, held))
+            else:
+                _prove_unwrapping(HeldPrivateKey(backend, held, Unwrapped(seconds=0)))
         except SealiftError:
-            self._opened().destroy(held)
+            backend.destroy(held)
             raise
-
-    def _check(self, held: HeldKey) -> None:
-        if isinstance(held.algorithm, SignatureAlgorithm):
-            message = secrets.token_bytes(_SEED_SIZE)
-            signature = HeldSigningKey(self._opened(), held).sign(message)
-            verify_signature(held.public_key, message, signature)
-            return
-        secret = Secret.random(_SEED_SIZE)
-        private = HeldPrivateKey(self._opened(), held, Unwrapped(seconds=0))
-        if private.unwrap(private.recipient().wrap(secret, _TEST), _TEST) != secret:
-            raise KeystoreError("the keystore made a key that does not fit its public half")
+        return held
 
     def _opened(self) -> Backend:
         if self.backend is None:
             raise KeystoreError("a key is in a token or KMS that is not open")
         return self.backend
+
+
+def _prove_signing(key: SigningKey) -> None:
+    message = secrets.token_bytes(_SEED_SIZE)
+    verify_signature(key.public_key, message, key.sign(message))
+
+
+def _prove_unwrapping(key: PrivateKey) -> None:
+    # A fresh secret, of which nothing can be remembered.
+    secret = Secret.random(_SEED_SIZE)
+    if key.unwrap(key.recipient().wrap(secret, _TEST), _TEST) != secret:
+        raise KeystoreError("a key unwraps something else than was wrapped to it")

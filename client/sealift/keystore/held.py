@@ -113,7 +113,7 @@ class HeldPrivateKey:
     def _open_hpke(self, wrapped: bytes, context: bytes) -> Secret:
         enc, ciphertext = wrapped[:_POINT_SIZE], wrapped[_POINT_SIZE:]
         # A point that is not on the curve must not reach a token that forgets to look.
-        load_point(enc)
+        _check_point(enc)
         shared = patiently(lambda: self.backend.agree(self.held, enc))
         try:
             opened = open_with_shared_point(
@@ -134,7 +134,7 @@ class HeldPrivateKey:
         return _checked(opened)
 
 
-def load_point(enc: bytes) -> None:
+def _check_point(enc: bytes) -> None:
     """Checks that bytes are an uncompressed point of P-256.
 
     Raises:

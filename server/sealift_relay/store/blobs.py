@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -19,6 +20,8 @@ from sealift_relay.store.local import DirectReader, write_durably
 
 _CHUNK = 4 << 20
 _STAGING = "staging"
+# Longer than an upload may take: clients give one half an hour.
+STALE_SECONDS = 3600.0
 
 
 class Blobs:
@@ -116,17 +119,26 @@ class Blobs:
         except (OSError, obstore.exceptions.BaseError) as error:
             raise _storage_error(error) from None
 
-    def discard_stale(self) -> int:
-        """Removes what broken uploads of an earlier process left; returns how many."""
-        stale = [meta["path"] for batch in obstore.list(self._store, _STAGING) for meta in batch]
-        if self._folder is not None and (self._folder / _STAGING).is_dir():
+    def discard_stale(self, seconds: float = STALE_SECONDS) -> int:
+        """Removes what broken uploads left; returns how many.
+
+        Args:
+            seconds: how old they are at least: what is younger may be another host's, under way.
+        """
+        before = time.time() - seconds
+        if self._folder is not None:
             # Multipart leftovers have names that obstore does not list.
-            for path in (self._folder / _STAGING).iterdir():
+            staging = self._folder / _STAGING
+            paths = list(staging.iterdir()) if staging.is_dir() else []
+            stale = [path for path in paths if _modified(path) <= before]
+            for path in stale:
                 path.unlink(missing_ok=True)
             return len(stale)
-        for name in stale:
+        listed = (meta for batch in obstore.list(self._store, _STAGING) for meta in batch)
+        names = [meta["path"] for meta in listed if meta["last_modified"].timestamp() <= before]
+        for name in names:
             self.discard(name)
-        return len(stale)
+        return len(names)
 
     def read(
         self, dataset_id: bytes, shard_id: bytes, ranges: Sequence[tuple[int, int]]
@@ -172,6 +184,14 @@ class Blobs:
 
 def _name(dataset_id: bytes, shard_id: bytes) -> str:
     return f"shards/{dataset_id.hex()}/{shard_id.hex()}"
+
+
+def _modified(path: Path) -> float:
+    """When a file was changed last; never, if somebody else has removed it meanwhile."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")
 
 
 def _storage_error(error: Exception) -> RelayError:

@@ -218,7 +218,10 @@ def test_leftovers_of_an_earlier_process_are_removed(tmp_path: Path) -> None:
     first.stage([b"abandoned"])
     first.close()
     second = Blobs(url)
-    assert second.discard_stale() == 1
+    # Another host's may be under way.
+    assert second.discard_stale() == 0
+    assert len(objects(second)) == 1
+    assert second.discard_stale(seconds=0) == 1
     assert objects(second) == []
     second.close()
 
