@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import pickle
 import struct
 from dataclasses import replace
@@ -22,6 +24,7 @@ from sealift.keystore.file import create, open_keystore
 from sealift.keystore.held import HeldPrivateKey, HeldSigningKey, patiently
 from sealift.keystore.keychain import Keychain
 from sealift.keystore.locks import PassphraseLock, backend_of
+from sealift.keystore.passphrase import read_passphrase
 from sealift.keystore.unwrapped import Unwrapped
 from sealift.secret import Secret
 from sealift.suites.hpke import refused
@@ -343,3 +346,68 @@ def test_files_of_other_kinds_and_versions_are_refused() -> None:
         backend_of(b"something else entirely")
     with pytest.raises(InvalidArgument, match="recipient key"):
         lock.seal(b"{}", keys_in(passphrase))
+
+
+# --- where the passphrase comes from -------------------------------------------------------------
+
+
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No passphrase in the environment, and no terminal to ask at."""
+    monkeypatch.delenv("SEALIFT_PASSPHRASE")
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+
+
+def test_a_passphrase_comes_from_a_descriptor_the_environment_or_a_credential(
+    nowhere: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sealift-passphrase").write_text("from the manager\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert read_passphrase(fd=None, confirm=False) == Secret(b"from the manager")
+    monkeypatch.setenv("SEALIFT_PASSPHRASE", "from the environment")
+    assert read_passphrase(fd=None, confirm=False) == Secret(b"from the environment")
+    reading, writing = os.pipe()
+    os.write(writing, b"the old one\nand the new one\n")
+    assert read_passphrase(fd=reading, confirm=False) == Secret(b"the old one")
+    assert read_passphrase(fd=reading, confirm=True) == Secret(b"and the new one")
+    os.close(reading)
+    os.close(writing)
+    with pytest.raises(KeystoreError, match="descriptor"):
+        read_passphrase(fd=reading, confirm=False)
+
+
+def test_a_passphrase_that_cannot_be_had_says_where_it_is_looked_for(nowhere: None) -> None:
+    with pytest.raises(KeystoreError) as caught:
+        read_passphrase("PIN of the token", fd=None, confirm=False)
+    for place in ("--passphrase-fd", "SEALIFT_PASSPHRASE", "sealift-passphrase"):
+        assert place in caught.value.hint
+
+
+def test_a_new_passphrase_is_not_taken_from_a_credential_and_not_short(
+    nowhere: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sealift-passphrase").write_text("from the manager")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    with pytest.raises(KeystoreError):
+        read_passphrase(fd=None, confirm=True)
+    monkeypatch.setenv("SEALIFT_PASSPHRASE", "short")
+    with pytest.raises(InvalidArgument, match="8 characters"):
+        read_passphrase(fd=None, confirm=True)
+
+
+def test_a_person_is_asked_by_what_is_wanted(
+    nowhere: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    asked: list[str] = []
+    answers = iter(["123456", "one of them", "the other one"])
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("getpass.getpass", lambda text: asked.append(text) or next(answers))
+    assert read_passphrase("PIN of the token", fd=None, confirm=False) == Secret(b"123456")
+    with pytest.raises(KeystoreError, match="differ"):
+        read_passphrase(fd=None, confirm=True)
+    assert asked == ["PIN of the token: ", "passphrase of the keystore: ", "the same again: "]

@@ -1,15 +1,21 @@
-"""Where the passphrase comes from: a file descriptor, the environment, or a prompt."""
+"""Where the passphrase comes from: a descriptor, the environment, a service manager, a prompt.
+
+Source: systemd.exec(5), "Credentials": a file in $CREDENTIALS_DIRECTORY, readable by the service.
+"""
 
 from __future__ import annotations
 
 import getpass
 import os
 import sys
+from pathlib import Path
 
 from sealift.secret import Secret
 from sealift_protocol.errors import InvalidArgument, KeystoreError
 
 MIN_LENGTH = 8
+CREDENTIAL = "sealift-passphrase"
+_CREDENTIALS_FOLDER = "CREDENTIALS_DIRECTORY"
 _MAX_LENGTH = 4096
 
 
@@ -47,15 +53,29 @@ def _find(what: str, fd: int | None, confirm: bool, variable: str) -> str:
     from_environment = os.environ.get(variable)
     if from_environment is not None:
         return from_environment
+    folder = os.environ.get(_CREDENTIALS_FOLDER)
+    if folder and not confirm and (Path(folder) / CREDENTIAL).is_file():
+        return _read_credential(Path(folder) / CREDENTIAL)
     if not sys.stdin.isatty():
         raise KeystoreError(
             "the keystore needs its passphrase and there is no terminal to ask at",
-            hint=f"use --passphrase-fd N, or set {variable}",
+            hint=f"use --passphrase-fd N, set {variable}, or give the service the credential "
+            f"{CREDENTIAL}",
         )
     text = getpass.getpass(f"{what}: ")
     if confirm and getpass.getpass("the same again: ") != text:
         raise KeystoreError("the two passphrases differ", hint="try again")
     return text
+
+
+def _read_credential(path: Path) -> str:
+    try:
+        return path.read_bytes()[:_MAX_LENGTH].decode(errors="replace").rstrip("\r\n")
+    except OSError:
+        raise KeystoreError(
+            "the service manager's credential cannot be read",
+            hint=f"check LoadCredential={CREDENTIAL}:... and the user of the service",
+        ) from None
 
 
 def _read_line(fd: int) -> str:
