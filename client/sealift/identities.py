@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sealift.clock import unix
@@ -17,8 +18,15 @@ from sealift_protocol import signed as envelope
 from sealift_protocol.errors import AccessDenied, UnsupportedVersion, WrongKey
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.logentry import Kind
-from sealift_protocol.objects import Card, RecipientKey, WrapSuite, verify_card, verify_grant
-from sealift_protocol.statements import verify_endorsement, verify_rewrap
+from sealift_protocol.objects import (
+    Card,
+    Grant,
+    RecipientKey,
+    WrapSuite,
+    verify_card,
+    verify_grant,
+)
+from sealift_protocol.statements import Rewrap, verify_endorsement, verify_rewrap
 from sealift_protocol.v1 import objects_pb2
 
 _REWRAPS_A_CALL = 256
@@ -41,6 +49,58 @@ class RotatedKeys:
     rewrapped: int
     destroyed: int
     unopened: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUsage:
+    """What still depends on a recipient key.
+
+    Attributes:
+        key_id: 16 bytes.
+        held: whether this keystore has the private key.
+        published: whether it is on the newest card, so that others wrap to it.
+        not_after: Unix seconds; 0 for a key that is not held.
+        grants: how many are wrapped to it.
+        only: how many of them no other key of this keystore opens.
+        datasets: how many those are of.
+    """
+
+    key_id: bytes
+    held: bool
+    published: bool
+    not_after: int
+    grants: int
+    only: int
+    datasets: int
+
+
+def key_usage(relay: Relay, reader: Reader, keychain: Keychain, card: Card) -> list[KeyUsage]:
+    """For each recipient key, held or wrapped to, what depends on it; the newest first."""
+    held = {key.key_id: key for key in keychain.keys.recipient_keys}
+    published = {key.key_id for key in card.recipient_keys}
+    grants: Counter[bytes] = Counter()
+    only: Counter[bytes] = Counter()
+    datasets: dict[bytes, set[bytes]] = defaultdict(set)
+    for dataset_id, grant, rewraps in _own_grants(relay, reader):
+        keys = {grant.terms.key_id, *(rewrap.key_id for rewrap in rewraps)}
+        grants.update(keys)
+        usable = keys & held.keys()
+        needed = usable if len(usable) == 1 else keys if not usable else set()
+        only.update(needed)
+        for key_id in needed:
+            datasets[key_id].add(dataset_id)
+    return [
+        KeyUsage(
+            key_id,
+            key_id in held,
+            key_id in published,
+            held[key_id].not_after if key_id in held else 0,
+            grants[key_id],
+            only[key_id],
+            len(datasets[key_id]),
+        )
+        for key_id in [*held, *(key_id for key_id in grants if key_id not in held)]
+    ]
 
 
 def rotate_keys(
@@ -165,33 +225,40 @@ def succeed(
     return successor.fingerprint
 
 
-def _rewrap_all(relay: Relay, reader: Reader, key: RecipientKey) -> tuple[int, int]:
-    """Wraps every grant of this member to a key; returns how many, and how many did not open."""
-    done = unopened = 0
+def _own_grants(relay: Relay, reader: Reader) -> Iterator[tuple[bytes, Grant, list[Rewrap]]]:
+    """Every grant of this member: of which dataset, and its own rewraps of it."""
     for summary in relay.list_datasets(include_future=True):
         try:
             response = relay.get_grants(summary.dataset_id)
         except AccessDenied:
             continue
-        rewraps = [verify_rewrap(signed) for signed in response.rewraps]
-        made = []
-        for signed in response.grants:
-            grant = verify_grant(signed)
-            try:
-                epoch_key = open_grant(
-                    grant,
-                    reader.private_keys,
-                    dataset_id=summary.dataset_id,
-                    recipients=reader.identities,
-                    in_force=[grant.digest],
-                    time=max(unix(reader.now), grant.terms.not_before),
-                    rewraps=rewraps,
-                )
-            except (AccessDenied, WrongKey, UnsupportedVersion):
-                unopened += 1
-                continue
-            made.append(make_rewrap(reader.identity, epoch_key, grant, key))
-        for start in range(0, len(made), _REWRAPS_A_CALL):
-            relay.put_rewraps(made[start : start + _REWRAPS_A_CALL])
-        done += len(made)
-    return done, unopened
+        rewraps: dict[bytes, list[Rewrap]] = defaultdict(list)
+        for rewrap in map(verify_rewrap, response.rewraps):
+            if rewrap.signer in reader.identities:
+                rewraps[rewrap.grant].append(rewrap)
+        for grant in map(verify_grant, response.grants):
+            yield summary.dataset_id, grant, rewraps[grant.digest]
+
+
+def _rewrap_all(relay: Relay, reader: Reader, key: RecipientKey) -> tuple[int, int]:
+    """Wraps every grant of this member to a key; returns how many, and how many did not open."""
+    unopened = 0
+    made = []
+    for dataset_id, grant, rewraps in _own_grants(relay, reader):
+        try:
+            epoch_key = open_grant(
+                grant,
+                reader.private_keys,
+                dataset_id=dataset_id,
+                recipients=reader.identities,
+                in_force=[grant.digest],
+                time=max(unix(reader.now), grant.terms.not_before),
+                rewraps=rewraps,
+            )
+        except (AccessDenied, WrongKey, UnsupportedVersion):
+            unopened += 1
+            continue
+        made.append(make_rewrap(reader.identity, epoch_key, grant, key))
+    for start in range(0, len(made), _REWRAPS_A_CALL):
+        relay.put_rewraps(made[start : start + _REWRAPS_A_CALL])
+    return len(made), unopened

@@ -256,6 +256,12 @@ class Session:
         self._load()
         return rotated
 
+    def key_usage(self) -> list[lifecycle.KeyUsage]:
+        """For each recipient key, what still depends on it."""
+        return lifecycle.key_usage(
+            self._relay, self._reader, self._keychain, self._contacts.own_card()
+        )
+
     def revoke_identity(self, reason: str = "") -> None:
         """Declares this identity void, for ever; others refuse it from the next look-up on."""
         lifecycle.revoke_identity(self._relay, self._reader, self.membership.name, reason)

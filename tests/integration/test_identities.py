@@ -241,6 +241,32 @@ def test_trust_on_first_use_is_remembered_and_visible(relay, hospital) -> None:
         assert (pin.fingerprint, pin.how) == (visitor.fingerprint, "first use")
 
 
+# --- what depends on a key -----------------------------------------------------------------------
+
+
+def test_usage_says_which_grants_need_which_key(hospital, laboratory, profiles: Path) -> None:
+    hospital.push(ROWS, dataset="study", to="laboratory")
+    hospital.rotate("study")
+    hospital.push(ROWS, dataset="other", to="laboratory")
+    (before,) = laboratory.key_usage()
+    assert (before.held, before.published) == (True, True)
+    assert (before.grants, before.only, before.datasets) == (3, 3, 2)
+    keystore = (profiles / "laboratory" / "keystore").read_bytes()
+    laboratory.rotate_keys()
+    new, old = laboratory.key_usage()
+    assert (new.held, new.published, new.grants, new.only) == (True, True, 3, 3)
+    assert (old.key_id, old.held, old.published, old.grants) == (before.key_id, False, False, 3)
+    # Nothing depends on what was destroyed.
+    assert (old.only, old.datasets) == (0, 0)
+    # A backup of the keystore that is too old: its key still opens what was granted to it.
+    hospital.push(ROWS, dataset="third", to="laboratory")
+    (profiles / "laboratory" / "keystore").write_bytes(keystore)
+    with sealift.connect("laboratory") as restored:
+        usages = {usage.key_id: usage for usage in restored.key_usage()}
+    assert (usages[before.key_id].held, usages[before.key_id].only) == (True, 3)
+    assert (usages[new.key_id].held, usages[new.key_id].only) == (False, 1)
+
+
 # --- recovery ------------------------------------------------------------------------------------
 
 

@@ -598,6 +598,7 @@ def test_the_commands_for_an_hsm_do_what_the_page_says(
     assert blocks("An HSM", "")[0] in said
     assert "joined as hospital" in said
     said = bash(blocks("Every day", "sh")[0], SEALIFT_PASSPHRASE=PIN)
+    assert "current" in said
     assert "2 keys in pkcs11:" in said
     assert "destroyed 1 old private key" in said
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import click
 
 from sealift.cli.options import Options, as_json, confirm, pass_options, show_time, yes
 from sealift.cli.output import count, show
 from sealift.cli.values import aligned
+from sealift.identities import KeyUsage
 from sealift.keystore import StoredKey
 from sealift.keystore.backend import Algorithm, HeldKey, SignatureAlgorithm
 from sealift.keystore.custody import Custody
@@ -109,6 +110,42 @@ def keystore_passphrase(options: Options) -> None:
     )
     keychain.relock(Custody.of_passphrase(fresh))
     click.echo("the keystore has a new passphrase")
+
+
+@keystore.command("usage")
+@as_json
+@pass_options
+def keystore_usage(options: Options, as_json: bool) -> None:
+    """Show which of your keys grants still depend on.
+
+    "only" counts grants that no other key of this keystore opens: before those are 0, a key must
+    not be lost. `sealift key rotate` wraps all of them to a new key.
+    """
+    with options.connect() as session:
+        usages = session.key_usage()
+    rows = [("key", "state", "until", "grants", "only", "datasets")]
+    rows += [
+        (
+            usage.key_id.hex(),
+            _state(usage),
+            show_time(usage.not_after),
+            f"{usage.grants:,}",
+            f"{usage.only:,}",
+            f"{usage.datasets:,}",
+        )
+        for usage in usages
+    ]
+    table, _ = aligned(rows, right=[False, False, False, True, True, True])
+    machine: list[dict[str, object]] = [
+        {**asdict(usage), "key_id": usage.key_id.hex()} for usage in usages
+    ]
+    show("\n".join(table), machine, as_json)
+
+
+def _state(usage: KeyUsage) -> str:
+    if not usage.held:
+        return "not held"
+    return "current" if usage.published else "old"
 
 
 @keystore.command("destroy")
