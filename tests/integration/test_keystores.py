@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import pickle
 import re
@@ -161,6 +163,25 @@ def test_keys_do_not_print_and_do_not_travel(backend: Backend, place: Place) -> 
         assert place.secret not in repr(key) + repr(vars(backend))
     with pytest.raises((TypeError, RuntimeError)):
         pickle.dumps(key)
+
+
+def test_nothing_that_opens_keys_or_records_is_logged(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Of all libraries, too.
+    caplog.set_level(logging.DEBUG)
+    backend = place.open()
+    secret, message = Secret.random(32), b"planted message"
+    key = HeldSigningKey(backend, backend.create(backend.signatures[0], "identity"))
+    key.sign(message)
+    held = HeldPrivateKey(backend, backend.create(backend.suites[0], "recipient"), Unwrapped())
+    with contextlib.suppress(WrongKey):
+        # moto refuses; the others unwrap.
+        held.unwrap(held.recipient().wrap(secret, b"context"), b"context")
+    backend.close()
+    for planted in (secret.reveal(), message, place.secret.encode()):
+        for shown in (repr(planted)[2:-1], planted.hex(), base64.b64encode(planted).decode()):
+            assert not shown or shown not in caplog.text
 
 
 def test_a_suite_that_a_place_does_not_have_is_refused(backend: Backend) -> None:

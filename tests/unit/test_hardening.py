@@ -15,6 +15,8 @@ import pytest
 
 from sealift import hardening, padding
 from sealift.buffers import BufferPool
+from sealift.keystore.unwrapped import Unwrapped
+from sealift.secret import Secret
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="/proc and prctl are Linux's")
 
@@ -156,6 +158,15 @@ print(json.dumps(found))
 def test_pooled_buffers_are_out_of_core_dumps_and_locked() -> None:
     with BufferPool(64 << 10, 1) as pool:
         flags = flags_of(pool.lease())
+    assert "dd" in flags
+    assert ("lo" in flags) == hardening._can_lock(64 << 10)
+
+
+@linux_only
+def test_unwrapped_keys_are_out_of_core_dumps_and_locked() -> None:
+    unwrapped = Unwrapped()
+    unwrapped.remember((b"key",), lambda: Secret.random(32))
+    flags = flags_of(unwrapped._memory)
     assert "dd" in flags
     assert ("lo" in flags) == hardening._can_lock(64 << 10)
 

@@ -12,6 +12,7 @@ Source: AWS KMS API reference 2014-11-01; RFC 3279 section 2.2.3 (the form of it
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,6 +69,11 @@ def open_awskms(url: str, ask: AskSecret) -> AwsKmsBackend:
         raise InvalidArgument(
             "this does not name a region of AWS", hint="write awskms:eu-central-1"
         )
+    # At DEBUG it writes answers into the log, and with them what was decrypted.
+    for name in ("botocore", "boto3"):
+        logger = logging.getLogger(name)
+        if logger.level < logging.INFO:
+            logger.setLevel(logging.INFO)
     with _named():
         session = boto3.session.Session(profile_name=options.get("profile"), region_name=region)
         client = session.client(
