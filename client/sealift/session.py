@@ -20,6 +20,7 @@ from sealift import identities as lifecycle
 from sealift.auditing import Audit, audit_entries, audit_hashes
 from sealift.certificates import certificate_request, check_issued, expiry, key_as_pem, life_left
 from sealift.clock import Clock, unix, utc_now
+from sealift.compromise import Exposed, exposed
 from sealift.contacts import Contacts
 from sealift.datasets import (
     OpenedDataset,
@@ -256,6 +257,39 @@ class Session:
         self._load()
         return rotated
 
+    def replace_compromised_keys(
+        self,
+        *,
+        reseal_history: bool = False,
+        progress: Callable[[PushProgress], None] = lambda _: None,
+    ) -> list[Exposed]:
+        """For recipient keys that may have leaked: new ones, and new key epochs of own datasets.
+
+        What the old keys open, with the ciphertext, is returned; nothing takes back what somebody
+        has fetched already. Everybody who has access to a dataset keeps it. A run that is
+        interrupted may be repeated.
+
+        Args:
+            reseal_history: seal what was pushed before anew as well, so that the old keys open
+                nothing that is left at the relay.
+            progress: of the resealing.
+        """
+        owners, strangers = self._owners()
+        found = [Exposed.unopened(str(owner), head) for owner, head in strangers]
+        for owner, identities in owners:
+            for opened in open_datasets(self._relay, self._reader, identities, whole=True):
+                own = opened.owner == self.fingerprint
+                found.append(exposed(opened, owner, own=own))
+        self.rotate_keys()
+        done = []
+        for dataset in found:
+            if dataset.own:
+                self.rotate(dataset.name, reseal_history=reseal_history, progress=progress)
+                epoch = self._open_own(dataset.name).history.key_epoch
+                dataset = replace(dataset, new_key_epoch=epoch, resealed=reseal_history)
+            done.append(dataset)
+        return done
+
     def key_usage(self) -> list[lifecycle.KeyUsage]:
         """For each recipient key, what still depends on it."""
         return lifecycle.key_usage(
@@ -430,18 +464,9 @@ class Session:
 
         Those of owners whom nothing makes trusted are listed unopened.
         """
-        owners: dict[str, frozenset[Fingerprint]] = {}
-        found: list[DatasetInfo] = []
-        for summary in self._relay.list_datasets():
-            owner = Fingerprint(summary.owner)
-            try:
-                member = self._contacts.by_fingerprint(owner)
-            except (TrustError, UnknownMember):
-                commits = summary.head_number + 1
-                found.append(DatasetInfo(str(owner), "", 0, 0, commits, False))
-            else:
-                owners[member.name] = member.identities
-        for name, identities in sorted(owners.items()):
+        owners, strangers = self._owners()
+        found = [DatasetInfo(str(owner), "", 0, 0, head + 1, False) for owner, head in strangers]
+        for name, identities in owners:
             for opened in open_datasets(self._relay, self._reader, identities):
                 history = opened.history
                 found.append(
@@ -458,6 +483,22 @@ class Session:
                     )
                 )
         return found
+
+    def _owners(
+        self,
+    ) -> tuple[list[tuple[str, frozenset[Fingerprint]]], list[tuple[Fingerprint, int]]]:
+        """Trusted owners of datasets by name; of the others' datasets the owner and head number."""
+        owners: dict[str, frozenset[Fingerprint]] = {}
+        strangers = []
+        for summary in self._relay.list_datasets():
+            owner = Fingerprint(summary.owner)
+            try:
+                member = self._contacts.by_fingerprint(owner)
+            except (TrustError, UnknownMember):
+                strangers.append((owner, summary.head_number))
+            else:
+                owners[member.name] = member.identities
+        return sorted(owners.items()), strangers
 
     def describe(self, path: str, *, commits: int = 10) -> Overview:
         """A dataset at a glance, with the newest of its commits; no record is fetched.

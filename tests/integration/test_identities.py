@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from click.testing import CliRunner
 import sealift
 from sealift import probes
 from sealift.certificates import expiry
+from sealift.cli.main import cli
 from sealift.clock import utc_now
 from sealift.joining import rejoin
 from sealift.keystore.file import open_keystore
@@ -35,6 +37,7 @@ from sealift_protocol.errors import (
     NotAuthenticated,
     ProfileError,
     RelayUnavailable,
+    SealiftError,
     TokenRefused,
     WrongKey,
 )
@@ -265,6 +268,55 @@ def test_usage_says_which_grants_need_which_key(hospital, laboratory, profiles: 
         usages = {usage.key_id: usage for usage in restored.key_usage()}
     assert (usages[before.key_id].held, usages[before.key_id].only) == (True, 3)
     assert (usages[new.key_id].held, usages[new.key_id].only) == (False, 1)
+
+
+# --- a key that leaked ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reseal", [False, True])
+def test_keys_that_leaked_are_replaced_and_what_they_open_is_listed(
+    relay, hospital, laboratory, reseal: bool, profiles: Path
+) -> None:
+    hospital.push(ROWS, dataset="study", to="laboratory")
+    hospital.push(ROWS, dataset="study")
+    laboratory_keys = (profiles / "laboratory" / "keystore").read_bytes()
+    stolen = (profiles / "hospital" / "keystore").read_bytes()
+    done = CliRunner().invoke(
+        cli,
+        ["--profile", "hospital", "key", "compromise", "--yes", "--json", *["--reseal"] * reseal],
+        catch_exceptions=False,
+    )
+    # The relay, in this process, logs to the same place.
+    (exposed,) = json.loads(next(line for line in done.stdout.splitlines() if line[0] == "["))
+    assert (exposed["owner"], exposed["name"], exposed["own"]) == ("hospital", "study", True)
+    assert (exposed["first_commit"], exposed["last_commit"]) == (0, 1)
+    assert exposed["begin"] <= exposed["end"] <= time.time()
+    assert (exposed["key_epochs"], exposed["shards"]) == ([1], 2)
+    assert (exposed["records"], exposed["new_key_epoch"]) == (2 * ROWS.num_rows, 2)
+    assert exposed["resealed"] is reseal
+    # Everybody who had access has it still.
+    with sealift.connect("hospital") as again:
+        again.push(ROWS, dataset="study")
+        assert again.open_dataset("hospital/study").num_records == 3 * ROWS.num_rows
+    assert laboratory.open_dataset("hospital/study").num_records == 3 * ROWS.num_rows
+    (profiles / "laboratory" / "keystore").write_bytes(laboratory_keys)
+    # Whoever has the old keys reads what is left under them, and nothing newer.
+    (profiles / "hospital" / "keystore").write_bytes(stolen)
+    with sealift.connect("hospital") as thief, pytest.raises(SealiftError):
+        thief.open_dataset("hospital/study", cache=None).to_table()
+
+
+def test_a_trainer_whose_keys_leaked_learns_whose_datasets_they_open(hospital, laboratory) -> None:
+    hospital.push(ROWS, dataset="study", to="laboratory")
+    old = {key.key_id for key in laboratory._keychain.keys.recipient_keys}
+    (exposed,) = laboratory.replace_compromised_keys()
+    assert (exposed.owner, exposed.name, exposed.own) == ("hospital", "study", False)
+    assert (exposed.new_key_epoch, exposed.resealed) == (0, False)
+    assert not old & {key.key_id for key in laboratory._keychain.keys.recipient_keys}
+    done = CliRunner().invoke(
+        cli, ["--profile", "laboratory", "key", "compromise", "--yes"], catch_exceptions=False
+    )
+    assert "its owner has to rotate it" in done.stdout
 
 
 # --- recovery ------------------------------------------------------------------------------------

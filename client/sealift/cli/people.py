@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TextIO
 
 import click
 
 from sealift.cli.options import Options, as_json, confirm, parse_time, pass_options, show_time, yes
-from sealift.cli.output import count, show
+from sealift.cli.output import count, progress_bar, show
+from sealift.cli.values import aligned
+from sealift.compromise import Exposed
 from sealift.joining import join as join_relay
 from sealift.joining import rejoin as rejoin_relay
 from sealift.keystore.custody import Custody
 from sealift.keystore.registry import open_backend
+from sealift.owner.push import PushProgress
 from sealift.profile import find_profile, profile_names
 from sealift.recovery import combine_shares, keys_of_master, new_master, split_master
 from sealift.trust import Pin
@@ -182,6 +185,58 @@ def identity_revoke(options: Options, reason: str, yes: bool) -> None:
 @click.group()
 def key() -> None:
     """Your recipient keys, to which others wrap what you may open."""
+
+
+@key.command("compromise")
+@click.option("--reseal", is_flag=True, help="Seal what you pushed before anew as well.")
+@yes
+@as_json
+@pass_options
+def key_compromise(options: Options, reseal: bool, yes: bool, as_json: bool) -> None:
+    """Your recipient keys may have leaked: replace them, and say what they opened.
+
+    New recipient keys are published. Each of your datasets begins a new key epoch, which everybody
+    who has access is granted; with --reseal the old keys open nothing that is left at the relay.
+    Datasets of others have to be rotated by their owners: the list says whose. Nothing takes back
+    what somebody has fetched already. For a stolen identity, see `sealift identity revoke`.
+    """
+    confirm("replace your recipient keys, and begin new key epochs?", yes=yes)
+    with options.connect() as session:
+        own = session.membership.name
+        total = sum(info.shards for info in session.datasets() if reseal and info.owner == own)
+        done = 0
+        with progress_bar("sealing again", lambda: max(1, total), lambda: done) as update:
+
+            def acknowledged(progress: PushProgress) -> None:
+                nonlocal done
+                done += 1
+                update(progress.records, progress.payload_bytes)
+
+            found = session.replace_compromised_keys(reseal_history=reseal, progress=acknowledged)
+    rows = [("dataset", "commits", "from", "until", "key epochs", "records", "now")]
+    rows += [
+        (
+            f"{dataset.owner}/{dataset.name or '?'}",
+            f"{dataset.first_commit}-{dataset.last_commit}",
+            show_time(dataset.begin),
+            show_time(dataset.end),
+            ", ".join(map(str, dataset.key_epochs)) or "?",
+            f"{dataset.records:,}",
+            _what_now(dataset),
+        )
+        for dataset in found
+    ]
+    table, _ = aligned(rows, right=[False] * 5 + [True, False])
+    machine: list[dict[str, object]] = [asdict(dataset) for dataset in found]
+    show("\n".join(["what the old keys opened, with the ciphertext:", *table]), machine, as_json)
+
+
+def _what_now(dataset: Exposed) -> str:
+    if not dataset.own:
+        return "its owner has to rotate it"
+    if dataset.resealed:
+        return f"resealed under key epoch {dataset.new_key_epoch}"
+    return f"key epoch {dataset.new_key_epoch} from now on; --reseal for what is there"
 
 
 @key.command("rotate")
