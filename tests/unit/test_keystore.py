@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sealift.certificates import generate_tls_key
@@ -20,6 +21,7 @@ from sealift.keystore import Keys
 from sealift.keystore import held as held_module
 from sealift.keystore.backend import Algorithm, HeldKey, SignatureAlgorithm
 from sealift.keystore.custody import Custody
+from sealift.keystore.encoding import decode_keys, encode_keys
 from sealift.keystore.file import create, open_keystore
 from sealift.keystore.held import HeldPrivateKey, HeldSigningKey, patiently
 from sealift.keystore.keychain import Keychain
@@ -346,6 +348,52 @@ def test_files_of_other_kinds_and_versions_are_refused() -> None:
         backend_of(b"something else entirely")
     with pytest.raises(InvalidArgument, match="recipient key"):
         lock.seal(b"{}", keys_in(passphrase))
+
+
+def test_a_planted_file_of_another_cost_or_content_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    passphrase = Secret(b"passphrase")
+    lock = PassphraseLock(passphrase)
+    keys = keys_in(Custody.of_passphrase(passphrase))
+    content = lock.seal(encode_keys(keys), keys)
+    with pytest.raises(KeystoreError, match="cost"):
+        lock.open(content[:9] + struct.pack(">IQ", 1, 1 << 13) + content[21:])
+    with pytest.raises(KeystoreError, match="not a keystore"):
+        lock.open(content[:20])
+    for planted in (b"{}", b"[]", b"not JSON", b'{"identity_seed": 1}'):
+        with pytest.raises(KeystoreError, match="something else"):
+            decode_keys(planted)
+    monkeypatch.setenv("SEALIFT_KEYSTORE_COST", "cheap")
+    with pytest.raises(InvalidArgument, match="SEALIFT_KEYSTORE_COST"):
+        lock.seal(b"{}", keys)
+
+
+def test_what_a_fake_backend_holds_is_used_for_what_it_is() -> None:
+    backend = FakeBackend()
+    signs = backend.create(SignatureAlgorithm.ECDSA_P256, "identity")
+    with pytest.raises(KeystoreError, match="signing key"):
+        HeldPrivateKey(backend, signs, Unwrapped()).unwrap(bytes(113), b"context")
+    held = backend.create(WrapSuite.P256, "recipient")
+    odd = replace(held, algorithm=WrapSuite.X25519)
+    with pytest.raises(KeyOperationUnsupported, match="P-256 or RSA"):
+        HeldPrivateKey(backend, odd, Unwrapped()).unwrap(bytes(80), b"context")
+    # HPKE would carry anything; only epoch keys are asked for.
+    point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), held.public_key)
+    suite = Suite(KEM.P256, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+    wrapped = suite.encrypt(b"too short", point, info=b"context")
+    with pytest.raises(WrongKey):
+        HeldPrivateKey(backend, held, Unwrapped()).unwrap(wrapped, b"context")
+
+
+def test_a_key_of_a_fake_backend_that_unwraps_something_else_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    backend = FakeBackend()
+    monkeypatch.setattr(HeldPrivateKey, "unwrap", lambda *_: Secret.random(32))
+    with pytest.raises(KeystoreError, match="something else"):
+        Custody.of_backend(backend).new_recipient_keys((WrapSuite.P256,), 0)
+    assert backend.held_keys() == []
 
 
 # --- where the passphrase comes from -------------------------------------------------------------

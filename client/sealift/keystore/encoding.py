@@ -59,7 +59,7 @@ def decode_keys(plaintext: bytes) -> Keys:
             tls_private_key=_secret(document["tls_private_key"]),
             owner_secret=_secret(document["owner_secret"]) if "owner_secret" in document else None,
         )
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise KeystoreError("the keystore holds something else than keys") from None
 
 
