@@ -45,7 +45,7 @@ class Setting:
         shuffle_block: shards that are mixed at a time.
     """
 
-    mib: int = 2048
+    mib: int = 3072
     shard_mib: int = 64
     read_ahead_mib: int = 32
     shuffle_block: int = 2

@@ -41,7 +41,7 @@ OPTIONS = [
 # How long a connection may take to come about where there is another address; gRPC's own is 20 s.
 _OPTIONS_OF_SEVERAL = [*OPTIONS, ("grpc.min_reconnect_backoff_ms", 5_000)]
 # How long gRPC may need to put away a channel that was closed. A fork before that may hang.
-_SETTLING_SECONDS = 0.2
+_SETTLING_SECONDS = 0.5
 # gRPC reads it when it is imported.
 _FORKS_UNPREPARED = os.environ.get("GRPC_ENABLE_FORK_SUPPORT", "").lower() in (
     *("0", "f", "false", "n", "no"),
