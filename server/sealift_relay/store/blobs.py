@@ -124,18 +124,24 @@ class Blobs:
 
         Args:
             seconds: how old they are at least: what is younger may be another host's, under way.
+
+        Raises:
+            RelayError: the store failed.
         """
         before = time.time() - seconds
-        if self._folder is not None:
-            # Multipart leftovers have names that obstore does not list.
-            staging = self._folder / _STAGING
-            paths = list(staging.iterdir()) if staging.is_dir() else []
-            stale = [path for path in paths if _modified(path) <= before]
-            for path in stale:
-                path.unlink(missing_ok=True)
-            return len(stale)
-        listed = (meta for batch in obstore.list(self._store, _STAGING) for meta in batch)
-        names = [meta["path"] for meta in listed if meta["last_modified"].timestamp() <= before]
+        try:
+            if self._folder is not None:
+                # Multipart leftovers have names that obstore does not list.
+                staging = self._folder / _STAGING
+                paths = list(staging.iterdir()) if staging.is_dir() else []
+                stale = [path for path in paths if _modified(path) <= before]
+                for path in stale:
+                    path.unlink(missing_ok=True)
+                return len(stale)
+            listed = (meta for batch in obstore.list(self._store, _STAGING) for meta in batch)
+            names = [meta["path"] for meta in listed if meta["last_modified"].timestamp() <= before]
+        except (OSError, obstore.exceptions.BaseError) as error:
+            raise _storage_error(error) from None
         for name in names:
             self.discard(name)
         return len(names)

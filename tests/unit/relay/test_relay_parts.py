@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import obstore
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -224,6 +225,19 @@ def test_leftovers_of_an_earlier_process_are_removed(tmp_path: Path) -> None:
     assert second.discard_stale(seconds=0) == 1
     assert objects(second) == []
     second.close()
+
+
+def test_a_store_that_fails_to_list_leftovers_is_named(monkeypatch) -> None:
+    blobs = Blobs("memory:///")
+
+    def failing_double_of_list(*_: object) -> None:
+        raise obstore.exceptions.GenericError("no answer")
+
+    monkeypatch.setattr(obstore, "list", failing_double_of_list)
+    # Not one that would end the sweeper's thread.
+    with pytest.raises(RelayError):
+        blobs.discard_stale()
+    blobs.close()
 
 
 def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path, monkeypatch) -> None:
