@@ -284,8 +284,10 @@ class Session:
         done = []
         for dataset in found:
             if dataset.own:
-                self.rotate(dataset.name, reseal_history=reseal_history, progress=progress)
-                epoch = self._open_own(dataset.name).history.key_epoch
+                committed = self.rotate(
+                    dataset.name, reseal_history=reseal_history, progress=progress
+                )
+                epoch = committed.commit.key_epoch
                 dataset = replace(dataset, new_key_epoch=epoch, resealed=reseal_history)
             done.append(dataset)
         return done

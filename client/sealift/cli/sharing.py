@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -15,7 +17,7 @@ from sealift.cli.values import aligned
 from sealift.disclosures import DisclosureLine, verify_report, write_report
 from sealift.owner.push import PushProgress
 from sealift.profile import find_profile
-from sealift.session import Revoked, Session
+from sealift.session import DatasetInfo, Revoked, Session
 from sealift_protocol.errors import InvalidArgument, ProfileError
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.notes import VerifierKey
@@ -89,6 +91,24 @@ def revoke(options: Options, dataset: str, member: str, as_json: bool) -> None:
     )
 
 
+@contextmanager
+def sealing_again(
+    session: Session, reseal: bool, chosen: Callable[[DatasetInfo], bool]
+) -> Iterator[Callable[[PushProgress], None]]:
+    """A progress bar over the shards of some datasets; yields what to call after each."""
+    # Without resealing nothing is counted, and no dataset opened to count.
+    total = sum(info.shards for info in session.datasets() if chosen(info)) if reseal else 0
+    done = 0
+
+    def acknowledged(progress: PushProgress) -> None:
+        nonlocal done
+        done += 1
+        update(progress.records, progress.payload_bytes)
+
+    with progress_bar("sealing again", lambda: max(1, total), lambda: done) as update:
+        yield acknowledged
+
+
 @click.command()
 @click.argument("dataset")
 @click.option(
@@ -101,19 +121,11 @@ def rotate(options: Options, dataset: str, reseal_history: bool) -> None:
     Everybody who has access keeps it. With --reseal, records are fetched, sealed again and
     replaced, so that old keys open nothing that is left at the relay.
     """
-    with options.connect() as session:
-        total = sum(info.shards for info in session.datasets() if info.name == dataset)
-        done = 0
-        with progress_bar("sealing again", lambda: max(1, total), lambda: done) as update:
-
-            def acknowledged(progress: PushProgress) -> None:
-                nonlocal done
-                done += 1
-                update(progress.records, progress.payload_bytes)
-
-            committed = session.rotate(
-                dataset, reseal_history=reseal_history, progress=acknowledged
-            )
+    with (
+        options.connect() as session,
+        sealing_again(session, reseal_history, lambda info: info.name == dataset) as progress,
+    ):
+        committed = session.rotate(dataset, reseal_history=reseal_history, progress=progress)
     commit = committed.commit
     again = f", {count(len(commit.added), 'shard')} sealed again" if reseal_history else ""
     click.echo(f"{dataset} is at key epoch {commit.key_epoch}{again}")
