@@ -84,8 +84,10 @@ def key_usage(relay: Relay, reader: Reader, keychain: Keychain, card: Card) -> l
     for dataset_id, grant, rewraps in _own_grants(relay, reader):
         keys = {grant.terms.key_id, *(rewrap.key_id for rewrap in rewraps)}
         grants.update(keys)
-        usable = keys & held.keys()
-        needed = usable if len(usable) == 1 else keys if not usable else set()
+        # Those that open it here; where none does, those that would.
+        needed = keys & held.keys() or keys
+        if len(needed) > 1 and needed <= held.keys():
+            continue
         only.update(needed)
         for key_id in needed:
             datasets[key_id].add(dataset_id)

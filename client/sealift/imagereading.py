@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
+from sealift.log import keep_debug_off
 from sealift_protocol.errors import InvalidArgument
-
-# At DEBUG they write EXIF values, such as where a picture was taken, into the log.
-_TALKATIVE = ("PIL.TiffImagePlugin", "PIL.PngImagePlugin")
 
 
 def import_pillow() -> Any:
@@ -24,8 +21,6 @@ def import_pillow() -> Any:
             "Pillow, which reads images, is not installed",
             hint="install it with: pip install 'sealift[images]'",
         ) from None
-    for name in _TALKATIVE:
-        logger = logging.getLogger(name)
-        if logger.level < logging.INFO:
-            logger.setLevel(logging.INFO)
+    # At DEBUG they write EXIF values, such as where a picture was taken, into the log.
+    keep_debug_off("PIL.TiffImagePlugin", "PIL.PngImagePlugin")
     return Image

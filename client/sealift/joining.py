@@ -113,7 +113,7 @@ def join(
             _enrol(staging, token, keys, identity, card_keys, organisation, time, now)
         except BaseException:
             # The file is dropped with the profile; so are keys that only it knows of.
-            custody.destroy(keys.identity, *(key.private for key in keys.recipient_keys))
+            custody.destroy(*keys.held)
             raise
     profile = Profile(profiles_folder() / (profile_name or name))
     return Joined(profile, name, token.role, identity.fingerprint)

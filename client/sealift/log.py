@@ -15,3 +15,11 @@ log: structlog.stdlib.BoundLogger = structlog.wrap_logger(
     processors=[structlog.stdlib.filter_by_level, structlog.stdlib.render_to_log_kwargs],
 )
 logging.getLogger("sealift").addHandler(logging.NullHandler())
+
+
+def keep_debug_off(*names: str) -> None:
+    """Keeps loggers of a library, which quote values at DEBUG, at INFO or above."""
+    for name in names:
+        logger = logging.getLogger(name)
+        if logger.level < logging.INFO:
+            logger.setLevel(logging.INFO)

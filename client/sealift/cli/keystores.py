@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict, dataclass
 
 import click
@@ -10,7 +11,6 @@ from sealift.cli.options import Options, as_json, confirm, pass_options, show_ti
 from sealift.cli.output import count, show
 from sealift.cli.values import aligned
 from sealift.identities import KeyUsage
-from sealift.keystore import StoredKey
 from sealift.keystore.backend import Algorithm, HeldKey, SignatureAlgorithm
 from sealift.keystore.custody import Custody
 from sealift.keystore.keychain import Keychain
@@ -45,11 +45,8 @@ def keystore_ls(options: Options, as_json: bool) -> None:
     Keys that Sealift made in the same token but that this profile does not use are shown too: of
     another profile, or left over by a command that was interrupted.
     """
-    keychain = options.keychain()
-    try:
+    with closing(options.keychain()) as keychain:
         rows, machine = _listed(keychain)
-    finally:
-        keychain.close()
     table, _ = aligned(rows, right=[False] * len(rows[0]))
     url = _url(keychain.custody)
     show("\n".join([f"keystore {url}", *table]), {"url": url, "keys": machine}, as_json)
@@ -66,19 +63,13 @@ def keystore_test(options: Options, url: str | None, as_json: bool) -> None:
     and what it cannot. Without, this profile's own keys are used, and none is made.
     """
     if url is None:
-        keychain = options.keychain()
-        try:
+        with closing(options.keychain()) as keychain:
             keychain.custody.prove(keychain.keys)
-        finally:
-            keychain.close()
         keys = count(1 + len(keychain.keys.recipient_keys), "key")
         show(f"{keys} in {_url(keychain.custody)} sign and unwrap", {"ok": True}, as_json)
         return
-    custody = Custody.of_backend(open_backend(url, options.passphrase))
-    try:
+    with closing(Custody.of_backend(open_backend(url, options.passphrase))) as custody:
         proofs = [_try(custody, algorithm) for algorithm in _ALGORITHMS]
-    finally:
-        custody.close()
     lines = [
         f"{'ok ' if proof.works else '-  '} {_name(proof.algorithm)}: {proof.detail}"
         for proof in proofs
@@ -98,17 +89,16 @@ def keystore_passphrase(options: Options) -> None:
     The old one is asked for first; --passphrase-fd has both, a line each, and in the environment
     the new one is $SEALIFT_NEW_PASSPHRASE. Backups of the old file open with the old one still.
     """
-    keychain = options.keychain()
-    if keychain.custody.backend is not None:
-        keychain.close()
-        raise InvalidArgument(
-            "this keystore is opened by a token or KMS, not by a passphrase",
-            hint="change the PIN with the token's own tool",
+    with closing(options.keychain()) as keychain:
+        if keychain.custody.backend is not None:
+            raise InvalidArgument(
+                "this keystore is opened by a token or KMS, not by a passphrase",
+                hint="change the PIN with the token's own tool",
+            )
+        fresh = options.passphrase(
+            "new passphrase of the keystore", confirm=True, variable=NEW_PASSPHRASE
         )
-    fresh = options.passphrase(
-        "new passphrase of the keystore", confirm=True, variable=NEW_PASSPHRASE
-    )
-    keychain.relock(Custody.of_passphrase(fresh))
+        keychain.relock(Custody.of_passphrase(fresh))
     click.echo("the keystore has a new passphrase")
 
 
@@ -158,32 +148,31 @@ def keystore_destroy(options: Options, key: str, yes: bool) -> None:
     It may be another profile's: what was wrapped to it opens for nobody any more. This profile's
     own keys go with `sealift key rotate` and `sealift identity succeed`.
     """
-    keychain = options.keychain()
-    try:
+    with closing(options.keychain()) as keychain:
         found = [held for held in _others(keychain) if held.reference == key]
         if not found:
             raise InvalidArgument("there is no such key among those that are not used here")
         confirm("destroy the key, for ever?", yes=yes)
         keychain.custody.destroy(*found)
-    finally:
-        keychain.close()
     click.echo("destroyed 1 key")
 
 
 def _others(keychain: Keychain) -> list[HeldKey]:
     """Keys of Sealift's in the same place that this profile does not use."""
-    backend = keychain.custody.backend
-    used = {_held(place) for place in (keychain.keys.identity, *keychain.keys.recipient_keys)}
+    backend, used = keychain.custody.backend, keychain.keys.held
     return [] if backend is None else [held for held in backend.held_keys() if held not in used]
 
 
 def _listed(keychain: Keychain) -> tuple[list[tuple[str, ...]], list[dict[str, object]]]:
     keys, custody = keychain.keys, keychain.custody
-    identity = custody.identity(keys)
-    rows: list[tuple[str, ...]] = [("use", "algorithm", "key", "until")]
-    rows.append(
-        ("identity", _name(_signs_with(keys.identity)), str(identity.fingerprint)[:24], "-")
-    )
+    signs: Algorithm = SignatureAlgorithm.ED25519
+    if isinstance(keys.identity, HeldKey):
+        signs = keys.identity.algorithm
+    fingerprint = custody.identity(keys).fingerprint
+    rows: list[tuple[str, ...]] = [
+        ("use", "algorithm", "key", "until"),
+        ("identity", _name(signs), str(fingerprint)[:24], "-"),
+    ]
     rows += [
         ("recipient", _name(key.suite), key.key_id.hex(), show_time(key.not_after))
         for key in keys.recipient_keys
@@ -205,16 +194,6 @@ def _try(custody: Custody, algorithm: Algorithm) -> _Proof:
     except SealiftError as error:
         return _Proof(algorithm, works=False, detail=f"{error.what}; {error.hint}".rstrip("; "))
     return _Proof(algorithm, works=True, detail="made, used and destroyed a key")
-
-
-def _held(place: object) -> HeldKey | None:
-    if isinstance(place, StoredKey):
-        place = place.private
-    return place if isinstance(place, HeldKey) else None
-
-
-def _signs_with(place: object) -> Algorithm:
-    return place.algorithm if isinstance(place, HeldKey) else SignatureAlgorithm.ED25519
 
 
 def _name(algorithm: Algorithm) -> str:

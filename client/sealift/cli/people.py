@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TextIO
@@ -10,14 +11,14 @@ from typing import TextIO
 import click
 
 from sealift.cli.options import Options, as_json, confirm, parse_time, pass_options, show_time, yes
-from sealift.cli.output import count, progress_bar, show
+from sealift.cli.output import count, show
+from sealift.cli.sharing import sealing_again
 from sealift.cli.values import aligned
 from sealift.compromise import Exposed
 from sealift.joining import join as join_relay
 from sealift.joining import rejoin as rejoin_relay
 from sealift.keystore.custody import Custody
 from sealift.keystore.registry import open_backend
-from sealift.owner.push import PushProgress
 from sealift.profile import find_profile, profile_names
 from sealift.recovery import combine_shares, keys_of_master, new_master, split_master
 from sealift.trust import Pin
@@ -77,7 +78,7 @@ def join(
         custody = Custody.of_passphrase(options.passphrase(confirm=True))
     else:
         custody = Custody.of_backend(open_backend(keystore, options.passphrase))
-    try:
+    with closing(custody):
         joined = join_relay(
             read,
             custody,
@@ -85,8 +86,6 @@ def join(
             organisation=organisation,
             suites=tuple(_SUITES[name] for name in suites),
         )
-    finally:
-        custody.close()
     if trust_on_first_use:
         joined.profile.write_settings(replace(joined.profile.settings, trust_on_first_use=True))
     show(
@@ -203,16 +202,8 @@ def key_compromise(options: Options, reseal: bool, yes: bool, as_json: bool) -> 
     confirm("replace your recipient keys, and begin new key epochs?", yes=yes)
     with options.connect() as session:
         own = session.membership.name
-        total = sum(info.shards for info in session.datasets() if reseal and info.owner == own)
-        done = 0
-        with progress_bar("sealing again", lambda: max(1, total), lambda: done) as update:
-
-            def acknowledged(progress: PushProgress) -> None:
-                nonlocal done
-                done += 1
-                update(progress.records, progress.payload_bytes)
-
-            found = session.replace_compromised_keys(reseal_history=reseal, progress=acknowledged)
+        with sealing_again(session, reseal, lambda info: info.owner == own) as progress:
+            found = session.replace_compromised_keys(reseal_history=reseal, progress=progress)
     rows = [("dataset", "commits", "from", "until", "key epochs", "records", "now")]
     rows += [
         (

@@ -44,3 +44,9 @@ class Keys:
     recipient_keys: tuple[StoredKey, ...]
     tls_private_key: Secret
     owner_secret: Secret | None = None
+
+    @property
+    def held(self) -> list[HeldKey]:
+        """Those that are in the keystore's backend."""
+        places = (self.identity, *(key.private for key in self.recipient_keys))
+        return [place for place in places if isinstance(place, HeldKey)]

@@ -12,7 +12,6 @@ Source: AWS KMS API reference 2014-11-01; RFC 3279 section 2.2.3 (the form of it
 from __future__ import annotations
 
 import hashlib
-import logging
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,13 +23,11 @@ from botocore import exceptions
 from botocore.config import Config
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_der_public_key,
-)
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from sealift.keystore.backend import Algorithm, AskSecret, HeldKey, SignatureAlgorithm
+from sealift.keystore.publickeys import encoded
+from sealift.log import keep_debug_off
 from sealift.suites.hpke import refused
 from sealift_protocol.errors import (
     InvalidArgument,
@@ -70,10 +67,7 @@ def open_awskms(url: str, ask: AskSecret) -> AwsKmsBackend:
             "this does not name a region of AWS", hint="write awskms:eu-central-1"
         )
     # At DEBUG it writes answers into the log, and with them what was decrypted.
-    for name in ("botocore", "boto3"):
-        logger = logging.getLogger(name)
-        if logger.level < logging.INFO:
-            logger.setLevel(logging.INFO)
+    keep_debug_off("botocore", "boto3")
     with _named():
         session = boto3.session.Session(profile_name=options.get("profile"), region_name=region)
         client = session.client(
@@ -169,13 +163,11 @@ class AwsKmsBackend:
         self._client.close()
 
     def _read(self, key_id: str, alias: str) -> HeldKey:
-        der = self._client.get_public_key(KeyId=key_id)["PublicKey"]
-        public = load_der_public_key(der)
+        public = load_der_public_key(self._client.get_public_key(KeyId=key_id)["PublicKey"])
+        algorithm: Algorithm = WrapSuite.RSA_OAEP_SHA256
         if isinstance(public, ec.EllipticCurvePublicKey):
-            point = public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-            return HeldKey(key_id, alias, SignatureAlgorithm.ECDSA_P256, point)
-        info = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return HeldKey(key_id, alias, WrapSuite.RSA_OAEP_SHA256, info)
+            algorithm = SignatureAlgorithm.ECDSA_P256
+        return HeldKey(key_id, alias, algorithm, encoded(public))
 
 
 @contextmanager

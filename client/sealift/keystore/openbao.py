@@ -25,15 +25,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import hvac
 import requests
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_public_key,
-)
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from hvac import exceptions
 
 from sealift.keystore.backend import Algorithm, AskSecret, HeldKey, SignatureAlgorithm
+from sealift.keystore.publickeys import encoded
 from sealift.secret import Secret
 from sealift.suites.hpke import refused
 from sealift_protocol.errors import (
@@ -226,7 +222,7 @@ class OpenBaoBackend:
                 )
             except exceptions.InvalidRequest as error:
                 if "not found" in str(error):
-                    raise KeyNotFound("the server does not have the key") from None
+                    raise
                 raise refused() from None
             except exceptions.InternalServerError as error:
                 # What RSA cannot decrypt is the server's failure, to the server.
@@ -299,11 +295,7 @@ class OpenBaoBackend:
         if algorithm is SignatureAlgorithm.ED25519:
             return HeldKey(name, name, algorithm, base64.b64decode(newest["public_key"]))
         public = load_pem_public_key(newest["public_key"].encode())
-        if isinstance(public, ec.EllipticCurvePublicKey):
-            encoded = public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-        else:
-            encoded = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return HeldKey(name, name, algorithm, encoded)
+        return HeldKey(name, name, algorithm, encoded(public))
 
 
 @contextmanager

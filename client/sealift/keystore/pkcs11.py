@@ -23,6 +23,7 @@ from urllib.parse import unquote
 
 import pkcs11
 from asn1crypto.core import OctetString
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass, exceptions
 from pkcs11.util.ec import encode_named_curve_parameters
 from pkcs11.util.rsa import encode_rsa_public_key
@@ -33,7 +34,7 @@ from sealift.keystore.backend import (
     HeldKey,
     SignatureAlgorithm,
 )
-from sealift.keystore.rsa import public_key_info
+from sealift.keystore.publickeys import encoded
 from sealift.secret import Secret
 from sealift.suites.hpke import refused
 from sealift_protocol.errors import (
@@ -378,18 +379,17 @@ def _held(public: Any) -> HeldKey:
     algorithm: Algorithm
     if public.key_type is KeyType.RSA:
         algorithm = WrapSuite.RSA_OAEP_SHA256
-        encoded = public_key_info(encode_rsa_public_key(public))
+        public_key = encoded(load_der_public_key(encode_rsa_public_key(public)))
     else:
         # DER of an OCTET STRING (PKCS#11 3.0 section 6.3.3).
-        point = bytes(OctetString.load(public[Attribute.EC_POINT]))
-        encoded = point
+        public_key = bytes(OctetString.load(public[Attribute.EC_POINT]))
         if public.key_type is KeyType.EC_EDWARDS:
             algorithm = SignatureAlgorithm.ED25519
         elif public[Attribute.VERIFY]:
             algorithm = SignatureAlgorithm.ECDSA_P256
         else:
             algorithm = WrapSuite.P256
-    return HeldKey(public.id.hex(), label, algorithm, encoded)
+    return HeldKey(public.id.hex(), label, algorithm, public_key)
 
 
 def _attributes(text: str, separator: str) -> dict[str, str]:
