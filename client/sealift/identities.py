@@ -220,7 +220,9 @@ def succeed(
         profile.trust.remove(membership.name)
     former = (*former, reader.identity.fingerprint)
     profile.trust.add(membership.name, Pin(successor.fingerprint, SUCCESSION, time, former=former))
-    profile.write_membership(replace(membership, fingerprint=str(successor.fingerprint)))
+    profile.write_membership(
+        replace(membership, fingerprint=str(successor.fingerprint), identity_since=time)
+    )
     former_key = keychain.keys.identity
     keychain.adopt(profile.successor)
     keychain.custody.destroy(former_key)

@@ -110,7 +110,7 @@ def join(
             create(staging.keystore, keys, custody.lock)
             identity = custody.identity(keys)
             card_keys = custody.published(keys)
-            _enrol(staging, token, keys, identity, card_keys, organisation, time, now)
+            _enrol(staging, token, keys, identity, card_keys, organisation, time, time, now)
         except BaseException:
             # The file is dropped with the profile; so are keys that only it knows of.
             custody.destroy(*keys.held)
@@ -131,11 +131,13 @@ def rejoin(
         TokenExpired, TokenRefused: the relay does not accept it.
     """
     token = parse_token(token_text)
-    if token.name != profile.membership().name:
+    member = profile.membership()
+    if token.name != member.name:
         raise InvalidArgument("the enrolment token is for another member than this profile")
     keys, custody = keychain.keys, keychain.custody
     identity = custody.identity(keys)
-    _enrol(profile, token, keys, identity, custody.published(keys), "", unix(now), now)
+    since = member.identity_since
+    _enrol(profile, token, keys, identity, custody.published(keys), "", since, unix(now), now)
     return Joined(profile, token.name, token.role, identity.fingerprint)
 
 
@@ -146,6 +148,7 @@ def _enrol(
     identity: Identity,
     card_keys: list[RecipientKey],
     organisation: str,
+    since: int,
     time: int,
     now: Clock,
 ) -> None:
@@ -173,6 +176,7 @@ def _enrol(
             response.address,
             str(identity.fingerprint),
             str(log_verifier_key(token.log_key)),
+            since,
         )
     )
 

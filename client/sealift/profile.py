@@ -22,7 +22,8 @@ from sealift_protocol.errors import ProfileError
 from sealift_protocol.ids import Fingerprint, check_name
 from sealift_protocol.notes import VerifierKey
 
-_VERSION = 2
+# Version 2 did not say since when an identity is used.
+_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Membership:
         address: host:port of the relay's members' listener.
         fingerprint: the identity's fingerprint as text, readable without the passphrase.
         log_key: verifier key of the relay's log, from the enrolment token.
+        identity_since: Unix seconds; 0 if an earlier release made the identity.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Membership:
     address: str
     fingerprint: str
     log_key: str
+    identity_since: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ class Profile:
         """
         try:
             document = json.loads((self.folder / "profile.json").read_text())
-            if document.pop("version") != _VERSION:
+            if document.pop("version") not in (2, _VERSION):
                 raise ProfileError(
                     "the profile has a version that this release does not know",
                     hint="use the release that made it, or join again under another profile name",

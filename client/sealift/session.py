@@ -40,6 +40,7 @@ from sealift.health import (
     run_check,
 )
 from sealift.keystore.backend import AskSecret
+from sealift.keystore.custody import Custody
 from sealift.keystore.keychain import Keychain, unlock
 from sealift.keystore.passphrase import read_passphrase
 from sealift.lastseen import last_seen_key
@@ -66,7 +67,9 @@ from sealift.policies import check_required
 from sealift.probes import ProbeResult, answer_probes, probe_all
 from sealift.profile import Membership, Profile, find_profile
 from sealift.pushing import PushOptions, Records, job_of, terms_of, transform_of
+from sealift.rotation import Rotation, RotationKind, rotations
 from sealift.secret import Secret
+from sealift.status import Status
 from sealift.trainer.cache import ShardCache, default_folder
 from sealift.trainer.dataset import Dataset, Part
 from sealift.trainer.options import ReadOptions
@@ -291,6 +294,86 @@ class Session:
                 dataset = replace(dataset, new_key_epoch=epoch, resealed=reseal_history)
             done.append(dataset)
         return done
+
+    def move_keys(self, custody: Custody, suites: Sequence[WrapSuite] = ()) -> Fingerprint:
+        """Lets new keys in a token or KMS take over from those in a file.
+
+        Recipient keys first, then the identity, as `rotate_keys` and `succeed` do; a run that is
+        interrupted is continued by these two.
+
+        Args:
+            custody: of the new place.
+            suites: of the recipient keys; by default the one that the place prefers.
+
+        Returns:
+            The new fingerprint.
+
+        Raises:
+            InvalidArgument: the keys are not in a file.
+        """
+        if self._keychain.custody.backend is not None:
+            raise InvalidArgument(
+                "these keys are in a token or KMS already", hint="join again under a new name"
+            )
+        fresh = custody.new_recipient_keys(suites, unix(self._now))
+        self._keychain.move(custody, fresh)
+        self._load()
+        self.rotate_keys()
+        return self.succeed()
+
+    def rotations(self) -> list[Rotation]:
+        """The keys that are replaced from time to time, and when each is due."""
+        return list(
+            rotations(
+                self._relay,
+                self._reader,
+                self._contacts.own_card(),
+                self.membership,
+                self.settings.rotation,
+            )
+        )
+
+    def status(self) -> Status:
+        """How this member stands, and which of its keys are due to be replaced."""
+        return Status(
+            self.membership,
+            self._keychain.custody.url,
+            expiry(self._profile.certificate.read_bytes()),
+            tuple(self.rotations()),
+            unix(self._now),
+        )
+
+    def rotate_every(self, dataset: str, seconds: int | None) -> None:
+        """Sets after how long the key epochs of a dataset are due to be replaced.
+
+        Args:
+            dataset: of this owner.
+            seconds: None for what holds for all datasets.
+        """
+        dataset_id = self._open_own(dataset).dataset_id.hex()
+        policy = self.settings.rotation
+        times = {key: value for key, value in policy.datasets.items() if key != dataset_id}
+        if seconds is not None:
+            times[dataset_id] = seconds
+        changed = replace(self.settings, rotation=replace(policy, datasets=times))
+        self._profile.write_settings(changed)
+        self._load()
+
+    def rotate_due(self) -> Iterator[Rotation]:
+        """Replaces every recipient key and key epoch that is due, and says what was replaced.
+
+        An identity is not replaced like this: see `succeed`.
+        """
+        time = unix(self._now)
+        due = [rotation for rotation in self.rotations() if rotation.is_overdue(time)]
+        keys = [rotation for rotation in due if rotation.kind is RotationKind.RECIPIENT_KEY]
+        if keys:
+            self.rotate_keys()
+            yield from keys
+        for rotation in due:
+            if rotation.kind is RotationKind.KEY_EPOCH:
+                self.rotate(rotation.name)
+                yield rotation
 
     def key_usage(self) -> list[lifecycle.KeyUsage]:
         """For each recipient key, what still depends on it."""

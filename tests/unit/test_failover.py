@@ -549,14 +549,14 @@ def test_addresses_are_read_back(tmp_path: Path) -> None:
     path = tmp_path / "settings.json"
     chosen = Settings(relays=("a:1", "b:2"))
     write_settings(path, chosen)
-    assert '"version": 2' in path.read_text()
+    assert '"version": 3' in path.read_text()
     assert read_settings(path) == chosen
 
 
-@pytest.mark.parametrize("version", ["1", "3", "null"])
+@pytest.mark.parametrize("version", ["1", "4", "null"])
 def test_addresses_in_settings_of_another_version_are_refused(tmp_path: Path, version: str) -> None:
     path = tmp_path / "settings.json"
     write_settings(path, Settings(relays=("a:1",)))
-    path.write_text(path.read_text().replace('"version": 2', f'"version": {version}'))
+    path.write_text(path.read_text().replace('"version": 3', f'"version": {version}'))
     with pytest.raises(ProfileError):
         read_settings(path)

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from sealift.cli import bill, datasets, keystores, people, relays, sharing
+from sealift.cli import bill, datasets, keystores, people, relays, rotation, sharing
 from sealift.cli import push as pushing
 from sealift.cli.options import Options
 from sealift.cli.output import INTERRUPTED, show_error
@@ -59,7 +59,8 @@ for _command in (
     pushing.policy,
     sharing.grant,
     sharing.revoke,
-    sharing.rotate,
+    rotation.rotate,
+    rotation.status,
     sharing.access,
     sharing.co_owner,
     sharing.disclosures,
@@ -75,6 +76,10 @@ for _command in (
     datasets.pull,
 ):
     cli.add_command(_command)
+
+
+# Under the name that people look for in this place, too.
+keystores.keystore.add_command(people.key_rotate, "rotate")
 
 
 def main() -> NoReturn:

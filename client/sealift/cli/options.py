@@ -10,10 +10,11 @@ import click
 
 from sealift.keystore.keychain import Keychain, unlock
 from sealift.keystore.passphrase import read_passphrase
-from sealift.profile import find_profile
+from sealift.profile import Profile, find_profile
 from sealift.secret import Secret
 from sealift.session import Session, connect
 from sealift_protocol.errors import InvalidArgument
+from sealift_protocol.objects import WrapSuite
 
 _DURATION = re.compile(r"(\d+)([smhdwy])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
@@ -38,17 +39,34 @@ class Options:
         """The keystore's passphrase, or whatever opens it."""
         return read_passphrase(what, fd=self.passphrase_fd, confirm=confirm, variable=variable)
 
+    def found(self) -> Profile:
+        """The profile that the options name, or the only one."""
+        return find_profile(self.profile)
+
     def connect(self) -> Session:
         """Opens the profile and connects."""
-        find_profile(self.profile)
+        self.found()
         return connect(self.profile, passphrase=self.passphrase)
 
     def keychain(self) -> Keychain:
         """Opens the profile's keystore without a connection."""
-        return unlock(find_profile(self.profile).keystore, self.passphrase)
+        return unlock(self.found().keystore, self.passphrase)
 
 
 pass_options = click.make_pass_decorator(Options)
+SUITES = {
+    "mlkem768-x25519": WrapSuite.MLKEM768_X25519,
+    "x25519": WrapSuite.X25519,
+    "p-256": WrapSuite.P256,
+    "rsa-oaep-sha256": WrapSuite.RSA_OAEP_SHA256,
+}
+suites = click.option(
+    "--suite",
+    "suites",
+    multiple=True,
+    type=click.Choice(list(SUITES)),
+    help="Of the recipient keys, most preferred first; repeatable.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 yes = click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
 

@@ -10,8 +10,19 @@ from typing import TextIO
 
 import click
 
-from sealift.cli.options import Options, as_json, confirm, parse_time, pass_options, show_time, yes
+from sealift.cli.options import (
+    SUITES,
+    Options,
+    as_json,
+    confirm,
+    parse_time,
+    pass_options,
+    show_time,
+    suites,
+    yes,
+)
 from sealift.cli.output import count, show
+from sealift.cli.rotation import every, set_policy
 from sealift.cli.sharing import sealing_again
 from sealift.cli.values import aligned
 from sealift.compromise import Exposed
@@ -25,21 +36,6 @@ from sealift.trust import Pin
 from sealift.words import parse_fingerprint, word_lines
 from sealift_protocol.ids import Fingerprint, check_name
 from sealift_protocol.notes import VerifierKey
-from sealift_protocol.objects import WrapSuite
-
-_SUITES = {
-    "mlkem768-x25519": WrapSuite.MLKEM768_X25519,
-    "x25519": WrapSuite.X25519,
-    "p-256": WrapSuite.P256,
-    "rsa-oaep-sha256": WrapSuite.RSA_OAEP_SHA256,
-}
-_suite = click.option(
-    "--suite",
-    "suites",
-    multiple=True,
-    type=click.Choice(list(_SUITES)),
-    help="Of the recipient keys, most preferred first; repeatable.",
-)
 
 
 @click.command()
@@ -50,7 +46,7 @@ _suite = click.option(
     is_flag=True,
     help="Pin members when first met, uncompared; see `sealift trust first-use`.",
 )
-@_suite
+@suites
 @click.option(
     "--keystore",
     metavar="URL",
@@ -84,7 +80,7 @@ def join(
             custody,
             profile_name=options.profile,
             organisation=organisation,
-            suites=tuple(_SUITES[name] for name in suites),
+            suites=tuple(SUITES[name] for name in suites),
         )
     if trust_on_first_use:
         joined.profile.write_settings(replace(joined.profile.settings, trust_on_first_use=True))
@@ -231,17 +227,22 @@ def _what_now(dataset: Exposed) -> str:
 
 
 @key.command("rotate")
-@_suite
+@suites
+@every
 @as_json
 @pass_options
-def key_rotate(options: Options, suites: tuple[str, ...], as_json: bool) -> None:
+def key_rotate(options: Options, suites: tuple[str, ...], every: str | None, as_json: bool) -> None:
     """Publish new recipient keys and wrap what you were granted to them.
 
     No owner has to do anything and no record is sent again. The old private keys are destroyed
-    when everything is wrapped to the new ones.
+    when everything is wrapped to the new ones. With --every, a policy is set instead; see
+    `sealift rotate`.
     """
+    if every is not None:
+        click.echo(f"recipient keys are due after {set_policy(options, every, 'recipient_keys')}")
+        return
     with options.connect() as session:
-        rotated = session.rotate_keys(tuple(_SUITES[name] for name in suites))
+        rotated = session.rotate_keys(tuple(SUITES[name] for name in suites))
     lines = [
         f"published card version {rotated.card_version} with {count(rotated.keys, 'key')}",
         f"wrapped {count(rotated.rewrapped, 'grant')} to the new key, "

@@ -111,28 +111,6 @@ def sealing_again(
 
 @click.command()
 @click.argument("dataset")
-@click.option(
-    "--reseal", "reseal_history", is_flag=True, help="Seal everything pushed before again, too."
-)
-@pass_options
-def rotate(options: Options, dataset: str, reseal_history: bool) -> None:
-    """Begin a new key epoch of DATASET: what is pushed next is sealed under a new key.
-
-    Everybody who has access keeps it. With --reseal, records are fetched, sealed again and
-    replaced, so that old keys open nothing that is left at the relay.
-    """
-    with (
-        options.connect() as session,
-        sealing_again(session, reseal_history, lambda info: info.name == dataset) as progress,
-    ):
-        committed = session.rotate(dataset, reseal_history=reseal_history, progress=progress)
-    commit = committed.commit
-    again = f", {count(len(commit.added), 'shard')} sealed again" if reseal_history else ""
-    click.echo(f"{dataset} is at key epoch {commit.key_epoch}{again}")
-
-
-@click.command()
-@click.argument("dataset")
 @as_json
 @pass_options
 def access(options: Options, dataset: str, as_json: bool) -> None:

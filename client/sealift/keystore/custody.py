@@ -23,6 +23,8 @@ from sealift_protocol.signatures import verify_signature
 # NIST SP 800-57 part 1 revision 5, table 1: a private key-transport key is used for two years.
 _KEY_LIFETIME = timedelta(days=730)
 _SEED_SIZE = 32
+# What stands for the place of keys that a passphrase opens.
+FILE_URL = "file:"
 _TEST = b"sealift/1 self-test"
 
 
@@ -149,6 +151,11 @@ class Custody:
             SealiftError: it does not work, and why.
         """
         self.destroy(self._create(algorithm, "test"))
+
+    @property
+    def url(self) -> str:
+        """Of the place where the keys are."""
+        return FILE_URL if self.backend is None else self.backend.url
 
     @property
     def default_suites(self) -> tuple[WrapSuite, ...]:

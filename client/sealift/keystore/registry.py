@@ -8,7 +8,6 @@ from sealift.keystore.backend import AskSecret, Backend, OpenBackend
 from sealift_protocol.errors import InvalidArgument
 
 GROUP = "sealift.keystores"
-FILE = "file"
 
 
 def open_backend(url: str, ask: AskSecret) -> Backend:
@@ -28,7 +27,7 @@ def open_backend(url: str, ask: AskSecret) -> Backend:
         known = sorted({point.name for point in entry_points(group=GROUP)})
         raise InvalidArgument(
             "a keystore is named by a URL of a known kind",
-            hint=f"one of {FILE}: (the default), " + ", ".join(f"{name}:" for name in known),
+            hint="one of file: (the default), " + ", ".join(f"{name}:" for name in known),
         )
     point = found[0]
     try:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from sealift.prometheus import import_prometheus
 from sealift_protocol.errors import InvalidArgument
 
 _SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
@@ -202,7 +203,7 @@ def to_prometheus(
     Raises:
         InvalidArgument: prometheus_client is not installed, or the registry has such metrics.
     """
-    client = _import_prometheus()
+    client = import_prometheus()
     names, values = list(labels or {}), list((labels or {}).values())
     chosen = client.REGISTRY if registry is None else registry
 
@@ -259,14 +260,3 @@ _COUNTERS = {
 
 def _ratio(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
-
-
-def _import_prometheus() -> Any:
-    try:
-        import prometheus_client
-    except ImportError:
-        raise InvalidArgument(
-            "prometheus_client is not installed",
-            hint="install it with: pip install 'sealift[metrics]'",
-        ) from None
-    return prometheus_client

@@ -1,0 +1,203 @@
+"""Commands about replacing keys: now, by a policy, and what is due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import click
+
+from sealift.cli.options import Options, as_json, parse_duration, pass_options, show_time
+from sealift.cli.output import count, show
+from sealift.cli.sharing import sealing_again
+from sealift.cli.values import aligned, printable
+from sealift.rotation import Rotation, RotationKind
+from sealift.session import Session
+from sealift.settings import RotationPolicy
+from sealift.status import Status, as_prometheus
+from sealift_protocol.errors import InvalidArgument
+
+DEFAULT = "default"
+_DAY = 86_400
+every = click.option(
+    "--every",
+    metavar="TIME",
+    help=f'Rotate nothing now; set after how long it is due: 90d, 1y, or "{DEFAULT}".',
+)
+
+
+@click.command()
+@click.argument("dataset", required=False)
+@click.option(
+    "--reseal", "reseal_history", is_flag=True, help="Seal everything pushed before again, too."
+)
+@every
+@click.option("--due", is_flag=True, help="Rotate what is due, of all datasets and keys.")
+@pass_options
+def rotate(
+    options: Options, dataset: str | None, reseal_history: bool, every: str | None, due: bool
+) -> None:
+    """Begin a new key epoch of DATASET: what is pushed next is sealed under a new key.
+
+    Everybody who has access keeps it. With --reseal, records are fetched, sealed again and
+    replaced, so that old keys open nothing that is left at the relay.
+
+    With --every, a policy of this profile is set, for DATASET, or for all datasets and your
+    recipient keys; `sealift status` shows what is due, and `sealift rotate --due`, from a timer,
+    rotates it. Without a policy keys are used for two years, identities for three, the longest
+    that NIST SP 800-57 recommends.
+    """
+    if sum((due, every is not None, reseal_history)) > 1 or (due and dataset is not None):
+        raise InvalidArgument(
+            "--due, --every and --reseal do not go together, nor --due with a dataset"
+        )
+    if due:
+        with options.connect() as session:
+            _rotate_due(session)
+    elif every is not None:
+        _set_policy(options, dataset, every)
+    elif dataset is None:
+        raise InvalidArgument(
+            "say which dataset", hint="or use --due, or --every to set when keys are due"
+        )
+    else:
+        _rotate_now(options, dataset, reseal_history)
+
+
+def _rotate_now(options: Options, dataset: str, reseal_history: bool) -> None:
+    with (
+        options.connect() as session,
+        sealing_again(session, reseal_history, lambda info: info.name == dataset) as progress,
+    ):
+        committed = session.rotate(dataset, reseal_history=reseal_history, progress=progress)
+    commit = committed.commit
+    again = f", {count(len(commit.added), 'shard')} sealed again" if reseal_history else ""
+    click.echo(f"{dataset} is at key epoch {commit.key_epoch}{again}")
+
+
+def _rotate_due(session: Session) -> None:
+    done = 0
+    for rotation in session.rotate_due():
+        click.echo(f"rotated {_what(rotation)}")
+        done += 1
+    if not done:
+        click.echo("nothing is due")
+
+
+def _set_policy(options: Options, dataset: str | None, every: str) -> None:
+    if dataset is None:
+        shown = set_policy(options, every, "key_epochs", "recipient_keys")
+        click.echo(f"key epochs and recipient keys are due after {shown}")
+        return
+    with options.connect() as session:
+        session.rotate_every(dataset, None if every == DEFAULT else parse_duration(every))
+    click.echo(f"key epochs of {dataset} are due after {every}")
+
+
+def set_policy(options: Options, every: str, *fields: str) -> str:
+    """Sets fields of a profile's rotation policy; returns the time in words."""
+    profile = options.found()
+    settings = profile.settings
+    defaults = RotationPolicy()
+    times = {
+        field: getattr(defaults, field) if every == DEFAULT else parse_duration(every)
+        for field in fields
+    }
+    policy = replace(settings.rotation, **times)  # type: ignore[arg-type] # all of them are times
+    profile.write_settings(replace(settings, rotation=policy))
+    return days(times[fields[0]])
+
+
+@click.command()
+@click.option(
+    "--metrics", is_flag=True, help="In Prometheus' text format, for a textfile collector."
+)
+@as_json
+@pass_options
+def status(options: Options, metrics: bool, as_json: bool) -> None:
+    """Show how you stand: your certificate, your keystore, and which keys are due for rotation."""
+    with options.connect() as session:
+        found = session.status()
+    if metrics:
+        click.echo(as_prometheus(found), nl=False)
+        return
+    show("\n".join(_status_lines(found)), _machine(found), as_json)
+
+
+def _status_lines(found: Status) -> list[str]:
+    member = found.membership
+    rows = [("key", "of", "since", "used for", "due")]
+    rows += [
+        (
+            rotation.kind.value,
+            _subject(rotation),
+            show_time(rotation.since),
+            days(rotation.seconds),
+            _due(rotation, found.time),
+        )
+        for rotation in found.rotations
+    ]
+    lines = [
+        f"{member.name} ({member.role}) at {member.address}",
+        f"keystore     {found.keystore}",
+        f"certificate  valid until {found.certificate_end:%Y-%m-%d}",
+        *aligned(rows, right=[False] * len(rows[0]))[0],
+    ]
+    return [*lines, *_what_to_do(found.overdue)]
+
+
+def _what_to_do(overdue: Sequence[Rotation]) -> list[str]:
+    if not overdue:
+        return []
+    lines = [f"{count(len(overdue), 'key')} overdue"]
+    if any(rotation.kind is not RotationKind.IDENTITY for rotation in overdue):
+        lines.append("  `sealift rotate --due` rotates key epochs and recipient keys")
+    if any(rotation.kind is RotationKind.IDENTITY for rotation in overdue):
+        lines.append("  `sealift identity succeed` replaces your signing key")
+    return lines
+
+
+def _machine(found: Status) -> dict[str, object]:
+    return {
+        "name": found.membership.name,
+        "role": found.membership.role,
+        "address": found.membership.address,
+        "keystore": found.keystore,
+        "certificate_end": int(found.certificate_end.timestamp()),
+        "keys": [
+            {
+                "kind": rotation.kind.value,
+                "id": rotation.subject.hex(),
+                "dataset": rotation.name,
+                "since": rotation.since,
+                "due": rotation.due,
+                "overdue": rotation.is_overdue(found.time),
+            }
+            for rotation in found.rotations
+        ],
+    }
+
+
+def _subject(rotation: Rotation) -> str:
+    return printable(rotation.name) if rotation.name else rotation.subject.hex()[:16]
+
+
+def _what(rotation: Rotation) -> str:
+    return (
+        f"the {rotation.kind.value} of {_subject(rotation)}"
+        if rotation.name
+        else (f"{rotation.kind.value} {_subject(rotation)}")
+    )
+
+
+def _due(rotation: Rotation, time: int) -> str:
+    if not rotation.is_overdue(time):
+        return show_time(rotation.due)
+    if not rotation.since:
+        return "OVERDUE: nobody knows since when it is used"
+    return f"OVERDUE by {days(time - rotation.due)}"
+
+
+def days(seconds: int) -> str:
+    """A time of days, rounded down, in words."""
+    return count(seconds // _DAY, "day")
