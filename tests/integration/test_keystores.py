@@ -49,6 +49,7 @@ from sealift_protocol.objects import WrapSuite
 from sealift_protocol.signatures import verify_signature
 
 ROWS = pa.table({"id": range(100), "value": [n / 7 for n in range(100)]})
+PASSPHRASE = os.environ["SEALIFT_PASSPHRASE"]
 
 
 @pytest.fixture
@@ -582,6 +583,61 @@ def test_the_command_line_joins_lists_and_proves(relay, token: Place) -> None:
     opened.close()
     done = CliRunner().invoke(cli, ["keystore", "passphrase"])
     assert isinstance(done.exception, InvalidArgument)
+
+
+def test_new_keys_in_a_token_take_over_from_those_in_a_file(
+    hospital: Session, laboratory: Session, token: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hospital.push(ROWS, dataset="study", to="laboratory")
+    pinned = laboratory.member("hospital").card.signer
+    arguments = ["--profile", "hospital", "keystore", "create", token.url]
+    monkeypatch.setenv("SEALIFT_PASSPHRASE", PASSPHRASE)
+    monkeypatch.setenv("SEALIFT_NEW_PASSPHRASE", "000000")
+    done = CliRunner().invoke(cli, [*arguments, "--yes"])
+    assert isinstance(done.exception, WrongPin)
+    monkeypatch.setenv("SEALIFT_NEW_PASSPHRASE", PIN)
+    done = CliRunner().invoke(cli, arguments)
+    assert isinstance(done.exception, InvalidArgument)
+    done = CliRunner().invoke(cli, [*arguments, "--yes"])
+    assert done.exit_code == 0, done.output
+    # From here on the token opens the profile, and nothing private of it is in the file.
+    monkeypatch.setenv("SEALIFT_PASSPHRASE", PIN)
+    with sealift.connect("hospital") as moved:
+        assert str(moved.fingerprint) in done.output
+        assert len(moved._keychain.keys.held) == 2
+        assert moved._keychain.custody.backend is not None
+        assert len(moved._keychain.custody.backend.held_keys()) == 2
+        assert moved.open_dataset("hospital/study").to_table().equals(ROWS)
+        moved.push(ROWS, dataset="study")
+        assert moved.status().keystore == token.url
+    assert laboratory.member("hospital").card.signer != pinned
+    assert laboratory.open_dataset("hospital/study").num_records == 200
+    done = CliRunner().invoke(cli, [*arguments, "--yes"])
+    assert "in a token or KMS already" in str(done.exception)
+
+
+def test_a_move_that_was_interrupted_goes_on_with_the_next_rotation(
+    hospital: Session, laboratory: Session, token: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hospital.push(ROWS, dataset="study", to="laboratory")
+
+    def interrupted(session: Session) -> None:
+        raise KeyboardInterrupt
+
+    custody = Custody.of_backend(token.open())
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "rotate_keys", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            hospital.move_keys(custody)
+    custody.close()
+    monkeypatch.setenv("SEALIFT_PASSPHRASE", PIN)
+    with sealift.connect("hospital") as session:
+        assert session.open_dataset("hospital/study").to_table().equals(ROWS)
+        session.rotate_keys()
+        session.succeed()
+        assert len(session._keychain.keys.held) == 2
+        assert session.open_dataset("hospital/study").to_table().equals(ROWS)
+    assert laboratory.open_dataset("hospital/study").to_table().equals(ROWS)
 
 
 # --- docs/custody.md -----------------------------------------------------------------------------

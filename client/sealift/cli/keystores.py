@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import click
 
-from sealift.cli.options import Options, as_json, confirm, pass_options, show_time, yes
+from sealift.cli.options import (
+    SUITES,
+    Options,
+    as_json,
+    confirm,
+    pass_options,
+    show_time,
+    suites,
+    yes,
+)
 from sealift.cli.output import count, show
 from sealift.cli.values import aligned
 from sealift.identities import KeyUsage
 from sealift.keystore.backend import Algorithm, HeldKey, SignatureAlgorithm
 from sealift.keystore.custody import Custody
 from sealift.keystore.keychain import Keychain
-from sealift.keystore.registry import FILE, open_backend
+from sealift.keystore.registry import open_backend
 from sealift_protocol.errors import InvalidArgument, KeyOperationUnsupported, SealiftError
 from sealift_protocol.objects import WrapSuite
 
@@ -48,7 +58,7 @@ def keystore_ls(options: Options, as_json: bool) -> None:
     with closing(options.keychain()) as keychain:
         rows, machine = _listed(keychain)
     table, _ = aligned(rows, right=[False] * len(rows[0]))
-    url = _url(keychain.custody)
+    url = keychain.custody.url
     show("\n".join([f"keystore {url}", *table]), {"url": url, "keys": machine}, as_json)
 
 
@@ -66,7 +76,7 @@ def keystore_test(options: Options, url: str | None, as_json: bool) -> None:
         with closing(options.keychain()) as keychain:
             keychain.custody.prove(keychain.keys)
         keys = count(1 + len(keychain.keys.recipient_keys), "key")
-        show(f"{keys} in {_url(keychain.custody)} sign and unwrap", {"ok": True}, as_json)
+        show(f"{keys} in {keychain.custody.url} sign and unwrap", {"ok": True}, as_json)
         return
     with closing(Custody.of_backend(open_backend(url, options.passphrase))) as custody:
         proofs = [_try(custody, algorithm) for algorithm in _ALGORITHMS]
@@ -79,6 +89,27 @@ def keystore_test(options: Options, url: str | None, as_json: bool) -> None:
     useful = {type(proof.algorithm) for proof in proofs if proof.works}
     if useful != {SignatureAlgorithm, WrapSuite}:
         raise KeyOperationUnsupported("the keystore lacks what a member needs: to sign, to unwrap")
+
+
+@keystore.command("create")
+@click.argument("url")
+@suites
+@yes
+@pass_options
+def keystore_create(options: Options, url: str, suites: tuple[str, ...], yes: bool) -> None:
+    """Make new keys in the token or KMS at URL, and let them take over from your file's.
+
+    What you were granted is wrapped to the new recipient key, and the old identity vouches for the
+    new one, so that whoever pinned you follows. The passphrase is asked for first, then what the
+    token asks for: --passphrase-fd has both, a line each, and in the environment the latter is
+    $SEALIFT_NEW_PASSPHRASE. Your first keys are made by `sealift join`.
+    """
+    confirm("make new keys there, and a new identity?", yes=yes)
+    with options.connect() as session:
+        ask = partial(options.passphrase, variable=NEW_PASSPHRASE)
+        with closing(Custody.of_backend(open_backend(url, ask))) as custody:
+            fingerprint = session.move_keys(custody, tuple(SUITES[name] for name in suites))
+    click.echo(f"your keys are in {url}\nyour new fingerprint:\n  {fingerprint}")
 
 
 @keystore.command("passphrase")
@@ -200,7 +231,3 @@ def _name(algorithm: Algorithm) -> str:
     if isinstance(algorithm, WrapSuite):
         return algorithm.name.lower().replace("_", "-")
     return algorithm.value
-
-
-def _url(custody: Custody) -> str:
-    return f"{FILE}:" if custody.backend is None else custody.backend.url

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Sequence
+from dataclasses import replace as replace_fields
 from pathlib import Path
 
 from sealift.files import sync_folder
-from sealift.keystore import Keys
+from sealift.keystore import Keys, StoredKey
 from sealift.keystore.backend import AskSecret
 from sealift.keystore.custody import Custody
 from sealift.keystore.file import open_keystore, read_private, replace
@@ -48,7 +49,7 @@ class Keychain:
             self.keys = open_keystore(self._path, self.custody.lock)
         if self.keys.owner_secret is None:
             fresh = Secret.random(_SECRET_SIZE)
-            self.store(dataclasses.replace(self.keys, owner_secret=fresh))
+            self.store(replace_fields(self.keys, owner_secret=fresh))
         secret = self.keys.owner_secret
         if secret is None:
             raise KeystoreError("the keystore has no owner's secret")
@@ -58,6 +59,16 @@ class Keychain:
         """Writes the same keys under another lock, such as a new passphrase."""
         replace(self._path, self.keys, custody.lock)
         self.custody = custody
+
+    def move(self, custody: Custody, fresh: Sequence[StoredKey]) -> None:
+        """Writes the same keys, and fresh ones of another custody before them, under its lock."""
+        keys = replace_fields(self.keys, recipient_keys=(*fresh, *self.keys.recipient_keys))
+        try:
+            replace(self._path, keys, custody.lock)
+        except BaseException:
+            custody.destroy(*(key.private for key in fresh))
+            raise
+        self.custody, self.keys = custody, keys
 
     def stage(self, path: Path, keys: Keys) -> None:
         """Writes keys to another file under the same lock, for a change in two steps."""
