@@ -98,26 +98,42 @@ class Profile:
             ProfileError: the profile is incomplete or of another version.
         """
         try:
-            document = json.loads((self.folder / "profile.json").read_text())
-            if document.pop("version") not in (2, _VERSION):
-                raise ProfileError(
-                    "the profile has a version that this release does not know",
-                    hint="use the release that made it, or join again under another profile name",
-                )
-            membership = Membership(**document)
-            Fingerprint.parse(membership.fingerprint)
-            VerifierKey.parse(membership.log_key)
-        except (OSError, ValueError, KeyError, TypeError):
-            raise ProfileError(
-                "the profile cannot be read", hint="restore its folder from a backup, or join again"
-            ) from None
-        return membership
+            return read_membership((self.folder / "profile.json").read_bytes())
+        except OSError:
+            raise _unreadable() from None
 
     def write_membership(self, membership: Membership) -> None:
         """Records who this profile is."""
         document = {"version": _VERSION, **asdict(membership)}
         content = (json.dumps(document, indent=1) + "\n").encode()
         write_atomically(self.folder / "profile.json", content)
+
+
+def read_membership(content: bytes) -> Membership:
+    """What the file profile.json says.
+
+    Raises:
+        ProfileError: it is incomplete or of another version.
+    """
+    try:
+        document = json.loads(content)
+        if document.pop("version") not in (2, _VERSION):
+            raise ProfileError(
+                "the profile has a version that this release does not know",
+                hint="use the release that made it, or join again under another profile name",
+            )
+        membership = Membership(**document)
+        Fingerprint.parse(membership.fingerprint)
+        VerifierKey.parse(membership.log_key)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise _unreadable() from None
+    return membership
+
+
+def _unreadable() -> ProfileError:
+    return ProfileError(
+        "the profile cannot be read", hint="restore its folder from a backup, or join again"
+    )
 
 
 def profiles_folder() -> Path:

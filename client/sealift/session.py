@@ -18,6 +18,7 @@ import pyarrow as pa
 from sealift import bills
 from sealift import identities as lifecycle
 from sealift.auditing import Audit, audit_entries, audit_hashes
+from sealift.backup import backed_up
 from sealift.certificates import certificate_request, check_issued, expiry, key_as_pem, life_left
 from sealift.clock import Clock, unix, utc_now
 from sealift.compromise import Exposed, exposed
@@ -339,6 +340,7 @@ class Session:
             self.membership,
             self._keychain.custody.url,
             expiry(self._profile.certificate.read_bytes()),
+            backed_up(self._profile, self._keychain.keys),
             tuple(self.rotations()),
             unix(self._now),
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sealift.backup import BackedUp
 from sealift.profile import Membership
 from sealift.prometheus import import_prometheus
 from sealift.rotation import Rotation, RotationKind
@@ -20,6 +21,7 @@ class Status:
         membership: who it is, at which relay.
         keystore: URL of the place of its keys.
         certificate_end: when its certificate ends.
+        backup: the newest; None if there is none, or the keys are in a token or KMS.
         rotations: its keys that are replaced from time to time.
         time: of this status, Unix seconds.
     """
@@ -27,6 +29,7 @@ class Status:
     membership: Membership
     keystore: str
     certificate_end: datetime
+    backup: BackedUp | None
     rotations: tuple[Rotation, ...]
     time: int
 
@@ -62,5 +65,7 @@ def as_prometheus(status: Status) -> bytes:
         overdue.labels(kind.value).set(numbers[kind])
     end = gauge("certificate_end_timestamp_seconds", "When the member's certificate ends")
     end.set(status.certificate_end.timestamp())
+    backup = gauge("backup_timestamp_seconds", "When the keys of now were backed up; 0 for never")
+    backup.set(status.backup.time if status.backup and status.backup.complete else 0)
     text: bytes = client.generate_latest(registry)
     return text

@@ -23,9 +23,10 @@ from sealift.joining import rejoin
 from sealift.keystore.file import open_keystore
 from sealift.keystore.locks import PassphraseLock
 from sealift.profile import find_profile
-from sealift.recovery import combine_shares, keys_of_master, new_master, split_master
+from sealift.recovery import keys_of_master
 from sealift.session import Session
 from sealift.settings import Settings, read_settings, write_settings
+from sealift.shares import combine_shares, new_master, split_master
 from sealift.signing import Identity
 from sealift_protocol.errors import (
     AccessDenied,
@@ -372,7 +373,7 @@ def test_shares_that_do_not_fit_are_refused() -> None:
         [*shares[:2], "word " * 33],
         [],
     ):
-        with pytest.raises(InvalidArgument, match="recovery identity"):
+        with pytest.raises(InvalidArgument, match="do not belong together"):
             combine_shares(wrong)
     for threshold, count in ((1, 3), (4, 3), (2, 17)):
         with pytest.raises(InvalidArgument):

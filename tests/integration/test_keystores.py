@@ -666,6 +666,22 @@ def bash(script: str, **environment: str) -> str:
     return done.stdout
 
 
+def test_the_commands_for_a_file_do_what_the_page_says(
+    hospital: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = bash(blocks("A file", "sh")[0])
+    assert "share 5 of 5 (3 are needed)" in said
+    words = re.findall(r"^  (\w+ .*)$", said, re.MULTILINE)[1:4]
+    (tmp_path / "words").write_text("\n".join(words))
+    command = re.search(r"`(sealift keystore restore .*?)`", CUSTODY.read_text())
+    assert command is not None
+    assert "restored" in bash(
+        f'sealift() {{ command sealift --profile again "$@"; }}; {command[1]} words'
+    )
+    assert "the shares open it" in bash(f"{command[1]} words --check")
+
+
 def test_the_commands_for_an_hsm_do_what_the_page_says(
     relay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

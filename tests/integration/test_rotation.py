@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -205,3 +206,47 @@ def test_settings_keep_a_policy_and_refuse_one_that_makes_no_sense(tmp_path: Pat
             read_settings(path)
     with pytest.raises(InvalidArgument, match="ten years"):
         RotationPolicy(identity=3651 * DAY)
+
+
+def test_a_lost_machine_comes_back_from_a_file_and_shares(
+    hospital: Session, laboratory: Session, profiles: Path, tmp_path: Path
+) -> None:
+    hospital.push(ROWS, dataset="study", to="laboratory")
+    assert "backup       none" in run("--profile", "hospital", "status")
+    backup = str(tmp_path / "hospital.backup")
+    asked = ("--profile", "hospital", "keystore", "backup", backup)
+    said = run(*asked, "--shares", "3", "--threshold", "2")
+    words = re.findall(r"^share \d of 3 \(2 are needed\):\n  (.*)$", said, re.MULTILINE)
+    assert len(words) == 3
+    assert ", of the keys of now" in run("--profile", "hospital", "status")
+    stored = Path(backup).read_bytes()
+    assert b"laboratory" not in stored
+    # No file is overwritten, and shares are not stored.
+    done = CliRunner().invoke(cli, [*asked, "--shares", "3", "--threshold", "2"])
+    assert isinstance(done.exception, InvalidArgument)
+    assert Path(backup).read_bytes() == stored
+    assert not any(
+        words[0].encode() in path.read_bytes() for path in profiles.rglob("*") if path.is_file()
+    )
+    fingerprint = hospital.fingerprint
+    hospital.close()
+    shutil.rmtree(profiles / "hospital")
+    restored = CliRunner().invoke(
+        cli, ["keystore", "restore", backup], input="\n".join(words[1:]), catch_exceptions=False
+    )
+    assert "restored hospital as profile hospital" in restored.output
+    with sealift.connect("hospital") as session:
+        assert session.fingerprint == fingerprint
+        assert session.open_dataset("hospital/study").to_table().equals(ROWS)
+        session.push(ROWS, dataset="study")
+        session.member("laboratory")
+        assert session.status().backup is not None
+        session.rotate_keys()
+        left = session.status().backup
+        assert left is not None
+        assert not left.complete
+    assert "older than your keys" in run("--profile", "hospital", "status")
+    (profiles / "hospital" / "backup.json").write_text("[]")
+    done = CliRunner().invoke(cli, ["--profile", "hospital", "status"])
+    assert isinstance(done.exception, SealiftError)
+    assert laboratory.open_dataset("hospital/study").num_records == 20

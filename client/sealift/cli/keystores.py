@@ -5,9 +5,12 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
+from typing import TextIO
 
 import click
 
+from sealift.backup import note_backup, open_backup, restore, seal_backup
 from sealift.cli.options import (
     SUITES,
     Options,
@@ -18,13 +21,17 @@ from sealift.cli.options import (
     suites,
     yes,
 )
-from sealift.cli.output import count, show
+from sealift.cli.output import count, show, size
+from sealift.cli.shares import read_shares, shares, show_shares, threshold
 from sealift.cli.values import aligned
+from sealift.clock import unix, utc_now
+from sealift.files import write_atomically
 from sealift.identities import KeyUsage
 from sealift.keystore.backend import Algorithm, HeldKey, SignatureAlgorithm
 from sealift.keystore.custody import Custody
 from sealift.keystore.keychain import Keychain
 from sealift.keystore.registry import open_backend
+from sealift.shares import new_master, split_master
 from sealift_protocol.errors import InvalidArgument, KeyOperationUnsupported, SealiftError
 from sealift_protocol.objects import WrapSuite
 
@@ -131,6 +138,53 @@ def keystore_passphrase(options: Options) -> None:
         )
         keychain.relock(Custody.of_passphrase(fresh))
     click.echo("the keystore has a new passphrase")
+
+
+@keystore.command("backup")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@shares
+@threshold
+@pass_options
+def keystore_backup(options: Options, file: Path, shares: int, threshold: int) -> None:
+    """Write this profile to FILE, sealed under a secret that exists only as N paper shares.
+
+    FILE is worth nothing without K of the shares: keep copies of it anywhere. The shares are
+    printed once and stored nowhere. `sealift keystore restore` brings the profile back.
+    """
+    if file.exists():
+        raise InvalidArgument("there is a file of that name already, which is not overwritten")
+    master = new_master()
+    words = split_master(master, threshold, shares)
+    profile = options.found()
+    with closing(options.keychain()) as keychain:
+        content = seal_backup(profile, keychain.keys, master)
+        write_atomically(file, content)
+        note_backup(profile, keychain.keys, unix(utc_now))
+    click.echo(f"sealed the profile {profile.folder.name}: {size(len(content))}")
+    show_shares(words, threshold)
+
+
+@keystore.command("restore")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.argument("shares", type=click.File(), default="-")
+@click.option("--check", is_flag=True, help="Only say what is in it; nothing is written.")
+@pass_options
+def keystore_restore(options: Options, file: Path, shares: TextIO, check: bool) -> None:
+    """Bring a profile back from the backup FILE and SHARES, one a line.
+
+    Without SHARES they are read from stdin; at a terminal you are asked for one after another.
+    You choose a new passphrase. A profile of that name that exists is left as it is: --profile
+    gives the restored one another name.
+    """
+    backup = open_backup(file.read_bytes(), read_shares(shares))
+    member = backup.membership
+    if check:
+        keys = count(len(backup.keys.recipient_keys), "recipient key")
+        click.echo(f"the shares open it: {member.name} ({member.role}), {keys}")
+        return
+    profile = restore(backup, options.profile or member.name, options.passphrase(confirm=True))
+    note_backup(profile, backup.keys, unix(utc_now))
+    click.echo(f"restored {member.name} as profile {profile.folder.name}")
 
 
 @keystore.command("usage")

@@ -23,6 +23,7 @@ from sealift.cli.options import (
 )
 from sealift.cli.output import count, show
 from sealift.cli.rotation import every, set_policy
+from sealift.cli.shares import read_shares, shares, show_shares, threshold
 from sealift.cli.sharing import sealing_again
 from sealift.cli.values import aligned
 from sealift.compromise import Exposed
@@ -31,7 +32,8 @@ from sealift.joining import rejoin as rejoin_relay
 from sealift.keystore.custody import Custody
 from sealift.keystore.registry import open_backend
 from sealift.profile import find_profile, profile_names
-from sealift.recovery import combine_shares, keys_of_master, new_master, split_master
+from sealift.recovery import keys_of_master
+from sealift.shares import new_master, split_master
 from sealift.trust import Pin
 from sealift.words import parse_fingerprint, word_lines
 from sealift_protocol.ids import Fingerprint, check_name
@@ -447,8 +449,8 @@ def recovery() -> None:
 
 @recovery.command("create")
 @click.argument("token")
-@click.option("--shares", required=True, type=int, metavar="N", help="How many people.")
-@click.option("--threshold", required=True, type=int, metavar="K", help="How many are needed.")
+@shares
+@threshold
 @pass_options
 def recovery_create(options: Options, token: str, shares: int, threshold: int) -> None:
     """Join with TOKEN as a recovery identity, whose key exists only as N paper shares.
@@ -468,8 +470,7 @@ def recovery_create(options: Options, token: str, shares: int, threshold: int) -
     # The identity now is on paper; here only its name and fingerprint stay.
     joined.profile.keystore.unlink()
     click.echo(f"recovery identity {joined.name}:\n  {joined.fingerprint}")
-    for number, share in enumerate(words, 1):
-        click.echo(f"\nshare {number} of {shares} ({threshold} are needed):\n  {share}")
+    show_shares(words, threshold)
 
 
 @recovery.command("require")
@@ -490,18 +491,19 @@ def recovery_require(options: Options, name: str) -> None:
 @click.argument("file", type=click.File(), default="-")
 @pass_options
 def recovery_restore(options: Options, token: str, file: TextIO) -> None:
-    """Bring a recovery identity back from shares, one a line in FILE ("-" for stdin).
+    """Bring a recovery identity back from shares, one a line in FILE.
 
+    Without FILE they are read from stdin; at a terminal you are asked for one after another.
     TOKEN is made by the operator with `sealift-relay invite NAME --again`. Everything that the
     identity opens enters the log.
     """
-    lines = [line.strip() for line in file if line.strip()]
+    master = read_shares(file)
     now = int(datetime.now(UTC).timestamp())
     joined = join_relay(
         _read_token(token),
         options.passphrase(confirm=True),
         profile_name=options.profile,
-        keys=keys_of_master(combine_shares(lines), now),
+        keys=keys_of_master(master, now),
     )
     click.echo(f"restored {joined.name} as profile {joined.profile.folder.name}")
 

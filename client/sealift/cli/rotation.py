@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import click
 
@@ -11,6 +11,7 @@ from sealift.cli.options import Options, as_json, parse_duration, pass_options, 
 from sealift.cli.output import count, show
 from sealift.cli.sharing import sealing_again
 from sealift.cli.values import aligned, printable
+from sealift.keystore.custody import FILE_URL
 from sealift.rotation import Rotation, RotationKind
 from sealift.session import Session
 from sealift.settings import RotationPolicy
@@ -141,9 +142,19 @@ def _status_lines(found: Status) -> list[str]:
         f"{member.name} ({member.role}) at {member.address}",
         f"keystore     {found.keystore}",
         f"certificate  valid until {found.certificate_end:%Y-%m-%d}",
+        f"backup       {_backup(found)}",
         *aligned(rows, right=[False] * len(rows[0]))[0],
     ]
     return [*lines, *_what_to_do(found.overdue)]
+
+
+def _backup(found: Status) -> str:
+    if found.keystore != FILE_URL:
+        return "what the token or KMS has for copies"
+    if found.backup is None:
+        return "none; `sealift keystore backup` makes one"
+    what = "of the keys of now" if found.backup.complete else "older than your keys: make a new one"
+    return f"{show_time(found.backup.time)}, {what}"
 
 
 def _what_to_do(overdue: Sequence[Rotation]) -> list[str]:
@@ -164,6 +175,7 @@ def _machine(found: Status) -> dict[str, object]:
         "address": found.membership.address,
         "keystore": found.keystore,
         "certificate_end": int(found.certificate_end.timestamp()),
+        "backup": None if found.backup is None else asdict(found.backup),
         "keys": [
             {
                 "kind": rotation.kind.value,

@@ -1,0 +1,54 @@
+"""Shares on paper: how they are printed, and how they are typed in again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TextIO
+
+import click
+
+from sealift.secret import Secret
+from sealift.shares import check_share, combine_shares
+from sealift_protocol.errors import InvalidArgument
+
+shares = click.option(
+    "--shares", required=True, type=int, metavar="N", help="How many people get a share."
+)
+threshold = click.option(
+    "--threshold", required=True, type=int, metavar="K", help="How many of them are needed."
+)
+
+
+def show_shares(words: Sequence[str], threshold: int) -> None:
+    """Prints each share; nothing of them is kept."""
+    for number, share in enumerate(words, 1):
+        click.echo(f"\nshare {number} of {len(words)} ({threshold} are needed):\n  {share}")
+
+
+def read_shares(file: TextIO) -> Secret:
+    """The secret of shares, one a line; at a terminal each is asked for until there are enough.
+
+    Raises:
+        InvalidArgument: they do not give a secret.
+    """
+    if file.isatty():
+        return combine_shares(list(_ask()))
+    return combine_shares([line.strip() for line in file if line.strip()])
+
+
+def _ask() -> Iterator[str]:
+    given: set[str] = set()
+    needed = 1
+    while len(given) < needed:
+        of = f" of {needed}" if given else ""
+        words = " ".join(click.prompt(f"share {len(given) + 1}{of}", err=True).lower().split())
+        try:
+            needed = check_share(words)
+        except InvalidArgument as error:
+            click.echo(f"{error.what}; type it again", err=True)
+            continue
+        if words in given:
+            click.echo("that share was given already", err=True)
+            continue
+        given.add(words)
+        yield words
