@@ -994,7 +994,7 @@ def connect(
     found = find_profile(profile)
     membership = found.membership()
     more = [relays] if isinstance(relays, str) else relays
-    keychain = unlock(found.keystore, _asker(passphrase))
+    keychain = unlock(found.keystore, _asker(passphrase, found.settings.keyring))
     try:
         relay = Relay(
             [membership.address, *found.settings.relays, *more],
@@ -1010,9 +1010,9 @@ def connect(
     return session
 
 
-def _asker(passphrase: Secret | str | AskSecret | None) -> AskSecret:
+def _asker(passphrase: Secret | str | AskSecret | None, account: str) -> AskSecret:
     if passphrase is None:
-        return partial(read_passphrase, fd=None, confirm=False)
+        return partial(read_passphrase, fd=None, confirm=False, account=account)
     if isinstance(passphrase, str):
         passphrase = Secret(passphrase.encode())
     if isinstance(passphrase, Secret):

@@ -11,7 +11,7 @@ from sealift.files import write_atomically
 from sealift_protocol.errors import InvalidArgument, ProfileError
 from sealift_protocol.notes import VerifierKey
 
-# Version 1 had no relays, version 2 no rotation.
+# Version 1 had no relays, version 2 neither rotation nor keyring.
 _VERSION = 3
 _DAY = 86_400
 # What a policy may say: a key that is replaced every hour is a mistake, one of a century another.
@@ -62,6 +62,7 @@ class Settings:
         relays: more addresses (host:port) of the profile's relay, tried in this order when its own
             cannot be reached.
         rotation: when keys are due to be replaced.
+        keyring: under which account the desktop's keyring has the passphrase; empty if it has not.
     """
 
     witnesses: tuple[str, ...] = ()
@@ -70,6 +71,7 @@ class Settings:
     trust_on_first_use: bool = False
     relays: tuple[str, ...] = ()
     rotation: RotationPolicy = field(default_factory=RotationPolicy)
+    keyring: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.quorum <= len(self.witnesses):

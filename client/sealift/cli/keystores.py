@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TextIO
@@ -27,10 +27,12 @@ from sealift.cli.values import aligned
 from sealift.clock import unix, utc_now
 from sealift.files import write_atomically
 from sealift.identities import KeyUsage
+from sealift.keystore import desktop
 from sealift.keystore.backend import Algorithm, HeldKey, SignatureAlgorithm
 from sealift.keystore.custody import Custody
-from sealift.keystore.keychain import Keychain
+from sealift.keystore.keychain import Keychain, unlock
 from sealift.keystore.registry import open_backend
+from sealift.profile import Profile
 from sealift.shares import new_master, split_master
 from sealift_protocol.errors import InvalidArgument, KeyOperationUnsupported, SealiftError
 from sealift_protocol.objects import WrapSuite
@@ -112,10 +114,14 @@ def keystore_create(options: Options, url: str, suites: tuple[str, ...], yes: bo
     $SEALIFT_NEW_PASSPHRASE. Your first keys are made by `sealift join`.
     """
     confirm("make new keys there, and a new identity?", yes=yes)
+    profile = options.found()
     with options.connect() as session:
         ask = partial(options.passphrase, variable=NEW_PASSPHRASE)
         with closing(Custody.of_backend(open_backend(url, ask))) as custody:
             fingerprint = session.move_keys(custody, tuple(SUITES[name] for name in suites))
+    if options.account:
+        # It would be given to the token as a PIN.
+        _forget(profile)
     click.echo(f"your keys are in {url}\nyour new fingerprint:\n  {fingerprint}")
 
 
@@ -137,7 +143,41 @@ def keystore_passphrase(options: Options) -> None:
             "new passphrase of the keystore", confirm=True, variable=NEW_PASSPHRASE
         )
         keychain.relock(Custody.of_passphrase(fresh))
+        if options.account:
+            desktop.remember(options.account, fresh)
     click.echo("the keystore has a new passphrase")
+
+
+@keystore.command("remember")
+@pass_options
+def keystore_remember(options: Options) -> None:
+    """Keep the passphrase in the keyring of your desktop, which you unlock by logging in.
+
+    It is asked for once more now. Whoever uses your desktop session then uses your keys.
+    """
+    profile = options.found()
+    passphrase = options.passphrase()
+    unlock(profile.keystore, lambda _: passphrase).close()
+    account = options.account or desktop.new_account()
+    desktop.remember(account, passphrase)
+    profile.write_settings(replace(profile.settings, keyring=account))
+    click.echo("the keyring of this desktop has the passphrase")
+
+
+@keystore.command("forget")
+@pass_options
+def keystore_forget(options: Options) -> None:
+    """Take the passphrase out of the keyring of your desktop."""
+    profile = options.found()
+    if not options.account:
+        raise InvalidArgument("the keyring was not told the passphrase of this profile")
+    _forget(profile)
+    click.echo("the keyring of this desktop has forgotten the passphrase")
+
+
+def _forget(profile: Profile) -> None:
+    desktop.forget(profile.settings.keyring)
+    profile.write_settings(replace(profile.settings, keyring=""))
 
 
 @keystore.command("backup")

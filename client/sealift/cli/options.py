@@ -16,6 +16,7 @@ from sealift.session import Session, connect
 from sealift_protocol.errors import InvalidArgument
 from sealift_protocol.objects import WrapSuite
 
+PASSPHRASE = "SEALIFT_PASSPHRASE"  # noqa: S105 - the variable's name
 _DURATION = re.compile(r"(\d+)([smhdwy])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)", re.IGNORECASE)
@@ -28,20 +29,30 @@ class Options:
     def __init__(self, profile: str | None, passphrase_fd: int | None) -> None:
         self.profile = profile
         self.passphrase_fd = passphrase_fd
+        # Of the keyring, for the profile that was found.
+        self.account = ""
 
     def passphrase(
         self,
         what: str = "passphrase of the keystore",
         *,
         confirm: bool = False,
-        variable: str = "SEALIFT_PASSPHRASE",
+        variable: str = PASSPHRASE,
     ) -> Secret:
         """The keystore's passphrase, or whatever opens it."""
-        return read_passphrase(what, fd=self.passphrase_fd, confirm=confirm, variable=variable)
+        return read_passphrase(
+            what,
+            fd=self.passphrase_fd,
+            confirm=confirm,
+            variable=variable,
+            account=self.account if variable == PASSPHRASE else "",
+        )
 
     def found(self) -> Profile:
         """The profile that the options name, or the only one."""
-        return find_profile(self.profile)
+        profile = find_profile(self.profile)
+        self.account = profile.settings.keyring
+        return profile
 
     def connect(self) -> Session:
         """Opens the profile and connects."""

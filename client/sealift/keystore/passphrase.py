@@ -1,4 +1,4 @@
-"""Where the passphrase comes from: a descriptor, the environment, a service manager, a prompt.
+"""Where the passphrase comes from: a descriptor, the environment, systemd, a keyring, a prompt.
 
 Source: systemd.exec(5), "Credentials": a file in $CREDENTIALS_DIRECTORY, readable by the service.
 """
@@ -10,6 +10,7 @@ import os
 import sys
 from pathlib import Path
 
+from sealift.keystore.desktop import recall
 from sealift.secret import Secret
 from sealift_protocol.errors import InvalidArgument, KeystoreError
 
@@ -25,6 +26,7 @@ def read_passphrase(
     fd: int | None,
     confirm: bool,
     variable: str = "SEALIFT_PASSPHRASE",
+    account: str = "",
 ) -> Secret:
     """The keystore's passphrase, or the PIN of its token.
 
@@ -32,13 +34,14 @@ def read_passphrase(
         what: it is, as a prompt says it.
         fd: a file descriptor to read to the first line end, or None.
         variable: the environment variable that has it, if there is one.
+        account: under which the desktop's keyring has it; empty if it has not.
         confirm: whether a new passphrase is chosen: asked for twice at a prompt, and not short.
 
     Raises:
         KeystoreError: there is no way to ask, or the answers differ.
         InvalidArgument: a new passphrase is too short.
     """
-    text = _find(what, fd, confirm, variable)
+    text = _find(what, fd, confirm, variable, account)
     if confirm and len(text) < MIN_LENGTH:
         raise InvalidArgument(
             f"a passphrase has at least {MIN_LENGTH} characters",
@@ -47,7 +50,7 @@ def read_passphrase(
     return Secret(text.encode())
 
 
-def _find(what: str, fd: int | None, confirm: bool, variable: str) -> str:
+def _find(what: str, fd: int | None, confirm: bool, variable: str, account: str) -> str:
     if fd is not None:
         return _read_line(fd)
     from_environment = os.environ.get(variable)
@@ -56,6 +59,9 @@ def _find(what: str, fd: int | None, confirm: bool, variable: str) -> str:
     folder = os.environ.get(_CREDENTIALS_FOLDER)
     if folder and not confirm and (Path(folder) / CREDENTIAL).is_file():
         return _read_credential(Path(folder) / CREDENTIAL)
+    remembered = recall(account) if account and not confirm else None
+    if remembered is not None:
+        return remembered.reveal().decode()
     if not sys.stdin.isatty():
         raise KeystoreError(
             "the keystore needs its passphrase and there is no terminal to ask at",
