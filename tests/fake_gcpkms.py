@@ -3,15 +3,12 @@
 It is ours, so it shows that the client is used as its types demand, and not that Google's service
 does the same. What it knows of the service is from the API reference: keys are generated after the
 call, a version that is not enabled cannot be used, names are never free again.
-
-    python tests/fake_gcpkms.py PORT
 """
 
 from __future__ import annotations
 
 import json
 import re
-import sys
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -168,9 +165,8 @@ class Service:
         return kms_v1.AsymmetricDecryptResponse(plaintext=plaintext)
 
 
-def serve(port: int, service: Service | None = None) -> ThreadingHTTPServer:
-    """A server that listens, for `serve_forever`."""
-    known = service or Service()
+def server_of(known: Service) -> ThreadingHTTPServer:
+    """A server on a port of its own, for `serve_forever`."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -205,8 +201,4 @@ def serve(port: int, service: Service | None = None) -> ThreadingHTTPServer:
 
     for method in ("GET", "POST"):
         setattr(Handler, f"do_{method}", Handler.reply)
-    return ThreadingHTTPServer(("127.0.0.1", port), Handler)
-
-
-if __name__ == "__main__":
-    serve(int(sys.argv[1])).serve_forever()
+    return ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -21,7 +21,7 @@ from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from keystores import PIN, SOFTHSM, Place, moto, openbao, softhsm
+from keystores import PIN, SOFTHSM, Place, gcp_kms, key_vault, moto, openbao, softhsm
 
 import sealift
 from sealift.cli.main import cli
@@ -66,19 +66,29 @@ def server(tmp_path: Path) -> Iterator[Place]:
         yield place
 
 
-@pytest.fixture(params=["softhsm", "openbao", "aws_kms_of_moto"])
+@pytest.fixture(
+    params=[
+        "softhsm",
+        "openbao",
+        "aws_kms_of_moto",
+        "aws_kms_of_moto_taught_to_decrypt",
+        "gcp_kms_of_a_fake_server",
+        "azure_key_vault_of_a_fake_server",
+    ]
+)
 def place(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Place]:
     """Each kind of place in turn."""
-    if request.param == "softhsm":
-        yield softhsm(tmp_path, monkeypatch)
-    elif request.param == "openbao":
-        with openbao(tmp_path) as found:
-            yield found
-    else:
-        with moto(tmp_path, monkeypatch) as found:
-            yield found
+    with {
+        "softhsm": lambda: contextlib.nullcontext(softhsm(tmp_path, monkeypatch)),
+        "openbao": lambda: openbao(tmp_path),
+        "aws_kms_of_moto": lambda: moto(tmp_path, monkeypatch),
+        "aws_kms_of_moto_taught_to_decrypt": lambda: moto(tmp_path, monkeypatch, taught=True),
+        "gcp_kms_of_a_fake_server": gcp_kms,
+        "azure_key_vault_of_a_fake_server": lambda: key_vault(tmp_path, monkeypatch),
+    }[request.param]() as found:
+        yield found
 
 
 @pytest.fixture
@@ -95,28 +105,32 @@ def of_token(token: Place) -> Iterator[Backend]:
     opened.close()
 
 
-def is_moto(backend: Backend) -> bool:
-    return backend.url.startswith("awskms:")
+@pytest.fixture
+def plain_moto(request: pytest.FixtureRequest, place: Place) -> bool:
+    """Whether the place is moto as it comes, which does less than Amazon's service."""
+    return bool(request.node.callspec.params["place"] == "aws_kms_of_moto")
 
 
 # --- the contract --------------------------------------------------------------------------------
 
 
-def test_a_key_of_each_kind_signs_and_is_verified_by_anybody(backend: Backend) -> None:
+def test_a_key_of_each_kind_signs_and_is_verified_by_anybody(
+    backend: Backend, plain_moto: bool
+) -> None:
     assert backend.signatures
     for algorithm in backend.signatures:
         key = HeldSigningKey(backend, backend.create(algorithm, "identity"))
         verify_signature(key.public_key, b"m", key.sign(b"m"))
-        if is_moto(backend):
+        if plain_moto:
             # It hashes a digest once more, which Amazon's service does not.
             continue
         verify_signature(key.public_key, b"m" * 100_000, key.sign(b"m" * 100_000))
 
 
 def test_a_key_unwraps_what_was_wrapped_to_its_public_half_and_nothing_else(
-    backend: Backend,
+    backend: Backend, plain_moto: bool
 ) -> None:
-    if is_moto(backend):
+    if plain_moto:
         pytest.skip("moto refuses to decrypt with RSA; see the test with the SDK's stubs")
     suite = backend.suites[0]
     held = backend.create(suite, "recipient")
@@ -139,7 +153,9 @@ def test_a_key_unwraps_what_was_wrapped_to_its_public_half_and_nothing_else(
             refused()
 
 
-def test_keys_are_listed_until_they_are_destroyed(backend: Backend, place: Place) -> None:
+def test_keys_are_listed_until_they_are_destroyed(
+    backend: Backend, place: Place, plain_moto: bool
+) -> None:
     made = {backend.create(backend.signatures[0], "identity") for _ in range(2)}
     made.add(backend.create(backend.suites[0], "recipient"))
     again = place.open()
@@ -147,7 +163,7 @@ def test_keys_are_listed_until_they_are_destroyed(backend: Backend, place: Place
     gone = next(key for key in made if isinstance(key.algorithm, SignatureAlgorithm))
     again.destroy(gone)
     assert set(backend.held_keys()) == made - {gone}
-    if not is_moto(backend):
+    if not plain_moto:
         # moto signs with keys that wait for deletion, which Amazon's service does not.
         with pytest.raises(KeyNotFound):
             backend.sign(gone, b"message")
@@ -308,11 +324,30 @@ def test_a_server_that_is_gone_is_named_after_a_few_tries(
         "openbao:",
         "awskms:",
         "awskms:eu-central-1?secret=abc",
+        "gcpkms:",
+        "gcpkms:projects/p/locations/l",
+        "gcpkms:projects/p/locations/l/keyRings/r/cryptoKeys/abc",
+        "gcpkms:projects/p/locations/l/keyRings/r?credentials=abc",
+        "gcpkms:projects/p/locations/l/keyRings/r?protection=abc",
+        "gcpkms:projects/p/locations/l/keyRings/r?protection=",
+        "gcpkms:projects/p/locations/l/keyRings/r?endpoint=",
+        "gcpkms:projects/p/locations/l/keyRings/r?endpoint=http://kms.example",
+        "gcpkms:projects/p/locations/l/keyRings/r?endpoint=https://kms.example",
+        "gcpkms:projects/p/locations/l/keyRings/r?endpoint=https://evilgoogleapis.com",
+        "gcpkms:projects/p/locations/l/keyRings/r?endpoint=https://abc@kms.googleapis.com",
+        "gcpkms:projects/p/locations/l/keyRings/r?endpoint=https://kms.example/.googleapis.com",
+        "azurekeyvault:",
+        "azurekeyvault:hospital.vault.azure.net",
+        "azurekeyvault:http://127.0.0.1:8200",
+        "azurekeyvault:https://name:abc@hospital.vault.azure.net",
+        "azurekeyvault:https://hospital.vault.azure.net/keys/abc",
+        "azurekeyvault:https://hospital.vault.azure.net?client-secret=abc",
+        "azurekeyvault:https://hospital.vault.azure.net?hsm=abc",
     ],
 )
 def test_a_url_of_a_server_that_cannot_be_used_is_refused(url: str) -> None:
-    pytest.importorskip("hvac")
-    pytest.importorskip("boto3")
+    for package in ("hvac", "boto3", "google.cloud.kms_v1", "azure.keyvault.keys"):
+        pytest.importorskip(package)
     with pytest.raises(InvalidArgument) as caught:
         open_backend(url, lambda _: Secret(b"x"))
     assert "abc" not in str(caught.value)

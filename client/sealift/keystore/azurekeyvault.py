@@ -151,7 +151,7 @@ class AzureKeyVaultBackend:
         with _named():
             poller = self._client.begin_delete_key(key.label)
         self._users.pop(key.reference, None)
-        if "Purgeable" not in str(poller.result().properties.recovery_level):
+        if "Purgeable" not in (poller.result().properties.recovery_level or ""):
             return
         try:
             poller.wait(_DELETED_WITHIN)
