@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from fake_http import Server
 from google.cloud import kms_v1
 
 State = kms_v1.CryptoKeyVersion.CryptoKeyVersionState
@@ -62,9 +64,12 @@ class Service:
     # Statuses that the next calls are answered with.
     faults: list[str] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
+    # Seconds before an answer.
+    delay: float = 0.0
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def answer(self, method: str, path: str, query: dict[str, str], body: bytes) -> Any:
+        time.sleep(self.delay)
         with self._lock:
             self.calls.append(f"{method} {path}")
             if self.faults:
@@ -165,7 +170,7 @@ class Service:
         return kms_v1.AsymmetricDecryptResponse(plaintext=plaintext)
 
 
-def server_of(known: Service) -> ThreadingHTTPServer:
+def server_of(known: Service) -> Server:
     """A server on a port of its own, for `serve_forever`."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -201,4 +206,4 @@ def server_of(known: Service) -> ThreadingHTTPServer:
 
     for method in ("GET", "POST"):
         setattr(Handler, f"do_{method}", Handler.reply)
-    return ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    return Server(Handler)

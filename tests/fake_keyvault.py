@@ -17,7 +17,7 @@ import ssl
 import threading
 import time
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_ds
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from fake_http import Server
 
 TOKEN = "token-of-the-fake-vault"
 HEADER = "header-of-the-fake-identity"
@@ -65,10 +66,17 @@ class Service:
     # HTTP statuses that the next authorised calls are answered with.
     faults: list[int] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
+    # Seconds before an answer.
+    delay: float = 0.0
     address: str = ""
+    # Whose token the challenge asks for; what the vault's own host ends with, if empty.
+    resource: str = ""
+    # How many tokens were given out.
+    tokens: int = 0
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def answer(self, method: str, path: str, query: dict[str, str], body: bytes) -> Any:
+        time.sleep(self.delay)
         with self._lock:
             self.calls.append(f"{method} {path}")
             if self.faults:
@@ -207,7 +215,7 @@ class Service:
         return {"value": items, "nextLink": more if start + PAGE < len(keys) else None}
 
 
-def server_of(known: Service, certificate: ssl.SSLContext) -> ThreadingHTTPServer:
+def server_of(known: Service, certificate: ssl.SSLContext) -> Server:
     """A server on a port of its own, for `serve_forever`."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -221,12 +229,13 @@ def server_of(known: Service, certificate: ssl.SSLContext) -> ThreadingHTTPServe
             headers, status, message = {}, 200, None
             if parts.path == "/identity":
                 status, message = identity(self.headers.get("X-IDENTITY-HEADER"), query)
+                known.tokens += status == 200
             elif self.headers.get("Authorization") != f"Bearer {TOKEN}":
                 status, message = 401, {"error": {"code": "Unauthorized", "message": "planted"}}
-                # What the vault's own host ends with, as the client demands it.
+                resource = known.resource or known.address.replace("127.0.0.1", "0.0.1")
                 headers["WWW-Authenticate"] = (
                     'Bearer authorization="https://login.microsoftonline.com/tenant", '
-                    f'resource="https://0.0.1:{self.server.server_port}"'  # type: ignore[attr-defined]
+                    f'resource="{resource}"'
                 )
             else:
                 try:
@@ -250,7 +259,7 @@ def server_of(known: Service, certificate: ssl.SSLContext) -> ThreadingHTTPServe
 
     for method in ("GET", "POST", "DELETE"):
         setattr(Handler, f"do_{method}", Handler.reply)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(Handler)
     known.address = f"https://127.0.0.1:{server.server_port}"
     server.socket = certificate.wrap_socket(server.socket, server_side=True)
     return server
