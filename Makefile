@@ -18,7 +18,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.everything: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) -e '.[relay,demo,recovery,postgresql,torch,owner,huggingface,ray,metrics,pkcs11,openbao,awskms,keyring,dev]'
+	$(PIP) -e '.[relay,demo,recovery,postgresql,torch,owner,huggingface,ray,metrics,pkcs11,openbao,awskms,gcpkms,azurekeyvault,keyring,dev]'
 	# Tests compare with it; it pins what it needs to single versions, so it cannot be asked for.
 	$(PIP) --no-deps pycanon==1.3.6
 	@touch $@ $(VENV)/.demo

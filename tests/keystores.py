@@ -1,4 +1,7 @@
-"""Real places for keys, for tests: SoftHSM, an OpenBao server, and moto's stand-in for AWS KMS."""
+"""Places for keys, for tests: SoftHSM and an OpenBao server, which are real; stand-ins for clouds.
+
+moto plays AWS KMS. Google Cloud KMS and Azure Key Vault are played by servers of our own.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,13 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.server import ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,16 +103,73 @@ def openbao(folder: Path) -> Iterator[Place]:
 
 
 @contextlib.contextmanager
-def moto(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    """moto's server, which is not Amazon's: it signs, but does not decrypt with RSA."""
+def moto(folder: Path, monkeypatch: pytest.MonkeyPatch, *, taught: bool = False) -> Iterator[Place]:
+    """moto's server, which is not Amazon's: it does not decrypt with RSA, unless we taught it."""
     pytest.importorskip("boto3")
+    program: list[object] = [_PROGRAMS / "moto_server"]
+    if taught:
+        program = [sys.executable, Path(__file__).with_name("moto_that_decrypts.py")]
     port = free_port()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
-    command = [_PROGRAMS / "moto_server", "-H", "127.0.0.1", "-p", str(port)]
+    command = [*program, "-H", "127.0.0.1", "-p", str(port)]
     with running(command, folder / "moto.log", port):
         endpoint = f"endpoint=http://127.0.0.1:{port}"
         yield Place(f"awskms:eu-central-1?{endpoint}", "", f"awskms:eu-west-1?{endpoint}")
+
+
+@contextlib.contextmanager
+def gcp_kms(service: Any = None) -> Iterator[Place]:
+    """A server of our own, which plays Google Cloud KMS."""
+    pytest.importorskip("google.cloud.kms_v1")
+    import fake_gcpkms
+
+    with serving(fake_gcpkms.server_of(service or fake_gcpkms.Service())) as port:
+        endpoint = f"endpoint=http://127.0.0.1:{port}"
+        ring = "gcpkms:projects/hospital/locations/europe-west3/keyRings/sealift"
+        yield Place(f"{ring}?{endpoint}", "", f"{ring}-spare?protection=software&{endpoint}")
+
+
+@contextlib.contextmanager
+def key_vault(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, service: Any = None
+) -> Iterator[Place]:
+    """Servers of our own, which play Azure Key Vault and where the SDK gets its token from."""
+    pytest.importorskip("azure.keyvault.keys")
+    pytest.importorskip("azure.identity")
+    import fake_keyvault
+
+    vault, spare = service or fake_keyvault.Service(), fake_keyvault.Service()
+    certificate = fake_keyvault.certified(folder)
+    with (
+        serving(fake_keyvault.server_of(vault, certificate)),
+        serving(fake_keyvault.server_of(spare, certificate)),
+    ):
+        for name, value in {
+            "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
+            "IDENTITY_ENDPOINT": f"{vault.address}/identity",
+            "IDENTITY_HEADER": fake_keyvault.HEADER,
+            "REQUESTS_CA_BUNDLE": str(folder / "ca.pem"),
+        }.items():
+            monkeypatch.setenv(name, value)
+        yield Place(
+            f"azurekeyvault:{vault.address}",
+            fake_keyvault.TOKEN,
+            f"azurekeyvault:{spare.address}?hsm=true",
+        )
+
+
+@contextlib.contextmanager
+def serving(server: ThreadingHTTPServer) -> Iterator[int]:
+    """A server in a thread, until the block ends; its port."""
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 @contextlib.contextmanager

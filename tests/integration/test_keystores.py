@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -21,7 +22,7 @@ from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from keystores import PIN, SOFTHSM, Place, moto, openbao, softhsm
+from keystores import PIN, SOFTHSM, Place, gcp_kms, key_vault, moto, openbao, softhsm
 
 import sealift
 from sealift.cli.main import cli
@@ -39,6 +40,8 @@ from sealift_protocol.errors import (
     KeyNotFound,
     KeyOperationUnsupported,
     KeystoreError,
+    KeystoreThrottled,
+    KeystoreTimeout,
     KeystoreUnavailable,
     SealiftError,
     TokenRefused,
@@ -67,19 +70,29 @@ def server(tmp_path: Path) -> Iterator[Place]:
         yield place
 
 
-@pytest.fixture(params=["softhsm", "openbao", "aws_kms_of_moto"])
+@pytest.fixture(
+    params=[
+        "softhsm",
+        "openbao",
+        "aws_kms_of_moto",
+        "aws_kms_of_moto_taught_to_decrypt",
+        "gcp_kms_of_a_fake_server",
+        "azure_key_vault_of_a_fake_server",
+    ]
+)
 def place(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Place]:
     """Each kind of place in turn."""
-    if request.param == "softhsm":
-        yield softhsm(tmp_path, monkeypatch)
-    elif request.param == "openbao":
-        with openbao(tmp_path) as found:
-            yield found
-    else:
-        with moto(tmp_path, monkeypatch) as found:
-            yield found
+    with {
+        "softhsm": lambda: contextlib.nullcontext(softhsm(tmp_path, monkeypatch)),
+        "openbao": lambda: openbao(tmp_path),
+        "aws_kms_of_moto": lambda: moto(tmp_path, monkeypatch),
+        "aws_kms_of_moto_taught_to_decrypt": lambda: moto(tmp_path, monkeypatch, taught=True),
+        "gcp_kms_of_a_fake_server": gcp_kms,
+        "azure_key_vault_of_a_fake_server": lambda: key_vault(tmp_path, monkeypatch),
+    }[request.param]() as found:
+        yield found
 
 
 @pytest.fixture
@@ -96,28 +109,32 @@ def of_token(token: Place) -> Iterator[Backend]:
     opened.close()
 
 
-def is_moto(backend: Backend) -> bool:
-    return backend.url.startswith("awskms:")
+@pytest.fixture
+def plain_moto(request: pytest.FixtureRequest, place: Place) -> bool:
+    """Whether the place is moto as it comes, which does less than Amazon's service."""
+    return bool(request.node.callspec.params["place"] == "aws_kms_of_moto")
 
 
 # --- the contract --------------------------------------------------------------------------------
 
 
-def test_a_key_of_each_kind_signs_and_is_verified_by_anybody(backend: Backend) -> None:
+def test_a_key_of_each_kind_signs_and_is_verified_by_anybody(
+    backend: Backend, plain_moto: bool
+) -> None:
     assert backend.signatures
     for algorithm in backend.signatures:
         key = HeldSigningKey(backend, backend.create(algorithm, "identity"))
         verify_signature(key.public_key, b"m", key.sign(b"m"))
-        if is_moto(backend):
+        if plain_moto:
             # It hashes a digest once more, which Amazon's service does not.
             continue
         verify_signature(key.public_key, b"m" * 100_000, key.sign(b"m" * 100_000))
 
 
 def test_a_key_unwraps_what_was_wrapped_to_its_public_half_and_nothing_else(
-    backend: Backend,
+    backend: Backend, plain_moto: bool
 ) -> None:
-    if is_moto(backend):
+    if plain_moto:
         pytest.skip("moto refuses to decrypt with RSA; see the test with the SDK's stubs")
     suite = backend.suites[0]
     held = backend.create(suite, "recipient")
@@ -140,7 +157,9 @@ def test_a_key_unwraps_what_was_wrapped_to_its_public_half_and_nothing_else(
             refused()
 
 
-def test_keys_are_listed_until_they_are_destroyed(backend: Backend, place: Place) -> None:
+def test_keys_are_listed_until_they_are_destroyed(
+    backend: Backend, place: Place, plain_moto: bool
+) -> None:
     made = {backend.create(backend.signatures[0], "identity") for _ in range(2)}
     made.add(backend.create(backend.suites[0], "recipient"))
     again = place.open()
@@ -148,7 +167,7 @@ def test_keys_are_listed_until_they_are_destroyed(backend: Backend, place: Place
     gone = next(key for key in made if isinstance(key.algorithm, SignatureAlgorithm))
     again.destroy(gone)
     assert set(backend.held_keys()) == made - {gone}
-    if not is_moto(backend):
+    if not plain_moto:
         # moto signs with keys that wait for deletion, which Amazon's service does not.
         with pytest.raises(KeyNotFound):
             backend.sign(gone, b"message")
@@ -244,6 +263,310 @@ def test_aws_kms_unwraps_and_signs_what_is_long_by_the_sdks_stubs() -> None:
         stub.assert_no_pending_responses()
 
 
+# --- clouds, of which the servers are ours -------------------------------------------------------
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sealift.keystore.held._FIRST_DELAY", 0.01)
+
+
+@pytest.fixture
+def google() -> Iterator[tuple[Any, Backend]]:
+    """A fake of Google Cloud KMS, and a ring of it that is open."""
+    pytest.importorskip("google.cloud.kms_v1")
+    import fake_gcpkms
+
+    service = fake_gcpkms.Service()
+    with gcp_kms(service) as place:
+        opened = place.open()
+        yield service, opened
+        opened.close()
+
+
+@pytest.fixture
+def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Backend]]:
+    """A fake of Azure Key Vault, and its vault, open."""
+    pytest.importorskip("azure.keyvault.keys")
+    import fake_keyvault
+
+    service = fake_keyvault.Service()
+    with key_vault(tmp_path, monkeypatch, service) as place:
+        opened = place.open()
+        yield service, opened
+        opened.close()
+
+
+PASSING = (KeystoreUnavailable, KeystoreThrottled, KeystoreTimeout)
+
+
+def check_fault(service: Any, backend: Backend, fault: object, error: type[KeystoreError]) -> None:
+    """One fault is named; what passes is tried again, and what does not is tried once."""
+    signing = HeldSigningKey(backend, backend.create(SignatureAlgorithm.ECDSA_P256, "identity"))
+    signing.sign(b"message")
+    service.faults.append(fault)
+    with pytest.raises(KeystoreError) as caught:
+        backend.sign(signing.held, b"message")
+    assert type(caught.value) is error
+    assert "planted" not in str(caught.value) + str(caught.value.__cause__)
+    assert caught.value.__suppress_context__
+    service.faults += [fault] * 3
+    service.calls.clear()
+    if error in PASSING:
+        verify_signature(signing.public_key, b"message", signing.sign(b"message"))
+        assert len(service.calls) == 4
+        service.faults += [fault] * 4
+    with pytest.raises(error):
+        signing.sign(b"message")
+    assert len(service.calls) == (8 if error in PASSING else 1)
+    # Nothing else that a member does says it otherwise.
+    for use in (
+        backend.held_keys,
+        lambda: backend.create(WrapSuite.RSA_OAEP_SHA256, "recipient"),
+        lambda: backend.destroy(signing.held),
+    ):
+        service.faults[:] = [fault]
+        with pytest.raises(error):
+            use()
+    service.faults.clear()
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("RESOURCE_EXHAUSTED", KeystoreThrottled),
+        ("UNAVAILABLE", KeystoreUnavailable),
+        ("INTERNAL", KeystoreUnavailable),
+        ("ABORTED", KeystoreUnavailable),
+        ("DEADLINE_EXCEEDED", KeystoreTimeout),
+        ("PERMISSION_DENIED", KeyDenied),
+        ("UNAUTHENTICATED", KeyDenied),
+        ("NOT_FOUND", KeyNotFound),
+        ("FAILED_PRECONDITION", KeyNotFound),
+        ("INVALID_ARGUMENT", KeystoreError),
+    ],
+)
+def test_what_google_cloud_kms_refuses_is_named_and_tried_again_if_it_may_pass(
+    google: tuple[Any, Backend], impatient: None, fault: str, error: type[KeystoreError]
+) -> None:
+    check_fault(*google, fault, error)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (429, KeystoreThrottled),
+        (500, KeystoreUnavailable),
+        (503, KeystoreUnavailable),
+        (408, KeystoreTimeout),
+        (504, KeystoreTimeout),
+        (401, KeyDenied),
+        (403, KeyDenied),
+        (404, KeyNotFound),
+        (400, KeystoreError),
+        (409, KeystoreError),
+    ],
+)
+def test_what_azure_key_vault_refuses_is_named_and_tried_again_if_it_may_pass(
+    vault: tuple[Any, Backend], impatient: None, fault: int, error: type[KeystoreError]
+) -> None:
+    check_fault(*vault, fault, error)
+
+
+def unwrapping_key(backend: Backend) -> tuple[HeldPrivateKey, bytes]:
+    held = backend.create(WrapSuite.RSA_OAEP_SHA256, "recipient")
+    key = HeldPrivateKey(backend, held, Unwrapped(seconds=0))
+    wrapped = key.recipient().wrap(Secret.random(32), b"context")
+    key.unwrap(wrapped, b"context")
+    return key, wrapped
+
+
+def test_a_key_of_google_that_is_disabled_is_gone_and_not_wrong(
+    google: tuple[Any, Backend],
+) -> None:
+    service, backend = google
+    key, wrapped = unwrapping_key(backend)
+    service.faults = ["FAILED_PRECONDITION"]
+    with pytest.raises(KeyNotFound):
+        key.unwrap(wrapped, b"context")
+    service.faults = ["INVALID_ARGUMENT"]
+    with pytest.raises(WrongKey):
+        key.unwrap(wrapped, b"context")
+
+
+@pytest.mark.parametrize("cloud", ["google", "vault"])
+def test_a_service_that_does_not_answer_in_time_is_named(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, cloud: str
+) -> None:
+    module = {"google": "gcpkms", "vault": "azurekeyvault"}[cloud]
+    monkeypatch.setattr(f"sealift.keystore.{module}._SECONDS", 0.5)
+    service, backend = request.getfixturevalue(cloud)
+    key = backend.create(SignatureAlgorithm.ECDSA_P256, "identity")
+    backend.sign(key, b"message")
+    service.delay = 1.0
+    with pytest.raises(KeystoreTimeout):
+        backend.sign(key, b"message")
+
+
+def test_servers_of_clouds_that_are_gone_are_named_after_a_few_tries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, impatient: None
+) -> None:
+    for name in ("google.cloud.kms_v1", "azure.keyvault.keys"):
+        pytest.importorskip(name)
+    for place in (gcp_kms(), key_vault(tmp_path, monkeypatch)):
+        with place as open_place:
+            backend = open_place.open()
+            key = HeldSigningKey(backend, backend.create(SignatureAlgorithm.ECDSA_P256, "identity"))
+            key.sign(b"message")
+        with pytest.raises(KeystoreUnavailable, match="cannot be reached"):
+            key.sign(b"message")
+        backend.close()
+
+
+def test_google_generates_keys_after_the_call_and_is_waited_for_within_bounds(
+    google: tuple[Any, Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, backend = google
+    monkeypatch.setattr("sealift.keystore.gcpkms._FIRST_WAIT", 0.001)
+    service.pending = 5
+    key = HeldSigningKey(backend, backend.create(SignatureAlgorithm.ECDSA_P256, "identity"))
+    verify_signature(key.public_key, b"message", key.sign(b"message"))
+    monkeypatch.setattr("sealift.keystore.gcpkms._MADE_WITHIN", 0.01)
+    service.pending = 1_000_000
+    with pytest.raises(KeystoreTimeout, match="not made a key in time"):
+        backend.create(SignatureAlgorithm.ECDSA_P256, "identity")
+    # What is not there yet is not listed.
+    assert backend.held_keys() == [key.held]
+
+
+def test_google_makes_keys_in_an_hsm_unless_it_is_told_otherwise() -> None:
+    kms = pytest.importorskip("google.cloud.kms_v1")
+    import fake_gcpkms
+
+    service = fake_gcpkms.Service()
+    with gcp_kms(service) as place:
+        for url in (place.url, place.other):
+            backend = place.open(url)
+            backend.create(SignatureAlgorithm.ECDSA_P256, "identity")
+            backend.close()
+    levels = [key.version_template.protection_level for key in service.keys.values()]
+    assert levels == [kms.ProtectionLevel.HSM, kms.ProtectionLevel.SOFTWARE]
+
+
+def test_keys_of_others_in_the_same_ring_are_not_listed(google: tuple[Any, Backend]) -> None:
+    service, backend = google
+    own, other = (backend.create(SignatureAlgorithm.ECDSA_P256, "identity") for _ in range(2))
+    for name, key in service.keys.items():
+        if other.reference.startswith(name):
+            key.labels = {"team": "sealift"}
+    assert backend.held_keys() == [own]
+
+
+def test_keys_of_others_in_the_same_vault_are_not_listed(vault: tuple[Any, Backend]) -> None:
+    service, backend = vault
+    own, other, disabled = (
+        backend.create(SignatureAlgorithm.ECDSA_P256, "identity") for _ in range(3)
+    )
+    service.keys[other.label][0].tags = {"team": "sealift"}
+    service.keys[disabled.label][0].enabled = False
+    assert backend.held_keys() == [own]
+
+
+def test_a_vault_that_rotates_keys_by_itself_takes_none_away(vault: tuple[Any, Backend]) -> None:
+    service, backend = vault
+    own = backend.create(SignatureAlgorithm.ECDSA_P256, "identity")
+    first = service.keys[own.label][0]
+    asked = {"kty": "EC", "crv": "P-256", "key_ops": first.key_ops, "tags": first.tags}
+    service.create(own.label, asked)
+    assert backend.held_keys() == [own]
+    verify_signature(own.public_key, b"message", backend.sign(own, b"message"))
+
+
+@pytest.mark.parametrize(
+    ("level", "may_purge", "kept"),
+    [
+        ("Recoverable+Purgeable", True, False),
+        ("Recoverable+Purgeable", False, True),
+        ("Recoverable", True, True),
+    ],
+)
+def test_a_destroyed_key_is_purged_where_the_vault_allows_it(
+    vault: tuple[Any, Backend], level: str, may_purge: bool, kept: bool
+) -> None:
+    service, backend = vault
+    service.recovery_level, service.may_purge = level, may_purge
+    key = backend.create(SignatureAlgorithm.ECDSA_P256, "identity")
+    backend.destroy(key)
+    assert backend.held_keys() == []
+    assert (key.label in service.deleted) is kept
+    with pytest.raises(KeyNotFound):
+        backend.sign(key, b"message")
+
+
+def test_a_vault_makes_keys_in_an_hsm_if_it_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("azure.keyvault.keys")
+    import fake_keyvault
+
+    service = fake_keyvault.Service()
+    with key_vault(tmp_path, monkeypatch, service) as place:
+        backend = place.open(f"{place.url}?hsm=true")
+        made = [
+            backend.create(algorithm, "test")
+            for algorithm in (SignatureAlgorithm.ECDSA_P256, WrapSuite.RSA_OAEP_SHA256)
+        ]
+        assert set(backend.held_keys()) == set(made)
+        backend.close()
+    assert {versions[0].kty for versions in service.keys.values()} == {"EC-HSM", "RSA-HSM"}
+
+
+def test_a_place_that_asks_for_the_token_of_another_vault_gets_none(
+    vault: tuple[Any, Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, backend = vault
+    service.resource = "https://vault.azure.net"
+    with pytest.raises(KeystoreError, match="not a key vault"):
+        backend.held_keys()
+    assert service.tokens == 0
+
+
+def test_without_credentials_a_cloud_is_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("google.cloud.kms_v1", "azure.keyvault.keys"):
+        pytest.importorskip(name)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+    with pytest.raises(KeyDenied, match="no Google credentials"):
+        open_backend("gcpkms:projects/p/locations/l/keyRings/r", lambda _: Secret(b"x"))
+    with key_vault(tmp_path, monkeypatch) as place:
+        monkeypatch.setenv("IDENTITY_HEADER", "of-another-machine")
+        backend = place.open()
+        with pytest.raises(KeyDenied, match="no Azure credentials"):
+            backend.held_keys()
+        backend.close()
+
+
+def test_what_google_decrypts_is_not_logged_even_where_its_log_is_at_debug(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pytest.importorskip("google.cloud.kms_v1")
+    name = "google.cloud.kms_v1.services.key_management_service.transports.rest"
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(caplog.handler)
+    try:
+        with gcp_kms() as place:
+            backend = place.open()
+            unwrapping_key(backend)
+            backend.close()
+        assert caplog.text == ""
+    finally:
+        logger.removeHandler(caplog.handler)
+        logger.setLevel(before)
+
+
 # --- OpenBao -------------------------------------------------------------------------------------
 
 
@@ -309,11 +632,30 @@ def test_a_server_that_is_gone_is_named_after_a_few_tries(
         "openbao:",
         "awskms:",
         "awskms:eu-central-1?secret=abc",
+        "gcpkms:",
+        "gcpkms:projects/p/locations/l",
+        "gcpkms:projects/p/locations/l/keyRings/r/cryptoKeys/abc",
+        "gcpkms:projects/p/locations/l/keyRings/r?credentials=abc",
+        "gcpkms:projects/p/locations/l/keyRings/r?protection=abc",
+        "gcpkms:projects/p/locations/l/keyRings/r?protection=",
+        "gcpkms:projects/p/locations/l/keyRings/r?endpoint=",
+        "gcpkms:projects/p/locations/l/keyRings/r?endpoint=http://kms.example",
+        "gcpkms:projects/p/locations/l/keyRings/r?endpoint=https://kms.example",
+        "gcpkms:projects/p/locations/l/keyRings/r?endpoint=https://evilgoogleapis.com",
+        "gcpkms:projects/p/locations/l/keyRings/r?endpoint=https://abc@kms.googleapis.com",
+        "gcpkms:projects/p/locations/l/keyRings/r?endpoint=https://kms.example/.googleapis.com",
+        "azurekeyvault:",
+        "azurekeyvault:hospital.vault.azure.net",
+        "azurekeyvault:http://127.0.0.1:8200",
+        "azurekeyvault:https://name:abc@hospital.vault.azure.net",
+        "azurekeyvault:https://hospital.vault.azure.net/keys/abc",
+        "azurekeyvault:https://hospital.vault.azure.net?client-secret=abc",
+        "azurekeyvault:https://hospital.vault.azure.net?hsm=abc",
     ],
 )
 def test_a_url_of_a_server_that_cannot_be_used_is_refused(url: str) -> None:
-    pytest.importorskip("hvac")
-    pytest.importorskip("boto3")
+    for package in ("hvac", "boto3", "google.cloud.kms_v1", "azure.keyvault.keys"):
+        pytest.importorskip(package)
     with pytest.raises(InvalidArgument) as caught:
         open_backend(url, lambda _: Secret(b"x"))
     assert "abc" not in str(caught.value)
@@ -735,13 +1077,39 @@ def play_study(place: Place) -> str:
     return done.stdout
 
 
-def test_the_whole_study_is_played_with_keys_in_softhsm(token: Place) -> None:
-    assert "found: nothing" in play_study(token)
-    opened = token.open()
-    # Six members: an identity and a recipient key each.
+def check_twelve_keys(place: Place) -> None:
+    """Six members: an identity and a recipient key each."""
+    opened = place.open()
     assert len(opened.held_keys()) == 12
     opened.close()
 
 
+def test_the_whole_study_is_played_with_keys_in_softhsm(token: Place) -> None:
+    assert "found: nothing" in play_study(token)
+    check_twelve_keys(token)
+
+
 def test_the_whole_study_is_played_with_keys_in_openbao(server: Place) -> None:
     assert "found: nothing" in play_study(server)
+
+
+def test_the_whole_study_is_played_with_keys_in_aws_kms_of_a_moto_that_we_taught_to_decrypt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with moto(tmp_path, monkeypatch, taught=True) as place:
+        assert "found: nothing" in play_study(place)
+        check_twelve_keys(place)
+
+
+def test_the_whole_study_is_played_with_keys_in_gcp_kms_of_a_fake_server() -> None:
+    with gcp_kms() as place:
+        assert "found: nothing" in play_study(place)
+        check_twelve_keys(place)
+
+
+def test_the_whole_study_is_played_with_keys_in_azure_key_vault_of_a_fake_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with key_vault(tmp_path, monkeypatch) as place:
+        assert "found: nothing" in play_study(place)
+        check_twelve_keys(place)

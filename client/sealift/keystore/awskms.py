@@ -6,7 +6,7 @@
 
 Credentials are those of the AWS SDK: environment, profile, instance role.
 
-Source: AWS KMS API reference 2014-11-01; RFC 3279 section 2.2.3 (the form of its signatures).
+Source: AWS KMS API reference 2014-11-01.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ import boto3
 from botocore import exceptions
 from botocore.config import Config
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from sealift.keystore.backend import Algorithm, AskSecret, HeldKey, SignatureAlgorithm
 from sealift.keystore.publickeys import encoded
+from sealift.keystore.signatures import raw_signature
 from sealift.log import keep_debug_off
 from sealift.suites.hpke import refused
 from sealift_protocol.errors import (
@@ -140,8 +140,7 @@ class AwsKmsBackend:
                 MessageType=kind,
                 SigningAlgorithm="ECDSA_SHA_256",
             )
-        r, s = decode_dss_signature(answer["Signature"])
-        return r.to_bytes(32) + s.to_bytes(32)
+        return raw_signature(answer["Signature"])
 
     def agree(self, key: HeldKey, point: bytes) -> bytes:
         """Is not used here."""
