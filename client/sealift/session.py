@@ -18,7 +18,7 @@ import pyarrow as pa
 from sealift import bills
 from sealift import identities as lifecycle
 from sealift.auditing import Audit, audit_entries, audit_hashes
-from sealift.certificates import certificate_request, check_issued, expiry, key_as_pem, life_left
+from sealift.certificates import certificate_request, channel_key, check_issued, expiry, life_left
 from sealift.clock import Clock, unix, utc_now
 from sealift.compromise import Exposed, exposed
 from sealift.contacts import Contacts
@@ -161,7 +161,7 @@ class Session:
         keys = self._keychain.keys
         self.membership = self._profile.membership()
         self.settings = self._profile.settings
-        last_seen = self._profile.last_seen(last_seen_key(keys.tls_private_key))
+        last_seen = self._profile.last_seen(last_seen_key(keys))
         identity = self._keychain.custody.identity(keys)
         own = self._profile.trust.pins().get(self.membership.name)
         private_keys = self._keychain.custody.private_keys(keys)
@@ -325,10 +325,10 @@ class Session:
 
     def renew(self) -> datetime:
         """Gets a new certificate for the same TLS key; returns until when it is valid."""
-        keys = self._keychain.keys
-        request = certificate_request(keys.tls_private_key, self.membership.name)
+        tls_key = self._keychain.custody.tls_key(self._keychain.keys)
+        request = certificate_request(tls_key, self.membership.name)
         certificate = self._relay.renew(request)
-        check_issued(certificate, self._profile.authority.read_bytes(), keys.tls_private_key)
+        check_issued(certificate, self._profile.authority.read_bytes(), tls_key)
         write_atomically(self._profile.certificate, certificate)
         return expiry(certificate)
 
@@ -915,7 +915,7 @@ def connect(
             [membership.address, *found.settings.relays, *more],
             authority_pem=found.authority.read_bytes(),
             certificate_pem=found.certificate.read_bytes(),
-            tls_key_pem=key_as_pem(keychain.keys.tls_private_key),
+            tls_key=channel_key(keychain.custody.tls_key(keychain.keys)),
         )
         session = Session(relay, found, keychain, now=now)
         session.renew_if_due()
