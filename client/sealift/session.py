@@ -909,7 +909,7 @@ def connect(
     found = find_profile(profile)
     membership = found.membership()
     more = [relays] if isinstance(relays, str) else relays
-    keychain = unlock(found.keystore, _asker(passphrase))
+    keychain = unlock(found.keystore, _asker(passphrase), found.identities)
     try:
         relay = Relay(
             [membership.address, *found.settings.relays, *more],

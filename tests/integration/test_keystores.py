@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -37,12 +38,13 @@ from sealift.cli.main import cli
 from sealift.connections import Connection, RelayAccess
 from sealift.keystore.backend import Backend, HeldKey, SignatureAlgorithm
 from sealift.keystore.custody import Custody
-from sealift.keystore.encoding import encode_keys
+from sealift.keystore.encoding import encode_keys, held_document
 from sealift.keystore.held import HeldPrivateKey, HeldSigningKey
-from sealift.keystore.keychain import unlock
+from sealift.keystore.keychain import Keychain, unlock
 from sealift.keystore.registry import open_backend
 from sealift.keystore.tls import HeldTlsKey
 from sealift.keystore.unwrapped import Unwrapped
+from sealift.profile import Profile
 from sealift.secret import Secret
 from sealift.session import Session
 from sealift_protocol.errors import (
@@ -537,7 +539,7 @@ def test_a_stolen_profile_is_worth_nothing_without_the_token(
     for key in backend.held_keys():
         backend.destroy(key)
     with pytest.raises(KeyNotFound):
-        unlock(profiles / "hospital" / "keystore", token.ask)
+        unlock(profiles / "hospital" / "keystore", token.ask, {hospital.fingerprint})
 
 
 def test_an_identity_of_p256_is_a_member_like_any_other(
@@ -596,6 +598,71 @@ def test_the_command_line_joins_lists_and_proves(relay, token: Place) -> None:
     opened.close()
     done = CliRunner().invoke(cli, ["keystore", "passphrase"])
     assert isinstance(done.exception, InvalidArgument)
+
+
+def test_a_keystore_of_somebody_without_the_token_is_refused(
+    pair: tuple[Session, Session], token: Place, profiles: Path
+) -> None:
+    # It is wrapped to the hospital's public key, and signed by keys that are not in the token.
+    hospital, _ = pair
+    path = profiles / "hospital" / "keystore"
+    honest, keys = path.read_bytes(), hospital._keychain.keys
+    other = token.open(token.other)
+    attacker = Custody.of_backend(other)
+    other.url = token.url
+    assert isinstance(keys.identity, HeldKey)
+    forged = replace(keys, identity=attacker.new_identity(), owner_secret=Secret(bytes(32)))
+    path.write_bytes(attacker.lock.seal(encode_keys(forged), forged))
+    with pytest.raises(KeyNotFound):
+        sealift.connect("hospital")
+    # Under the hospital's name the signature does not verify.
+    claimed = replace(forged, identity=keys.identity)
+    content = attacker.lock.seal(encode_keys(claimed), forged)
+    shown = [json.dumps(held_document(key.identity)).encode() for key in (forged, claimed)]
+    size = len(shown[1]) - len(shown[0])
+    front = content[:9] + (int.from_bytes(content[9:13]) + size).to_bytes(4)
+    path.write_bytes(front + content[13:].replace(*shown))
+    with pytest.raises(KeystoreError, match="changed"):
+        sealift.connect("hospital")
+    path.write_bytes(honest)
+    with sealift.connect("hospital") as again:
+        assert again.fingerprint == hospital.fingerprint
+    attacker.close()
+
+
+def test_a_keystore_of_another_profile_on_the_same_token_is_refused(
+    pair: tuple[Session, Session], profiles: Path
+) -> None:
+    moved = (profiles / "laboratory" / "keystore").read_bytes()
+    (profiles / "hospital" / "keystore").write_bytes(moved)
+    with pytest.raises(KeystoreError, match="another identity"):
+        sealift.connect("hospital")
+
+
+@pytest.mark.parametrize("step", ["write_membership", "adopt", "destroy"])
+def test_a_succession_that_crashes_is_continued(
+    pair: tuple[Session, Session], step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hospital, _ = pair
+    hospital.push(ROWS, dataset="study")
+    old = hospital.fingerprint
+    owner = {"write_membership": Profile, "adopt": Keychain, "destroy": Custody}[step]
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, step, raising(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            hospital.succeed()
+    with sealift.connect("hospital") as again:
+        assert (again.fingerprint == old) is (step != "destroy")
+        if step != "destroy":
+            assert again.succeed() != old
+        again.push(ROWS, dataset="study")
+
+
+def raising(error: BaseException) -> Callable[..., bytes]:
+    def sign(*_: object) -> bytes:
+        raise error
+
+    return sign
 
 
 # --- the TLS key in the token --------------------------------------------------------------------
@@ -689,13 +756,6 @@ def test_a_tls_key_that_is_gone_or_a_token_that_was_pulled_is_named(
         clinic.push(ROWS, dataset="study")
     with sealift.connect("clinic") as clinic, pytest.raises(KeyNotFound, match="the token"):
         clinic.push(ROWS, dataset="study")
-
-
-def raising(error: Exception) -> Callable[..., bytes]:
-    def sign(*_: object) -> bytes:
-        raise error
-
-    return sign
 
 
 FORKING = """

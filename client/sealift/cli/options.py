@@ -45,7 +45,8 @@ class Options:
 
     def keychain(self) -> Keychain:
         """Opens the profile's keystore without a connection."""
-        return unlock(find_profile(self.profile).keystore, self.passphrase)
+        profile = find_profile(self.profile)
+        return unlock(profile.keystore, self.passphrase, profile.identities)
 
 
 pass_options = click.make_pass_decorator(Options)

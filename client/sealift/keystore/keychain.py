@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
 
 from sealift.files import sync_folder
@@ -14,6 +15,7 @@ from sealift.keystore.locks import backend_of
 from sealift.keystore.registry import open_backend
 from sealift.secret import Secret
 from sealift_protocol.errors import KeystoreError
+from sealift_protocol.ids import Fingerprint
 
 _SECRET_SIZE = 32
 
@@ -79,12 +81,31 @@ class Keychain:
         self.custody.close()
 
 
-def unlock(path: Path, ask: AskSecret) -> Keychain:
+def unlock(path: Path, ask: AskSecret, identities: Collection[Fingerprint]) -> Keychain:
     """Opens a keystore with whatever its file asks for.
 
+    Args:
+        path: of its file.
+        ask: asks for a passphrase, a PIN or a token.
+        identities: one of them is the keystore's.
+
     Raises:
-        KeystoreError: as `open_keystore` and as the backend.
+        KeystoreError: as `open_keystore` and as the backend; or it is of another identity.
     """
+    keychain = _unlock(path, ask)
+    try:
+        if keychain.custody.identity(keychain.keys).fingerprint not in identities:
+            raise KeystoreError(
+                "the keystore is of another identity than the profile",
+                hint="put the profile's own keystore back from a backup",
+            )
+    except BaseException:
+        keychain.close()
+        raise
+    return keychain
+
+
+def _unlock(path: Path, ask: AskSecret) -> Keychain:
     document = backend_of(read_private(path))
     if document is None:
         return Keychain(path, Custody.of_passphrase(ask("passphrase of the keystore")))
