@@ -613,8 +613,9 @@ def test_a_keystore_of_somebody_without_the_token_is_refused(
     assert isinstance(keys.identity, HeldKey)
     forged = replace(keys, identity=attacker.new_identity(), owner_secret=Secret(bytes(32)))
     path.write_bytes(attacker.lock.seal(encode_keys(forged), forged))
-    with pytest.raises(KeyNotFound):
-        sealift.connect("hospital")
+    with pytest.raises(KeystoreError, match="another identity"):
+        # Nor is the PIN asked for.
+        sealift.connect("hospital", passphrase=lambda what: pytest.fail(f"asked for the {what}"))
     # Under the hospital's name the signature does not verify.
     claimed = replace(forged, identity=keys.identity)
     content = attacker.lock.seal(encode_keys(claimed), forged)

@@ -11,7 +11,7 @@ from sealift.keystore import Keys
 from sealift.keystore.backend import AskSecret
 from sealift.keystore.custody import Custody
 from sealift.keystore.file import open_keystore, read_private, replace
-from sealift.keystore.locks import backend_of
+from sealift.keystore.locks import backend_of, signer_of
 from sealift.keystore.registry import open_backend
 from sealift.secret import Secret
 from sealift_protocol.errors import KeystoreError
@@ -92,26 +92,26 @@ def unlock(path: Path, ask: AskSecret, identities: Collection[Fingerprint]) -> K
     Raises:
         KeystoreError: as `open_keystore` and as the backend; or it is of another identity.
     """
-    keychain = _unlock(path, ask)
+    content = read_private(path)
+    document = backend_of(content)
+    if document is None:
+        custody = Custody.of_passphrase(ask("passphrase of the keystore"))
+    else:
+        # Before the place that the file names is given a PIN, or its library loaded.
+        _check(Fingerprint.of(signer_of(content, document).public_key), identities)
+        custody = Custody.of_backend(open_backend(document["url"], ask))
     try:
-        if keychain.custody.identity(keychain.keys).fingerprint not in identities:
-            raise KeystoreError(
-                "the keystore is of another identity than the profile",
-                hint="put the profile's own keystore back from a backup",
-            )
+        keychain = Keychain(path, custody)
+        _check(custody.identity(keychain.keys).fingerprint, identities)
     except BaseException:
-        keychain.close()
+        custody.close()
         raise
     return keychain
 
 
-def _unlock(path: Path, ask: AskSecret) -> Keychain:
-    document = backend_of(read_private(path))
-    if document is None:
-        return Keychain(path, Custody.of_passphrase(ask("passphrase of the keystore")))
-    custody = Custody.of_backend(open_backend(document["url"], ask))
-    try:
-        return Keychain(path, custody)
-    except BaseException:
-        custody.close()
-        raise
+def _check(fingerprint: Fingerprint, identities: Collection[Fingerprint]) -> None:
+    if fingerprint not in identities:
+        raise KeystoreError(
+            "the keystore is of another identity than the profile",
+            hint="put the profile's own keystore back from a backup",
+        )

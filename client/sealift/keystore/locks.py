@@ -162,23 +162,19 @@ class BackendLock:
         if document is None or document.get("url") != self.backend.url:
             raise KeystoreError("the keystore belongs to another backend")
         try:
-            held, signer = read_held(document["key"]), read_held(document["signer"])
+            held = read_held(document["key"])
             wrapped = base64.b64decode(document["wrapped"], validate=True)
         except (KeyError, TypeError, ValueError):
             raise _damaged() from None
+        # Before the backend unwraps anything that somebody else may have written.
+        signer = signer_of(content, document)
         there = self.backend.held_keys()
         if held not in there or signer not in there:
             raise KeyNotFound("the keystore's backend does not have the keys of its file")
-        # Before the backend unwraps anything that somebody else may have written.
-        sealed, signature = content[:-SIGNATURE_SIZE], content[-SIGNATURE_SIZE:]
-        try:
-            verify_signature(signer.public_key, _signed(sealed), signature)
-        except SealiftError:
-            raise _damaged() from None
         private = HeldPrivateKey(self.backend, held, self.unwrapped)
         key = private.unwrap(wrapped, _context(self.backend.url, held))
         end = _PREFIX.size + _PREFIX.unpack(content[: _PREFIX.size])[2] + _NONCE_SIZE
-        front, body = sealed[:end], sealed[end:]
+        front, body = content[:end], content[end:-SIGNATURE_SIZE]
         try:
             plaintext = crypto_aead_xchacha20poly1305_ietf_decrypt(
                 body, front, front[-_NONCE_SIZE:], key.reveal()
@@ -211,6 +207,21 @@ def backend_of(content: bytes) -> dict[str, Any] | None:
     if not isinstance(document, dict) or not isinstance(document.get("url"), str):
         raise _damaged()
     return document
+
+
+def signer_of(content: bytes, document: dict[str, Any]) -> HeldKey:
+    """The identity that signed a file, which `backend_of` has read.
+
+    Raises:
+        KeystoreError: the signature does not verify.
+    """
+    sealed, signature = content[:-SIGNATURE_SIZE], content[-SIGNATURE_SIZE:]
+    try:
+        signer = read_held(document["signer"])
+        verify_signature(signer.public_key, _signed(sealed), signature)
+    except (KeyError, TypeError, ValueError, SealiftError):
+        raise _damaged() from None
+    return signer
 
 
 def _signed(sealed: bytes) -> bytes:
