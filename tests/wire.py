@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 
 from sealift.certificates import key_as_pem
+from sealift.secret import Secret
 from sealift.session import Session
 from sealift.transport import Relay
 from sealift_protocol.v1 import datasets_pb2, directory_pb2, log_pb2, shards_pb2
@@ -97,7 +98,7 @@ def lying_to(relay: Any, session: Session) -> Iterator[LyingServer]:
         f"localhost:{port}",
         authority_pem=authority,
         certificate_pem=certificate,
-        tls_key_pem=key,
+        tls_key=Secret(key),
     )
     session._load()
     try:

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from sealift.keystore.tls import HeldTlsKey
 from sealift.secret import Secret
 from sealift_protocol.errors import (
     ClockSkew,
@@ -31,6 +32,8 @@ from sealift_protocol.errors import (
 )
 
 _PROBE_SECONDS = 5.0
+# PKCS#8 DER, or what signs with a key in a token or KMS.
+TlsKey = Secret | HeldTlsKey
 
 
 def generate_tls_key() -> Secret:
@@ -39,7 +42,7 @@ def generate_tls_key() -> Secret:
     return Secret(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
 
 
-def certificate_request(tls_key: Secret, name: str) -> bytes:
+def certificate_request(tls_key: TlsKey, name: str) -> bytes:
     """A PKCS#10 request (DER, RFC 2986) that names the member as certs/profile.toml says."""
     key = _load(tls_key)
     builder = (
@@ -58,6 +61,11 @@ def key_as_pem(tls_key: Secret) -> bytes:
     return _load(tls_key).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
+def channel_key(tls_key: TlsKey) -> TlsKey:
+    """The TLS key as `Relay` takes it: PEM, or what signs with it."""
+    return tls_key if isinstance(tls_key, HeldTlsKey) else Secret(key_as_pem(tls_key))
+
+
 def certificate_as_pem(der: bytes) -> bytes:
     """A certificate in PEM.
 
@@ -70,7 +78,7 @@ def certificate_as_pem(der: bytes) -> bytes:
         raise RelayUntrusted("the relay answered with something that is no certificate") from None
 
 
-def check_issued(certificate_pem: bytes, authority_pem: bytes, tls_key: Secret) -> None:
+def check_issued(certificate_pem: bytes, authority_pem: bytes, tls_key: TlsKey) -> None:
     """Checks that a certificate is for our key and comes from the relay's CA.
 
     Raises:
@@ -164,7 +172,9 @@ def _issued_by(certificate: x509.Certificate, authority_pem: bytes) -> bool:
     return True
 
 
-def _load(tls_key: Secret) -> ec.EllipticCurvePrivateKey:
+def _load(tls_key: TlsKey) -> ec.EllipticCurvePrivateKey:
+    if isinstance(tls_key, HeldTlsKey):
+        return tls_key
     key = load_der_private_key(tls_key.reveal(), password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise NotAuthenticated("this profile's TLS key is not an ECDSA key")

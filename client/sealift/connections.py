@@ -5,16 +5,29 @@ from __future__ import annotations
 import os
 import threading
 import time
+import warnings
 import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.context import assert_spawning
 
 import grpc
+import grpc.experimental
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 
+from sealift.certificates import TlsKey
+from sealift.keystore.tls import HeldTlsKey
 from sealift.secret import Secret
-from sealift_protocol.errors import InvalidArgument
+from sealift_protocol.errors import (
+    InvalidArgument,
+    KeyOperationUnsupported,
+    KeystoreError,
+    ProfileError,
+)
 from sealift_protocol.v1 import (
     datasets_pb2_grpc,
     directory_pb2_grpc,
@@ -42,6 +55,8 @@ OPTIONS = [
 _OPTIONS_OF_SEVERAL = [*OPTIONS, ("grpc.min_reconnect_backoff_ms", 5_000)]
 # How long gRPC may need to put away a channel that was closed. A fork before that may hang.
 _SETTLING_SECONDS = 0.5
+_with_signer = grpc.experimental.ssl_channel_credentials_with_custom_signer
+_ECDSA_P256 = int(grpc.experimental.PrivateKeySignatureAlgorithm.ECDSA_SECP256R1_SHA256)
 # gRPC reads it when it is imported.
 _FORKS_UNPREPARED = os.environ.get("GRPC_ENABLE_FORK_SUPPORT", "").lower() in (
     *("0", "f", "false", "n", "no"),
@@ -59,16 +74,18 @@ class RelayAccess:
         addresses: host:port of each host of the relay, the preferred one first.
         authority_pem: the relay's CA certificate.
         certificate_pem: the member's.
-        tls_key: its private key, PEM.
+        tls_key: its private key, PEM; or what signs with it.
     """
 
     addresses: tuple[str, ...]
     authority_pem: bytes = field(repr=False)
     certificate_pem: bytes = field(repr=False)
-    tls_key: Secret = field(repr=False)
+    tls_key: TlsKey = field(repr=False)
 
     def __reduce__(self) -> tuple[Callable[..., RelayAccess], tuple[object, ...]]:
         assert_spawning(self)
+        if isinstance(self.tls_key, HeldTlsKey):
+            self.tls_key.__reduce__()
         key = self.tls_key.reveal()
         return _restore, (self.addresses, self.authority_pem, self.certificate_pem, key)
 
@@ -87,6 +104,7 @@ class Connection:
         calls: how many are under way.
         cut: whether they were ended by this side.
         closed_for_fork: whether that was because the process forked.
+        key_failure: why the keystore did not sign the last handshake; None if it did.
     """
 
     def __init__(self, access: RelayAccess, position: int) -> None:
@@ -96,9 +114,8 @@ class Connection:
         self.calls = 0
         self.cut = False
         self.closed_for_fork = False
-        credentials = grpc.ssl_channel_credentials(
-            access.authority_pem, access.tls_key.reveal(), access.certificate_pem
-        )
+        self.key_failure: KeystoreError | None = None
+        credentials = self._credentials(access)
         options = OPTIONS if len(access.addresses) == 1 else _OPTIONS_OF_SEVERAL
         self.channel = grpc.secure_channel(self.address, credentials, options=options)
         self.directory = directory_pb2_grpc.DirectoryStub(self.channel)
@@ -116,6 +133,47 @@ class Connection:
             request_serializer=shards_pb2.GetRequest.SerializeToString,
             response_deserializer=None,
         )
+
+    def _credentials(self, access: RelayAccess) -> grpc.ChannelCredentials:
+        key = access.tls_key
+        if isinstance(key, Secret):
+            return grpc.ssl_channel_credentials(
+                access.authority_pem, key.reveal(), access.certificate_pem
+            )
+        # gRPC 1.85 crashes over a certificate that it cannot read, with a signer.
+        for pem in (access.authority_pem, access.certificate_pem):
+            try:
+                x509.load_pem_x509_certificate(pem)
+            except ValueError:
+                raise ProfileError(
+                    "a certificate of this profile cannot be read",
+                    hint="restore its folder from a backup, or run `sealift rejoin`",
+                ) from None
+        # That it is experimental is no news for who uses Sealift.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", grpc.experimental.ExperimentalApiWarning)
+            made: grpc.ChannelCredentials = _with_signer(
+                private_key_sign_fn=partial(self._sign_handshake, key),
+                root_certificates=access.authority_pem,
+                certificate_chain=access.certificate_pem,
+            )
+        return made
+
+    def _sign_handshake(
+        self, key: HeldTlsKey, data: bytes, algorithm: int, on_complete: object
+    ) -> bytes:
+        """A signature (DER) over what is not hashed yet; what this raises ends the handshake."""
+        del on_complete
+        try:
+            if algorithm != _ECDSA_P256:
+                raise KeyOperationUnsupported("the relay's TLS wants a signature of another kind")
+            with _process.signing:
+                signature = key.sign(data, ec.ECDSA(SHA256()))
+        except KeystoreError as error:
+            self.key_failure = error
+            raise
+        self.key_failure = None
+        return signature
 
     def segments(self, request: shards_pb2.GetRequest) -> Generator[bytes, None, None]:
         """The messages of a stream, which ends with this iterator."""
@@ -248,6 +306,8 @@ class _Process:
         self.lock = threading.RLock()
         self.routes: weakref.WeakSet[Route] = weakref.WeakSet()
         self.last_close = 0.0
+        # Held while a token signs for gRPC: a fork then would take its library's locks along.
+        self.signing = threading.Lock()
         self._prepared = False
         self._unusable = False
 
@@ -283,12 +343,16 @@ class _Process:
         for route in list(self.routes):
             route.close_for_fork()
         time.sleep(max(0.0, self.last_close + _SETTLING_SECONDS - time.monotonic()))
+        with self.signing:
+            # Nobody begins another: every channel is closed.
+            pass
 
     def _after_fork_in_parent(self) -> None:
         self.lock.release()
 
     def _after_fork_in_child(self) -> None:
         self.lock = threading.RLock()
+        self.signing = threading.Lock()
         self._unusable = _FORKS_UNPREPARED
 
 

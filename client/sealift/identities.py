@@ -9,13 +9,16 @@ from dataclasses import dataclass, replace
 from sealift.clock import unix
 from sealift.datasets import Reader
 from sealift.grants import make_rewrap, open_grant
+from sealift.keystore import Keys
+from sealift.keystore.backend import HeldKey
+from sealift.keystore.custody import Custody
 from sealift.keystore.keychain import Keychain
 from sealift.profile import Profile
 from sealift.signing import sign_card
 from sealift.transport import Relay
 from sealift.trust import SUCCESSION, Pin
 from sealift_protocol import signed as envelope
-from sealift_protocol.errors import AccessDenied, UnsupportedVersion, WrongKey
+from sealift_protocol.errors import AccessDenied, SealiftError, UnsupportedVersion, WrongKey
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.logentry import Kind
 from sealift_protocol.objects import (
@@ -72,6 +75,19 @@ class KeyUsage:
     grants: int
     only: int
     datasets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """To where keys go from a file.
+
+    Attributes:
+        custody: of the token or KMS.
+        suites: of the recipient keys there; the one that it prefers, if empty.
+    """
+
+    custody: Custody
+    suites: tuple[WrapSuite, ...] = ()
 
 
 def key_usage(relay: Relay, reader: Reader, keychain: Keychain, card: Card) -> list[KeyUsage]:
@@ -184,6 +200,7 @@ def succeed(
     keychain: Keychain,
     profile: Profile,
     hand_over: Callable[[Fingerprint], None],
+    moved: Moved | None = None,
 ) -> Fingerprint:
     """Puts a new identity in this one's place: same name, same recipient keys, new signing key.
 
@@ -195,12 +212,23 @@ def succeed(
         keychain: its keystore.
         profile: its profile.
         hand_over: makes the new identity the owner of the old one's datasets.
+        moved: to where the keys go; then recipient keys there are published instead, and the old
+            ones are kept for what is wrapped to them.
     """
-    staged = keychain.staged(profile.successor)
+    custody = moved.custody if moved else keychain.custody
+    staged = keychain.staged(profile.successor, custody)
     if staged is None:
-        staged = replace(keychain.keys, identity=keychain.custody.new_identity())
-        keychain.stage(profile.successor, staged)
-    successor = keychain.custody.identity(staged)
+        staged = _staged_keys(keychain.keys, custody, moved, unix(reader.now))
+        try:
+            keychain.stage(profile.successor, staged, custody)
+        except BaseException:
+            custody.destroy(*(key for key in staged.held if key not in keychain.keys.held))
+            raise
+    successor = custody.identity(staged)
+    published = custody.published(staged)
+    if moved:
+        held = {key.key_id for key in staged.recipient_keys if isinstance(key.private, HeldKey)}
+        published = [key for key in published if key.key_id in held]
     membership = profile.membership()
     hand_over(successor.fingerprint)
     time = unix(reader.now)
@@ -210,7 +238,7 @@ def succeed(
     card = sign_card(
         successor,
         name=membership.name,
-        recipient_keys=keychain.custody.published(staged),
+        recipient_keys=published,
         time=time,
     )
     relay.succeed(reader.identity.sign(envelope.SUCCESSION, succession.SerializeToString()), card)
@@ -224,9 +252,20 @@ def succeed(
         replace(membership, fingerprint=str(successor.fingerprint), identity_since=time)
     )
     former_key = keychain.keys.identity
-    keychain.adopt(profile.successor)
-    keychain.custody.destroy(former_key)
+    keychain.adopt(profile.successor, custody)
+    custody.destroy(former_key)
     return successor.fingerprint
+
+
+def _staged_keys(keys: Keys, custody: Custody, moved: Moved | None, time: int) -> Keys:
+    """The keys of a successor."""
+    fresh = custody.new_recipient_keys(moved.suites, time) if moved else ()
+    try:
+        identity = custody.new_identity()
+    except SealiftError:
+        custody.destroy(*(key.private for key in fresh))
+        raise
+    return replace(keys, identity=identity, recipient_keys=(*fresh, *keys.recipient_keys))
 
 
 def _own_grants(relay: Relay, reader: Reader) -> Iterator[tuple[bytes, Grant, list[Rewrap]]]:

@@ -6,7 +6,7 @@ import base64
 import binascii
 from dataclasses import dataclass
 
-from sealift.certificates import certificate_request, check_issued, generate_tls_key
+from sealift.certificates import TlsKey, certificate_request, check_issued, generate_tls_key
 from sealift.clock import Clock, unix, utc_now
 from sealift.enrolment import enrol
 from sealift.files import write_atomically
@@ -75,6 +75,7 @@ def join(
     suites: tuple[WrapSuite, ...] = (),
     organisation: str = "",
     keys: Keys | None = None,
+    tls_key_in_keystore: bool = False,
     now: Clock = utc_now,
 ) -> Joined:
     """Makes keys, enrols them at the relay that the token names, and writes a profile.
@@ -89,6 +90,8 @@ def join(
             that the place prefers.
         organisation: shown on the card; the relay can read it.
         keys: kept ones to join with, instead of making new ones.
+        tls_key_in_keystore: whether the TLS key is made in the token or KMS, too; it then signs
+            every connection, and worker processes have to be forked.
         now: the clock.
 
     Raises:
@@ -105,12 +108,15 @@ def join(
     if time >= token.not_after:
         raise TokenExpired("the enrolment token has expired by this machine's clock")
     with new_profile(profile_name or name) as staging:
-        keys = keys or _generate_keys(custody, suites, time)
+        keys = keys or _generate_keys(
+            custody, suites, time, tls_key_in_keystore=tls_key_in_keystore
+        )
         try:
             create(staging.keystore, keys, custody.lock)
             identity = custody.identity(keys)
             card_keys = custody.published(keys)
-            _enrol(staging, token, keys, identity, card_keys, organisation, time, time, now)
+            tls_key = custody.tls_key(keys)
+            _enrol(staging, token, tls_key, identity, card_keys, organisation, time, time, now)
         except BaseException:
             # The file is dropped with the profile; so are keys that only it knows of.
             custody.destroy(*keys.held)
@@ -136,15 +142,16 @@ def rejoin(
         raise InvalidArgument("the enrolment token is for another member than this profile")
     keys, custody = keychain.keys, keychain.custody
     identity = custody.identity(keys)
-    since = member.identity_since
-    _enrol(profile, token, keys, identity, custody.published(keys), "", since, unix(now), now)
+    card_keys, tls_key = custody.published(keys), custody.tls_key(keys)
+    time, since = unix(now), member.identity_since
+    _enrol(profile, token, tls_key, identity, card_keys, "", since, time, now)
     return Joined(profile, token.name, token.role, identity.fingerprint)
 
 
 def _enrol(
     profile: Profile,
     token: objects_pb2.JoinToken,
-    keys: Keys,
+    tls_key: TlsKey,
     identity: Identity,
     card_keys: list[RecipientKey],
     organisation: str,
@@ -162,11 +169,11 @@ def _enrol(
     request = sign_membership_request(
         identity,
         token_secret=token.secret,
-        certificate_request=certificate_request(keys.tls_private_key, token.name),
+        certificate_request=certificate_request(tls_key, token.name),
         card=card,
     )
     authority, certificate, response = enrol(token.address, token.ca_fingerprint, request, now=now)
-    check_issued(certificate, authority, keys.tls_private_key)
+    check_issued(certificate, authority, tls_key)
     write_atomically(profile.authority, authority)
     write_atomically(profile.certificate, certificate)
     profile.write_membership(
@@ -181,11 +188,16 @@ def _enrol(
     )
 
 
-def _generate_keys(custody: Custody, suites: tuple[WrapSuite, ...], time: int) -> Keys:
+def _generate_keys(
+    custody: Custody, suites: tuple[WrapSuite, ...], time: int, *, tls_key_in_keystore: bool
+) -> Keys:
     recipient_keys = custody.new_recipient_keys(suites, time)
+    made = [key.private for key in recipient_keys]
     try:
         identity = custody.new_identity()
+        made.append(identity)
+        tls_key = custody.new_tls_key() if tls_key_in_keystore else generate_tls_key()
     except SealiftError:
-        custody.destroy(*(key.private for key in recipient_keys))
+        custody.destroy(*made)
         raise
-    return Keys(identity, recipient_keys, generate_tls_key(), Secret.random(32))
+    return Keys(identity, recipient_keys, tls_key, Secret.random(32))

@@ -16,21 +16,31 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from sealift.files import write_atomically
+from sealift.keystore import Keys
 from sealift.secret import Secret
-from sealift_protocol.errors import MalformedObject, RollbackDetected
+from sealift_protocol.errors import KeystoreError, MalformedObject, RollbackDetected
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.objects import Card
 
 _VERSION = 2
 
 
-def last_seen_key(tls_private_key: Secret) -> Secret:
+def last_seen_key(keys: Keys) -> Secret:
     """The key that authenticates the record: only who opens the keystore can change it.
 
-    From the TLS key, because the identity and the recipient keys may be replaced.
+    From the TLS key, because the identity and the recipient keys may be replaced; from the owner's
+    secret if the TLS key is in a backend.
+
+    Raises:
+        KeystoreError: the keystore has neither.
     """
+    lasting = keys.tls_private_key
+    if not isinstance(lasting, Secret):
+        if keys.owner_secret is None:
+            raise KeystoreError("the keystore has no owner's secret")
+        lasting = keys.owner_secret
     kdf = HKDF(SHA256(), 32, salt=None, info=b"sealift/1 last seen")
-    return Secret(kdf.derive(tls_private_key.reveal()))
+    return Secret(kdf.derive(lasting.reveal()))
 
 
 class LastSeen:

@@ -74,6 +74,17 @@ class Profile:
         return TrustStore(self.folder / "trust.json")
 
     @property
+    def identities(self) -> frozenset[Fingerprint]:
+        """This profile's identity, and those that it took the place of.
+
+        A succession that was interrupted leaves the keystore with the one before.
+        """
+        member = self.membership()
+        own = self.trust.pins().get(member.name)
+        former = own.former if own else ()
+        return frozenset({Fingerprint.parse(member.fingerprint), *former})
+
+    @property
     def successor(self) -> Path:
         """A keystore in the making, while one identity takes the place of another."""
         return self.folder / "keystore.successor"

@@ -19,7 +19,7 @@ from sealift import bills
 from sealift import identities as lifecycle
 from sealift.auditing import Audit, audit_entries, audit_hashes
 from sealift.backup import backed_up
-from sealift.certificates import certificate_request, check_issued, expiry, key_as_pem, life_left
+from sealift.certificates import certificate_request, channel_key, check_issued, expiry, life_left
 from sealift.clock import Clock, unix, utc_now
 from sealift.compromise import Exposed, exposed
 from sealift.contacts import Contacts
@@ -165,7 +165,7 @@ class Session:
         keys = self._keychain.keys
         self.membership = self._profile.membership()
         self.settings = self._profile.settings
-        last_seen = self._profile.last_seen(last_seen_key(keys.tls_private_key))
+        last_seen = self._profile.last_seen(last_seen_key(keys))
         identity = self._keychain.custody.identity(keys)
         own = self._profile.trust.pins().get(self.membership.name)
         private_keys = self._keychain.custody.private_keys(keys)
@@ -299,8 +299,8 @@ class Session:
     def move_keys(self, custody: Custody, suites: Sequence[WrapSuite] = ()) -> Fingerprint:
         """Lets new keys in a token or KMS take over from those in a file.
 
-        Recipient keys first, then the identity, as `rotate_keys` and `succeed` do; a run that is
-        interrupted is continued by these two.
+        The identity first, as `succeed` does, then the recipient keys, as `rotate_keys` does. A run
+        that is interrupted is continued by the next, or by `rotate_keys` if the keys have moved.
 
         Args:
             custody: of the new place.
@@ -316,11 +316,9 @@ class Session:
             raise InvalidArgument(
                 "these keys are in a token or KMS already", hint="join again under a new name"
             )
-        fresh = custody.new_recipient_keys(suites, unix(self._now))
-        self._keychain.move(custody, fresh)
-        self._load()
+        fingerprint = self._succeed(lifecycle.Moved(custody, tuple(suites)))
         self.rotate_keys()
-        return self.succeed()
+        return fingerprint
 
     def rotations(self) -> list[Rotation]:
         """The keys that are replaced from time to time, and when each is due."""
@@ -393,8 +391,11 @@ class Session:
         Datasets are handed over first. Whoever holds the old key can still sign with it: if it
         was stolen, revoke the identity instead.
         """
+        return self._succeed()
+
+    def _succeed(self, moved: lifecycle.Moved | None = None) -> Fingerprint:
         fingerprint = lifecycle.succeed(
-            self._relay, self._reader, self._keychain, self._profile, self._hand_over
+            self._relay, self._reader, self._keychain, self._profile, self._hand_over, moved
         )
         self._load()
         return fingerprint
@@ -410,10 +411,10 @@ class Session:
 
     def renew(self) -> datetime:
         """Gets a new certificate for the same TLS key; returns until when it is valid."""
-        keys = self._keychain.keys
-        request = certificate_request(keys.tls_private_key, self.membership.name)
+        tls_key = self._keychain.custody.tls_key(self._keychain.keys)
+        request = certificate_request(tls_key, self.membership.name)
         certificate = self._relay.renew(request)
-        check_issued(certificate, self._profile.authority.read_bytes(), keys.tls_private_key)
+        check_issued(certificate, self._profile.authority.read_bytes(), tls_key)
         write_atomically(self._profile.certificate, certificate)
         return expiry(certificate)
 
@@ -994,13 +995,13 @@ def connect(
     found = find_profile(profile)
     membership = found.membership()
     more = [relays] if isinstance(relays, str) else relays
-    keychain = unlock(found.keystore, _asker(passphrase, found.settings.keyring))
+    keychain = unlock(found.keystore, _asker(passphrase, found.settings.keyring), found.identities)
     try:
         relay = Relay(
             [membership.address, *found.settings.relays, *more],
             authority_pem=found.authority.read_bytes(),
             certificate_pem=found.certificate.read_bytes(),
-            tls_key_pem=key_as_pem(keychain.keys.tls_private_key),
+            tls_key=channel_key(keychain.custody.tls_key(keychain.keys)),
         )
         session = Session(relay, found, keychain, now=now)
         session.renew_if_due()

@@ -20,12 +20,12 @@ import grpc
 from google.protobuf.message import Message
 
 from sealift.certificates import (
+    TlsKey,
     certificate_as_pem,
     diagnose_handshake,
 )
 from sealift.connections import TRANSFER_SECONDS, Connection, RelayAccess, Route
 from sealift.log import log
-from sealift.secret import Secret
 from sealift_protocol import framing
 from sealift_protocol.errors import (
     InvalidArgument,
@@ -143,7 +143,7 @@ class Relay:
         *,
         authority_pem: bytes,
         certificate_pem: bytes,
-        tls_key_pem: bytes,
+        tls_key: TlsKey,
     ) -> None:
         """Connects when it is first used.
 
@@ -151,7 +151,7 @@ class Relay:
             addresses: host:port of each host of the relay, the preferred one first.
             authority_pem: the relay's CA certificate; every host's certificate is from this CA.
             certificate_pem: the member's certificate.
-            tls_key_pem: its private key.
+            tls_key: its private key, PEM; or what signs with it.
 
         Raises:
             InvalidArgument: there is no address, or one is not host:port.
@@ -161,8 +161,7 @@ class Relay:
         unique = tuple(dict.fromkeys(_check_address(address) for address in chosen))
         if not unique:
             raise InvalidArgument("a relay has at least one address")
-        key = Secret(tls_key_pem)
-        self._route = Route(RelayAccess(unique, authority_pem, certificate_pem, key))
+        self._route = Route(RelayAccess(unique, authority_pem, certificate_pem, tls_key))
 
     @classmethod
     def at(cls, access: RelayAccess) -> Self:
@@ -171,7 +170,7 @@ class Relay:
             access.addresses,
             authority_pem=access.authority_pem,
             certificate_pem=access.certificate_pem,
-            tls_key_pem=access.tls_key.reveal(),
+            tls_key=access.tls_key,
         )
 
     @property
@@ -449,6 +448,9 @@ class Relay:
         """
         failure, elsewhere = _diagnose(self.access, connection, error)
         if not elsewhere:
+            if failure is connection.key_failure:
+                # The channel would repeat this failure for a while, whatever the token does then.
+                self._route.change(self.access)
             raise failure from None
         if self._route.leave(connection):
             # An impostor, or a certificate that has expired, is for the operator to know.
@@ -522,6 +524,8 @@ def _diagnose(
         return named, False
     if type(named) is RelayError and error.code() in _BROKEN:
         named = RelayUnavailable("the connection to the relay broke")
+    if type(named) is RelayUnavailable and connection.key_failure is not None:
+        return connection.key_failure, False
     if type(named) is RelayUnavailable:
         named = diagnose_handshake(
             connection.address, access.authority_pem, connection.certificate_pem, named

@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import importlib
 import json
+import mmap
 import os
 import pkgutil
 import re
@@ -21,9 +22,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from keystores import softhsm
 
 import sealift
 import sealift_protocol
+from sealift.keystore.custody import Custody
 from sealift.owner.appending import PushTerms
 from sealift.owner.sources.interface import Chunk, Part
 from sealift.owner.sources.lines import Block
@@ -431,6 +434,67 @@ def test_a30_a_core_holds_nothing_of_the_pooled_buffers(
     content = cores[0].read_bytes()
     assert ordinary_value in content
     assert sealed_value not in content
+
+
+MEMBER = """
+import sys
+import sealift
+
+given = bytes.fromhex(sys.argv[1])
+session = sealift.connect("laboratory")
+dataset = session.open_dataset("hospital/study", cache=None)
+dataset.to_table()
+unwrapped = session._keychain.custody.unwrapped
+# Into the place of one that is remembered no more, backwards and without a copy of the whole.
+for place, byte in enumerate(given):
+    unwrapped._memory[-1 - place] = byte
+print(*sorted(bytes(unwrapped._place(e.slot)).hex() for e in unwrapped._entries.values()))
+sys.stdout.flush()
+sys.stdin.read()
+"""
+
+
+@linux_only
+def test_a30_a_core_holds_nothing_of_what_a_token_unwrapped_and_is_remembered(
+    relay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Promised is the block of memory in which it is remembered. An open dataset has its epoch keys
+    # in ordinary memory as well, and the session the PIN: SECURITY.md says so.
+    if shutil.which("gcore") is None:
+        pytest.skip("gdb is not installed")
+    place = softhsm(tmp_path, monkeypatch)
+    monkeypatch.setenv("SEALIFT_PASSPHRASE", place.secret)
+    for name, role in (("hospital", "owner"), ("laboratory", "trainer")):
+        custody = Custody.of_backend(place.open())
+        sealift.join(relay.token(name, role), custody)
+        custody.close()
+    with sealift.connect("hospital") as hospital, sealift.connect("laboratory") as laboratory:
+        hospital.trust("laboratory", str(laboratory.fingerprint))
+        laboratory.trust("hospital", str(hospital.fingerprint))
+        hospital.push(pa.table({"id": range(100)}), dataset="study", to="laboratory")
+    marker = secrets.token_bytes(32)
+    member = subprocess.Popen(
+        [sys.executable, "-c", MEMBER, marker[::-1].hex()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert member.stdout is not None
+    # The key of the keystore's file, and the epoch key.
+    assert len(member.stdout.readline().split()) == 2
+    taken = subprocess.run(
+        ["gcore", "-o", tmp_path / "core", str(member.pid)],
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    member.communicate()
+    if taken.returncode:
+        pytest.skip("processes may not be traced here")
+    (core,) = tmp_path.glob("core.*")
+    with core.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        assert content.find(marker[::-1]) >= 0
+        assert content.find(marker) < 0
+    core.unlink()
 
 
 # --- A32: what a crash prints --------------------------------------------------------------------

@@ -17,6 +17,7 @@ import sealift
 from sealift.certificates import certificate_request, generate_tls_key, key_as_pem
 from sealift.enrolment import enrol
 from sealift.joining import parse_token
+from sealift.secret import Secret
 from sealift.session import Session
 from sealift.signing import Identity, sign_card, sign_membership_request
 from sealift.transport import Relay
@@ -168,7 +169,7 @@ def connect(relay, certificate: bytes, key: sealift.Secret, authority: bytes) ->
         f"localhost:{relay.config.listen.port}",
         authority_pem=authority,
         certificate_pem=certificate,
-        tls_key_pem=key_as_pem(key),
+        tls_key=Secret(key_as_pem(key)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import copy
 import hashlib
 import json
 import logging
@@ -12,7 +13,9 @@ import pickle
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +23,32 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from grpc.experimental import PrivateKeySignatureAlgorithm
 from keystores import PIN, SOFTHSM, Place, gcp_kms, key_vault, moto, openbao, softhsm
 
 import sealift
+from sealift import connections
 from sealift.cli.main import cli
+from sealift.connections import Connection, RelayAccess
 from sealift.keystore.backend import Backend, HeldKey, SignatureAlgorithm
 from sealift.keystore.custody import Custody
+from sealift.keystore.encoding import encode_keys, held_document
 from sealift.keystore.held import HeldPrivateKey, HeldSigningKey
-from sealift.keystore.keychain import unlock
+from sealift.keystore.keychain import Keychain, unlock
 from sealift.keystore.registry import open_backend
+from sealift.keystore.tls import HeldTlsKey
 from sealift.keystore.unwrapped import Unwrapped
+from sealift.profile import Profile
 from sealift.secret import Secret
 from sealift.session import Session
+from sealift.transport import Relay
 from sealift_protocol.errors import (
     InvalidArgument,
     KeyDenied,
@@ -43,6 +58,7 @@ from sealift_protocol.errors import (
     KeystoreThrottled,
     KeystoreTimeout,
     KeystoreUnavailable,
+    ProfileError,
     SealiftError,
     TokenRefused,
     WrongKey,
@@ -50,6 +66,7 @@ from sealift_protocol.errors import (
 )
 from sealift_protocol.objects import WrapSuite
 from sealift_protocol.signatures import verify_signature
+from sealift_relay.cli import invite
 
 ROWS = pa.table({"id": range(100), "value": [n / 7 for n in range(100)]})
 PASSPHRASE = os.environ["SEALIFT_PASSPHRASE"]
@@ -866,7 +883,7 @@ def test_a_stolen_profile_is_worth_nothing_without_the_token(
     for key in backend.held_keys():
         backend.destroy(key)
     with pytest.raises(KeyNotFound):
-        unlock(profiles / "hospital" / "keystore", token.ask)
+        unlock(profiles / "hospital" / "keystore", token.ask, {hospital.fingerprint})
 
 
 def test_an_identity_of_p256_is_a_member_like_any_other(
@@ -958,28 +975,310 @@ def test_new_keys_in_a_token_take_over_from_those_in_a_file(
     assert "in a token or KMS already" in str(done.exception)
 
 
-def test_a_move_that_was_interrupted_goes_on_with_the_next_rotation(
-    hospital: Session, laboratory: Session, token: Place, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("owner", "step"),
+    [
+        (Relay, "succeed"),
+        (Profile, "write_membership"),
+        (Keychain, "adopt"),
+        (Custody, "destroy"),
+        (Session, "rotate_keys"),
+    ],
+)
+def test_a_move_that_was_interrupted_is_continued(
+    hospital: Session,
+    laboratory: Session,
+    token: Place,
+    owner: type,
+    step: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-
-    def interrupted(session: Session) -> None:
-        raise KeyboardInterrupt
-
     custody = Custody.of_backend(token.open())
     with monkeypatch.context() as patch:
-        patch.setattr(Session, "rotate_keys", interrupted)
+        patch.setattr(owner, step, raising(KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
             hospital.move_keys(custody)
     custody.close()
-    monkeypatch.setenv("SEALIFT_PASSPHRASE", PIN)
+    if step in ("destroy", "rotate_keys"):
+        with sealift.connect("hospital") as session:
+            session.rotate_keys()
+    else:
+        with sealift.connect("hospital", passphrase=PASSPHRASE) as session:
+            session.move_keys(Custody.of_backend(token.open()))
     with sealift.connect("hospital") as session:
-        assert session.open_dataset("hospital/study").to_table().equals(ROWS)
-        session.rotate_keys()
-        session.succeed()
-        assert len(session._keychain.keys.held) == 2
+        assert len(session._keychain.keys.held) == len(token.open().held_keys()) == 2
         assert session.open_dataset("hospital/study").to_table().equals(ROWS)
     assert laboratory.open_dataset("hospital/study").to_table().equals(ROWS)
+
+
+def test_a_place_that_fails_in_a_move_is_left_as_it_was(
+    hospital: Session, token: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = token.open()
+    for step in ("new_identity", "new_recipient_keys"):
+        custody = Custody.of_backend(backend)
+        with monkeypatch.context() as patch:
+            patch.setattr(Custody, step, raising(KeyDenied("no")))
+            with pytest.raises(KeyDenied):
+                hospital.move_keys(custody)
+    with monkeypatch.context() as patch:
+        patch.setattr(Keychain, "stage", raising(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            hospital.move_keys(Custody.of_backend(backend))
+    assert backend.held_keys() == []
+    hospital.push(ROWS, dataset="study")
+    backend.close()
+
+
+def test_a_keystore_of_somebody_without_the_token_is_refused(
+    pair: tuple[Session, Session], token: Place, profiles: Path
+) -> None:
+    # It is wrapped to the hospital's public key, and signed by keys that are not in the token.
+    hospital, _ = pair
+    path = profiles / "hospital" / "keystore"
+    honest, keys = path.read_bytes(), hospital._keychain.keys
+    other = token.open(token.other)
+    attacker = Custody.of_backend(other)
+    other.url = token.url
+    assert isinstance(keys.identity, HeldKey)
+    forged = replace(keys, identity=attacker.new_identity(), owner_secret=Secret(bytes(32)))
+    path.write_bytes(attacker.lock.seal(encode_keys(forged), forged))
+    with pytest.raises(KeystoreError, match="another identity"):
+        # Nor is the PIN asked for.
+        sealift.connect("hospital", passphrase=lambda what: pytest.fail(f"asked for the {what}"))
+    # Under the hospital's name the signature does not verify.
+    claimed = replace(forged, identity=keys.identity)
+    content = attacker.lock.seal(encode_keys(claimed), forged)
+    shown = [json.dumps(held_document(key.identity)).encode() for key in (forged, claimed)]
+    size = len(shown[1]) - len(shown[0])
+    front = content[:9] + (int.from_bytes(content[9:13]) + size).to_bytes(4)
+    path.write_bytes(front + content[13:].replace(*shown))
+    with pytest.raises(KeystoreError, match="changed"):
+        sealift.connect("hospital")
+    path.write_bytes(honest)
+    with sealift.connect("hospital") as again:
+        assert again.fingerprint == hospital.fingerprint
+    attacker.close()
+
+
+def test_a_keystore_of_another_profile_on_the_same_token_is_refused(
+    pair: tuple[Session, Session], profiles: Path
+) -> None:
+    moved = (profiles / "laboratory" / "keystore").read_bytes()
+    (profiles / "hospital" / "keystore").write_bytes(moved)
+    with pytest.raises(KeystoreError, match="another identity"):
+        sealift.connect("hospital")
+
+
+@pytest.mark.parametrize("step", ["write_membership", "adopt", "destroy"])
+def test_a_succession_that_crashes_is_continued(
+    pair: tuple[Session, Session], step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hospital, _ = pair
+    hospital.push(ROWS, dataset="study")
+    old = hospital.fingerprint
+    owner = {"write_membership": Profile, "adopt": Keychain, "destroy": Custody}[step]
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, step, raising(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            hospital.succeed()
+    with sealift.connect("hospital") as again:
+        assert (again.fingerprint == old) is (step != "destroy")
+        if step != "destroy":
+            assert again.succeed() != old
+        again.push(ROWS, dataset="study")
+
+
+def raising(error: BaseException) -> Callable[..., bytes]:
+    def sign(*_: object) -> bytes:
+        raise error
+
+    return sign
+
+
+# --- the TLS key in the token --------------------------------------------------------------------
+
+
+@pytest.fixture
+def signed_by_token(relay, token: Place, monkeypatch: pytest.MonkeyPatch) -> list[HeldKey]:
+    """A clinic whose TLS key is in the token; each of its signatures, by key."""
+    from sealift.keystore.pkcs11 import Pkcs11Backend
+
+    custody = Custody.of_backend(token.open())
+    sealift.join(relay.token("clinic", "owner"), custody, tls_key_in_keystore=True)
+    custody.close()
+    signed: list[HeldKey] = []
+    honest = Pkcs11Backend.sign
+
+    def sign(backend: Pkcs11Backend, key: HeldKey, message: bytes) -> bytes:
+        signed.append(key)
+        return honest(backend, key, message)
+
+    monkeypatch.setattr(Pkcs11Backend, "sign", sign)
+    return signed
+
+
+def of_tls(signed: list[HeldKey]) -> int:
+    return sum(key.label == "sealift-tls" for key in signed)
+
+
+def test_a_tls_key_in_the_token_signs_each_handshake_once(
+    relay, laboratory: Session, token: Place, signed_by_token: list[HeldKey]
+) -> None:
+    with sealift.connect("clinic") as clinic:
+        document = encode_keys(clinic._keychain.keys)
+        assert "tls_private_key" not in json.loads(document)
+        assert "held_tls" in json.loads(document)
+        clinic.trust("laboratory", str(laboratory.fingerprint))
+        laboratory.trust("clinic", str(clinic.fingerprint))
+        clinic.push(ROWS, dataset="study", to="laboratory")
+        with clinic.open_dataset("clinic/study", cache=None) as own:
+            assert own.to_table().equals(ROWS)
+        assert of_tls(signed_by_token) == 1
+        # The request for a new certificate is signed, too; the next connection is a handshake.
+        clinic.renew()
+        assert of_tls(signed_by_token) == 2
+        clinic._relay.reconnect(clinic._profile.certificate.read_bytes())
+        clinic.push(ROWS, dataset="study")
+        assert of_tls(signed_by_token) == 3
+        clinic.succeed()
+    signed_by_token.clear()
+    with sealift.connect("clinic") as clinic:
+        assert clinic.open_dataset("clinic/study").num_records == 200
+        assert of_tls(signed_by_token) == 1
+    assert laboratory.open_dataset("clinic/study").num_records == 200
+
+
+def test_a_tls_key_in_the_token_outlives_joining_again(
+    relay, token: Place, signed_by_token: list[HeldKey]
+) -> None:
+    again = CliRunner().invoke(
+        invite, ["clinic", "--role", "owner", "--again", "--dir", str(relay.folder)]
+    )
+    done = CliRunner().invoke(cli, ["rejoin", again.output.strip()])
+    assert done.exit_code == 0, done.output
+    listed = CliRunner().invoke(cli, ["keystore", "ls"]).output
+    assert "tls        ecdsa-p256" in listed
+    assert "3 keys in pkcs11:" in CliRunner().invoke(cli, ["keystore", "test"]).output
+    with sealift.connect("clinic") as clinic:
+        clinic.push(ROWS, dataset="study")
+
+
+def test_a_tls_key_that_is_gone_or_a_token_that_was_pulled_is_named(
+    relay, token: Place, signed_by_token: list[HeldKey], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sealift.keystore.held._FIRST_DELAY", 0.01)
+    with sealift.connect("clinic") as clinic:
+        backend = clinic._keychain.custody.backend
+        tls = clinic._keychain.keys.tls_private_key
+        assert backend is not None
+        assert isinstance(tls, HeldKey)
+        for error in (KeystoreUnavailable("the token is not there"), WrongPin("refused")):
+            with monkeypatch.context() as patch:
+                patch.setattr(type(backend), "sign", raising(error))
+                started = time.monotonic()
+                with pytest.raises(type(error)):
+                    clinic.push(ROWS, dataset="study")
+                assert time.monotonic() - started < 10
+        # A token that is plugged in again is used at once.
+        clinic.push(ROWS, dataset="study")
+        backend.destroy(tls)
+        # What is connected stays so; nobody connects anew.
+        clinic.push(ROWS, dataset="study")
+    with sealift.connect("clinic") as clinic, pytest.raises(KeyNotFound, match="the token"):
+        clinic.push(ROWS, dataset="study")
+
+
+FORKING = """
+import os, sys
+import sealift
+from sealift.keystore.pkcs11 import Pkcs11Backend
+signed, honest = [], Pkcs11Backend.sign
+
+def sign(backend, key, message):
+    signed.append(key.label)
+    return honest(backend, key, message)
+
+Pkcs11Backend.sign = sign
+with sealift.connect("clinic") as clinic:
+    clinic._relay.who_am_i()
+    for number in range(3):
+        child = os.fork()
+        if child == 0:
+            clinic._relay.who_am_i()
+            os._exit(signed.count("sealift-tls"))
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        clinic._relay.who_am_i()
+print(signed.count("sealift-tls"))
+"""
+
+
+def test_a_process_that_is_forked_connects_with_the_tls_key_in_the_token(
+    relay, signed_by_token: list[HeldKey]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING], capture_output=True, text=True, timeout=60
+    )
+    # Each child signs once more than its parent had until then.
+    assert done.stdout.split() == ["2", "3", "4", "4"], done.stderr
+
+
+def test_a_process_that_is_spawned_does_not_get_a_tls_key_of_the_token(
+    token: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = token.open()
+    key = HeldTlsKey(backend, Custody.of_backend(backend).new_tls_key())
+    access = RelayAccess(("localhost:1",), b"", b"", key)
+    with pytest.raises(RuntimeError, match="inheritance"):
+        pickle.dumps(access)
+    # As multiprocessing does it for its own.
+    monkeypatch.setattr(connections, "assert_spawning", lambda _: None)
+    with pytest.raises(KeyOperationUnsupported, match="spawned"):
+        pickle.dumps(access)
+    backend.close()
+
+
+def test_a_tls_key_in_the_token_does_nothing_but_sign_with_sha_256(of_token: Backend) -> None:
+    key = HeldTlsKey(of_token, Custody.of_backend(of_token).new_tls_key())
+    key.public_key().verify(
+        key.sign(b"message", ec.ECDSA(SHA256())), b"message", ec.ECDSA(SHA256())
+    )
+    assert (key.key_size, copy.deepcopy(key), copy.copy(key)) == (256, key, key)
+    for refused in (
+        lambda: key.sign(b"message", ec.ECDSA(SHA384())),
+        lambda: key.exchange(ec.ECDH(), key.public_key()),
+        key.private_numbers,
+        lambda: key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+    ):
+        with pytest.raises(KeyOperationUnsupported):
+            refused()
+    with pytest.raises(ProfileError, match="certificate"):
+        Connection(RelayAccess(("localhost:1",), b"", b"", key), 0)
+
+
+def test_a_tls_key_in_openbao_connects(relay, server: Place, monkeypatch) -> None:
+    monkeypatch.setenv("SEALIFT_PASSPHRASE", server.secret)
+    custody = Custody.of_backend(server.open())
+    sealift.join(relay.token("clinic", "owner"), custody, tls_key_in_keystore=True)
+    custody.close()
+    with sealift.connect("clinic") as clinic:
+        clinic.renew()
+        clinic.push(ROWS, dataset="study")
+
+
+def test_a_handshake_of_another_kind_is_refused(relay, signed_by_token: list[HeldKey]) -> None:
+    with sealift.connect("clinic") as clinic, clinic._relay._route.use() as connection:
+        key = clinic._relay.access.tls_key
+        for algorithm in PrivateKeySignatureAlgorithm:
+            if algorithm is not PrivateKeySignatureAlgorithm.ECDSA_SECP256R1_SHA256:
+                with pytest.raises(KeyOperationUnsupported, match="another kind"):
+                    connection._sign_handshake(key, b"message", int(algorithm), None)
+
+
+def test_a_tls_key_in_the_keystore_needs_one() -> None:
+    done = CliRunner().invoke(cli, ["join", "TOKEN", "--tls-key-in-keystore"])
+    assert isinstance(done.exception, InvalidArgument)
 
 
 # --- docs/custody.md -----------------------------------------------------------------------------

@@ -101,7 +101,7 @@ class Relays:
             addresses,
             authority_pem=(self.tls / "ca.pem").read_bytes(),
             certificate_pem=self.certificate,
-            tls_key_pem=key_as_pem(self.key),
+            tls_key=Secret(key_as_pem(self.key)),
         )
         self._stack.callback(relay.close)
         return relay

@@ -331,6 +331,25 @@ def test_any_changed_byte_of_a_file_that_a_backend_opens_is_refused(tmp_path: Pa
         open_keystore(path, Custody.of_backend(backend).lock)
 
 
+def test_a_file_that_another_key_of_the_backend_signed_is_refused() -> None:
+    custody = Custody.of_backend(FakeBackend())
+    keys = keys_in(custody)
+    other = replace(keys, identity=custody.new_identity())
+    with pytest.raises(KeystoreError, match="changed"):
+        custody.lock.open(custody.lock.seal(encode_keys(keys), other))
+    with pytest.raises(InvalidArgument, match="identity"):
+        custody.lock.seal(b"{}", replace(keys, identity=Secret(bytes(32))))
+
+
+def test_an_older_file_of_the_same_identity_still_opens() -> None:
+    # SECURITY.md says so.
+    custody = Custody.of_backend(FakeBackend())
+    keys = keys_in(custody)
+    older = custody.lock.seal(encode_keys(keys), keys)
+    custody.lock.seal(encode_keys(replace(keys, owner_secret=Secret.random(32))), keys)
+    assert decode_keys(custody.lock.open(older)) == keys
+
+
 def test_files_of_other_kinds_and_versions_are_refused() -> None:
     backend = FakeBackend()
     lock = Custody.of_backend(backend).lock

@@ -7,12 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from sealift.keystore import Keys
+from sealift.keystore.backend import HeldKey, SignatureAlgorithm
 from sealift.lastseen import LastSeen, last_seen_key
 from sealift.secret import Secret
 from sealift.signing import Identity
-from sealift_protocol.errors import MalformedObject, RollbackDetected
+from sealift_protocol.errors import KeystoreError, MalformedObject, RollbackDetected
 
-KEY = last_seen_key(Secret(b"tls private key"))
+
+def keys_with(tls_private_key: Secret | HeldKey, owner_secret: Secret | None = None) -> Keys:
+    return Keys(Secret(bytes(32)), (), tls_private_key, owner_secret)
+
+
+KEY = last_seen_key(keys_with(Secret(b"tls private key")))
 DATASET, DIGEST = b"d" * 16, b"h" * 32
 ALICE = Identity.of_seed(Secret(b"a" * 32)).fingerprint
 
@@ -66,7 +73,7 @@ def test_a06_a_record_that_was_changed_is_refused(seen: LastSeen, tmp_path: Path
     path.write_text("not json")
     with pytest.raises(MalformedObject):
         seen.check_head(DATASET, 9, DIGEST, DIGEST)
-    other = LastSeen(path, last_seen_key(Secret(b"another key")))
+    other = LastSeen(path, last_seen_key(keys_with(Secret(b"another key"))))
     path.write_text(json.dumps(content))
     with pytest.raises(MalformedObject):
         other.seen_head(DATASET)
@@ -80,3 +87,11 @@ def test_purges_wait_until_they_are_confirmed(seen: LastSeen) -> None:
     assert seen.purges(DATASET) == {4: b"x" * 32, 7: b"y" * 32}
     seen.forget_purges(DATASET)
     assert seen.purges(DATASET) == {}
+
+
+def test_where_the_tls_key_is_in_a_backend_the_owners_secret_takes_its_place() -> None:
+    held = HeldKey("1", "tls", SignatureAlgorithm.ECDSA_P256, b"")
+    owner_secret = Secret(b"owner's secret")
+    assert last_seen_key(keys_with(held, owner_secret)) == last_seen_key(keys_with(owner_secret))
+    with pytest.raises(KeystoreError):
+        last_seen_key(keys_with(held))

@@ -27,7 +27,7 @@ from sealift.cli.values import aligned
 from sealift.clock import unix, utc_now
 from sealift.files import write_atomically
 from sealift.identities import KeyUsage
-from sealift.keystore import desktop
+from sealift.keystore import Keys, desktop
 from sealift.keystore.backend import Algorithm, HeldKey, SignatureAlgorithm
 from sealift.keystore.custody import Custody
 from sealift.keystore.keychain import Keychain, unlock
@@ -84,7 +84,7 @@ def keystore_test(options: Options, url: str | None, as_json: bool) -> None:
     if url is None:
         with closing(options.keychain()) as keychain:
             keychain.custody.prove(keychain.keys)
-        keys = count(1 + len(keychain.keys.recipient_keys), "key")
+        keys = count(_number(keychain.keys), "key")
         show(f"{keys} in {keychain.custody.url} sign and unwrap", {"ok": True}, as_json)
         return
     with closing(Custody.of_backend(open_backend(url, options.passphrase))) as custody:
@@ -157,7 +157,7 @@ def keystore_remember(options: Options) -> None:
     """
     profile = options.found()
     passphrase = options.passphrase()
-    unlock(profile.keystore, lambda _: passphrase).close()
+    unlock(profile.keystore, lambda _: passphrase, profile.identities).close()
     account = options.account or desktop.new_account()
     desktop.remember(account, passphrase)
     profile.write_settings(replace(profile.settings, keyring=account))
@@ -288,6 +288,11 @@ def _others(keychain: Keychain) -> list[HeldKey]:
     return [] if backend is None else [held for held in backend.held_keys() if held not in used]
 
 
+def _number(keys: Keys) -> int:
+    """Of the keys that `prove` uses."""
+    return 1 + len(keys.recipient_keys) + isinstance(keys.tls_private_key, HeldKey)
+
+
 def _listed(keychain: Keychain) -> tuple[list[tuple[str, ...]], list[dict[str, object]]]:
     keys, custody = keychain.keys, keychain.custody
     signs: Algorithm = SignatureAlgorithm.ED25519
@@ -302,6 +307,9 @@ def _listed(keychain: Keychain) -> tuple[list[tuple[str, ...]], list[dict[str, o
         ("recipient", _name(key.suite), key.key_id.hex(), show_time(key.not_after))
         for key in keys.recipient_keys
     ]
+    if isinstance(keys.tls_private_key, HeldKey):
+        tls = keys.tls_private_key
+        rows.append(("tls", _name(tls.algorithm), tls.reference, "-"))
     rows += [
         ("not used here", _name(held.algorithm), held.reference, "-") for held in _others(keychain)
     ]

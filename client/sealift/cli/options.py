@@ -61,7 +61,8 @@ class Options:
 
     def keychain(self) -> Keychain:
         """Opens the profile's keystore without a connection."""
-        return unlock(self.found().keystore, self.passphrase)
+        profile = self.found()
+        return unlock(profile.keystore, self.passphrase, profile.identities)
 
 
 pass_options = click.make_pass_decorator(Options)

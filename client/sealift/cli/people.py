@@ -36,6 +36,7 @@ from sealift.recovery import keys_of_master
 from sealift.shares import new_master, split_master
 from sealift.trust import Pin
 from sealift.words import parse_fingerprint, word_lines
+from sealift_protocol.errors import InvalidArgument
 from sealift_protocol.ids import Fingerprint, check_name
 from sealift_protocol.notes import VerifierKey
 
@@ -54,6 +55,11 @@ from sealift_protocol.notes import VerifierKey
     metavar="URL",
     help="Where your private keys are to live; a file that a passphrase protects, without it.",
 )
+@click.option(
+    "--tls-key-in-keystore",
+    is_flag=True,
+    help="Make the TLS key there too: it signs every connection. Needs --keystore.",
+)
 @as_json
 @pass_options
 def join(
@@ -63,6 +69,7 @@ def join(
     trust_on_first_use: bool,
     suites: tuple[str, ...],
     keystore: str | None,
+    tls_key_in_keystore: bool,
     as_json: bool,
 ) -> None:
     """Join a relay with the TOKEN that its operator sent ("-" reads it from stdin).
@@ -71,6 +78,10 @@ def join(
     relay for a certificate. Your private keys never leave this machine; with --keystore they never
     leave the token or KMS that it names.
     """
+    if tls_key_in_keystore and keystore is None:
+        raise InvalidArgument(
+            "--tls-key-in-keystore needs a token or KMS", hint="name it with --keystore URL"
+        )
     read = _read_token(token)
     if keystore is None:
         custody = Custody.of_passphrase(options.passphrase(confirm=True))
@@ -83,6 +94,7 @@ def join(
             profile_name=options.profile,
             organisation=organisation,
             suites=tuple(SUITES[name] for name in suites),
+            tls_key_in_keystore=tls_key_in_keystore,
         )
     if trust_on_first_use:
         joined.profile.write_settings(replace(joined.profile.settings, trust_on_first_use=True))

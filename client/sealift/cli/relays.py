@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import click
 
-from sealift.certificates import key_as_pem
+from sealift.certificates import channel_key
 from sealift.cli.options import Options, as_json, pass_options
 from sealift.cli.output import show
 from sealift.clock import utc_now
@@ -88,18 +88,18 @@ def _check_same_relay(profile: Profile, keychain: Keychain, address: str) -> int
         LogInvalid: its log is not signed by the relay's log, or is not the one seen before.
         RollbackDetected: its log is shorter than the one seen before.
     """
-    tls_key = keychain.keys.tls_private_key
+    keys = keychain.keys
     with Relay(
         address,
         authority_pem=profile.authority.read_bytes(),
         certificate_pem=profile.certificate.read_bytes(),
-        tls_key_pem=key_as_pem(tls_key),
+        tls_key=channel_key(keychain.custody.tls_key(keys)),
     ) as there:
         view = LogView(
             there,
             VerifierKey.parse(profile.membership().log_key),
             profile.settings,
-            profile.last_seen(last_seen_key(tls_key)),
+            profile.last_seen(last_seen_key(keys)),
             utc_now,
         )
         _, checkpoint = view.advance()

@@ -35,18 +35,19 @@ class Keys:
     Attributes:
         identity: Ed25519 seed, 32 bytes; or a key in the keystore's backend.
         recipient_keys: newest first.
-        tls_private_key: PKCS#8 DER.
+        tls_private_key: PKCS#8 DER; or a key in the keystore's backend.
         owner_secret: 32 bytes from which an owner's pseudonyms and source cursors are keyed; it
             outlives identities. None in keystores of earlier releases, until it is needed.
     """
 
     identity: Secret | HeldKey
     recipient_keys: tuple[StoredKey, ...]
-    tls_private_key: Secret
+    tls_private_key: Secret | HeldKey
     owner_secret: Secret | None = None
 
     @property
     def held(self) -> list[HeldKey]:
         """Those that are in the keystore's backend."""
-        places = (self.identity, *(key.private for key in self.recipient_keys))
+        recipients = (key.private for key in self.recipient_keys)
+        places = (self.identity, self.tls_private_key, *recipients)
         return [place for place in places if isinstance(place, HeldKey)]

@@ -11,6 +11,7 @@ from sealift.keystore import Keys, StoredKey
 from sealift.keystore.backend import Algorithm, Backend, HeldKey, SignatureAlgorithm
 from sealift.keystore.held import HeldPrivateKey, HeldSigningKey
 from sealift.keystore.locks import BackendLock, Lock, PassphraseLock
+from sealift.keystore.tls import HeldTlsKey
 from sealift.keystore.unwrapped import Unwrapped
 from sealift.secret import Secret
 from sealift.signing import Identity, SigningKey
@@ -81,6 +82,16 @@ class Custody:
         """All recipient keys, by key id."""
         return {key.key_id: self.private_key(key) for key in keys.recipient_keys}
 
+    def tls_key(self, keys: Keys) -> Secret | HeldTlsKey:
+        """The TLS key: PKCS#8 DER, or what signs with it.
+
+        Raises:
+            KeystoreError: it is in a backend that is not open.
+        """
+        if isinstance(keys.tls_private_key, Secret):
+            return keys.tls_private_key
+        return HeldTlsKey(self._opened(), keys.tls_private_key)
+
     def published(self, keys: Keys) -> list[RecipientKey]:
         """The public halves of the recipient keys, as a card lists them."""
         return [
@@ -101,6 +112,14 @@ class Custody:
         if self.backend is None:
             return Secret.random(_SEED_SIZE)
         return self._create(self.backend.signatures[0], "identity")
+
+    def new_tls_key(self) -> HeldKey:
+        """A fresh TLS key in the backend.
+
+        Raises:
+            KeyOperationUnsupported: it has no ECDSA P-256.
+        """
+        return self._create(SignatureAlgorithm.ECDSA_P256, "tls")
 
     def new_recipient_keys(self, suites: Sequence[WrapSuite], time: int) -> tuple[StoredKey, ...]:
         """Fresh recipient keys, valid for two years from `time` (Unix seconds).
@@ -137,6 +156,8 @@ class Custody:
             SealiftError: one does not do what it is for.
         """
         _prove_signing(self.identity(keys).key)
+        if isinstance(keys.tls_private_key, HeldKey):
+            _prove_signing(HeldSigningKey(self._opened(), keys.tls_private_key))
         for key in keys.recipient_keys:
             private = self.private_key(key)
             if key_id_of(key.suite, private.recipient().public_key) != key.key_id:

@@ -17,7 +17,7 @@ _BODY_STEP = 256
 def encode_keys(keys: Keys) -> bytes:
     """The document, padded so that its length says little."""
     document: dict[str, object] = {
-        "tls_private_key": _text(keys.tls_private_key.reveal()),
+        **_private("tls_private_key", keys.tls_private_key, held="held_tls"),
         "recipient_keys": [
             {
                 "key_id": _text(key.key_id),
@@ -56,7 +56,7 @@ def decode_keys(plaintext: bytes) -> Keys:
                 )
                 for key in document["recipient_keys"]
             ),
-            tls_private_key=_secret(document["tls_private_key"]),
+            tls_private_key=_held_or_secret(document, "tls_private_key", held="held_tls"),
             owner_secret=_secret(document["owner_secret"]) if "owner_secret" in document else None,
         )
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -89,16 +89,18 @@ def read_held(document: dict[str, object]) -> HeldKey:
     return HeldKey(str(document["reference"]), str(document["label"]), parsed, public_key)
 
 
-def _private(name: str, key: Secret | HeldKey) -> dict[str, object]:
+def _private(name: str, key: Secret | HeldKey, *, held: str = "held") -> dict[str, object]:
     if isinstance(key, HeldKey):
-        return {"held": held_document(key)}
+        return {held: held_document(key)}
     return {name: _text(key.reveal())}
 
 
-def _held_or_secret(document: dict[str, object], name: str) -> Secret | HeldKey:
-    held = document.get("held")
-    if isinstance(held, dict):
-        return read_held(held)
+def _held_or_secret(
+    document: dict[str, object], name: str, *, held: str = "held"
+) -> Secret | HeldKey:
+    place = document.get(held)
+    if isinstance(place, dict):
+        return read_held(place)
     return _secret(str(document[name]))
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import replace as replace_fields
 from pathlib import Path
 
 from sealift.files import sync_folder
-from sealift.keystore import Keys, StoredKey
+from sealift.keystore import Keys
 from sealift.keystore.backend import AskSecret
 from sealift.keystore.custody import Custody
 from sealift.keystore.file import open_keystore, read_private, replace
-from sealift.keystore.locks import backend_of
+from sealift.keystore.locks import backend_of, signer_of
 from sealift.keystore.registry import open_backend
 from sealift.secret import Secret
 from sealift_protocol.errors import KeystoreError
+from sealift_protocol.ids import Fingerprint
 
 _SECRET_SIZE = 32
 
@@ -60,48 +61,57 @@ class Keychain:
         replace(self._path, self.keys, custody.lock)
         self.custody = custody
 
-    def move(self, custody: Custody, fresh: Sequence[StoredKey]) -> None:
-        """Writes the same keys, and fresh ones of another custody before them, under its lock."""
-        keys = replace_fields(self.keys, recipient_keys=(*fresh, *self.keys.recipient_keys))
-        try:
-            replace(self._path, keys, custody.lock)
-        except BaseException:
-            custody.destroy(*(key.private for key in fresh))
-            raise
-        self.custody, self.keys = custody, keys
+    def stage(self, path: Path, keys: Keys, custody: Custody) -> None:
+        """Writes keys to another file under a custody's lock, for a change in two steps."""
+        replace(path, keys, custody.lock)
 
-    def stage(self, path: Path, keys: Keys) -> None:
-        """Writes keys to another file under the same lock, for a change in two steps."""
-        replace(path, keys, self.custody.lock)
-
-    def staged(self, path: Path) -> Keys | None:
+    def staged(self, path: Path, custody: Custody) -> Keys | None:
         """The keys in such a file; None if there is none."""
-        return open_keystore(path, self.custody.lock) if path.exists() else None
+        return open_keystore(path, custody.lock) if path.exists() else None
 
-    def adopt(self, path: Path) -> None:
+    def adopt(self, path: Path, custody: Custody) -> None:
         """Puts such a file in the keystore's place."""
-        keys = open_keystore(path, self.custody.lock)
+        keys = open_keystore(path, custody.lock)
         path.replace(self._path)
         sync_folder(self._path.parent)
-        self.keys = keys
+        self.keys, self.custody = keys, custody
 
     def close(self) -> None:
         """Ends the session with the backend, if there is one."""
         self.custody.close()
 
 
-def unlock(path: Path, ask: AskSecret) -> Keychain:
+def unlock(path: Path, ask: AskSecret, identities: Collection[Fingerprint]) -> Keychain:
     """Opens a keystore with whatever its file asks for.
 
+    Args:
+        path: of its file.
+        ask: asks for a passphrase, a PIN or a token.
+        identities: one of them is the keystore's.
+
     Raises:
-        KeystoreError: as `open_keystore` and as the backend.
+        KeystoreError: as `open_keystore` and as the backend; or it is of another identity.
     """
-    document = backend_of(read_private(path))
+    content = read_private(path)
+    document = backend_of(content)
     if document is None:
-        return Keychain(path, Custody.of_passphrase(ask("passphrase of the keystore")))
-    custody = Custody.of_backend(open_backend(document["url"], ask))
+        custody = Custody.of_passphrase(ask("passphrase of the keystore"))
+    else:
+        # Before the place that the file names is given a PIN, or its library loaded.
+        _check(Fingerprint.of(signer_of(content, document).public_key), identities)
+        custody = Custody.of_backend(open_backend(document["url"], ask))
     try:
-        return Keychain(path, custody)
+        keychain = Keychain(path, custody)
+        _check(custody.identity(keychain.keys).fingerprint, identities)
     except BaseException:
         custody.close()
         raise
+    return keychain
+
+
+def _check(fingerprint: Fingerprint, identities: Collection[Fingerprint]) -> None:
+    if fingerprint not in identities:
+        raise KeystoreError(
+            "the keystore is of another identity than the profile",
+            hint="put the profile's own keystore back from a backup",
+        )

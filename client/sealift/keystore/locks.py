@@ -6,7 +6,6 @@ Source: RFC 9106 (Argon2id); draft-irtf-cfrg-xchacha-03; both through libsodium 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 import os
@@ -24,8 +23,8 @@ from nacl.bindings import (
 
 from sealift.keystore import Keys
 from sealift.keystore.backend import Backend, HeldKey
-from sealift.keystore.encoding import held_document, read_held
-from sealift.keystore.held import HeldPrivateKey
+from sealift.keystore.encoding import decode_keys, held_document, read_held
+from sealift.keystore.held import HeldPrivateKey, HeldSigningKey
 from sealift.keystore.unwrapped import Unwrapped
 from sealift.secret import Secret
 from sealift.suites import load_recipient
@@ -33,9 +32,11 @@ from sealift_protocol.errors import (
     InvalidArgument,
     KeyNotFound,
     KeystoreError,
+    SealiftError,
     UnsupportedVersion,
     WrongPassphrase,
 )
+from sealift_protocol.signatures import SIGNATURE_SIZE, verify_signature
 
 MAGIC = b"sealiftK"
 _PASSPHRASE, _BACKEND = 1, 2
@@ -111,7 +112,10 @@ class PassphraseLock:
 
 @dataclass(frozen=True, slots=True)
 class BackendLock:
-    """Version 2: a fresh key for each write, wrapped to the newest recipient key in the backend."""
+    """Version 2: a fresh key for each write, wrapped to the newest recipient key in the backend.
+
+    The identity signs the file, so that nobody without the backend can make another.
+    """
 
     backend: Backend = field(repr=False)
     unwrapped: Unwrapped = field(repr=False)
@@ -120,12 +124,14 @@ class BackendLock:
         """The file's content.
 
         Raises:
-            InvalidArgument: no recipient key in `keys` is in a backend.
+            InvalidArgument: the identity, or each recipient key, in `keys` is not in a backend.
+            KeystoreError: the backend does not sign.
         """
+        signer = keys.identity
         places = (key.private for key in keys.recipient_keys)
         held = next((place for place in places if isinstance(place, HeldKey)), None)
-        if held is None:
-            raise InvalidArgument("a keystore in a backend needs a recipient key there")
+        if held is None or not isinstance(signer, HeldKey):
+            raise InvalidArgument("a keystore in a backend needs identity and recipient key there")
         key = Secret.random(_KEY_SIZE)
         context = _context(self.backend.url, held)
         recipient = load_recipient(held.suite, held.public_key)
@@ -134,20 +140,23 @@ class BackendLock:
                 "url": self.backend.url,
                 "key": held_document(held),
                 "wrapped": base64.b64encode(recipient.wrap(key, context)).decode(),
+                "signer": held_document(signer),
             }
         ).encode()
         nonce = nacl.utils.random(_NONCE_SIZE)
         front = _PREFIX.pack(MAGIC, _BACKEND, len(header)) + header + nonce
-        return front + crypto_aead_xchacha20poly1305_ietf_encrypt(
+        sealed = front + crypto_aead_xchacha20poly1305_ietf_encrypt(
             plaintext, front, nonce, key.reveal()
         )
+        return sealed + HeldSigningKey(self.backend, signer).sign(_signed(sealed))
 
     def open(self, content: bytes) -> bytes:
         """The plaintext of a file's content.
 
         Raises:
             KeyNotFound: the backend does not have the key that opens it.
-            WrongKey, WrongPassphrase, KeystoreError, UnsupportedVersion: it does not open.
+            WrongKey, WrongPassphrase, KeystoreError, UnsupportedVersion: it does not open, or was
+                written by somebody without the backend.
         """
         document = backend_of(content)
         if document is None or document.get("url") != self.backend.url:
@@ -155,20 +164,26 @@ class BackendLock:
         try:
             held = read_held(document["key"])
             wrapped = base64.b64decode(document["wrapped"], validate=True)
-        except (KeyError, TypeError, binascii.Error):
+        except (KeyError, TypeError, ValueError):
             raise _damaged() from None
-        if held not in self.backend.held_keys():
-            raise KeyNotFound("the keystore's backend does not have the key that opens its file")
+        # Before the backend unwraps anything that somebody else may have written.
+        signer = signer_of(content, document)
+        there = self.backend.held_keys()
+        if held not in there or signer not in there:
+            raise KeyNotFound("the keystore's backend does not have the keys of its file")
         private = HeldPrivateKey(self.backend, held, self.unwrapped)
         key = private.unwrap(wrapped, _context(self.backend.url, held))
         end = _PREFIX.size + _PREFIX.unpack(content[: _PREFIX.size])[2] + _NONCE_SIZE
-        front, body = content[:end], content[end:]
+        front, body = content[:end], content[end:-SIGNATURE_SIZE]
         try:
-            return crypto_aead_xchacha20poly1305_ietf_decrypt(
+            plaintext = crypto_aead_xchacha20poly1305_ietf_decrypt(
                 body, front, front[-_NONCE_SIZE:], key.reveal()
             )
         except nacl.exceptions.CryptoError:
             raise _damaged() from None
+        if decode_keys(plaintext).identity != signer:
+            raise _damaged()
+        return plaintext
 
 
 def backend_of(content: bytes) -> dict[str, Any] | None:
@@ -192,6 +207,26 @@ def backend_of(content: bytes) -> dict[str, Any] | None:
     if not isinstance(document, dict) or not isinstance(document.get("url"), str):
         raise _damaged()
     return document
+
+
+def signer_of(content: bytes, document: dict[str, Any]) -> HeldKey:
+    """The identity that signed a file, which `backend_of` has read.
+
+    Raises:
+        KeystoreError: the signature does not verify.
+    """
+    sealed, signature = content[:-SIGNATURE_SIZE], content[-SIGNATURE_SIZE:]
+    try:
+        signer = read_held(document["signer"])
+        verify_signature(signer.public_key, _signed(sealed), signature)
+    except (KeyError, TypeError, ValueError, SealiftError):
+        raise _damaged() from None
+    return signer
+
+
+def _signed(sealed: bytes) -> bytes:
+    # A digest, because some tokens sign short messages only.
+    return b"sealift/1 keystore file" + hashlib.sha256(sealed).digest()
 
 
 def _context(url: str, held: HeldKey) -> bytes:
