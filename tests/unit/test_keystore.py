@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import pickle
@@ -339,6 +340,19 @@ def test_a_file_that_another_key_of_the_backend_signed_is_refused() -> None:
         custody.lock.open(custody.lock.seal(encode_keys(keys), other))
     with pytest.raises(InvalidArgument, match="identity"):
         custody.lock.seal(b"{}", replace(keys, identity=Secret(bytes(32))))
+
+
+def test_a_file_that_is_signed_but_does_not_decrypt_is_refused() -> None:
+    backend = FakeBackend()
+    custody = Custody.of_backend(backend)
+    keys = keys_in(custody)
+    sealed = bytearray(custody.lock.seal(encode_keys(keys), keys)[:-64])
+    sealed[-1] ^= 1
+    digest = hashlib.sha256(sealed).digest()
+    assert isinstance(keys.identity, HeldKey)
+    signature = backend.sign(keys.identity, b"sealift/1 keystore file" + digest)
+    with pytest.raises(KeystoreError, match="changed"):
+        custody.lock.open(bytes(sealed) + signature)
 
 
 def test_an_older_file_of_the_same_identity_still_opens() -> None:
