@@ -42,6 +42,7 @@ from sealift_protocol.errors import (
     SealiftError,
     UnsupportedVersion,
     WrongKey,
+    WrongPassphrase,
 )
 from sealift_protocol.objects import WrapSuite
 
@@ -362,6 +363,14 @@ def test_an_older_file_of_the_same_identity_still_opens() -> None:
     older = custody.lock.seal(encode_keys(keys), keys)
     custody.lock.seal(encode_keys(replace(keys, owner_secret=Secret.random(32))), keys)
     assert decode_keys(custody.lock.open(older)) == keys
+
+
+@pytest.mark.parametrize("left", [0, 1, 15])
+def test_a_file_that_is_cut_in_its_tag_is_refused(left: int) -> None:
+    lock = Custody.of_passphrase(Secret(b"passphrase")).lock
+    content = lock.seal(b"", keys_in(Custody.of_passphrase(Secret(b"passphrase"))))
+    with pytest.raises(WrongPassphrase):
+        lock.open(content[: len(content) - 16 + left])
 
 
 def test_files_of_other_kinds_and_versions_are_refused() -> None:

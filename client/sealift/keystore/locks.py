@@ -1,6 +1,6 @@
 """What opens the keystore's file: a passphrase, or a key in an HSM or KMS (docs/spec/keystore.md).
 
-Source: RFC 9106 (Argon2id); draft-irtf-cfrg-xchacha-03; both through libsodium (PyNaCl).
+Source: RFC 9106 (Argon2id), through libsodium (PyNaCl); draft-irtf-cfrg-xchacha-03.
 """
 
 from __future__ import annotations
@@ -13,14 +13,11 @@ import struct
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import nacl.exceptions
 import nacl.pwhash.argon2id as argon2id
 import nacl.utils
-from nacl.bindings import (
-    crypto_aead_xchacha20poly1305_ietf_decrypt,
-    crypto_aead_xchacha20poly1305_ietf_encrypt,
-)
+from cryptography.exceptions import InvalidTag
 
+from sealift import xchacha
 from sealift.keystore import Keys
 from sealift.keystore.backend import Backend, HeldKey
 from sealift.keystore.encoding import decode_keys, held_document, read_held
@@ -42,7 +39,6 @@ MAGIC = b"sealiftK"
 _PASSPHRASE, _BACKEND = 1, 2
 _HEADER = struct.Struct(">8sBIQ16s24s")
 _PREFIX = struct.Struct(">8sBI")
-_KEY_SIZE, _NONCE_SIZE = 32, 24
 _MAX_HEADER = 1 << 16
 _COSTS = {
     "interactive": (argon2id.OPSLIMIT_INTERACTIVE, argon2id.MEMLIMIT_INTERACTIVE),
@@ -81,10 +77,10 @@ class PassphraseLock:
         """The file's content; `keys` does not matter here."""
         del keys
         operations, memory = _cost()
-        salt, nonce = nacl.utils.random(16), nacl.utils.random(_NONCE_SIZE)
+        salt, nonce = nacl.utils.random(16), xchacha.fresh_nonce()
         header = _HEADER.pack(MAGIC, _PASSPHRASE, operations, memory, salt, nonce)
         key = self._key(salt, operations, memory)
-        return header + crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, header, nonce, key)
+        return header + xchacha.encrypt(plaintext, header, nonce, key)
 
     def open(self, content: bytes) -> bytes:
         """The plaintext of a file's content.
@@ -101,13 +97,13 @@ class PassphraseLock:
         _check_cost(operations, memory)
         key = self._key(salt, operations, memory)
         try:
-            return crypto_aead_xchacha20poly1305_ietf_decrypt(body, header, nonce, key)
-        except nacl.exceptions.CryptoError:
+            return xchacha.decrypt(body, header, nonce, key)
+        except InvalidTag:
             raise WrongPassphrase("the passphrase does not open the keystore") from None
 
     def _key(self, salt: bytes, operations: int, memory: int) -> bytes:
         secret = self.passphrase.reveal()
-        return argon2id.kdf(_KEY_SIZE, secret, salt, opslimit=operations, memlimit=memory)
+        return argon2id.kdf(xchacha.KEY_SIZE, secret, salt, opslimit=operations, memlimit=memory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +128,7 @@ class BackendLock:
         held = next((place for place in places if isinstance(place, HeldKey)), None)
         if held is None or not isinstance(signer, HeldKey):
             raise InvalidArgument("a keystore in a backend needs identity and recipient key there")
-        key = Secret.random(_KEY_SIZE)
+        key = Secret.random(xchacha.KEY_SIZE)
         context = _context(self.backend.url, held)
         recipient = load_recipient(held.suite, held.public_key)
         header = json.dumps(
@@ -143,11 +139,9 @@ class BackendLock:
                 "signer": held_document(signer),
             }
         ).encode()
-        nonce = nacl.utils.random(_NONCE_SIZE)
+        nonce = xchacha.fresh_nonce()
         front = _PREFIX.pack(MAGIC, _BACKEND, len(header)) + header + nonce
-        sealed = front + crypto_aead_xchacha20poly1305_ietf_encrypt(
-            plaintext, front, nonce, key.reveal()
-        )
+        sealed = front + xchacha.encrypt(plaintext, front, nonce, key.reveal())
         return sealed + HeldSigningKey(self.backend, signer).sign(_signed(sealed))
 
     def open(self, content: bytes) -> bytes:
@@ -173,13 +167,12 @@ class BackendLock:
             raise KeyNotFound("the keystore's backend does not have the keys of its file")
         private = HeldPrivateKey(self.backend, held, self.unwrapped)
         key = private.unwrap(wrapped, _context(self.backend.url, held))
-        end = _PREFIX.size + _PREFIX.unpack(content[: _PREFIX.size])[2] + _NONCE_SIZE
+        end = _PREFIX.size + _PREFIX.unpack(content[: _PREFIX.size])[2] + xchacha.NONCE_SIZE
         front, body = content[:end], content[end:-SIGNATURE_SIZE]
+        nonce = front[-xchacha.NONCE_SIZE :]
         try:
-            plaintext = crypto_aead_xchacha20poly1305_ietf_decrypt(
-                body, front, front[-_NONCE_SIZE:], key.reveal()
-            )
-        except nacl.exceptions.CryptoError:
+            plaintext = xchacha.decrypt(body, front, nonce, key.reveal())
+        except InvalidTag:
             raise _damaged() from None
         if decode_keys(plaintext).identity != signer:
             raise _damaged()
