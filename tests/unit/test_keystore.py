@@ -333,6 +333,26 @@ def test_any_changed_byte_of_a_file_that_a_backend_opens_is_refused(tmp_path: Pa
         open_keystore(path, Custody.of_backend(backend).lock)
 
 
+def test_a_backend_that_is_busy_when_its_file_is_opened_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(held_module, "_FIRST_DELAY", 0.001)
+    backend = FakeBackend()
+    custody = Custody.of_backend(backend)
+    keys = keys_in(custody)
+    content = custody.lock.seal(encode_keys(keys), keys)
+    listed, failures = backend.held_keys, [KeystoreThrottled("busy")]
+
+    def held_keys() -> list[HeldKey]:
+        if failures:
+            raise failures.pop()
+        return listed()
+
+    monkeypatch.setattr(backend, "held_keys", held_keys)
+    assert decode_keys(custody.lock.open(content)) == keys
+    assert failures == []
+
+
 def test_a_file_that_another_key_of_the_backend_signed_is_refused() -> None:
     custody = Custody.of_backend(FakeBackend())
     keys = keys_in(custody)

@@ -21,7 +21,7 @@ from sealift import xchacha
 from sealift.keystore import Keys
 from sealift.keystore.backend import Backend, HeldKey
 from sealift.keystore.encoding import decode_keys, held_document, read_held
-from sealift.keystore.held import HeldPrivateKey, HeldSigningKey
+from sealift.keystore.held import HeldPrivateKey, HeldSigningKey, patiently
 from sealift.keystore.unwrapped import Unwrapped
 from sealift.secret import Secret
 from sealift.suites import load_recipient
@@ -162,7 +162,7 @@ class BackendLock:
             raise _damaged() from None
         # Before the backend unwraps anything that somebody else may have written.
         signer = signer_of(content, document)
-        there = self.backend.held_keys()
+        there = patiently(self.backend.held_keys)
         if held not in there or signer not in there:
             raise KeyNotFound("the keystore's backend does not have the keys of its file")
         private = HeldPrivateKey(self.backend, held, self.unwrapped)
