@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import json
 import re
-import threading
-import time
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote
 
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from fake_http import Server
+from fake_http import FakeService, Handler, Server
 from google.cloud import kms_v1
 
 State = kms_v1.CryptoKeyVersion.CryptoKeyVersionState
@@ -54,47 +51,39 @@ class Version:
     pending: int = 1
 
 
-@dataclass
-class Service:
-    """The keys, and what tests make go wrong."""
+@dataclass(kw_only=True)
+class Service(FakeService):
+    """The keys; faults are statuses."""
 
     pending: int = 1
     keys: dict[str, kms_v1.CryptoKey] = field(default_factory=dict)
     versions: dict[str, Version] = field(default_factory=dict)
-    # Statuses that the next calls are answered with.
-    faults: list[str] = field(default_factory=list)
-    calls: list[str] = field(default_factory=list)
-    # Seconds before an answer.
-    delay: float = 0.0
-    _lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def answer(self, method: str, path: str, query: dict[str, str], body: bytes) -> Any:
-        time.sleep(self.delay)
-        with self._lock:
-            self.calls.append(f"{method} {path}")
-            if self.faults:
-                raise Refusal(self.faults.pop(0))
-            if found := re.fullmatch(r"(.+/keyRings/[^/]+)/cryptoKeys", path):
-                if method == "GET":
-                    return self.listed(found[1], query)
-                return self.created(found[1], query["cryptoKeyId"], body)
-            name, _, verb = path.partition(":")
-            name, public = name.removesuffix("/publicKey"), name.endswith("/publicKey")
-            if name not in self.versions:
-                raise Refusal("NOT_FOUND")
-            version = self.versions[name]
-            if method == "GET" and not public:
-                return self.read(version)
-            if verb == "destroy":
-                version.message.state = State.DESTROY_SCHEDULED
-                return version.message
-            if version.message.state != State.ENABLED:
-                raise Refusal("FAILED_PRECONDITION")
-            if public:
-                return self.published(version)
-            return {"asymmetricSign": self.signed, "asymmetricDecrypt": self.decrypted}[verb](
-                version, body
-            )
+    def refusal(self, fault: str) -> Refusal:
+        return Refusal(fault)
+
+    def handle(self, method: str, path: str, query: dict[str, str], body: bytes) -> Any:
+        if found := re.fullmatch(r"(.+/keyRings/[^/]+)/cryptoKeys", path):
+            if method == "GET":
+                return self.listed(found[1], query)
+            return self.created(found[1], query["cryptoKeyId"], body)
+        name, _, verb = path.partition(":")
+        name, public = name.removesuffix("/publicKey"), name.endswith("/publicKey")
+        if name not in self.versions:
+            raise Refusal("NOT_FOUND")
+        version = self.versions[name]
+        if method == "GET" and not public:
+            return self.read(version)
+        if verb == "destroy":
+            version.message.state = State.DESTROY_SCHEDULED
+            return version.message
+        if version.message.state != State.ENABLED:
+            raise Refusal("FAILED_PRECONDITION")
+        if public:
+            return self.published(version)
+        return {"asymmetricSign": self.signed, "asymmetricDecrypt": self.decrypted}[verb](
+            version, body
+        )
 
     def listed(self, ring: str, query: dict[str, str]) -> Any:
         names = sorted(name for name in self.keys if name.startswith(f"{ring}/"))
@@ -173,37 +162,21 @@ class Service:
 def server_of(known: Service) -> Server:
     """A server on a port of its own, for `serve_forever`."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        # Answers are two small writes.
-        disable_nagle_algorithm = True
-
-        def reply(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            parts = urlsplit(self.path)
-            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    class Calls(Handler):
+        def reply(self, path: str, query: dict[str, str], body: bytes) -> None:
             code = 200
             try:
                 if "Authorization" in self.headers:
                     # No token may ever be sent in the clear.
                     raise Refusal("INTERNAL")
-                path = unquote(parts.path).removeprefix("/v1/")
-                message = known.answer(self.command, path, query, body)
+                name = unquote(path).removeprefix("/v1/")
+                message = known.answer(self.command, name, query, body)
                 content = type(message).to_json(message).encode()
             except Refusal as refusal:
                 status = str(refusal)
                 code = CODES[status]
                 error = {"code": code, "status": status, "message": "planted text of the service"}
                 content = json.dumps({"error": error}).encode()
-            self.send_response(code)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            self.send(code, content)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    for method in ("GET", "POST"):
-        setattr(Handler, f"do_{method}", Handler.reply)
-    return Server(Handler)
+    return Server(Calls)

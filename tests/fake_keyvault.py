@@ -14,13 +14,10 @@ import ipaddress
 import json
 import secrets
 import ssl
-import threading
 import time
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -28,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_ds
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from fake_http import Server
+from fake_http import FakeService, Handler, Server
 
 TOKEN = "token-of-the-fake-vault"
 HEADER = "header-of-the-fake-identity"
@@ -55,58 +52,50 @@ class Version:
     created: float
 
 
-@dataclass
-class Service:
-    """The keys, and what tests make go wrong."""
+@dataclass(kw_only=True)
+class Service(FakeService):
+    """The keys; faults are HTTP statuses, of authorised calls."""
 
     recovery_level: str = "Recoverable+Purgeable"
     may_purge: bool = True
     keys: dict[str, list[Version]] = field(default_factory=dict)
     deleted: dict[str, list[Version]] = field(default_factory=dict)
-    # HTTP statuses that the next authorised calls are answered with.
-    faults: list[int] = field(default_factory=list)
-    calls: list[str] = field(default_factory=list)
-    # Seconds before an answer.
-    delay: float = 0.0
     address: str = ""
     # Whose token the challenge asks for; what the vault's own host ends with, if empty.
     resource: str = ""
     # How many tokens were given out.
     tokens: int = 0
-    _lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def answer(self, method: str, path: str, query: dict[str, str], body: bytes) -> Any:
-        time.sleep(self.delay)
-        with self._lock:
-            self.calls.append(f"{method} {path}")
-            if self.faults:
-                raise Refusal(self.faults.pop(0))
-            asked = json.loads(body) if body else {}
-            match method, *path.strip("/").split("/"):
-                case "POST", "keys", name, "create":
-                    return self.create(name, asked)
-                case "GET", "keys":
-                    newest = [versions[-1] for _, versions in sorted(self.keys.items())]
-                    return self.page("/keys", newest, query, named=False)
-                case "GET", "keys", name, "versions":
-                    return self.page(path, self.found(name), query, named=True)
-                case "GET", "keys", name, *rest:
-                    return self.bundle(self.version(name, *rest))
-                case "DELETE", "keys", name:
-                    self.deleted[name] = self.found(name)
-                    del self.keys[name]
-                    return self.deletion(name)
-                case "GET", "deletedkeys", name:
-                    return self.deletion(name)
-                case "DELETE", "deletedkeys", name:
-                    self.deletion(name)
-                    if not self.may_purge:
-                        raise Refusal(403, "Forbidden")
-                    del self.deleted[name]
-                    return None
-                case "POST", "keys", name, version, ("sign" | "decrypt") as operation:
-                    return self.use(self.version(name, version), operation, asked)
-            raise Refusal(404, "NotFound")
+    def refusal(self, fault: int) -> Refusal:
+        return Refusal(fault)
+
+    def handle(self, method: str, path: str, query: dict[str, str], body: bytes) -> Any:
+        asked = json.loads(body) if body else {}
+        match method, *path.strip("/").split("/"):
+            case "POST", "keys", name, "create":
+                return self.create(name, asked)
+            case "GET", "keys":
+                newest = [versions[-1] for _, versions in sorted(self.keys.items())]
+                return self.page("/keys", newest, query, named=False)
+            case "GET", "keys", name, "versions":
+                return self.page(path, self.found(name), query, named=True)
+            case "GET", "keys", name, *rest:
+                return self.bundle(self.version(name, *rest))
+            case "DELETE", "keys", name:
+                self.deleted[name] = self.found(name)
+                del self.keys[name]
+                return self.deletion(name)
+            case "GET", "deletedkeys", name:
+                return self.deletion(name)
+            case "DELETE", "deletedkeys", name:
+                self.deletion(name)
+                if not self.may_purge:
+                    raise Refusal(403, "Forbidden")
+                del self.deleted[name]
+                return None
+            case "POST", "keys", name, version, ("sign" | "decrypt") as operation:
+                return self.use(self.version(name, version), operation, asked)
+        raise Refusal(404, "NotFound")
 
     def found(self, name: str) -> list[Version]:
         if name not in self.keys:
@@ -218,16 +207,10 @@ class Service:
 def server_of(known: Service, certificate: ssl.SSLContext) -> Server:
     """A server on a port of its own, for `serve_forever`."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def reply(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            parts = urlsplit(self.path)
-            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    class Calls(Handler):
+        def reply(self, path: str, query: dict[str, str], body: bytes) -> None:
             headers, status, message = {}, 200, None
-            if parts.path == "/identity":
+            if path == "/identity":
                 status, message = identity(self.headers.get("X-IDENTITY-HEADER"), query)
                 known.tokens += status == 200
             elif self.headers.get("Authorization") != f"Bearer {TOKEN}":
@@ -239,27 +222,16 @@ def server_of(known: Service, certificate: ssl.SSLContext) -> Server:
                 )
             else:
                 try:
-                    message = known.answer(self.command, parts.path, query, body)
+                    message = known.answer(self.command, path, query, body)
                     status = 200 if message is not None else 204
                 except Refusal as refusal:
                     status = refusal.status
                     error = {"code": refusal.code, "message": "planted text of the service"}
                     message = {"error": error}
             content = b"" if message is None else json.dumps(message).encode()
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            self.send(status, content, headers)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    for method in ("GET", "POST", "DELETE"):
-        setattr(Handler, f"do_{method}", Handler.reply)
-    server = Server(Handler)
+    server = Server(Calls)
     known.address = f"https://127.0.0.1:{server.server_port}"
     server.socket = certificate.wrap_socket(server.socket, server_side=True)
     return server
