@@ -39,6 +39,7 @@ from google.protobuf.json_format import ParseError
 from sealift.keystore.backend import Algorithm, AskSecret, HeldKey, SignatureAlgorithm
 from sealift.keystore.publickeys import encoded
 from sealift.keystore.signatures import raw_signature
+from sealift.keystore.urls import is_loopback
 from sealift.log import keep_debug_off
 from sealift.suites.hpke import refused
 from sealift_protocol.errors import (
@@ -61,7 +62,6 @@ _MADE_WITHIN = 60.0
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 2.0
 _SCOPE = "https://www.googleapis.com/auth/cloudkms"
 _SUFFIX = ".googleapis.com"
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _RING = re.compile(r"projects/[\w.:-]+/locations/[\w-]+/keyRings/[\w-]+", re.ASCII)
 # No name of a key is ever used twice, so the first version is the only one that Sealift makes.
 _VERSION = "/cryptoKeyVersions/1"
@@ -266,7 +266,7 @@ def _may_be_called(endpoint: str) -> bool:
     if parts.username is not None or parts.path or parts.query or parts.fragment:
         return False
     if parts.scheme == "http":
-        return parts.hostname in _LOOPBACK
+        return is_loopback(parts.hostname)
     return parts.scheme == "https" and (parts.hostname or "").endswith(_SUFFIX)
 
 

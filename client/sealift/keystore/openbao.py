@@ -30,6 +30,7 @@ from hvac import exceptions
 
 from sealift.keystore.backend import Algorithm, AskSecret, HeldKey, SignatureAlgorithm
 from sealift.keystore.publickeys import encoded
+from sealift.keystore.urls import is_loopback
 from sealift.secret import Secret
 from sealift.suites.hpke import refused
 from sealift_protocol.errors import (
@@ -52,7 +53,6 @@ _KINDS: dict[Algorithm, str] = {
     SignatureAlgorithm.ECDSA_P256: "ecdsa-p256",
     WrapSuite.RSA_OAEP_SHA256: "rsa-3072",
 }
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _T = TypeVar("_T")
 
 
@@ -84,7 +84,7 @@ def parse_url(url: str) -> ServerUrl:
     parts = urlsplit(url.partition(":")[2])
     options = dict(parse_qsl(parts.query))
     unknown = options.keys() - {"mount", "role-id", "ca", "namespace"}
-    plain = parts.scheme == "http" and parts.hostname in _LOOPBACK
+    plain = parts.scheme == "http" and is_loopback(parts.hostname)
     if unknown or parts.username or not parts.hostname or not (parts.scheme == "https" or plain):
         raise InvalidArgument(
             "this does not name a server, over TLS and without a secret in it",
