@@ -139,6 +139,7 @@ def test_the_status_is_a_page_a_document_and_metrics_without_names(hospital: Ses
     assert "keystore     file:" in shown
     assert "key epoch      secret-study" in shown
     assert "730 days" in shown
+    assert f"identity       {str(hospital.fingerprint)[:24]}" in shown
     assert "OVERDUE" not in shown
     document = json.loads(run("--profile", "hospital", "status", "--json"))
     assert [key["overdue"] for key in document["keys"]] == [False] * 3

@@ -17,6 +17,7 @@ from sealift.session import Session
 from sealift.settings import RotationPolicy
 from sealift.status import Status, as_prometheus
 from sealift_protocol.errors import InvalidArgument
+from sealift_protocol.ids import Fingerprint
 
 DEFAULT = "default"
 _DAY = 86_400
@@ -191,6 +192,9 @@ def _machine(found: Status) -> dict[str, object]:
 
 
 def _subject(rotation: Rotation) -> str:
+    if rotation.kind is RotationKind.IDENTITY:
+        # As everybody else sees it.
+        return str(Fingerprint(rotation.subject))[:24]
     return printable(rotation.name) if rotation.name else rotation.subject.hex()[:16]
 
 
