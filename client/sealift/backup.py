@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from sealift import xchacha
 from sealift.files import write_atomically
+from sealift.hkdf import derive
 from sealift.keystore import Keys
 from sealift.keystore.custody import Custody
 from sealift.keystore.encoding import decode_keys, encode_keys
@@ -181,8 +180,8 @@ def _note(profile: Profile) -> Path:
     return profile.folder / "backup.json"
 
 
-def _key(master: Secret) -> bytes:
-    return HKDF(SHA256(), xchacha.KEY_SIZE, salt=None, info=_INFO).derive(master.reveal())
+def _key(master: Secret) -> Secret:
+    return derive(master, _INFO, size=xchacha.KEY_SIZE)
 
 
 def _foreign() -> KeystoreError:

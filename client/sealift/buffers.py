@@ -15,7 +15,7 @@ from typing import Self
 
 import pyarrow as pa
 
-from sealift.hardening import lock_buffer
+from sealift.memory import allocate
 from sealift.padding import zero_fill
 from sealift_protocol.errors import InvalidArgument
 
@@ -111,20 +111,10 @@ class BufferPools:
 
 
 def _allocate(size: int) -> mmap.mmap:
-    if hasattr(mmap, "MAP_PRIVATE"):
-        # A shared mapping would be one memory with forked processes, which reuse it on their own;
-        # and it gets no huge pages.
-        buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    else:
-        buffer = mmap.mmap(-1, size)
-    if hasattr(mmap, "MADV_DONTDUMP"):
-        # Plaintext stays out of core dumps.
-        buffer.madvise(mmap.MADV_DONTDUMP)
+    buffer = allocate(size)
     if hasattr(mmap, "MADV_HUGEPAGE"):
         # 64 MiB are 32 page faults then, not 16,384.
         buffer.madvise(mmap.MADV_HUGEPAGE)
-    # Out of swap, too, where the limit on locked memory has room; unmapping unlocks.
-    lock_buffer(buffer)
     return buffer
 
 

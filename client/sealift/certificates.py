@@ -175,7 +175,7 @@ def _issued_by(certificate: x509.Certificate, authority_pem: bytes) -> bool:
 def _load(tls_key: TlsKey) -> ec.EllipticCurvePrivateKey:
     if isinstance(tls_key, HeldTlsKey):
         return tls_key
-    key = load_der_private_key(tls_key.reveal(), password=None)
+    key = load_der_private_key(tls_key.view(), password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise NotAuthenticated("this profile's TLS key is not an ECDSA key")
     return key

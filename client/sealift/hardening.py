@@ -3,7 +3,7 @@
 A library may not decide this for the program that imports it, so only the command line calls it;
 a training program is free to. Linux can do all of it, other systems some.
 
-Sources: core(5), prctl(2) PR_SET_DUMPABLE, mlockall(2) and mlock2(2) of the Linux man-pages.
+Sources: core(5), prctl(2) PR_SET_DUMPABLE, mlockall(2) of the Linux man-pages.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal
 
 from sealift.log import log
+from sealift.memory import libc_function, lock
 from sealift_protocol.layout import MAX_SHARD_PLAINTEXT
 
 DEBUG_VARIABLE = "SEALIFT_DEBUG"
@@ -29,7 +29,6 @@ DEBUG_VARIABLE = "SEALIFT_DEBUG"
 # <linux/prctl.h>, <bits/mman-linux.h>. MCL_* differ on POWER and SPARC, where these are refused.
 _PR_SET_DUMPABLE = 4
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
-_MLOCK_ONFAULT = 1
 # No user address space is larger, so a limit beyond is none.
 _NO_LIMIT = 1 << 47
 
@@ -68,15 +67,6 @@ def harden_process() -> Hardening:
         memory_locked=hardening.memory_locked,
     )
     return hardening
-
-
-def lock_buffer(buffer: mmap.mmap) -> bool:
-    """Keeps a buffer out of swap until it is unmapped, if the limit on locked memory allows it.
-
-    On Linux pages are locked when they are first touched, so an unused buffer costs nothing.
-    """
-    first = ctypes.c_char.from_buffer(buffer)
-    return _lock_range(ctypes.addressof(first), len(buffer))
 
 
 def keep_values_off_stderr() -> None:
@@ -147,7 +137,7 @@ def _turn_core_dumps_off() -> bool:
 
 def _forbid_dumping() -> bool:
     # A core_pattern that pipes to a crash handler does not ask for RLIMIT_CORE (core(5)).
-    prctl = _function("prctl")
+    prctl = libc_function("prctl")
     if sys.platform != "linux" or prctl is None:
         return False
     nothing = ctypes.c_ulong(0)
@@ -180,7 +170,7 @@ def _set_limit(which: int, limit: int) -> bool:
 
 
 def _lock_everything() -> bool:
-    mlockall = _function("mlockall")
+    mlockall = libc_function("mlockall")
     if sys.platform != "linux" or mlockall is None:
         return False
     return mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT) == 0
@@ -190,22 +180,6 @@ def _can_lock(size: int) -> bool:
     """Whether so many bytes can be locked now."""
     try:
         with mmap.mmap(-1, size) as unused:
-            return lock_buffer(unused)
+            return lock(unused)
     except OSError:
         return False
-
-
-def _lock_range(address: int, size: int) -> bool:
-    where, length = ctypes.c_void_p(address), ctypes.c_size_t(size)
-    mlock2 = _function("mlock2")
-    if mlock2 is not None:
-        return mlock2(where, length, _MLOCK_ONFAULT) == 0
-    mlock = _function("mlock")
-    return mlock is not None and mlock(where, length) == 0
-
-
-def _function(name: str) -> Callable[..., int] | None:
-    """A function of the C library, or None where there is no such."""
-    if sys.platform == "win32":
-        return None
-    return getattr(ctypes.CDLL(None), name, None)

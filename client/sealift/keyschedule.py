@@ -10,9 +10,8 @@ from __future__ import annotations
 import hmac
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from sealift.hkdf import derive
 from sealift.secret import Secret
 from sealift_protocol.errors import WrongKey
 from sealift_protocol.layout import COMMITMENT_SIZE
@@ -64,6 +63,5 @@ def check_commitment(derived: bytes, received: bytes, what: str) -> None:
 
 
 def _derive(secret: Secret, salt: bytes, info: bytes) -> tuple[AESGCM, bytes]:
-    kdf = HKDF(SHA256(), _AES_KEY_SIZE + COMMITMENT_SIZE, salt=salt, info=info)
-    okm = kdf.derive(secret.reveal())
-    return AESGCM(okm[:_AES_KEY_SIZE]), okm[_AES_KEY_SIZE:]
+    okm = derive(secret, info, salt=salt, size=_AES_KEY_SIZE + COMMITMENT_SIZE).view()
+    return AESGCM(okm[:_AES_KEY_SIZE]), bytes(okm[_AES_KEY_SIZE:])

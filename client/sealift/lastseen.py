@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import hmac
 import json
 import os
@@ -12,10 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from sealift.files import write_atomically
+from sealift.hkdf import derive
 from sealift.keystore import Keys
 from sealift.secret import Secret
 from sealift_protocol.errors import KeystoreError, MalformedObject, RollbackDetected
@@ -39,8 +36,7 @@ def last_seen_key(keys: Keys) -> Secret:
         if keys.owner_secret is None:
             raise KeystoreError("the keystore has no owner's secret")
         lasting = keys.owner_secret
-    kdf = HKDF(SHA256(), 32, salt=None, info=b"sealift/1 last seen")
-    return Secret(kdf.derive(lasting.reveal()))
+    return derive(lasting, b"sealift/1 last seen")
 
 
 class LastSeen:
@@ -141,7 +137,7 @@ class LastSeen:
 
     def _tag(self, owner: Fingerprint, name: str) -> str:
         content = b"dataset name" + owner.digest + name.encode()
-        return hmac.new(self._key.reveal(), content, hashlib.sha256).hexdigest()
+        return hmac.digest(self._key.view(), content, "sha256").hex()
 
     def _advance(self, kind: str, key: str, version: int, digest: bytes, what: str) -> None:
         with self._changing() as document:
@@ -187,4 +183,4 @@ class LastSeen:
         )
 
     def _mac(self, document: str) -> str:
-        return hmac.new(self._key.reveal(), document.encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self._key.view(), document.encode(), "sha256").hex()

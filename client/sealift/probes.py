@@ -91,7 +91,7 @@ def answer_probes(relay: Relay, reader: Reader) -> int:
 def _make_probe(reader: Reader, card: Card) -> tuple[objects_pb2.Signed, bytes]:
     now = unix(reader.now)
     recipient_key = choose_recipient_key(card, now)
-    key, plaintext = Secret(secrets.token_bytes(_KEY_SIZE)), secrets.token_bytes(PROBE_SIZE)
+    key, plaintext = Secret.random(_KEY_SIZE), secrets.token_bytes(PROBE_SIZE)
     context = _context(reader.identity.fingerprint, card.signer, recipient_key.key_id, now)
     recipient = load_recipient(recipient_key.suite, recipient_key.public_key)
     probe = objects_pb2.Probe(
@@ -99,7 +99,7 @@ def _make_probe(reader: Reader, card: Card) -> tuple[objects_pb2.Signed, bytes]:
         key_id=recipient_key.key_id,
         suite=int(recipient_key.suite),
         wrapped_key=recipient.wrap(key, context),
-        sealed=AESGCM(key.reveal()).encrypt(_NONCE, plaintext, context),
+        sealed=AESGCM(key.view()).encrypt(_NONCE, plaintext, context),
         time=now,
     )
     signed = reader.identity.sign(envelope.PROBE, probe.SerializeToString())
@@ -113,7 +113,7 @@ def _answer(reader: Reader, probe: Probe) -> objects_pb2.Signed:
     context = _context(probe.signer, probe.recipient, probe.key_id, probe.time)
     secret = key.unwrap(probe.wrapped_key, context)
     try:
-        plaintext = AESGCM(secret.reveal()).decrypt(_NONCE, probe.sealed, context)
+        plaintext = AESGCM(secret.view()).decrypt(_NONCE, probe.sealed, context)
     except InvalidTag:
         raise WrongKey("a probe does not open with the key that came with it") from None
     answer = objects_pb2.ProbeAnswer(

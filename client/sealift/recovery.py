@@ -5,10 +5,8 @@ Source: RFC 5869 (HKDF). The shares: `shares.py`.
 
 from __future__ import annotations
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from sealift.certificates import generate_tls_key
+from sealift.hkdf import derive
 from sealift.keystore import Keys, StoredKey
 from sealift.secret import Secret
 from sealift.suites import load_private_key
@@ -21,13 +19,12 @@ _LIFETIME_SECONDS = 20 * 365 * 86_400
 
 def keys_of_master(master: Secret, time: int) -> Keys:
     """Every key of the recovery identity; the TLS key is fresh each time."""
-    private = Secret(_derive(master, b"recipient key"))
+    private = _derive(master, b"recipient key")
     suite = WrapSuite.MLKEM768_X25519
     public = load_private_key(suite, private).recipient().public_key
     key = StoredKey(key_id_of(suite, public), suite, private, time, time + _LIFETIME_SECONDS)
-    return Keys(Secret(_derive(master, b"identity")), (key,), generate_tls_key())
+    return Keys(_derive(master, b"identity"), (key,), generate_tls_key())
 
 
-def _derive(master: Secret, label: bytes) -> bytes:
-    kdf = HKDF(SHA256(), 32, salt=None, info=b"sealift/1 recovery " + label)
-    return kdf.derive(master.reveal())
+def _derive(master: Secret, label: bytes) -> Secret:
+    return derive(master, b"sealift/1 recovery " + label)

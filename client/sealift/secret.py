@@ -1,32 +1,52 @@
-"""A type for secrets that does not print, compare in variable time, or pickle."""
+"""A type for secrets that does not print, compare in variable time, pickle, or end in a core."""
 
 from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Callable
 from multiprocessing.context import get_spawning_popen
 from typing import Self
 
+from sealift.memory import place_for_secret
+
 
 class Secret:
-    """Bytes that stay out of reprs, tracebacks, logs and pickles.
+    """Bytes that stay out of reprs, tracebacks, logs, pickles and core dumps.
 
-    Python cannot promise to erase bytes; what this promises is that they are not shown by accident.
+    They are in memory of their own (`sealift.memory`), which is wiped with the last that uses it.
+    Python cannot promise as much of copies, so what can work on a `view` does.
     """
 
     __slots__ = ("_value",)
 
-    def __init__(self, value: bytes) -> None:
-        self._value = bytes(value)
+    def __init__(self, value: bytes | memoryview) -> None:
+        """Takes a copy."""
+        place = place_for_secret(len(value))
+        place[:] = value
+        self._value = place.toreadonly()
+
+    @classmethod
+    def filled(cls, size: int, fill: Callable[[memoryview], object]) -> Self:
+        """A secret of `size` bytes that `fill` writes in place."""
+        place = place_for_secret(size)
+        fill(place)
+        made = cls.__new__(cls)
+        made._value = place.toreadonly()
+        return made
 
     @classmethod
     def random(cls, size: int) -> Self:
         """A fresh secret of `size` bytes."""
         return cls(secrets.token_bytes(size))
 
-    def reveal(self) -> bytes:
-        """The bytes, for the one call that needs them."""
+    def view(self) -> memoryview:
+        """The bytes where they are, read-only."""
         return self._value
+
+    def reveal(self) -> bytes:
+        """A copy of the bytes, for the one call that takes nothing else."""
+        return bytes(self._value)
 
     def __len__(self) -> int:
         return len(self._value)
@@ -44,4 +64,4 @@ class Secret:
         # A process that this one starts gets it through a pipe; nothing else does.
         if get_spawning_popen() is None:
             raise TypeError("a secret cannot be pickled")
-        return type(self), (self._value,)
+        return type(self), (self.reveal(),)

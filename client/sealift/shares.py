@@ -5,7 +5,6 @@ Source: SLIP-39 (Shamir's secret sharing, through the shamir-mnemonic package).
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ _MASTER_SIZE = 32
 
 def new_master() -> Secret:
     """A fresh secret of 32 bytes."""
-    return Secret(secrets.token_bytes(_MASTER_SIZE))
+    return Secret.random(_MASTER_SIZE)
 
 
 def split_master(master: Secret, threshold: int, shares: int) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
-import nacl.signing
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from sealift.secret import Secret
 from sealift_protocol import signed as envelope
@@ -47,11 +47,14 @@ class Ed25519Key:
     @property
     def public_key(self) -> bytes:
         """32 bytes."""
-        return bytes(nacl.signing.SigningKey(self.seed.reveal()).verify_key)
+        return self._key().public_key().public_bytes_raw()
 
     def sign(self, message: bytes) -> bytes:
         """A signature, 64 bytes."""
-        return nacl.signing.SigningKey(self.seed.reveal()).sign(message).signature
+        return self._key().sign(message)
+
+    def _key(self) -> ed25519.Ed25519PrivateKey:
+        return ed25519.Ed25519PrivateKey.from_private_bytes(self.seed.view())
 
 
 @dataclass(frozen=True, slots=True)

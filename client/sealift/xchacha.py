@@ -11,6 +11,8 @@ from nacl.bindings import (
     crypto_aead_xchacha20poly1305_ietf_encrypt,
 )
 
+from sealift.secret import Secret
+
 KEY_SIZE, NONCE_SIZE = 32, 24
 
 
@@ -19,12 +21,12 @@ def fresh_nonce() -> bytes:
     return nacl.utils.random(NONCE_SIZE)
 
 
-def encrypt(plaintext: bytes, associated: bytes, nonce: bytes, key: bytes) -> bytes:
+def encrypt(plaintext: bytes, associated: bytes, nonce: bytes, key: Secret) -> bytes:
     """The ciphertext, with its tag of 16 bytes."""
-    return crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, associated, nonce, key)
+    return crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, associated, nonce, key.reveal())
 
 
-def decrypt(ciphertext: bytes, associated: bytes, nonce: bytes, key: bytes) -> bytes:
+def decrypt(ciphertext: bytes, associated: bytes, nonce: bytes, key: Secret) -> bytes:
     """The plaintext.
 
     Raises:
@@ -34,6 +36,8 @@ def decrypt(ciphertext: bytes, associated: bytes, nonce: bytes, key: bytes) -> b
     if len(ciphertext) < crypto_aead_xchacha20poly1305_ietf_ABYTES:
         raise InvalidTag
     try:
-        return crypto_aead_xchacha20poly1305_ietf_decrypt(ciphertext, associated, nonce, key)
+        return crypto_aead_xchacha20poly1305_ietf_decrypt(
+            ciphertext, associated, nonce, key.reveal()
+        )
     except nacl.exceptions.CryptoError:
         raise InvalidTag from None

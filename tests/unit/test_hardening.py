@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sealift import hardening, padding
+from sealift import hardening, memory, padding
 from sealift.buffers import BufferPool
-from sealift.keystore.unwrapped import Unwrapped
 from sealift.secret import Secret
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="/proc and prctl are Linux's")
@@ -163,10 +162,9 @@ def test_pooled_buffers_are_out_of_core_dumps_and_locked() -> None:
 
 
 @linux_only
-def test_unwrapped_keys_are_out_of_core_dumps_and_locked() -> None:
-    unwrapped = Unwrapped()
-    unwrapped.remember((b"key",), lambda: Secret.random(32))
-    flags = flags_of(unwrapped._memory)
+def test_secrets_are_out_of_core_dumps_and_locked() -> None:
+    secret = Secret.random(32)
+    flags = flags_of(secret.view())
     assert "dd" in flags
     assert ("lo" in flags) == hardening._can_lock(64 << 10)
 
@@ -187,7 +185,8 @@ def test_a_forked_process_does_not_write_into_its_parents_buffers() -> None:
 def test_a_system_without_these_functions_says_that_nothing_took_effect(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hardening, "_function", lambda name: None)
+    for module in (hardening, memory):
+        monkeypatch.setattr(module, "libc_function", lambda name: None)
     assert not hardening._forbid_dumping()
     assert hardening._lock_memory() == "no"
     with BufferPool(4096, 1) as pool:

@@ -50,7 +50,7 @@ def test_rfc_9180_base_mode(vector: dict[str, Any]) -> None:
     plaintext = pyca.hpke._decrypt_with_aad(
         Suite(kem, KDF.HKDF_SHA256, aead),
         unhex(vector["enc"]) + unhex(vector["ct"]),
-        private.key,  # type: ignore[attr-defined]
+        private._key(),  # type: ignore[attr-defined]
         unhex(vector["info"]),
         unhex(vector["aad"]),
     )

@@ -101,9 +101,11 @@ class PassphraseLock:
         except InvalidTag:
             raise WrongPassphrase("the passphrase does not open the keystore") from None
 
-    def _key(self, salt: bytes, operations: int, memory: int) -> bytes:
+    def _key(self, salt: bytes, operations: int, memory: int) -> Secret:
         secret = self.passphrase.reveal()
-        return argon2id.kdf(xchacha.KEY_SIZE, secret, salt, opslimit=operations, memlimit=memory)
+        return Secret(
+            argon2id.kdf(xchacha.KEY_SIZE, secret, salt, opslimit=operations, memlimit=memory)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ class BackendLock:
         ).encode()
         nonce = xchacha.fresh_nonce()
         front = _PREFIX.pack(MAGIC, _BACKEND, len(header)) + header + nonce
-        sealed = front + xchacha.encrypt(plaintext, front, nonce, key.reveal())
+        sealed = front + xchacha.encrypt(plaintext, front, nonce, key)
         return sealed + HeldSigningKey(self.backend, signer).sign(_signed(sealed))
 
     def open(self, content: bytes) -> bytes:
@@ -171,7 +173,7 @@ class BackendLock:
         front, body = content[:end], content[end:-SIGNATURE_SIZE]
         nonce = front[-xchacha.NONCE_SIZE :]
         try:
-            plaintext = xchacha.decrypt(body, front, nonce, key.reveal())
+            plaintext = xchacha.decrypt(body, front, nonce, key)
         except InvalidTag:
             raise _damaged() from None
         if decode_keys(plaintext).identity != signer:

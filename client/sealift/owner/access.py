@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -202,7 +201,7 @@ def report(relay: RelayClient, author: Reader, opened: OpenedDataset) -> AccessR
 
 
 def _new_key() -> Secret:
-    return Secret(secrets.token_bytes(EPOCH_KEY_SIZE))
+    return Secret.random(EPOCH_KEY_SIZE)
 
 
 def _regrant(

@@ -5,7 +5,6 @@ What is not committed is invisible; the relay collects it after a while.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -289,7 +288,7 @@ class Appender:
         retain = self._terms.retain_seconds
         if opened is None:
             dataset_id = dataset_id_of(reader.identity.fingerprint, self._salt)
-            key, key_epoch = Secret(secrets.token_bytes(EPOCH_KEY_SIZE)), FIRST_KEY_EPOCH
+            key, key_epoch = Secret.random(EPOCH_KEY_SIZE), FIRST_KEY_EPOCH
         else:
             retain = opened.retain_seconds if retain is None else retain
             dataset_id = opened.dataset_id

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from sealift.hkdf import derive
 from sealift.owner.packing import PackedShard
 from sealift.secret import Secret
 from sealift.signing import Identity
@@ -34,7 +33,7 @@ class SubjectTagger:
 
     def tag(self, subject: str) -> bytes:
         """A person's tag, 8 bytes: equal for equal subjects of one author and dataset."""
-        return hmac.digest(self.key.reveal(), subject.encode(), "sha256")[:TAG_SIZE]
+        return hmac.digest(self.key.view(), subject.encode(), "sha256")[:TAG_SIZE]
 
     def tags_of(self, shard: PackedShard, schema: pa.Schema) -> objects_pb2.SubjectTags:
         """The tags of everybody in a packed shard."""
@@ -64,5 +63,5 @@ def as_subject(value: object) -> str:
 
 def subject_tagger(identity: Identity, dataset_id: bytes, column: str) -> SubjectTagger:
     """The tagger of one author and dataset."""
-    kdf = HKDF(SHA256(), 32, salt=dataset_id, info=b"sealift/1 subjects")
-    return SubjectTagger(column, Secret(kdf.derive(identity.tag_secret.reveal())))
+    key = derive(identity.tag_secret, b"sealift/1 subjects", salt=dataset_id)
+    return SubjectTagger(column, key)

@@ -31,7 +31,7 @@ def hpke_wrap(kem: KEM, key: HpkePublicKey, secret: Secret, context: bytes) -> b
     """
     check_secret_size(secret)
     try:
-        return _suite(kem).encrypt(secret.reveal(), key, info=context)
+        return _suite(kem).encrypt(secret.view(), key, info=context)
     except ValueError:
         raise MalformedObject("a recipient's public key is degenerate") from None
 

@@ -6,7 +6,6 @@ Source: draft-connolly-cfrg-xwing-kem; FIPS 203; RFC 9180.
 from __future__ import annotations
 
 import hashlib
-import secrets
 from dataclasses import dataclass
 from typing import Self
 
@@ -64,7 +63,7 @@ class MlKem768X25519PrivateKey:
     @classmethod
     def generate(cls) -> Self:
         """A fresh key."""
-        return cls(Secret(secrets.token_bytes(SEED_SIZE)))
+        return cls(Secret.random(SEED_SIZE))
 
     @classmethod
     def load(cls, data: Secret) -> Self:
@@ -98,7 +97,7 @@ class MlKem768X25519PrivateKey:
 
     def _expand(self) -> tuple[MLKEM768PrivateKey, X25519PrivateKey]:
         # X-Wing's expandDecapsulationKey: SHAKE256 of the seed, 96 bytes.
-        expanded = hashlib.shake_256(self.seed.reveal()).digest(_MLKEM_SEED + _X25519)
+        expanded = hashlib.shake_256(self.seed.view()).digest(_MLKEM_SEED + _X25519)
         return (
             MLKEM768PrivateKey.from_seed_bytes(expanded[:_MLKEM_SEED]),
             X25519PrivateKey.from_private_bytes(expanded[_MLKEM_SEED:]),

@@ -42,15 +42,16 @@ class P256Recipient:
 
 @dataclass(frozen=True, slots=True)
 class P256PrivateKey:
-    """A P-256 private key."""
+    """A P-256 private key: a scalar, 32 bytes, big-endian."""
 
-    key: ec.EllipticCurvePrivateKey
+    scalar: Secret
     suite = WrapSuite.P256
 
     @classmethod
     def generate(cls) -> Self:
         """A fresh key."""
-        return cls(ec.generate_private_key(ec.SECP256R1()))
+        number = ec.generate_private_key(ec.SECP256R1()).private_numbers().private_value
+        return cls(Secret(number.to_bytes(_SCALAR_SIZE, "big")))
 
     @classmethod
     def load(cls, data: Secret) -> Self:
@@ -61,15 +62,16 @@ class P256PrivateKey:
         """
         if len(data) != _SCALAR_SIZE:
             raise MalformedObject("a P-256 private key has 32 bytes")
+        loaded = cls(data)
         try:
-            key = ec.derive_private_key(int.from_bytes(data.reveal(), "big"), ec.SECP256R1())
+            loaded._key()
         except ValueError:
             raise MalformedObject("a P-256 private key is out of range") from None
-        return cls(key)
+        return loaded
 
     def recipient(self) -> P256Recipient:
         """The public half."""
-        point = self.key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        point = self._key().public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         return P256Recipient(point)
 
     def unwrap(self, wrapped: bytes, context: bytes) -> Secret:
@@ -78,11 +80,14 @@ class P256PrivateKey:
         Raises:
             WrongKey: it does not open.
         """
-        return hpke_unwrap(KEM.P256, self.key, wrapped, context)
+        return hpke_unwrap(KEM.P256, self._key(), wrapped, context)
 
     def private_bytes(self) -> Secret:
         """The scalar, 32 bytes, big-endian."""
-        return Secret(self.key.private_numbers().private_value.to_bytes(_SCALAR_SIZE, "big"))
+        return self.scalar
+
+    def _key(self) -> ec.EllipticCurvePrivateKey:
+        return ec.derive_private_key(int.from_bytes(self.scalar.view(), "big"), ec.SECP256R1())
 
 
 def _point(public_key: bytes) -> ec.EllipticCurvePublicKey:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, cast
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -59,20 +59,21 @@ class RsaOaepRecipient:
         check_secret_size(secret)
         carried = secrets.token_bytes(_CARRIED_KEY)
         block = _public(self.public_key).encrypt(carried, _OAEP)
-        return block + AESGCM(carried).encrypt(_NONCE, secret.reveal(), context)
+        return block + AESGCM(carried).encrypt(_NONCE, secret.view(), context)
 
 
 @dataclass(frozen=True, slots=True)
 class RsaOaepPrivateKey:
-    """An RSA private key in this process."""
+    """An RSA private key in this process: PKCS#8, DER."""
 
-    key: rsa.RSAPrivateKey
+    der: Secret
     suite = WrapSuite.RSA_OAEP_SHA256
 
     @classmethod
     def generate(cls) -> Self:
         """A fresh key of 3072 bits."""
-        return cls(rsa.generate_private_key(_EXPONENT, MIN_BITS))
+        key = rsa.generate_private_key(_EXPONENT, MIN_BITS)
+        return cls(Secret(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())))
 
     @classmethod
     def load(cls, data: Secret) -> Self:
@@ -82,17 +83,17 @@ class RsaOaepPrivateKey:
             MalformedObject: not an RSA key of 3072 to 8192 bits with exponent 65537.
         """
         try:
-            key = load_der_private_key(data.reveal(), password=None)
+            key = load_der_private_key(data.view(), password=None)
         except (ValueError, TypeError):
             raise MalformedObject("an RSA private key cannot be read") from None
         if not isinstance(key, rsa.RSAPrivateKey):
             raise MalformedObject("an RSA private key is of another kind")
         _check(key.public_key())
-        return cls(key)
+        return cls(data)
 
     def recipient(self) -> RsaOaepRecipient:
         """The public half."""
-        public = self.key.public_key()
+        public = self._key().public_key()
         return RsaOaepRecipient(
             public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         )
@@ -103,9 +104,10 @@ class RsaOaepPrivateKey:
         Raises:
             WrongKey: it does not open.
         """
-        size = self.key.key_size // 8
+        key = self._key()
+        size = key.key_size // 8
         try:
-            carried = self.key.decrypt(wrapped[:size], _OAEP)
+            carried = key.decrypt(wrapped[:size], _OAEP)
             secret = AESGCM(carried).decrypt(_NONCE, wrapped[size:], context)
         except (ValueError, InvalidTag):
             raise refused() from None
@@ -115,7 +117,14 @@ class RsaOaepPrivateKey:
 
     def private_bytes(self) -> Secret:
         """PKCS#8, DER."""
-        return Secret(self.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
+        return self.der
+
+    def _key(self) -> rsa.RSAPrivateKey:
+        # What takes long was checked when it was made or loaded.
+        key = load_der_private_key(
+            self.der.view(), password=None, unsafe_skip_rsa_key_validation=True
+        )
+        return cast(rsa.RSAPrivateKey, key)
 
 
 def _public(public_key: bytes) -> rsa.RSAPublicKey:

@@ -44,13 +44,13 @@ class X25519Recipient:
 class X25519PrivateKey:
     """A 32-byte X25519 private key."""
 
-    key: x25519.X25519PrivateKey
+    scalar: Secret
     suite = WrapSuite.X25519
 
     @classmethod
     def generate(cls) -> Self:
         """A fresh key."""
-        return cls(x25519.X25519PrivateKey.generate())
+        return cls(Secret.random(_KEY_SIZE))
 
     @classmethod
     def load(cls, data: Secret) -> Self:
@@ -61,11 +61,11 @@ class X25519PrivateKey:
         """
         if len(data) != _KEY_SIZE:
             raise MalformedObject("an X25519 private key has 32 bytes")
-        return cls(x25519.X25519PrivateKey.from_private_bytes(data.reveal()))
+        return cls(data)
 
     def recipient(self) -> X25519Recipient:
         """The public half."""
-        return X25519Recipient(self.key.public_key().public_bytes_raw())
+        return X25519Recipient(self._key().public_key().public_bytes_raw())
 
     def unwrap(self, wrapped: bytes, context: bytes) -> Secret:
         """The secret.
@@ -73,8 +73,11 @@ class X25519PrivateKey:
         Raises:
             WrongKey: it does not open.
         """
-        return hpke_unwrap(KEM.X25519, self.key, wrapped, context)
+        return hpke_unwrap(KEM.X25519, self._key(), wrapped, context)
 
     def private_bytes(self) -> Secret:
         """The 32-byte private key."""
-        return Secret(self.key.private_bytes_raw())
+        return self.scalar
+
+    def _key(self) -> x25519.X25519PrivateKey:
+        return x25519.X25519PrivateKey.from_private_bytes(self.scalar.view())

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from sealift.hkdf import derive
 from sealift.owner.deidentify.memo import Memo
 from sealift.owner.deidentify.texts import as_bytes, texts_of
 from sealift.secret import Secret
@@ -34,14 +34,13 @@ def derive_key(secret: Secret, purpose: bytes, domain: str = "") -> Secret:
     """
     if len(secret) != KEY_SIZE:
         raise InvalidArgument(f"the secret of de-identification has {KEY_SIZE} bytes")
-    kdf = HKDF(SHA256(), KEY_SIZE, salt=None, info=purpose + domain.encode())
-    return Secret(kdf.derive(secret.reveal()))
+    return derive(secret, purpose + domain.encode(), size=KEY_SIZE)
 
 
 def digests_of(key: Secret, texts: list[bytes]) -> list[bytes]:
     """HMAC-SHA256 of each text, 32 bytes."""
     # Copies of one prepared state save the two blocks that hold the key.
-    prepared = HMAC(key.reveal(), SHA256())
+    prepared = HMAC(key.view(), SHA256())
     digests = []
     for text in texts:
         state = prepared.copy()
