@@ -148,6 +148,28 @@ def test_a_key_of_each_kind_signs_and_is_verified_by_anybody(
         verify_signature(key.public_key, b"m" * 100_000, key.sign(b"m" * 100_000))
 
 
+def test_a_forked_process_and_its_parent_use_a_place_at_the_same_time(backend: Backend) -> None:
+    key = HeldSigningKey(backend, backend.create(backend.signatures[0], "identity"))
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            for number in range(20):
+                os.write(writing, key.sign(bytes([number])))
+        finally:
+            os._exit(0)
+    os.close(writing)
+    for number in range(20, 40):
+        verify_signature(key.public_key, bytes([number]), key.sign(bytes([number])))
+    with os.fdopen(reading, "rb") as pipe:
+        signatures = pipe.read()
+    os.waitpid(child, 0)
+    assert len(signatures) == 20 * 64
+    for number in range(20):
+        signature = signatures[number * 64 : (number + 1) * 64]
+        verify_signature(key.public_key, bytes([number]), signature)
+
+
 def test_a_key_unwraps_what_was_wrapped_to_its_public_half_and_nothing_else(
     backend: Backend, plain_moto: bool
 ) -> None:
@@ -243,7 +265,9 @@ def test_aws_kms_unwraps_and_signs_what_is_long_by_the_sdks_stubs() -> None:
     private = rsa.generate_private_key(65537, 3072)
     info = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     held = HeldKey("key", "alias/sealift-recipient-1", WrapSuite.RSA_OAEP_SHA256, info)
-    key = HeldPrivateKey(AwsKmsBackend("awskms:eu-central-1", client), held, Unwrapped(seconds=0))
+    key = HeldPrivateKey(
+        AwsKmsBackend("awskms:eu-central-1", lambda: client), held, Unwrapped(seconds=0)
+    )
     secret = Secret.random(32)
     wrapped = key.recipient().wrap(secret, b"context")
     oaep = padding.OAEP(padding.MGF1(SHA256()), SHA256(), label=None)
@@ -613,15 +637,16 @@ def test_an_app_role_logs_in_renews_and_logs_in_again(server: Place) -> None:
     backend = open_backend(url, lambda what: asked.append(what) or Secret(secret.encode()))
     assert asked == ["secret id of the AppRole"]
     key = HeldSigningKey(backend, backend.create(SignatureAlgorithm.ED25519, "identity"))
-    first = backend._client.token  # type: ignore[attr-defined]
+    login = backend._logins.get()  # type: ignore[attr-defined]
+    first = login.client.token
     # Half of the login's life is over.
-    backend._renew_at = 0.0  # type: ignore[attr-defined]
+    login.renew_at = 0.0
     verify_signature(key.public_key, b"message", key.sign(b"message"))
-    assert backend._renew_at > 0  # type: ignore[attr-defined]
-    assert backend._client.token == first  # type: ignore[attr-defined]
+    assert login.renew_at > 0
+    assert login.client.token == first
     root.auth.token.revoke(first)
     verify_signature(key.public_key, b"message", key.sign(b"message"))
-    assert backend._client.token != first  # type: ignore[attr-defined]
+    assert login.client.token != first
     # What the policy does not allow is said.
     root.sys.create_or_update_policy("member", 'path "transit/keys/*" { capabilities = ["read"] }')
     with pytest.raises(KeyDenied):
@@ -779,22 +804,6 @@ def test_a_session_that_ended_is_opened_again(of_token: Backend) -> None:
     # As if the token had been pulled and plugged in again.
     pkcs11.lib(str(SOFTHSM)).reinitialize()
     verify_signature(key.public_key, b"message", key.sign(b"message"))
-
-
-def test_a_forked_process_uses_the_token_on_its_own(of_token: Backend) -> None:
-    key = HeldSigningKey(of_token, of_token.create(SignatureAlgorithm.ED25519, "identity"))
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.write(writing, key.sign(b"message"))
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        verify_signature(key.public_key, b"message", pipe.read())
-    os.waitpid(child, 0)
-    verify_signature(key.public_key, b"again", key.sign(b"again"))
 
 
 # --- members -------------------------------------------------------------------------------------

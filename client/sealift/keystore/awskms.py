@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qsl
@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from sealift.keystore.backend import Algorithm, AskSecret, HeldKey, SignatureAlgorithm
+from sealift.keystore.forks import PerProcess
 from sealift.keystore.publickeys import encoded
 from sealift.keystore.signatures import raw_signature
 from sealift.log import keep_debug_off
@@ -68,9 +69,10 @@ def open_awskms(url: str, ask: AskSecret) -> AwsKmsBackend:
         )
     # At DEBUG it writes answers into the log, and with them what was decrypted.
     keep_debug_off("botocore", "boto3")
-    with _named():
+
+    def client() -> Any:
         session = boto3.session.Session(profile_name=options.get("profile"), region_name=region)
-        client = session.client(
+        return session.client(
             "kms",
             endpoint_url=options.get("endpoint"),
             # Trying again is `patiently`'s business, or it would be done twice.
@@ -80,7 +82,9 @@ def open_awskms(url: str, ask: AskSecret) -> AwsKmsBackend:
                 retries={"total_max_attempts": 1},
             ),
         )
-    return AwsKmsBackend(url, client)
+
+    with _named():
+        return AwsKmsBackend(url, client)
 
 
 class AwsKmsBackend:
@@ -89,15 +93,15 @@ class AwsKmsBackend:
     signatures = (SignatureAlgorithm.ECDSA_P256,)
     suites = (WrapSuite.RSA_OAEP_SHA256,)
 
-    def __init__(self, url: str, client: Any) -> None:
+    def __init__(self, url: str, client: Callable[[], Any]) -> None:
         self.url = url
-        self._client = client
+        self._clients = PerProcess(client)
 
     def held_keys(self) -> list[HeldKey]:
         """The keys with an alias of Sealift's."""
         held = []
         with _named():
-            for page in self._client.get_paginator("list_aliases").paginate():
+            for page in self._clients.get().get_paginator("list_aliases").paginate():
                 held += [
                     self._read(alias["TargetKeyId"], alias["AliasName"])
                     for alias in page["Aliases"]
@@ -114,15 +118,15 @@ class AwsKmsBackend:
         usage, spec = _SPECS[algorithm]
         alias = f"{_ALIAS}{label}-{secrets.token_hex(8)}"
         with _named():
-            made = self._client.create_key(KeyUsage=usage, KeySpec=spec)["KeyMetadata"]
-            self._client.create_alias(AliasName=alias, TargetKeyId=made["KeyId"])
+            made = self._clients.get().create_key(KeyUsage=usage, KeySpec=spec)["KeyMetadata"]
+            self._clients.get().create_alias(AliasName=alias, TargetKeyId=made["KeyId"])
             return self._read(made["KeyId"], alias)
 
     def destroy(self, key: HeldKey) -> None:
         """Takes a key out of use now; the service deletes it after seven days."""
         with _named():
-            self._client.delete_alias(AliasName=key.label)
-            self._client.schedule_key_deletion(
+            self._clients.get().delete_alias(AliasName=key.label)
+            self._clients.get().schedule_key_deletion(
                 KeyId=key.reference, PendingWindowInDays=_DAYS_UNTIL_DELETION
             )
 
@@ -134,7 +138,7 @@ class AwsKmsBackend:
         if len(message) > _MAX_MESSAGE:
             signed, kind = hashlib.sha256(message).digest(), "DIGEST"
         with _named():
-            answer = self._client.sign(
+            answer = self._clients.get().sign(
                 KeyId=key.reference,
                 Message=signed,
                 MessageType=kind,
@@ -150,7 +154,7 @@ class AwsKmsBackend:
     def decrypt(self, key: HeldKey, block: bytes) -> bytes:
         """What an RSA-OAEP-SHA256 block carries."""
         with _named():
-            answer = self._client.decrypt(
+            answer = self._clients.get().decrypt(
                 KeyId=key.reference,
                 CiphertextBlob=block,
                 EncryptionAlgorithm="RSAES_OAEP_SHA_256",
@@ -159,10 +163,10 @@ class AwsKmsBackend:
 
     def close(self) -> None:
         """Ends the connections."""
-        self._client.close()
+        self._clients.get().close()
 
     def _read(self, key_id: str, alias: str) -> HeldKey:
-        public = load_der_public_key(self._client.get_public_key(KeyId=key_id)["PublicKey"])
+        public = load_der_public_key(self._clients.get().get_public_key(KeyId=key_id)["PublicKey"])
         algorithm: Algorithm = WrapSuite.RSA_OAEP_SHA256
         if isinstance(public, ec.EllipticCurvePublicKey):
             algorithm = SignatureAlgorithm.ECDSA_P256

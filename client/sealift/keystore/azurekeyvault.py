@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -28,6 +28,7 @@ from azure.keyvault.keys.crypto import SignatureAlgorithm as VaultSignature
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from sealift.keystore.backend import Algorithm, AskSecret, HeldKey, SignatureAlgorithm
+from sealift.keystore.forks import PerProcess
 from sealift.keystore.publickeys import encoded
 from sealift.log import keep_debug_off, log
 from sealift.suites.hpke import refused
@@ -95,11 +96,29 @@ def open_azurekeyvault(url: str, ask: AskSecret) -> AzureKeyVaultBackend:
     # At DEBUG bodies may be written into the log, and with them what was decrypted.
     keep_debug_off("azure", "azure.core.pipeline.policies._universal", "azure.identity", "msal")
     bounds = {"connection_timeout": _SECONDS, "read_timeout": _SECONDS}
-    with _named():
+
+    def clients() -> Clients:
         credential = DefaultAzureCredential(**bounds)
         # Trying again is `patiently`'s business, or it would be done twice.
-        client = KeyClient(where.address, credential, retry_total=0, **bounds)
-    return AzureKeyVaultBackend(url, client, credential)
+        return Clients(KeyClient(where.address, credential, retry_total=0, **bounds), credential)
+
+    with _named():
+        return AzureKeyVaultBackend(url, clients)
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """What speaks with a vault.
+
+    Attributes:
+        keys: makes and lists keys.
+        credential: logs in.
+        users: what uses each key, by its id; each asks the vault for its key once.
+    """
+
+    keys: KeyClient
+    credential: DefaultAzureCredential
+    users: dict[str, CryptographyClient] = field(default_factory=dict)
 
 
 class AzureKeyVaultBackend:
@@ -108,22 +127,17 @@ class AzureKeyVaultBackend:
     signatures = (SignatureAlgorithm.ECDSA_P256,)
     suites = (WrapSuite.RSA_OAEP_SHA256,)
 
-    def __init__(
-        self, url: str, client: KeyClient, credential: DefaultAzureCredential | None = None
-    ) -> None:
+    def __init__(self, url: str, clients: Callable[[], Clients]) -> None:
         self.url = url
         self._hsm = parse_url(url).hsm
-        self._client = client
-        self._credential = credential
-        # By a key's id; each asks the vault for its key once.
-        self._users: dict[str, CryptographyClient] = {}
+        self._clients = PerProcess(clients)
 
     def held_keys(self) -> list[HeldKey]:
         """The keys with Sealift's tag."""
         with _named():
             return [
                 _read(self._first_version(key))
-                for key in self._client.list_properties_of_keys()
+                for key in self._clients.get().keys.list_properties_of_keys()
                 if (key.tags or {}).items() >= _TAG.items() and key.enabled
             ]
 
@@ -132,15 +146,14 @@ class AzureKeyVaultBackend:
         name = f"{_PREFIX}{label}-{secrets.token_hex(8)}"
         common: dict[str, Any] = {"hardware_protected": self._hsm, "tags": _TAG}
         with _named():
+            keys = self._clients.get().keys
             if algorithm is SignatureAlgorithm.ECDSA_P256:
                 uses = ["sign", "verify"]
-                return _read(
-                    self._client.create_ec_key(name, curve="P-256", key_operations=uses, **common)
-                )
+                return _read(keys.create_ec_key(name, curve="P-256", key_operations=uses, **common))
             if algorithm is WrapSuite.RSA_OAEP_SHA256:
                 uses = ["encrypt", "decrypt"]
                 return _read(
-                    self._client.create_rsa_key(name, size=_RSA_BITS, key_operations=uses, **common)
+                    keys.create_rsa_key(name, size=_RSA_BITS, key_operations=uses, **common)
                 )
         raise KeyOperationUnsupported(
             "a key vault is not used with keys of this kind", hint="use rsa-oaep-sha256"
@@ -149,13 +162,13 @@ class AzureKeyVaultBackend:
     def destroy(self, key: HeldKey) -> None:
         """Deletes a key, and purges it where the vault allows that at once."""
         with _named():
-            poller = self._client.begin_delete_key(key.label)
-        self._users.pop(key.reference, None)
+            poller = self._clients.get().keys.begin_delete_key(key.label)
+        self._clients.get().users.pop(key.reference, None)
         if "Purgeable" not in (poller.result().properties.recovery_level or ""):
             return
         try:
             poller.wait(_DELETED_WITHIN)
-            self._client.purge_deleted_key(key.label)
+            self._clients.get().keys.purge_deleted_key(key.label)
         except exceptions.AzureError as error:
             # It is out of use in any case, and ends with the time that the vault keeps what was
             # deleted: purging needs a permission of its own.
@@ -188,23 +201,24 @@ class AzureKeyVaultBackend:
 
     def close(self) -> None:
         """Ends the connections."""
-        self._client.close()
-        if self._credential is not None:
-            self._credential.close()
+        clients = self._clients.get()
+        clients.keys.close()
+        clients.credential.close()
 
     def _user(self, key: HeldKey) -> CryptographyClient:
-        user = self._users.get(key.reference)
+        clients = self._clients.get()
+        user = clients.users.get(key.reference)
         if user is None:
             version = key.reference.rpartition("/")[2]
-            user = self._client.get_cryptography_client(key.label, key_version=version)
-            self._users[key.reference] = user
+            user = clients.keys.get_cryptography_client(key.label, key_version=version)
+            clients.users[key.reference] = user
         return user
 
     def _first_version(self, key: KeyProperties) -> KeyVaultKey:
         """What Sealift made: a vault may have been told to rotate its keys, which adds versions."""
-        versions = self._client.list_properties_of_key_versions(key.name)
+        versions = self._clients.get().keys.list_properties_of_key_versions(key.name)
         first = min(versions, key=_created)
-        return self._client.get_key(key.name, first.version)
+        return self._clients.get().keys.get_key(key.name, first.version)
 
 
 def _created(version: KeyProperties) -> float:

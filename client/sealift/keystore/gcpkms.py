@@ -21,7 +21,7 @@ import hashlib
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +37,7 @@ from google.cloud import kms_v1
 from google.protobuf.json_format import ParseError
 
 from sealift.keystore.backend import Algorithm, AskSecret, HeldKey, SignatureAlgorithm
+from sealift.keystore.forks import PerProcess
 from sealift.keystore.publickeys import encoded
 from sealift.keystore.signatures import raw_signature
 from sealift.keystore.urls import is_loopback
@@ -126,16 +127,19 @@ def open_gcpkms(url: str, ask: AskSecret) -> GcpKmsBackend:
     # At DEBUG they write answers into the log, and with them what was decrypted.
     services = "google.cloud.kms_v1.services.key_management_service"
     keep_debug_off("google", "google.auth", f"{services}.client", f"{services}.transports.rest")
-    with _named():
+
+    def client() -> kms_v1.KeyManagementServiceClient:
         credentials: Any = AnonymousCredentials()  # type: ignore[no-untyped-call]
         if not where.plain:
             credentials, _ = google.auth.default(scopes=[_SCOPE])
-        client = kms_v1.KeyManagementServiceClient(
+        return kms_v1.KeyManagementServiceClient(
             credentials=credentials,
             transport="rest",
             client_options={"api_endpoint": where.endpoint} if where.endpoint else None,
         )
-    return GcpKmsBackend(url, client)
+
+    with _named():
+        return GcpKmsBackend(url, client)
 
 
 class GcpKmsBackend:
@@ -144,16 +148,16 @@ class GcpKmsBackend:
     signatures = (SignatureAlgorithm.ECDSA_P256,)
     suites = (WrapSuite.RSA_OAEP_SHA256,)
 
-    def __init__(self, url: str, client: kms_v1.KeyManagementServiceClient) -> None:
+    def __init__(self, url: str, client: Callable[[], kms_v1.KeyManagementServiceClient]) -> None:
         self.url = url
         self._where = parse_url(url)
-        self._client = client
+        self._clients = PerProcess(client)
 
     def held_keys(self) -> list[HeldKey]:
         """The keys with Sealift's label; the names of destroyed ones stay, and are left out."""
         held = []
         with _named():
-            for key in self._client.list_crypto_keys(
+            for key in self._clients.get().list_crypto_keys(
                 parent=self._where.ring, retry=None, timeout=_SECONDS
             ):
                 if dict(key.labels).items() >= _LABEL.items():
@@ -170,7 +174,7 @@ class GcpKmsBackend:
             )
         purpose, spec = _SPECS[algorithm]
         with _named():
-            made = self._client.create_crypto_key(
+            made = self._clients.get().create_crypto_key(
                 parent=self._where.ring,
                 crypto_key_id=f"{_PREFIX}{label}-{secrets.token_hex(8)}",
                 crypto_key=kms_v1.CryptoKey(
@@ -188,7 +192,7 @@ class GcpKmsBackend:
     def destroy(self, key: HeldKey) -> None:
         """Takes a key out of use now; the service destroys it when the ring's delay is over."""
         with _named():
-            self._client.destroy_crypto_key_version(
+            self._clients.get().destroy_crypto_key_version(
                 name=key.reference, retry=None, timeout=_SECONDS
             )
 
@@ -197,7 +201,7 @@ class GcpKmsBackend:
         if key.algorithm is not SignatureAlgorithm.ECDSA_P256:
             raise KeyOperationUnsupported("a recipient key does not sign")
         with _named():
-            answer = self._client.asymmetric_sign(
+            answer = self._clients.get().asymmetric_sign(
                 name=key.reference,
                 digest=kms_v1.Digest(sha256=hashlib.sha256(message).digest()),
                 retry=None,
@@ -216,7 +220,7 @@ class GcpKmsBackend:
             raise KeyOperationUnsupported("a signing key does not unwrap")
         with _named():
             try:
-                answer = self._client.asymmetric_decrypt(
+                answer = self._clients.get().asymmetric_decrypt(
                     name=key.reference, ciphertext=block, retry=None, timeout=_SECONDS
                 )
             except exceptions.BadRequest as error:
@@ -227,10 +231,10 @@ class GcpKmsBackend:
 
     def close(self) -> None:
         """Ends the connections."""
-        self._client.transport.close()  # type: ignore[no-untyped-call]
+        self._clients.get().transport.close()  # type: ignore[no-untyped-call]
 
     def _version(self, name: str) -> kms_v1.CryptoKeyVersion:
-        return self._client.get_crypto_key_version(name=name, retry=None, timeout=_SECONDS)
+        return self._clients.get().get_crypto_key_version(name=name, retry=None, timeout=_SECONDS)
 
     def _generated(self, name: str) -> kms_v1.CryptoKeyVersion:
         """The version of a fresh key, once the service has generated it."""
@@ -254,7 +258,7 @@ class GcpKmsBackend:
                 "a key with Sealift's label is of another kind",
                 hint="take the label `sealift` off it in the Cloud console",
             )
-        answer = self._client.get_public_key(name=version.name, retry=None, timeout=_SECONDS)
+        answer = self._clients.get().get_public_key(name=version.name, retry=None, timeout=_SECONDS)
         label = version.name.removesuffix(_VERSION).rpartition("/")[2]
         public = load_pem_public_key(answer.pem.encode())
         return HeldKey(version.name, label, algorithm, encoded(public))

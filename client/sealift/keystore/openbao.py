@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from hvac import exceptions
 
 from sealift.keystore.backend import Algorithm, AskSecret, HeldKey, SignatureAlgorithm
+from sealift.keystore.forks import PerProcess
 from sealift.keystore.publickeys import encoded
 from sealift.keystore.urls import is_loopback
 from sealift.secret import Secret
@@ -108,6 +109,21 @@ def open_openbao(url: str, ask: AskSecret) -> OpenBaoBackend:
     return OpenBaoBackend(url, where, ask(what))
 
 
+@dataclass(slots=True)
+class _Login:
+    """A process's own.
+
+    Attributes:
+        client: has its token and its connections.
+        renew_at: seconds of the backend's clock.
+        lock: of both.
+    """
+
+    client: hvac.Client
+    renew_at: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
 class OpenBaoBackend:
     """A transit engine, with the member logged in."""
 
@@ -130,16 +146,8 @@ class OpenBaoBackend:
         self._where = where
         self._secret = secret
         self._clock = clock
-        self._lock = threading.Lock()
-        self._renew_at = 0.0
-        self._client = hvac.Client(
-            url=where.address,
-            verify=where.authority or True,
-            timeout=_SECONDS,
-            namespace=where.namespace or None,
-        )
-        with _named(), self._lock:
-            self._log_in()
+        with _named():
+            self._logins = PerProcess(self._log_in)
 
     def held_keys(self) -> list[HeldKey]:
         """The keys in the engine that Sealift made."""
@@ -235,53 +243,65 @@ class OpenBaoBackend:
 
     def close(self) -> None:
         """Ends the connections; the login ends by itself."""
-        self._client.adapter.close()
+        self._logins.get().client.adapter.close()
 
     # --- being logged in ---------------------------------------------------------------------
 
     def _use(self, work: Callable[[Any], _T]) -> _T:
         with _named():
-            with self._lock:
-                if self._clock() >= self._renew_at:
-                    self._renew()
+            login = self._logins.get()
+            with login.lock:
+                if self._clock() >= login.renew_at:
+                    self._renew(login)
             try:
-                return work(self._client.secrets.transit)
+                return work(login.client.secrets.transit)
             except exceptions.Forbidden:
                 if not self._where.role_id:
                     raise
             # The login may have been ended from outside.
-            with self._lock:
-                self._log_in()
-            return work(self._client.secrets.transit)
+            with login.lock:
+                self._give_secret(login)
+            return work(login.client.secrets.transit)
 
-    def _log_in(self) -> None:
+    def _log_in(self) -> _Login:
+        client = hvac.Client(
+            url=self._where.address,
+            verify=self._where.authority or True,
+            timeout=_SECONDS,
+            namespace=self._where.namespace or None,
+        )
+        login = _Login(client)
+        self._give_secret(login)
+        return login
+
+    def _give_secret(self, login: _Login) -> None:
         text = self._secret.reveal().decode(errors="replace")
         try:
             if self._where.role_id:
-                answer = self._client.auth.approle.login(self._where.role_id, secret_id=text)
-                self._keep_until(answer["auth"]["lease_duration"])
+                answer = login.client.auth.approle.login(self._where.role_id, secret_id=text)
+                self._keep(login, answer["auth"]["lease_duration"])
                 return
-            self._client.token = text
-            data = self._client.auth.token.lookup_self()["data"]
+            login.client.token = text
+            data = login.client.auth.token.lookup_self()["data"]
         except (exceptions.InvalidRequest, exceptions.Forbidden, exceptions.Unauthorized):
             raise WrongPin(
                 "the server does not take what it was given to log in",
                 hint="check role id and secret id, or the token, and whether it has expired",
             ) from None
-        self._keep_until(data["ttl"])
+        self._keep(login, data["ttl"])
 
-    def _renew(self) -> None:
+    def _renew(self, login: _Login) -> None:
         try:
-            answer = self._client.auth.token.renew_self()
+            answer = login.client.auth.token.renew_self()
         except (exceptions.Forbidden, exceptions.InvalidRequest):
             # It cannot be renewed, or has ended.
-            self._log_in()
+            self._give_secret(login)
             return
-        self._keep_until(answer["auth"]["lease_duration"])
+        self._keep(login, answer["auth"]["lease_duration"])
 
-    def _keep_until(self, seconds: float) -> None:
+    def _keep(self, login: _Login, seconds: float) -> None:
         """Renews at half of a login's life; a root token lives for ever, and says 0."""
-        self._renew_at = self._clock() + seconds / 2 if seconds else float("inf")
+        login.renew_at = self._clock() + seconds / 2 if seconds else float("inf")
 
     def _read(self, transit: Any, name: str) -> HeldKey:
         data = transit.read_key(name, mount_point=self._where.mount)["data"]
