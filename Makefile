@@ -21,13 +21,15 @@ $(VENV)/.everything: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -e '.[relay,demo,recovery,postgresql,torch,owner,huggingface,ray,metrics,pkcs11,openbao,awskms,gcpkms,azurekeyvault,keyring,dev]'
 	# Tests compare with it; it pins what it needs to single versions, so it cannot be asked for.
 	$(PIP) --no-deps pycanon==1.3.6
+	# Tests start some thousand processes, and where Python may write no bytecode each compiles anew.
+	$(BIN)/python -m compileall -q protos client server
 	@touch $@ $(VENV)/.demo
 
 demo: $(VENV)/.demo  ## the main job, end to end, on real records
 	$(BIN)/python examples/demo.py
 
 test: setup  ## every test, with coverage of the modules that hold secrets
-	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report=
 	$(BIN)/python -m coverage report --fail-under=100 --show-missing
 
 lint: setup  ## style, types, layers, protos
