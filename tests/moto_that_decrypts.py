@@ -2,7 +2,7 @@
 
 * Decrypt with an RSA key (RSAES_OAEP_SHA_256), with the key that moto made.
 * Sign of a digest (MessageType DIGEST), which moto hashes once more.
-* A key that is disabled, or waits for deletion, signs and decrypts nothing.
+* A key that is disabled, or waits for deletion, signs and decrypts nothing, and is not shown.
 
 We taught it so, after the API reference: it shows that requests and answers fit together, and not
 that Amazon's service does the same.
@@ -24,17 +24,21 @@ from moto.kms.responses import KmsResponse
 from moto.server import main
 
 OAEP = padding.OAEP(padding.MGF1(SHA256()), SHA256(), label=None)
-of_moto = {"decrypt": KmsResponse.decrypt, "sign": KmsResponse.sign}
+of_moto = {
+    "decrypt": KmsResponse.decrypt,
+    "sign": KmsResponse.sign,
+    "get_public_key": KmsResponse.get_public_key,
+}
 
 
-def usable(response: Any, key_id: str, usage: str) -> Key:
-    """A key that may be used so."""
+def usable(response: Any, key_id: str, usage: str = "") -> Key:
+    """A key that may be used, and so."""
     key: Key = response.kms_backend.describe_key(key_id)
     if key.key_state == "PendingDeletion":
         raise JsonRESTError("KMSInvalidStateException", "planted text of the service")
     if key.key_state == "Disabled":
         raise JsonRESTError("DisabledException", "planted text of the service")
-    if key.key_usage != usage:
+    if usage and key.key_usage != usage:
         raise JsonRESTError("InvalidKeyUsageException", "planted text of the service")
     return key
 
@@ -65,7 +69,13 @@ def sign(response: Any) -> str:
     return json.dumps({**answer, "SigningAlgorithm": algorithm})
 
 
+def get_public_key(response: Any) -> str:
+    usable(response, response._get_param("KeyId"))
+    return of_moto["get_public_key"](response)
+
+
 KmsResponse.decrypt, KmsResponse.sign = decrypt, sign  # type: ignore[method-assign]
+KmsResponse.get_public_key = get_public_key  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     main()

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -338,6 +339,50 @@ def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any
         opened.close()
 
 
+class FaultsOfAws:
+    """Answers some calls itself, as AWS does when it refuses, before they are sent to moto."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.faults: list[Any] = []
+        self.calls: list[str] = []
+        client = backend._clients.get()  # type: ignore[attr-defined]
+        client.meta.events.register("before-send.kms", self.answer)
+
+    def answer(self, request: Any, event_name: str, **_: object) -> Any:
+        from botocore.awsrequest import AWSResponse
+
+        self.calls.append(event_name)
+        if not self.faults:
+            return None
+        fault = self.faults.pop(0)
+        if isinstance(fault, Exception):
+            raise fault
+        code, status = fault
+        body = json.dumps({"__type": code, "message": "planted text of the service"}).encode()
+        raw = SimpleNamespace(stream=lambda: [body])
+        return AWSResponse(request.url, status, {"Content-Type": "application/x-amz-json-1.1"}, raw)
+
+
+@pytest.fixture(scope="module")
+def taught_moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A moto that we taught to decrypt; it takes seconds to start."""
+    with (
+        pytest.MonkeyPatch.context() as monkeypatch,
+        moto(tmp_path_factory.mktemp("moto"), monkeypatch, taught=True) as place,
+    ):
+        yield place
+
+
+@pytest.fixture
+def aws(taught_moto: Place) -> Iterator[tuple[FaultsOfAws, Backend]]:
+    """What AWS refuses, and a region of such a moto, open and empty."""
+    opened = taught_moto.open()
+    for held in opened.held_keys():
+        opened.destroy(held)
+    yield FaultsOfAws(opened), opened
+    opened.close()
+
+
 PASSING = (KeystoreUnavailable, KeystoreThrottled, KeystoreTimeout)
 
 
@@ -412,6 +457,78 @@ def test_what_azure_key_vault_refuses_is_named_and_tried_again_if_it_may_pass(
     vault: tuple[Any, Backend], impatient: None, fault: int, error: type[KeystoreError]
 ) -> None:
     check_fault(*vault, fault, error)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (("ThrottlingException", 400), KeystoreThrottled),
+        (("KMSInternalException", 500), KeystoreUnavailable),
+        (("DependencyTimeoutException", 503), KeystoreUnavailable),
+        (("KeyUnavailableException", 500), KeystoreUnavailable),
+        (("ServiceUnavailableException", 503), KeystoreUnavailable),
+        (("AccessDeniedException", 400), KeyDenied),
+        (("ExpiredTokenException", 400), KeyDenied),
+        (("InvalidSignatureException", 400), KeyDenied),
+        (("NotFoundException", 400), KeyNotFound),
+        (("KMSInvalidStateException", 400), KeyNotFound),
+        (("LimitExceededException", 400), KeystoreError),
+        (("ValidationException", 400), KeystoreError),
+        ("NoCredentialsError", KeyDenied),
+        ("UnauthorizedSSOTokenError", KeyDenied),
+        ("ReadTimeoutError", KeystoreTimeout),
+        ("ConnectTimeoutError", KeystoreTimeout),
+        ("EndpointConnectionError", KeystoreUnavailable),
+        ("ConnectionClosedError", KeystoreUnavailable),
+        ("SSLError", KeystoreError),
+        ("NoRegionError", KeystoreError),
+    ],
+)
+def test_what_aws_kms_of_moto_refuses_is_named_and_tried_again_if_it_may_pass(
+    aws: tuple[FaultsOfAws, Backend], impatient: None, fault: Any, error: type[KeystoreError]
+) -> None:
+    if isinstance(fault, str):
+        from botocore import exceptions
+
+        fault = getattr(exceptions, fault)(endpoint_url="planted", error="planted")
+    check_fault(*aws, fault, error)
+
+
+def test_a_key_of_moto_that_an_administrator_took_away_leaves_the_others(
+    aws: tuple[FaultsOfAws, Backend],
+) -> None:
+    _, backend = aws
+    gone = backend.create(SignatureAlgorithm.ECDSA_P256, "identity")
+    there = backend.create(SignatureAlgorithm.ECDSA_P256, "identity")
+    client = backend._clients.get()  # type: ignore[attr-defined]
+    client.schedule_key_deletion(KeyId=gone.reference, PendingWindowInDays=7)
+    assert backend.held_keys() == [there]
+    with pytest.raises(KeyNotFound):
+        backend.sign(gone, b"message")
+
+
+@pytest.mark.parametrize("step", ["GetPublicKey", "CreateAlias"])
+def test_a_key_of_moto_that_gets_no_alias_is_not_left_over(
+    aws: tuple[FaultsOfAws, Backend], step: str
+) -> None:
+    service, backend = aws
+    client = backend._clients.get()  # type: ignore[attr-defined]
+
+    def usable_keys() -> int:
+        states = [client.describe_key(KeyId=k["KeyId"]) for k in client.list_keys()["Keys"]]
+        return sum(state["KeyMetadata"]["KeyState"] == "Enabled" for state in states)
+
+    before = len(client.list_keys()["Keys"])
+
+    def deny(event_name: str, **_: object) -> None:
+        if event_name.endswith(step):
+            service.faults.append(("AccessDeniedException", 400))
+
+    client.meta.events.register_first("before-send.kms", deny)
+    with pytest.raises(KeyDenied):
+        backend.create(SignatureAlgorithm.ECDSA_P256, "identity")
+    assert len(client.list_keys()["Keys"]) == before + 1
+    assert usable_keys() == 0
 
 
 def unwrapping_key(backend: Backend) -> tuple[HeldPrivateKey, bytes]:
@@ -674,6 +791,10 @@ def test_a_server_that_is_gone_is_named_after_a_few_tries(
         "openbao:",
         "awskms:",
         "awskms:eu-central-1?secret=abc",
+        "awskms:eu-central-1?endpoint=",
+        "awskms:eu-central-1?endpoint=http://kms.example",
+        "awskms:eu-central-1?endpoint=https://abc@kms.example",
+        "awskms:eu-central-1?endpoint=https://kms.example/abc",
         "gcpkms:",
         "gcpkms:projects/p/locations/l",
         "gcpkms:projects/p/locations/l/keyRings/r/cryptoKeys/abc",

@@ -4,9 +4,10 @@
 
     awskms:eu-central-1
 
-Credentials are those of the AWS SDK: environment, profile, instance role.
+Credentials are those of the AWS SDK: environment, profile, instance role. `profile` names one of
+its profiles, `endpoint` an address of the service in one's own network.
 
-Source: AWS KMS API reference 2014-11-01.
+Source: AWS KMS API reference 2014-11-01, with its common errors.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import boto3
 from botocore import exceptions
@@ -28,6 +29,7 @@ from sealift.keystore.backend import Algorithm, AskSecret, HeldKey, SignatureAlg
 from sealift.keystore.forks import PerProcess
 from sealift.keystore.publickeys import encoded
 from sealift.keystore.signatures import raw_signature
+from sealift.keystore.urls import is_loopback
 from sealift.log import keep_debug_off
 from sealift.suites.hpke import refused
 from sealift_protocol.errors import (
@@ -39,6 +41,7 @@ from sealift_protocol.errors import (
     KeystoreThrottled,
     KeystoreTimeout,
     KeystoreUnavailable,
+    SealiftError,
 )
 from sealift_protocol.objects import WrapSuite
 
@@ -53,19 +56,38 @@ _SPECS: dict[Algorithm, tuple[str, str]] = {
     WrapSuite.RSA_OAEP_SHA256: ("ENCRYPT_DECRYPT", "RSA_3072"),
 }
 _GONE = ("NotFoundException", "KMSInvalidStateException", "DisabledException")
-_DENIED = ("AccessDeniedException", "UnrecognizedClientException", "ExpiredTokenException")
-_BUSY = ("ThrottlingException", "LimitExceededException", "TooManyRequestsException")
-_DOWN = ("KMSInternalException", "DependencyTimeoutException", "ServiceUnavailable")
+_DENIED = (
+    "AccessDeniedException",
+    "UnrecognizedClientException",
+    "ExpiredTokenException",
+    "InvalidSignatureException",
+    "MissingAuthenticationTokenException",
+)
+_BUSY = ("ThrottlingException", "TooManyRequestsException")
+_DOWN = ("KMSInternalException", "DependencyTimeoutException", "KeyUnavailableException")
+_NO_CREDENTIALS = (
+    exceptions.NoCredentialsError,
+    exceptions.PartialCredentialsError,
+    exceptions.CredentialRetrievalError,
+    exceptions.TokenRetrievalError,
+    exceptions.SSOError,
+    exceptions.ProfileNotFound,
+)
 
 
 def open_awskms(url: str, ask: AskSecret) -> AwsKmsBackend:
     """Makes a client for a region; see `OpenBackend`. Nothing is asked for."""
     del ask
     region, _, query = url.partition(":")[2].partition("?")
-    options = dict(parse_qsl(query))
+    options = dict(parse_qsl(query, keep_blank_values=True))
     if not region or options.keys() - {"endpoint", "profile"}:
         raise InvalidArgument(
             "this does not name a region of AWS", hint="write awskms:eu-central-1"
+        )
+    if "endpoint" in options and not _may_be_called(options["endpoint"]):
+        raise InvalidArgument(
+            "the endpoint of AWS KMS is no address that is called over TLS",
+            hint="write endpoint=https://HOST, or leave it out",
         )
     # At DEBUG it writes answers into the log, and with them what was decrypted.
     keep_debug_off("botocore", "boto3")
@@ -98,15 +120,15 @@ class AwsKmsBackend:
         self._clients = PerProcess(client)
 
     def held_keys(self) -> list[HeldKey]:
-        """The keys with an alias of Sealift's."""
+        """The keys with an alias of Sealift's; those that wait for deletion are left out."""
         held = []
         with _named():
             for page in self._clients.get().get_paginator("list_aliases").paginate():
-                held += [
-                    self._read(alias["TargetKeyId"], alias["AliasName"])
-                    for alias in page["Aliases"]
-                    if alias["AliasName"].startswith(_ALIAS) and "TargetKeyId" in alias
-                ]
+                for alias in page["Aliases"]:
+                    if alias["AliasName"].startswith(_ALIAS) and "TargetKeyId" in alias:
+                        # One that an administrator took away must not take the others with it.
+                        with _unless_gone():
+                            held.append(self._read(alias["TargetKeyId"], alias["AliasName"]))
         return held
 
     def create(self, algorithm: Algorithm, label: str) -> HeldKey:
@@ -118,17 +140,22 @@ class AwsKmsBackend:
         usage, spec = _SPECS[algorithm]
         alias = f"{_ALIAS}{label}-{secrets.token_hex(8)}"
         with _named():
-            made = self._clients.get().create_key(KeyUsage=usage, KeySpec=spec)["KeyMetadata"]
-            self._clients.get().create_alias(AliasName=alias, TargetKeyId=made["KeyId"])
-            return self._read(made["KeyId"], alias)
+            client = self._clients.get()
+            key_id = client.create_key(KeyUsage=usage, KeySpec=spec)["KeyMetadata"]["KeyId"]
+            try:
+                held = self._read(key_id, alias)
+                client.create_alias(AliasName=alias, TargetKeyId=key_id)
+            except BaseException:
+                # Without an alias it would be found by nobody, and paid for.
+                self._delete(key_id)
+                raise
+        return held
 
     def destroy(self, key: HeldKey) -> None:
         """Takes a key out of use now; the service deletes it after seven days."""
         with _named():
             self._clients.get().delete_alias(AliasName=key.label)
-            self._clients.get().schedule_key_deletion(
-                KeyId=key.reference, PendingWindowInDays=_DAYS_UNTIL_DELETION
-            )
+            self._delete(key.reference)
 
     def sign(self, key: HeldKey, message: bytes) -> bytes:
         """A signature, 64 bytes."""
@@ -165,6 +192,11 @@ class AwsKmsBackend:
         """Ends the connections."""
         self._clients.get().close()
 
+    def _delete(self, key_id: str) -> None:
+        self._clients.get().schedule_key_deletion(
+            KeyId=key_id, PendingWindowInDays=_DAYS_UNTIL_DELETION
+        )
+
     def _read(self, key_id: str, alias: str) -> HeldKey:
         public = load_der_public_key(self._clients.get().get_public_key(KeyId=key_id)["PublicKey"])
         algorithm: Algorithm = WrapSuite.RSA_OAEP_SHA256
@@ -173,31 +205,75 @@ class AwsKmsBackend:
         return HeldKey(key_id, alias, algorithm, encoded(public))
 
 
+def _may_be_called(endpoint: str) -> bool:
+    """Whether what is decrypted there comes back unread by others."""
+    parts = urlsplit(endpoint)
+    if not parts.hostname or parts.username is not None or parts.path or parts.query:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
+
+
+@contextmanager
+def _unless_gone() -> Iterator[None]:
+    try:
+        yield
+    except exceptions.ClientError as error:
+        if _code(error) not in _GONE:
+            raise
+
+
 @contextmanager
 def _named() -> Iterator[None]:
     """The SDK's errors by ours; none of them quotes what was sent."""
     try:
         yield
     except exceptions.ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        if code == "InvalidCiphertextException":
-            raise refused() from None
-        if code in _GONE:
-            raise KeyNotFound("AWS KMS does not have the key, or it waits for deletion") from None
-        if code in _DENIED:
-            raise KeyDenied("AWS does not allow it with these credentials") from None
-        if code in _BUSY:
-            raise KeystoreThrottled("AWS KMS takes no more calls for a moment") from None
-        if code in _DOWN:
-            raise KeystoreUnavailable("AWS KMS has failed for a moment") from None
-        raise KeystoreError(
-            f"AWS KMS refused: {code}", hint="its API reference says what that means"
-        ) from None
-    except (exceptions.NoCredentialsError, exceptions.ProfileNotFound):
+        raise _by_code(error) from None
+    except _NO_CREDENTIALS:
         raise KeyDenied(
-            "there are no AWS credentials", hint="set AWS_PROFILE, or run `aws configure`"
+            "there are no AWS credentials, or they have ended",
+            hint="run `aws sso login` or `aws configure`, or set AWS_PROFILE",
         ) from None
     except (exceptions.ReadTimeoutError, exceptions.ConnectTimeoutError):
         raise KeystoreTimeout("AWS KMS did not answer in time") from None
-    except exceptions.BotoCoreError:
+    except exceptions.SSLError:
+        raise KeystoreError(
+            "the certificate of AWS KMS is not from a CA that is trusted",
+            hint="if a proxy reads along, name its CA in AWS_CA_BUNDLE",
+        ) from None
+    except (exceptions.ConnectionError, exceptions.HTTPClientError):
         raise KeystoreUnavailable("AWS KMS cannot be reached") from None
+    except exceptions.BotoCoreError as error:
+        raise KeystoreError(
+            f"the AWS SDK refused: {type(error).__name__}",
+            hint="check the URL of the keystore, and the configuration of the AWS SDK",
+        ) from None
+
+
+def _code(error: exceptions.ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _by_code(error: exceptions.ClientError) -> SealiftError:
+    code = _code(error)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code == "InvalidCiphertextException":
+        return refused()
+    if code in _GONE:
+        return KeyNotFound("AWS KMS does not have the key, or it waits for deletion")
+    if code in _DENIED:
+        return KeyDenied("AWS does not allow it with these credentials")
+    if code in _BUSY:
+        return KeystoreThrottled("AWS KMS takes no more calls for a moment")
+    if code in _DOWN or status >= 500:
+        return KeystoreUnavailable("AWS KMS has failed for a moment")
+    if code == "LimitExceededException":
+        return KeystoreError(
+            "the account has as many keys or aliases as it may have in this region",
+            hint="delete some, or ask AWS for a higher quota",
+        )
+    # It may be anything but AWS that answers.
+    return KeystoreError(
+        f"AWS KMS refused: {code if code.isidentifier() else status}",
+        hint="its API reference says what that means",
+    )
