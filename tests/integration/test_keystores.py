@@ -32,7 +32,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 from grpc.experimental import PrivateKeySignatureAlgorithm
-from keystores import PIN, SOFTHSM, Place, gcp_kms, key_vault, moto, openbao, softhsm
+from keystores import PIN, ROOT_TOKEN, SOFTHSM, Place, gcp_kms, key_vault, moto, openbao, softhsm
 
 import sealift
 from sealift import connections
@@ -768,6 +768,33 @@ def test_an_app_role_logs_in_renews_and_logs_in_again(server: Place) -> None:
     root.sys.create_or_update_policy("member", 'path "transit/keys/*" { capabilities = ["read"] }')
     with pytest.raises(KeyDenied):
         key.sign(b"message")
+    backend.close()
+
+
+@pytest.mark.parametrize("algorithm", [SignatureAlgorithm.ED25519, SignatureAlgorithm.ECDSA_P256])
+def test_a_server_that_rotates_keys_by_itself_takes_none_away(
+    server: Place, algorithm: SignatureAlgorithm
+) -> None:
+    import hvac
+
+    root = hvac.Client(url=server.url.partition(":")[2], token=ROOT_TOKEN)
+    backend = server.open()
+    signs = backend.create(algorithm, "identity")
+    key, wrapped = unwrapping_key(backend)
+    for held in (signs, key.held):
+        root.secrets.transit.rotate_key(held.reference)
+    assert sorted(held.reference for held in backend.held_keys()) == sorted(
+        (signs.reference, key.held.reference)
+    )
+    assert {held.public_key for held in backend.held_keys()} == {
+        signs.public_key,
+        key.held.public_key,
+    }
+    verify_signature(signs.public_key, b"message", backend.sign(signs, b"message"))
+    key.unwrap(wrapped, b"context")
+    # One whose first version it does not have any more leaves the other.
+    root.secrets.transit.update_key_configuration(signs.reference, min_decryption_version=2)
+    assert [held.reference for held in backend.held_keys()] == [key.held.reference]
     backend.close()
 
 

@@ -48,6 +48,8 @@ from sealift_protocol.errors import (
 from sealift_protocol.objects import WrapSuite
 
 _PREFIX = "sealift-"
+# A server may rotate keys by itself; what was published is the first version.
+_VERSION = 1
 _SECONDS = 15.0
 _KINDS: dict[Algorithm, str] = {
     SignatureAlgorithm.ED25519: "ed25519",
@@ -150,7 +152,7 @@ class OpenBaoBackend:
             self._logins = PerProcess(self._log_in)
 
     def held_keys(self) -> list[HeldKey]:
-        """The keys in the engine that Sealift made."""
+        """The keys in the engine that Sealift made, and whose first version is there still."""
 
         def listed(transit: Any) -> list[HeldKey]:
             try:
@@ -158,7 +160,8 @@ class OpenBaoBackend:
             except exceptions.InvalidPath:
                 # That is how it says that there are none.
                 return []
-            return [self._read(transit, name) for name in names if name.startswith(_PREFIX)]
+            found = (self._read(transit, name) for name in names if name.startswith(_PREFIX))
+            return [key for key in found if key is not None]
 
         return self._use(listed)
 
@@ -179,7 +182,10 @@ class OpenBaoBackend:
                 allow_plaintext_backup=False,
                 mount_point=self._where.mount,
             )
-            return self._read(transit, name)
+            held = self._read(transit, name)
+            if held is None:
+                raise KeyNotFound("the server does not have the key that it made")
+            return held
 
         return self._use(created)
 
@@ -205,6 +211,7 @@ class OpenBaoBackend:
             answer = transit.sign_data(
                 key.reference,
                 hash_input=base64.b64encode(message).decode(),
+                key_version=_VERSION,
                 mount_point=self._where.mount,
                 **form,
             )
@@ -225,7 +232,7 @@ class OpenBaoBackend:
             try:
                 answer = transit.decrypt_data(
                     key.reference,
-                    ciphertext=f"vault:v1:{base64.b64encode(block).decode()}",
+                    ciphertext=f"vault:v{_VERSION}:{base64.b64encode(block).decode()}",
                     mount_point=self._where.mount,
                 )
             except exceptions.InvalidRequest as error:
@@ -303,18 +310,19 @@ class OpenBaoBackend:
         """Renews at half of a login's life; a root token lives for ever, and says 0."""
         login.renew_at = self._clock() + seconds / 2 if seconds else float("inf")
 
-    def _read(self, transit: Any, name: str) -> HeldKey:
-        data = transit.read_key(name, mount_point=self._where.mount)["data"]
+    def _read(self, transit: Any, name: str) -> HeldKey | None:
+        """A key; None if it, or its first version, is gone, or of a kind that nobody made here."""
+        try:
+            data = transit.read_key(name, mount_point=self._where.mount)["data"]
+        except exceptions.InvalidPath:
+            return None
         algorithm = next((a for a, kind in _KINDS.items() if kind == data["type"]), None)
-        newest = data["keys"][str(data["latest_version"])]
-        if algorithm is None or data["latest_version"] != 1:
-            raise KeystoreError(
-                "a key of Sealift's was changed by somebody else",
-                hint="`sealift key rotate` makes new keys; do not rotate them in the server",
-            )
+        first = data["keys"].get(str(_VERSION))
+        if algorithm is None or first is None:
+            return None
         if algorithm is SignatureAlgorithm.ED25519:
-            return HeldKey(name, name, algorithm, base64.b64decode(newest["public_key"]))
-        public = load_pem_public_key(newest["public_key"].encode())
+            return HeldKey(name, name, algorithm, base64.b64decode(first["public_key"]))
+        public = load_pem_public_key(first["public_key"].encode())
         return HeldKey(name, name, algorithm, encoded(public))
 
 
