@@ -871,6 +871,16 @@ def test_private_keys_cannot_be_taken_out_of_the_token(of_token: Backend) -> Non
                 key[pkcs11.Attribute.VALUE]
 
 
+def test_keys_of_others_on_the_same_token_are_not_listed(of_token: Backend) -> None:
+    import pkcs11
+
+    own = of_token.create(SignatureAlgorithm.ECDSA_P256, "identity")
+    with of_token._session() as session:  # type: ignore[attr-defined]
+        for label in ("payroll", "sealift-payroll", None):
+            session.generate_keypair(pkcs11.KeyType.RSA, 2048, store=True, label=label)
+    assert of_token.held_keys() == [own]
+
+
 def test_a_member_whom_the_relay_refuses_leaves_no_key(relay, token: Place) -> None:
     invitation = relay.token("hospital", "owner")
     for number in range(2):

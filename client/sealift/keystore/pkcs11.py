@@ -154,7 +154,8 @@ class Pkcs11Backend:
 
         def listed(session: Any) -> list[HeldKey]:
             found = session.get_objects({Attribute.CLASS: ObjectClass.PUBLIC_KEY})
-            return [_held(key) for key in found if key.label.startswith(_PREFIX)]
+            # Without an id a key is one of somebody else's, and is found together with others.
+            return [_held(key) for key in found if key.label.startswith(_PREFIX) and key.id]
 
         return self._use(listed)
 
