@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -29,7 +29,7 @@ from sealift.keystore.backend import Algorithm, AskSecret, HeldKey, SignatureAlg
 from sealift.keystore.forks import PerProcess
 from sealift.keystore.publickeys import encoded
 from sealift.keystore.signatures import raw_signature
-from sealift.keystore.urls import is_loopback
+from sealift.keystore.urls import is_private_origin
 from sealift.log import keep_debug_off
 from sealift.suites.hpke import refused
 from sealift_protocol.errors import (
@@ -84,7 +84,7 @@ def open_awskms(url: str, ask: AskSecret) -> AwsKmsBackend:
         raise InvalidArgument(
             "this does not name a region of AWS", hint="write awskms:eu-central-1"
         )
-    if "endpoint" in options and not _may_be_called(options["endpoint"]):
+    if "endpoint" in options and not is_private_origin(urlsplit(options["endpoint"])):
         raise InvalidArgument(
             "the endpoint of AWS KMS is no address that is called over TLS",
             hint="write endpoint=https://HOST, or leave it out",
@@ -123,11 +123,13 @@ class AwsKmsBackend:
         """The keys with an alias of Sealift's; those that wait for deletion are left out."""
         held = []
         with _named():
-            for page in self._clients.get().get_paginator("list_aliases").paginate():
+            client = self._clients.get()
+            gone = [getattr(client.exceptions, name) for name in _GONE]
+            for page in client.get_paginator("list_aliases").paginate():
                 for alias in page["Aliases"]:
                     if alias["AliasName"].startswith(_ALIAS) and "TargetKeyId" in alias:
                         # One that an administrator took away must not take the others with it.
-                        with _unless_gone():
+                        with suppress(*gone):
                             held.append(self._read(alias["TargetKeyId"], alias["AliasName"]))
         return held
 
@@ -205,23 +207,6 @@ class AwsKmsBackend:
         return HeldKey(key_id, alias, algorithm, encoded(public))
 
 
-def _may_be_called(endpoint: str) -> bool:
-    """Whether what is decrypted there comes back unread by others."""
-    parts = urlsplit(endpoint)
-    if not parts.hostname or parts.username is not None or parts.path or parts.query:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
-
-
-@contextmanager
-def _unless_gone() -> Iterator[None]:
-    try:
-        yield
-    except exceptions.ClientError as error:
-        if _code(error) not in _GONE:
-            raise
-
-
 @contextmanager
 def _named() -> Iterator[None]:
     """The SDK's errors by ours; none of them quotes what was sent."""
@@ -250,12 +235,8 @@ def _named() -> Iterator[None]:
         ) from None
 
 
-def _code(error: exceptions.ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
 def _by_code(error: exceptions.ClientError) -> SealiftError:
-    code = _code(error)
+    code = str(error.response.get("Error", {}).get("Code", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code == "InvalidCiphertextException":
         return refused()

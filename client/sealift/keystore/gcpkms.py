@@ -40,7 +40,7 @@ from sealift.keystore.backend import Algorithm, AskSecret, HeldKey, SignatureAlg
 from sealift.keystore.forks import PerProcess
 from sealift.keystore.publickeys import encoded
 from sealift.keystore.signatures import raw_signature
-from sealift.keystore.urls import is_loopback
+from sealift.keystore.urls import is_private_origin
 from sealift.log import keep_debug_off
 from sealift.suites.hpke import refused
 from sealift_protocol.errors import (
@@ -267,11 +267,8 @@ class GcpKmsBackend:
 def _may_be_called(endpoint: str) -> bool:
     """Whether an address may be sent credentials, or is on this machine and is sent none."""
     parts = urlsplit(endpoint)
-    if parts.username is not None or parts.path or parts.query or parts.fragment:
-        return False
-    if parts.scheme == "http":
-        return is_loopback(parts.hostname)
-    return parts.scheme == "https" and (parts.hostname or "").endswith(_SUFFIX)
+    of_google = (parts.hostname or "").endswith(_SUFFIX)
+    return is_private_origin(parts) and (parts.scheme == "http" or of_google)
 
 
 def _status(error: exceptions.GoogleAPICallError) -> str:

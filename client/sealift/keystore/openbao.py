@@ -31,7 +31,7 @@ from hvac import exceptions
 from sealift.keystore.backend import Algorithm, AskSecret, HeldKey, SignatureAlgorithm
 from sealift.keystore.forks import PerProcess
 from sealift.keystore.publickeys import encoded
-from sealift.keystore.urls import is_loopback
+from sealift.keystore.urls import is_private
 from sealift.secret import Secret
 from sealift.suites.hpke import refused
 from sealift_protocol.errors import (
@@ -87,8 +87,7 @@ def parse_url(url: str) -> ServerUrl:
     parts = urlsplit(url.partition(":")[2])
     options = dict(parse_qsl(parts.query))
     unknown = options.keys() - {"mount", "role-id", "ca", "namespace"}
-    plain = parts.scheme == "http" and is_loopback(parts.hostname)
-    if unknown or parts.username or not parts.hostname or not (parts.scheme == "https" or plain):
+    if unknown or parts.username or not is_private(parts):
         raise InvalidArgument(
             "this does not name a server, over TLS and without a secret in it",
             hint="write openbao:https://HOST:8200?role-id=ID; the secret id is asked for",
