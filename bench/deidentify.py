@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from sealift.owner.deidentify import Deidentifier, Tokeniser, parse_policy
-from sealift.secret import Secret
+from sealift.process.secret import Secret
 from sealift_protocol.errors import SealiftError
 
 ROWS = 1_000_000

@@ -20,8 +20,8 @@ import pyarrow as pa
 from harness import HERE, Stage, report, stage, stopwatch
 
 import sealift
-from sealift.datasets import StoredPage
-from sealift.owner import committing
+from sealift.history.opened import StoredPage
+from sealift.owner.push.push import committing
 from sealift_protocol.logentry import Kind
 from sealift_protocol.objects import ShardEntry, parse_page, verify_commit
 from sealift_relay.store import schema

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sealift.trainer.order import Order, Shelf
+from sealift.trainer.engine.order import Order, Shelf
 
 BLOCKS = (1, 2, 4, 8, 16, 32, 64)
 SHARD_MIB = 64

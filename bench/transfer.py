@@ -102,8 +102,8 @@ def measure(at: Stage, size: int, rounds: int) -> dict[str, float]:
 
 
 def _make_client_certificate(tls: Path) -> None:
-    from sealift.certificates import certificate_request
-    from sealift.secret import Secret
+    from sealift.keystore.tlskeys import certificate_request
+    from sealift.process.secret import Secret
     from sealift_relay.ca import issue_member_certificate, load_authority
 
     key = ec.generate_private_key(ec.SECP256R1())

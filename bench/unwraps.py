@@ -21,9 +21,9 @@ import pyarrow as pa
 from harness import HERE, Stage, stage, stopwatch
 
 import sealift
-from sealift.keystore.pkcs11 import Pkcs11Backend
-from sealift.owner import appending
-from sealift.owner.packing import Packer
+from sealift.keystore.backends.pkcs11 import Pkcs11Backend
+from sealift.owner.push.push import appending
+from sealift.owner.push.packing import Packer
 
 SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
 PIN = "123456"

@@ -22,8 +22,8 @@ from sealift.keystore.custody import Custody
 from sealift.keystore.keychain import Keychain
 from sealift.owner.deidentify import Deidentifier, load_policy
 from sealift.owner.sources import BEGINNING, SourceOptions, open_source
-from sealift.profile import find_profile
-from sealift.secret import Secret
+from sealift.home.profile import find_profile
+from sealift.process.secret import Secret
 
 PASSPHRASE = "a passphrase of the example only"
 

@@ -24,7 +24,7 @@ from torch.nn.parallel import DistributedDataParallel
 from trainers import DIGITS, agree, laboratory, order_of, plaintext, speed
 
 import sealift
-from sealift.trainer.metrics import Totals
+from sealift.trainer.metrics.metrics import Totals
 
 RANKS, BATCH, SEED = 2, 32, 23
 STOPS_AFTER = 11  # of 23 steps of the second training epoch

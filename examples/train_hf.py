@@ -18,8 +18,8 @@ from digitnet import Net, compare_with_plaintext, learn, optimiser_of, same_weig
 from trainers import SCANS, laboratory, speed
 
 import sealift
-from sealift.trainer.huggingface import as_hf_dataset
-from sealift.trainer.metrics import Totals
+from sealift.trainer.frameworks.huggingface import as_hf_dataset
+from sealift.trainer.metrics.metrics import Totals
 
 EPOCHS, BATCH, SEED = 3, 64, 3
 STOPS_AFTER = 34  # of 69 batches: in the middle of the second training epoch

@@ -23,8 +23,8 @@ from torch.nn import functional
 from trainers import SCANS, laboratory, speed
 
 import sealift
-from sealift.trainer.decoding import decode_images
-from sealift.trainer.metrics import Totals
+from sealift.trainer.decode.images import decode_images
+from sealift.trainer.metrics.metrics import Totals
 
 EPOCHS, BATCH, SEED = 3, 64, 5
 KEPT = 34  # batches after which a checkpoint is kept; a training epoch has 23

@@ -16,7 +16,7 @@ from sklearn.linear_model import SGDClassifier
 from trainers import DIGITS, agree, laboratory, order_of, plaintext, speed
 
 import sealift
-from sealift.trainer.metrics import Totals
+from sealift.trainer.metrics.metrics import Totals
 
 EPOCHS, BATCH, SEED = 3, 64, 11
 

@@ -19,7 +19,7 @@ from digitnet import Net, compare_with_plaintext, learn, optimiser_of, same_weig
 from trainers import DIGITS, check_bill, laboratory, speed
 
 import sealift
-from sealift.trainer.metrics import Totals
+from sealift.trainer.metrics.metrics import Totals
 
 EPOCHS, BATCH, SEED = 3, 64, 7
 DIES_AFTER = 34  # of 69 batches: in the middle of the second training epoch

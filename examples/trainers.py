@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from commands import step
 
 import sealift
-from sealift.trainer.metrics import Totals
+from sealift.trainer.metrics.metrics import Totals
 
 DIGITS, SCANS = "digits", "digit-scans"
 DAYS = 8

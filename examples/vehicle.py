@@ -48,7 +48,7 @@ from torch import nn
 from traces import search
 
 import sealift
-from sealift.trainer.batches import as_numpy
+from sealift.trainer.forms.batches import as_numpy
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ import pytest
 
 from sealift.keystore.backend import Backend
 from sealift.keystore.registry import open_backend
-from sealift.secret import Secret
+from sealift.process.secret import Secret
 
 SOFTHSM = Path("/usr/lib/softhsm/libsofthsm2.so")
 PIN = "123456"
@@ -108,7 +108,7 @@ def moto(folder: Path, monkeypatch: pytest.MonkeyPatch, *, taught: bool = False)
     pytest.importorskip("boto3")
     program: list[object] = [_PROGRAMS / "moto_server"]
     if taught:
-        program = [sys.executable, Path(__file__).with_name("moto_that_decrypts.py")]
+        program = [sys.executable, Path(__file__).with_name("fakes") / "moto_that_decrypts.py"]
     port = free_port()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
@@ -122,7 +122,7 @@ def moto(folder: Path, monkeypatch: pytest.MonkeyPatch, *, taught: bool = False)
 def gcp_kms(service: Any = None) -> Iterator[Place]:
     """A server of our own, which plays Google Cloud KMS."""
     pytest.importorskip("google.cloud.kms_v1")
-    import fake_gcpkms
+    from fakes import gcpkms as fake_gcpkms
 
     with serving(fake_gcpkms.server_of(service or fake_gcpkms.Service())) as port:
         endpoint = f"endpoint=http://127.0.0.1:{port}"
@@ -137,7 +137,7 @@ def key_vault(
     """Servers of our own, which play Azure Key Vault and where the SDK gets its token from."""
     pytest.importorskip("azure.keyvault.keys")
     pytest.importorskip("azure.identity")
-    import fake_keyvault
+    from fakes import keyvault as fake_keyvault
 
     vault, spare = service or fake_keyvault.Service(), fake_keyvault.Service()
     certificate = fake_keyvault.certified(folder)

@@ -18,17 +18,17 @@ A trainer::
 Every error is a `sealift.errors.SealiftError` that says what happened and what to do.
 """
 
-from sealift.joining import Joined, join
-from sealift.owner.deidentify.policy import Policy, load_policy
-from sealift.owner.push import OnChange, Pushed, PushLimits, PushProgress
+from sealift.people.joining import Joined, join
+from sealift.policy.file import Policy, load_policy
+from sealift.owner.push.push import OnChange, Pushed, PushLimits, PushProgress
 from sealift.owner.sources import SourceOptions
-from sealift.owner.writer import Writer
-from sealift.pushing import PushOptions
-from sealift.secret import Secret
+from sealift.owner.push.writer import Writer
+from sealift.owner.push.options import PushOptions
+from sealift.process.secret import Secret
 from sealift.session import DatasetInfo, Session, connect, open_dataset
 from sealift.trainer.dataset import Dataset
-from sealift.trainer.export import write_parquet
-from sealift.trainer.metrics import BatchMetrics
+from sealift.trainer.exports.parquet import write_parquet
+from sealift.trainer.metrics.metrics import BatchMetrics
 from sealift.trainer.options import ReadOptions
 from sealift_protocol import errors
 from sealift_protocol.errors import SealiftError

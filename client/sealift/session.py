@@ -15,23 +15,23 @@ from typing import Any, Self, TypeVar
 
 import pyarrow as pa
 
-from sealift import bills
-from sealift import identities as lifecycle
-from sealift.auditing import Audit, audit_entries, audit_hashes
-from sealift.backup import backed_up
-from sealift.certificates import certificate_request, channel_key, check_issued, expiry, life_left
-from sealift.clock import Clock, unix, utc_now
-from sealift.compromise import Exposed, exposed
-from sealift.contacts import Contacts
-from sealift.datasets import (
+from sealift.history import bills
+from sealift.people import identities as lifecycle
+from sealift.history.auditing import Audit, audit_entries, audit_hashes
+from sealift.home.backup import backed_up
+from sealift.keystore.tlskeys import certificate_request, channel_key, check_issued, expiry, life_left
+from sealift.process.clock import Clock, unix, utc_now
+from sealift.people.compromise import Exposed, exposed
+from sealift.people.contacts import Contacts
+from sealift.history.opened import (
     OpenedDataset,
     Reader,
     find_dataset,
     open_datasets,
 )
-from sealift.disclosures import Account, account, confirm_purge
-from sealift.files import write_atomically
-from sealift.health import (
+from sealift.history.disclosures import Account, account, confirm_purge
+from sealift.process.files import write_atomically
+from sealift.people.health import (
     MAX_CLOCK_SKEW_SECONDS,
     RENEW_BELOW,
     Check,
@@ -43,42 +43,42 @@ from sealift.health import (
 from sealift.keystore.backend import AskSecret
 from sealift.keystore.custody import Custody
 from sealift.keystore.keychain import Keychain, unlock
-from sealift.keystore.passphrase import read_passphrase
-from sealift.lastseen import last_seen_key
-from sealift.log import log
-from sealift.logview import LogView
-from sealift.overview import Overview, access_end, overview, record_count, stored_bytes
-from sealift.owner import access
-from sealift.owner.appending import Author, PushTerms
-from sealift.owner.committing import Change as CommitChange
-from sealift.owner.committing import Committed, append
-from sealift.owner.deidentify.policy import Policy
-from sealift.owner.follow import follow_folder
-from sealift.owner.push import Pushed, PushProgress
-from sealift.owner.push import push as push_source
-from sealift.owner.resealing import (
+from sealift.home.passphrase import read_passphrase
+from sealift.home.lastseen import last_seen_key
+from sealift.process.log import log
+from sealift.history.logview import LogView
+from sealift.history.overview import Overview, access_end, overview, record_count, stored_bytes
+from sealift.owner.manage import access
+from sealift.owner.push.appending import Author, PushTerms
+from sealift.owner.push.committing import Change as CommitChange
+from sealift.owner.push.committing import Committed, append
+from sealift.policy.file import Policy
+from sealift.owner.push.follow import follow_folder
+from sealift.owner.push.push import Pushed, PushProgress
+from sealift.owner.push.push import push as push_source
+from sealift.owner.manage.resealing import (
     Erased,
     delete_dataset,
     erase_subject,
     remove_shards,
     reseal,
 )
-from sealift.owner.writer import Writer
-from sealift.policies import check_required
-from sealift.probes import ProbeResult, answer_probes, probe_all
-from sealift.profile import Membership, Profile, find_profile
-from sealift.pushing import PushOptions, Records, job_of, terms_of, transform_of
-from sealift.rotation import Rotation, RotationKind, rotations
-from sealift.secret import Secret
-from sealift.status import Status
-from sealift.trainer.cache import ShardCache, default_folder
+from sealift.owner.push.writer import Writer
+from sealift.history.required import check_required
+from sealift.people.probes import ProbeResult, answer_probes, probe_all
+from sealift.home.profile import Membership, Profile, find_profile
+from sealift.owner.push.options import PushOptions, Records, job_of, terms_of, transform_of
+from sealift.people.rotation import Rotation, RotationKind, rotations
+from sealift.process.secret import Secret
+from sealift.people.status import Status
+from sealift.trainer.engine.cache import ShardCache, default_folder
 from sealift.trainer.dataset import Dataset, Part
 from sealift.trainer.options import ReadOptions
-from sealift.transport import Relay
-from sealift.trust import Pin, TrustedMember
-from sealift.words import parse_fingerprint
+from sealift.relay.transport import Relay
+from sealift.home.trust import Pin, TrustedMember
+from sealift.home.words import parse_fingerprint
 from sealift_protocol.allocator import keep_freed_memory
-from sealift_protocol.bill import Bill
+from sealift_protocol.bill.format import Bill
 from sealift_protocol.errors import (
     AccessDenied,
     ClockSkew,
@@ -671,7 +671,7 @@ class Session:
     def verify_bill(
         self, text: str, trainers: Collection[Fingerprint] = ()
     ) -> list[bills.BillCheck]:
-        """Verifies a bill of materials as far as this member can: see `sealift.bills.verify_bill`.
+        """Verifies a bill of materials as far as this member can: see `sealift.history.bills.verify_bill`.
 
         Args:
             text: the document.

@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
-from wire import lying_to
+from lying_relay import lying_to
 
 import sealift
-from sealift.disclosures import disclose
+from sealift.history.disclosures import disclose
 from sealift.session import Session
-from sealift.signing import Identity, sign_commit
+from sealift.crypto.signing import Identity, sign_commit
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import (
     AccessDenied,
@@ -436,7 +436,7 @@ def test_a26_a_quota_of_shards_is_kept(relay, hospital, laboratory) -> None:
 def test_a26_a_member_who_floods_is_slowed_down_and_others_are_not(
     relay, hospital, laboratory, monkeypatch
 ) -> None:
-    monkeypatch.setattr("sealift.transport._ATTEMPTS", 1)
+    monkeypatch.setattr("sealift.relay.transport._ATTEMPTS", 1)
     with pytest.raises(RelayBusy):
         ask_until_refused(hospital)
     assert laboratory._relay.who_am_i().name == "laboratory"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from sealift.owner.committing import Change, append
-from sealift.secret import Secret
+from sealift.owner.push.committing import Change, append
+from sealift.process.secret import Secret
 from sealift.session import Session
 from sealift_protocol.errors import (
     CursorUnreadable,
@@ -42,8 +42,8 @@ def test_a22_a_co_owner_does_not_decide_which_policies_are_required(
     hospital.push(ROWS, dataset="cohort", to="laboratory", policy=first)
     hospital.set_co_owner("cohort", "clinic")
     with monkeypatch.context() as patched:
-        patched.setattr("sealift.owner.push.check_policy", lambda *_: None)
-        patched.setattr("sealift.owner.appending.check_policy", lambda *_: None)
+        patched.setattr("sealift.owner.push.push.check_policy", lambda *_: None)
+        patched.setattr("sealift.owner.push.appending.check_policy", lambda *_: None)
         with pytest.raises(HistoryInvalid, match="required policies"):
             clinic.push(ROWS, dataset="hospital/cohort", policy=other, accept_policy=True)
     for reader in (hospital, laboratory):
@@ -55,8 +55,8 @@ def test_a22_a_co_owner_does_not_change_the_type_of_a_column(
     hospital: Session, clinic: Session, laboratory: Session, cohort: str, monkeypatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr("sealift.owner.appending.grow", lambda _, fresh: fresh)
-        patched.setattr("sealift.owner.appending.extends", lambda *_: True)
+        patched.setattr("sealift.owner.push.appending.grow", lambda _, fresh: fresh)
+        patched.setattr("sealift.owner.push.appending.extends", lambda *_: True)
         with pytest.raises(MalformedObject, match="beyond adding columns"):
             clinic.push(pa.table({"id": ["x"], "more": ["y"]}), dataset=cohort)
     with pytest.raises(MalformedObject, match="beyond adding columns"):
@@ -67,11 +67,11 @@ def test_a22_metadata_that_nobody_can_open_does_no_harm_once_its_shards_are_gone
     hospital: Session, clinic: Session, laboratory: Session, cohort: str, monkeypatch
 ) -> None:
     opened = clinic.open_dataset(cohort)._opened
-    from sealift.metadata import seal_metadata
+    from sealift.crypto.metadata import seal_metadata
 
     with monkeypatch.context() as patched:
         patched.setattr(
-            "sealift.owner.committing.seal_metadata",
+            "sealift.owner.push.committing.seal_metadata",
             lambda metadata, **named: seal_metadata(
                 metadata, **{**named, "epoch_key": Secret.random(32)}
             ),

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealift.owner.sources.files import SCHEMA
-from sealift.trainer.export_files import check_path, write_files
+from sealift.trainer.exports.files import check_path, write_files
 from sealift_protocol.errors import InvalidArgument, MalformedObject, SealiftError
 
 Piece = tuple[Any, Any, Any, Any]

@@ -27,11 +27,11 @@ import pytest
 import sealift
 import sealift_protocol
 from sealift.keystore.custody import Custody
-from sealift.owner.appending import PushTerms
+from sealift.owner.push.appending import PushTerms
 from sealift.owner.sources.interface import Chunk, Part
 from sealift.owner.sources.lines import Block
 from sealift.owner.sources.registry import SourceOptions
-from sealift.sealing import ShardContext, seal_shard
+from sealift.crypto.sealing import ShardContext, seal_shard
 from sealift.session import Session
 from sealift_protocol.layout import HEADER_SIZE
 from sealift_protocol.objects import WrapSuite
@@ -316,7 +316,7 @@ def test_a30_a_push_that_is_killed_leaves_no_core(
 
 READER = """
 import shutil, subprocess, sys
-harden = "from sealift.hardening import harden_process; harden_process(); " * int(sys.argv[1])
+harden = "from sealift.process.hardening import harden_process; harden_process(); " * int(sys.argv[1])
 target = subprocess.Popen(
     [sys.executable, "-c", harden + "print('ready', flush=True); input()"],
     stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -359,10 +359,10 @@ def test_a30_no_process_of_the_same_user_can_attach(hardened: bool, tmp_path: Pa
 
 HOLDER = """
 import json, os, signal, sys
-from sealift.buffers import BufferPool
-from sealift.opening import open_shard_into
-from sealift.sealing import ShardContext
-from sealift.secret import Secret
+from sealift.process.buffers import BufferPool
+from sealift.crypto.opening import open_shard_into
+from sealift.crypto.sealing import ShardContext
+from sealift.process.secret import Secret
 
 given = json.load(sys.stdin)
 ordinary = bytearray.fromhex(given["ordinary"])[::-1]
@@ -517,7 +517,7 @@ def test_a30_a_core_of_a_program_that_is_not_hardened_holds_no_key(
 
 # An exception whose text quotes the records that were in hand, out of the middle of a push.
 FAIL_WHILE_SEALING = """
-from sealift import sealing
+from sealift.crypto import sealing
 
 def write_padding(buffer, size):
     text = str(bytes(buffer[:size]))

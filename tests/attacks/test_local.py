@@ -14,11 +14,11 @@ import sealift
 from sealift.keystore import Keys, StoredKey
 from sealift.keystore.file import create, open_keystore
 from sealift.keystore.locks import PassphraseLock
-from sealift.records import read_batches
-from sealift.sealing import ShardContext, seal_shard
+from sealift.history.records import read_batches
+from sealift.crypto.sealing import ShardContext, seal_shard
 from sealift.session import Session
-from sealift.signing import Identity
-from sealift.suites import generate, load_private_key
+from sealift.crypto.signing import Identity
+from sealift.crypto.suites import generate, load_private_key
 from sealift_protocol.errors import (
     InvalidArgument,
     KeystoreInsecure,

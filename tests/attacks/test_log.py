@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from wire import lying_to
+from lying_relay import lying_to
 
 import sealift
 from sealift.session import Session
-from sealift.signing import Identity, sign_commit
+from sealift.crypto.signing import Identity, sign_commit
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import (
     DisclosureMissing,
@@ -340,7 +340,7 @@ def test_a13_answers_beyond_any_honest_size_are_refused(
             with pytest.raises(LogInvalid):
                 laboratory.open_dataset("hospital/study")
         del lying.lies["Log/Prove"]
-        monkeypatch.setattr("sealift.transport._MAX_STREAM", 1 << 20)
+        monkeypatch.setattr("sealift.relay.transport._MAX_STREAM", 1 << 20)
         lying.lies["Datasets/GetCommits"] = lambda _, answers: answers * 5000
         with pytest.raises(MalformedObject, match="longer than any honest"):
             laboratory.open_dataset("hospital/study")

@@ -14,12 +14,12 @@ import pyarrow as pa
 import pytest
 
 import sealift
-from sealift.buffers import BufferPools
+from sealift.process.buffers import BufferPools
 from sealift.session import Session
-from sealift.trainer import sealed as sealed_module
-from sealift.trainer.gathering import Gathered
-from sealift.trainer.reading import Readable
-from sealift.trainer.sparse import RandomAccess
+from sealift.trainer.engine import sealed as sealed_module
+from sealift.trainer.forms.gathering import Gathered
+from sealift.trainer.engine.reading import Readable
+from sealift.trainer.engine.sparse import RandomAccess
 from sealift_protocol import framing
 from sealift_protocol.errors import CorruptShard, MalformedObject
 from sealift_protocol.layout import ShardHead

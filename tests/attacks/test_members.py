@@ -14,13 +14,13 @@ import pyarrow as pa
 import pytest
 
 import sealift
-from sealift.certificates import certificate_request, generate_tls_key, key_as_pem
-from sealift.enrolment import enrol
-from sealift.joining import parse_token
-from sealift.secret import Secret
+from sealift.keystore.tlskeys import certificate_request, generate_tls_key, key_as_pem
+from sealift.relay.enrolment import enrol
+from sealift.people.joining import parse_token
+from sealift.process.secret import Secret
 from sealift.session import Session
-from sealift.signing import Identity, sign_card, sign_membership_request
-from sealift.transport import Relay
+from sealift.crypto.signing import Identity, sign_card, sign_membership_request
+from sealift.relay.transport import Relay
 from sealift_protocol.errors import (
     AccessDenied,
     ClockSkew,
@@ -136,9 +136,9 @@ def test_a22_only_its_owner_writes_to_a_dataset(
         laboratory.push(records, dataset="study")
     with relay.join("clinic", "owner") as clinic:
         opened = hospital.open_dataset("hospital/study")._opened
-        from sealift.owner.pacing import Pace
-        from sealift.owner.packing import pack, shard_pool
-        from sealift.owner.uploading import SealingTarget, _upload
+        from sealift.owner.push.pacing import Pace
+        from sealift.owner.push.packing import pack, shard_pool
+        from sealift.owner.push.uploading import SealingTarget, _upload
 
         target = SealingTarget(opened.dataset_id, opened.epoch_keys[1], 1)
         with shard_pool(1) as pool:
@@ -205,7 +205,7 @@ def test_a23_no_certificate_is_refused(relay) -> None:
 
 
 def test_a23_a_certificate_of_another_ca_is_refused(relay, monkeypatch) -> None:
-    monkeypatch.setattr("sealift.transport._ATTEMPTS", 1)
+    monkeypatch.setattr("sealift.relay.transport._ATTEMPTS", 1)
     key = generate_tls_key()
     other = make_authority(datetime.now(UTC))
     certificate = issue_member_certificate(
@@ -220,7 +220,7 @@ def test_a23_a_certificate_of_another_ca_is_refused(relay, monkeypatch) -> None:
 
 
 def test_a23_an_expired_certificate_is_refused(relay, monkeypatch) -> None:
-    monkeypatch.setattr("sealift.transport._ATTEMPTS", 1)
+    monkeypatch.setattr("sealift.relay.transport._ATTEMPTS", 1)
     key = generate_tls_key()
     certificate = issue_member_certificate(
         load_authority(relay.config.tls),
@@ -260,7 +260,7 @@ def test_a23_a_revoked_member_is_refused_at_once(relay, hospital: Session) -> No
 
 
 def test_a23_another_servers_certificate_is_refused(relay, hospital: Session, monkeypatch) -> None:
-    monkeypatch.setattr("sealift.transport._ATTEMPTS", 1)
+    monkeypatch.setattr("sealift.relay.transport._ATTEMPTS", 1)
     other = pem(make_authority(datetime.now(UTC)).certificate)
     key = generate_tls_key()
     certificate = pem(
@@ -300,7 +300,7 @@ def test_a24_an_expired_token_is_refused_by_client_and_relay(relay) -> None:
 def test_a24_a_token_for_another_name_is_refused(relay) -> None:
     token = parse_token(relay.token("hospital", "owner"))
     identity = Identity.of_seed(sealift.Secret(b"i" * 32))
-    from sealift.suites import generate
+    from sealift.crypto.suites import generate
     from sealift_protocol.ids import key_id_of
     from sealift_protocol.objects import RecipientKey, WrapSuite
 

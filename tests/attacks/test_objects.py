@@ -7,13 +7,13 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from sealift.grants import make_grant, open_grant
-from sealift.lastseen import LastSeen
-from sealift.secret import Secret
+from sealift.crypto.grants import make_grant, open_grant
+from sealift.home.lastseen import LastSeen
+from sealift.process.secret import Secret
 from sealift.session import Session
-from sealift.signing import Identity, sign_card, sign_commit, sign_grant
-from sealift.suites import generate
-from sealift.trust import Pin, TrustStore
+from sealift.crypto.signing import Identity, sign_card, sign_commit, sign_grant
+from sealift.crypto.suites import generate
+from sealift.home.trust import Pin, TrustStore
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import (
     ContextMismatch,

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
-from wire import lying_to
+from lying_relay import lying_to
 
 import sealift
 from sealift.session import Session
-from sealift.signing import Identity, sign_card, sign_rewrap
-from sealift.suites import generate
+from sealift.crypto.signing import Identity, sign_card, sign_rewrap
+from sealift.crypto.suites import generate
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import (
     AccessDenied,

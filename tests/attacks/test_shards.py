@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 import pytest
 
-from sealift.disclosures import disclose
-from sealift.keyschedule import derive_shard_key
-from sealift.opening import ShardOpener, open_shard_into
-from sealift.sealing import ShardContext, ShardSealer, seal_shard, segment_nonce
-from sealift.secret import Secret
+from sealift.history.disclosures import disclose
+from sealift.crypto.keyschedule import derive_shard_key
+from sealift.crypto.opening import ShardOpener, open_shard_into
+from sealift.crypto.sealing import ShardContext, ShardSealer, seal_shard, segment_nonce
+from sealift.process.secret import Secret
 from sealift.session import Session
 from sealift_protocol import framing
 from sealift_protocol.errors import (

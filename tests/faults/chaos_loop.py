@@ -27,7 +27,7 @@ from training_loops import Stage, staged
 import sealift
 from sealift.errors import SealiftError
 from sealift.trainer.dataset import Dataset
-from sealift.trainer.plan import Plan
+from sealift.trainer.engine.plan import Plan
 from sealift_protocol.layout import HEADER_SIZE
 
 MIB = 1 << 20

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-import sealift.lastseen
-from sealift.certificates import certificate_request
-from sealift.owner.push import PushLimits, PushProgress
+import sealift.home.lastseen
+from sealift.keystore.tlskeys import certificate_request
+from sealift.owner.push.push import PushLimits, PushProgress
 from sealift.session import Session
 from sealift_protocol.errors import NotAuthenticated, RelayStorageFull, RelayUnavailable
 from sealift_relay.app import Relay
@@ -69,7 +69,7 @@ def test_f4_an_owner_whose_disk_is_full(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        fill = lambda: patched.setattr(sealift.lastseen, "write_atomically", full)  # noqa: E731
+        fill = lambda: patched.setattr(sealift.home.lastseen, "write_atomically", full)  # noqa: E731
         with pytest.raises(OSError, match="No space"):
             hospital.push(csv, dataset="study", limits=SMALL, progress=after_the_first_commit(fill))
     hospital.push(csv, dataset="study", limits=SMALL)
@@ -95,8 +95,8 @@ def test_f8_a_certificate_that_expires_in_the_middle(relay, hospital: Session, c
 def test_f5_a_relay_that_is_away_for_long(
     relay, hospital: Session, csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sealift.transport._ATTEMPTS", 1)
-    monkeypatch.setattr("sealift.transport._MAX_DELAY", 0.3)
+    monkeypatch.setattr("sealift.relay.transport._ATTEMPTS", 1)
+    monkeypatch.setattr("sealift.relay.transport._MAX_DELAY", 0.3)
     restarted: list[Relay] = []
 
     def restart() -> None:

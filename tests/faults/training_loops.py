@@ -24,7 +24,7 @@ from harness import Stage, stage
 
 import sealift
 from sealift.trainer.dataset import Dataset
-from sealift.trainer.torch import TorchLoader
+from sealift.trainer.frameworks.pytorch import TorchLoader
 
 GROUPS = 7
 STEP_SECONDS = 0.002

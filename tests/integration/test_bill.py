@@ -21,17 +21,17 @@ import pytest
 import structlog
 from click.testing import CliRunner, Result
 from conftest import RunningRelay, make_relay
-from wire import lying_to
+from lying_relay import lying_to
 
 import sealift
-from sealift.bills import NOT_YOURS, Outcome
+from sealift.history.bills import NOT_YOURS, Outcome
 from sealift.cli.main import cli
-from sealift.datasets import opened_at
-from sealift.owner import committing
+from sealift.history.opened import opened_at
+from sealift.owner.push.push import committing
 from sealift.session import Session
 from sealift.trainer.bill import bill_dataset, make_bill
 from sealift_protocol import bill as formats
-from sealift_protocol.bill import BilledDataset, columns_digest, filter_digest
+from sealift_protocol.bill.format import BilledDataset, columns_digest, filter_digest
 from sealift_protocol.errors import (
     ContextMismatch,
     DisclosureMissing,

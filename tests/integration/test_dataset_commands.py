@@ -27,10 +27,11 @@ from sealift.cli.main import cli
 from sealift.cli.output import ProgressBar, show_error
 from sealift.cli.reports import read_reports, sum_reports
 from sealift.cli.values import aligned, cell, printable
-from sealift.owner import appending, committing
-from sealift.owner import push as pushing
-from sealift.owner.deidentify.policy import ready_policies
-from sealift.owner.describing import describe
+from sealift.owner.push.push import appending
+from sealift.owner.push.push import committing
+from sealift.owner.push.push import push as pushing
+from sealift.policy.file import ready_policies
+from sealift.owner.sources.describing import describe
 from sealift.session import Session
 from sealift_protocol.errors import HistoryInvalid, SealiftError
 

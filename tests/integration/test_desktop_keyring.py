@@ -11,10 +11,10 @@ from pathlib import Path
 import keyring
 import pytest
 
-from sealift.keystore import desktop
-from sealift.keystore.desktop import forget, recall, remember
-from sealift.profile import find_profile
-from sealift.secret import Secret
+from sealift.home import desktop
+from sealift.home.desktop import forget, recall, remember
+from sealift.home.profile import find_profile
+from sealift.process.secret import Secret
 from sealift.session import Session
 from sealift_protocol.errors import InvalidArgument, KeystoreError
 

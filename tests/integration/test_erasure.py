@@ -18,9 +18,9 @@ import pyarrow as pa
 import pytest
 from conftest import RunningRelay, make_relay
 from obstore.store import S3Store
-from wire import lying_to
+from lying_relay import lying_to
 
-from sealift.disclosures import disclose, verify_report, write_report
+from sealift.history.disclosures import disclose, verify_report, write_report
 from sealift.session import Session
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import (
@@ -189,7 +189,7 @@ def test_what_a_co_owner_pushed_is_searched_too(relay, hospital, laboratory, cli
 
 
 def test_a_shard_with_too_many_people_is_searched(relay, hospital, laboratory, monkeypatch) -> None:
-    monkeypatch.setattr("sealift.owner.subjects.MAX_SUBJECTS", 5)
+    monkeypatch.setattr("sealift.owner.manage.subjects.MAX_SUBJECTS", 5)
     hospital.push(PEOPLE, dataset="study", to="laboratory", subject_column="person")
     erased, _ = hospital.erase_subject("study", "nobody")
     assert (erased.records, erased.searched) == (0, 1)

@@ -20,9 +20,9 @@ from conftest import RunningRelay, make_relay
 
 import sealift
 from sealift.cli.main import cli
-from sealift.profile import find_profile
+from sealift.home.profile import find_profile
 from sealift.session import Session
-from sealift.transport import Relay
+from sealift.relay.transport import Relay
 from sealift_protocol.errors import (
     InvalidArgument,
     LogInvalid,
@@ -250,7 +250,7 @@ def test_a_server_of_the_same_ca_with_another_log_is_not_added(
 def test_an_address_where_nobody_answers_is_not_added(
     relay: RunningRelay, hospital: Session, monkeypatch
 ) -> None:
-    monkeypatch.setattr("sealift.transport._ATTEMPTS", 1)
+    monkeypatch.setattr("sealift.relay.transport._ATTEMPTS", 1)
     with pytest.raises(RelayUnavailable):
         run("add", f"localhost:{_free_port()}")
     with pytest.raises(InvalidArgument, match="HOST:PORT"):
@@ -274,7 +274,7 @@ def test_a_session_may_know_more_addresses(
 _BEGINNING = """
 import multiprocessing, os, signal, sys, threading
 import sealift
-from sealift.transport import Relay
+from sealift.relay.transport import Relay
 
 ROWS = list(range(120_000))
 

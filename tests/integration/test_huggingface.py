@@ -24,7 +24,7 @@ torch = pytest.importorskip("torch")
 from datasets.distributed import split_dataset_by_node  # noqa: E402
 from datasets.fingerprint import Hasher  # noqa: E402
 
-from sealift.trainer.huggingface import as_hf_dataset  # noqa: E402
+from sealift.trainer.frameworks.huggingface import as_hf_dataset  # noqa: E402
 
 PUSHES, ROWS = 5, 100
 TOTAL = PUSHES * ROWS
@@ -322,7 +322,7 @@ def test_neither_a_pickle_nor_a_fingerprint_can_be_made_of_it(opened: Dataset) -
 SCRIPT = """
 import socket
 import sealift
-from sealift.trainer.huggingface import as_hf_dataset
+from sealift.trainer.frameworks.huggingface import as_hf_dataset
 
 asked = []
 for name in ("connect", "connect_ex"):
@@ -381,8 +381,8 @@ def test_records_leave_nothing_on_the_disk_and_ask_no_network(
 
 
 def test_without_datasets_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "sealift.trainer.huggingface")
+    monkeypatch.delitem(sys.modules, "sealift.trainer.frameworks.huggingface")
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(InvalidArgument) as caught:
-        import sealift.trainer.huggingface  # noqa: F401
+        import sealift.trainer.frameworks.huggingface  # noqa: F401
     assert "sealift[huggingface]" in caught.value.hint

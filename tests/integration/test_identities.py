@@ -15,19 +15,19 @@ import pytest
 from click.testing import CliRunner
 
 import sealift
-from sealift import probes
-from sealift.certificates import expiry
+from sealift.people import probes
+from sealift.keystore.tlskeys import expiry
 from sealift.cli.main import cli
-from sealift.clock import utc_now
-from sealift.joining import rejoin
+from sealift.process.clock import utc_now
+from sealift.people.joining import rejoin
 from sealift.keystore.file import open_keystore
 from sealift.keystore.locks import PassphraseLock
-from sealift.profile import find_profile
-from sealift.recovery import keys_of_master
+from sealift.home.profile import find_profile
+from sealift.home.recovery import keys_of_master
 from sealift.session import Session
-from sealift.settings import Settings, read_settings, write_settings
-from sealift.shares import combine_shares, new_master, split_master
-from sealift.signing import Identity
+from sealift.home.settings import Settings, read_settings, write_settings
+from sealift.home.shares import combine_shares, new_master, split_master
+from sealift.crypto.signing import Identity
 from sealift_protocol.errors import (
     AccessDenied,
     AlreadyTrusted,

@@ -35,9 +35,9 @@ from grpc.experimental import PrivateKeySignatureAlgorithm
 from keystores import PIN, ROOT_TOKEN, SOFTHSM, Place, gcp_kms, key_vault, moto, openbao, softhsm
 
 import sealift
-from sealift import connections
+from sealift.relay import connections
 from sealift.cli.main import cli
-from sealift.connections import Connection, RelayAccess
+from sealift.relay.connections import Connection, RelayAccess
 from sealift.keystore.backend import Backend, HeldKey, SignatureAlgorithm
 from sealift.keystore.custody import Custody
 from sealift.keystore.encoding import encode_keys, held_document
@@ -46,10 +46,10 @@ from sealift.keystore.keychain import Keychain, unlock
 from sealift.keystore.registry import open_backend
 from sealift.keystore.tls import HeldTlsKey
 from sealift.keystore.unwrapped import Unwrapped
-from sealift.profile import Profile
-from sealift.secret import Secret
+from sealift.home.profile import Profile
+from sealift.process.secret import Secret
 from sealift.session import Session
-from sealift.transport import Relay
+from sealift.relay.transport import Relay
 from sealift_protocol.errors import (
     InvalidArgument,
     KeyDenied,
@@ -258,7 +258,7 @@ def test_aws_kms_unwraps_and_signs_what_is_long_by_the_sdks_stubs() -> None:
     boto3 = pytest.importorskip("boto3")
     from botocore.stub import Stubber
 
-    from sealift.keystore.awskms import AwsKmsBackend
+    from sealift.keystore.backends.awskms import AwsKmsBackend
 
     client = boto3.client(
         "kms", region_name="eu-central-1", aws_access_key_id="t", aws_secret_access_key="t"
@@ -317,7 +317,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def google() -> Iterator[tuple[Any, Backend]]:
     """A fake of Google Cloud KMS, and a ring of it that is open."""
     pytest.importorskip("google.cloud.kms_v1")
-    import fake_gcpkms
+    from fakes import gcpkms as fake_gcpkms
 
     service = fake_gcpkms.Service()
     with gcp_kms(service) as place:
@@ -330,7 +330,7 @@ def google() -> Iterator[tuple[Any, Backend]]:
 def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Backend]]:
     """A fake of Azure Key Vault, and its vault, open."""
     pytest.importorskip("azure.keyvault.keys")
-    import fake_keyvault
+    from fakes import keyvault as fake_keyvault
 
     service = fake_keyvault.Service()
     with key_vault(tmp_path, monkeypatch, service) as place:
@@ -581,11 +581,11 @@ def test_google_generates_keys_after_the_call_and_is_waited_for_within_bounds(
     google: tuple[Any, Backend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service, backend = google
-    monkeypatch.setattr("sealift.keystore.gcpkms._FIRST_WAIT", 0.001)
+    monkeypatch.setattr("sealift.keystore.backends.gcpkms._FIRST_WAIT", 0.001)
     service.pending = 5
     key = HeldSigningKey(backend, backend.create(SignatureAlgorithm.ECDSA_P256, "identity"))
     verify_signature(key.public_key, b"message", key.sign(b"message"))
-    monkeypatch.setattr("sealift.keystore.gcpkms._MADE_WITHIN", 0.01)
+    monkeypatch.setattr("sealift.keystore.backends.gcpkms._MADE_WITHIN", 0.01)
     service.pending = 1_000_000
     with pytest.raises(KeystoreTimeout, match="not made a key in time"):
         backend.create(SignatureAlgorithm.ECDSA_P256, "identity")
@@ -595,7 +595,7 @@ def test_google_generates_keys_after_the_call_and_is_waited_for_within_bounds(
 
 def test_google_makes_keys_in_an_hsm_unless_it_is_told_otherwise() -> None:
     kms = pytest.importorskip("google.cloud.kms_v1")
-    import fake_gcpkms
+    from fakes import gcpkms as fake_gcpkms
 
     service = fake_gcpkms.Service()
     with gcp_kms(service) as place:
@@ -661,7 +661,7 @@ def test_a_vault_makes_keys_in_an_hsm_if_it_is_told_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("azure.keyvault.keys")
-    import fake_keyvault
+    from fakes import keyvault as fake_keyvault
 
     service = fake_keyvault.Service()
     with key_vault(tmp_path, monkeypatch, service) as place:
@@ -1266,7 +1266,7 @@ def raising(error: BaseException) -> Callable[..., bytes]:
 @pytest.fixture
 def signed_by_token(relay, token: Place, monkeypatch: pytest.MonkeyPatch) -> list[HeldKey]:
     """A clinic whose TLS key is in the token; each of its signatures, by key."""
-    from sealift.keystore.pkcs11 import Pkcs11Backend
+    from sealift.keystore.backends.pkcs11 import Pkcs11Backend
 
     custody = Custody.of_backend(token.open())
     sealift.join(relay.token("clinic", "owner"), custody, tls_key_in_keystore=True)
@@ -1356,7 +1356,7 @@ def test_a_tls_key_that_is_gone_or_a_token_that_was_pulled_is_named(
 FORKING = """
 import os, sys
 import sealift
-from sealift.keystore.pkcs11 import Pkcs11Backend
+from sealift.keystore.backends.pkcs11 import Pkcs11Backend
 signed, honest = [], Pkcs11Backend.sign
 
 def sign(backend, key, message):

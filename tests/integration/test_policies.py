@@ -159,8 +159,8 @@ def test_a_co_owner_that_goes_past_the_policy_is_found_out(
     """A client of its own making would not ask; whoever opens the dataset does."""
     hospital.push(patients, dataset="ward", policy=policy, to="laboratory")
     hospital.set_co_owner("ward", "clinic")
-    monkeypatch.setattr("sealift.owner.push.check_policy", lambda *_: None)
-    monkeypatch.setattr("sealift.owner.appending.check_policy", lambda *_: None)
+    monkeypatch.setattr("sealift.owner.push.push.check_policy", lambda *_: None)
+    monkeypatch.setattr("sealift.owner.push.appending.check_policy", lambda *_: None)
     bypass = hospital.open_dataset("hospital/ward").to_table()
     clinic.push(bypass, dataset="hospital/ward")
     with pytest.raises(PolicyUnmet, match="owner requires"):

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import sealift
-from sealift.metadata import open_cursor, open_metadata
-from sealift.owner.push import OnChange, PushLimits, PushProgress
+from sealift.crypto.metadata import open_cursor, open_metadata
+from sealift.owner.push.push import OnChange, PushLimits, PushProgress
 from sealift.owner.sources import BEGINNING, Chunk, Part, Source, SourceOptions, open_source
 from sealift.session import Session
 from sealift_protocol.errors import (

@@ -30,7 +30,7 @@ pytest.importorskip("ray.data")
 from ray import cloudpickle  # noqa: E402
 
 from sealift import raydata  # noqa: E402
-from sealift.raydata import SealiftDatasource  # noqa: E402
+from sealift.ray import SealiftDatasource  # noqa: E402
 
 PUSHES, ROWS = 5, 200
 
@@ -172,7 +172,7 @@ def test_neither_a_datasource_nor_a_task_carries_a_key_or_a_passphrase(
     assert len(secrets) >= 5
     pickled = [cloudpickle.dumps(thing) for thing in (made, *made.get_read_tasks(3))]
     # Ray's own pickle says where to find it; the task's is small for the same reason.
-    assert all(b"sealift.raydata" in content for content in pickled)
+    assert all(b"sealift.ray" in content for content in pickled)
     for content in pickled:
         for name, secret in secrets.items():
             assert secret not in content, name
@@ -226,10 +226,10 @@ def test_a_worker_that_is_shown_another_history_than_the_planner_refuses() -> No
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "sealift.raydata")
+    monkeypatch.delitem(sys.modules, "sealift.ray")
     monkeypatch.setitem(sys.modules, "ray.data", None)
     with pytest.raises(InvalidArgument) as caught:
-        import sealift.raydata  # noqa: F401
+        import sealift.ray  # noqa: F401
     assert "sealift[ray]" in caught.value.hint
 
 

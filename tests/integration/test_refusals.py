@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 import sealift
-from sealift.grants import make_grant
-from sealift.owner.committing import SNAPSHOT_EVERY
+from sealift.crypto.grants import make_grant
+from sealift.owner.push.committing import SNAPSHOT_EVERY
 from sealift.session import Session
-from sealift.signing import Identity, sign_card, sign_commit, sign_rewrap
+from sealift.crypto.signing import Identity, sign_card, sign_commit, sign_rewrap
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import (
     AccessDenied,

@@ -19,11 +19,11 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from conftest import RunningRelay, make_relay
-from wire import lying_to
+from lying_relay import lying_to
 
-from sealift.disclosures import disclose
+from sealift.history.disclosures import disclose
 from sealift.session import Session
-from sealift.signing import sign_commit
+from sealift.crypto.signing import sign_commit
 from sealift_protocol.errors import (
     AccessDenied,
     InvalidArgument,

@@ -15,12 +15,12 @@ from click.testing import CliRunner
 
 import sealift
 from sealift.cli.main import cli
-from sealift.clock import utc_now
-from sealift.profile import find_profile
-from sealift.rotation import Rotation, RotationKind
+from sealift.process.clock import utc_now
+from sealift.home.profile import find_profile
+from sealift.people.rotation import Rotation, RotationKind
 from sealift.session import Session
-from sealift.settings import RotationPolicy, Settings, read_settings, write_settings
-from sealift.status import as_prometheus
+from sealift.home.settings import RotationPolicy, Settings, read_settings, write_settings
+from sealift.people.status import as_prometheus
 from sealift_protocol.errors import InvalidArgument, ProfileError, SealiftError
 
 # Tests turn the clock of a session, not that of the relay.
@@ -96,7 +96,7 @@ def test_what_is_due_is_rotated_and_then_is_not_due(hospital: Session, laborator
 def test_a_key_epoch_from_before_the_newest_snapshot_keeps_its_age(
     hospital: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sealift.owner.committing.SNAPSHOT_EVERY", 2)
+    monkeypatch.setattr("sealift.owner.push.committing.SNAPSHOT_EVERY", 2)
     monkeypatch.setattr(Session, "check_clock", lambda session: None)
     hospital.push(ROWS, dataset="study")
     hospital.rotate("study")

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
-from wire import lying_to
+from lying_relay import lying_to
 
-from sealift.owner import committing
+from sealift.owner.push.push import committing
 from sealift.session import Session
 from sealift_protocol.errors import (
     AccessDenied,

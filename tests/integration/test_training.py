@@ -19,7 +19,7 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler
 import sealift
 from sealift.session import Session
 from sealift.trainer import dataset as dataset_module
-from sealift.trainer.columns import Ragged
+from sealift.trainer.forms.columns import Ragged
 from sealift_protocol.errors import (
     GrantExpired,
     InvalidArgument,
@@ -437,7 +437,7 @@ def test_a_grant_that_has_ended_ends_the_next_epoch(
     dataset = laboratory.open_dataset("hospital/study")
     dataset.to_table()
     monkeypatch.setattr(
-        "sealift.datasets.History.grants_of",
+        "sealift.history.opened.History.grants_of",
         lambda history, identity: [
             type("Ended", (), {"live_at": staticmethod(lambda time: False)})()
         ],

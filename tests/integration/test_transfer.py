@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import sealift
-from sealift.disclosures import disclose
-from sealift.sealing import ShardContext, seal_shard
+from sealift.history.disclosures import disclose
+from sealift.crypto.sealing import ShardContext, seal_shard
 from sealift.session import Session
-from sealift.signing import sign_commit
+from sealift.crypto.signing import sign_commit
 from sealift_protocol.errors import (
     AccessDenied,
     Conflict,
@@ -173,7 +173,7 @@ def test_a_wrong_private_key_is_told_from_corrupt_data(
 
 
 def test_a_relay_that_is_down_is_named(relay, hospital: Session, monkeypatch) -> None:
-    monkeypatch.setattr("sealift.transport._FIRST_DELAY", 0.01)
+    monkeypatch.setattr("sealift.relay.transport._FIRST_DELAY", 0.01)
     relay.server.stop()
     with pytest.raises(RelayUnavailable):
         hospital.datasets()

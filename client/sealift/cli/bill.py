@@ -9,18 +9,18 @@ from typing import BinaryIO
 
 import click
 
-from sealift.bills import BillCheck, Outcome, check_bill, check_checkpoint
+from sealift.history.bills import BillCheck, Outcome, check_bill, check_checkpoint
 from sealift.cli.options import Options, as_json, pass_options, show_time
 from sealift.cli.output import count, show, size
 from sealift.cli.values import aligned, printable
-from sealift.clock import unix
-from sealift.datasets import open_history, opened_at
-from sealift.profile import find_profile, profile_names
+from sealift.process.clock import unix
+from sealift.history.opened import open_history, opened_at
+from sealift.home.profile import find_profile, profile_names
 from sealift.session import Session
 from sealift.trainer.bill import bill_dataset, make_bill, measure_file
-from sealift.trainer.plan import Run
-from sealift.words import parse_fingerprint
-from sealift_protocol.bill import (
+from sealift.trainer.engine.plan import Run
+from sealift.home.words import parse_fingerprint
+from sealift_protocol.bill.format import (
     MAX_TEXT,
     Bill,
     BilledDataset,

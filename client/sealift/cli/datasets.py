@@ -20,11 +20,11 @@ from sealift.cli.reports import show_report
 from sealift.cli.values import aligned, cell, cut, is_number, printable, type_text
 from sealift.session import DatasetInfo, Session
 from sealift.trainer.dataset import Dataset
-from sealift.trainer.export import write_parquet
-from sealift.trainer.export_arrow import write_arrow
-from sealift.trainer.export_files import holds_files, write_files
-from sealift.trainer.export_webdataset import write_webdataset
-from sealift.trainer.json_values import Room, check_names, json_value
+from sealift.trainer.exports.parquet import write_parquet
+from sealift.trainer.exports.arrow import write_arrow
+from sealift.trainer.exports.files import holds_files, write_files
+from sealift.trainer.exports.webdataset import write_webdataset
+from sealift.trainer.exports.json_values import Room, check_names, json_value
 from sealift_protocol.errors import InvalidArgument
 
 _WRITERS = {"parquet": write_parquet, "arrow": write_arrow, "webdataset": write_webdataset}

@@ -10,9 +10,9 @@ from sealift.cli.options import show_time
 from sealift.cli.output import count, size
 from sealift.cli.reports import column_lines, read_reports, said_of, sum_reports
 from sealift.cli.values import aligned, printable
-from sealift.contents import NO_POLICY
-from sealift.overview import Overview, Terms
-from sealift.owner.deidentify.policy import ready_policies
+from sealift.history.contents import NO_POLICY
+from sealift.history.overview import Overview, Terms
+from sealift.policy.file import ready_policies
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.objects import Commit
 

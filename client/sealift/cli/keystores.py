@@ -10,7 +10,7 @@ from typing import TextIO
 
 import click
 
-from sealift.backup import note_backup, open_backup, restore, seal_backup
+from sealift.home.backup import note_backup, open_backup, restore, seal_backup
 from sealift.cli.options import (
     SUITES,
     Options,
@@ -24,16 +24,17 @@ from sealift.cli.options import (
 from sealift.cli.output import count, show, size
 from sealift.cli.shares import read_shares, shares, show_shares, threshold
 from sealift.cli.values import aligned
-from sealift.clock import unix, utc_now
-from sealift.files import write_atomically
-from sealift.identities import KeyUsage
-from sealift.keystore import Keys, desktop
+from sealift.process.clock import unix, utc_now
+from sealift.process.files import write_atomically
+from sealift.people.identities import KeyUsage
+from sealift.keystore import Keys
+from sealift.home import desktop
 from sealift.keystore.backend import Algorithm, HeldKey, SignatureAlgorithm
 from sealift.keystore.custody import Custody
 from sealift.keystore.keychain import Keychain, unlock
 from sealift.keystore.registry import open_backend
-from sealift.profile import Profile
-from sealift.shares import new_master, split_master
+from sealift.home.profile import Profile
+from sealift.home.shares import new_master, split_master
 from sealift_protocol.errors import InvalidArgument, KeyOperationUnsupported, SealiftError
 from sealift_protocol.objects import WrapSuite
 

@@ -12,7 +12,7 @@ from sealift.cli import bill, datasets, keystores, people, relays, rotation, sha
 from sealift.cli import push as pushing
 from sealift.cli.options import Options
 from sealift.cli.output import INTERRUPTED, show_error
-from sealift.hardening import harden_process, keep_values_off_stderr
+from sealift.process.hardening import harden_process, keep_values_off_stderr
 from sealift_protocol.errors import SealiftError
 
 _EXIT_CODES = """

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import click
 
 from sealift.keystore.keychain import Keychain, unlock
-from sealift.keystore.passphrase import read_passphrase
-from sealift.profile import Profile, find_profile
-from sealift.secret import Secret
+from sealift.home.passphrase import read_passphrase
+from sealift.home.profile import Profile, find_profile
+from sealift.process.secret import Secret
 from sealift.session import Session, connect
 from sealift_protocol.errors import InvalidArgument
 from sealift_protocol.objects import WrapSuite

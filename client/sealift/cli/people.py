@@ -26,16 +26,16 @@ from sealift.cli.rotation import every, set_policy
 from sealift.cli.shares import read_shares, shares, show_shares, threshold
 from sealift.cli.sharing import sealing_again
 from sealift.cli.values import aligned
-from sealift.compromise import Exposed
-from sealift.joining import join as join_relay
-from sealift.joining import rejoin as rejoin_relay
+from sealift.people.compromise import Exposed
+from sealift.people.joining import join as join_relay
+from sealift.people.joining import rejoin as rejoin_relay
 from sealift.keystore.custody import Custody
 from sealift.keystore.registry import open_backend
-from sealift.profile import find_profile, profile_names
-from sealift.recovery import keys_of_master
-from sealift.shares import new_master, split_master
-from sealift.trust import Pin
-from sealift.words import parse_fingerprint, word_lines
+from sealift.home.profile import find_profile, profile_names
+from sealift.home.recovery import keys_of_master
+from sealift.home.shares import new_master, split_master
+from sealift.home.trust import Pin
+from sealift.home.words import parse_fingerprint, word_lines
 from sealift_protocol.errors import InvalidArgument
 from sealift_protocol.ids import Fingerprint, check_name
 from sealift_protocol.notes import VerifierKey

@@ -33,16 +33,16 @@ from sealift.cli.options import (
 from sealift.cli.output import INTERRUPTED, ProgressBar, count, progress_bar, show, size
 from sealift.cli.reports import column_lines, show_report
 from sealift.cli.sharing import preflight
-from sealift.owner.deidentify.policy import load_policy, ready_policies
+from sealift.policy.file import load_policy, ready_policies
 from sealift.owner.deidentify.preview import side_by_side
-from sealift.owner.describing import describe, read_descriptions
-from sealift.owner.push import OnChange, Pushed, PushLimits, PushProgress
-from sealift.owner.rehearsing import Rehearsal, rehearse
+from sealift.owner.sources.describing import describe, read_descriptions
+from sealift.owner.push.push import OnChange, Pushed, PushLimits, PushProgress
+from sealift.owner.push.rehearsing import Rehearsal, rehearse
 from sealift.owner.sources import KINDS, SkipRejects, SourceOptions, StopAtRejects, open_source
 from sealift.owner.sources.registry import STDIN
-from sealift.owner.transforming import Unchanged
-from sealift.pushing import ON_ERROR, PushOptions
-from sealift.secret import Secret
+from sealift.owner.push.transforming import Unchanged
+from sealift.owner.push.options import ON_ERROR, PushOptions
+from sealift.process.secret import Secret
 from sealift.session import Session
 from sealift_protocol.errors import InvalidArgument, ProbeUnanswered
 
@@ -459,7 +459,7 @@ def _rehearse(source: str, options: PushOptions, max_records: int) -> Rehearsal:
     if policy is None:
         transform: Any = Unchanged(opened)
     else:
-        from sealift.owner.deidentifying import Deidentifying
+        from sealift.owner.push.deidentifying import Deidentifying
 
         # Nothing is sent: pseudonyms and offsets are of a secret that ends with this command.
         transform = Deidentifying(

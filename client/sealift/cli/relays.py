@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import click
 
-from sealift.certificates import channel_key
+from sealift.keystore.tlskeys import channel_key
 from sealift.cli.options import Options, as_json, pass_options
 from sealift.cli.output import show
-from sealift.clock import utc_now
+from sealift.process.clock import utc_now
 from sealift.keystore.keychain import Keychain
-from sealift.lastseen import last_seen_key
-from sealift.logview import LogView
-from sealift.profile import Profile, find_profile
-from sealift.transport import Relay
+from sealift.home.lastseen import last_seen_key
+from sealift.history.logview import LogView
+from sealift.home.profile import Profile, find_profile
+from sealift.relay.transport import Relay
 from sealift_protocol.errors import InvalidArgument
 from sealift_protocol.notes import VerifierKey
 

@@ -12,10 +12,10 @@ from sealift.cli.output import count, show
 from sealift.cli.sharing import sealing_again
 from sealift.cli.values import aligned, printable
 from sealift.keystore.custody import FILE_URL
-from sealift.rotation import Rotation, RotationKind
+from sealift.people.rotation import Rotation, RotationKind
 from sealift.session import Session
-from sealift.settings import RotationPolicy
-from sealift.status import Status, as_prometheus
+from sealift.home.settings import RotationPolicy
+from sealift.people.status import Status, as_prometheus
 from sealift_protocol.errors import InvalidArgument
 from sealift_protocol.ids import Fingerprint
 

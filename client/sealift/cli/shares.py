@@ -7,8 +7,8 @@ from typing import TextIO
 
 import click
 
-from sealift.secret import Secret
-from sealift.shares import check_share, combine_shares
+from sealift.process.secret import Secret
+from sealift.home.shares import check_share, combine_shares
 from sealift_protocol.errors import InvalidArgument
 
 shares = click.option(

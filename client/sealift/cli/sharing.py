@@ -14,9 +14,9 @@ import click
 from sealift.cli.options import Options, as_json, confirm, parse_time, pass_options, show_time, yes
 from sealift.cli.output import count, progress_bar, show, size
 from sealift.cli.values import aligned
-from sealift.disclosures import DisclosureLine, verify_report, write_report
-from sealift.owner.push import PushProgress
-from sealift.profile import find_profile
+from sealift.history.disclosures import DisclosureLine, verify_report, write_report
+from sealift.owner.push.push import PushProgress
+from sealift.home.profile import find_profile
 from sealift.session import DatasetInfo, Revoked, Session
 from sealift_protocol.errors import InvalidArgument, ProfileError
 from sealift_protocol.ids import Fingerprint

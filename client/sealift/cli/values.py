@@ -12,7 +12,7 @@ import pyarrow as pa
 from rich.cells import cell_len, set_cell_size
 
 from sealift.cli.output import size
-from sealift.trainer.json_values import Room, is_binary, is_list, is_text, is_wrapped, json_value
+from sealift.trainer.exports.json_values import Room, is_binary, is_list, is_text, is_wrapped, json_value
 
 ELLIPSIS = "…"
 NULL = "(null)"

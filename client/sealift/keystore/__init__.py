@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sealift.keystore.backend import HeldKey
-from sealift.secret import Secret
+from sealift.process.secret import Secret
 from sealift_protocol.objects import WrapSuite
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from sealift.secret import Secret
+from sealift.process.secret import Secret
 from sealift_protocol.errors import KeystoreError
 from sealift_protocol.objects import WrapSuite
 

@@ -13,9 +13,9 @@ from sealift.keystore.held import HeldPrivateKey, HeldSigningKey
 from sealift.keystore.locks import BackendLock, Lock, PassphraseLock
 from sealift.keystore.tls import HeldTlsKey
 from sealift.keystore.unwrapped import Unwrapped
-from sealift.secret import Secret
-from sealift.signing import Identity, SigningKey
-from sealift.suites import PrivateKey, generate, load_private_key
+from sealift.process.secret import Secret
+from sealift.crypto.signing import Identity, SigningKey
+from sealift.crypto.suites import PrivateKey, generate, load_private_key
 from sealift_protocol.errors import KeyOperationUnsupported, KeystoreError, SealiftError
 from sealift_protocol.ids import key_id_of
 from sealift_protocol.objects import RecipientKey, WrapSuite

@@ -7,7 +7,7 @@ import json
 
 from sealift.keystore import Keys, StoredKey
 from sealift.keystore.backend import Algorithm, HeldKey, SignatureAlgorithm
-from sealift.secret import Secret
+from sealift.process.secret import Secret
 from sealift_protocol.errors import KeystoreError
 from sealift_protocol.objects import WrapSuite
 

@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from sealift.files import sync_folder, write_atomically
+from sealift.process.files import sync_folder, write_atomically
 from sealift.keystore import Keys
 from sealift.keystore.encoding import decode_keys, encode_keys
 from sealift.keystore.locks import Lock

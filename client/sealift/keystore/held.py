@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from sealift.keystore.backend import Backend, HeldKey
 from sealift.keystore.unwrapped import Unwrapped
-from sealift.log import log
-from sealift.secret import Secret
-from sealift.suites import Recipient, load_recipient
-from sealift.suites.dhkem import open_with_shared_point
-from sealift.suites.hpke import SECRET_SIZE, refused
+from sealift.process.log import log
+from sealift.process.secret import Secret
+from sealift.crypto.suites import Recipient, load_recipient
+from sealift.crypto.suites.dhkem import open_with_shared_point
+from sealift.crypto.suites.hpke import SECRET_SIZE, refused
 from sealift_protocol.errors import (
     KeyOperationUnsupported,
     KeystoreError,

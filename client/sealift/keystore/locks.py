@@ -17,14 +17,14 @@ import nacl.pwhash.argon2id as argon2id
 import nacl.utils
 from cryptography.exceptions import InvalidTag
 
-from sealift import xchacha
+from sealift.crypto import xchacha
 from sealift.keystore import Keys
 from sealift.keystore.backend import Backend, HeldKey
 from sealift.keystore.encoding import decode_keys, held_document, read_held
 from sealift.keystore.held import HeldPrivateKey, HeldSigningKey, patiently
 from sealift.keystore.unwrapped import Unwrapped
-from sealift.secret import Secret
-from sealift.suites import load_recipient
+from sealift.process.secret import Secret
+from sealift.crypto.suites import load_recipient
 from sealift_protocol.errors import (
     InvalidArgument,
     KeyNotFound,

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sealift.clock import Clock, unix
-from sealift.datasets import OpenedDataset
-from sealift.signing import Identity
-from sealift.trainer.order import ALGORITHM
-from sealift.trainer.plan import Run
+from sealift.process.clock import Clock, unix
+from sealift.history.opened import OpenedDataset
+from sealift.crypto.signing import Identity
+from sealift.trainer.engine.order import ALGORITHM
+from sealift.trainer.engine.plan import Run
 from sealift_protocol import signed as envelope
-from sealift_protocol.bill import (
+from sealift_protocol.bill.format import (
     Bill,
     BilledDataset,
     BilledFile,

@@ -14,26 +14,26 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sealift.clock import unix
-from sealift.datasets import OpenedDataset, Reader
-from sealift.disclosures import Fetch
-from sealift.schemas import extends
-from sealift.trainer.batches import as_numpy, as_torch
+from sealift.process.clock import unix
+from sealift.history.opened import OpenedDataset, Reader
+from sealift.history.disclosures import Fetch
+from sealift.history.schemas import extends
+from sealift.trainer.forms.batches import as_numpy, as_torch
 from sealift.trainer.bill import bill_dataset, make_bill
-from sealift.trainer.columns import pick_columns
-from sealift.trainer.feed import Feed, Supply
-from sealift.trainer.gathering import Form, Gathered, Selection
-from sealift.trainer.metering import metered
+from sealift.trainer.forms.columns import pick_columns
+from sealift.trainer.engine.feed import Feed, Supply
+from sealift.trainer.forms.gathering import Form, Gathered, Selection
+from sealift.trainer.metrics.metering import metered
 from sealift.trainer.options import ReadOptions
-from sealift.trainer.plan import Plan, Run
-from sealift.trainer.reading import Opening
-from sealift.trainer.sealed import SealedDataset
-from sealift.trainer.selecting import matching, select
-from sealift.transport import RelayClient
+from sealift.trainer.engine.plan import Plan, Run
+from sealift.trainer.engine.reading import Opening
+from sealift.trainer.engine.sealed import SealedDataset
+from sealift.trainer.engine.selecting import matching, select
+from sealift.relay.transport import RelayClient
 from sealift_protocol.errors import GrantExpired, InvalidArgument, SchemaMismatch
 
 if TYPE_CHECKING:
-    from sealift.trainer.torch import RecordsByNumber, TorchBatches, TorchLoader
+    from sealift.trainer.frameworks.pytorch import RecordsByNumber, TorchBatches, TorchLoader
 
 _POLL_SECONDS = 5.0
 
@@ -351,14 +351,14 @@ class Dataset:
     # --- torch -------------------------------------------------------------------------------
 
     def torch_loader(self, batch_size: int, **options: Any) -> TorchLoader:
-        """A `torch.utils.data.DataLoader` of batches; see `sealift.trainer.torch.TorchLoader`."""
-        from sealift.trainer.torch import TorchLoader
+        """A `torch.utils.data.DataLoader` of batches; see `sealift.trainer.frameworks.pytorch.TorchLoader`."""
+        from sealift.trainer.frameworks.pytorch import TorchLoader
 
         return TorchLoader(self, batch_size, **options)
 
     def torch_iterable(self, batch_size: int, **options: Any) -> TorchBatches:
         """A `torch.utils.data.IterableDataset` of batches, for a DataLoader of your own."""
-        from sealift.trainer.torch import iterable
+        from sealift.trainer.frameworks.pytorch import iterable
 
         return iterable(self, batch_size, **options)
 
@@ -368,7 +368,7 @@ class Dataset:
         transform: Callable[[dict[str, Any]], Any] | None = None,
     ) -> RecordsByNumber:
         """A map-style `torch.utils.data.Dataset` of single records, for samplers."""
-        from sealift.trainer.torch import RecordsByNumber
+        from sealift.trainer.frameworks.pytorch import RecordsByNumber
 
         return RecordsByNumber(self, columns, transform)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sealift.trainer.metrics import BatchMetrics
+from sealift.trainer.metrics.metrics import BatchMetrics
 from sealift_protocol.errors import InvalidArgument
 
 OnCorrupt = Literal["raise", "refetch", "skip"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from sealift.owner.deidentify.policy import (
+from sealift.policy.file import (
     Policy,
     Privacy,
     Rule,

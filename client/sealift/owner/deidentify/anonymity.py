@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from sealift.owner.deidentify.lists import plain
-from sealift.owner.deidentify.policy import Privacy
+from sealift.policy.file import Privacy
 from sealift_protocol.errors import PolicyViolation
 
 MAX_GROUPS = 1_000_000

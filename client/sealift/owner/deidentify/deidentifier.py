@@ -8,7 +8,7 @@ from types import TracebackType
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sealift.clock import Clock, utc_now
+from sealift.process.clock import Clock, utc_now
 from sealift.owner.deidentify.images import ImageSteps
 from sealift.owner.deidentify.lists import (
     for_each_item,
@@ -19,12 +19,12 @@ from sealift.owner.deidentify.lists import (
     with_items,
 )
 from sealift.owner.deidentify.operations import Operation, operation_for
-from sealift.owner.deidentify.policy import Policy, Rule
+from sealift.policy.file import Policy, Rule
 from sealift.owner.deidentify.report import ColumnReport, Report
 from sealift.owner.deidentify.rules import Columns, at_places, match_rules
 from sealift.owner.deidentify.scrubbers import Scrubbers
 from sealift.owner.deidentify.texts import has_text
-from sealift.secret import Secret
+from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument, PolicyViolation
 
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from sealift.imagereading import import_pillow
+from sealift.formats.images import import_pillow
 from sealift.owner.deidentify.pixels import PIXELS, SHAPE, TYPE, as_image
 from sealift_protocol.errors import PolicyViolation
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from sealift.owner.deidentify.frames import FrameHooks
 from sealift.owner.deidentify.pixels import PIXELS, BurnedIn, PixelInspector
-from sealift.owner.deidentify.policy import Policy
+from sealift.policy.file import Policy
 from sealift_protocol.errors import PolicyViolation
 
 

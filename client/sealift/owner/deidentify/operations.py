@@ -11,13 +11,13 @@ import pyarrow as pa
 from sealift.owner.deidentify import dates, generalise
 from sealift.owner.deidentify.masking import mask
 from sealift.owner.deidentify.noise import Noise
-from sealift.owner.deidentify.policy import Rule
+from sealift.policy.file import Rule
 from sealift.owner.deidentify.pseudonyms import Pseudonyms
 from sealift.owner.deidentify.scrubbers import Scrubbers
 from sealift.owner.deidentify.shift import Shift
 from sealift.owner.deidentify.texts import has_text, is_text, text_kind
 from sealift.owner.deidentify.tokens import Tokeniser
-from sealift.secret import Secret
+from sealift.process.secret import Secret
 
 Change = Callable[[pa.Array, Any], pa.Array]
 

@@ -10,10 +10,10 @@ import pyarrow as pa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 
-from sealift.hkdf import derive
+from sealift.crypto.hkdf import derive
 from sealift.owner.deidentify.memo import Memo
 from sealift.owner.deidentify.texts import as_bytes, texts_of
-from sealift.secret import Secret
+from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument
 
 KEY_SIZE = 32

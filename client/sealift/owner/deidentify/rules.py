@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 import pyarrow as pa
 
 from sealift.owner.deidentify.lists import is_list
-from sealift.owner.deidentify.policy import Policy, Rule
+from sealift.policy.file import Policy, Rule
 from sealift_protocol.errors import InvalidArgument, PolicyViolation
 
 DICOM_TAG = b"dicom.tag"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
-from sealift.log import log
+from sealift.process.log import log
 from sealift.owner.deidentify.recognisers import ALL
 from sealift_protocol.errors import InvalidArgument, PolicyViolation
 

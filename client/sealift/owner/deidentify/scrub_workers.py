@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from sealift.hardening import harden_process, keep_values_off_stderr
+from sealift.process.hardening import harden_process, keep_values_off_stderr
 from sealift.owner.deidentify.scrub import InProcess, Scrubbed
 from sealift_protocol.errors import PolicyViolation
 

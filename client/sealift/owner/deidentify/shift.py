@@ -13,7 +13,7 @@ from sealift.owner.deidentify.dates import FIRST_DAY, LAST_DAY, put_together, ta
 from sealift.owner.deidentify.memo import Memo
 from sealift.owner.deidentify.pseudonyms import derive_key, digests_of
 from sealift.owner.deidentify.texts import as_bytes, is_text, texts_of
-from sealift.secret import Secret
+from sealift.process.secret import Secret
 
 _PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from sealift.owner.deidentify.memo import Memo
 from sealift.owner.deidentify.pseudonyms import derive_key
 from sealift.owner.deidentify.texts import texts_of
-from sealift.secret import Secret
+from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument
 
 ALPHABETS = {

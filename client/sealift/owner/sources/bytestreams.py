@@ -13,7 +13,7 @@ import pyarrow as pa
 from blake3 import blake3
 
 from sealift.owner.sources.interface import Part
-from sealift.secret import Secret
+from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument, SourceError
 
 COMPRESSED = (".gz", ".zst")

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 from nacl.bindings import crypto_sign_ed25519_sk_to_curve25519, crypto_sign_seed_keypair
 
-from sealift.secret import Secret
+from sealift.process.secret import Secret
 from sealift_protocol.errors import (
     InvalidArgument,
     KeystoreInsecure,

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
 
-from sealift.dicomreading import DAMAGE, quiet
-from sealift.log import log
+from sealift.formats.dicom import DAMAGE, quiet
+from sealift.process.log import log
 from sealift.owner.sources.bytestreams import is_packed
 from sealift.owner.sources.dicomelements import (
     Column,

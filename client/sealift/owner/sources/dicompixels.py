@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pyarrow as pa
 
-from sealift.dicomreading import DAMAGE, quiet
+from sealift.formats.dicom import DAMAGE, quiet
 from sealift.owner.sources.dicomelements import PIXEL_ELEMENTS, is_big_endian
 from sealift_protocol.errors import RecordTooLarge, SourceError
 

@@ -14,7 +14,7 @@ from typing import BinaryIO, cast
 
 import pyarrow as pa
 
-from sealift.buffers import BufferPool
+from sealift.process.buffers import BufferPool
 from sealift.owner.sources.bytestreams import ENCRYPTED
 from sealift.owner.sources.fileset import Fileset, path_of, unreadable
 from sealift.owner.sources.interface import BEGINNING, Chunk, Part

@@ -16,7 +16,7 @@ from sealift.owner.sources.bisection import bad_places, first_bad
 from sealift.owner.sources.csvblocks import one_batch
 from sealift.owner.sources.interface import Rejects
 from sealift.owner.sources.lines import Block, not_text
-from sealift.schemas import shown
+from sealift.history.schemas import shown
 from sealift_protocol.errors import InvalidArgument, SourceError
 
 # Arrow's reader crashes while it infers what is nested a hundred thousand times.

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from sealift.owner.sources.bytestreams import Opener, inner_suffix
-from sealift.owner.sources.csv import CsvSource
+from sealift.owner.sources.delimited import CsvSource
 from sealift.owner.sources.dicom import DicomSource
 from sealift.owner.sources.files import SUFFIXES, FilesSource
 from sealift.owner.sources.fileset import Fileset, find_files
@@ -23,7 +23,7 @@ from sealift.owner.sources.lines import check_encoding
 from sealift.owner.sources.parquet import ParquetSource
 from sealift.owner.sources.sql import SCHEMES, open_sql
 from sealift.owner.sources.stdin import arrow_stream, csv_stream, jsonl_stream, standard_input
-from sealift.secret import Secret
+from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument
 
 STDIN = "-"

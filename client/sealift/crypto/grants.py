@@ -1,0 +1,133 @@
+"""Giving an epoch key to a recipient, opening what was given, wrapping it to a newer key."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from sealift.process.secret import Secret
+from sealift.crypto.signing import Identity, sign_grant, sign_rewrap
+from sealift.crypto.suites import PrivateKey, load_recipient
+from sealift_protocol.errors import (
+    CardExpired,
+    ContextMismatch,
+    GrantExpired,
+    GrantRevoked,
+    WrongKey,
+)
+from sealift_protocol.ids import ID_SIZE, Fingerprint
+from sealift_protocol.objects import Card, Grant, GrantTerms, RecipientKey
+from sealift_protocol.statements import Rewrap
+from sealift_protocol.v1 import objects_pb2
+
+_REWRAP_CONTEXT = b"sealift/1 rewrap"
+
+
+def choose_recipient_key(card: Card, time: int) -> RecipientKey:
+    """The first key on the card, in its owner's order of preference, that is valid now.
+
+    Raises:
+        CardExpired: none is valid.
+    """
+    for key in card.recipient_keys:
+        if key.valid_at(time):
+            return key
+    raise CardExpired("the recipient's card has no key that is valid now")
+
+
+def make_grant(
+    identity: Identity,
+    epoch_key: Secret,
+    card: Card,
+    *,
+    dataset_id: bytes,
+    key_epoch: int,
+    time: int,
+    not_before: int = 0,
+    not_after: int = 0,
+    purpose: str = "",
+) -> objects_pb2.Signed:
+    """Wraps an epoch key to a verified card and signs the grant.
+
+    Raises:
+        CardExpired: the card has no key that is valid now.
+        MalformedObject: the card's public key is not one.
+    """
+    key = choose_recipient_key(card, time)
+    terms = GrantTerms(
+        dataset_id=dataset_id,
+        key_epoch=key_epoch,
+        grantor=identity.fingerprint,
+        recipient=card.signer,
+        key_id=key.key_id,
+        suite=key.suite,
+        not_before=not_before or time,
+        not_after=not_after,
+        purpose=purpose,
+    )
+    wrapped = load_recipient(key.suite, key.public_key).wrap(epoch_key, terms.context())
+    return sign_grant(identity, terms, wrapped)
+
+
+def open_grant(
+    grant: Grant,
+    private_keys: Mapping[bytes, PrivateKey],
+    *,
+    dataset_id: bytes,
+    recipients: Collection[Fingerprint],
+    in_force: Collection[bytes],
+    time: int,
+    rewraps: Sequence[Rewrap] = (),
+) -> Secret:
+    """Unwraps the epoch key of a verified grant.
+
+    Args:
+        grant: signature verified.
+        private_keys: the recipient's keys by key id.
+        dataset_id: the dataset that the caller is opening.
+        recipients: the caller's own identities, past and present.
+        in_force: digests of the grants that the dataset's verified history has in force.
+        time: Unix seconds.
+        rewraps: verified; the caller's own of this grant are tried too.
+
+    Raises:
+        ContextMismatch: it is for another dataset or recipient, or names another suite.
+        GrantRevoked: the history does not have it in force.
+        GrantExpired: it is not valid now.
+        WrongKey: no key of the caller opens it, or one of its terms was changed.
+    """
+    terms = grant.terms
+    if terms.dataset_id != dataset_id or terms.recipient not in recipients:
+        raise ContextMismatch("a grant is for another dataset or another recipient")
+    if grant.digest not in in_force:
+        raise GrantRevoked("the dataset's history does not have the grant in force")
+    if not terms.live_at(time):
+        raise GrantExpired("the grant is not valid at this time")
+    key = private_keys.get(terms.key_id)
+    if key is not None:
+        if key.suite != terms.suite:
+            raise ContextMismatch("a grant names another suite than its key has")
+        return key.unwrap(grant.wrapped_key, terms.context())
+    for rewrap in rewraps:
+        key = private_keys.get(rewrap.key_id)
+        own = rewrap.grant == grant.digest and rewrap.signer in recipients
+        if own and key is not None and key.suite == rewrap.suite:
+            return key.unwrap(rewrap.wrapped_key, rewrap_context(grant.digest, rewrap.key_id))
+    raise WrongKey("the grant is for a key that this keystore does not hold")
+
+
+def make_rewrap(
+    identity: Identity, epoch_key: Secret, grant: Grant, key: RecipientKey
+) -> objects_pb2.Signed:
+    """Wraps a granted epoch key anew to a key of the recipient's own, and signs that.
+
+    Raises:
+        MalformedObject: the public key is not one.
+    """
+    recipient = load_recipient(key.suite, key.public_key)
+    wrapped = recipient.wrap(epoch_key, rewrap_context(grant.digest, key.key_id))
+    return sign_rewrap(identity, grant.digest, grant.terms.dataset_id, key, wrapped)
+
+
+def rewrap_context(grant_digest: bytes, key_id: bytes) -> bytes:
+    """The wrap's `info`: which grant, to which key (docs/spec/objects.md)."""
+    return _REWRAP_CONTEXT + grant_digest + key_id[:ID_SIZE]

@@ -1,0 +1,182 @@
+"""Sealing a shard: plaintext in a buffer in, ciphertext segments out (docs/spec/shard.md).
+
+Knows nothing of gRPC, Arrow or files.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+
+from sealift.crypto.keyschedule import derive_shard_key
+from sealift.crypto.padding import write_padding
+from sealift.process.secret import Secret
+from sealift_protocol.errors import RecordTooLarge
+from sealift_protocol.layout import (
+    COMMITMENT_SIZE,
+    HEADER_SIZE,
+    LOG2_SEGMENT_SIZE,
+    MAX_SEGMENTS,
+    SALT_SIZE,
+    SUITE_AES256GCM_HKDF_SHA256,
+    TAG_SIZE,
+    ShardHead,
+    ShardHeader,
+    padded_size,
+    segment_count,
+    segment_digest,
+    stored_size,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardContext:
+    """What a shard's key is bound to.
+
+    Attributes:
+        dataset_id: 16 bytes.
+        shard_id: 16 bytes, fresh for each shard.
+        key_epoch: which epoch key, from 1.
+    """
+
+    dataset_id: bytes
+    shard_id: bytes
+    key_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class SealedShard:
+    """A sealed shard in memory.
+
+    Attributes:
+        data: header and segments.
+        head: the header with its digest list.
+    """
+
+    data: bytes
+    head: ShardHead
+
+
+def segment_nonce(index: int, last: bool) -> bytes:
+    """Nonce of segment `index`: 11 bytes of counter, one byte that marks the last segment.
+
+    Source: the STREAM construction, Hoang et al., "Online Authenticated-Encryption and its
+    Nonce-Reuse Misuse-Resistance", CRYPTO 2015, section 7.
+    """
+    return index.to_bytes(11, "big") + (b"\x01" if last else b"\x00")
+
+
+class ShardSealer:
+    """Seals the segments of one shard, one at a time, from a caller's buffer.
+
+    Sealing a segment again yields the same bytes, so a broken upload can be repeated; a new
+    sealer draws a new salt and so a new key.
+    """
+
+    def __init__(
+        self,
+        buffer: bytearray | memoryview,
+        payload_size: int,
+        *,
+        epoch_key: Secret,
+        context: ShardContext,
+        log2_segment_size: int = LOG2_SEGMENT_SIZE,
+        salt: bytes | None = None,
+    ) -> None:
+        """Pads the payload in place and derives the shard key.
+
+        Args:
+            buffer: holds the payload at its beginning; room for the padding behind it
+                (`padded_size(payload_size)` bytes in all). It must not change until the last
+                segment is sealed.
+            payload_size: bytes of payload.
+            epoch_key: 32 bytes.
+            context: what the shard key is bound to.
+            log2_segment_size: 20 but in test vectors.
+            salt: 32 bytes; only test vectors give one.
+
+        Raises:
+            RecordTooLarge: the payload does not fit into one shard.
+            ValueError: the buffer has no room for the padding.
+        """
+        total = padded_size(payload_size)
+        if total > MAX_SEGMENTS << log2_segment_size:
+            raise RecordTooLarge(f"a payload of {payload_size} bytes does not fit into a shard")
+        view = memoryview(buffer).cast("B")
+        write_padding(view, payload_size)
+        self._plaintext = view[:total]
+        header = ShardHeader(
+            suite=SUITE_AES256GCM_HKDF_SHA256,
+            log2_segment_size=log2_segment_size,
+            dataset_id=context.dataset_id,
+            shard_id=context.shard_id,
+            key_epoch=context.key_epoch,
+            salt=secrets.token_bytes(SALT_SIZE) if salt is None else salt,
+            commitment=bytes(COMMITMENT_SIZE),
+        )
+        bound = header.pack()[: HEADER_SIZE - COMMITMENT_SIZE]
+        self._cipher, commitment = derive_shard_key(epoch_key, header.salt, bound)
+        self.header = replace(header, commitment=commitment)
+        self.segment_count = segment_count(total, header.segment_size)
+        self.stored_size = stored_size(total, header.segment_size)
+        self._digests: dict[int, bytes] = {}
+
+    def segment_size(self, index: int) -> int:
+        """Bytes of ciphertext and tag of segment `index`."""
+        start = index * self.header.segment_size
+        return min(self.header.segment_size, len(self._plaintext) - start) + TAG_SIZE
+
+    def seal_segment_into(self, index: int, out: bytearray | memoryview) -> int:
+        """Seals segment `index` into the beginning of `out`; returns its size with the tag."""
+        start = index * self.header.segment_size
+        plain = self._plaintext[start : start + self.header.segment_size]
+        size = len(plain) + TAG_SIZE
+        sealed = memoryview(out)[:size]
+        nonce = segment_nonce(index, last=index == self.segment_count - 1)
+        self._cipher.encrypt_into(nonce, plain, None, sealed)
+        if index not in self._digests:
+            self._digests[index] = segment_digest(sealed)
+        return size
+
+    @property
+    def complete(self) -> bool:
+        """Whether every segment was sealed."""
+        return len(self._digests) == self.segment_count
+
+    def head(self) -> ShardHead:
+        """Header and digest list; only when `complete`."""
+        digests = b"".join(self._digests[index] for index in range(self.segment_count))
+        return ShardHead.parse(self.header.pack(), digests, self.stored_size)
+
+
+def seal_shard(
+    payload: bytes | bytearray | memoryview,
+    *,
+    epoch_key: Secret,
+    context: ShardContext,
+    log2_segment_size: int = LOG2_SEGMENT_SIZE,
+    salt: bytes | None = None,
+) -> SealedShard:
+    """Seals a payload into a whole shard in memory.
+
+    Raises:
+        RecordTooLarge: the payload does not fit into one shard.
+    """
+    source = memoryview(payload).cast("B")
+    size = len(source)
+    plaintext = bytearray(padded_size(size))
+    plaintext[:size] = source
+    sealer = ShardSealer(
+        plaintext,
+        size,
+        epoch_key=epoch_key,
+        context=context,
+        log2_segment_size=log2_segment_size,
+        salt=salt,
+    )
+    shard = bytearray(sealer.stored_size)
+    shard[:HEADER_SIZE] = sealer.header.pack()
+    position = HEADER_SIZE
+    for index in range(sealer.segment_count):
+        position += sealer.seal_segment_into(index, memoryview(shard)[position:])
+    return SealedShard(bytes(shard), sealer.head())

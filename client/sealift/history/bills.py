@@ -1,0 +1,311 @@
+"""A bill of materials held against what its reader knows: its trainer, histories, the log.
+
+docs/spec/bill.md sections 4 and 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sealift.history.contents import NO_POLICY, Contents, read_contents
+from sealift.history.opened import Reader, history_at, open_epoch_keys, read_history
+from sealift.history.disclosures import account
+from sealift.crypto.metadata import open_metadata
+from sealift.process.secret import Secret
+from sealift.relay.transport import RelayClient
+from sealift_protocol import bill as document
+from sealift_protocol.bill.format import Bill, BilledDataset, BilledFile
+from sealift_protocol.bill.rules import check_commit, check_fetches, check_shards
+from sealift_protocol.errors import (
+    AccessDenied,
+    ContextMismatch,
+    DatasetDeleted,
+    HistoryInvalid,
+    InvalidArgument,
+    SealiftError,
+    TrustError,
+    UnknownMember,
+    VerificationError,
+    WrongKey,
+    WrongSigner,
+)
+from sealift_protocol.history import History
+from sealift_protocol.ids import Fingerprint
+from sealift_protocol.logentry import Kind
+from sealift_protocol.statements import Disclosure
+
+NOT_YOURS = "not yours: cannot be checked here"
+
+
+class Outcome(StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    FAILED = "failed"
+    UNCHECKED = "unchecked"
+
+
+@dataclass(frozen=True, slots=True)
+class BillCheck:
+    """One thing that a bill says, held against what is known here.
+
+    Attributes:
+        name: what was looked at.
+        outcome: whether it fits, or could not be checked here.
+        detail: what was found.
+        dataset_id: which dataset it is about (16 bytes); empty for the bill as a whole.
+        error: what does not fit, if it failed.
+    """
+
+    name: str
+    outcome: Outcome
+    detail: str
+    dataset_id: bytes = b""
+    error: SealiftError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BillView:
+    """What a connected member checks bills with.
+
+    Attributes:
+        relay: where histories and the log are asked for.
+        reader: who checks.
+        identities: all identities of the trusted member who has this one; raises TrustError or
+            UnknownMember for others.
+    """
+
+    relay: RelayClient
+    reader: Reader
+    identities: Callable[[Fingerprint], Collection[Fingerprint]]
+
+
+def verify_bill(
+    text: str, *, trainers: Collection[Fingerprint] = (), view: BillView | None = None
+) -> list[BillCheck]:
+    """Verifies a bill as far as its reader can; what does not fit is an error.
+
+    Args:
+        text: the document.
+        trainers: fingerprints of which its signer must have one; without, it must be a member
+            whom `view` trusts.
+        view: a connection, to check what the bill says of the datasets that its reader may open;
+            without, only signature and signer are checked.
+
+    Returns:
+        What was checked, and what could not be checked here.
+
+    Raises:
+        MalformedObject, UnsupportedVersion, SignatureInvalid, WrongSigner: it is not a bill of
+            that trainer.
+        TrustError, UnknownMember: nothing makes its signer trusted.
+        HistoryInvalid: it names a commit that is not in the dataset's history.
+        ContextMismatch: it says something else of a commit than the history does.
+        DisclosureMissing, NotInLog: it names a disclosure that was not logged.
+        VerificationError: the relay lies.
+    """
+    _, checks = check_bill(text, trainers=trainers, view=view)
+    for check in checks:
+        if check.error is not None:
+            raise check.error
+    return checks
+
+
+def check_bill(
+    text: str, *, trainers: Collection[Fingerprint] = (), view: BillView | None = None
+) -> tuple[Bill, list[BillCheck]]:
+    """As `verify_bill`, but what does not fit with histories and the log is a failed check.
+
+    Raises:
+        SealiftError: it is not a bill of a trainer who is trusted, or the relay stayed away.
+    """
+    bill = document.verify_bill(text)
+    identities = _identities(bill.trainer, trainers, view)
+    checks = [
+        BillCheck("signature", Outcome.OK, "the bill is what its trainer signed"),
+        BillCheck("trainer", Outcome.OK, f"signed by {bill.trainer}"),
+    ]
+    if view is not None:
+        evidence = _Evidence(view)
+        for part in bill.datasets:
+            checks += _check_dataset(evidence, part, bill.time, identities)
+    return bill, checks
+
+
+def check_checkpoint(bill: Bill, measured: BilledFile) -> BillCheck:
+    """Whether a checkpoint is the one that the bill was made for."""
+    if bill.checkpoint == measured:
+        return BillCheck("checkpoint", Outcome.OK, "the bill was made for this file")
+    error = ContextMismatch(
+        "the bill was made for another checkpoint, or for none",
+        hint="look for the bill that was written when this file was",
+    )
+    return BillCheck("checkpoint", Outcome.FAILED, error.what, error=error)
+
+
+# --- one dataset after another ----------------------------------------------------------------
+
+
+class _Evidence:
+    """What the relay has of datasets, verified, each read once."""
+
+    def __init__(self, view: BillView) -> None:
+        self.view = view
+        self.owners = {s.dataset_id: Fingerprint(s.owner) for s in view.relay.list_datasets()}
+        self._histories: dict[bytes, History] = {}
+        self._accounts: dict[bytes, dict[bytes, Disclosure]] = {}
+
+    def history(self, part: BilledDataset) -> History:
+        """From commit 0 on; of whoever the relay says owns it, if that is who it should be."""
+        found = self._histories.get(part.dataset_id)
+        if found is None:
+            trusted = self.view.identities(self.owners.get(part.dataset_id, part.owner))
+            found = self._histories[part.dataset_id] = self._read(part, trusted)
+        return found
+
+    def _read(self, part: BilledDataset, trusted: Collection[Fingerprint]) -> History:
+        relay, reader = self.view.relay, self.view.reader
+        try:
+            return read_history(relay, reader, part.dataset_id, trusted, whole=True)[0]
+        except DatasetDeleted:
+            raise
+        except AccessDenied:
+            if part.owner not in reader.identities:
+                raise
+            raise HistoryInvalid(
+                "the bill names a dataset of yours that the relay does not have"
+            ) from None
+
+    def is_author(self, history: History) -> bool:
+        """Whether the relay gives this member the dataset's account."""
+        return history.is_author(self.view.reader.identity.fingerprint)
+
+    def account(self, dataset_id: bytes) -> dict[bytes, Disclosure]:
+        """Its disclosures, by object digest; that it was asked for is logged."""
+        found = self._accounts.get(dataset_id)
+        if found is None:
+            lines = account(self.view.relay, self.view.reader, dataset_id).lines
+            found = {line.disclosure.digest: line.disclosure for line in lines}
+            self._accounts[dataset_id] = found
+        return found
+
+
+def _check_dataset(
+    evidence: _Evidence, part: BilledDataset, time: int, identities: Collection[Fingerprint]
+) -> Iterator[BillCheck]:
+    claimed = part.owner in evidence.view.reader.identities
+    if part.dataset_id not in evidence.owners and not claimed:
+        yield BillCheck("dataset", Outcome.UNCHECKED, NOT_YOURS, part.dataset_id)
+        return
+
+    def look(name: str, find: Callable[[], str]) -> BillCheck:
+        return _look(name, part.dataset_id, find)
+
+    first = look("commit", lambda: _look_at_commit(evidence, part, time))
+    yield first
+    if first.outcome is not Outcome.OK:
+        return
+    history = evidence.history(part)
+    then = history_at(history, part.commit)
+    shards = look("shards", lambda: f"{len(check_shards(then, part)):,} live, as the bill says")
+    yield shards
+    if shards.outcome is not Outcome.OK:
+        return
+    yield look("contents", lambda: _look_at_contents(evidence, then, part))
+    if part.disclosures or not part.shards:
+        yield look("disclosures", lambda: _look_at_fetches(evidence, then, part, time, identities))
+    else:
+        detail = "the bill names none"
+        yield BillCheck("disclosures", Outcome.UNCHECKED, detail, part.dataset_id)
+
+
+def _look(name: str, dataset_id: bytes, find: Callable[[], str]) -> BillCheck:
+    try:
+        return BillCheck(name, Outcome.OK, find(), dataset_id)
+    except VerificationError as error:
+        return BillCheck(name, Outcome.FAILED, error.what, dataset_id, error)
+    except (AccessDenied, WrongKey, TrustError, UnknownMember) as error:
+        return BillCheck(name, Outcome.UNCHECKED, error.what, dataset_id)
+
+
+def _look_at_commit(evidence: _Evidence, part: BilledDataset, time: int) -> str:
+    history = evidence.history(part)
+    commit = check_commit(history, part, time)
+    evidence.view.reader.log.check([(Kind.COMMIT, commit.digest, part.dataset_id)])
+    newest = history.head.number
+    return f"{part.commit:,}, in the verified history and in the log; the newest is {newest:,}"
+
+
+def _look_at_contents(evidence: _Evidence, then: History, part: BilledDataset) -> str:
+    view = evidence.view
+    keys = open_epoch_keys(view.relay, view.reader, evidence.history(part))
+    _check_contents(then, part, read_contents(then, (), keys), keys)
+    return f"{part.records:,} records and their policies, as the bill says"
+
+
+def _look_at_fetches(
+    evidence: _Evidence,
+    then: History,
+    part: BilledDataset,
+    time: int,
+    identities: Collection[Fingerprint],
+) -> str:
+    history = evidence.history(part)
+    if not evidence.is_author(history):
+        logged = [(Kind.DISCLOSURE, digest, part.dataset_id) for digest in part.disclosures]
+        evidence.view.reader.log.check(logged)
+        return f"{len(logged):,} in the log; whose they are only the owner can see"
+    account = evidence.account(part.dataset_id)
+    live = check_shards(then, part)
+    covered = check_fetches(history, part, live, account, identities, time)
+    return (
+        f"{len(part.disclosures):,} of this trainer in the account; they cover "
+        f"{len(covered):,} of {part.shards:,} shards"
+    )
+
+
+def _identities(
+    trainer: Fingerprint, trainers: Collection[Fingerprint], view: BillView | None
+) -> Collection[Fingerprint]:
+    if trainers:
+        if trainer not in trainers:
+            raise WrongSigner("the bill is signed by another trainer")
+        return trainers
+    if view is None:
+        raise InvalidArgument(
+            "nothing says who the trainer should be", hint="give the trainer's fingerprint"
+        )
+    return view.identities(trainer)
+
+
+def _check_contents(
+    then: History, part: BilledDataset, contents: Contents, keys: Mapping[int, Secret]
+) -> None:
+    """Checks records and policies.
+
+    Raises:
+        ContextMismatch: they are others than the bill says.
+        WrongKey: a key epoch that is needed is not at hand.
+    """
+    live = check_shards(then, part)
+    if sum(contents.record_counts[entry.shard_id] for entry in live) != part.records:
+        raise ContextMismatch("the live shards hold another number of records than the bill says")
+    # A trainer who opens a snapshot sees the policies of records that went after it, too.
+    named = set(part.policies)
+    if not contents.policies <= named <= _ever(then, keys):
+        raise ContextMismatch("the records are under other policies than the bill says")
+
+
+def _ever(then: History, keys: Mapping[int, Secret]) -> set[bytes]:
+    """The policies of all records that there were up to a commit."""
+    found: set[bytes] = set()
+    for commit in then.commits:
+        if not commit.added:
+            continue
+        key = keys.get(commit.key_epoch)
+        if key is None:
+            raise WrongKey(f"no grant opens key epoch {commit.key_epoch}")
+        found |= set(open_metadata(commit, key).policies) or {NO_POLICY}
+    return found

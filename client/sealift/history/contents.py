@@ -1,0 +1,138 @@
+"""What a dataset's commits keep from the relay: names, schema, record counts, policies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from sealift.crypto.metadata import open_counts, open_metadata
+from sealift.history.schemas import extends, read_schema
+from sealift.process.secret import Secret
+from sealift_protocol.errors import HistoryInvalid, MalformedObject, WrongKey
+from sealift_protocol.history import History
+from sealift_protocol.objects import Commit, SnapshotPage
+from sealift_protocol.v1 import objects_pb2
+
+NO_POLICY = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The sealed half of a history.
+
+    Attributes:
+        name: as the owner named the dataset.
+        description: in the owner's words.
+        schema: Arrow schema of every record; older ones lack columns at its end.
+        retain_seconds: how long shards are kept by default; 0 for ever.
+        subject_column: the column that names the subject; empty if none does.
+        record_counts: records by shard id.
+        policies: SHA-256 of every policy that live records were de-identified under; `NO_POLICY`
+            if some were under none.
+        required_policies: records may only be added under one of these; empty for no such rule.
+        policy_reports: what de-identification did, as JSON, commit by commit since the snapshot.
+    """
+
+    name: str = field(repr=False)
+    description: str = field(repr=False)
+    schema: pa.Schema = field(repr=False)
+    retain_seconds: int
+    subject_column: str = field(repr=False)
+    record_counts: Mapping[bytes, int]
+    policies: frozenset[bytes]
+    required_policies: frozenset[bytes]
+    policy_reports: tuple[str, ...] = field(repr=False)
+
+
+def read_contents(
+    history: History, pages: Sequence[SnapshotPage], keys: Mapping[int, Secret]
+) -> Contents:
+    """Opens what the commits of a verified history sealed.
+
+    Args:
+        history: verified.
+        pages: of the snapshot that it begins with, if it does.
+        keys: epoch keys at hand.
+
+    Raises:
+        WrongKey: a key that is needed is not there.
+        MalformedObject, HistoryInvalid: a commit says what it may not.
+    """
+    begin = history.commits[0]
+    first = open_metadata(begin, _key(keys, begin.key_epoch))
+    counts = _counts_of_pages(history.dataset_id, pages, keys)
+    schema = read_schema(first.arrow_schema)
+    required = frozenset(first.required_policies)
+    policies = set(first.live_policies) if begin.snapshot is not None else set()
+    reports: list[str] = []
+    for commit in history.commits:
+        live = any(entry.shard_id in history.shards for entry in commit.added)
+        metadata = first if commit is begin else _open(commit, keys, needed=live)
+        if metadata is None:
+            continue
+        counts.update(zip((e.shard_id for e in commit.added), metadata.record_counts, strict=True))
+        schema = _grown(schema, metadata)
+        if metadata.required_policies and commit is not begin:
+            if commit.signer not in history.trusted:
+                raise HistoryInvalid("somebody other than the owner changes the required policies")
+            required = frozenset(metadata.required_policies)
+        if metadata.policy_report:
+            reports.append(metadata.policy_report)
+        if live:
+            policies |= set(metadata.policies) or {NO_POLICY}
+    return Contents(
+        name=first.name,
+        description=first.description,
+        schema=schema,
+        retain_seconds=first.retain_seconds,
+        subject_column=first.subject_column,
+        record_counts=counts,
+        policies=frozenset(policies),
+        required_policies=required,
+        policy_reports=tuple(reports),
+    )
+
+
+def _open(
+    commit: Commit, keys: Mapping[int, Secret], *, needed: bool
+) -> objects_pb2.CommitMetadata | None:
+    """A later commit's metadata; None if it says nothing of live records and cannot be opened."""
+    if not commit.added:
+        return None
+    try:
+        return open_metadata(commit, _key(keys, commit.key_epoch))
+    except (WrongKey, MalformedObject):
+        if needed:
+            raise
+        return None
+
+
+def _counts_of_pages(
+    dataset_id: bytes, pages: Sequence[SnapshotPage], keys: Mapping[int, Secret]
+) -> dict[bytes, int]:
+    counts: dict[bytes, int] = {}
+    for page in pages:
+        opened = open_counts(page, dataset_id, _key(keys, page.key_epoch))
+        counts.update(zip((e.shard_id for e in page.shards), opened, strict=True))
+    return counts
+
+
+def _grown(schema: pa.Schema, metadata: objects_pb2.CommitMetadata) -> pa.Schema:
+    if not metadata.arrow_schema:
+        return schema
+    new = read_schema(metadata.arrow_schema)
+    if not extends(schema, new):
+        raise MalformedObject("a commit changes the dataset's schema beyond adding columns")
+    return new
+
+
+def _key(keys: Mapping[int, Secret], key_epoch: int) -> Secret:
+    key = keys.get(key_epoch)
+    if key is None:
+        raise WrongKey(
+            f"no grant opens key epoch {key_epoch}",
+            hint="ask the owner to grant you that key epoch too",
+        )
+    return key

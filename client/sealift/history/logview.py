@@ -1,0 +1,145 @@
+"""The log as this client sees it: every checkpoint continues the last, every object is in it.
+
+Source: RFC 6962; C2SP tlog-checkpoint and tlog-cosignature. docs/spec/log.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sealift.process.clock import Clock, unix
+from sealift.home.lastseen import LastSeen
+from sealift.home.settings import Settings
+from sealift.relay.transport import RelayClient
+from sealift_protocol.errors import NotInLog, RollbackDetected, WitnessesMissing
+from sealift_protocol.logentry import NO_DATASET, Kind, LogEntry
+from sealift_protocol.merkle import verify_consistency, verify_inclusion
+from sealift_protocol.notes import (
+    Checkpoint,
+    SignedNote,
+    VerifierKey,
+    cosigned_at,
+    parse_note,
+    verify_checkpoint,
+)
+
+# A cosignature older than this no longer says that the witness sees the same log as we do.
+_FRESH_SECONDS = 86_400
+_A_CALL = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A log entry whose inclusion was proved.
+
+    Attributes:
+        entry: the leaf.
+        index: where it stands.
+        hashes: its inclusion proof towards `checkpoint`.
+        note: the checkpoint as signed.
+        checkpoint: the same, parsed.
+    """
+
+    entry: LogEntry
+    index: int
+    hashes: tuple[bytes, ...]
+    note: SignedNote
+    checkpoint: Checkpoint
+
+
+class LogView:
+    """Verifies the relay's log."""
+
+    def __init__(
+        self,
+        relay: RelayClient,
+        key: VerifierKey,
+        settings: Settings,
+        last_seen: LastSeen,
+        now: Clock,
+    ) -> None:
+        self._relay = relay
+        self._key = key
+        self._settings = settings
+        self._last_seen = last_seen
+        self._now = now
+
+    def advance(self) -> tuple[SignedNote, Checkpoint]:
+        """Verifies the newest checkpoint.
+
+        Raises:
+            LogInvalid: it is not signed by the log, or does not continue the last one.
+            RollbackDetected: the log is shorter than it was.
+            WitnessesMissing: too few witnesses have cosigned it.
+        """
+        note, checkpoint, _ = self._prove(())
+        return note, checkpoint
+
+    def check(self, objects: Iterable[tuple[Kind, bytes, bytes]]) -> list[Logged]:
+        """Proves that objects are in the log.
+
+        Args:
+            objects: kind, object digest, dataset id (empty for objects of no dataset).
+
+        Raises:
+            NotInLog: one is not, or is logged as something else.
+            LogInvalid, RollbackDetected, WitnessesMissing: as `advance`.
+        """
+        wanted = list(objects)
+        logged: list[Logged] = []
+        for start in range(0, len(wanted), _A_CALL):
+            logged += self._check(wanted[start : start + _A_CALL])
+        return logged
+
+    def _check(self, wanted: Sequence[tuple[Kind, bytes, bytes]]) -> list[Logged]:
+        note, checkpoint, found = self._prove([digest for _, digest, _ in wanted])
+        logged = []
+        for kind, digest, dataset_id in wanted:
+            proof = found.get(digest)
+            if proof is None:
+                raise NotInLog(f"a {_name(kind)} is not in the relay's log")
+            entry, index, hashes = proof
+            if (entry.kind, entry.dataset_id) != (kind, dataset_id or NO_DATASET):
+                raise NotInLog(f"a {_name(kind)} is logged as something else")
+            logged.append(Logged(entry, index, hashes, note, checkpoint))
+        return logged
+
+    def _prove(
+        self, digests: Sequence[bytes]
+    ) -> tuple[SignedNote, Checkpoint, dict[bytes, tuple[LogEntry, int, tuple[bytes, ...]]]]:
+        seen = self._last_seen.checkpoint()
+        old_size, old_root = seen or (0, b"")
+        response = self._relay.prove(old_size, digests)
+        note = parse_note(response.checkpoint)
+        checkpoint = verify_checkpoint(note, self._key)
+        if checkpoint.size < old_size:
+            raise RollbackDetected("the relay's log is shorter than it was before")
+        verify_consistency(
+            old_size, old_root, checkpoint.size, checkpoint.root, list(response.consistency)
+        )
+        self._check_witnesses(note)
+        found = {}
+        for proof in response.inclusions:
+            hashes = tuple(proof.hashes)
+            verify_inclusion(proof.entry, proof.index, checkpoint.size, hashes, checkpoint.root)
+            entry = LogEntry.unpack(proof.entry)
+            found[entry.digest] = (entry, proof.index, hashes)
+        self._last_seen.remember_checkpoint(checkpoint.size, checkpoint.root)
+        return note, checkpoint, found
+
+    def _check_witnesses(self, note: SignedNote) -> None:
+        if not self._settings.quorum:
+            return
+        oldest = unix(self._now) - _FRESH_SECONDS
+        times = [cosigned_at(note, key) for key in self._settings.witness_keys()]
+        count = sum(time is not None and time >= oldest for time in times)
+        if count < self._settings.quorum:
+            raise WitnessesMissing(
+                f"{count} of {len(times)} witnesses have cosigned the relay's log within a day, "
+                f"and this profile requires {self._settings.quorum}"
+            )
+
+
+def _name(kind: Kind) -> str:
+    return kind.name.lower().replace("_", " ")

@@ -1,0 +1,411 @@
+"""A dataset as a member sees it: verified history, unwrapped epoch keys, opened metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from sealift.process.clock import Clock, unix
+from sealift.history.contents import read_contents
+from sealift.crypto.grants import open_grant
+from sealift.home.lastseen import LastSeen
+from sealift.history.logview import LogView
+from sealift.process.secret import Secret
+from sealift.crypto.signing import Identity
+from sealift.crypto.suites import PrivateKey
+from sealift.relay.transport import RelayClient
+from sealift_protocol.errors import (
+    AccessDenied,
+    DatasetDeleted,
+    HistoryInvalid,
+    InvalidArgument,
+    RollbackDetected,
+    ShardsGone,
+    UnsupportedVersion,
+    WrongKey,
+)
+from sealift_protocol.history import History
+from sealift_protocol.ids import Fingerprint
+from sealift_protocol.logentry import Kind
+from sealift_protocol.objects import (
+    Commit,
+    ShardEntry,
+    SnapshotPage,
+    parse_page,
+    verify_commit,
+    verify_grant,
+)
+from sealift_protocol.statements import verify_rewrap
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A member who opens datasets.
+
+    Attributes:
+        identity: its signing key.
+        private_keys: its recipient keys by key id.
+        last_seen: what it saw of the relay last.
+        log: the relay's log as it sees it.
+        now: the clock.
+        former: own identities that this one succeeded.
+    """
+
+    identity: Identity
+    private_keys: Mapping[bytes, PrivateKey]
+    last_seen: LastSeen
+    log: LogView
+    now: Clock
+    former: frozenset[Fingerprint] = frozenset()
+
+    @property
+    def identities(self) -> frozenset[Fingerprint]:
+        """The identity now, and those that it succeeded."""
+        return self.former | {self.identity.fingerprint}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPage:
+    """A page of the newest snapshot at hand, to be used again in the next."""
+
+    digest: bytes
+    shards: tuple[ShardEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedDataset:
+    """A verified and opened history.
+
+    Attributes:
+        dataset_id: 16 bytes.
+        trusted: the identities that are trusted as its owner's.
+        name: as the owner named it.
+        description: in the owner's words.
+        schema: Arrow schema of every record; older ones lack columns at its end.
+        retain_seconds: how long shards are kept by default; 0 for ever.
+        subject_column: the column that names the subject; empty if none does.
+        policies: see `Contents`.
+        required_policies: see `Contents`.
+        policy_reports: see `Contents`.
+        history: the verified commits.
+        shards: live shards in order, without those past their retention.
+        record_counts: records by shard id.
+        epoch_keys: unwrapped keys by key epoch.
+        pages: of the newest snapshot at hand.
+    """
+
+    dataset_id: bytes
+    trusted: frozenset[Fingerprint]
+    name: str = field(repr=False)
+    description: str = field(repr=False)
+    schema: pa.Schema = field(repr=False)
+    retain_seconds: int
+    subject_column: str = field(repr=False)
+    policies: frozenset[bytes]
+    required_policies: frozenset[bytes]
+    policy_reports: tuple[str, ...] = field(repr=False)
+    history: History
+    shards: tuple[ShardEntry, ...]
+    record_counts: Mapping[bytes, int]
+    epoch_keys: Mapping[int, Secret]
+    pages: tuple[StoredPage, ...]
+
+    @property
+    def owner(self) -> Fingerprint:
+        """The owner now."""
+        return self.history.owner
+
+    @property
+    def current_key(self) -> Secret:
+        """The key of the current key epoch, under which the next shards are sealed.
+
+        Raises:
+            WrongKey: it was not granted to this member.
+        """
+        key = self.epoch_keys.get(self.history.key_epoch)
+        if key is None:
+            raise WrongKey(
+                f"no grant opens key epoch {self.history.key_epoch}",
+                hint="ask the dataset's owner to grant you the current key epoch",
+            )
+        return key
+
+
+def read_history(
+    relay: RelayClient,
+    reader: Reader,
+    dataset_id: bytes,
+    trusted: Collection[Fingerprint],
+    *,
+    whole: bool = False,
+) -> tuple[History, list[SnapshotPage]]:
+    """Verifies a dataset's history: signatures, order, what was seen before, the log.
+
+    Args:
+        relay: where from.
+        reader: who reads.
+        dataset_id: which dataset.
+        trusted: the identities that are trusted as its owner's.
+        whole: from commit 0 on, rather than from the newest snapshot.
+
+    Raises:
+        VerificationError: a subclass that says what is wrong.
+        AccessDenied: the relay refuses.
+    """
+    history = History(dataset_id, trusted)
+    commits = [
+        verify_commit(signed) for signed in relay.get_commits(dataset_id, from_snapshot=not whole)
+    ]
+    if not commits:
+        raise HistoryInvalid("the dataset's history is empty")
+    pages: list[SnapshotPage] = []
+    if commits[0].number == 0:
+        rest = commits
+    else:
+        pages = _read_pages(relay, commits[0])
+        history.begin(commits[0], pages)
+        rest = commits[1:]
+    for commit in rest:
+        history.append(commit)
+    _check_seen(relay, reader.last_seen, history)
+    reader.log.check([(Kind.COMMIT, history.head.digest, dataset_id)])
+    return history, pages
+
+
+def open_history(
+    relay: RelayClient,
+    reader: Reader,
+    dataset_id: bytes,
+    trusted: Collection[Fingerprint],
+    *,
+    whole: bool = False,
+    at: int | None = None,
+) -> OpenedDataset:
+    """Verifies a dataset's history against its owner and opens it.
+
+    Args:
+        relay: where from.
+        reader: who reads.
+        dataset_id: which dataset.
+        trusted: the identities that are trusted as its owner's.
+        whole: from commit 0 on, rather than from the newest snapshot.
+        at: as it was after this commit; by default as it is now.
+
+    Raises:
+        InvalidArgument: there is no such commit.
+        ShardsGone: what was live after it is not any more.
+        SealiftError: a subclass that says what is wrong.
+    """
+    whole = whole or at is not None
+    history, pages = read_history(relay, reader, dataset_id, trusted, whole=whole)
+    keys = open_epoch_keys(relay, reader, history)
+    if at is not None:
+        newest, history, pages = history, history_at(history, at), []
+        gone = sum(shard_id not in newest.shards for shard_id in history.shards)
+        if gone:
+            raise ShardsGone(f"{gone} shards of commit {at} were removed by the owner since")
+    return _opened(history, pages, keys, unix(reader.now))
+
+
+def opened_at(opened: OpenedDataset, number: int, time: int) -> OpenedDataset:
+    """A dataset as it was after a commit, whether or not its shards are still there.
+
+    Args:
+        opened: with its history from commit 0 on.
+        number: of the commit.
+        time: Unix seconds; shards whose retention had ended by then are left out.
+
+    Raises:
+        InvalidArgument: there is no such commit.
+        WrongKey: a key epoch from before it is not at hand.
+    """
+    return _opened(history_at(opened.history, number), [], opened.epoch_keys, time)
+
+
+def _opened(
+    history: History, pages: Sequence[SnapshotPage], keys: Mapping[int, Secret], time: int
+) -> OpenedDataset:
+    contents = read_contents(history, pages, keys)
+    digests = history.commits[0].snapshot.pages if history.commits[0].snapshot else ()
+    return OpenedDataset(
+        dataset_id=history.dataset_id,
+        trusted=history.trusted,
+        name=contents.name,
+        description=contents.description,
+        schema=contents.schema,
+        retain_seconds=contents.retain_seconds,
+        subject_column=contents.subject_column,
+        policies=contents.policies,
+        required_policies=contents.required_policies,
+        policy_reports=contents.policy_reports,
+        history=history,
+        shards=tuple(entry for entry in history.shards.values() if entry.kept_at(time)),
+        record_counts=contents.record_counts,
+        epoch_keys=keys,
+        pages=tuple(
+            StoredPage(digest, page.shards) for digest, page in zip(digests, pages, strict=False)
+        ),
+    )
+
+
+def history_at(history: History, number: int) -> History:
+    """A verified history as it was after commit `number`.
+
+    Args:
+        history: from commit 0 on.
+        number: of the last commit that counts.
+
+    Raises:
+        InvalidArgument: there is no such commit.
+    """
+    last = history.head.number
+    if history.commits[0].number or not 0 <= number <= last:
+        raise InvalidArgument(f"there is no commit {number}", hint=f"the newest is commit {last}")
+    earlier = History(history.dataset_id, history.trusted)
+    for commit in history.commits[: number + 1]:
+        earlier.append(commit)
+    return earlier
+
+
+def open_epoch_keys(relay: RelayClient, reader: Reader, history: History) -> dict[int, Secret]:
+    """Unwraps every epoch key of a dataset that its history grants to the reader.
+
+    Raises:
+        AccessDenied, WrongKey, VerificationError: why there is none.
+    """
+    keys: dict[int, Secret] = {}
+    failure: AccessDenied | WrongKey | None = None
+    response = relay.get_grants(history.dataset_id)
+    rewraps = [verify_rewrap(signed) for signed in response.rewraps]
+    for signed in response.grants:
+        grant = verify_grant(signed)
+        if grant.terms.key_epoch in keys:
+            continue
+        try:
+            keys[grant.terms.key_epoch] = open_grant(
+                grant,
+                reader.private_keys,
+                dataset_id=history.dataset_id,
+                recipients=reader.identities,
+                in_force=history.grants,
+                time=unix(reader.now),
+                rewraps=rewraps,
+            )
+        except (AccessDenied, WrongKey, UnsupportedVersion) as error:
+            # Another grant of the same key epoch, to a key that we do hold, may follow.
+            failure = error if isinstance(error, AccessDenied | WrongKey) else failure
+    if not keys:
+        raise failure or AccessDenied("no grant of that dataset is for you")
+    return keys
+
+
+def find_dataset(
+    relay: RelayClient,
+    reader: Reader,
+    trusted: Collection[Fingerprint],
+    name: str,
+    *,
+    whole: bool = False,
+    at: int | None = None,
+) -> OpenedDataset | None:
+    """The owner's dataset of that name, or None. The relay does not know the names.
+
+    Args:
+        relay: where from.
+        reader: who reads.
+        trusted: the identities that are trusted as its owner's.
+        name: as the owner named it.
+        whole: see `open_history`.
+        at: see `open_history`.
+
+    Raises:
+        DatasetDeleted: there was one, and its owner has deleted it.
+        SealiftError: it, or one that had to be looked at, cannot be opened.
+    """
+    known = reader.last_seen.find_dataset(trusted, name)
+    listed = {summary.dataset_id for summary in relay.list_datasets()}
+    if known in listed:
+        return open_history(relay, reader, known, trusted, whole=whole, at=at)
+    for opened in open_datasets(relay, reader, trusted, whole=whole):
+        if opened.name == name:
+            reader.last_seen.remember_dataset(opened.owner, name, opened.dataset_id)
+            if at is not None:
+                return open_history(relay, reader, opened.dataset_id, trusted, at=at)
+            return opened
+    if known is not None:
+        _ask_whether_deleted(relay, known)
+    return None
+
+
+def _ask_whether_deleted(relay: RelayClient, dataset_id: bytes) -> None:
+    try:
+        next(iter(relay.get_commits(dataset_id)), None)
+    except DatasetDeleted:
+        raise
+    except AccessDenied:
+        return
+
+
+def open_datasets(
+    relay: RelayClient,
+    reader: Reader,
+    trusted: Collection[Fingerprint],
+    *,
+    whole: bool = False,
+) -> Iterator[OpenedDataset]:
+    """Every dataset of an owner that the reader can open, one after another."""
+    owners = {fingerprint.digest for fingerprint in trusted}
+    for summary in relay.list_datasets():
+        if summary.owner in owners:
+            try:
+                yield open_history(relay, reader, summary.dataset_id, trusted, whole=whole)
+            except DatasetDeleted:
+                # Deleted between the listing and the opening.
+                continue
+
+
+def _read_pages(relay: RelayClient, commit: Commit) -> list[SnapshotPage]:
+    if commit.snapshot is None:
+        raise HistoryInvalid("the dataset's history begins in the middle")
+    digests = commit.snapshot.pages
+    contents = relay.get_pages(commit.dataset_id, digests)
+    if len(contents) != len(digests):
+        raise HistoryInvalid("the relay does not serve every page of a snapshot")
+    return [parse_page(content, digest) for content, digest in zip(contents, digests, strict=True)]
+
+
+def _check_seen(relay: RelayClient, last_seen: LastSeen, history: History) -> None:
+    """Compares with what this client saw last, and remembers erasures since."""
+    seen = last_seen.seen_head(history.dataset_id)
+    head, first = history.head, history.commits[0]
+    known, since = b"", list(history.commits)
+    if seen is not None and seen[0] >= first.number:
+        place = seen[0] - first.number
+        known = history.commits[place].digest if place < len(history.commits) else b""
+    elif seen is not None:
+        known = seen[1]
+        since = [*_link(relay, history.dataset_id, *seen, first), *since]
+    last_seen.check_head(history.dataset_id, head.number, head.digest, known)
+    if seen is not None:
+        erased = {c.number: c.digest for c in since if c.erasure and c.number > seen[0]}
+        last_seen.remember_purges(history.dataset_id, erased)
+
+
+def _link(
+    relay: RelayClient, dataset_id: bytes, number: int, digest: bytes, snapshot: Commit
+) -> list[Commit]:
+    """The commits that lead from the one seen last to a snapshot, each naming the one before."""
+    between = [
+        verify_commit(signed)
+        for signed in relay.get_commits(dataset_id, number + 1, snapshot.number)
+    ]
+    parent = digest
+    for expected, commit in enumerate(between, number + 1):
+        if commit.parent != parent or commit.number != expected:
+            raise RollbackDetected("the relay serves another history of a dataset than before")
+        parent = commit.digest
+    if parent != snapshot.digest:
+        raise RollbackDetected("the relay serves another history of a dataset than before")
+    return between[:-1]

@@ -1,0 +1,1 @@
+"""What this machine remembers: the profile, pins, what was seen last, backups."""

@@ -1,0 +1,188 @@
+"""A profile in one sealed file, for the day that its machine is lost (docs/spec/backup.md).
+
+Source: draft-irtf-cfrg-xchacha-03; RFC 5869 (HKDF).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+
+from sealift.crypto import xchacha
+from sealift.process.files import write_atomically
+from sealift.crypto.hkdf import derive
+from sealift.keystore import Keys
+from sealift.keystore.custody import Custody
+from sealift.keystore.encoding import decode_keys, encode_keys
+from sealift.keystore.file import create
+from sealift.home.profile import Membership, Profile, new_profile, profiles_folder, read_membership
+from sealift.process.secret import Secret
+from sealift_protocol.errors import InvalidArgument, KeystoreError, UnsupportedVersion, WrongKey
+
+_MAGIC = b"sealiftB"
+_VERSION = 1
+_HEADER = struct.Struct(">8sB24s")
+_STEP = 4096
+_INFO = b"sealift/1 backup"
+# What a profile's folder has beside the keystore; the certificate may have ended when it is needed.
+FILES = (
+    "profile.json",
+    "settings.json",
+    "trust.json",
+    "seen.json",
+    "certificate.pem",
+    "authority.pem",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A profile that was opened.
+
+    Attributes:
+        membership: whose it is.
+        keys: every private key.
+        files: contents of the profile's other files by name.
+    """
+
+    membership: Membership
+    keys: Keys = field(repr=False)
+    files: Mapping[str, bytes] = field(repr=False)
+
+
+def seal_backup(profile: Profile, keys: Keys, master: Secret) -> bytes:
+    """A profile, sealed under a key that follows from a secret.
+
+    Raises:
+        InvalidArgument: keys are in a token or KMS, out of which nothing can be copied.
+    """
+    if keys.held:
+        raise InvalidArgument(
+            "these keys are in a token or KMS, out of which nothing can be copied",
+            hint="copy the profile's folder, which the token opens, and the token as its vendor "
+            "says; or name a recovery member",
+        )
+    paths = [profile.folder / name for name in FILES]
+    document = {
+        "keys": json.loads(encode_keys(keys)),
+        "files": {
+            path.name: base64.b64encode(path.read_bytes()).decode()
+            for path in paths
+            if path.exists()
+        },
+    }
+    plaintext = json.dumps(document).encode()
+    plaintext += b" " * (-len(plaintext) % _STEP)
+    nonce = xchacha.fresh_nonce()
+    header = _HEADER.pack(_MAGIC, _VERSION, nonce)
+    return header + xchacha.encrypt(plaintext, header, nonce, _key(master))
+
+
+def open_backup(content: bytes, master: Secret) -> Backup:
+    """What was sealed.
+
+    Raises:
+        WrongKey: the secret is of another backup, or the file was changed.
+        KeystoreError, ProfileError, UnsupportedVersion: it is not a backup of a known version.
+    """
+    if len(content) < _HEADER.size or content[: len(_MAGIC)] != _MAGIC:
+        raise KeystoreError("the file is not a backup")
+    header = content[: _HEADER.size]
+    _, version, nonce = _HEADER.unpack(header)
+    if version != _VERSION:
+        raise UnsupportedVersion(f"the backup has version {version}, which is not known")
+    try:
+        plaintext = xchacha.decrypt(content[_HEADER.size :], header, nonce, _key(master))
+    except InvalidTag:
+        raise WrongKey(
+            "the shares do not open the backup",
+            hint="they are of another backup, or the file was changed",
+        ) from None
+    try:
+        document = json.loads(plaintext)
+        files = {
+            name: base64.b64decode(document["files"][name], validate=True)
+            for name in document["files"]
+        }
+        keys = decode_keys(json.dumps(document["keys"]).encode())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise _foreign() from None
+    if not files.keys() <= set(FILES) or "profile.json" not in files:
+        raise _foreign()
+    return Backup(read_membership(files["profile.json"]), keys, files)
+
+
+def restore(backup: Backup, name: str, passphrase: Secret) -> Profile:
+    """Writes a profile as it was, under a new passphrase.
+
+    Raises:
+        ProfileError: a profile of that name exists; it is left as it is.
+    """
+    with new_profile(name) as staging:
+        create(staging.keystore, backup.keys, Custody.of_passphrase(passphrase).lock)
+        for file, content in backup.files.items():
+            write_atomically(staging.folder / file, content)
+    return Profile(profiles_folder() / name)
+
+
+# --- which keys are in a backup ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class BackedUp:
+    """The newest backup of a profile.
+
+    Attributes:
+        time: when it was made, Unix seconds.
+        complete: whether it has the keys of now.
+    """
+
+    time: int
+    complete: bool
+
+
+def note_backup(profile: Profile, keys: Keys, time: int) -> None:
+    """Remembers that there is a backup of these keys."""
+    document = {"version": _VERSION, "time": time, "keys": _names(profile, keys)}
+    write_atomically(_note(profile), (json.dumps(document) + "\n").encode())
+
+
+def backed_up(profile: Profile, keys: Keys) -> BackedUp | None:
+    """The newest backup of a profile; None if there is none.
+
+    Raises:
+        KeystoreError: the note of it cannot be read.
+    """
+    try:
+        document: dict[str, Any] = json.loads(_note(profile).read_text())
+        known, time = set(document["keys"]), int(document["time"])
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        raise KeystoreError(
+            "the note of the last backup cannot be read", hint="make a new backup"
+        ) from None
+    return BackedUp(time, known >= set(_names(profile, keys)))
+
+
+def _names(profile: Profile, keys: Keys) -> list[str]:
+    return [profile.membership().fingerprint, *(key.key_id.hex() for key in keys.recipient_keys)]
+
+
+def _note(profile: Profile) -> Path:
+    return profile.folder / "backup.json"
+
+
+def _key(master: Secret) -> Secret:
+    return derive(master, _INFO, size=xchacha.KEY_SIZE)
+
+
+def _foreign() -> KeystoreError:
+    return KeystoreError("the backup holds something else than a profile")

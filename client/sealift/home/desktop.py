@@ -1,0 +1,89 @@
+"""The passphrase in the keyring of the desktop: Secret Service, macOS Keychain, Windows.
+
+Source: the package keyring; freedesktop.org Secret Service API 0.2.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sealift.process.secret import Secret
+from sealift_protocol.errors import InvalidArgument, KeystoreError
+
+_SERVICE = "sealift"
+# What keyring itself calls recommended: below are those that keep passwords in plain files.
+_MIN_PRIORITY = 1
+
+
+def new_account() -> str:
+    """A name for an entry, which says nothing of the profile."""
+    return secrets.token_hex(16)
+
+
+def remember(account: str, passphrase: Secret) -> None:
+    """Puts a passphrase into the keyring.
+
+    Raises:
+        InvalidArgument: the extra is not installed.
+        KeystoreError: there is no keyring that keeps secrets, or it is locked.
+    """
+    text = passphrase.reveal().decode()
+    with _named():
+        _keyring().set_password(_SERVICE, account, text)
+
+
+def recall(account: str) -> Secret | None:
+    """The passphrase; None if it is not in the keyring.
+
+    Raises:
+        InvalidArgument, KeystoreError: as `remember`.
+    """
+    with _named():
+        text = _keyring().get_password(_SERVICE, account)
+    return None if text is None else Secret(text.encode())
+
+
+def forget(account: str) -> None:
+    """Takes the passphrase out, if it is there.
+
+    Raises:
+        InvalidArgument, KeystoreError: as `remember`.
+    """
+    with _named():
+        keyring = _keyring()
+        if keyring.get_password(_SERVICE, account) is not None:
+            keyring.delete_password(_SERVICE, account)
+
+
+def _keyring() -> Any:
+    try:
+        import keyring
+    except ImportError:
+        raise InvalidArgument(
+            "the keyring of the desktop needs the extra `keyring`",
+            hint="pip install 'sealift[keyring]'",
+        ) from None
+    found = keyring.get_keyring()
+    if found.priority < _MIN_PRIORITY:
+        raise KeystoreError(
+            "there is no keyring here that keeps secrets",
+            hint="log in to a desktop, or use --passphrase-fd or a credential of systemd",
+        )
+    return found
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """The keyring's errors as one of ours; each of its backends has those of its own library."""
+    try:
+        yield
+    except (InvalidArgument, KeystoreError):
+        raise
+    except Exception as error:  # noqa: BLE001
+        raise KeystoreError(
+            f"the keyring of the desktop refuses: {type(error).__name__}",
+            hint="unlock it, or give the passphrase by --passphrase-fd or $SEALIFT_PASSPHRASE",
+        ) from None

@@ -1,0 +1,219 @@
+"""Profiles: one folder for each identity on this machine, none able to overwrite another."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import platformdirs
+
+from sealift.process.files import sync_folder, write_atomically
+from sealift.home.lastseen import LastSeen
+from sealift.process.secret import Secret
+from sealift.home.settings import Settings, read_settings, write_settings
+from sealift.home.trust import TrustStore
+from sealift_protocol.errors import ProfileError
+from sealift_protocol.ids import Fingerprint, check_name
+from sealift_protocol.notes import VerifierKey
+
+# Version 2 did not say since when an identity is used.
+_VERSION = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Who this profile is, at which relay.
+
+    Attributes:
+        name: the member's name.
+        role: owner, trainer or operator.
+        address: host:port of the relay's members' listener.
+        fingerprint: the identity's fingerprint as text, readable without the passphrase.
+        log_key: verifier key of the relay's log, from the enrolment token.
+        identity_since: Unix seconds; 0 if an earlier release made the identity.
+    """
+
+    name: str
+    role: str
+    address: str
+    fingerprint: str
+    log_key: str
+    identity_since: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A profile's folder."""
+
+    folder: Path
+
+    @property
+    def keystore(self) -> Path:
+        """The passphrase-protected file with every private key."""
+        return self.folder / "keystore"
+
+    @property
+    def certificate(self) -> Path:
+        """The member's certificate, PEM."""
+        return self.folder / "certificate.pem"
+
+    @property
+    def authority(self) -> Path:
+        """The relay's CA certificate, PEM."""
+        return self.folder / "authority.pem"
+
+    @property
+    def trust(self) -> TrustStore:
+        """The members pinned in this profile."""
+        return TrustStore(self.folder / "trust.json")
+
+    @property
+    def identities(self) -> frozenset[Fingerprint]:
+        """This profile's identity, and those that it took the place of.
+
+        A succession that was interrupted leaves the keystore with the one before.
+        """
+        member = self.membership()
+        own = self.trust.pins().get(member.name)
+        former = own.former if own else ()
+        return frozenset({Fingerprint.parse(member.fingerprint), *former})
+
+    @property
+    def successor(self) -> Path:
+        """A keystore in the making, while one identity takes the place of another."""
+        return self.folder / "keystore.successor"
+
+    @property
+    def settings(self) -> Settings:
+        """What this profile requires beyond the defaults."""
+        return read_settings(self.folder / "settings.json")
+
+    def write_settings(self, settings: Settings) -> None:
+        """Replaces the settings."""
+        write_settings(self.folder / "settings.json", settings)
+
+    def last_seen(self, key: Secret) -> LastSeen:
+        """What this profile saw of the relay last, authenticated with `key`."""
+        return LastSeen(self.folder / "seen.json", key)
+
+    def membership(self) -> Membership:
+        """Who this profile is.
+
+        Raises:
+            ProfileError: the profile is incomplete or of another version.
+        """
+        try:
+            return read_membership((self.folder / "profile.json").read_bytes())
+        except OSError:
+            raise _unreadable() from None
+
+    def write_membership(self, membership: Membership) -> None:
+        """Records who this profile is."""
+        document = {"version": _VERSION, **asdict(membership)}
+        content = (json.dumps(document, indent=1) + "\n").encode()
+        write_atomically(self.folder / "profile.json", content)
+
+
+def read_membership(content: bytes) -> Membership:
+    """What the file profile.json says.
+
+    Raises:
+        ProfileError: it is incomplete or of another version.
+    """
+    try:
+        document = json.loads(content)
+        if document.pop("version") not in (2, _VERSION):
+            raise ProfileError(
+                "the profile has a version that this release does not know",
+                hint="use the release that made it, or join again under another profile name",
+            )
+        membership = Membership(**document)
+        Fingerprint.parse(membership.fingerprint)
+        VerifierKey.parse(membership.log_key)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise _unreadable() from None
+    return membership
+
+
+def _unreadable() -> ProfileError:
+    return ProfileError(
+        "the profile cannot be read", hint="restore its folder from a backup, or join again"
+    )
+
+
+def profiles_folder() -> Path:
+    """Where profiles live: $SEALIFT_HOME, or the platform's configuration folder."""
+    home = os.environ.get("SEALIFT_HOME")
+    return Path(home) if home else platformdirs.user_config_path("sealift") / "profiles"
+
+
+def profile_names() -> list[str]:
+    """Names of the profiles on this machine."""
+    folder = profiles_folder()
+    if not folder.is_dir():
+        return []
+    return sorted(p.name for p in folder.iterdir() if (p / "profile.json").is_file())
+
+
+def find_profile(name: str | None = None) -> Profile:
+    """The profile of that name, of $SEALIFT_PROFILE, or the only one there is.
+
+    Raises:
+        ProfileError: there is none of that name, none at all, or several to choose from.
+    """
+    name = name or os.environ.get("SEALIFT_PROFILE")
+    names = profile_names()
+    if name is None:
+        if not names:
+            raise ProfileError(
+                "there is no profile on this machine",
+                hint="ask a relay's operator for a token and run `sealift join TOKEN`",
+            )
+        if len(names) > 1:
+            raise ProfileError(
+                "there are several profiles on this machine",
+                hint="choose one with --profile: " + ", ".join(names),
+            )
+        name = names[0]
+    if check_name(name, "a profile's name") not in names:
+        raise ProfileError(
+            "there is no profile of that name",
+            hint="profiles here: " + (", ".join(names) or "none"),
+        )
+    return Profile(profiles_folder() / name)
+
+
+@contextmanager
+def new_profile(name: str) -> Iterator[Profile]:
+    """A folder for a profile in the making, which takes its name only when the block succeeds.
+
+    Raises:
+        ProfileError: a profile of that name exists.
+    """
+    folder = profiles_folder() / check_name(name, "a profile's name")
+    _refuse_existing(folder)
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    staging = folder.with_name(f".{name}.{secrets.token_hex(4)}")
+    staging.mkdir(mode=0o700)
+    try:
+        yield Profile(staging)
+        _refuse_existing(folder)
+        staging.rename(folder)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    sync_folder(folder.parent)
+
+
+def _refuse_existing(folder: Path) -> None:
+    if folder.exists():
+        raise ProfileError(
+            "a profile of that name exists already",
+            hint="give the new one another name with --profile; nothing was changed",
+        )

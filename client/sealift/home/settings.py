@@ -1,0 +1,119 @@
+"""What a profile has beyond the defaults: witnesses, recovery, relays, how long keys are used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from sealift.process.files import write_atomically
+from sealift_protocol.errors import InvalidArgument, ProfileError
+from sealift_protocol.notes import VerifierKey
+
+# Version 1 had no relays, version 2 neither rotation nor keyring.
+_VERSION = 3
+_DAY = 86_400
+# What a policy may say: a key that is replaced every hour is a mistake, one of a century another.
+MIN_SECONDS, MAX_SECONDS = _DAY, 3650 * _DAY
+
+
+@dataclass(frozen=True, slots=True)
+class RotationPolicy:
+    """After how many seconds a key is due to be replaced.
+
+    The defaults are the longest that NIST SP 800-57 part 1 revision 5 (table 1) recommends: two
+    years for keys that encrypt data, or transport keys; three for keys that sign.
+
+    Attributes:
+        key_epochs: of each own dataset that has no time of its own.
+        recipient_keys: on this member's card.
+        identity: the signing key.
+        datasets: times of own datasets, by dataset id in hex.
+    """
+
+    key_epochs: int = 730 * _DAY
+    recipient_keys: int = 730 * _DAY
+    identity: int = 1095 * _DAY
+    datasets: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        times = (self.key_epochs, self.recipient_keys, self.identity, *self.datasets.values())
+        if not all(MIN_SECONDS <= time <= MAX_SECONDS for time in times):
+            raise InvalidArgument(
+                "keys are replaced after one day at the earliest, after ten years at the latest",
+                hint="give a time such as 90d",
+            )
+
+    def key_epochs_of(self, dataset_id: bytes) -> int:
+        """Seconds for the key epochs of a dataset."""
+        return self.datasets.get(dataset_id.hex(), self.key_epochs)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A profile's settings.
+
+    Attributes:
+        witnesses: verifier keys of the witnesses that this profile knows.
+        quorum: how many of them must have cosigned a checkpoint.
+        recovery: names of members to whom every grant is given too.
+        trust_on_first_use: whether a member who is not pinned is pinned when first met.
+        relays: more addresses (host:port) of the profile's relay, tried in this order when its own
+            cannot be reached.
+        rotation: when keys are due to be replaced.
+        keyring: under which account the desktop's keyring has the passphrase; empty if it has not.
+    """
+
+    witnesses: tuple[str, ...] = ()
+    quorum: int = 0
+    recovery: tuple[str, ...] = ()
+    trust_on_first_use: bool = False
+    relays: tuple[str, ...] = ()
+    rotation: RotationPolicy = field(default_factory=RotationPolicy)
+    keyring: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.quorum <= len(self.witnesses):
+            raise InvalidArgument(
+                f"{self.quorum} of {len(self.witnesses)} witnesses cannot be required",
+                hint="add witnesses first, or require fewer",
+            )
+
+    def witness_keys(self) -> list[VerifierKey]:
+        """The witnesses' keys."""
+        return [VerifierKey.parse(text) for text in self.witnesses]
+
+
+def read_settings(path: Path) -> Settings:
+    """A profile's settings; the defaults if there is no file.
+
+    Raises:
+        ProfileError: the file is not one.
+    """
+    try:
+        document = json.loads(path.read_text())
+        version = document.pop("version")
+        if version not in range(1, _VERSION + 1):
+            raise ProfileError(
+                "the profile's settings have a version that this release does not know",
+                hint="use the release that wrote them",
+            )
+        document["witnesses"] = tuple(document["witnesses"])
+        document["recovery"] = tuple(document["recovery"])
+        relays = () if version == 1 else tuple(document.pop("relays"))
+        rotation = RotationPolicy(**document.pop("rotation")) if version > 2 else RotationPolicy()
+        return Settings(**document, relays=relays, rotation=rotation)
+    except FileNotFoundError:
+        return Settings()
+    except (ValueError, KeyError, TypeError, AttributeError, InvalidArgument):
+        raise ProfileError(
+            "the profile's settings cannot be read",
+            hint="restore settings.json of this profile from a backup",
+        ) from None
+
+
+def write_settings(path: Path, settings: Settings) -> None:
+    """Replaces a profile's settings."""
+    document = {"version": _VERSION, **asdict(settings)}
+    write_atomically(path, (json.dumps(document, indent=1) + "\n").encode())

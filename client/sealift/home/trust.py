@@ -1,0 +1,306 @@
+"""The trust store: whom a person has pinned on this machine, and who is trusted through them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sealift.process.files import write_atomically
+from sealift.home.lastseen import LastSeen
+from sealift_protocol import signed as envelope
+from sealift_protocol.errors import (
+    AlreadyTrusted,
+    CardExpired,
+    ClockSkew,
+    EndorsementExpired,
+    FingerprintMismatch,
+    IdentityRevoked,
+    MalformedObject,
+    NotTrusted,
+)
+from sealift_protocol.ids import Fingerprint, check_name
+from sealift_protocol.objects import Card, verify_card
+from sealift_protocol.statements import (
+    Endorsement,
+    Succession,
+    verify_endorsement,
+    verify_identity_revocation,
+    verify_succession,
+)
+from sealift_protocol.v1 import objects_pb2
+
+_VERSION = 2
+_MAX_SKEW_SECONDS = 600
+COMPARED = "compared"
+FIRST_USE = "first use"
+SUCCESSION = "succession"
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """Why a member is trusted on this machine.
+
+    Attributes:
+        fingerprint: the identity that the member must have.
+        how: "compared" by people, "first use" without comparing, or by "succession".
+        since: Unix seconds.
+        endorses: whether the member is an organisation that vouches for its people.
+        former: identities that this one succeeded; what they signed stays trusted.
+    """
+
+    fingerprint: Fingerprint
+    how: str = COMPARED
+    since: int = 0
+    endorses: bool = False
+    former: tuple[Fingerprint, ...] = ()
+
+    @property
+    def identities(self) -> frozenset[Fingerprint]:
+        """The identity now, and those before it."""
+        return frozenset({self.fingerprint, *self.former})
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedMember:
+    """A member whose card was verified.
+
+    Attributes:
+        card: newest, verified.
+        identities: the identity now, and those that it succeeded.
+        how: as `Pin.how`, or "endorsed by NAME".
+        until: Unix seconds at which the endorsement ends; 0 for a pin.
+        endorser: the organisation that vouches; empty for a pin.
+    """
+
+    card: Card
+    identities: frozenset[Fingerprint]
+    how: str
+    until: int = 0
+    endorser: str = ""
+
+    @property
+    def name(self) -> str:
+        """The member's name at the relay."""
+        return self.card.name
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """The identity now."""
+        return self.card.signer
+
+
+@dataclass(frozen=True, slots=True)
+class TrustStore:
+    """Pins in one JSON file, `trust.json`."""
+
+    path: Path
+
+    def pins(self) -> dict[str, Pin]:
+        """All pinned members, by name.
+
+        Raises:
+            MalformedObject: the file is not a trust store.
+        """
+        try:
+            document = json.loads(self.path.read_text())
+            if document["version"] != _VERSION:
+                raise MalformedObject("the trust store has a version that is not known")
+            return {
+                name: Pin(
+                    fingerprint=Fingerprint.parse(pin["fingerprint"]),
+                    how=pin["how"],
+                    since=pin["since"],
+                    endorses=pin["endorses"],
+                    former=tuple(map(Fingerprint.parse, pin["former"])),
+                )
+                for name, pin in document["pins"].items()
+            }
+        except FileNotFoundError:
+            return {}
+        except (ValueError, KeyError, AttributeError, TypeError):
+            raise MalformedObject(
+                "the trust store cannot be read",
+                hint="restore the file trust.json of this profile, or remove it and pin again",
+            ) from None
+
+    def add(self, name: str, pin: Pin) -> None:
+        """Pins a member; the same fingerprint again updates how.
+
+        Raises:
+            AlreadyTrusted: another fingerprint is pinned under that name.
+        """
+        pins = self.pins()
+        known = pins.get(check_name(name))
+        if known is not None and known.fingerprint != pin.fingerprint:
+            raise AlreadyTrusted("another fingerprint is pinned under that name")
+        if known is not None:
+            pin = replace(pin, former=known.former)
+        self._write({**pins, name: pin})
+
+    def remove(self, name: str) -> None:
+        """Removes a pin.
+
+        Raises:
+            NotTrusted: there is none.
+        """
+        pins = self.pins()
+        if pins.pop(name, None) is None:
+            raise NotTrusted("no fingerprint is pinned under that name", hint="")
+        self._write(pins)
+
+    def find(self, name: str) -> Pin:
+        """The pin of a member.
+
+        Raises:
+            NotTrusted: there is none.
+        """
+        pin = self.pins().get(name)
+        if pin is None:
+            raise NotTrusted("no fingerprint is pinned for that member")
+        return pin
+
+    def may_meet(self, name: str, *, first_use: bool) -> bool:
+        """Whether anything could make that member trusted, so that looking it up is worthwhile."""
+        pins = self.pins()
+        return name in pins or first_use or any(pin.endorses for pin in pins.values())
+
+    def verify_member(
+        self,
+        name: str,
+        signed_card: objects_pb2.Signed,
+        statements: Sequence[objects_pb2.Signed],
+        last_seen: LastSeen,
+        time: int,
+        *,
+        first_use: bool = False,
+    ) -> TrustedMember:
+        """Decides whether what the relay says about a member is to be trusted.
+
+        Args:
+            name: whose card it should be.
+            signed_card: as received.
+            statements: endorsements, successions and revocations, as received, oldest first.
+            last_seen: what this client saw before.
+            time: Unix seconds.
+            first_use: pin a member whom nothing makes trusted.
+
+        Raises:
+            NotTrusted: nothing makes the member trusted.
+            FingerprintMismatch: the card is another identity's or another name's.
+            IdentityRevoked: the member declared the identity void.
+            EndorsementExpired: an organisation vouched for the member once.
+            CardExpired, ClockSkew: the card is not valid at this time.
+            RollbackDetected: the relay showed a newer card before.
+            VerificationError: something is not validly signed.
+        """
+        card = verify_card(signed_card)
+        if card.name != name:
+            raise FingerprintMismatch("the relay's card for that member carries another name")
+        _note_revocations(statements, last_seen)
+        pins = self.pins()
+        trusted: TrustedMember | None
+        if name in pins:
+            trusted = self._by_pin(name, pins[name], card, statements, last_seen, time)
+        else:
+            trusted = _by_endorsement(pins, card, statements, time)
+        if trusted is None:
+            if not first_use:
+                raise NotTrusted("no fingerprint is pinned for that member")
+            self.add(name, Pin(card.signer, FIRST_USE, time))
+            trusted = TrustedMember(card, frozenset({card.signer}), FIRST_USE)
+        if last_seen.is_revoked(card.signer):
+            raise IdentityRevoked("the member has declared that identity void")
+        _check_times(card, time)
+        last_seen.check_card(card)
+        return trusted
+
+    def _by_pin(
+        self,
+        name: str,
+        pin: Pin,
+        card: Card,
+        statements: Sequence[objects_pb2.Signed],
+        last_seen: LastSeen,
+        time: int,
+    ) -> TrustedMember:
+        successions = [s for s in _parsed_successions(statements) if s.name == name]
+        former, current = list(pin.former), pin.fingerprint
+        while current != card.signer:
+            following = [s.successor for s in successions if s.signer == current]
+            if not following or following[0] in former:
+                raise FingerprintMismatch(
+                    "the relay's card for that member has another fingerprint"
+                )
+            if last_seen.is_revoked(current):
+                raise IdentityRevoked("the member has declared the pinned identity void")
+            former.append(current)
+            current = following[0]
+        if current != pin.fingerprint:
+            pin = Pin(current, SUCCESSION, time, pin.endorses, tuple(former))
+            self._write({**self.pins(), name: pin})
+        return TrustedMember(card, pin.identities, pin.how)
+
+    def _write(self, pins: dict[str, Pin]) -> None:
+        document = {
+            "version": _VERSION,
+            "pins": {
+                name: {
+                    "fingerprint": str(pin.fingerprint),
+                    "how": pin.how,
+                    "since": pin.since,
+                    "endorses": pin.endorses,
+                    "former": [str(former) for former in pin.former],
+                }
+                for name, pin in sorted(pins.items())
+            },
+        }
+        write_atomically(self.path, (json.dumps(document, indent=1) + "\n").encode())
+
+
+def _note_revocations(statements: Sequence[objects_pb2.Signed], last_seen: LastSeen) -> None:
+    for signed in statements:
+        if signed.payload_type == envelope.IDENTITY_REVOCATION:
+            last_seen.remember_revoked(verify_identity_revocation(signed).signer)
+
+
+def _by_endorsement(
+    pins: dict[str, Pin], card: Card, statements: Sequence[objects_pb2.Signed], time: int
+) -> TrustedMember | None:
+    organisations = {
+        identity: name for name, pin in pins.items() if pin.endorses for identity in pin.identities
+    }
+    newest: dict[Fingerprint, Endorsement] = {}
+    for signed in statements:
+        if signed.payload_type != envelope.ENDORSEMENT:
+            continue
+        endorsement = verify_endorsement(signed)
+        about_card = (endorsement.member, endorsement.name) == (card.signer, card.name)
+        known = newest.get(endorsement.signer)
+        if about_card and (known is None or endorsement.time >= known.time):
+            newest[endorsement.signer] = endorsement
+    relevant = [e for signer, e in newest.items() if signer in organisations]
+    for endorsement in relevant:
+        if endorsement.live_at(time):
+            name = organisations[endorsement.signer]
+            until, identities = endorsement.not_after, frozenset({card.signer})
+            return TrustedMember(card, identities, f"endorsed by {name}", until, name)
+    if relevant:
+        raise EndorsementExpired("an organisation vouched for that member, but not any more")
+    return None
+
+
+def _parsed_successions(statements: Sequence[objects_pb2.Signed]) -> list[Succession]:
+    return [verify_succession(s) for s in statements if s.payload_type == envelope.SUCCESSION]
+
+
+def _check_times(card: Card, time: int) -> None:
+    if card.time > time + _MAX_SKEW_SECONDS:
+        raise ClockSkew(
+            "the member's card was signed in the future by this machine's clock",
+            hint="check this machine's clock, then ask the member to check theirs and to run "
+            "`sealift key rotate`",
+        )
+    if card.not_after and time >= card.not_after:
+        raise CardExpired("the member's card has expired")

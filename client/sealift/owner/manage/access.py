@@ -1,0 +1,250 @@
+"""Who may open a dataset: granting, revoking, rotating, and saying who can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sealift.process.clock import unix
+from sealift.history.opened import OpenedDataset, Reader
+from sealift.crypto.grants import make_grant
+from sealift.crypto.keyschedule import EPOCH_KEY_SIZE
+from sealift.owner.push.committing import Change, Committed, append
+from sealift.process.secret import Secret
+from sealift.relay.transport import RelayClient
+from sealift_protocol.errors import AccessDenied, InvalidArgument, NotTrusted
+from sealift_protocol.ids import Fingerprint
+from sealift_protocol.objects import MAX_PURPOSE, Card, CoOwners, verify_grant
+from sealift_protocol.v1 import objects_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class AccessLine:
+    """One recipient's access.
+
+    Attributes:
+        recipient: who.
+        key_epochs: which key epochs it can open.
+        not_before: Unix seconds, the earliest.
+        not_after: Unix seconds, the latest; 0 for no end.
+        purposes: what for.
+        grantors: who granted it.
+        live: whether it is valid now.
+    """
+
+    recipient: Fingerprint
+    key_epochs: tuple[int, ...]
+    not_before: int
+    not_after: int
+    purposes: tuple[str, ...]
+    grantors: tuple[Fingerprint, ...]
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EpochLine:
+    """One key epoch: how many live shards stand under it, and who holds its key."""
+
+    key_epoch: int
+    shards: int
+    holders: tuple[Fingerprint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AccessReport:
+    """Who can open what of a dataset, out of its verified history."""
+
+    owner: Fingerprint
+    co_owners: tuple[Fingerprint, ...]
+    recipients: tuple[AccessLine, ...]
+    key_epochs: tuple[EpochLine, ...]
+
+
+def grants_for(
+    author: Reader,
+    opened: OpenedDataset,
+    cards: Sequence[Card],
+    *,
+    not_before: int = 0,
+    not_after: int = 0,
+    purpose: str = "",
+) -> list[objects_pb2.Signed]:
+    """Signed grants of every key epoch, whatever the dataset's size.
+
+    Raises:
+        InvalidArgument: the purpose is too long, or the end is not in the future.
+        CardExpired: a card has no key that is valid now.
+    """
+    now = unix(author.now)
+    if len(purpose.encode()) > MAX_PURPOSE:
+        raise InvalidArgument(f"a purpose has at most {MAX_PURPOSE} bytes")
+    if not_after and not_after <= max(now, not_before):
+        raise InvalidArgument("the grant would end before it begins")
+    return [
+        make_grant(
+            author.identity,
+            key,
+            card,
+            dataset_id=opened.dataset_id,
+            key_epoch=key_epoch,
+            time=now,
+            not_before=not_before,
+            not_after=not_after,
+            purpose=purpose,
+        )
+        for card in cards
+        for key_epoch, key in sorted(opened.epoch_keys.items())
+    ]
+
+
+def revoke(
+    relay: RelayClient,
+    author: Reader,
+    opened: OpenedDataset,
+    recipients: Sequence[Fingerprint],
+    find_card: Callable[[Fingerprint], Card],
+) -> Committed:
+    """Ends recipients' grants and begins a new key epoch in the same commit.
+
+    What they fetched before stays fetched.
+
+    Raises:
+        AccessDenied: one of them has no grant.
+        InvalidArgument: an author of the dataset cannot be revoked.
+    """
+    for recipient in recipients:
+        if opened.history.is_author(recipient):
+            raise InvalidArgument(
+                "an author's own access cannot be revoked",
+                hint="remove a co-owner with `sealift co-owner remove` first",
+            )
+        if not opened.history.grants_of(recipient):
+            raise AccessDenied("that member has no grant of the dataset", hint="")
+
+    def plan(newest: OpenedDataset) -> Change:
+        new_key = _new_key()
+        grants = _regrant(relay, author, newest, new_key, set(recipients), find_card)
+        return Change(revoked=list(recipients), grants=grants, new_key=new_key)
+
+    return append(relay, author, opened, plan)
+
+
+def rotate(
+    relay: RelayClient,
+    author: Reader,
+    opened: OpenedDataset,
+    find_card: Callable[[Fingerprint], Card],
+) -> Committed:
+    """Begins a new key epoch, granted to everybody whose grants are in force."""
+
+    def plan(newest: OpenedDataset) -> Change:
+        new_key = _new_key()
+        grants = _regrant(relay, author, newest, new_key, set(), find_card)
+        return Change(grants=grants, new_key=new_key)
+
+    return append(relay, author, opened, plan)
+
+
+def set_co_owners(
+    relay: RelayClient,
+    author: Reader,
+    opened: OpenedDataset,
+    co_owners: Sequence[Fingerprint],
+    new_cards: Sequence[Card],
+    *,
+    successor: Fingerprint | None = None,
+) -> Committed:
+    """Replaces the set of co-owners; new ones are granted every key epoch.
+
+    A co-owner who goes keeps its grants until they are revoked.
+    """
+    return append(
+        relay,
+        author,
+        opened,
+        lambda newest: Change(
+            co_owners=CoOwners(tuple(co_owners), successor),
+            grants=grants_for(author, newest, new_cards),
+        ),
+    )
+
+
+def report(relay: RelayClient, author: Reader, opened: OpenedDataset) -> AccessReport:
+    """Who can open what, out of the verified history and the grants that it names."""
+    now = unix(author.now)
+    history = opened.history
+    response = relay.get_grants(opened.dataset_id, everybody=True)
+    purposes = {grant.digest: grant for grant in map(verify_grant, response.grants)}
+    lines = []
+    for recipient in history.recipients():
+        entries = history.grants_of(recipient)
+        known = [purposes[entry.digest] for entry in entries if entry.digest in purposes]
+        ends = [entry.not_after for entry in entries]
+        lines.append(
+            AccessLine(
+                recipient=recipient,
+                key_epochs=tuple(dict.fromkeys(entry.key_epoch for entry in entries)),
+                not_before=min(entry.not_before for entry in entries),
+                not_after=0 if 0 in ends else max(ends),
+                purposes=tuple(dict.fromkeys(g.terms.purpose for g in known if g.terms.purpose)),
+                grantors=tuple(dict.fromkeys(g.signer for g in known)),
+                live=any(entry.live_at(now) for entry in entries),
+            )
+        )
+    epochs = []
+    for key_epoch in range(1, history.key_epoch + 1):
+        shards = sum(entry.key_epoch == key_epoch for entry in opened.shards)
+        holders = [line.recipient for line in lines if key_epoch in line.key_epochs]
+        epochs.append(EpochLine(key_epoch, shards, tuple(holders)))
+    co_owners = tuple(sorted(history.co_owners))
+    return AccessReport(history.owner, co_owners, tuple(lines), tuple(epochs))
+
+
+def _new_key() -> Secret:
+    return Secret.random(EPOCH_KEY_SIZE)
+
+
+def _regrant(
+    relay: RelayClient,
+    author: Reader,
+    opened: OpenedDataset,
+    new_key: Secret,
+    left_out: set[Fingerprint],
+    find_card: Callable[[Fingerprint], Card],
+) -> list[objects_pb2.Signed]:
+    """Grants of the next key epoch to everybody who has the current one, on the same terms."""
+    now = unix(author.now)
+    history = opened.history
+    response = relay.get_grants(opened.dataset_id, everybody=True)
+    terms = {grant.digest: grant.terms for grant in map(verify_grant, response.grants)}
+    made = []
+    for recipient in dict.fromkeys([author.identity.fingerprint, *history.recipients()]):
+        if recipient in left_out:
+            continue
+        entries = history.grants_of(recipient)
+        lasting = [e for e in entries if e.not_after == 0 or now < e.not_after]
+        if not lasting and recipient != author.identity.fingerprint:
+            continue
+        last = lasting[-1] if lasting else None
+        before = None if last is None else terms.get(last.digest)
+        try:
+            card = find_card(recipient)
+        except NotTrusted as error:
+            raise NotTrusted(
+                "a member with access is not trusted on this machine",
+                hint=f"pin it, or revoke its access first: {recipient}",
+            ) from error
+        made.append(
+            make_grant(
+                author.identity,
+                new_key,
+                card,
+                dataset_id=opened.dataset_id,
+                key_epoch=history.key_epoch + 1,
+                time=now,
+                not_before=0 if last is None else max(now, last.not_before),
+                not_after=0 if last is None else last.not_after,
+                purpose="" if before is None else before.purpose,
+            )
+        )
+    return made

@@ -1,0 +1,227 @@
+"""Sealing again what is stored: under the newest key epoch, or without somebody's records."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from sealift.process.buffers import BufferPool
+from sealift.history.opened import OpenedDataset, Reader
+from sealift.history.disclosures import disclose
+from sealift.relay.fetching import fetch_shards
+from sealift.crypto.metadata import open_metadata
+from sealift.owner.push.committing import Change, Committed, append
+from sealift.owner.push.packing import pack, shard_pool
+from sealift.owner.manage.subjects import as_subject, subject_tagger
+from sealift.owner.push.uploading import SealedShards, SealingTarget, seal_and_upload
+from sealift.history.records import read_batches
+from sealift.relay.transport import RelayClient
+from sealift_protocol.errors import AccessDenied, InvalidArgument
+from sealift_protocol.layout import MAX_SHARD_PLAINTEXT
+from sealift_protocol.objects import ShardEntry
+
+_FETCH_BUFFERS = 3
+_SEAL_BUFFERS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What erasing a person did.
+
+    Attributes:
+        records: how many of the person's records are gone.
+        shards: how many shards were replaced.
+        searched: how many were opened to look.
+        committed: the commit, or None if nothing was found.
+    """
+
+    records: int
+    shards: int
+    searched: int
+    committed: Committed | None
+
+
+def reseal(
+    relay: RelayClient,
+    author: Reader,
+    opened: OpenedDataset,
+    acknowledged: Callable[[int, int], None] = lambda _records, _bytes: None,
+) -> Committed | None:
+    """Seals every shard of an older key epoch again under the newest, and destroys the old ones.
+
+    Shards of several authors become this author's. Returns None if there is nothing to do.
+    """
+    old = [e for e in opened.shards if e.key_epoch != opened.history.key_epoch]
+    if not old:
+        return None
+    sealed = _seal_again(relay, author, opened, old, "reseal", lambda batch: batch, acknowledged)
+    return append(
+        relay,
+        author,
+        opened,
+        lambda _: Change(
+            added=sealed.entries,
+            counts=sealed.counts,
+            subjects=sealed.subjects,
+            # Which of them a record was under is not kept for each shard: all are named.
+            policies=opened.policies,
+            removed=[entry.shard_id for entry in old],
+        ),
+    )
+
+
+def erase_subject(
+    relay: RelayClient, author: Reader, opened: OpenedDataset, subject: str
+) -> Erased:
+    """Seals the shards that hold a person again without the person, and destroys the old ones.
+
+    Args:
+        relay: where.
+        author: who erases; only shards that this author pushed have tags that it can read.
+        opened: the dataset, its history read from commit 0.
+        subject: as the subject column names the person.
+
+    Raises:
+        InvalidArgument: the dataset has no subject column.
+    """
+    if not opened.subject_column:
+        raise InvalidArgument(
+            "the dataset names no subject column, so nobody can be found in it",
+            hint="push with --subject-column COLUMN; for this dataset, push it anew without the "
+            "person and delete the old one",
+        )
+    candidates = _candidates(author, opened, subject)
+    if not candidates:
+        return Erased(0, 0, 0, None)
+    column = opened.schema.get_field_index(opened.subject_column)
+    hits = _holding(relay, author, opened, candidates, column, subject)
+    if not hits:
+        return Erased(0, 0, len(candidates), None)
+
+    def without(batch: pa.RecordBatch) -> pa.RecordBatch:
+        keep = [as_subject(v) != subject for v in batch.column(column).to_pylist()]
+        return batch.filter(pa.array(keep, pa.bool_()))
+
+    entries = [entry for entry in candidates if entry.shard_id in hits]
+    sealed = _seal_again(relay, author, opened, entries, "erasure", without)
+    committed = append(
+        relay,
+        author,
+        opened,
+        lambda _: Change(
+            added=sealed.entries,
+            counts=sealed.counts,
+            subjects=sealed.subjects,
+            # Which of them a record was under is not kept for each shard: all are named.
+            policies=opened.policies,
+            removed=[entry.shard_id for entry in entries],
+            erasure=True,
+        ),
+    )
+    return Erased(sum(hits.values()), len(entries), len(candidates), committed)
+
+
+def remove_shards(
+    relay: RelayClient, author: Reader, opened: OpenedDataset, shard_ids: Sequence[bytes]
+) -> Committed:
+    """Removes shards, which the relay destroys.
+
+    Raises:
+        AccessDenied: one is not in the dataset.
+    """
+    if not set(shard_ids) <= set(opened.history.shards):
+        raise AccessDenied("the dataset has no such shard", hint="see `sealift access --json`")
+    return append(relay, author, opened, lambda _: Change(removed=list(shard_ids), erasure=True))
+
+
+def delete_dataset(relay: RelayClient, owner: Reader, opened: OpenedDataset) -> Committed:
+    """Ends a dataset: the relay destroys every wrapped key and every shard."""
+    return append(relay, owner, opened, lambda _: Change(deletion=True))
+
+
+def _candidates(author: Reader, opened: OpenedDataset, subject: str) -> list[ShardEntry]:
+    tagger = subject_tagger(author.identity, opened.dataset_id, opened.subject_column)
+    live = {entry.shard_id for entry in opened.shards}
+    found = []
+    for commit in opened.history.commits:
+        if not any(entry.shard_id in live for entry in commit.added):
+            continue
+        metadata = open_metadata(commit, opened.epoch_keys[commit.key_epoch])
+        own = commit.signer == author.identity.fingerprint
+        tags = list(metadata.subjects)
+        for place, entry in enumerate(commit.added):
+            # Tags of another author have another key: such a shard has to be searched.
+            unknown = not own or place >= len(tags)
+            if entry.shard_id in live and (unknown or tagger.may_hold(tags[place], subject)):
+                found.append(entry)
+    return found
+
+
+def _holding(
+    relay: RelayClient,
+    author: Reader,
+    opened: OpenedDataset,
+    entries: Sequence[ShardEntry],
+    column: int,
+    subject: str,
+) -> dict[bytes, int]:
+    """How many of a person's records each shard holds, for those that hold any."""
+    hits: dict[bytes, int] = {}
+    for entry, batch in _open_again(relay, author, opened, entries, "erasure: searching"):
+        count = sum(as_subject(v) == subject for v in batch.column(column).to_pylist())
+        if count:
+            hits[entry.shard_id] = hits.get(entry.shard_id, 0) + count
+    return hits
+
+
+def _seal_again(
+    relay: RelayClient,
+    author: Reader,
+    opened: OpenedDataset,
+    entries: Sequence[ShardEntry],
+    purpose: str,
+    change: Callable[[pa.RecordBatch], pa.RecordBatch],
+    acknowledged: Callable[[int, int], None] = lambda _records, _bytes: None,
+) -> SealedShards:
+    batches = (change(batch) for _, batch in _open_again(relay, author, opened, entries, purpose))
+    # Of shards with different ends the earliest counts: retention is a promise.
+    ends = [entry.not_after for entry in entries if entry.not_after]
+    column = opened.subject_column
+    target = SealingTarget(
+        dataset_id=opened.dataset_id,
+        epoch_key=opened.current_key,
+        key_epoch=opened.history.key_epoch,
+        not_after=min(ends, default=0),
+        subjects=subject_tagger(author.identity, opened.dataset_id, column) if column else None,
+    )
+    with shard_pool(_SEAL_BUFFERS) as pool:
+        packed = pack(batches, opened.schema, pool)
+        return seal_and_upload(relay, packed, opened.schema, target, acknowledged)
+
+
+def _open_again(
+    relay: RelayClient,
+    author: Reader,
+    opened: OpenedDataset,
+    entries: Sequence[ShardEntry],
+    purpose: str,
+) -> Iterator[tuple[ShardEntry, pa.RecordBatch]]:
+    """The records of stored shards, batch by batch; logged as a disclosure like any other."""
+    ids = [entry.shard_id for entry in entries]
+    disclosure = disclose(relay, author, opened, purpose=purpose, shard_ids=ids)
+    with BufferPool(MAX_SHARD_PLAINTEXT, _FETCH_BUFFERS) as pool:
+        for shard in fetch_shards(
+            relay,
+            opened.dataset_id,
+            entries,
+            opened.epoch_keys,
+            pool,
+            disclosure=disclosure,
+            sleep=time.sleep,
+        ):
+            for batch in read_batches(shard.payload, opened.schema):
+                yield shard.entry, batch
+            del shard

@@ -1,0 +1,301 @@
+"""Appending to a history: one commit on the newest head, again on a newer one if need be."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from sealift.process.clock import unix
+from sealift.history.opened import OpenedDataset, Reader, open_history
+from sealift.crypto.metadata import seal_counts, seal_metadata
+from sealift.history.schemas import write_schema
+from sealift.process.secret import Secret
+from sealift.crypto.signing import shard_entry_message, sign_commit
+from sealift.relay.transport import RelayClient
+from sealift_protocol.errors import Conflict, HistoryInvalid, KeyEpochMoved
+from sealift_protocol.ids import Fingerprint
+from sealift_protocol.logentry import Kind
+from sealift_protocol.objects import (
+    MAX_PAGE_SHARDS,
+    Commit,
+    CoOwners,
+    Genesis,
+    GrantEntry,
+    ShardEntry,
+    Snapshot,
+    verify_commit,
+    verify_grant,
+)
+from sealift_protocol.v1 import objects_pb2
+
+# A reader replays at most so many commits, however long the history is.
+SNAPSHOT_EVERY = 64
+_ATTEMPTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a commit does.
+
+    Attributes:
+        added: shards to add, stored already.
+        counts: records in each.
+        subjects: whose records each holds; empty if nobody's.
+        removed: ids of shards to remove.
+        grants: signed, to come into force.
+        revoked: recipients whose grants end.
+        co_owners: a new set.
+        new_key: the key of the next key epoch, if the commit begins one.
+        erasure: whether the removed shards held records that had to go.
+        deletion: whether the dataset ends.
+        cursor: how far the author's sources were pushed, sealed to the author.
+        schema: the dataset's schema from this commit on, if it adds columns.
+        policies: SHA-256 of the policies that the added records were de-identified under.
+        policy_report: what de-identification did to them, as JSON.
+        required_policies: the policies under which records may be added from now on.
+    """
+
+    added: Sequence[ShardEntry] = ()
+    counts: Sequence[int] = ()
+    subjects: Sequence[objects_pb2.SubjectTags] = ()
+    removed: Sequence[bytes] = ()
+    grants: Sequence[objects_pb2.Signed] = ()
+    revoked: Sequence[Fingerprint] = ()
+    co_owners: CoOwners | None = None
+    new_key: Secret | None = field(default=None, repr=False)
+    erasure: bool = False
+    deletion: bool = False
+    cursor: bytes = b""
+    schema: pa.Schema | None = field(default=None, repr=False)
+    policies: Collection[bytes] = ()
+    policy_report: str = field(default="", repr=False)
+    required_policies: Collection[bytes] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A commit that is durable and in the log.
+
+    Attributes:
+        commit: as signed.
+        receipt: the relay's signed DeletionReceipt, if the commit destroyed anything.
+    """
+
+    commit: Commit
+    receipt: objects_pb2.Signed | None
+
+
+def create(
+    relay: RelayClient,
+    author: Reader,
+    genesis: Genesis,
+    dataset_id: bytes,
+    epoch_key: Secret,
+    metadata: objects_pb2.CommitMetadata,
+    change: Change,
+) -> Committed:
+    """Appends commit 0, which makes a dataset.
+
+    Raises:
+        SealiftError: a subclass that says why the relay refused.
+    """
+    metadata.MergeFrom(_said_of(change))
+    sealed = seal_metadata(
+        metadata, epoch_key=epoch_key, dataset_id=dataset_id, number=0, key_epoch=1
+    )
+    signed = sign_commit(
+        author.identity,
+        dataset_id=dataset_id,
+        number=0,
+        parent=b"",
+        time=unix(author.now),
+        key_epoch=1,
+        added=change.added,
+        metadata=sealed,
+        genesis=genesis,
+        granted=_grant_entries(change),
+    )
+    return _send(relay, author, signed, change)
+
+
+def append(
+    relay: RelayClient,
+    author: Reader,
+    opened: OpenedDataset,
+    plan: Callable[[OpenedDataset], Change],
+) -> Committed:
+    """Appends a change; when somebody else was first, plans it anew on top of theirs.
+
+    Args:
+        relay: where to.
+        author: who signs.
+        opened: the dataset as last seen.
+        plan: what to change, given the dataset's newest state.
+
+    Raises:
+        KeyEpochMoved: the dataset was rotated meanwhile, so shards that were sealed cannot be
+            added any more.
+        Conflict: others were first again and again.
+        SealiftError: a subclass that says why the relay refused.
+    """
+    for _ in range(_ATTEMPTS):
+        change = plan(opened)
+        if any(entry.key_epoch != opened.history.key_epoch for entry in change.added):
+            raise KeyEpochMoved("the dataset was rotated to a new key epoch meanwhile")
+        if not set(change.removed) <= set(opened.history.shards):
+            raise Conflict("somebody else has removed the same shards meanwhile")
+        signed = _sign(relay, author, opened, change)
+        try:
+            return _send(relay, author, signed, change)
+        except Conflict:
+            # KeyEpochMoved too: the plan for the newest state says whether it matters.
+            opened = open_history(relay, author, opened.dataset_id, opened.trusted)
+    raise Conflict("others append to the dataset faster than this client")
+
+
+def _sign(
+    relay: RelayClient, author: Reader, opened: OpenedDataset, change: Change
+) -> objects_pb2.Signed:
+    history = opened.history
+    number = history.head.number + 1
+    key_epoch = history.key_epoch + (change.new_key is not None)
+    epoch_key = change.new_key or opened.current_key
+    metadata = _said_of(change)
+    snapshot = None
+    due = number - max(history.last_snapshot, 0) >= SNAPSHOT_EVERY
+    if due and history.owner == author.identity.fingerprint and not _ends(change):
+        snapshot = _snapshot(relay, opened, change, key_epoch, epoch_key)
+        metadata.name = opened.name
+        metadata.description = opened.description
+        metadata.arrow_schema = write_schema(change.schema or opened.schema)
+        metadata.required_policies[:] = sorted(change.required_policies or opened.required_policies)
+        metadata.live_policies[:] = sorted(opened.policies)
+        metadata.retain_seconds = opened.retain_seconds
+        metadata.subject_column = opened.subject_column
+    return sign_commit(
+        author.identity,
+        dataset_id=opened.dataset_id,
+        number=number,
+        parent=history.head.digest,
+        time=unix(author.now),
+        key_epoch=key_epoch,
+        added=change.added,
+        metadata=seal_metadata(
+            metadata,
+            epoch_key=epoch_key,
+            dataset_id=opened.dataset_id,
+            number=number,
+            key_epoch=key_epoch,
+        ),
+        removed=change.removed,
+        granted=_grant_entries(change),
+        revoked=change.revoked,
+        co_owners=change.co_owners,
+        snapshot=snapshot,
+        erasure=change.erasure,
+        deletion=change.deletion,
+    )
+
+
+def _said_of(change: Change) -> objects_pb2.CommitMetadata:
+    """What a commit says of its change to those who hold the key."""
+    return objects_pb2.CommitMetadata(
+        arrow_schema=b"" if change.schema is None else write_schema(change.schema),
+        record_counts=change.counts,
+        subjects=change.subjects,
+        cursor=change.cursor,
+        policies=sorted(change.policies),
+        policy_report=change.policy_report,
+        required_policies=sorted(change.required_policies),
+    )
+
+
+def _ends(change: Change) -> bool:
+    # After a deletion nobody reads; a successor makes the next snapshot itself.
+    return change.deletion or (change.co_owners is not None and bool(change.co_owners.successor))
+
+
+def _send(
+    relay: RelayClient, author: Reader, signed: objects_pb2.Signed, change: Change
+) -> Committed:
+    receipt = relay.append(signed, change.grants)
+    commit = verify_commit(signed)
+    # The relay acknowledged; what it did not log it could deny.
+    author.log.check([(Kind.COMMIT, commit.digest, commit.dataset_id)])
+    known = author.last_seen.seen_head(commit.dataset_id)
+    author.last_seen.check_head(
+        commit.dataset_id, commit.number, commit.digest, known[1] if known else b""
+    )
+    return Committed(commit, receipt)
+
+
+def _grant_entries(change: Change) -> list[GrantEntry]:
+    return [verify_grant(signed).entry() for signed in change.grants]
+
+
+def _snapshot(
+    relay: RelayClient,
+    opened: OpenedDataset,
+    change: Change,
+    key_epoch: int,
+    epoch_key: Secret,
+) -> Snapshot:
+    """The state after a change; its pages are stored, those of the last snapshot used again."""
+    history = opened.history
+    removed = set(change.removed)
+    shards = [entry for i, entry in history.shards.items() if i not in removed]
+    shards += change.added
+    added_ids = [entry.shard_id for entry in change.added]
+    counts = {**opened.record_counts, **dict(zip(added_ids, change.counts, strict=True))}
+    digests, fresh = _pages(opened, shards, counts, key_epoch, epoch_key)
+    relay.put_pages(opened.dataset_id, fresh)
+    revoked = set(change.revoked)
+    grants = {d: g for d, g in history.grants.items() if g.recipient not in revoked}
+    grants.update({entry.digest: entry for entry in _grant_entries(change)})
+    co_owners = history.co_owners
+    if change.co_owners is not None:
+        co_owners = frozenset(change.co_owners.fingerprints)
+    return Snapshot(
+        genesis=history.genesis,
+        owner=history.owner,
+        co_owners=tuple(sorted(co_owners)),
+        pages=tuple(digests),
+        grants=tuple(grants.values()),
+    )
+
+
+def _pages(
+    opened: OpenedDataset,
+    shards: Sequence[ShardEntry],
+    counts: Mapping[bytes, int],
+    key_epoch: int,
+    epoch_key: Secret,
+) -> tuple[list[bytes], list[bytes]]:
+    """Digests of all pages, and the serialised pages that are new."""
+    known = {page.shards[0].shard_id: page for page in opened.pages}
+    digests: list[bytes] = []
+    fresh: list[bytes] = []
+    for start in range(0, len(shards), MAX_PAGE_SHARDS):
+        part = tuple(shards[start : start + MAX_PAGE_SHARDS])
+        stored = known.get(part[0].shard_id)
+        if stored is not None and stored.shards == part:
+            digests.append(stored.digest)
+            continue
+        if any(entry.shard_id not in counts for entry in part):
+            raise HistoryInvalid("a snapshot needs the record counts of every shard")
+        page = objects_pb2.SnapshotPage(
+            shards=[shard_entry_message(entry) for entry in part],
+            key_epoch=key_epoch,
+            record_counts=seal_counts(
+                [counts[entry.shard_id] for entry in part],
+                epoch_key=epoch_key,
+                dataset_id=opened.dataset_id,
+                key_epoch=key_epoch,
+            ),
+        ).SerializeToString()
+        digests.append(hashlib.sha256(page).digest())
+        fresh.append(page)
+    return digests, fresh

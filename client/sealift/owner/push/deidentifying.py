@@ -1,0 +1,102 @@
+"""A policy between a source and its shards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+
+from sealift.owner.deidentify import AnonymityCheck, Deidentifier, Policy
+from sealift.owner.deidentify.anonymity import Anonymity
+from sealift.owner.sources import Part, Source
+from sealift.process.secret import Secret
+from sealift_protocol.errors import PolicyViolation
+
+
+class Deidentifying:
+    """De-identifies a source's batches; see `Transform`.
+
+    Attributes:
+        schema: after de-identification.
+    """
+
+    def __init__(
+        self, source: Source, policy: Policy, *, owner_secret: Secret, workers: int = 0
+    ) -> None:
+        """Plans what happens to each column.
+
+        Args:
+            source: its schema is what the policy is applied to.
+            policy: says what happens.
+            owner_secret: keys pseudonyms and offsets.
+            workers: processes that scrub text; 0 for none beside this one.
+
+        Raises:
+            PolicyViolation: the source's columns do not fit the policy.
+        """
+        self._policy = policy
+        self._owner_secret = owner_secret
+        self._deidentifier = Deidentifier(
+            policy, source.schema, secret=owner_secret, workers=workers
+        )
+        self.schema: pa.Schema = self._deidentifier.schema
+        self._anonymity: Anonymity | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._deidentifier.close()
+
+    def check_whole(self, source: Source, begin: Callable[[Part], str | None]) -> bool:
+        """Measures k-anonymity and l-diversity of all that will be read, if the policy asks for it.
+
+        Raises:
+            PolicyViolation: they are below what the policy asks for, or cannot be measured.
+        """
+        privacy = self._policy.privacy
+        if not privacy.quasi_identifiers:
+            return False
+        if not source.rereadable:
+            raise PolicyViolation(
+                "the policy names quasi-identifiers, for which all records are read before the "
+                "first is sealed, and this source can be read once",
+                hint="push a file, or use a policy without [privacy]",
+            )
+        wanted = {*privacy.quasi_identifiers, *privacy.sensitive}
+        wanted |= {
+            str(rule.settings["by"]) for rule in self._policy.rules if rule.settings.get("by")
+        }
+        names = [name for name in source.schema.names if name in wanted]
+        schema = pa.schema([source.schema.field(name) for name in names])
+        policy = replace(self._policy, absent="ignore")
+        with Deidentifier(policy, schema, secret=self._owner_secret) as deidentifier:
+            check = AnonymityCheck(privacy, deidentifier.schema)
+            for part in source.parts():
+                mark = begin(part)
+                if mark is None:
+                    continue
+                for chunk in source.read(part, mark):
+                    check.add(deidentifier.apply(chunk.batch.select(names)))
+        check.check()
+        self._anonymity = check.result()
+        return True
+
+    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """De-identifies one batch."""
+        return self._deidentifier.apply(batch)
+
+    def take_report(self) -> str:
+        """What was done since the last call, as JSON (docs/spec/policy.md)."""
+        report = self._deidentifier.take_report()
+        if self._anonymity is not None:
+            report = replace(report, anonymity=self._anonymity)
+        return report.to_json()

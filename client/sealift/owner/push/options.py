@@ -1,0 +1,181 @@
+"""What a push is told: everything but the records and the dataset's name, in one place."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+import pyarrow as pa
+
+from sealift.history.contents import NO_POLICY
+from sealift.keystore.keychain import Keychain
+from sealift.owner.push.appending import Author, PushTerms
+from sealift.policy.file import Policy, load_policy
+from sealift.owner.push.push import PushJob, PushLimits, PushProgress
+from sealift.owner.push.quarantine import SUFFIX, Quarantine
+from sealift.owner.sources import (
+    Rejects,
+    SkipRejects,
+    Source,
+    SourceOptions,
+    StopAtRejects,
+    check_source,
+    open_source,
+)
+from sealift.owner.sources.memory import MemorySource
+from sealift.owner.push.transforming import Transform, Unchanged
+from sealift.home.trust import TrustedMember
+from sealift_protocol.errors import InvalidArgument
+
+Records: TypeAlias = str | os.PathLike[str] | pa.Table | pa.RecordBatchReader | Source
+DEFAULT_RETRY_SECONDS = 600.0
+ON_ERROR = ("stop", "skip", "quarantine")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushOptions:
+    """How records are read, de-identified, committed and granted.
+
+    Attributes:
+        to: names of trusted members who may open the dataset.
+        purpose: why they may open it; the relay can read it.
+        until: Unix seconds at which their grants end; 0 for never.
+        description: of a new dataset, in the owner's words.
+        retain_seconds: how long the relay keeps the records; for ever by default.
+        subject_column: of a new dataset: names the person that a record is about (after
+            de-identification), so that `erase_subject` finds it.
+        reading: how a source is read.
+        types: Arrow type names by column, for text formats.
+        policy: de-identifies the records before they are sealed: a policy file, or the name of a
+            ready policy. A dataset that begins under a policy takes only records under it.
+        accept_policy: adds this policy to those that the owner's dataset requires.
+        text_workers: processes that scrub free text; 0 for none beside this one.
+        describe: adds labels, units and descriptions to a source's columns, as field metadata.
+        on_error: what happens to a record that cannot be read: `stop` the push, `skip` it, or
+            `quarantine` it in the owner's own dataset NAME.quarantine.
+        limits: uploads at once, bytes a second, when to commit, the deadline.
+        retry_seconds: how long the relay may be away.
+        show_schema: called with the schema that is sealed, and whether the dataset is new, before
+            anything is sent; an exception ends the push.
+        progress: called often.
+        stop: when it is set, the push commits what it has and ends.
+    """
+
+    to: str | Sequence[str] = ()
+    purpose: str = ""
+    until: int = 0
+    description: str = field(default="", repr=False)
+    retain_seconds: int | None = None
+    subject_column: str | None = field(default=None, repr=False)
+    reading: SourceOptions = field(default_factory=SourceOptions)
+    types: Mapping[str, str] | None = field(default=None, repr=False)
+    policy: str | os.PathLike[str] | Policy | None = None
+    accept_policy: bool = False
+    text_workers: int = 0
+    describe: Callable[[pa.Schema], pa.Schema] = lambda schema: schema
+    on_error: str = "stop"
+    limits: PushLimits = field(default_factory=PushLimits)
+    retry_seconds: float = DEFAULT_RETRY_SECONDS
+    show_schema: Callable[[pa.Schema, bool], None] = lambda _schema, _new: None
+    progress: Callable[[PushProgress], None] = lambda _: None
+    stop: threading.Event | None = None
+
+    def loaded_policy(self) -> Policy | None:
+        """The policy, read.
+
+        Raises:
+            PolicyInvalid: it is not one.
+        """
+        if self.policy is None or isinstance(self.policy, Policy):
+            return self.policy
+        return load_policy(self.policy)
+
+    def source_options(self) -> SourceOptions:
+        """How a source is read."""
+        return replace(self.reading, types=self.types) if self.types else self.reading
+
+
+def terms_of(
+    options: PushOptions, recipients: Sequence[TrustedMember], policy: Policy | None
+) -> PushTerms:
+    """What a push says beside its records."""
+    return PushTerms(
+        recipients=[member.card for member in recipients],
+        purpose=options.purpose,
+        not_after=options.until,
+        description=options.description,
+        retain_seconds=options.retain_seconds,
+        subject_column=options.subject_column,
+        policy=NO_POLICY if policy is None else policy.digest,
+        accept_policy=options.accept_policy,
+    )
+
+
+def transform_of(
+    policy: Policy | None, options: PushOptions, keychain: Keychain
+) -> Callable[[Source], Transform]:
+    """What makes of a source's batches what is sealed."""
+    if policy is None:
+        return Unchanged
+    from sealift.owner.push.deidentifying import Deidentifying
+
+    return lambda source: Deidentifying(
+        source, policy, owner_secret=keychain.owner_secret(), workers=options.text_workers
+    )
+
+
+def job_of(
+    records: Records,
+    author: Author,
+    terms: PushTerms,
+    policy: Policy | None,
+    options: PushOptions,
+    keychain: Keychain,
+) -> PushJob:
+    """A push of some records.
+
+    Raises:
+        SourceError, InvalidArgument: no source reads them.
+    """
+    rejects = _rejects(options.on_error, author)
+    reading = replace(options.source_options(), rejects=rejects)
+    if isinstance(records, str | os.PathLike):
+        # What cannot be read at all is refused before anybody is called.
+        check_source(os.fspath(records), reading.kind)
+
+    def open_records(expected: pa.Schema | None) -> Source:
+        if isinstance(records, str | os.PathLike):
+            source = open_source(os.fspath(records), replace(reading, expected=expected))
+            source.schema = options.describe(source.schema)
+            return source
+        if isinstance(records, pa.Table | pa.RecordBatchReader):
+            return MemorySource(records)
+        return records
+
+    return PushJob(
+        open_source=open_records,
+        transform=transform_of(policy, options, keychain),
+        terms=terms,
+        limits=options.limits,
+        owner_secret=keychain.owner_secret,
+        rejects=rejects,
+        show_schema=options.show_schema,
+        progress=options.progress,
+        stop=options.stop,
+    )
+
+
+def _rejects(on_error: str, author: Author) -> Rejects:
+    match on_error:
+        case "stop":
+            return StopAtRejects()
+        case "skip":
+            return SkipRejects()
+        case "quarantine":
+            own = author.reader.identities
+            return Quarantine(replace(author, dataset=author.dataset + SUFFIX, trusted=own))
+        case _:
+            raise InvalidArgument("on_error is one of " + ", ".join(ON_ERROR))

@@ -1,0 +1,180 @@
+"""Arrow batches into shards: each shard's payload is one Arrow IPC stream in a pooled buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from sealift.process.buffers import BufferPool
+from sealift.history.schemas import fit
+from sealift_protocol.errors import RecordTooLarge, SchemaMismatch
+from sealift_protocol.layout import MAX_PAYLOAD, MAX_SHARD_PLAINTEXT
+
+# Arrow closes a stream with an 8-byte end-of-stream marker.
+_END_OF_STREAM = 8
+# Batches below this are joined first: ten thousand small files are not ten thousand messages.
+_SMALL = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class PackedShard:
+    """A shard's payload, ready to be sealed.
+
+    Attributes:
+        buffer: pooled; the payload at its beginning, room for the padding behind it.
+        payload_size: bytes.
+        records: how many the payload holds.
+    """
+
+    buffer: memoryview = field(repr=False)
+    payload_size: int
+    records: int
+
+
+def shard_pool(count: int) -> BufferPool:
+    """A pool of buffers that each hold one shard's padded plaintext."""
+    return BufferPool(MAX_SHARD_PLAINTEXT, count)
+
+
+def plain_schema(schema: pa.Schema) -> pa.Schema:
+    """The schema under which records are sealed: dictionaries become their values.
+
+    A dictionary may grow from batch to batch, and a shard has to stand alone.
+
+    Raises:
+        SchemaMismatch: a dictionary inside a nested column.
+    """
+    fields = []
+    for column in schema:
+        if pa.types.is_dictionary(column.type):
+            column = column.with_type(column.type.value_type)
+        if "dictionary<" in str(column.type):
+            raise SchemaMismatch("a nested column is dictionary-encoded, which is not supported")
+        fields.append(column)
+    return pa.schema(fields, metadata=schema.metadata)
+
+
+class Packer:
+    """Fills shards with records as they come, splitting batches where a shard ends."""
+
+    def __init__(
+        self, schema: pa.Schema, pool: BufferPool, *, max_payload: int = MAX_PAYLOAD
+    ) -> None:
+        """Begins with nothing.
+
+        Args:
+            schema: what `plain_schema` returned.
+            pool: gives each shard its buffer.
+            max_payload: bytes of payload at most.
+        """
+        self._schema = schema
+        self._pool = pool
+        self._max_payload = max_payload
+        self._open: _OpenPayload | None = None
+        self._held: list[pa.RecordBatch] = []
+        self._held_size = 0
+
+    def add(self, batch: pa.RecordBatch) -> Iterator[PackedShard]:
+        """Adds records of the schema, or of one that `fit` makes into it; yields full shards.
+
+        Raises:
+            RecordTooLarge: one record alone is larger than a shard.
+        """
+        batch = fit(batch, self._schema)
+        if not batch.num_rows:
+            return
+        self._held.append(batch)
+        self._held_size += batch.nbytes
+        if self._held_size >= _SMALL:
+            yield from self._write_held()
+
+    def finish(self) -> Iterator[PackedShard]:
+        """Ends the shard that is being filled, if there is one, and yields it."""
+        yield from self._write_held()
+        if self._open is not None:
+            shard = self._open.finish()
+            self._open = None
+            yield shard
+
+    def _write_held(self) -> Iterator[PackedShard]:
+        if not self._held:
+            return
+        batch = self._held[0] if len(self._held) == 1 else pa.concat_batches(self._held)
+        self._held, self._held_size = [], 0
+        while batch.num_rows:
+            if self._open is None:
+                self._open = _OpenPayload(self._schema, self._pool, self._max_payload)
+            taken = self._open.write(batch)
+            batch = batch.slice(taken)
+            if batch.num_rows:
+                if self._open.records == 0:
+                    raise RecordTooLarge("one record alone does not fit into a shard")
+                shard = self._open.finish()
+                self._open = None
+                yield shard
+                # The receiver alone holds the buffer now, so that it returns to the pool.
+                del shard
+
+
+def pack(
+    batches: Iterator[pa.RecordBatch],
+    schema: pa.Schema,
+    pool: BufferPool,
+    *,
+    max_payload: int = MAX_PAYLOAD,
+) -> Iterator[PackedShard]:
+    """Packs all of some batches; see `Packer`."""
+    packer = Packer(schema, pool, max_payload=max_payload)
+    for batch in batches:
+        yield from packer.add(batch)
+    yield from packer.finish()
+
+
+class _OpenPayload:
+    """A shard's payload while records are still added."""
+
+    def __init__(self, schema: pa.Schema, pool: BufferPool, max_payload: int) -> None:
+        self._buffer = pool.lease()
+        self._sink = pa.FixedSizeBufferWriter(pa.py_buffer(self._buffer))
+        self._writer = pa.ipc.new_stream(self._sink, schema)
+        self._max_payload = max_payload
+        # The writer puts the schema before the first batch, not earlier.
+        self._schema_size = schema.serialize().size
+        self.records = 0
+
+    def write(self, batch: pa.RecordBatch) -> int:
+        """Writes as many leading records as fit; returns how many."""
+        written = self._sink.tell() or self._schema_size
+        room = self._max_payload - _END_OF_STREAM - written
+        rows = _rows_that_fit(batch, room)
+        if rows:
+            self._writer.write_batch(batch.slice(0, rows))
+            self.records += rows
+        return rows
+
+    def finish(self) -> PackedShard:
+        self._writer.close()
+        size = self._sink.tell()
+        self._sink.close()
+        packed = PackedShard(self._buffer, size, self.records)
+        # The shard is the only user of the buffer from here on, so that it returns to the pool.
+        del self._buffer, self._sink, self._writer
+        return packed
+
+
+def _rows_that_fit(batch: pa.RecordBatch, room: int) -> int:
+    """How many leading rows of a batch fit into `room` bytes, by bisection."""
+    low, high = 0, int(batch.num_rows)
+    guess = high
+    while low < high:
+        size = pa.ipc.get_record_batch_size(batch.slice(0, guess))
+        if size <= room:
+            low = guess
+        else:
+            high = guess - 1
+        # Records of one source are alike, so the first guesses are by proportion.
+        share = max(room, 0) * guess // size
+        guess = min(high, max(low + 1, share if low < share < high else (low + high + 1) // 2))
+    return low

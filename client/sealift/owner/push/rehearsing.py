@@ -1,0 +1,107 @@
+"""Reading and de-identifying a source without sealing or sending anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from sealift.owner.push.packing import plain_schema
+from sealift.owner.push.push import forget_left_out
+from sealift.owner.sources import BEGINNING, Rejects, Source
+from sealift.owner.push.transforming import Transform
+from sealift_protocol.errors import EmptySource
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a push would send.
+
+    Attributes:
+        schema: that would be sealed.
+        records: how many were read.
+        payload_bytes: of them, before sealing.
+        parts: files of the source.
+        rejected: records that could not be read.
+        whole: whether the source was read to its end.
+        before: the first records as the source has them.
+        after: the same as they would be sealed.
+        report: what de-identification did, as JSON; or empty.
+    """
+
+    schema: pa.Schema = field(repr=False)
+    records: int
+    payload_bytes: int
+    parts: int
+    rejected: int
+    whole: bool
+    before: pa.RecordBatch = field(repr=False)
+    after: pa.RecordBatch = field(repr=False)
+    report: str = field(repr=False)
+
+
+def rehearse(
+    source: Source,
+    transform: Transform,
+    rejects: Rejects,
+    *,
+    max_records: int = 0,
+    sample: int = 5,
+    progress: Callable[[int, int], None] = lambda _records, _position: None,
+) -> Rehearsal:
+    """Reads a source as a push would, from its beginning.
+
+    Args:
+        source: to read.
+        transform: makes of its batches what would be sealed.
+        rejects: takes records that cannot be read.
+        max_records: where to stop; 0 for the end.
+        sample: how many records to keep.
+        progress: called with the records and bytes read so far.
+
+    Raises:
+        EmptySource: it has no record.
+        PolicyViolation: the records do not meet the policy.
+        SourceError: a record cannot be read.
+    """
+    records = payload_bytes = parts = done = 0
+    before: pa.RecordBatch | None = None
+    after: pa.RecordBatch | None = None
+    whole = True
+    with transform:
+        if transform.check_whole(source, lambda _: BEGINNING):
+            rejects.forget()
+            forget_left_out(source)
+        for part in source.parts():
+            parts += 1
+            for chunk in source.read(part, BEGINNING):
+                batch = chunk.batch
+                if max_records and records + batch.num_rows > max_records:
+                    batch = batch.slice(0, max_records - records)
+                changed = transform.apply(batch)
+                if before is None and batch.num_rows:
+                    before, after = batch.slice(0, sample), changed.slice(0, sample)
+                records += batch.num_rows
+                payload_bytes += changed.nbytes
+                progress(records, done + chunk.position)
+                if max_records and records >= max_records:
+                    whole = False
+                    break
+            if not whole:
+                break
+            done += part.size
+        report = transform.take_report()
+    if before is None or after is None:
+        raise EmptySource("the source holds no record")
+    return Rehearsal(
+        schema=plain_schema(transform.schema),
+        records=records,
+        payload_bytes=payload_bytes,
+        parts=parts,
+        rejected=rejects.count,
+        whole=whole,
+        before=before,
+        after=after,
+        report=report,
+    )

@@ -1,0 +1,1 @@
+"""The life of members: joining, cards, endorsement, succession, compromise, health."""

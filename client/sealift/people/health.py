@@ -1,0 +1,61 @@
+"""What could stop a transfer, found before it starts: one check after another, each in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sealift.keystore.tlskeys import expiry, life_left
+from sealift.relay.transport import Relay
+from sealift_protocol.errors import SealiftError
+from sealift_protocol.v1 import directory_pb2
+
+RENEW_BELOW = 1 / 3
+MAX_CLOCK_SKEW_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check.
+
+    Attributes:
+        name: what was looked at.
+        ok: whether it is fine.
+        detail: what was found.
+        hint: what to do, if it is not.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+    hint: str = ""
+
+
+def run_check(name: str, look: Callable[[], str]) -> Check:
+    """Runs one check; an error of ours is a finding."""
+    try:
+        return Check(name, True, look())
+    except SealiftError as error:
+        return Check(name, False, error.what, error.hint)
+
+
+def check_certificate(certificate_pem: bytes, now: datetime) -> Check:
+    """Whether this profile's certificate lasts."""
+    left, end = life_left(certificate_pem, now), expiry(certificate_pem)
+    hint = "" if left >= RENEW_BELOW else "run `sealift renew`"
+    return Check("certificate", left > 0, f"valid until {end:%Y-%m-%d}", hint)
+
+
+def check_clock(relay: Relay, time: int) -> Check:
+    """Whether this machine's clock agrees with the relay's."""
+    skew = time - relay.who_am_i().time
+    hint = "set this machine's clock (NTP)" if abs(skew) > MAX_CLOCK_SKEW_SECONDS else ""
+    return Check("clock", not hint, f"{skew:+d} s from the relay's", hint)
+
+
+def describe_usage(usage: directory_pb2.Usage) -> str:
+    """What a member stores, and may."""
+    size = f"{usage.bytes:,}" + (f" of {usage.bytes_limit:,}" if usage.bytes_limit else "")
+    shards = f"{usage.shards:,}" + (f" of {usage.shards_limit:,}" if usage.shards_limit else "")
+    return f"bytes stored: {size}, shards: {shards}"

@@ -1,0 +1,307 @@
+"""The life of an identity: rotating its keys, vouching, handing over, ending."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from sealift.process.clock import unix
+from sealift.history.opened import Reader
+from sealift.crypto.grants import make_rewrap, open_grant
+from sealift.keystore import Keys
+from sealift.keystore.backend import HeldKey
+from sealift.keystore.custody import Custody
+from sealift.keystore.keychain import Keychain
+from sealift.home.profile import Profile
+from sealift.crypto.signing import sign_card
+from sealift.relay.transport import Relay
+from sealift.home.trust import SUCCESSION, Pin
+from sealift_protocol import signed as envelope
+from sealift_protocol.errors import AccessDenied, SealiftError, UnsupportedVersion, WrongKey
+from sealift_protocol.ids import Fingerprint
+from sealift_protocol.logentry import Kind
+from sealift_protocol.objects import (
+    Card,
+    Grant,
+    RecipientKey,
+    WrapSuite,
+    verify_card,
+    verify_grant,
+)
+from sealift_protocol.statements import Rewrap, verify_endorsement, verify_rewrap
+from sealift_protocol.v1 import objects_pb2
+
+_REWRAPS_A_CALL = 256
+
+
+@dataclass(frozen=True, slots=True)
+class RotatedKeys:
+    """The result of rotating recipient keys.
+
+    Attributes:
+        card_version: of the new card.
+        keys: how many recipient keys it lists.
+        rewrapped: grants that were wrapped to the new key.
+        destroyed: old private keys that were destroyed.
+        unopened: grants that no key of this keystore opens.
+    """
+
+    card_version: int
+    keys: int
+    rewrapped: int
+    destroyed: int
+    unopened: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUsage:
+    """What still depends on a recipient key.
+
+    Attributes:
+        key_id: 16 bytes.
+        held: whether this keystore has the private key.
+        published: whether it is on the newest card, so that others wrap to it.
+        not_after: Unix seconds; 0 for a key that is not held.
+        grants: how many are wrapped to it.
+        only: how many of them no other key of this keystore opens.
+        datasets: how many those are of.
+    """
+
+    key_id: bytes
+    held: bool
+    published: bool
+    not_after: int
+    grants: int
+    only: int
+    datasets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """To where keys go from a file.
+
+    Attributes:
+        custody: of the token or KMS.
+        suites: of the recipient keys there; the one that it prefers, if empty.
+    """
+
+    custody: Custody
+    suites: tuple[WrapSuite, ...] = ()
+
+
+def key_usage(relay: Relay, reader: Reader, keychain: Keychain, card: Card) -> list[KeyUsage]:
+    """For each recipient key, held or wrapped to, what depends on it; the newest first."""
+    held = {key.key_id: key for key in keychain.keys.recipient_keys}
+    published = {key.key_id for key in card.recipient_keys}
+    grants: Counter[bytes] = Counter()
+    only: Counter[bytes] = Counter()
+    datasets: dict[bytes, set[bytes]] = defaultdict(set)
+    for dataset_id, grant, rewraps in _own_grants(relay, reader):
+        keys = {grant.terms.key_id, *(rewrap.key_id for rewrap in rewraps)}
+        grants.update(keys)
+        # Those that open it here; where none does, those that would.
+        needed = keys & held.keys() or keys
+        if len(needed) > 1 and needed <= held.keys():
+            continue
+        only.update(needed)
+        for key_id in needed:
+            datasets[key_id].add(dataset_id)
+    return [
+        KeyUsage(
+            key_id,
+            key_id in held,
+            key_id in published,
+            held[key_id].not_after if key_id in held else 0,
+            grants[key_id],
+            only[key_id],
+            len(datasets[key_id]),
+        )
+        for key_id in [*held, *(key_id for key_id in grants if key_id not in held)]
+    ]
+
+
+def rotate_keys(
+    relay: Relay,
+    reader: Reader,
+    keychain: Keychain,
+    card: Card,
+    suites: Sequence[WrapSuite] = (),
+) -> RotatedKeys:
+    """Publishes new recipient keys and wraps the member's own grants to them.
+
+    No owner takes part and no shard is touched. A run that is interrupted is continued by the
+    next: keys are stored before they are published, and destroyed after everything was rewrapped.
+
+    Args:
+        relay: where.
+        reader: who rotates.
+        keychain: the member's keystore.
+        card: the newest, as the relay has it.
+        suites: of the new keys; those of the card by default.
+    """
+    time, custody = unix(reader.now), keychain.custody
+    listed = {key.key_id for key in card.recipient_keys}
+    held = keychain.keys.recipient_keys
+    fresh = tuple(key for key in held if key.key_id not in listed and key.not_before > card.time)
+    if not fresh:
+        chosen = tuple(suites) or tuple(key.suite for key in card.recipient_keys)
+        fresh = custody.new_recipient_keys(chosen, time)
+    old = tuple(key for key in held if key.key_id not in {k.key_id for k in fresh})
+    keychain.store(replace(keychain.keys, recipient_keys=fresh + old))
+    published = custody.published(replace(keychain.keys, recipient_keys=fresh))
+    signed = sign_card(
+        reader.identity,
+        name=card.name,
+        organisation=card.organisation,
+        recipient_keys=published,
+        time=time,
+        version=card.version + 1,
+        previous=card.digest,
+        not_after=card.not_after,
+    )
+    relay.put_card(signed)
+    renewed = verify_card(signed)
+    reader.log.check([(Kind.CARD, renewed.digest, b"")])
+    reader.last_seen.check_card(renewed)
+    private = custody.private_keys(keychain.keys)
+    rewrapped, unopened = _rewrap_all(relay, replace(reader, private_keys=private), published[0])
+    if not unopened:
+        keychain.store(replace(keychain.keys, recipient_keys=fresh))
+        custody.destroy(*(key.private for key in old))
+    destroyed = 0 if unopened else len(old)
+    return RotatedKeys(renewed.version, len(fresh), rewrapped, destroyed, unopened)
+
+
+def endorse(relay: Relay, reader: Reader, member: Card, *, not_after: int) -> None:
+    """Publishes that this organisation vouches for a member, until `not_after`; 0 withdraws."""
+    endorsement = objects_pb2.Endorsement(
+        member=member.signer.digest,
+        name=member.name,
+        time=unix(reader.now),
+        not_after=not_after,
+    )
+    signed = reader.identity.sign(envelope.ENDORSEMENT, endorsement.SerializeToString())
+    relay.put_statement(signed)
+    reader.log.check([(Kind.ENDORSEMENT, verify_endorsement(signed).digest, b"")])
+
+
+def revoke_identity(relay: Relay, reader: Reader, name: str, reason: str) -> None:
+    """Declares this identity void, for ever."""
+    revocation = objects_pb2.IdentityRevocation(name=name, time=unix(reader.now), reason=reason)
+    relay.put_statement(
+        reader.identity.sign(envelope.IDENTITY_REVOCATION, revocation.SerializeToString())
+    )
+
+
+def succeed(
+    relay: Relay,
+    reader: Reader,
+    keychain: Keychain,
+    profile: Profile,
+    hand_over: Callable[[Fingerprint], None],
+    moved: Moved | None = None,
+) -> Fingerprint:
+    """Puts a new identity in this one's place: same name, same recipient keys, new signing key.
+
+    A run that is interrupted is continued by the next: the new keystore is written first.
+
+    Args:
+        relay: where.
+        reader: the old identity.
+        keychain: its keystore.
+        profile: its profile.
+        hand_over: makes the new identity the owner of the old one's datasets.
+        moved: to where the keys go; then recipient keys there are published instead, and the old
+            ones are kept for what is wrapped to them.
+    """
+    custody = moved.custody if moved else keychain.custody
+    staged = keychain.staged(profile.successor, custody)
+    if staged is None:
+        staged = _staged_keys(keychain.keys, custody, moved, unix(reader.now))
+        try:
+            keychain.stage(profile.successor, staged, custody)
+        except BaseException:
+            custody.destroy(*(key for key in staged.held if key not in keychain.keys.held))
+            raise
+    successor = custody.identity(staged)
+    published = custody.published(staged)
+    if moved:
+        held = {key.key_id for key in staged.recipient_keys if isinstance(key.private, HeldKey)}
+        published = [key for key in published if key.key_id in held]
+    membership = profile.membership()
+    hand_over(successor.fingerprint)
+    time = unix(reader.now)
+    succession = objects_pb2.Succession(
+        name=membership.name, successor=successor.public_key, time=time
+    )
+    card = sign_card(
+        successor,
+        name=membership.name,
+        recipient_keys=published,
+        time=time,
+    )
+    relay.succeed(reader.identity.sign(envelope.SUCCESSION, succession.SerializeToString()), card)
+    pins = profile.trust.pins()
+    former = pins[membership.name].former if membership.name in pins else ()
+    if membership.name in pins:
+        profile.trust.remove(membership.name)
+    former = (*former, reader.identity.fingerprint)
+    profile.trust.add(membership.name, Pin(successor.fingerprint, SUCCESSION, time, former=former))
+    profile.write_membership(
+        replace(membership, fingerprint=str(successor.fingerprint), identity_since=time)
+    )
+    former_key = keychain.keys.identity
+    keychain.adopt(profile.successor, custody)
+    custody.destroy(former_key)
+    return successor.fingerprint
+
+
+def _staged_keys(keys: Keys, custody: Custody, moved: Moved | None, time: int) -> Keys:
+    """The keys of a successor."""
+    fresh = custody.new_recipient_keys(moved.suites, time) if moved else ()
+    try:
+        identity = custody.new_identity()
+    except SealiftError:
+        custody.destroy(*(key.private for key in fresh))
+        raise
+    return replace(keys, identity=identity, recipient_keys=(*fresh, *keys.recipient_keys))
+
+
+def _own_grants(relay: Relay, reader: Reader) -> Iterator[tuple[bytes, Grant, list[Rewrap]]]:
+    """Every grant of this member: of which dataset, and its own rewraps of it."""
+    for summary in relay.list_datasets(include_future=True):
+        try:
+            response = relay.get_grants(summary.dataset_id)
+        except AccessDenied:
+            continue
+        rewraps: dict[bytes, list[Rewrap]] = defaultdict(list)
+        for rewrap in map(verify_rewrap, response.rewraps):
+            if rewrap.signer in reader.identities:
+                rewraps[rewrap.grant].append(rewrap)
+        for grant in map(verify_grant, response.grants):
+            yield summary.dataset_id, grant, rewraps[grant.digest]
+
+
+def _rewrap_all(relay: Relay, reader: Reader, key: RecipientKey) -> tuple[int, int]:
+    """Wraps every grant of this member to a key; returns how many, and how many did not open."""
+    unopened = 0
+    made = []
+    for dataset_id, grant, rewraps in _own_grants(relay, reader):
+        try:
+            epoch_key = open_grant(
+                grant,
+                reader.private_keys,
+                dataset_id=dataset_id,
+                recipients=reader.identities,
+                in_force=[grant.digest],
+                time=max(unix(reader.now), grant.terms.not_before),
+                rewraps=rewraps,
+            )
+        except (AccessDenied, WrongKey, UnsupportedVersion):
+            unopened += 1
+            continue
+        made.append(make_rewrap(reader.identity, epoch_key, grant, key))
+    for start in range(0, len(made), _REWRAPS_A_CALL):
+        relay.put_rewraps(made[start : start + _REWRAPS_A_CALL])
+    return len(made), unopened

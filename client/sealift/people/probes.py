@@ -1,0 +1,127 @@
+"""Can the recipient open what is about to be sent? A sealed kibibyte, and the answer to it."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from sealift.process.clock import unix
+from sealift.history.opened import Reader
+from sealift.crypto.grants import choose_recipient_key
+from sealift.process.log import log
+from sealift.process.secret import Secret
+from sealift.crypto.suites import load_recipient
+from sealift.relay.transport import Relay
+from sealift_protocol import signed as envelope
+from sealift_protocol.errors import SealiftError, WrongKey
+from sealift_protocol.ids import Fingerprint
+from sealift_protocol.objects import Card, WrapSuite
+from sealift_protocol.statements import PROBE_SIZE, Probe, verify_probe, verify_probe_answer
+from sealift_protocol.v1 import objects_pb2
+
+_KEY_SIZE = 32
+# Every probe has a key of its own.
+_NONCE = bytes(12)
+_POLL_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """Whether a recipient opened its probe, and after how many seconds; None if it did not."""
+
+    name: str
+    seconds: float | None
+
+
+def probe_all(
+    relay: Relay,
+    reader: Reader,
+    cards: Sequence[Card],
+    *,
+    wait_seconds: float,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[ProbeResult]:
+    """Leaves each recipient a sealed kibibyte and waits until all have shown what was inside.
+
+    A recipient's client answers when it runs `sealift doctor`.
+    """
+    begun = time.monotonic()
+    waiting = {}
+    for card in cards:
+        signed, opened = _make_probe(reader, card)
+        relay.put_probe(signed)
+        waiting[verify_probe(signed).digest] = (card, opened)
+    took: dict[Fingerprint, float] = {}
+    while waiting:
+        for signed in relay.get_probes().answers:
+            answer = verify_probe_answer(signed)
+            if answer.probe not in waiting:
+                continue
+            card, opened = waiting[answer.probe]
+            if (answer.signer, answer.opened) == (card.signer, opened):
+                took[card.signer] = time.monotonic() - begun
+                del waiting[answer.probe]
+        if not waiting or time.monotonic() - begun >= wait_seconds:
+            break
+        sleep(min(_POLL_SECONDS, wait_seconds))
+    return [ProbeResult(card.name, took.get(card.signer)) for card in cards]
+
+
+def answer_probes(relay: Relay, reader: Reader) -> int:
+    """Opens and answers every probe that waits for this member; returns how many."""
+    count = 0
+    for signed in relay.get_probes().probes:
+        try:
+            answer = _answer(reader, verify_probe(signed))
+        except SealiftError as error:
+            # Somebody else's broken probe must not stop this member's work.
+            log.warning("skip_probe", error=type(error).__name__)
+            continue
+        relay.answer_probe(answer)
+        count += 1
+    return count
+
+
+def _make_probe(reader: Reader, card: Card) -> tuple[objects_pb2.Signed, bytes]:
+    now = unix(reader.now)
+    recipient_key = choose_recipient_key(card, now)
+    key, plaintext = Secret.random(_KEY_SIZE), secrets.token_bytes(PROBE_SIZE)
+    context = _context(reader.identity.fingerprint, card.signer, recipient_key.key_id, now)
+    recipient = load_recipient(recipient_key.suite, recipient_key.public_key)
+    probe = objects_pb2.Probe(
+        recipient=card.signer.digest,
+        key_id=recipient_key.key_id,
+        suite=int(recipient_key.suite),
+        wrapped_key=recipient.wrap(key, context),
+        sealed=AESGCM(key.view()).encrypt(_NONCE, plaintext, context),
+        time=now,
+    )
+    signed = reader.identity.sign(envelope.PROBE, probe.SerializeToString())
+    return signed, hashlib.sha256(plaintext).digest()
+
+
+def _answer(reader: Reader, probe: Probe) -> objects_pb2.Signed:
+    key = reader.private_keys.get(probe.key_id)
+    if key is None or WrapSuite(key.suite) != probe.suite:
+        raise WrongKey("a probe is for a key that this keystore does not hold")
+    context = _context(probe.signer, probe.recipient, probe.key_id, probe.time)
+    secret = key.unwrap(probe.wrapped_key, context)
+    try:
+        plaintext = AESGCM(secret.view()).decrypt(_NONCE, probe.sealed, context)
+    except InvalidTag:
+        raise WrongKey("a probe does not open with the key that came with it") from None
+    answer = objects_pb2.ProbeAnswer(
+        probe=probe.digest, opened=hashlib.sha256(plaintext).digest(), time=unix(reader.now)
+    )
+    return reader.identity.sign(envelope.PROBE_ANSWER, answer.SerializeToString())
+
+
+def _context(sender: Fingerprint, recipient: Fingerprint, key_id: bytes, time: int) -> bytes:
+    parts = (sender.digest, recipient.digest, key_id, time.to_bytes(8, "big"))
+    return b"sealift/1 probe" + b"".join(parts)

@@ -1,0 +1,106 @@
+"""Which keys are due to be replaced, and since when each is used.
+
+Source: NIST SP 800-57 part 1 revision 5, section 5.3 (cryptoperiods).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import pairwise
+
+from sealift.history.opened import OpenedDataset, Reader, open_datasets, read_history
+from sealift.home.profile import Membership
+from sealift.home.settings import RotationPolicy
+from sealift.relay.transport import RelayClient
+from sealift_protocol.history import History
+from sealift_protocol.objects import Card
+
+
+class RotationKind(StrEnum):
+    """What is replaced."""
+
+    KEY_EPOCH = "key epoch"
+    RECIPIENT_KEY = "recipient key"
+    IDENTITY = "identity"
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """A key in use, and when it is due to be replaced.
+
+    Attributes:
+        kind: what it is.
+        subject: id of the dataset or of the key, or the identity's fingerprint.
+        name: of the dataset; empty for other kinds.
+        since: Unix seconds; 0 if nobody knows.
+        seconds: for how long it may be used, by the profile's policy.
+    """
+
+    kind: RotationKind
+    subject: bytes
+    name: str = field(repr=False)
+    since: int
+    seconds: int
+
+    @property
+    def due(self) -> int:
+        """Unix seconds."""
+        return self.since + self.seconds
+
+    def is_overdue(self, time: int) -> bool:
+        """Whether it ought to have been replaced by `time` (Unix seconds)."""
+        return self.due <= time
+
+
+def rotations(
+    relay: RelayClient, reader: Reader, card: Card, membership: Membership, policy: RotationPolicy
+) -> Iterator[Rotation]:
+    """Every key of this member that is replaced from time to time: of own datasets first.
+
+    Args:
+        relay: where the datasets are.
+        reader: the member.
+        card: the member's newest.
+        membership: the member's.
+        policy: how long keys are used.
+    """
+    for opened in open_datasets(relay, reader, reader.identities):
+        if opened.owner == reader.identity.fingerprint:
+            yield Rotation(
+                RotationKind.KEY_EPOCH,
+                opened.dataset_id,
+                opened.name,
+                _key_epoch_since(relay, reader, opened),
+                policy.key_epochs_of(opened.dataset_id),
+            )
+    for key in card.recipient_keys:
+        yield Rotation(
+            RotationKind.RECIPIENT_KEY, key.key_id, "", key.not_before, policy.recipient_keys
+        )
+    # A profile of an earlier release does not say; no identity is younger than its first card.
+    since = membership.identity_since or (card.time if card.version == 1 else 0)
+    yield Rotation(
+        RotationKind.IDENTITY, reader.identity.fingerprint.digest, "", since, policy.identity
+    )
+
+
+def _key_epoch_since(relay: RelayClient, reader: Reader, opened: OpenedDataset) -> int:
+    """When the current key epoch of a dataset began: Unix seconds."""
+    since = _begun_in(opened.history)
+    if not since:
+        # Before the newest snapshot.
+        history, _ = read_history(relay, reader, opened.dataset_id, opened.trusted, whole=True)
+        since = _begun_in(history)
+    return since
+
+
+def _begun_in(history: History) -> int:
+    """The time of the commit that began the current key epoch; 0 if it is not at hand."""
+    first = history.commits[0]
+    begun = 0 if first.number else first.time
+    for before, commit in pairwise(history.commits):
+        if commit.key_epoch != before.key_epoch:
+            begun = commit.time
+    return begun

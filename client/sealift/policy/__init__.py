@@ -1,0 +1,1 @@
+"""De-identification policies as files: their grammar and the ready ones."""

@@ -1,0 +1,1 @@
+"""What the process needs of its machine: memory, files, clock, log, hardening."""

@@ -1,0 +1,185 @@
+"""What a process leaves behind: no core dump, nothing in swap, no value in what a crash prints.
+
+A library may not decide this for the program that imports it, so only the command line calls it;
+a training program is free to. Linux can do all of it, other systems some.
+
+Sources: core(5), prctl(2) PR_SET_DUMPABLE, mlockall(2) of the Linux man-pages.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import mmap
+import os
+import sys
+import threading
+import traceback
+import warnings
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal
+
+from sealift.process.log import log
+from sealift.process.memory import libc_function, lock
+from sealift_protocol.layout import MAX_SHARD_PLAINTEXT
+
+DEBUG_VARIABLE = "SEALIFT_DEBUG"
+
+# <linux/prctl.h>, <bits/mman-linux.h>. MCL_* differ on POWER and SPARC, where these are refused.
+_PR_SET_DUMPABLE = 4
+_MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
+# No user address space is larger, so a limit beyond is none.
+_NO_LIMIT = 1 << 47
+
+
+@dataclass(frozen=True, slots=True)
+class Hardening:
+    """What took effect.
+
+    Attributes:
+        core_dumps_off: the limit on core files is 0, for child processes too.
+        not_dumpable: no core goes to a crash handler either, and other processes of the same user
+            cannot attach or read the memory.
+        memory_locked: "all" memory stays out of swap, or the pooled "buffers" do, or "no".
+    """
+
+    core_dumps_off: bool
+    not_dumpable: bool
+    memory_locked: Literal["all", "buffers", "no"]
+
+
+def harden_process() -> Hardening:
+    """Turns off core dumps of this process and locks its memory, as far as the system allows.
+
+    Child processes inherit the limit on core files; a fork is not dumpable either, a new program
+    is. None inherits locked memory: a worker process has to call this itself.
+    """
+    hardening = Hardening(
+        core_dumps_off=_turn_core_dumps_off(),
+        not_dumpable=_forbid_dumping(),
+        memory_locked=_lock_memory(),
+    )
+    log.debug(
+        "harden_process",
+        core_dumps_off=hardening.core_dumps_off,
+        not_dumpable=hardening.not_dumpable,
+        memory_locked=hardening.memory_locked,
+    )
+    return hardening
+
+
+def keep_values_off_stderr() -> None:
+    """Makes uncaught exceptions print one line without their text, and silences warnings.
+
+    The text of somebody else's exception, warning or stray log line may quote what it stumbled
+    over. With SEALIFT_DEBUG=1 nothing is changed.
+    """
+    if debugging():
+        return
+
+    def of_program(
+        _kind: type[BaseException], error: BaseException, _trace: TracebackType | None
+    ) -> None:
+        _print_line(error)
+
+    def of_thread(caught: threading.ExceptHookArgs) -> None:
+        if caught.exc_value is not None:
+            _print_line(caught.exc_value)
+
+    def of_finaliser(caught: sys.UnraisableHookArgs) -> None:
+        if caught.exc_value is not None:
+            _print_line(caught.exc_value)
+
+    sys.excepthook = of_program
+    threading.excepthook = of_thread
+    sys.unraisablehook = of_finaliser
+    warnings.simplefilter("ignore")
+    # Prints warnings of libraries whose logger nobody configured.
+    logging.lastResort = logging.NullHandler()
+    # Prints the arguments of a log line that cannot be written.
+    logging.raiseExceptions = False
+
+
+def debugging() -> bool:
+    """Whether the user has asked for full tracebacks, which may hold values."""
+    return os.environ.get(DEBUG_VARIABLE) == "1"
+
+
+def describe_crash(error: BaseException) -> str:
+    """One line about an exception that nobody expected: its type and place, never its text."""
+    frames = [
+        (frame.f_globals.get("__name__", "?"), line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+    ]
+    # Our innermost frame says more to those who repair it than the innermost of a library.
+    ours = [frame for frame in frames if frame[0].partition(".")[0].startswith("sealift")]
+    place = (ours or frames or [("?", 0)])[-1]
+    return (
+        f"error: unexpected ({type(error).__name__} at {place[0]}:{place[1]}); hint: report this "
+        f"line; {DEBUG_VARIABLE}=1 shows the whole traceback, which may quote records"
+    )
+
+
+def _print_line(error: BaseException) -> None:
+    # There may be no stderr: a daemon's is closed.
+    if sys.stderr is not None:
+        print(describe_crash(error), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _turn_core_dumps_off() -> bool:
+    if sys.platform == "win32":
+        return False
+    import resource
+
+    return _set_limit(resource.RLIMIT_CORE, 0)
+
+
+def _forbid_dumping() -> bool:
+    # A core_pattern that pipes to a crash handler does not ask for RLIMIT_CORE (core(5)).
+    prctl = libc_function("prctl")
+    if sys.platform != "linux" or prctl is None:
+        return False
+    nothing = ctypes.c_ulong(0)
+    return prctl(_PR_SET_DUMPABLE, nothing, nothing, nothing, nothing) == 0
+
+
+def _lock_memory() -> Literal["all", "buffers", "no"]:
+    if sys.platform == "win32":
+        return "no"
+    import resource
+
+    _, limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    _set_limit(resource.RLIMIT_MEMLOCK, limit)
+    unlimited = limit == resource.RLIM_INFINITY or limit >= _NO_LIMIT
+    # Under a limit that binds, MCL_FUTURE would make later allocations fail. Whether it binds is
+    # the kernel's secret (CAP_IPC_LOCK counts in the first user namespace only), so it is tried.
+    if (unlimited or _can_lock(limit + mmap.PAGESIZE)) and _lock_everything():
+        return "all"
+    return "buffers" if _can_lock(MAX_SHARD_PLAINTEXT) else "no"
+
+
+def _set_limit(which: int, limit: int) -> bool:
+    import resource
+
+    try:
+        resource.setrlimit(which, (limit, limit))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _lock_everything() -> bool:
+    mlockall = libc_function("mlockall")
+    if sys.platform != "linux" or mlockall is None:
+        return False
+    return mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT) == 0
+
+
+def _can_lock(size: int) -> bool:
+    """Whether so many bytes can be locked now."""
+    try:
+        with mmap.mmap(-1, size) as unused:
+            return lock(unused)
+    except OSError:
+        return False

@@ -1,0 +1,1 @@
+"""Talking to a relay: connections, calls, enrolment, fetching."""

@@ -1,0 +1,359 @@
+"""Connections to the hosts of a relay: which is in use, and how a process that has some forks."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import warnings
+import weakref
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.context import assert_spawning
+
+import grpc
+import grpc.experimental
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from sealift.keystore.tlskeys import TlsKey
+from sealift.keystore.tls import HeldTlsKey
+from sealift.process.secret import Secret
+from sealift_protocol.errors import (
+    InvalidArgument,
+    KeyOperationUnsupported,
+    KeystoreError,
+    ProfileError,
+)
+from sealift_protocol.v1 import (
+    datasets_pb2_grpc,
+    directory_pb2_grpc,
+    log_pb2_grpc,
+    shards_pb2,
+    shards_pb2_grpc,
+)
+
+TRANSFER_SECONDS = 1800.0
+# Bytes of a stream that gRPC holds unread. Left to itself it takes a slow reader for a long way to
+# the relay and makes that ever more, hundreds of MiB. Over 100 ms a stream carries 40 MB/s so.
+STREAM_WINDOW = 4 << 20
+_MAX_CONTROL_MESSAGE = 16 << 20
+OPTIONS = [
+    ("grpc.max_receive_message_length", _MAX_CONTROL_MESSAGE),
+    ("grpc.max_send_message_length", _MAX_CONTROL_MESSAGE),
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", STREAM_WINDOW),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+]
+# How long a connection may take to come about where there is another address; gRPC's own is 20 s.
+_OPTIONS_OF_SEVERAL = [*OPTIONS, ("grpc.min_reconnect_backoff_ms", 5_000)]
+# How long gRPC may need to put away a channel that was closed. A fork before that may hang.
+_SETTLING_SECONDS = 0.5
+_with_signer = grpc.experimental.ssl_channel_credentials_with_custom_signer
+_ECDSA_P256 = int(grpc.experimental.PrivateKeySignatureAlgorithm.ECDSA_SECP256R1_SHA256)
+# gRPC reads it when it is imported.
+_FORKS_UNPREPARED = os.environ.get("GRPC_ENABLE_FORK_SUPPORT", "").lower() in (
+    *("0", "f", "false", "n", "no"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RelayAccess:
+    """What it takes to connect to a relay as one member, for worker processes.
+
+    A fork inherits it, and multiprocessing may hand it to a process that it spawns. It is pickled
+    for nothing else, because the TLS key goes with it.
+
+    Attributes:
+        addresses: host:port of each host of the relay, the preferred one first.
+        authority_pem: the relay's CA certificate.
+        certificate_pem: the member's.
+        tls_key: its private key, PEM; or what signs with it.
+    """
+
+    addresses: tuple[str, ...]
+    authority_pem: bytes = field(repr=False)
+    certificate_pem: bytes = field(repr=False)
+    tls_key: TlsKey = field(repr=False)
+
+    def __reduce__(self) -> tuple[Callable[..., RelayAccess], tuple[object, ...]]:
+        assert_spawning(self)
+        if isinstance(self.tls_key, HeldTlsKey):
+            self.tls_key.__reduce__()
+        key = self.tls_key.reveal()
+        return _restore, (self.addresses, self.authority_pem, self.certificate_pem, key)
+
+
+def _restore(
+    addresses: tuple[str, ...], authority_pem: bytes, certificate_pem: bytes, tls_key: bytes
+) -> RelayAccess:
+    return RelayAccess(addresses, authority_pem, certificate_pem, Secret(tls_key))
+
+
+class Connection:
+    """A channel to one address, and the calls on it.
+
+    Attributes:
+        position: of the address among all.
+        calls: how many are under way.
+        cut: whether they were ended by this side.
+        closed_for_fork: whether that was because the process forked.
+        key_failure: why the keystore did not sign the last handshake; None if it did.
+    """
+
+    def __init__(self, access: RelayAccess, position: int) -> None:
+        self.address = access.addresses[position]
+        self.position = position
+        self.certificate_pem = access.certificate_pem
+        self.calls = 0
+        self.cut = False
+        self.closed_for_fork = False
+        self.key_failure: KeystoreError | None = None
+        credentials = self._credentials(access)
+        options = OPTIONS if len(access.addresses) == 1 else _OPTIONS_OF_SEVERAL
+        self.channel = grpc.secure_channel(self.address, credentials, options=options)
+        self.directory = directory_pb2_grpc.DirectoryStub(self.channel)
+        self.datasets = datasets_pb2_grpc.DatasetsStub(self.channel)
+        self.shards = shards_pb2_grpc.ShardsStub(self.channel)
+        self.log = log_pb2_grpc.LogStub(self.channel)
+        # Identity serializers: segments travel without a protobuf copy (sealift_protocol.framing).
+        self.put = self.channel.stream_unary(
+            "/sealift.v1.Shards/Put",
+            request_serializer=None,
+            response_deserializer=shards_pb2.PutResponse.FromString,
+        )
+        self._get = self.channel.unary_stream(
+            "/sealift.v1.Shards/Get",
+            request_serializer=shards_pb2.GetRequest.SerializeToString,
+            response_deserializer=None,
+        )
+
+    def _credentials(self, access: RelayAccess) -> grpc.ChannelCredentials:
+        key = access.tls_key
+        if isinstance(key, Secret):
+            return grpc.ssl_channel_credentials(
+                access.authority_pem, key.reveal(), access.certificate_pem
+            )
+        # gRPC 1.85 crashes over a certificate that it cannot read, with a signer.
+        for pem in (access.authority_pem, access.certificate_pem):
+            try:
+                x509.load_pem_x509_certificate(pem)
+            except ValueError:
+                raise ProfileError(
+                    "a certificate of this profile cannot be read",
+                    hint="restore its folder from a backup, or run `sealift rejoin`",
+                ) from None
+        # That it is experimental is no news for who uses Sealift.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", grpc.experimental.ExperimentalApiWarning)
+            made: grpc.ChannelCredentials = _with_signer(
+                private_key_sign_fn=partial(self._sign_handshake, key),
+                root_certificates=access.authority_pem,
+                certificate_chain=access.certificate_pem,
+            )
+        return made
+
+    def _sign_handshake(
+        self, key: HeldTlsKey, data: bytes, algorithm: int, on_complete: object
+    ) -> bytes:
+        """A signature (DER) over what is not hashed yet; what this raises ends the handshake."""
+        del on_complete
+        try:
+            if algorithm != _ECDSA_P256:
+                raise KeyOperationUnsupported("the relay's TLS wants a signature of another kind")
+            with _process.signing:
+                signature = key.sign(data, ec.ECDSA(SHA256()))
+        except KeystoreError as error:
+            self.key_failure = error
+            raise
+        self.key_failure = None
+        return signature
+
+    def segments(self, request: shards_pb2.GetRequest) -> Generator[bytes, None, None]:
+        """The messages of a stream, which ends with this iterator."""
+        call = self._get(request, timeout=TRANSFER_SECONDS)
+        try:
+            yield from call
+        finally:
+            # A reader that stops early must not leave the relay sending.
+            call.cancel()
+
+
+class Route:
+    """Which address is in use, and the connections: one in use, others until their calls end."""
+
+    def __init__(self, access: RelayAccess) -> None:
+        self.access = access
+        self._position = 0
+        self._in_use: Connection | None = None
+        self._open: set[Connection] = set()
+        self._closed = False
+        _process.routes.add(self)
+
+    @contextmanager
+    def use(self) -> Iterator[Connection]:
+        """The connection in use, kept open for a call.
+
+        Raises:
+            InvalidArgument: the relay was closed, or gRPC does not work in this process.
+        """
+        connection = self._begin()
+        try:
+            yield connection
+        finally:
+            self._end(connection)
+
+    def _begin(self) -> Connection:
+        with _process.lock:
+            if self._closed:
+                raise InvalidArgument("the connection to the relay was closed")
+            connection = self._in_use
+            if connection is None:
+                _process.check()
+                connection = self._in_use = Connection(self.access, self._position)
+                _process.prepare()
+                self._open.add(connection)
+            connection.calls += 1
+        return connection
+
+    def _end(self, connection: Connection) -> None:
+        with _process.lock:
+            connection.calls -= 1
+            done = self._retired()
+        _close(done)
+
+    def leave(self, connection: Connection) -> bool:
+        """Turns to the next address, unless another thread did so since this one failed.
+
+        Calls under way on the connection are left to end by themselves.
+        """
+        with _process.lock:
+            if connection is not self._in_use or len(self.access.addresses) == 1:
+                return False
+            self._position = (connection.position + 1) % len(self.access.addresses)
+            self._in_use = None
+            done = self._retired()
+        _close(done)
+        return True
+
+    def change(self, access: RelayAccess) -> None:
+        """Connects anew for later calls."""
+        with _process.lock:
+            self.access = access
+            self._in_use = None
+            done = self._retired()
+        _close(done)
+
+    def cut(self) -> None:
+        """Ends the calls under way."""
+        with _process.lock:
+            done = self._take_all()
+        _close(done)
+
+    def close(self) -> None:
+        """Ends the calls under way, and refuses later ones."""
+        self._closed = True
+        self.cut()
+
+    def close_for_fork(self) -> None:
+        """Ends the calls under way, which are to be repeated."""
+        done = self._take_all()
+        for connection in done:
+            connection.closed_for_fork = True
+        _close(done)
+
+    def _take_all(self) -> list[Connection]:
+        done = list(self._open)
+        self._open.clear()
+        self._in_use = None
+        for connection in done:
+            connection.cut = True
+        return done
+
+    def _retired(self) -> list[Connection]:
+        """Takes out the connections that nobody uses and nobody will."""
+        # Over a copy, for a stream that the garbage collector ends meanwhile comes here too.
+        done = [c for c in list(self._open) if c is not self._in_use and not c.calls]
+        self._open.difference_update(done)
+        return done
+
+
+def _close(connections: Iterable[Connection]) -> None:
+    for connection in connections:
+        # This waits until the calls have ended.
+        connection.channel.close()
+        _process.last_close = time.monotonic()
+
+
+class _Process:
+    """What the relays of a process share: a lock, and how to fork.
+
+    gRPC starts afresh in the child of a fork, but it is only prepared for that while no call is
+    under way. If one is, child and parent share its socket: each takes bytes that the other needs,
+    and the child may crash. So nothing is open during a fork.
+
+    Source: grpc, doc/fork_support.md; src/core/lib/iomgr/fork_posix.cc.
+    """
+
+    def __init__(self) -> None:
+        # Reentrant, for the garbage collector may end a stream at any time.
+        self.lock = threading.RLock()
+        self.routes: weakref.WeakSet[Route] = weakref.WeakSet()
+        self.last_close = 0.0
+        # Held while a token signs for gRPC: a fork then would take its library's locks along.
+        self.signing = threading.Lock()
+        self._prepared = False
+        self._unusable = False
+
+    def check(self) -> None:
+        """Checks that gRPC works in this process.
+
+        Raises:
+            InvalidArgument: this process was forked without gRPC being prepared for it.
+        """
+        if self._unusable:
+            raise InvalidArgument(
+                "the relay cannot be used in this process: it was forked from one that used it, "
+                "with GRPC_ENABLE_FORK_SUPPORT=0",
+                hint="leave that variable unset, or start processes by spawn or forkserver",
+            )
+
+    def prepare(self) -> None:
+        """Prepares for forks; called when there is a channel.
+
+        With its first channel gRPC may register handlers of its own, and the last goes first.
+        """
+        if not self._prepared and hasattr(os, "register_at_fork"):
+            self._prepared = True
+            os.register_at_fork(
+                before=self._before_fork,
+                after_in_parent=self._after_fork_in_parent,
+                after_in_child=self._after_fork_in_child,
+            )
+
+    def _before_fork(self) -> None:
+        # Held until after the fork, so that no call begins meanwhile.
+        self.lock.acquire()
+        for route in list(self.routes):
+            route.close_for_fork()
+        time.sleep(max(0.0, self.last_close + _SETTLING_SECONDS - time.monotonic()))
+        with self.signing:
+            # Nobody begins another: every channel is closed.
+            pass
+
+    def _after_fork_in_parent(self) -> None:
+        self.lock.release()
+
+    def _after_fork_in_child(self) -> None:
+        self.lock = threading.RLock()
+        self.signing = threading.Lock()
+        self._unusable = _FORKS_UNPREPARED
+
+
+_process = _Process()

@@ -1,0 +1,554 @@
+"""Calls to a relay: deadlines, retries, failover and named errors, in one place.
+
+A relay is any number of hosts with one database and one CA, each with an address. One address is
+in use until it fails; then calls go on at the next, and so round. A `Relay` may be shared by
+threads, and used on in a process that was forked.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from sealift.keystore.tlskeys import (
+    TlsKey,
+    certificate_as_pem,
+    diagnose_handshake,
+)
+from sealift.relay.connections import TRANSFER_SECONDS, Connection, RelayAccess, Route
+from sealift.process.log import log
+from sealift_protocol import framing
+from sealift_protocol.errors import (
+    InvalidArgument,
+    MalformedObject,
+    NotAuthenticated,
+    RelayBusy,
+    RelayError,
+    RelayStorageFull,
+    RelayTimeout,
+    RelayUnavailable,
+    SealiftError,
+)
+from sealift_protocol.status import from_rpc_error
+from sealift_protocol.v1 import (
+    datasets_pb2,
+    datasets_pb2_grpc,
+    directory_pb2,
+    log_pb2,
+    objects_pb2,
+    shards_pb2,
+)
+
+CONTROL_SECONDS = 30.0
+# A history of 500,000 commits, or a snapshot of 3,000,000 shards.
+_MAX_STREAM = 256 << 20
+_PAGES_A_CALL = 32
+_ATTEMPTS = 5
+_FIRST_DELAY = 0.2
+_MAX_DELAY = 5.0
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([1-9][0-9]{0,4})")
+# What gRPC says when a server goes away in the middle; the relay itself never says so.
+_BROKEN = (grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN)
+_T = TypeVar("_T")
+_M = TypeVar("_M", bound=Message)
+
+
+class RelayClient(Protocol):
+    """What owner and trainer need of a relay. Nothing that it returns is verified."""
+
+    @property
+    def access(self) -> RelayAccess:
+        """What a worker process needs to make its own connection."""
+
+    def interrupt(self) -> None:
+        """Ends the calls under way; later ones go on a new connection."""
+
+    def who_am_i(self) -> directory_pb2.WhoAmIResponse:
+        """Who the relay takes the caller for."""
+
+    def get_card(self, name: str, fingerprint: bytes = b"") -> directory_pb2.GetCardResponse:
+        """A member's card, and what is said about the member."""
+
+    def list_datasets(self) -> list[datasets_pb2.DatasetSummary]:
+        """The caller's datasets."""
+
+    def append(
+        self, commit: objects_pb2.Signed, grants: Iterable[objects_pb2.Signed]
+    ) -> objects_pb2.Signed | None:
+        """Appends a commit and its grants; a deletion receipt if anything was destroyed."""
+
+    def put_pages(self, dataset_id: bytes, pages: Sequence[bytes]) -> None:
+        """Stores pages of a snapshot."""
+
+    def get_commits(
+        self, dataset_id: bytes, first: int = 0, last: int = 0, *, from_snapshot: bool = False
+    ) -> Iterator[objects_pb2.Signed]:
+        """A dataset's commits."""
+
+    def get_pages(self, dataset_id: bytes, digests: Sequence[bytes]) -> list[bytes]:
+        """Pages of snapshots."""
+
+    def get_grants(
+        self, dataset_id: bytes, *, everybody: bool = False
+    ) -> datasets_pb2.GetGrantsResponse:
+        """Grants of a dataset."""
+
+    def put_rewraps(self, rewraps: Sequence[objects_pb2.Signed]) -> None:
+        """Adds rewraps of the caller's grants."""
+
+    def disclose(self, disclosure: objects_pb2.Signed) -> None:
+        """Logs a disclosure."""
+
+    def confirm_purge(self, receipt: objects_pb2.Signed) -> None:
+        """Logs a purge receipt."""
+
+    def account(self, accounting: objects_pb2.Signed) -> list[datasets_pb2.AccountResponse]:
+        """Everything that the log has of a dataset."""
+
+    def prove(self, old_size: int, digests: Sequence[bytes]) -> log_pb2.ProveResponse:
+        """The log's newest checkpoint, and proofs towards it."""
+
+    def put_shard(self, messages: Callable[[], Iterator[bytes]]) -> bytes:
+        """Uploads one shard; returns its digest as the relay computed it."""
+
+    def get_segments(self, request: shards_pb2.GetRequest) -> Iterator[bytes]:
+        """The serialised GetResponses of a request."""
+
+
+class Relay:
+    """A relay over mutual TLS. Every method raises a `SealiftError` when the call fails.
+
+    Where the relay has several addresses, a call that fails in passing goes on at the next.
+    Threads may share a relay, and so may processes that are forked: each makes its own connections.
+    Before a fork all connections are closed; calls that were under way are repeated after it, and
+    a stream of segments ends with RelayUnavailable, as if the connection had broken.
+
+    Attributes:
+        patience: seconds for which a call is repeated while the relay cannot be reached, or is
+            busy; 0 for the few seconds that a restart takes.
+    """
+
+    def __init__(
+        self,
+        addresses: str | Sequence[str],
+        *,
+        authority_pem: bytes,
+        certificate_pem: bytes,
+        tls_key: TlsKey,
+    ) -> None:
+        """Connects when it is first used.
+
+        Args:
+            addresses: host:port of each host of the relay, the preferred one first.
+            authority_pem: the relay's CA certificate; every host's certificate is from this CA.
+            certificate_pem: the member's certificate.
+            tls_key: its private key, PEM; or what signs with it.
+
+        Raises:
+            InvalidArgument: there is no address, or one is not host:port.
+        """
+        self.patience = 0.0
+        chosen = [addresses] if isinstance(addresses, str) else list(addresses)
+        unique = tuple(dict.fromkeys(_check_address(address) for address in chosen))
+        if not unique:
+            raise InvalidArgument("a relay has at least one address")
+        self._route = Route(RelayAccess(unique, authority_pem, certificate_pem, tls_key))
+
+    @classmethod
+    def at(cls, access: RelayAccess) -> Self:
+        """A connection of its own, for a process that was handed what it takes."""
+        return cls(
+            access.addresses,
+            authority_pem=access.authority_pem,
+            certificate_pem=access.certificate_pem,
+            tls_key=access.tls_key,
+        )
+
+    @property
+    def access(self) -> RelayAccess:
+        """What a worker process needs to make its own connection."""
+        return self._route.access
+
+    @property
+    def _channel(self) -> grpc.Channel:
+        """The channel in use, for services that have no method here."""
+        with self._route.use() as connection:
+            return connection.channel
+
+    @property
+    def _datasets(self) -> datasets_pb2_grpc.DatasetsStub:
+        with self._route.use() as connection:
+            return connection.datasets
+
+    def reconnect(self, certificate_pem: bytes) -> None:
+        """Connects anew with another certificate for the same key.
+
+        Calls under way end as they began.
+        """
+        self._route.change(replace(self._route.access, certificate_pem=certificate_pem))
+
+    def interrupt(self) -> None:
+        """Ends the calls under way; later ones go on a new connection."""
+        self._route.cut()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connection; calls under way fail."""
+        self._route.close()
+
+    def who_am_i(self) -> directory_pb2.WhoAmIResponse:
+        """Who the relay takes the caller for, and its clock."""
+        response: directory_pb2.WhoAmIResponse = self._unary(
+            lambda to: to.directory.WhoAmI, directory_pb2.WhoAmIRequest()
+        )
+        return response
+
+    def get_card(self, name: str, fingerprint: bytes = b"") -> directory_pb2.GetCardResponse:
+        """A member's card, by name or by fingerprint, and what is said about the member."""
+        request = directory_pb2.GetCardRequest(name=name, fingerprint=fingerprint)
+        response: directory_pb2.GetCardResponse = self._unary(
+            lambda to: to.directory.GetCard, request
+        )
+        return response
+
+    def put_card(self, card: objects_pb2.Signed) -> None:
+        """Replaces the caller's card."""
+        self._unary(lambda to: to.directory.PutCard, directory_pb2.PutCardRequest(card=card))
+
+    def put_statement(self, statement: objects_pb2.Signed) -> None:
+        """Publishes an endorsement or an identity revocation."""
+        request = directory_pb2.PutStatementRequest(statement=statement)
+        self._unary(lambda to: to.directory.PutStatement, request)
+
+    def succeed(self, succession: objects_pb2.Signed, card: objects_pb2.Signed) -> None:
+        """Puts a new identity in the caller's place."""
+        request = directory_pb2.SucceedRequest(succession=succession, card=card)
+        self._unary(lambda to: to.directory.Succeed, request)
+
+    def renew(self, certificate_request: bytes) -> bytes:
+        """A new certificate (PEM) for the caller."""
+        request = directory_pb2.RenewRequest(certificate_request=certificate_request)
+        return certificate_as_pem(self._unary(lambda to: to.directory.Renew, request).certificate)
+
+    def put_probe(self, probe: objects_pb2.Signed) -> None:
+        """Leaves a probe for another member."""
+        self._unary(lambda to: to.directory.PutProbe, directory_pb2.PutProbeRequest(probe=probe))
+
+    def get_probes(self) -> directory_pb2.GetProbesResponse:
+        """Probes for the caller, and answers to its own."""
+        response: directory_pb2.GetProbesResponse = self._unary(
+            lambda to: to.directory.GetProbes, directory_pb2.GetProbesRequest()
+        )
+        return response
+
+    def answer_probe(self, answer: objects_pb2.Signed) -> None:
+        """Answers a probe."""
+        self._unary(
+            lambda to: to.directory.AnswerProbe, directory_pb2.AnswerProbeRequest(answer=answer)
+        )
+
+    def list_datasets(self, *, include_future: bool = False) -> list[datasets_pb2.DatasetSummary]:
+        """The caller's datasets, unverified."""
+        request = datasets_pb2.ListRequest(include_future=include_future)
+        return list(self._unary(lambda to: to.datasets.List, request).datasets)
+
+    def append(
+        self, commit: objects_pb2.Signed, grants: Iterable[objects_pb2.Signed]
+    ) -> objects_pb2.Signed | None:
+        """Appends a commit and its grants; repeating the same commit is harmless."""
+        request = datasets_pb2.AppendRequest(commit=commit, grants=grants)
+        response: datasets_pb2.AppendResponse = self._unary(lambda to: to.datasets.Append, request)
+        return response.receipt if response.HasField("receipt") else None
+
+    def put_pages(self, dataset_id: bytes, pages: Sequence[bytes]) -> None:
+        """Stores pages of a snapshot."""
+        for start in range(0, len(pages), _PAGES_A_CALL):
+            part = pages[start : start + _PAGES_A_CALL]
+            request = datasets_pb2.PutPagesRequest(dataset_id=dataset_id, pages=part)
+            self._unary(lambda to: to.datasets.PutPages, request)
+
+    def get_commits(
+        self, dataset_id: bytes, first: int = 0, last: int = 0, *, from_snapshot: bool = False
+    ) -> Iterator[objects_pb2.Signed]:
+        """A dataset's commits from `first`, or the newest snapshot, on; to `last` if not 0."""
+        request = datasets_pb2.GetCommitsRequest(
+            dataset_id=dataset_id, first=first, last=last, from_snapshot=from_snapshot
+        )
+        return (r.commit for r in self._stream(lambda to: to.datasets.GetCommits, request))
+
+    def get_pages(self, dataset_id: bytes, digests: Sequence[bytes]) -> list[bytes]:
+        """Pages of snapshots, in order."""
+        if not digests:
+            return []
+        request = datasets_pb2.GetPagesRequest(dataset_id=dataset_id, digests=digests)
+        return [r.page for r in self._stream(lambda to: to.datasets.GetPages, request)]
+
+    def get_grants(
+        self, dataset_id: bytes, *, everybody: bool = False
+    ) -> datasets_pb2.GetGrantsResponse:
+        """The caller's grants of a dataset or, to its authors, everybody's; unverified."""
+        request = datasets_pb2.GetGrantsRequest(dataset_id=dataset_id, everybody=everybody)
+        response: datasets_pb2.GetGrantsResponse = self._unary(
+            lambda to: to.datasets.GetGrants, request
+        )
+        return response
+
+    def put_rewraps(self, rewraps: Sequence[objects_pb2.Signed]) -> None:
+        """Adds rewraps of the caller's grants."""
+        self._unary(
+            lambda to: to.datasets.PutRewraps, datasets_pb2.PutRewrapsRequest(rewraps=rewraps)
+        )
+
+    def disclose(self, disclosure: objects_pb2.Signed) -> None:
+        """Logs a disclosure."""
+        self._unary(
+            lambda to: to.datasets.Disclose, datasets_pb2.DiscloseRequest(disclosure=disclosure)
+        )
+
+    def confirm_purge(self, receipt: objects_pb2.Signed) -> None:
+        """Logs a purge receipt."""
+        self._unary(
+            lambda to: to.datasets.ConfirmPurge, datasets_pb2.ConfirmPurgeRequest(receipt=receipt)
+        )
+
+    def account(self, accounting: objects_pb2.Signed) -> list[datasets_pb2.AccountResponse]:
+        """Everything that the log has of a dataset, unverified."""
+        request = datasets_pb2.AccountRequest(accounting=accounting)
+        return self._stream(lambda to: to.datasets.Account, request)
+
+    def prove(self, old_size: int, digests: Sequence[bytes]) -> log_pb2.ProveResponse:
+        """The log's newest checkpoint, and proofs towards it; unverified."""
+        request = log_pb2.ProveRequest(old_size=old_size, digests=digests)
+        response: log_pb2.ProveResponse = self._unary(lambda to: to.log.Prove, request)
+        return response
+
+    def get_tile(self, level: int, index: int) -> bytes:
+        """A tile of the log's hashes, unverified."""
+        request = log_pb2.GetTileRequest(level=level, index=index)
+        response: log_pb2.GetTileResponse = self._unary(lambda to: to.log.GetTile, request)
+        return response.hashes
+
+    def get_entries(self, first: int, count: int) -> list[log_pb2.GetEntriesResponse]:
+        """Entries of the log with their objects, unverified; for auditors."""
+        request = log_pb2.GetEntriesRequest(first=first, count=count)
+        return self._stream(lambda to: to.log.GetEntries, request)
+
+    def stat(self, dataset_id: bytes, shard_ids: Iterable[bytes]) -> list[shards_pb2.ShardStatus]:
+        """What the relay holds of some shards."""
+        request = shards_pb2.StatRequest(dataset_id=dataset_id, shard_ids=shard_ids)
+        return list(self._unary(lambda to: to.shards.Stat, request).shards)
+
+    def put_shard(self, messages: Callable[[], Iterator[bytes]]) -> bytes:
+        """Uploads one shard; returns its digest (32 bytes) as the relay computed it.
+
+        Args:
+            messages: called once an attempt; yields the serialised PutRequests, the same each time.
+        """
+
+        def upload(to: Connection) -> bytes:
+            response: shards_pb2.PutResponse = to.put(messages(), timeout=TRANSFER_SECONDS)
+            return response.digest
+
+        return self._call(upload)
+
+    def get_segments(self, request: shards_pb2.GetRequest) -> Iterator[bytes]:
+        """The serialised GetResponses of a request.
+
+        A stream that broke is not repeated here; whoever asks again is served by the next address.
+        """
+        failures: list[SealiftError] = []
+        begun = False
+        while not begun and len(failures) < len(self.access.addresses):
+            with self._route.use() as connection:
+                try:
+                    with closing(connection.segments(request)) as messages:
+                        for message in messages:
+                            begun = True
+                            yield message
+                    return
+                except (grpc.RpcError, ValueError) as error:
+                    if begun or not connection.closed_for_fork:
+                        failures.append(self._fail_over(connection, error))
+        failure = _first_passing(failures)
+        if len(self.access.addresses) > 1 and not is_passing(failures[-1]):
+            # Not RelayUntrusted, for the next address may well be the relay.
+            raise RelayUnavailable(
+                "the relay cannot be reached, and at one of its addresses a server answers whose "
+                "certificate is not the relay's, or not valid now"
+            )
+        raise failure
+
+    def _stream(
+        self, pick: Callable[[Connection], Callable[..., Iterable[_M]]], request: object
+    ) -> list[_M]:
+        def collect(to: Connection) -> list[_M]:
+            answers: list[_M] = []
+            size = 0
+            stream = pick(to)(request, timeout=CONTROL_SECONDS)
+            for answer in stream:
+                size += answer.ByteSize()
+                if size > _MAX_STREAM:
+                    stream.cancel()  # type: ignore[attr-defined] # a gRPC call
+                    raise MalformedObject("the relay's answer is longer than any honest one")
+                answers.append(answer)
+            return answers
+
+        return self._call(collect)
+
+    def _unary(self, pick: Callable[[Connection], Callable[..., _T]], request: object) -> _T:
+        return self._call(lambda to: pick(to)(request, timeout=CONTROL_SECONDS))
+
+    def _call(self, invoke: Callable[[Connection], _T]) -> _T:
+        refused: list[SealiftError] = []
+        try:
+            return retry(lambda: self._try_each(invoke, refused), patience=self.patience)
+        except SealiftError as error:
+            if refused and is_passing(error):
+                # None of the addresses works, and somebody else sits at one of them: that is news.
+                raise refused[-1] from None
+            raise
+
+    def _try_each(self, invoke: Callable[[Connection], _T], refused: list[SealiftError]) -> _T:
+        """A call at the address in use and, if that fails in passing, once at each other."""
+        failures: list[SealiftError] = []
+        while len(failures) < len(self.access.addresses):
+            with self._route.use() as connection:
+                try:
+                    return invoke(connection)
+                except (grpc.RpcError, ValueError) as error:
+                    if not connection.closed_for_fork:
+                        failures.append(self._fail_over(connection, error))
+        refused += [failure for failure in failures if not is_passing(failure)]
+        raise _first_passing(failures)
+
+    def _fail_over(self, connection: Connection, error: grpc.RpcError | ValueError) -> SealiftError:
+        """Names a failure and, if another address may do better, turns to that.
+
+        Raises:
+            SealiftError: no other address would do better.
+        """
+        failure, elsewhere = _diagnose(self.access, connection, error)
+        if not elsewhere:
+            if failure is connection.key_failure:
+                # The channel would repeat this failure for a while, whatever the token does then.
+                self._route.change(self.access)
+            raise failure from None
+        if self._route.leave(connection):
+            # An impostor, or a certificate that has expired, is for the operator to know.
+            report = log.info if is_passing(failure) else log.warning
+            reason = failure.reason or "RELAY_UNTRUSTED"
+            report("fail_over", address=connection.position + 1, reason=reason)
+        return failure
+
+
+def retry(
+    attempt: Callable[[], _T],
+    *,
+    named: Callable[[grpc.RpcError], SealiftError] = from_rpc_error,
+    patience: float = 0.0,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> _T:
+    """Runs a call that may be repeated, with exponential backoff and equal jitter.
+
+    Gives up after 3 to 6 seconds of waiting, which a relay's restart fits into, or after
+    `patience` seconds if those are more.
+
+    Source: Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
+
+    Raises:
+        SealiftError: the last failure, or the first that repeating cannot mend.
+    """
+    started = clock()
+    number = 0
+    while True:
+        number += 1
+        try:
+            return attempt()
+        except grpc.RpcError as error:
+            failure = named(error)
+        except SealiftError as error:
+            failure = error
+        over = number >= _ATTEMPTS and clock() - started >= patience
+        if over or not is_passing(failure):
+            raise failure
+        longest = min(_MAX_DELAY, _FIRST_DELAY * 2 ** min(number, 10))
+        delay = random.uniform(longest / 2, longest)  # noqa: S311
+        log.info("retry_call", attempt=number, reason=failure.reason, seconds=round(delay, 3))
+        sleep(delay)
+
+
+def is_passing(error: SealiftError) -> bool:
+    """Whether the same call may succeed a little later."""
+    return isinstance(error, RelayUnavailable | RelayBusy | RelayTimeout) and not isinstance(
+        error, RelayStorageFull
+    )
+
+
+def _first_passing(failures: Sequence[SealiftError]) -> SealiftError:
+    return next(filter(is_passing, failures), failures[-1])
+
+
+def _diagnose(
+    access: RelayAccess, connection: Connection, error: grpc.RpcError | ValueError
+) -> tuple[SealiftError, bool]:
+    """A failed call's named error, and whether another address may do better."""
+    if connection.closed_for_fork:
+        return RelayUnavailable("the connection to the relay was closed for a fork"), True
+    if isinstance(error, ValueError):
+        # What gRPC raises if the channel was closed just before the call began.
+        if not connection.cut:
+            raise error
+        return RelayError("the call to the relay was interrupted"), False
+    named = from_rpc_error(error)
+    if connection.cut:
+        return named, False
+    if type(named) is RelayError and error.code() in _BROKEN:
+        named = RelayUnavailable("the connection to the relay broke")
+    if type(named) is RelayUnavailable and connection.key_failure is not None:
+        return connection.key_failure, False
+    if type(named) is RelayUnavailable:
+        named = diagnose_handshake(
+            connection.address, access.authority_pem, connection.certificate_pem, named
+        )
+        # Nobody's certificate but our own is the same everywhere.
+        return named, not isinstance(named, NotAuthenticated)
+    return named, is_passing(named)
+
+
+def _check_address(address: str) -> str:
+    match = _ADDRESS.fullmatch(address)
+    if match is None or int(match[2]) > 65_535:
+        raise InvalidArgument(
+            "a relay's address is HOST:PORT", hint="for example relay.example.org:7443"
+        )
+    return address
+
+
+def segment_stream(
+    head: shards_pb2.PutHead, segments: Iterable[bytes | memoryview], tail: Callable[[], bytes]
+) -> Iterator[bytes]:
+    """The serialised PutRequests of one shard; `tail` gives its digest when all was sealed."""
+    yield shards_pb2.PutRequest(head=head).SerializeToString()
+    for segment in segments:
+        yield framing.segment_message(segment)
+    yield shards_pb2.PutRequest(tail=shards_pb2.PutTail(digest=tail())).SerializeToString()

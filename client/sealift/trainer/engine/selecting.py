@@ -1,0 +1,65 @@
+"""Which records a filter leaves: one bit each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sealift.trainer.engine.feed import Feed
+from sealift_protocol.errors import InvalidArgument
+
+
+def select(feed: Feed, expression: pc.Expression) -> list[tuple[bytes, ...]]:
+    """For each dataset, and each of its shards, the records for which an expression is true.
+
+    Raises:
+        InvalidArgument: the expression does not fit the columns.
+        SealiftError: the records could not be read.
+    """
+    chosen: list[list[bytes]] = [
+        [bytes(-(-int(count) // 8)) for count in supply.records] for supply in feed.supplies
+    ]
+    places = {
+        entry.shard_id: (number, place)
+        for number, supply in enumerate(feed.supplies)
+        for place, entry in enumerate(supply.sealed.shards)
+    }
+    for opening in feed.shards():
+        number, place = places[opening.entry.shard_id]
+        mask = np.concatenate([matching(batch, expression) for batch in opening.batches])
+        if opening.selected is not None:
+            before = np.zeros(len(mask), bool)
+            before[opening.selected] = True
+            mask &= before
+        chosen[number][place] = np.packbits(mask).tobytes()
+        del opening
+    return [tuple(shards) for shards in chosen]
+
+
+def matching(batch: pa.RecordBatch, expression: pc.Expression) -> npt.NDArray[np.bool_]:
+    """For each record, whether an expression is true, (rows,).
+
+    Raises:
+        InvalidArgument: the expression does not fit the columns.
+    """
+    number = _free_name(batch.schema.names)
+    rows = pa.array(np.arange(batch.num_rows))
+    numbered = pa.table([*batch.columns, rows], names=[*batch.schema.names, number])
+    try:
+        left = numbered.filter(expression)
+    except (pa.ArrowException, TypeError):
+        raise InvalidArgument(
+            "the filter does not fit the dataset's columns",
+            hint="its columns and their types are in dataset.schema",
+        ) from None
+    mask = np.zeros(batch.num_rows, np.bool_)
+    mask[left.column(number).to_numpy()] = True
+    return mask
+
+
+def _free_name(names: Sequence[str]) -> str:
+    return max(names, key=len, default="") + "_row"

@@ -1,0 +1,1 @@
+"""Writing what was opened to files, one module a form."""

@@ -1,0 +1,74 @@
+"""Writing an opened dataset to Arrow IPC files, which others map into memory: all, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+
+from sealift.trainer.exports.parts import Part, Progress, Shards, no_progress, write_parts
+from sealift_protocol.errors import InvalidArgument
+
+
+def write_arrow(
+    dataset: Shards,
+    folder: Path,
+    *,
+    columns: Sequence[str] | None = None,
+    progress: Progress = no_progress,
+) -> list[Path]:
+    """Writes one Arrow IPC file, uncompressed, for each shard into a new folder; returns the files.
+
+    The folder takes its name only when every shard was verified and written.
+
+    Args:
+        dataset: what to write.
+        folder: must not exist, or be empty.
+        columns: only these, in this order; all by default.
+        progress: called with the records and bytes in memory that were written so far.
+
+    Raises:
+        InvalidArgument: the folder is in the way, its parent or a column is missing, or the file
+            format cannot hold a column.
+        SealiftError: the dataset could not be read; nothing is left behind.
+    """
+    return write_parts(dataset, folder, ".arrow", _open_part, columns=columns, progress=progress)
+
+
+@contextmanager
+def _open_part(path: Path, schema: pa.Schema) -> Iterator[Part]:
+    options = pa.ipc.IpcWriteOptions(unify_dictionaries=True)
+    with pa.ipc.new_file(path, schema, options=options) as writer:
+        if not any(_holds_dictionary(field.type) for field in schema):
+            yield writer
+            return
+        gathered = _Gathered()
+        yield gathered
+        if gathered.batches:
+            try:
+                writer.write_table(pa.Table.from_batches(gathered.batches))
+            except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+                raise InvalidArgument(
+                    "the dictionaries of a column cannot be made one, as Arrow files need it",
+                    hint="write it as Parquet instead",
+                ) from None
+
+
+class _Gathered:
+    """The batches of one shard: a file has one dictionary a column, a stream may have several."""
+
+    def __init__(self) -> None:
+        self.batches: list[pa.RecordBatch] = []
+
+    def write_batch(self, batch: pa.RecordBatch) -> None:
+        self.batches.append(batch)
+
+
+def _holds_dictionary(kind: pa.DataType) -> bool:
+    if isinstance(kind, pa.BaseExtensionType):
+        return _holds_dictionary(kind.storage_type)
+    return bool(pa.types.is_dictionary(kind)) or any(
+        _holds_dictionary(kind.field(place).type) for place in range(kind.num_fields)
+    )

@@ -1,0 +1,95 @@
+"""Writing an opened dataset as one file a shard: all of them, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from sealift.trainer.forms.columns import pick_columns
+from sealift.trainer.exports.staging import new_folder
+from sealift_protocol.errors import MalformedObject
+
+Progress = Callable[[int, int], None]
+
+
+def no_progress(_records: int, _bytes: int) -> None:
+    """Shows nothing."""
+
+
+class Shards(Protocol):
+    """A dataset, as far as it is looked at here."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Of its records."""
+
+    @property
+    def num_records(self) -> int:
+        """In all shards."""
+
+    def shards(self, columns: Sequence[str] | None) -> Iterator[Iterable[pa.RecordBatch]]:
+        """For each shard its record batches, in order."""
+
+
+class Part(Protocol):
+    """A file that is being written."""
+
+    def write_batch(self, batch: pa.RecordBatch) -> None:
+        """Writes records behind those before."""
+
+
+OpenPart = Callable[[Path, pa.Schema], AbstractContextManager[Part]]
+
+
+def write_parts(
+    dataset: Shards,
+    folder: Path,
+    suffix: str,
+    open_part: OpenPart,
+    *,
+    columns: Sequence[str] | None,
+    progress: Progress,
+) -> list[Path]:
+    """Writes one file for each shard into a new folder, which appears when all are written.
+
+    One shard is in memory, and the next on its way.
+
+    Args:
+        dataset: what to write.
+        folder: must not exist, or be empty.
+        suffix: of the files, with its dot.
+        open_part: opens a file for records of a schema.
+        columns: only these, in this order; all by default.
+        progress: called with the records and bytes in memory that were written so far.
+
+    Raises:
+        InvalidArgument: the folder is in the way, its parent or a column is missing.
+        SealiftError: the dataset could not be read; nothing is left behind.
+    """
+    schema = pick_columns(dataset.schema, columns)
+    names: list[str] = []
+    records = size = 0
+    with new_folder(folder) as staging:
+        for shard in dataset.shards(columns):
+            # The name is ours: nothing that an owner chose becomes a path.
+            names.append(f"part-{len(names):05d}{suffix}")
+            with open_part(staging / names[-1], schema) as part:
+                for batch in shard:
+                    part.write_batch(batch)
+                    records += batch.num_rows
+                    size += batch.nbytes
+                    progress(records, size)
+                    del batch
+            # Its memory is used again for the next one.
+            del shard
+        if not names:
+            names.append(f"part-00000{suffix}")
+            with open_part(staging / names[-1], schema):
+                pass
+        if records != dataset.num_records:
+            raise MalformedObject("the shards hold another number of records than the commits say")
+    return [folder / name for name in names]

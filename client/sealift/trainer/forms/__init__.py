@@ -1,0 +1,1 @@
+"""Records into batches, batches into arrays and tensors."""

@@ -1,0 +1,1 @@
+"""What PyTorch and Hugging Face call; one module a framework."""

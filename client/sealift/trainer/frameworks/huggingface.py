@@ -1,0 +1,245 @@
+"""Hugging Face datasets: a dataset as a `datasets.IterableDataset`.
+
+::
+
+    from sealift.trainer.frameworks.huggingface import as_hf_dataset
+
+    records = as_hf_dataset(dataset, shuffle=True, seed=7)
+    for batch in records.map(tokenise).with_format("torch").iter(batch_size=32):
+        ...
+
+Records go from our buffers to the loop: none is written to Hugging Face's cache, nothing is hashed
+for a fingerprint, and no network but the relay's is used. What is done with them further on
+(`to_parquet`, `push_to_hub`, `Dataset.from_generator`) does write plaintext.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pyarrow as pa
+from blake3 import blake3
+
+from sealift.trainer.forms.columns import pick_columns
+from sealift.trainer.engine.feed import Feed
+from sealift.trainer.engine.plan import Plan
+from sealift_protocol.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from sealift.trainer.dataset import Dataset
+
+try:
+    import datasets
+    from datasets.formatting import PythonFormatter
+    from datasets.iterable_dataset import _BaseExamplesIterable
+except ImportError:
+    raise InvalidArgument(
+        "datasets (of Hugging Face) is not installed",
+        hint="install it with: pip install 'sealift[huggingface]'",
+    ) from None
+
+from sealift.trainer.frameworks.huggingfacetypes import convert, feature_of
+
+_MAX_EPOCH = 1 << 63
+
+
+def as_hf_dataset(
+    dataset: Dataset,
+    *,
+    batch_size: int = 1024,
+    columns: Sequence[str] | None = None,
+    shuffle: bool = False,
+    seed: int = 0,
+    shuffle_block: int = 8,
+    num_shards: int = 1,
+) -> datasets.IterableDataset:
+    """A `datasets.IterableDataset` of the records; `map`, `filter`, `with_format` and so on work.
+
+    With `shuffle`, `set_epoch(n)` chooses the order of training epoch n: the one that
+    `dataset.batches(shuffle=True, seed=seed, epoch=n)` has. (`shuffle()` of Hugging Face mixes
+    neighbours in a buffer of decoded records; it is not needed then.) `state_dict` goes on at the
+    record, opening only what follows it.
+
+    Args:
+        dataset: what is read, and keeps what it needs open.
+        batch_size: records that are gathered at a time.
+        columns: which; all by default.
+        shuffle: whether the order is any but the dataset's own.
+        seed: of that order.
+        shuffle_block: shards that are mixed at a time: memory against quality.
+        num_shards: into how many parts others may split it: the workers of a DataLoader times the
+            nodes of `split_dataset_by_node`, say. One process reads all of it in one go, however
+            many those are.
+
+    Raises:
+        InvalidArgument: there is no such column, or it has a type that `datasets` lacks.
+    """
+    if num_shards < 1:
+        raise InvalidArgument("a dataset has one part at least")
+    schema = pick_columns(dataset.schema, columns)
+    features = datasets.Features({field.name: feature_of(field.type) for field in schema})
+    for field, wanted in zip(schema, features.arrow_schema, strict=True):
+        # Now, rather than in the middle of an epoch.
+        convert(pa.nulls(0, field.type), wanted.type)
+    plan = Plan(batch_size, shuffle=shuffle, seed=seed, shuffle_block=shuffle_block)
+    records = _Records(dataset, plan, tuple(schema.names), features, num_shards)
+    return datasets.IterableDataset(records, datasets.DatasetInfo(features=features))
+
+
+class _Records(_BaseExamplesIterable):  # type: ignore[misc]
+    """What stands at the beginning of Hugging Face's chain of iterables: one rank's records.
+
+    Attributes:
+        features: of the records.
+        num_shards: into how many parts it may be split.
+    """
+
+    is_typed = True
+    features: datasets.Features | None = None
+    num_shards = 1
+    # Our threads end with the iteration.
+    sleep_on_threads_shutdown = False
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        plan: Plan,
+        columns: tuple[str, ...],
+        features: datasets.Features,
+        num_shards: int,
+    ) -> None:
+        super().__init__()
+        self._dataset: Dataset | None = dataset
+        self._feed: Feed = dataset.feed
+        self._plan = plan
+        self._columns = columns
+        self._schema: pa.Schema = features.arrow_schema
+        self._order = _order_of(dataset, plan)
+        self.features = features
+        self.num_shards = num_shards
+
+    def __getstate__(self) -> dict[str, Any]:
+        # For a child process; the feed refuses to be pickled for anything else.
+        return {**self.__dict__, "_dataset": None}
+
+    def __copy__(self) -> Self:
+        made = object.__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        return made
+
+    # --- what Hugging Face asks of it --------------------------------------------------------
+
+    @property
+    def iter_arrow(self) -> Any:
+        return self._iter_arrow
+
+    def _iter_arrow(self) -> Iterator[tuple[int, pa.Table]]:
+        for begin, end, table in self._tables():
+            if self._state_dict:
+                self._state_dict["position"] = end
+            yield begin, table
+
+    def __iter__(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        formatter = PythonFormatter()
+        for begin, end, table in self._tables():
+            skipped = self._state_dict["row"] if self._state_dict else 0
+            columns = formatter.format_batch(table)
+            for row in range(skipped, len(table)):
+                if self._state_dict:
+                    self._state_dict["row"] = row + 1
+                yield begin, {name: values[row] for name, values in columns.items()}
+            if self._state_dict:
+                self._state_dict.update(position=end, row=0)
+
+    def _init_state_dict(self) -> dict[str, Any]:
+        self._state_dict: dict[str, Any] = {
+            "position": 0,
+            "row": 0,
+            "order": self._order,
+            "type": type(self).__name__,
+        }
+        return self._state_dict
+
+    def shuffle_data_sources(self, generator: np.random.Generator) -> Self:
+        """The order of the training epoch that `set_epoch` made the generator of."""
+        if not self._plan.shuffle:
+            return self
+        return self._with(replace(self._plan, epoch=_epoch_of(generator)), self.num_shards)
+
+    def shard_data_sources(self, num_shards: int, index: int, contiguous: bool = True) -> Self:
+        """One of some parts, which are of one size and together everything."""
+        del contiguous
+        plan = self._plan
+        rank, world = plan.rank + plan.world * index, plan.world * num_shards
+        parts = max(1, self.num_shards // num_shards)
+        return self._with(replace(plan, rank=rank, world=world), parts)
+
+    def reshard_data_sources(self) -> Self:
+        return self
+
+    # -----------------------------------------------------------------------------------------
+
+    def _with(self, plan: Plan, num_shards: int) -> Self:
+        made = self.__copy__()
+        made._plan, made.num_shards = plan, num_shards
+        made._state_dict = {}
+        return made
+
+    def _tables(self) -> Iterator[tuple[int, int, pa.Table]]:
+        """From the position in the state on: where each table begins and ends in the order."""
+        state = self._state_dict or self._init_state_dict()
+        if state["order"] != self._order:
+            raise InvalidArgument(
+                "the state was taken in another order, of another dataset, or at another commit",
+                hint="make the dataset as it was, pinned to that commit, then load the state",
+            )
+        plan = replace(self._plan, start=state["position"])
+        steps = plan.steps(self._feed.records())
+        for number, batch in enumerate(self._batches(plan)):
+            columns = [
+                convert(column, field.type)
+                for column, field in zip(batch.columns, self._schema, strict=True)
+            ]
+            table = pa.Table.from_arrays(columns, schema=self._schema)
+            yield steps.after(number), steps.after(number + 1), table
+            del batch, columns, table
+
+    def _batches(self, plan: Plan) -> Iterator[pa.RecordBatch]:
+        feed = self._feed.here()
+        if self._dataset is not None and feed is self._feed:
+            return self._dataset.batches(
+                plan.batch_size,
+                columns=self._columns,
+                shuffle=plan.shuffle,
+                seed=plan.seed,
+                epoch=plan.epoch,
+                shuffle_block=plan.shuffle_block,
+                rank=plan.rank,
+                world=plan.world,
+                start=plan.start,
+            )
+        self._feed, self._dataset = feed, None
+        return feed.batches(plan, "arrow", columns=self._columns)
+
+
+def _order_of(dataset: Dataset, plan: Plan) -> str:
+    """Tells orders apart, and says nothing else about them."""
+    what = [
+        *([part.opened.history.head.digest.hex(), part.weight] for part in dataset.parts),
+        [dataset.filtered, plan.seed, plan.shuffle, plan.shuffle_block, plan.batch_size],
+    ]
+    return str(blake3(json.dumps(what).encode()).hexdigest(length=16))
+
+
+def _epoch_of(generator: np.random.Generator) -> int:
+    """The number that a generator was made of; one that follows from it if that was none."""
+    sequence = generator.bit_generator.seed_seq
+    entropy = getattr(sequence, "entropy", None)
+    if isinstance(entropy, int) and 0 <= entropy < _MAX_EPOCH:
+        return entropy
+    return int(deepcopy(generator).integers(_MAX_EPOCH))

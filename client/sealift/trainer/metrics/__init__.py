@@ -1,0 +1,1 @@
+"""What a loop waits for, counted and shown."""
