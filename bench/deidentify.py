@@ -54,7 +54,9 @@ def table() -> pa.Table:
     random = np.random.default_rng(0)
 
     def texts(form: str, top: int) -> pa.Array:
-        distinct = pa.array([form.format(number) for number in range(min(top, 200_000))])
+        distinct = pa.array(
+            [form.format(number) for number in range(min(top, 200_000))]
+        )
         return distinct.take(pa.array(random.integers(0, len(distinct), ROWS)))
 
     days = random.integers(-20_000, 12_000, ROWS).astype(np.int32)
@@ -76,8 +78,12 @@ def table() -> pa.Table:
 
 
 def policy_of(rules: dict[str, str], others: str = "refuse") -> bytes:
-    head = f'format = 1\nname = "bench"\nversion = "1"\nunlisted = "{others}"\n[columns]\n'
-    return (head + "".join(f"{name} = {rule}\n" for name, rule in rules.items())).encode()
+    head = (
+        f'format = 1\nname = "bench"\nversion = "1"\nunlisted = "{others}"\n[columns]\n'
+    )
+    return (
+        head + "".join(f"{name} = {rule}\n" for name, rule in rules.items())
+    ).encode()
 
 
 @contextmanager
@@ -90,9 +96,13 @@ def stopwatch() -> Iterator[list[float]]:
 
 
 def run(rows: pa.Table, rules: dict[str, str], others: str = "refuse") -> list[float]:
-    with Deidentifier(parse_policy(policy_of(rules, others)), rows.schema, secret=SECRET) as it:
+    with Deidentifier(
+        parse_policy(policy_of(rules, others)), rows.schema, secret=SECRET
+    ) as it:
         with stopwatch() as elapsed:
-            done = sum(it.apply(batch).num_rows for batch in rows.to_batches(BATCH_ROWS))
+            done = sum(
+                it.apply(batch).num_rows for batch in rows.to_batches(BATCH_ROWS)
+            )
         assert done == ROWS == it.take_report().records
     return elapsed
 
@@ -106,7 +116,9 @@ def copy(rows: pa.Table) -> float:
 
 
 def tokens_per_second() -> float:
-    cards = pa.array([f"4111 1111 {n // 10000:04d} {n % 10000:04d}" for n in range(20_000)])
+    cards = pa.array(
+        [f"4111 1111 {n // 10000:04d} {n % 10000:04d}" for n in range(20_000)]
+    )
     tokeniser = Tokeniser(SECRET, keep_first=6, keep_last=4)
     with stopwatch() as elapsed:
         assert tokeniser.apply(cards).null_count == 0
@@ -117,7 +129,10 @@ def notes_per_second(workers: int, notes: int = 400) -> float:
     from sealift.owner.deidentify.scrub import TextScrubber
 
     texts = pa.array(
-        [NOTE.format(name=f"Jane{n}", number=100_000 + n, tail=n % 1000) for n in range(notes)]
+        [
+            NOTE.format(name=f"Jane{n}", number=100_000 + n, tail=n % 1000)
+            for n in range(notes)
+        ]
     )
     scrubber = TextScrubber(workers=workers)
     try:
@@ -160,12 +175,18 @@ def main() -> None:
         core = statistics.median(seconds for seconds, _ in together)
         wall = statistics.median(seconds for _, seconds in together)
         copied = statistics.median(copy(rows) for _ in range(options.rounds))
-        alone = {name: run(rows, {name: rule}, "drop")[0] for name, rule in RULES.items()}
+        alone = {
+            name: run(rows, {name: rule}, "drop")[0] for name, rule in RULES.items()
+        }
         result["rows_s"] = round(ROWS / core)
         result["rows_s_wall"] = round(ROWS / wall)
         result["ratio_to_arrow_copy"] = round(copied / core, 4)
-        result["rows_s_by_column"] = {name: round(ROWS / s) for name, s in alone.items()}
-        result["peak_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        result["rows_s_by_column"] = {
+            name: round(ROWS / s) for name, s in alone.items()
+        }
+        result["peak_mib"] = round(
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        )
         result["tokens_s"] = round(tokens_per_second())
 
     on_one_core(measure)
@@ -174,13 +195,17 @@ def main() -> None:
     if options.json:
         print(json.dumps(result))
         return
-    print(f"{ROWS:,} rows of {len(RULES)} columns on one core, median of {options.rounds} rounds")
+    print(
+        f"{ROWS:,} rows of {len(RULES)} columns on one core, median of {options.rounds} rounds"
+    )
     print(
         f"  all together: {result['rows_s']:,} rows/s (goal {GOAL_ROWS_S:,}), "
         f"{result['rows_s_wall']:,} by the clock on the wall"
     )
     print(f"  ratio to a copy by Arrow: {result['ratio_to_arrow_copy']}")
-    for name, speed in sorted(result["rows_s_by_column"].items(), key=lambda item: item[1]):
+    for name, speed in sorted(
+        result["rows_s_by_column"].items(), key=lambda item: item[1]
+    ):
         print(f"    {name:10} {RULES[name]:52} {speed:>14,} rows/s")
     print(f"  tokens: {result['tokens_s']:,} distinct values/s")
     for workers, speed in result.get("notes_s", {}).items():

@@ -54,7 +54,14 @@ def stage() -> Iterator[Stage]:
             "SEALIFT_KEYSTORE_COST": "interactive",
         }
         relay_folder = folder / "relay"
-        _call(environment, "sealift-relay", "init", relay_folder, "--port=0", "--enrolment-port=0")
+        _call(
+            environment,
+            "sealift-relay",
+            "init",
+            relay_folder,
+            "--port=0",
+            "--enrolment-port=0",
+        )
         relay = subprocess.Popen(
             [_script("sealift-relay"), "serve", relay_folder],
             stdout=subprocess.PIPE,

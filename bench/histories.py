@@ -70,7 +70,9 @@ def fill(relay_folder: str, commits: int) -> None:
                 opened = replace(
                     opened,
                     pages=tuple(
-                        StoredPage(digest, parse_page(kept.pages[digest], digest).shards)
+                        StoredPage(
+                            digest, parse_page(kept.pages[digest], digest).shards
+                        )
                         for digest in pages
                     ),
                 )
@@ -119,7 +121,11 @@ def store(relay_folder: str, commits: list, pages: dict[bytes, bytes]) -> None:
         connection.execute(
             schema.pages.insert(),
             [
-                {"dataset_id": last.dataset_id, "digest": digest, "content": pages[digest]}
+                {
+                    "dataset_id": last.dataset_id,
+                    "digest": digest,
+                    "content": pages[digest],
+                }
                 for digest in needed
             ],
         )
@@ -179,7 +185,9 @@ def measure(place: Stage, commits: int) -> dict[str, float]:
         "tebibytes": round(commits * STORED_SIZE / (1 << 40), 2),
         "grant_seconds": round(large_grant["seconds"], 3),
         "grant_small_seconds": round(small_grant["seconds"], 3),
-        "grant_to_small_ratio": round(large_grant["seconds"] / small_grant["seconds"], 2),
+        "grant_to_small_ratio": round(
+            large_grant["seconds"] / small_grant["seconds"], 2
+        ),
     }
 
 

@@ -37,8 +37,13 @@ def serve(tls: Path) -> None:
         ]
     )
     authority = (tls / "ca.pem").read_bytes()
-    pair = ((tls / "server.key").read_bytes(), (tls / "server.pem").read_bytes() + authority)
-    credentials = grpc.ssl_server_credentials([pair], authority, require_client_auth=True)
+    pair = (
+        (tls / "server.key").read_bytes(),
+        (tls / "server.pem").read_bytes() + authority,
+    )
+    credentials = grpc.ssl_server_credentials(
+        [pair], authority, require_client_auth=True
+    )
     print(server.add_secure_port("127.0.0.1:0", credentials), flush=True)
     server.start()
     sys.stdin.read()

@@ -25,13 +25,17 @@ BATCH_ROWS = 65_536
 
 def table() -> pa.Table:
     random = np.random.default_rng(0)
-    columns = {f"column_{i}": random.random(ROWS, dtype=np.float32) for i in range(COLUMNS)}
+    columns = {
+        f"column_{i}": random.random(ROWS, dtype=np.float32) for i in range(COLUMNS)
+    }
     return pa.table(columns)
 
 
 def as_owner(dataset: str) -> None:
     rows = table()
-    reader = pa.RecordBatchReader.from_batches(rows.schema, iter(rows.to_batches(BATCH_ROWS)))
+    reader = pa.RecordBatchReader.from_batches(
+        rows.schema, iter(rows.to_batches(BATCH_ROWS))
+    )
     with sealift.connect("owner") as owner:
         with stopwatch() as elapsed:
             pushed = owner.push(reader, dataset=dataset, to="trainer")
@@ -56,7 +60,9 @@ def reference() -> tuple[float, float]:
     with stopwatch() as read:
         total = 0
         for batch in pa.ipc.open_stream(buffer):
-            total += len({n: c.to_numpy() for n, c in zip(rows.column_names, batch, strict=True)})
+            total += len(
+                {n: c.to_numpy() for n, c in zip(rows.column_names, batch, strict=True)}
+            )
     return wrote[0], read[0]
 
 
@@ -89,7 +95,9 @@ def main() -> None:
     if options.json:
         print(json.dumps(result))
         return
-    print(f"{ROWS:,} rows of {COLUMNS} float32 columns, median of {options.rounds} rounds")
+    print(
+        f"{ROWS:,} rows of {COLUMNS} float32 columns, median of {options.rounds} rounds"
+    )
     print(f"  push: {result['push_rows_s']:,} rows/s")
     print(f"  pull: {result['pull_rows_s']:,} rows/s")
 

@@ -113,14 +113,18 @@ def table(setting: Setting, blocks: Sequence[int] = BLOCKS) -> str:
         "|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for block in blocks:
-        found = [measure(order_of(block, s, setting), setting) for s in range(setting.seeds)]
+        found = [
+            measure(order_of(block, s, setting), setting) for s in range(setting.seeds)
+        ]
         lines.append(_line(str(block), found, f"{block * SHARD_MIB:,} MiB"))
     total = int(setting.counts.sum())
     found = [
         measure(np.random.default_rng(seed).permutation(total), setting)
         for seed in range(setting.seeds)
     ]
-    lines.append(_line("all records", found, f"{-(-total * SHARD_MIB // setting.records):,} MiB"))
+    lines.append(
+        _line("all records", found, f"{-(-total * SHARD_MIB // setting.records):,} MiB")
+    )
     return "\n".join(lines)
 
 
@@ -130,7 +134,9 @@ def _distinct(batches: Integers) -> float:
 
 
 def _line(name: str, found: Sequence[Quality], memory: str) -> str:
-    mean = {f.name: np.mean([getattr(q, f.name) for q in found]) for f in fields(Quality)}
+    mean = {
+        f.name: np.mean([getattr(q, f.name) for q in found]) for f in fields(Quality)
+    }
     # No "-0.00": which side of zero it is on is chance.
     correlation = f"{mean['correlation'] + 1e-9:.2f}".replace("-0.00", "0.00")
     cells = (
@@ -151,14 +157,19 @@ def main() -> None:
     for field in fields(Setting):
         name = "--" + field.name.replace("_", "-")
         parser.add_argument(name, type=int, default=getattr(default, field.name))
-    parser.add_argument("--page", type=Path, help="a Markdown file whose table is replaced")
+    parser.add_argument(
+        "--page", type=Path, help="a Markdown file whose table is replaced"
+    )
     options = vars(parser.parse_args())
     page = options.pop("page")
     made = table(Setting(**options))
     print(made)
     if page is not None:
         text = re.sub(
-            r"\| shuffle block \|.*?(?=\n\n)", lambda _: made, page.read_text(), flags=re.S
+            r"\| shuffle block \|.*?(?=\n\n)",
+            lambda _: made,
+            page.read_text(),
+            flags=re.S,
         )
         page.write_text(text)
 

@@ -27,7 +27,12 @@ from harness import report, stopwatch
 
 from sealift.owner.sources import BEGINNING, open_source
 
-ROWS = {"csv": 1_000_000, "quoted.csv": 1_000_000, "jsonl": 300_000, "parquet": 1_000_000}
+ROWS = {
+    "csv": 1_000_000,
+    "quoted.csv": 1_000_000,
+    "jsonl": 300_000,
+    "parquet": 1_000_000,
+}
 READERS = ("sealift", "pyarrow-1", "pyarrow")
 
 
@@ -36,7 +41,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1, help="of the numbers of rows")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    parser.add_argument("--read", nargs=2, metavar=("READER", "FILE"), help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--read", nargs=2, metavar=("READER", "FILE"), help=argparse.SUPPRESS
+    )
     options = parser.parse_args()
     if options.read:
         measure(options.read[0], Path(options.read[1]))
@@ -51,7 +58,9 @@ def main() -> None:
     if options.json:
         print(json.dumps(results))
         return
-    print(f"pyarrow {pa.__version__}, {pa.cpu_count()} threads; best of {options.rounds} rounds")
+    print(
+        f"pyarrow {pa.__version__}, {pa.cpu_count()} threads; best of {options.rounds} rounds"
+    )
     print("             rows/s   of it   rows/s of pyarrow     peak MiB")
     print("            sealift   ratio   1 thread    threads   sealift  1 thread")
     for row in results:
@@ -93,7 +102,9 @@ def measure(reader: str, path: Path) -> None:
 
 def ours(path: Path) -> int:
     source = open_source(path)
-    chunks = (chunk for part in source.parts() for chunk in source.read(part, BEGINNING))
+    chunks = (
+        chunk for part in source.parts() for chunk in source.read(part, BEGINNING)
+    )
     return sum(chunk.batch.num_rows for chunk in chunks)
 
 
@@ -112,7 +123,9 @@ def reference(path: Path, *, threads: bool) -> int:
             parse = pc.ParseOptions(newlines_in_values=True)
             return pc.read_csv(path, read_options=options, parse_options=parse).num_rows
         case ".jsonl":
-            return pj.read_json(path, read_options=pj.ReadOptions(use_threads=threads)).num_rows
+            return pj.read_json(
+                path, read_options=pj.ReadOptions(use_threads=threads)
+            ).num_rows
         case _:
             batches = pq.ParquetFile(path).iter_batches(use_threads=threads)
             return sum(batch.num_rows for batch in batches)
@@ -123,7 +136,9 @@ def reference(path: Path, *, threads: bool) -> int:
 
 def write(path: Path, rows: int) -> None:
     """Visits, of numbers, text, dates, times, truth values and nulls."""
-    make: Callable[[random.Random, int], str] = as_json if path.suffix == ".jsonl" else as_csv
+    make: Callable[[random.Random, int], str] = (
+        as_json if path.suffix == ".jsonl" else as_csv
+    )
     chance = random.Random(0)
     if path.suffix == ".parquet":
         text = path.with_suffix(".csv")
@@ -150,7 +165,9 @@ def as_csv(chance: random.Random, number: int) -> str:
 
 def as_json(chance: random.Random, number: int) -> str:
     record = fields_of(chance, number)
-    return json.dumps({name: None if value == "" else value for name, value in record.items()})
+    return json.dumps(
+        {name: None if value == "" else value for name, value in record.items()}
+    )
 
 
 def fields_of(chance: random.Random, number: int) -> dict[str, object]:

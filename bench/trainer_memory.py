@@ -65,7 +65,10 @@ def as_owner(setting: Setting) -> None:
     records = MIB // (4 * FLOATS)
     # Room for the framing, so that a piece is one shard.
     pieces = range(0, setting.mib, setting.shard_mib)
-    with sealift.connect("owner") as owner, owner.writer("images", to="trainer") as writer:
+    with (
+        sealift.connect("owner") as owner,
+        owner.writer("images", to="trainer") as writer,
+    ):
         for number in pieces:
             for _ in range(max(1, setting.shard_mib - 1)):
                 values = pa.array(random.random(records * FLOATS, dtype=np.float32))
@@ -146,7 +149,9 @@ def plot(found: dict[str, dict[str, Any]], setting: Setting, file: Path) -> None
     figure, axes = pyplot.subplots(figsize=(9, 5), layout="constrained")
     for way, color in zip(WAYS, ("tab:blue", "tab:orange", "tab:gray"), strict=True):
         seconds, mib = found[way]["samples"]
-        axes.plot(seconds, mib, color=color, label=f"{way}: at most {max(mib):,.0f} MiB")
+        axes.plot(
+            seconds, mib, color=color, label=f"{way}: at most {max(mib):,.0f} MiB"
+        )
         if way != WAYS[-1]:
             bound = found[way]["bound_mib"]
             label = f"{way}: dataset.memory() says {bound:,.0f} MiB"

@@ -20,7 +20,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 from harness import HERE, Stage, report, stage, stopwatch
 
 import sealift

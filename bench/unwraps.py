@@ -22,8 +22,8 @@ from harness import HERE, Stage, stage, stopwatch
 
 import sealift
 from sealift.keystore.backends.pkcs11 import Pkcs11Backend
-from sealift.owner.push.push import appending
 from sealift.owner.push.packing import Packer
+from sealift.owner.push.push import appending
 
 SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
 PIN = "123456"
@@ -52,7 +52,10 @@ def read(records: int) -> None:
         setattr(Pkcs11Backend, name, _counting(name, operations))
     with sealift.connect("trainer") as trainer:
         opening = Counter(operations)
-        with stopwatch() as elapsed, trainer.open_dataset("owner/study", cache=None) as dataset:
+        with (
+            stopwatch() as elapsed,
+            trainer.open_dataset("owner/study", cache=None) as dataset,
+        ):
             values = dataset.to_table()["value"]
         if sorted(values.to_pylist()) != list(range(records)):
             raise SystemExit("the records read are not those pushed")
@@ -91,14 +94,18 @@ def main() -> None:
     with stage() as stand:
         url = move_to_token(stand)
         here = str(HERE / "unwraps.py")
-        pushed = stand.run(here, "--role", "push", str(arguments.shards), str(arguments.key_epochs))
+        pushed = stand.run(
+            here, "--role", "push", str(arguments.shards), str(arguments.key_epochs)
+        )
         stand.environment["SEALIFT_PASSPHRASE"] = PIN
         found = stand.run(here, "--role", "read", str(int(pushed["records"])))
     found["key_epochs"] = arguments.key_epochs
     if arguments.json:
         print(json.dumps(found))
         return
-    print(f"{found['shards']:,.0f} shards under {found['key_epochs']} key epochs, keys in {url}")
+    print(
+        f"{found['shards']:,.0f} shards under {found['key_epochs']} key epochs, keys in {url}"
+    )
     for what in ("connecting", "reading"):
         told = ", ".join(f"{name} {number}" for name, number in found[what].items())
         print(f"  {what}: {told}")
@@ -109,7 +116,9 @@ def move_to_token(stand: Stage) -> str:
     tokens = stand.folder / "tokens"
     tokens.mkdir()
     configuration = stand.folder / "softhsm2.conf"
-    configuration.write_text(f"directories.tokendir = {tokens}\nobjectstore.backend = file\n")
+    configuration.write_text(
+        f"directories.tokendir = {tokens}\nobjectstore.backend = file\n"
+    )
     stand.environment["SOFTHSM2_CONF"] = str(configuration)
     environment = {**stand.environment, "SEALIFT_NEW_PASSPHRASE": PIN}
     url = f"pkcs11:token=bench?module-path={SOFTHSM}"
@@ -121,7 +130,9 @@ def move_to_token(stand: Stage) -> str:
         ],
         [sealift_command, "--profile", "trainer", "keystore", "create", url, "--yes"],
     ):
-        subprocess.run(command, env={**os.environ, **environment}, check=True, capture_output=True)
+        subprocess.run(
+            command, env={**os.environ, **environment}, check=True, capture_output=True
+        )
     return url
 
 

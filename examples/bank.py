@@ -44,9 +44,26 @@ import sealift
 POLICY = "pci-transactions"
 DATASET = "card-payments"
 FEATURES = ("amount", "amount_to_usual", "mcc", "card_present", "lat", "lon")
-FIRST_NAMES = ("Adaeze", "Benedikt", "Chiara", "Dmitri", "Eleanor", "Fatoumata", "Guillermo")
-LAST_NAMES = ("Abernathy", "Bhattacharya", "Castellanos", "Drummond", "Eriksson", "Fitzgerald")
-MERCHANTS = np.array([5411, 5541, 5812, 5912, 4111, 5732, 5944, 4829, 7995, 6051], np.int32)
+FIRST_NAMES = (
+    "Adaeze",
+    "Benedikt",
+    "Chiara",
+    "Dmitri",
+    "Eleanor",
+    "Fatoumata",
+    "Guillermo",
+)
+LAST_NAMES = (
+    "Abernathy",
+    "Bhattacharya",
+    "Castellanos",
+    "Drummond",
+    "Eriksson",
+    "Fitzgerald",
+)
+MERCHANTS = np.array(
+    [5411, 5541, 5812, 5912, 4111, 5732, 5944, 4829, 7995, 6051], np.int32
+)
 _BEGINNING = 1_767_225_600  # 2026-01-01
 _MONTH = 30 * 86_400
 
@@ -59,10 +76,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="sealift-bank-") as name:
         folder = Path(name)
         cards = make_cards(chosen.cards)
-        step(f"each bank exports its transactions; {chosen.cards:,} cards are used at both")
+        step(
+            f"each bank exports its transactions; {chosen.cards:,} cards are used at both"
+        )
         exports = {
-            "bank-a": write_export(folder / "payments-2026.parquet", cards, chosen.records, 1),
-            "bank-b": write_export(folder / "acquired.parquet", cards, chosen.records // 10, 2),
+            "bank-a": write_export(
+                folder / "payments-2026.parquet", cards, chosen.records, 1
+            ),
+            "bank-b": write_export(
+                folder / "acquired.parquet", cards, chosen.records // 10, 2
+            ),
         }
         members = {"bank-a": "owner", "bank-b": "owner", "consortium": "trainer"}
         with relay_with(folder, members) as relay:
@@ -84,10 +107,14 @@ def exchange(relay: Path, exports: dict[str, Path], cards: pa.Table) -> list[str
     step("bank B may append under the same policy only; its tokens are its own")
     refused("bank-b", "push", exports["bank-b"], "--dataset", shared)
     push("bank-b", exports["bank-b"], "--dataset", shared, "--policy", POLICY)
-    local = {bank: deidentified(bank, export, POLICY) for bank, export in exports.items()}
+    local = {
+        bank: deidentified(bank, export, POLICY) for bank, export in exports.items()
+    }
     wrong = show_tokens(exports, local)
 
-    step("the consortium opens the records straight into memory, and trains from the stream")
+    step(
+        "the consortium opens the records straight into memory, and trains from the stream"
+    )
     with sealift.connect("consortium") as consortium:
         dataset = consortium.open_dataset(shared, require_policy=POLICY)
         print(f"  columns: {', '.join(dataset.schema.names)}")
@@ -97,7 +124,9 @@ def exchange(relay: Path, exports: dict[str, Path], cards: pa.Table) -> list[str
         opened = scores(features, labels)
         table = dataset.to_table()
 
-    step("the same detector is trained on the de-identified plaintext, which no relay had")
+    step(
+        "the same detector is trained on the de-identified plaintext, which no relay had"
+    )
     plain = pa.concat_tables(local.values())
     wrong += same_records(DATASET, table, plain)
     features, labels, _ = collect(plain.to_batches(), plain.num_rows)
@@ -110,7 +139,12 @@ def exchange(relay: Path, exports: dict[str, Path], cards: pa.Table) -> list[str
     wrong += left_in(people, table)
 
     step("everything that the relay holds is searched")
-    names = {DATASET, *(export.name for export in exports.values()), "amount_to_usual", "is_fraud"}
+    names = {
+        DATASET,
+        *(export.name for export in exports.values()),
+        "amount_to_usual",
+        "is_fraud",
+    }
     sample = pq.read_table(exports["bank-a"], columns=["amount_to_usual", "lat"])
     sample = sample.take(np.arange(0, len(sample), max(len(sample) // 300, 1)))
     amounts = {number.tobytes() for number in telling_values(sample)}
@@ -126,16 +160,22 @@ def make_cards(count: int) -> pa.Table:
     issuers = np.array([400000, 411122, 520082, 545301, 601100])
     issuer = rng.choice(issuers, count)
     account = rng.choice(10**9, count, replace=False)
-    digits = np.array([list(f"{i:06d}{a:09d}") for i, a in zip(issuer, account, strict=True)], int)
+    digits = np.array(
+        [list(f"{i:06d}{a:09d}") for i, a in zip(issuer, account, strict=True)], int
+    )
     doubled = digits.copy()
     doubled[:, ::2] *= 2
     check = -(doubled // 10 + doubled % 10).sum(axis=1) % 10
-    pan = ["".join(map(str, row)) + str(last) for row, last in zip(digits, check, strict=True)]
+    pan = [
+        "".join(map(str, row)) + str(last)
+        for row, last in zip(digits, check, strict=True)
+    ]
     return pa.table(
         {
             "pan": pan,
             "cardholder_name": [
-                f"{FIRST_NAMES[n % 7]} {LAST_NAMES[n // 7 % 6]} {n:05d}" for n in range(count)
+                f"{FIRST_NAMES[n % 7]} {LAST_NAMES[n // 7 % 6]} {n:05d}"
+                for n in range(count)
             ],
             "expiry": [f"{1 + n % 12:02d}/{27 + n % 4}" for n in range(count)],
             "cvv": [f"{value:03d}" for value in rng.integers(0, 1000, count)],
@@ -156,14 +196,18 @@ def write_export(path: Path, cards: pa.Table, count: int, seed: int) -> Path:
     rng = np.random.default_rng(seed)
     fraud = np.arange(count) < count // 100
     theft = np.arange(count) // 5
-    card = np.where(fraud, theft * 7919, rng.integers(0, len(cards), count)) % len(cards)
+    card = np.where(fraud, theft * 7919, rng.integers(0, len(cards), count)) % len(
+        cards
+    )
     begun = rng.integers(0, _MONTH, count)[np.where(fraud, theft * 5, np.arange(count))]
     seconds = begun + fraud * (np.arange(count) % 5) * rng.integers(60, 900, count)
     order = np.argsort(seconds, kind="stable")
     seconds, card, fraud = seconds[order], card[order], fraud[order]
     odd = rng.random(count) < np.where(fraud, 0.7, 0.03)
     usual = cards["usual_amount"].to_numpy()[card]
-    amount = usual * np.exp(rng.normal(0, 0.5, count) + odd * rng.normal(0.9, 0.8, count))
+    amount = usual * np.exp(
+        rng.normal(0, 0.5, count) + odd * rng.normal(0.9, 0.8, count)
+    )
     away = rng.normal(0, np.where(odd, 6, 0.3))
     merchant = np.where(odd, rng.integers(3, 10, count), rng.integers(0, 8, count))
     held = cards.take(card)
@@ -180,7 +224,9 @@ def write_export(path: Path, cards: pa.Table, count: int, seed: int) -> Path:
         "is_fraud": fraud,
     }
     pq.write_table(pa.table(columns), path, row_group_size=1 << 16)
-    print(f"  {path.name}: {count:,} payments, {path.stat().st_size / 1e6:.1f} MB of Parquet")
+    print(
+        f"  {path.name}: {count:,} payments, {path.stat().st_size / 1e6:.1f} MB of Parquet"
+    )
     return path
 
 
@@ -190,7 +236,9 @@ def show_tokens(exports: dict[str, Path], local: dict[str, pa.Table]) -> list[st
     number = pq.read_table(exports["bank-a"], columns=["pan"])["pan"][0].as_py()
     for bank, export in exports.items():
         numbers = pq.read_table(export, columns=["pan"])["pan"]
-        found = local[bank]["pan"].filter(pc.equal(numbers, number)).unique().to_pylist()
+        found = (
+            local[bank]["pan"].filter(pc.equal(numbers, number)).unique().to_pylist()
+        )
         tokens[bank] = set(found)
         print(f"  {bank}: card {number} is {', '.join(found)} in all of its payments")
     a, b = tokens.values()
@@ -198,7 +246,9 @@ def show_tokens(exports: dict[str, Path], local: dict[str, pa.Table]) -> list[st
     return [] if apart else ["tokens"]
 
 
-def collect(batches: Iterable[pa.RecordBatch], count: int) -> tuple[np.ndarray, np.ndarray, int]:
+def collect(
+    batches: Iterable[pa.RecordBatch], count: int
+) -> tuple[np.ndarray, np.ndarray, int]:
     """Features, labels and size of a stream of batches, which themselves are let go."""
     features = np.empty((count, len(FEATURES) + 2), np.float32)
     labels = np.empty(count, bool)
@@ -212,9 +262,13 @@ def collect(batches: Iterable[pa.RecordBatch], count: int) -> tuple[np.ndarray, 
         for place, name in enumerate(FEATURES):
             features[begin:end, place] = batch[name].to_numpy(zero_copy_only=False)
         labels[begin:end] = batch["is_fraud"].to_numpy(zero_copy_only=False)
-        seconds[begin:end] = batch["time"].cast(pa.timestamp("s")).cast(pa.int64()).to_numpy()
+        seconds[begin:end] = (
+            batch["time"].cast(pa.timestamp("s")).cast(pa.int64()).to_numpy()
+        )
         tokens = batch["pan"].dictionary_encode()
-        known = [numbers.setdefault(t, len(numbers)) for t in tokens.dictionary.to_pylist()]
+        known = [
+            numbers.setdefault(t, len(numbers)) for t in tokens.dictionary.to_pylist()
+        ]
         cards[begin:end] = np.array(known, np.int32)[tokens.indices.to_numpy()]
     features[:, -2] = seconds % 86_400 // 3_600
     features[:, -1] = since_last(cards, seconds)
@@ -234,13 +288,17 @@ def since_last(cards: np.ndarray, seconds: np.ndarray) -> np.ndarray:
 def scores(features: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Trains on three quarters of the payments, and scores the rest."""
     held_out = np.arange(len(labels)) % 4 == 0
-    model = HistGradientBoostingClassifier(max_iter=30, early_stopping=False, random_state=0)
+    model = HistGradientBoostingClassifier(
+        max_iter=30, early_stopping=False, random_state=0
+    )
     begin = time.perf_counter()
     # Threads add up in the order in which they end, and the last bit of a sum depends on it.
     with threadpool_limits(limits=1):
         model.fit(features[~held_out], labels[~held_out])
         told = model.predict_proba(features[held_out])[:, 1]
-    print(f"  trained on {np.count_nonzero(~held_out):,} in {time.perf_counter() - begin:.1f} s")
+    print(
+        f"  trained on {np.count_nonzero(~held_out):,} in {time.perf_counter() - begin:.1f} s"
+    )
     return {
         "ROC AUC": float(roc_auc_score(labels[held_out], told)),
         "average precision": float(average_precision_score(labels[held_out], told)),

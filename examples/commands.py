@@ -16,7 +16,9 @@ def step(text: str) -> None:
     print(f"\n{text}", flush=True)
 
 
-def run(script: str, *arguments: object, quiet: bool = False, fails: bool = False) -> str:
+def run(
+    script: str, *arguments: object, quiet: bool = False, fails: bool = False
+) -> str:
     """Runs a command, shows what it says, and returns what it printed; with `fails` it must fail.
 
     Raises:

@@ -45,10 +45,21 @@ def main() -> None:
 
 
 def exchange(folder: Path, relay: Path, table: pa.Table) -> list[str]:
-    step("a hospital and a laboratory join with one-time tokens; their keys stay with them")
+    step(
+        "a hospital and a laboratory join with one-time tokens; their keys stay with them"
+    )
     fingerprints = {}
     for member, role in (("hospital", "owner"), ("laboratory", "trainer")):
-        token = run("sealift-relay", "invite", member, "--role", role, "--dir", relay, quiet=True)
+        token = run(
+            "sealift-relay",
+            "invite",
+            member,
+            "--role",
+            role,
+            "--dir",
+            relay,
+            quiet=True,
+        )
         joined = json.loads(run("sealift", "join", token, "--json", quiet=True))
         fingerprints[member] = joined["fingerprint"]
         print(f"  {member}: {fingerprints[member]}")
@@ -63,7 +74,9 @@ def exchange(folder: Path, relay: Path, table: pa.Table) -> list[str]:
         "--dataset", DATASET, "--to", "laboratory",
     )  # fmt: skip
 
-    step("the laboratory lists its datasets, then opens the records straight into memory")
+    step(
+        "the laboratory lists its datasets, then opens the records straight into memory"
+    )
     run("sealift", "--profile", "laboratory", "ls")
     with sealift.connect("laboratory") as laboratory:
         opened = laboratory.open_dataset(f"hospital/{DATASET}").to_table()

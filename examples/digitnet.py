@@ -39,7 +39,9 @@ def optimiser_of(net: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.Adam(net.parameters(), 3e-3)
 
 
-def learn(net: nn.Module, optimiser: torch.optim.Optimizer, batch: Mapping[str, Any]) -> None:
+def learn(
+    net: nn.Module, optimiser: torch.optim.Optimizer, batch: Mapping[str, Any]
+) -> None:
     """One step."""
     loss = functional.cross_entropy(net(batch["image"]), batch["label"])
     optimiser.zero_grad()
@@ -50,7 +52,9 @@ def learn(net: nn.Module, optimiser: torch.optim.Optimizer, batch: Mapping[str, 
 @torch.no_grad()
 def score(net: nn.Module, batches: Iterable[Mapping[str, Any]]) -> float:
     """The share of records that the net tells right."""
-    right = torch.cat([net(batch["image"]).argmax(1) == batch["label"] for batch in batches])
+    right = torch.cat(
+        [net(batch["image"]).argmax(1) == batch["label"] for batch in batches]
+    )
     return float(right.float().mean())
 
 

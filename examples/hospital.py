@@ -50,7 +50,9 @@ TRAINER = "laboratory"
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--patients", type=int, default=3_000)
-    options.add_argument("--notes", type=int, default=40, help="patients with notes in free text")
+    options.add_argument(
+        "--notes", type=int, default=40, help="patients with notes in free text"
+    )
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="sealift-hospital-") as name:
         folder = Path(name)
@@ -77,23 +79,46 @@ def main() -> None:
 
 
 def push_records(folder: Path, export: Export) -> None:
-    step("the privacy officer looks at what the policy changes, before anything is sent")
+    step(
+        "the privacy officer looks at what the policy changes, before anything is sent"
+    )
     rehearsal = ("deidentify", export.files["Patient"], "--policy", POLICY, "--dry-run")
     print(f"  hospital$ {shown(rehearsal)}", flush=True)
     show_first(as_("hospital", *rehearsal, "--records", 200, quiet=True))
 
     step("each type of resource becomes a dataset of its own, under one policy")
     for kind, path in export.files.items():
-        terms = ("--dataset", kind, "--to", TRAINER, "--policy", POLICY, "--purpose", PURPOSE)
+        terms = (
+            "--dataset",
+            kind,
+            "--to",
+            TRAINER,
+            "--policy",
+            POLICY,
+            "--purpose",
+            PURPOSE,
+        )
         push("hospital", path, *terms, brief=True)
 
-    step("new patients are pushed under another policy: refused before anything is sealed")
+    step(
+        "new patients are pushed under another policy: refused before anything is sealed"
+    )
     later = write_export(folder / "later", 20, 0, seed=12).files["Patient"]
-    refused("hospital", "push", later, "--dataset", "Patient", "--policy", "gdpr-pseudonymous")
+    refused(
+        "hospital",
+        "push",
+        later,
+        "--dataset",
+        "Patient",
+        "--policy",
+        "gdpr-pseudonymous",
+    )
 
 
 def push_images(images: Path) -> None:
-    step("an ultrasound image lies among the others: such devices write names into the picture")
+    step(
+        "an ultrasound image lies among the others: such devices write names into the picture"
+    )
     terms = ("--dataset", "images", "--to", TRAINER, "--policy", IMAGE_POLICY)
     refused("hospital", "push", images, *terms)
     step("it is taken out, and the others go")
@@ -104,7 +129,9 @@ def push_images(images: Path) -> None:
 def show_first(rehearsal: str) -> None:
     """Prints the first record of a rehearsal, without columns that it does not fill."""
     lines = rehearsal.splitlines()
-    second = next((n for n, line in enumerate(lines) if line.startswith("  2 ")), len(lines))
+    second = next(
+        (n for n, line in enumerate(lines) if line.startswith("  2 ")), len(lines)
+    )
     print("\n".join(f"  {line}" for line in lines[:second] if "(null)" not in line))
 
 
@@ -115,27 +142,42 @@ def train(export: Export, images: Path) -> list[str]:
     step("the laboratory requires the policy; what is under another is not opened")
     with sealift.connect(TRAINER) as laboratory:
         try:
-            laboratory.open_dataset("hospital/Patient", require_policy="gdpr-pseudonymous")
+            laboratory.open_dataset(
+                "hospital/Patient", require_policy="gdpr-pseudonymous"
+            )
         except sealift.errors.PolicyUnmet as error:
             print(f"  {error}")
         else:
             return ["required policy"]
         opened = {
-            kind: laboratory.open_dataset(f"hospital/{kind}", require_policy=POLICY).to_table()
+            kind: laboratory.open_dataset(
+                f"hospital/{kind}", require_policy=POLICY
+            ).to_table()
             for kind in TYPES
         }
-        pictures = laboratory.open_dataset("hospital/images", require_policy=IMAGE_POLICY)
+        pictures = laboratory.open_dataset(
+            "hospital/images", require_policy=IMAGE_POLICY
+        )
         scans = pictures.to_table()
     rows = ", ".join(f"{table.num_rows:,} {kind}" for kind, table in opened.items())
     print(f"  opened {rows}, {scans.num_rows} images")
 
-    step("the four tables are joined by pseudonym, and the model is trained; then on the plaintext")
-    plain = {kind: deidentified("hospital", path, POLICY) for kind, path in export.files.items()}
-    wrong = [what for kind in TYPES for what in same_records(kind, opened[kind], plain[kind])]
+    step(
+        "the four tables are joined by pseudonym, and the model is trained; then on the plaintext"
+    )
+    plain = {
+        kind: deidentified("hospital", path, POLICY)
+        for kind, path in export.files.items()
+    }
+    wrong = [
+        what for kind in TYPES for what in same_records(kind, opened[kind], plain[kind])
+    ]
     wrong += compare("ROC AUC", readmission(opened), readmission(plain))
     wrong += compare_pictures(scans, images)
 
-    step("names, record numbers, telephones and addresses are looked for in what was opened")
+    step(
+        "names, record numbers, telephones and addresses are looked for in what was opened"
+    )
     people = {*export.identifiers, *of_images(images)}
     wrong += left_in(people, *opened.values(), scans)
     told = opened["Condition"]["note.text"].drop_null()
@@ -149,28 +191,40 @@ def readmission(tables: Mapping[str, pa.Table]) -> float:
     The tables know patients by pseudonyms only, which are the same in all of them.
     """
     people = tables["Patient"]
-    place = {pseudonym: number for number, pseudonym in enumerate(people["id"].to_pylist())}
+    place = {
+        pseudonym: number for number, pseudonym in enumerate(people["id"].to_pylist())
+    }
     features = np.zeros((len(place), 3 + len(DISEASES) + len(LABORATORY)))
     features[:, 0] = people["birthDate"].to_numpy()
     features[:, 1] = [gender == "female" for gender in people["gender"].to_pylist()]
 
     def rows_of(table: pa.Table) -> np.ndarray:
-        return np.array([place[person] for person in table["subject.reference.id"].to_pylist()])
+        return np.array(
+            [place[person] for person in table["subject.reference.id"].to_pylist()]
+        )
 
     stays = tables["Encounter"]
-    again = np.array(stays["hospitalization.reAdmission.coding.code"].to_pylist()) == "R"
+    again = (
+        np.array(stays["hospitalization.reAdmission.coding.code"].to_pylist()) == "R"
+    )
     readmitted = np.zeros(len(place), bool)
     readmitted[rows_of(stays)[again]] = True
-    np.add.at(features[:, 2], rows_of(stays)[~again], stays["length.value"].to_numpy()[~again])
+    np.add.at(
+        features[:, 2], rows_of(stays)[~again], stays["length.value"].to_numpy()[~again]
+    )
     # Measurements of the stay that is to be predicted do not count.
     coming = set(stays["id"].filter(pa.array(again)).to_pylist())
-    for offset, (kind, codes) in enumerate((("Condition", DISEASES), ("Observation", LABORATORY))):
+    for offset, (kind, codes) in enumerate(
+        (("Condition", DISEASES), ("Observation", LABORATORY))
+    ):
         table = tables[kind]
         rows, found = rows_of(table), np.array(table["code.coding.code"].to_pylist())
         values, known = np.ones(len(rows)), np.ones(len(rows), bool)
         if kind == "Observation":
             values = table["valueQuantity.value"].to_numpy()
-            known = np.array([e not in coming for e in table["encounter.reference.id"].to_pylist()])
+            known = np.array(
+                [e not in coming for e in table["encounter.reference.id"].to_pylist()]
+            )
         for column, code in enumerate(codes, start=3 + offset * len(DISEASES)):
             chosen = known & (found == code)
             total, count = np.zeros(len(place)), np.zeros(len(place))
@@ -193,9 +247,13 @@ def compare_pictures(scans: pa.Table, images: Path) -> list[str]:
     """Pixels are the originals', and the header is not; returns what is wrong."""
     wrong = []
     for path, row in zip(sorted(images.iterdir()), scans.to_pylist(), strict=True):
-        pixels = np.frombuffer(row["pixels"], row["pixel_type"]).reshape(row["pixel_shape"])
+        pixels = np.frombuffer(row["pixels"], row["pixel_type"]).reshape(
+            row["pixel_shape"]
+        )
         same = np.array_equal(pixels, dcmread(path).pixel_array)
-        print(f"  {path.name}: {pixels.shape} {pixels.dtype}, equal to the original: {same}")
+        print(
+            f"  {path.name}: {pixels.shape} {pixels.dtype}, equal to the original: {same}"
+        )
         wrong += [] if same and "PatientName" not in row else [path.name]
     return wrong
 
@@ -215,7 +273,11 @@ def of_images(images: Path) -> set[str]:
 
 def telling(export: Export, images: Path) -> tuple[set[str | bytes], bytes]:
     """Identifiers, clinical words and pixels; and the plaintext in which they stand."""
-    needles: set[str | bytes] = {*export.identifiers, *of_images(images), *DISEASES.values()}
+    needles: set[str | bytes] = {
+        *export.identifiers,
+        *of_images(images),
+        *DISEASES.values(),
+    }
     needles |= {"valueQuantity", "birthDate", "creatinine".title()}
     control = export.files["Patient"].read_bytes()
     control += b"".join(path.read_bytes()[:100_000] for path in export.files.values())

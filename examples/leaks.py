@@ -9,7 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 
-def search(folders: Sequence[Path], plaintext: Path, table: pa.Table, words: set[str]) -> list[str]:
+def search(
+    folders: Sequence[Path], plaintext: Path, table: pa.Table, words: set[str]
+) -> list[str]:
     """Which words, and which files with values of the table, are in the folders; says so, too.
 
     Args:
@@ -21,13 +23,17 @@ def search(folders: Sequence[Path], plaintext: Path, table: pa.Table, words: set
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     held = {path: path.name.encode() + b"\0" + path.read_bytes() for path in files}
     values = telling_values(table)
-    found = sorted(w for w in words if any(w.encode() in content for content in held.values()))
+    found = sorted(
+        w for w in words if any(w.encode() in content for content in held.values())
+    )
     found += [path.name for path, content in held.items() if contains(content, values)]
     print(f"  {len(held)} files, {sum(map(len, held.values())):,} bytes")
     print(f"  searched for {len(words):,} names and {len(values):,} different values")
     print(f"  found: {found or 'nothing'}")
     control = plaintext.read_bytes()
-    if not contains(control, values) or not any(word.encode() in control for word in words):
+    if not contains(control, values) or not any(
+        word.encode() in control for word in words
+    ):
         return ["the search itself is broken"]
     return found
 
@@ -37,7 +43,9 @@ def telling_values(table: pa.Table) -> np.ndarray:
 
     17.0 has two bytes that are not zero, and any file with a counter in it would "contain" it.
     """
-    columns = [table[field.name] for field in table.schema if field.type == pa.float64()]
+    columns = [
+        table[field.name] for field in table.schema if field.type == pa.float64()
+    ]
     values = np.unique(np.concatenate([column.to_numpy() for column in columns]))
     whole = np.count_nonzero(values.view(np.uint8).reshape(-1, 8), axis=1) >= 6
     return values[whole].view(np.uint64)

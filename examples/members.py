@@ -18,11 +18,11 @@ from commands import SCRIPTS, run, serving, step
 from traces import Needles
 
 import sealift
+from sealift.home.profile import find_profile
 from sealift.keystore.custody import Custody
 from sealift.keystore.keychain import Keychain
 from sealift.owner.deidentify import Deidentifier, load_policy
 from sealift.owner.sources import BEGINNING, SourceOptions, open_source
-from sealift.home.profile import find_profile
 from sealift.process.secret import Secret
 
 PASSPHRASE = "a passphrase of the example only"
@@ -50,11 +50,15 @@ def relay_with(folder: Path, members: Mapping[str, str]) -> Iterator[Path]:
         for member, role in members.items():
             invitation = ("invite", member, "--role", role, "--dir", relay)
             token = run("sealift-relay", *invitation, quiet=True)
-            fingerprints[member] = sealift.join(token, Secret(PASSPHRASE.encode())).fingerprint
+            fingerprints[member] = sealift.join(
+                token, Secret(PASSPHRASE.encode())
+            ).fingerprint
             print(f"  {member}: {fingerprints[member]}")
         step("each pins the others' fingerprints, which they compared by phone")
         for member in members:
-            others = {name: str(f) for name, f in fingerprints.items() if name != member}
+            others = {
+                name: str(f) for name, f in fingerprints.items() if name != member
+            }
             with sealift.connect(member) as session:
                 for other, fingerprint in others.items():
                     session.trust(other, fingerprint)
@@ -156,7 +160,9 @@ def deidentified(
         source = open_source(records, SourceOptions(**options))
         schema = source.schema
         parts = source.parts()
-        batches = (chunk.batch for part in parts for chunk in source.read(part, BEGINNING))
+        batches = (
+            chunk.batch for part in parts for chunk in source.read(part, BEGINNING)
+        )
     with Deidentifier(load_policy(policy), schema, secret=secret) as deidentifier:
         changed = [deidentifier.apply(batch) for batch in batches]
         return pa.Table.from_batches(changed, schema=deidentifier.schema)
@@ -166,7 +172,8 @@ def deidentified(
 def owner_secret(member: str) -> Secret:
     """What keys an owner's pseudonyms; it never leaves the owner's keystore."""
     return Keychain(
-        find_profile(member).keystore, Custody.of_passphrase(Secret(PASSPHRASE.encode()))
+        find_profile(member).keystore,
+        Custody.of_passphrase(Secret(PASSPHRASE.encode())),
     ).owner_secret()
 
 
@@ -181,7 +188,9 @@ def same_records(name: str, opened: pa.Table, plain: pa.Table) -> list[str]:
     """Says whether what was opened is the de-identified plaintext; returns what is wrong."""
     same = opened.equals(plain)
     verdict = "equal" if same else "NOT EQUAL"
-    print(f"  {name}: {opened.num_rows:,} opened records and the plaintext's: {verdict}")
+    print(
+        f"  {name}: {opened.num_rows:,} opened records and the plaintext's: {verdict}"
+    )
     return [] if same else [f"records of {name}"]
 
 
@@ -193,7 +202,9 @@ def left_in(values: Iterable[str], *opened: pa.Table) -> list[str]:
     """
     needles = Needles(values)
     found: set[str | bytes] = set()
-    for column in (column.combine_chunks() for table in opened for column in table.columns):
+    for column in (
+        column.combine_chunks() for table in opened for column in table.columns
+    ):
         while pa.types.is_list(column.type):
             column = column.flatten()
         if pa.types.is_string(column.type):

@@ -71,7 +71,14 @@ def write_export(folder: Path, patients: int, notes: int, seed: int = 11) -> Exp
         name, [contact, mail] = person["name"][0], person["telecom"]
         mrn = person["identifier"][0]["value"]
         address = person["address"][0]["line"][0]
-        identifiers |= {name["family"], mrn, contact["value"], mail["value"], person["id"], address}
+        identifiers |= {
+            name["family"],
+            mrn,
+            contact["value"],
+            mail["value"],
+            person["id"],
+            address,
+        }
         for resource in (person, *_record_of(rng, person, with_note=number < notes)):
             lines[resource["resourceType"]].append(json.dumps(resource))
     for kind, path in files.items():
@@ -96,7 +103,10 @@ def _patient(rng: np.random.Generator, number: int) -> dict[str, Any]:
         "name": [{"use": "official", "family": family, "given": [given]}],
         "telecom": [
             {"system": "phone", "value": f"617-555-{number % 10_000:04d}"},
-            {"system": "email", "value": f"{given.lower()}.{family.lower()}.{number}@example.org"},
+            {
+                "system": "email",
+                "value": f"{given.lower()}.{family.lower()}.{number}@example.org",
+            },
         ],
         "gender": str(rng.choice(["female", "male"])),
         "birthDate": f"{born:%Y-%m-%d}",
@@ -120,10 +130,14 @@ def _record_of(
     subject = {"reference": f"Patient/{person['id']}"}
     age = 2025 - int(person["birthDate"][:4])
     frailty = rng.normal(0, 1) + (age - 60) / 25
-    diseases = [code for code in DISEASES if rng.random() < 0.15 + 0.12 * max(frailty, 0)]
+    diseases = [
+        code for code in DISEASES if rng.random() < 0.15 + 0.12 * max(frailty, 0)
+    ]
     start = datetime(2025, 1, 1, 8) + timedelta(days=int(rng.integers(0, 250)))
     stays = int(rng.integers(1, 4))
-    comes_back = rng.random() < 1 / (1 + np.exp(2.4 - 1.5 * frailty - 0.5 * len(diseases)))
+    comes_back = rng.random() < 1 / (
+        1 + np.exp(2.4 - 1.5 * frailty - 0.5 * len(diseases))
+    )
     for stay in range(stays + comes_back):
         again = stay == stays
         days = int(1 + rng.exponential(3 + max(frailty, 0)))
@@ -134,13 +148,17 @@ def _record_of(
             ("4548-4", 5.7, 0.3, 0.8), ("2951-2", 139, -0.8, 2.5),
         ):  # fmt: skip
             value = round(float(normal + slope * frailty + rng.normal(0, spread)), 3)
-            yield _observation(f"{encounter}-{code}", subject, encounter, start, code, value)
+            yield _observation(
+                f"{encounter}-{code}", subject, encounter, start, code, value
+            )
         start += timedelta(days=days + int(rng.integers(5, 28) if again else 60))
     for code in diseases:
         condition: dict[str, Any] = {
             "resourceType": "Condition",
             "id": f"disease-{person['id'][7:]}-{code}",
-            "code": {"coding": [{"system": _SNOMED, "code": code, "display": DISEASES[code]}]},
+            "code": {
+                "coding": [{"system": _SNOMED, "code": code, "display": DISEASES[code]}]
+            },
             "subject": subject,
             "onsetDateTime": f"{start - timedelta(days=400):%Y-%m-%d}",
         }
@@ -170,13 +188,23 @@ def _encounter(
         "class": {"system": _TERMS + "v3-ActCode", "code": "IMP"},
         "subject": subject,
         "period": {"start": _time(start), "end": _time(start + timedelta(days=days))},
-        "length": {"value": days, "unit": "d", "system": "http://unitsofmeasure.org", "code": "d"},
+        "length": {
+            "value": days,
+            "unit": "d",
+            "system": "http://unitsofmeasure.org",
+            "code": "d",
+        },
         "hospitalization": coming,
     }
 
 
 def _observation(
-    name: str, subject: dict[str, str], encounter: str, start: datetime, code: str, value: float
+    name: str,
+    subject: dict[str, str],
+    encounter: str,
+    start: datetime,
+    code: str,
+    value: float,
 ) -> dict[str, Any]:
     display, unit = LABORATORY[code]
     return {
@@ -184,7 +212,9 @@ def _observation(
         "id": name,
         "status": "final",
         "category": [_coded(f"{_TERMS}observation-category", "laboratory")],
-        "code": {"coding": [{"system": "http://loinc.org", "code": code, "display": display}]},
+        "code": {
+            "coding": [{"system": "http://loinc.org", "code": code, "display": display}]
+        },
         "subject": subject,
         "encounter": {"reference": f"Encounter/{encounter}"},
         "effectiveDateTime": _time(start),

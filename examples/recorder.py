@@ -39,8 +39,12 @@ def record(drives: int, fail_in: int) -> None:
         size = records = 0
         seconds = 0.0
         with (
-            fleet.writer(CAMERA, to="perception", policy=POLICY, purpose="perception") as camera,
-            fleet.writer(LIDAR, to="mapping", policy=POLICY, purpose="mapping") as lidar,
+            fleet.writer(
+                CAMERA, to="perception", policy=POLICY, purpose="perception"
+            ) as camera,
+            fleet.writer(
+                LIDAR, to="mapping", policy=POLICY, purpose="mapping"
+            ) as lidar,
         ):
             for drive in range(min(frames_done, scans_done), drives):
                 for writer, made, first in (
@@ -59,7 +63,9 @@ def record(drives: int, fail_in: int) -> None:
                     begin = time.perf_counter()
                     writer.flush()
                     seconds += time.perf_counter() - begin
-        print(f"  drives {frames_done + 1} to {drives} were de-identified, sealed and committed:")
+        print(
+            f"  drives {frames_done + 1} to {drives} were de-identified, sealed and committed:"
+        )
         print(f"  {rate(records, size, seconds)}")
 
 
@@ -82,7 +88,10 @@ def hide(colour: tuple[int, int, int]) -> Callable[[np.ndarray], np.ndarray]:
     def hidden(frame: np.ndarray) -> np.ndarray:
         red, green, blue = np.moveaxis(frame, 2, 0)
         found = (red == colour[0]) & (green == colour[1]) & (blue == colour[2])
-        rows, columns = np.flatnonzero(found.any(axis=1)), np.flatnonzero(found.any(axis=0))
+        rows, columns = (
+            np.flatnonzero(found.any(axis=1)),
+            np.flatnonzero(found.any(axis=0)),
+        )
         if len(rows):
             frame[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = 0
         return frame
@@ -113,7 +122,9 @@ def frames_of(drive: int) -> Iterator[pa.RecordBatch]:
             if rng.random() < 0.4:
                 top, left = rng.integers(70, 86), rng.integers(4, 60)
                 plate = image[top : top + 8, left : left + 28]
-                plate[:] = np.where(rng.random((8, 28, 1)) < 0.3, np.uint8(20), np.uint8(PLATE))
+                plate[:] = np.where(
+                    rng.random((8, 28, 1)) < 0.3, np.uint8(20), np.uint8(PLATE)
+                )
                 plate[0], plate[-1] = PLATE, PLATE
             if rng.random() < 0.2:
                 row, column = rng.integers(72, 88), rng.integers(68, 88)
@@ -135,9 +146,13 @@ def scans_of(drive: int) -> Iterator[pa.RecordBatch]:
     rng = np.random.default_rng([2, drive])
     points = rng.normal(0, [12, 8, 0.03, 0.2], (SCANS, POINTS, 4)).astype(np.float32)
     points[..., 2] += 0.02 * points[..., 0] - 1.8
-    points[:, ::5, 2] += rng.exponential(2.0, (SCANS, (POINTS + 4) // 5)).astype(np.float32)
+    points[:, ::5, 2] += rng.exponential(2.0, (SCANS, (POINTS + 4) // 5)).astype(
+        np.float32
+    )
     values = pa.FixedSizeListArray.from_arrays(pa.array(points.reshape(-1)), type=CLOUD)
-    yield pa.record_batch({**where_and_when(rng, drive, 0, 325, SCANS), "points": values})
+    yield pa.record_batch(
+        {**where_and_when(rng, drive, 0, 325, SCANS), "points": values}
+    )
 
 
 def where_and_when(

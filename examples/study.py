@@ -53,19 +53,25 @@ def main() -> None:
         step("an operator makes a relay; somebody else makes a witness for its log")
         run("sealift-relay", "init", relay, "--port", 0, "--enrolment-port", 0)
         log_key = run("sealift-relay", "log", "key", "--dir", relay, quiet=True)
-        witness_key = run("sealift-witness", "init", witness, "--name", "witness.example/one")
+        witness_key = run(
+            "sealift-witness", "init", witness, "--name", "witness.example/one"
+        )
         arguments = ("serve", witness, "--log", log_key, "--port", 0)
         with serving("sealift-witness", *arguments, log=witness / "log") as ready:
             print(" ", ready)
             os.environ["SEALIFT_RELAY_LOG_WITNESSES"] = ready.rpartition(" ")[2]
-            with serving("sealift-relay", "serve", relay, log=relay / "relay.log") as ready:
+            with serving(
+                "sealift-relay", "serve", relay, log=relay / "relay.log"
+            ) as ready:
                 print(" ", ready)
                 wrong = play(folder, relay, witness_key, parts, keystore)
                 step("everything that relay and witness hold is searched")
                 table = pa.concat_tables(parts.values())
                 words = {DATASET, *parts, *table.column_names, *WORDS}
                 words |= set(table["patient"].to_pylist())
-                wrong += search([relay, witness], folder / next(iter(parts)), table, words)
+                wrong += search(
+                    [relay, witness], folder / next(iter(parts)), table, words
+                )
         if wrong:
             sys.exit(f"the study failed: {wrong}")
 
@@ -114,24 +120,51 @@ def play(
     step("everybody joins with a one-time token, and requires the witness")
     fingerprints = {}
     for member, role in MEMBERS.items():
-        token = run("sealift-relay", "invite", member, "--role", role, "--dir", relay, quiet=True)
+        token = run(
+            "sealift-relay",
+            "invite",
+            member,
+            "--role",
+            role,
+            "--dir",
+            relay,
+            quiet=True,
+        )
         joined = json.loads(run("sealift", "join", token, *where, "--json", quiet=True))
         fingerprints[member] = joined["fingerprint"]
         as_(member, "witness", "add", witness_key, quiet=True)
         as_(member, "witness", "require", 1, quiet=True)
     as_("institute", "identity")
 
-    step("fingerprints are compared by phone: the hospitals pin the institute, not its people")
+    step(
+        "fingerprints are compared by phone: the hospitals pin the institute, not its people"
+    )
     for hospital, other in (("hospital-a", "hospital-b"), ("hospital-b", "hospital-a")):
         as_(hospital, "trust", "add", other, fingerprints[other])
-        as_(hospital, "trust", "add", "institute", fingerprints["institute"], "--organisation")
+        as_(
+            hospital,
+            "trust",
+            "add",
+            "institute",
+            fingerprints["institute"],
+            "--organisation",
+        )
     for trainer in ("ana", "ben"):
         as_("institute", "trust", "add", trainer, fingerprints[trainer], quiet=True)
         as_("institute", "endorse", trainer, "--until", "90d")
-        as_(trainer, "trust", "add", "hospital-a", fingerprints["hospital-a"], quiet=True)
+        as_(
+            trainer,
+            "trust",
+            "add",
+            "hospital-a",
+            fingerprints["hospital-a"],
+            quiet=True,
+        )
     as_("hospital-a", "trust", "show", "ana")
 
-    step("hospital A pushes to ana, for a purpose and a time, and lets hospital B append")
+    step(
+        "hospital A pushes to ana, for a purpose and a time, and lets hospital B append"
+    )
     as_(
         "hospital-a", "push", folder / winter_a, "--dataset", DATASET, "--to", "ana",
         "--purpose", PURPOSE, "--until", "90d", "--subject-column", "patient",
@@ -150,7 +183,9 @@ def play(
     train("ana", together(winter_a, winter_b))
     train("ben", together(winter_a, winter_b))
 
-    step("ana rotates her keys; no hospital has to do anything, and no shard is touched")
+    step(
+        "ana rotates her keys; no hospital has to do anything, and no shard is touched"
+    )
     as_("ana", "key", "rotate")
     train("ana", together(winter_a, winter_b))
 
@@ -166,7 +201,9 @@ def play(
     as_("hospital-a", "rotate", DATASET, "--reseal")
     as_("hospital-a", "access", DATASET)
 
-    step("hospital A accounts for every disclosure; a report with proofs is checked offline")
+    step(
+        "hospital A accounts for every disclosure; a report with proofs is checked offline"
+    )
     as_("hospital-a", "disclosures", DATASET)
     report = as_("hospital-a", "disclosures", DATASET, "--format", "json", quiet=True)
     (folder / "report.json").write_text(report)
@@ -178,7 +215,9 @@ def play(
     step("a patient withdraws consent")
     as_("hospital-a", "erase-subject", DATASET, "--subject", PATIENT, "--yes")
     everybody = together(winter_a, winter_b, spring_a)
-    keep = pa.array([patient != PATIENT for patient in everybody["patient"].to_pylist()])
+    keep = pa.array(
+        [patient != PATIENT for patient in everybody["patient"].to_pylist()]
+    )
     out = folder / "after-erasure"
     as_("ana", "pull", f"hospital-a/{DATASET}", "--out", out)
     as_("ana", "purge", f"hospital-a/{DATASET}", "--yes")

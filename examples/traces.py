@@ -55,7 +55,9 @@ class Needles:
     def _candidates(self, block: np.ndarray) -> np.ndarray:
         """Where six bytes stand that may end a needle."""
         places = [
-            np.flatnonzero(self._pairs[block[odd : odd + (len(block) - odd) // 2 * 2].view("<u2")])
+            np.flatnonzero(
+                self._pairs[block[odd : odd + (len(block) - odd) // 2 * 2].view("<u2")]
+            )
             * 2
             + odd
             for odd in (0, 1)

@@ -37,16 +37,24 @@ def main() -> None:
         )
         torch.multiprocessing.spawn(train_rank, (folder,), nprocs=RANKS)
 
-        step("one process goes on from their checkpoint, to the end of that training epoch")
+        step(
+            "one process goes on from their checkpoint, to the end of that training epoch"
+        )
         state = torch.load(folder / "checkpoint.pt")
-        with sealift.open_dataset(f"hospital/{DIGITS}", profile="laboratory") as dataset:
+        with sealift.open_dataset(
+            f"hospital/{DIGITS}", profile="laboratory"
+        ) as dataset:
             training = dataset.filter(~pc.field("held_out"))
             loader = training.torch_loader(RANKS * BATCH, shuffle=True, seed=SEED)
             loader.load_state_dict(state["loader"])
             net, optimiser = restore(state["opened"])
             alone = follow(net, optimiser, loader)
-            whole, half = ([*one, *two] for one, two in zip(*state["seen"], strict=True))
-            print(f"  two processes saw {len(half)} records of it, and one the other {len(alone)}")
+            whole, half = (
+                [*one, *two] for one, two in zip(*state["seen"], strict=True)
+            )
+            print(
+                f"  two processes saw {len(half)} records of it, and one the other {len(alone)}"
+            )
             everything = training.to_table(["number"])["number"].to_pylist()
             for epoch, seen in enumerate((whole, half + alone)):
                 once = "each once" if sorted(seen) == everything else "NOT EACH ONCE"
@@ -56,7 +64,10 @@ def main() -> None:
 
             step("the same on the plaintext, in the same order")
             plain, optimiser = restore(state["plain"])
-            start = {"epoch": state["loader"]["epoch"], "start": state["loader"]["position"]}
+            start = {
+                "epoch": state["loader"]["epoch"],
+                "start": state["loader"]["position"],
+            }
             order = order_of(training, RANKS * BATCH, SEED, **start)
             follow(plain, optimiser, plaintext(order, torch.tensor))
             held_out = dataset.filter(pc.field("held_out"))

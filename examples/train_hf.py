@@ -35,7 +35,9 @@ def main() -> None:
         )
         train(folder / "half.pt", stops_after=STOPS_AFTER)
         resumed = train(folder / "half.pt")
-        same_weights("of the run that went on, and of the one that never stopped", resumed, whole)
+        same_weights(
+            "of the run that went on, and of the one that never stopped", resumed, whole
+        )
 
         step("the same net learns from the plaintext, in the same order")
         with sealift.open_dataset(f"hospital/{SCANS}", profile="laboratory") as dataset:
@@ -52,7 +54,9 @@ def main() -> None:
 
 def decoded(dataset: sealift.Dataset, **options: Any) -> datasets.IterableDataset:
     """Images and labels as tensors, of PNG files that are decoded on the way."""
-    records = as_hf_dataset(dataset, batch_size=BATCH, columns=["image", "label"], **options)
+    records = as_hf_dataset(
+        dataset, batch_size=BATCH, columns=["image", "label"], **options
+    )
     return records.cast_column("image", datasets.Image(mode="L")).with_format("torch")
 
 
@@ -60,7 +64,9 @@ def train(checkpoint: Path, stops_after: int = 0) -> Net:
     """Trains, from the checkpoint on if there is one."""
     net, totals = Net(), Totals()
     optimiser = optimiser_of(net)
-    with sealift.open_dataset(f"hospital/{SCANS}", profile="laboratory", metrics=totals) as dataset:
+    with sealift.open_dataset(
+        f"hospital/{SCANS}", profile="laboratory", metrics=totals
+    ) as dataset:
         training = dataset.filter(~pc.field("held_out"))
         records = decoded(training, shuffle=True, seed=SEED)
         parts = {"net": net, "optimiser": optimiser, "records": records}

@@ -48,16 +48,24 @@ def main() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
     with laboratory(__doc__, SCANS) as folder:
-        step(f"Lightning trains for {EPOCHS} training epochs; a checkpoint is kept on the way")
-        keep = ModelCheckpoint(folder, "{step}", every_n_train_steps=KEPT, save_top_k=-1)
+        step(
+            f"Lightning trains for {EPOCHS} training epochs; a checkpoint is kept on the way"
+        )
+        keep = ModelCheckpoint(
+            folder, "{step}", every_n_train_steps=KEPT, save_top_k=-1
+        )
         whole = fit(callbacks=[keep])
 
         checkpoint = folder / f"step={KEPT}.ckpt"
-        step(f"another Trainer goes on from {checkpoint.name}, in the second training epoch")
+        step(
+            f"another Trainer goes on from {checkpoint.name}, in the second training epoch"
+        )
         resumed = fit(checkpoint)
         left = resumed.seen == whole.seen[KEPT:]
         print(f"  it saw the records that were left, in the same order: {left}")
-        same_weights("of the run that went on, and of the one that never stopped", resumed, whole)
+        same_weights(
+            "of the run that went on, and of the one that never stopped", resumed, whole
+        )
         if not left:
             sys.exit("the example failed: records")
 
@@ -78,7 +86,9 @@ def fit(checkpoint: Path | None = None, **options: Any) -> Digits:
         enable_progress_bar=False, enable_model_summary=False,
         enable_checkpointing="callbacks" in options, **options,
     )  # fmt: skip
-    with sealift.open_dataset(f"hospital/{SCANS}", profile="laboratory", metrics=totals) as dataset:
+    with sealift.open_dataset(
+        f"hospital/{SCANS}", profile="laboratory", metrics=totals
+    ) as dataset:
         loader = dataset.filter(~pc.field("held_out")).torch_loader(
             BATCH, shuffle=True, seed=SEED, transform=decode_images("image", mode="L")
         )

@@ -32,7 +32,9 @@ def main() -> None:
             print(f"  of {len(dataset):,} records, {len(training):,} are to learn from")
             model = SGDClassifier(random_state=0)
             for epoch in range(EPOCHS):
-                for batch in training.numpy(BATCH, shuffle=True, seed=SEED, epoch=epoch):
+                for batch in training.numpy(
+                    BATCH, shuffle=True, seed=SEED, epoch=epoch
+                ):
                     learn(model, batch)
             print(f"  {speed(totals)}")
 
@@ -47,7 +49,9 @@ def main() -> None:
             [known] = plaintext(order_of(rest, rest.num_records))
             agree("accuracy", accuracy(model, held_out), accuracy(plain, known))
         same = np.array_equal(model.coef_, plain.coef_)
-        print(f"  weights of the models on both sides: {'equal' if same else 'NOT EQUAL'}")
+        print(
+            f"  weights of the models on both sides: {'equal' if same else 'NOT EQUAL'}"
+        )
         print(f"  torch was imported: {'yes' if 'torch' in sys.modules else 'no'}")
         if not same:
             sys.exit("the example failed: weights")

@@ -30,7 +30,9 @@ def main() -> None:
         step(f"the laboratory trains a net for {EPOCHS} training epochs")
         whole = train(folder / "whole.pt")
 
-        step("what the weights were made from is signed: the hospital checks it against the log")
+        step(
+            "what the weights were made from is signed: the hospital checks it against the log"
+        )
         check_bill(folder / "whole.bom.json", folder / "whole.pt")
 
         step("the same again, in a process that is killed in the second training epoch")
@@ -42,13 +44,22 @@ def main() -> None:
 
         step("another process goes on from its checkpoint")
         resumed = train(folder / "half.pt")
-        same_weights("of the run that went on, and of the one that never stopped", resumed, whole)
+        same_weights(
+            "of the run that went on, and of the one that never stopped", resumed, whole
+        )
 
         step("the same net learns from the plaintext, in the same order")
-        with sealift.open_dataset(f"hospital/{DIGITS}", profile="laboratory") as dataset:
+        with sealift.open_dataset(
+            f"hospital/{DIGITS}", profile="laboratory"
+        ) as dataset:
             held_out = dataset.filter(pc.field("held_out"))
             compare_with_plaintext(
-                resumed, held_out.torch(BATCH), dataset, batch_size=BATCH, seed=SEED, epochs=EPOCHS
+                resumed,
+                held_out.torch(BATCH),
+                dataset,
+                batch_size=BATCH,
+                seed=SEED,
+                epochs=EPOCHS,
             )
 
 
@@ -68,7 +79,9 @@ def train(checkpoint: Path, dies_after: int = 0) -> Net:
             print(f"  goes on in training epoch {loader.epoch}")
 
         def save() -> None:
-            torch.save({name: part.state_dict() for name, part in parts.items()}, checkpoint)
+            torch.save(
+                {name: part.state_dict() for name, part in parts.items()}, checkpoint
+            )
             bill = training.bill_of_materials(checkpoint=checkpoint)
             checkpoint.with_suffix(".bom.json").write_text(bill)
 

@@ -35,7 +35,9 @@ _MEMBERS = {"hospital": "owner", "laboratory": "trainer"}
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    options.add_argument("folder", type=Path, help="a new folder, for all that they have")
+    options.add_argument(
+        "folder", type=Path, help="a new folder, for all that they have"
+    )
     folder = options.parse_args().folder
     folder.mkdir(parents=True)
     with _place(folder, DIGITS, SCANS):
@@ -55,7 +57,9 @@ def laboratory(what: str | None, *datasets: str) -> Iterator[Path]:
         datasets: `DIGITS`, `SCANS`, or both.
     """
     options = argparse.ArgumentParser(description=(what or "").partition("\n")[0])
-    options.add_argument("--at", type=Path, help="a place that examples/trainers.py has made")
+    options.add_argument(
+        "--at", type=Path, help="a place that examples/trainers.py has made"
+    )
     place = options.parse_args().at
     with tempfile.TemporaryDirectory(prefix="sealift-training-") as name:
         if place is None:
@@ -86,7 +90,8 @@ def order_of(
 
 
 def plaintext(
-    order: Iterable[np.ndarray[Any, Any]], made: Callable[[Any], Any] = lambda array: array
+    order: Iterable[np.ndarray[Any, Any]],
+    made: Callable[[Any], Any] = lambda array: array,
 ) -> Iterator[dict[str, Any]]:
     """Batches of the digits as scikit-learn has them, which went through no relay.
 
@@ -170,7 +175,9 @@ def _days(dataset: str) -> Iterator[pa.Table]:
     table = pa.table(
         {
             "number": number,
-            "image": image if dataset == DIGITS else pa.array(map(_png, pixels), pa.binary()),
+            "image": image
+            if dataset == DIGITS
+            else pa.array(map(_png, pixels), pa.binary()),
             "label": labels,
             "held_out": number % 5 == 0,
         }

@@ -26,7 +26,16 @@ import pyarrow as pa
 import recorder
 import torch
 from commands import step
-from members import as_, compare, deidentified, in_memory, left_in, rate, refused, relay_with
+from members import (
+    as_,
+    compare,
+    deidentified,
+    in_memory,
+    left_in,
+    rate,
+    refused,
+    relay_with,
+)
 from recorder import (
     BATCH,
     CAMERA,
@@ -53,7 +62,9 @@ from sealift.trainer.forms.batches import as_numpy
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    options.add_argument("--mib", type=int, default=256, help="of camera frames; lidar a quarter")
+    options.add_argument(
+        "--mib", type=int, default=256, help="of camera frames; lidar a quarter"
+    )
     chosen = options.parse_args()
     drives = max(chosen.mib * (1 << 20) // (FRAMES * SIDE * SIDE * 3), 3)
     with tempfile.TemporaryDirectory(prefix="sealift-vehicle-") as name:
@@ -76,7 +87,9 @@ def record_and_crash(folder: Path, drives: int) -> list[str]:
     fail_in = drives // 2
     step(f"a vehicle records {drives} drives; the power fails in drive {fail_in + 1}")
     run_recorder(drives, fail_in)
-    step("all that the vehicle's disk and the relay hold is searched for what was recorded")
+    step(
+        "all that the vehicle's disk and the relay hold is searched for what was recorded"
+    )
     wrong = search([folder], *telling(range(fail_in + 1)))
     step("the recorder starts again, and goes on behind the last commit")
     run_recorder(drives, -1)
@@ -99,13 +112,17 @@ def run_recorder(drives: int, fail_in: int) -> None:
 def train_both(drives: int) -> list[str]:
     use_detectors()
     wrong: list[str] = []
-    step("the perception team opens the frames straight into memory, and trains on them")
+    step(
+        "the perception team opens the frames straight into memory, and trains on them"
+    )
     as_("perception", "ls")
     with sealift.connect("perception") as perception:
         dataset = perception.open_dataset(f"fleet/{CAMERA}", require_policy=POLICY)
         print(f"  opened {speed_of(dataset)}")
         opened = learn(dataset.torch())
-        texts = pa.Table.from_batches(batch.drop_columns(["image"]) for batch in dataset.batches())
+        texts = pa.Table.from_batches(
+            batch.drop_columns(["image"]) for batch in dataset.batches()
+        )
     refused("perception", "pull", f"fleet/{LIDAR}", "--out", "never")
 
     step("the mapping team opens the point clouds, and finds how the road rises")
@@ -117,11 +134,15 @@ def train_both(drives: int) -> list[str]:
 
     step("the same is computed from the de-identified plaintext, which no relay had")
     plain = learn(plaintext(drives, frames_of, "image", "label"))
-    plain_rise = road(tensors["points"] for tensors in plaintext(drives, scans_of, "points"))
+    plain_rise = road(
+        tensors["points"] for tensors in plaintext(drives, scans_of, "points")
+    )
     wrong += compare("accuracy", opened["accuracy"], plain["accuracy"])
     wrong += compare("rise of the road", rise, plain_rise)
     same = opened["digest"] == plain["digest"]
-    print(f"  SHA-256 of all frames and labels on both sides: {'equal' if same else 'NOT EQUAL'}")
+    print(
+        f"  SHA-256 of all frames and labels on both sides: {'equal' if same else 'NOT EQUAL'}"
+    )
     if not same:
         wrong.append("frames")
 
@@ -129,7 +150,9 @@ def train_both(drives: int) -> list[str]:
     people = {*DRIVERS, *map(vin_of, range(7)), "vehicle-0000", "drive-000"}
     wrong += left_in(people, texts)
     rounded = texts["latitude"].to_numpy()
-    print(f"  {len(np.unique(rounded))} different latitudes are left, such as {rounded[0]}")
+    print(
+        f"  {len(np.unique(rounded))} different latitudes are left, such as {rounded[0]}"
+    )
     print(f"  plates and faces in {opened['frames']:,} frames: {opened['hidden']} left")
     if opened["hidden"]:
         wrong.append("plates")
@@ -141,7 +164,9 @@ def speed_of(dataset: sealift.Dataset) -> str:
     begin = time.perf_counter()
     size = records = 0
     for tensors in dataset.torch():
-        size += sum(tensor.nbytes for tensor in tensors.values() if torch.is_tensor(tensor))
+        size += sum(
+            tensor.nbytes for tensor in tensors.values() if torch.is_tensor(tensor)
+        )
         records += len(tensors["elapsed_ms"])
     return rate(records, size, time.perf_counter() - begin)
 
@@ -212,8 +237,14 @@ def in_steps(
         if rest is not None:
             images, labels = torch.cat([rest[0], images]), torch.cat([rest[1], labels])
         whole = len(images) // BATCH * BATCH
-        yield from zip(images[:whole].split(BATCH), labels[:whole].split(BATCH), strict=True)
-        rest = (images[whole:].clone(), labels[whole:].clone()) if whole < len(images) else None
+        yield from zip(
+            images[:whole].split(BATCH), labels[:whole].split(BATCH), strict=True
+        )
+        rest = (
+            (images[whole:].clone(), labels[whole:].clone())
+            if whole < len(images)
+            else None
+        )
 
 
 def road(clouds: Iterable[torch.Tensor]) -> float:
@@ -246,7 +277,8 @@ def telling(drives: Iterable[int]) -> tuple[set[str | bytes], bytes]:
             content = batch[name].storage if name == "image" else batch[name]
             values = content.flatten().to_numpy().view(np.uint8)
             needles |= {
-                values[at : at + 16].tobytes() for at in range(40, len(values), len(values) // 16)
+                values[at : at + 16].tobytes()
+                for at in range(40, len(values), len(values) // 16)
             }
             control += in_memory(pa.Table.from_batches([batch]))
         needles |= {vin_of(drive), f"drive-{drive:07d}"}

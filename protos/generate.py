@@ -35,7 +35,9 @@ def outdated() -> list[str]:
     """Names of generated files that differ from what the .proto files give now."""
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder))
-        fresh = {p.relative_to(folder): p.read_bytes() for p in Path(folder).rglob("*_pb2*")}
+        fresh = {
+            p.relative_to(folder): p.read_bytes() for p in Path(folder).rglob("*_pb2*")
+        }
     return [
         str(name)
         for name, content in sorted(fresh.items())
@@ -46,7 +48,9 @@ def outdated() -> list[str]:
 def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if not current")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; fail if not current"
+    )
     if not parser.parse_args().check:
         generate(ROOT)
         return

@@ -116,7 +116,9 @@ def laboratory(relay: RunningRelay, hospital: Session) -> Iterator[Session]:
 
 
 @pytest.fixture
-def clinic(relay: RunningRelay, hospital: Session, laboratory: Session) -> Iterator[Session]:
+def clinic(
+    relay: RunningRelay, hospital: Session, laboratory: Session
+) -> Iterator[Session]:
     """A second owner; all three trust each other."""
     with relay.join("clinic", "owner") as session:
         for one, other in ((session, hospital), (session, laboratory)):

@@ -90,7 +90,13 @@ def openbao(folder: Path) -> Iterator[Place]:
         pytest.skip("OpenBao is not installed")
     port = free_port()
     command = [
-        *(program, "server", "-dev", "-dev-no-store-token", f"-dev-root-token-id={ROOT_TOKEN}"),
+        *(
+            program,
+            "server",
+            "-dev",
+            "-dev-no-store-token",
+            f"-dev-root-token-id={ROOT_TOKEN}",
+        ),
         f"-dev-listen-address=127.0.0.1:{port}",
     ]
     with running(command, folder / "bao.log", port):
@@ -103,19 +109,26 @@ def openbao(folder: Path) -> Iterator[Place]:
 
 
 @contextlib.contextmanager
-def moto(folder: Path, monkeypatch: pytest.MonkeyPatch, *, taught: bool = False) -> Iterator[Place]:
+def moto(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, taught: bool = False
+) -> Iterator[Place]:
     """moto's server, which is not Amazon's: it does not decrypt with RSA, unless we taught it."""
     pytest.importorskip("boto3")
     program: list[object] = [_PROGRAMS / "moto_server"]
     if taught:
-        program = [sys.executable, Path(__file__).with_name("fakes") / "moto_that_decrypts.py"]
+        program = [
+            sys.executable,
+            Path(__file__).with_name("fakes") / "moto_that_decrypts.py",
+        ]
     port = free_port()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     command = [*program, "-H", "127.0.0.1", "-p", str(port)]
     with running(command, folder / "moto.log", port):
         endpoint = f"endpoint=http://127.0.0.1:{port}"
-        yield Place(f"awskms:eu-central-1?{endpoint}", "", f"awskms:eu-west-1?{endpoint}")
+        yield Place(
+            f"awskms:eu-central-1?{endpoint}", "", f"awskms:eu-west-1?{endpoint}"
+        )
 
 
 @contextlib.contextmanager
@@ -127,7 +140,9 @@ def gcp_kms(service: Any = None) -> Iterator[Place]:
     with serving(fake_gcpkms.server_of(service or fake_gcpkms.Service())) as port:
         endpoint = f"endpoint=http://127.0.0.1:{port}"
         ring = "gcpkms:projects/hospital/locations/europe-west3/keyRings/sealift"
-        yield Place(f"{ring}?{endpoint}", "", f"{ring}-spare?protection=software&{endpoint}")
+        yield Place(
+            f"{ring}?{endpoint}", "", f"{ring}-spare?protection=software&{endpoint}"
+        )
 
 
 @contextlib.contextmanager
@@ -176,7 +191,9 @@ def serving(server: ThreadingHTTPServer) -> Iterator[int]:
 def running(command: list[object], log: Path, port: int) -> Iterator[None]:
     """A server, until the block ends."""
     with log.open("wb") as file:
-        process = subprocess.Popen([str(part) for part in command], stdout=file, stderr=file)
+        process = subprocess.Popen(
+            [str(part) for part in command], stdout=file, stderr=file
+        )
         try:
             wait_for(lambda: process.poll() is not None or listens(port))
             assert process.poll() is None, log.read_text()

@@ -11,8 +11,8 @@ import grpc
 
 from sealift.keystore.tlskeys import key_as_pem
 from sealift.process.secret import Secret
-from sealift.session import Session
 from sealift.relay.transport import Relay
+from sealift.session import Session
 from sealift_protocol.v1 import datasets_pb2, directory_pb2, log_pb2, shards_pb2
 
 _MODULES = {
@@ -89,7 +89,9 @@ def lying_to(relay: Any, session: Session) -> Iterator[LyingServer]:
     port = server.add_secure_port(
         "localhost:0",
         grpc.ssl_server_credentials(
-            [((tls / "server.key").read_bytes(), chain)], authority, require_client_auth=True
+            [((tls / "server.key").read_bytes(), chain)],
+            authority,
+            require_client_auth=True,
         ),
     )
     server.start()

@@ -48,7 +48,9 @@ def postgresql_server() -> Iterator[str]:
 
     data = str(folder / "data")
     run("initdb", "-D", data, "-U", "relay", "-A", "trust", "--no-sync")
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
+    options = (
+        f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
+    )
     run("pg_ctl", "-D", data, "-o", options, "-l", str(folder / "log"), "-w", "start")
     try:
         yield f"postgresql://relay@127.0.0.1:{port}"

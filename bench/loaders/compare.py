@@ -104,7 +104,10 @@ def read(loader: Loader, at: Path, shape: Shape, workers: int) -> None:
         second = run_epoch(shape.kind, batches)
     shutil.rmtree(cache, ignore_errors=True)
     report(
-        cold[0] + again[0], first=cold[0], second=again[0], tallies=[asdict(first), asdict(second)]
+        cold[0] + again[0],
+        first=cold[0],
+        second=again[0],
+        tallies=[asdict(first), asdict(second)],
     )
 
 
@@ -121,7 +124,11 @@ def evict(folder: Path) -> None:
 
 
 def compare(
-    at: Stage, shapes: list[Shape], chosen: list[str], all_workers: list[int], rounds: int
+    at: Stage,
+    shapes: list[Shape],
+    chosen: list[str],
+    all_workers: list[int],
+    rounds: int,
 ) -> Iterator[dict[str, Any]]:
     """One result for each shape and loader."""
     for shape in shapes:
@@ -132,12 +139,16 @@ def compare(
             for key in ready
             if importlib.util.find_spec(LOADERS[key].needs) is None
         }
-        unwritten = start(at, "write", shape, *(key for key in ready if key not in failed))
+        unwritten = start(
+            at, "write", shape, *(key for key in ready if key not in failed)
+        )
         for key in ready:
             if LOADERS[key].store in unwritten["failed"]:
                 failed[key] = unwritten["failed"][LOADERS[key].store]
         runs: dict[str, list[dict[str, Any]]] = {}
-        for number, key, workers in itertools.product(range(rounds), ready, all_workers):
+        for number, key, workers in itertools.product(
+            range(rounds), ready, all_workers
+        ):
             if key in failed:
                 continue
             try:
@@ -184,7 +195,10 @@ def note(text: str) -> None:
 
 
 def summary(
-    shape: Shape, ready: list[str], runs: dict[str, list[dict[str, Any]]], failed: dict[str, str]
+    shape: Shape,
+    ready: list[str],
+    runs: dict[str, list[dict[str, Any]]],
+    failed: dict[str, str],
 ) -> list[dict[str, Any]]:
     results = []
     for key in ready:
@@ -211,7 +225,9 @@ def summary(
     return results
 
 
-def best(shape: Shape, runs: list[dict[str, Any]], when: str, of: str) -> dict[str, Any]:
+def best(
+    shape: Shape, runs: list[dict[str, Any]], when: str, of: str
+) -> dict[str, Any]:
     rates = {
         workers: statistics.median(
             shape.records / run[of] for run in runs if run["workers"] == workers
@@ -224,11 +240,19 @@ def best(shape: Shape, runs: list[dict[str, Any]], when: str, of: str) -> dict[s
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=200_000, help="number of rows; 0 for none")
-    parser.add_argument("--blobs", type=int, default=2_000, help="number of blobs; 0 for none")
+    parser.add_argument(
+        "--rows", type=int, default=200_000, help="number of rows; 0 for none"
+    )
+    parser.add_argument(
+        "--blobs", type=int, default=2_000, help="number of blobs; 0 for none"
+    )
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--workers", type=int, nargs="+", default=[0, 2], help="which are tried")
-    parser.add_argument("--only", nargs="+", choices=LOADERS, default=list(LOADERS), metavar="L")
+    parser.add_argument(
+        "--workers", type=int, nargs="+", default=[0, 2], help="which are tried"
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=LOADERS, default=list(LOADERS), metavar="L"
+    )
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw it")
     parser.add_argument("--as", dest="role", nargs="+", help=argparse.SUPPRESS)
@@ -247,7 +271,9 @@ def main() -> None:
         # Nobody is to look anything up.
         offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(at.folder / "hub-home")}
         at.environment.update(offline, LITDATA_DISABLE_VERSION_CHECK="1")
-        results = list(compare(at, shapes, options.only, options.workers, options.rounds))
+        results = list(
+            compare(at, shapes, options.only, options.workers, options.rounds)
+        )
     if options.plot:
         from plot import draw
 

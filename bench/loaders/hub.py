@@ -34,17 +34,23 @@ class Hub:
         size = -(-shape.records // _FILES)
         for number, (data, labels) in enumerate(shape.parts(size)):
             batch = as_record_batch(data, labels, lists=True)
-            with pq.ParquetWriter(folder / f"{number:02}.parquet", batch.schema, **PLAIN) as writer:
+            with pq.ParquetWriter(
+                folder / f"{number:02}.parquet", batch.schema, **PLAIN
+            ) as writer:
                 writer.write_batch(batch, row_group_size=ROW_GROUP[shape.kind])
 
-    def read(self, folder: Path, shape: Shape, batch_size: int, workers: int) -> Iterable[Batch]:
+    def read(
+        self, folder: Path, shape: Shape, batch_size: int, workers: int
+    ) -> Iterable[Batch]:
         del shape
         # It looks them up when it is imported.
         os.environ.update(HF_HUB_OFFLINE="1", HF_HOME=str(folder / "home"))
         from datasets import load_dataset
 
         files = sorted(map(str, folder.glob("*.parquet")))
-        dataset = load_dataset("parquet", data_files=files, split="train", streaming=True)
+        dataset = load_dataset(
+            "parquet", data_files=files, split="train", streaming=True
+        )
         batches = _Batches(dataset.with_format("arrow"), batch_size)
         return DataLoader(
             batches,

@@ -52,13 +52,21 @@ class Lit:
         if lock:
             lock.save(str(folder / "lock.json"))
 
-    def read(self, folder: Path, shape: Shape, batch_size: int, workers: int) -> Iterable[Batch]:
+    def read(
+        self, folder: Path, shape: Shape, batch_size: int, workers: int
+    ) -> Iterable[Batch]:
         del shape
         from litdata import StreamingDataLoader, StreamingDataset
         from litdata.utilities.encryption import FernetEncryption
 
-        lock = FernetEncryption.load(str(folder / "lock.json"), _PASSWORD) if self.level else None
-        dataset = StreamingDataset(str(folder / "chunks"), encryption=lock, shuffle=False)
+        lock = (
+            FernetEncryption.load(str(folder / "lock.json"), _PASSWORD)
+            if self.level
+            else None
+        )
+        dataset = StreamingDataset(
+            str(folder / "chunks"), encryption=lock, shuffle=False
+        )
         return StreamingDataLoader(
             dataset,
             batch_size=batch_size,

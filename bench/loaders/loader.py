@@ -61,7 +61,9 @@ class Shape:
         for data, labels in self.parts(100):
             tally.records += len(labels)
             tally.labels += int(labels.sum())
-            tally.touched += int(data[:, 0].sum()) if self.kind == "rows" else sum(map(touch, data))
+            tally.touched += (
+                int(data[:, 0].sum()) if self.kind == "rows" else sum(map(touch, data))
+            )
         return tally
 
 
@@ -85,7 +87,9 @@ def run_epoch(kind: Kind, batches: Iterable[Batch]) -> Tally:
     for data, labels in batches:
         tally.records += len(labels)
         tally.labels += int(labels.sum())
-        tally.touched += int(data[:, 0].sum()) if kind == "rows" else sum(map(touch, data))
+        tally.touched += (
+            int(data[:, 0].sum()) if kind == "rows" else sum(map(touch, data))
+        )
     return tally
 
 
@@ -114,7 +118,9 @@ class Loader(Protocol):
     def write(self, folder: Path, shape: Shape) -> None:
         """Stores all records in a new folder."""
 
-    def read(self, folder: Path, shape: Shape, batch_size: int, workers: int) -> Iterable[Batch]:
+    def read(
+        self, folder: Path, shape: Shape, batch_size: int, workers: int
+    ) -> Iterable[Batch]:
         """Opens what was written; each iteration is a training epoch, in batches.
 
         Rows: a float32 tensor (batch, 256); blobs: a list of buffers; with the labels, an int64
@@ -128,7 +134,11 @@ def collate(samples: Sequence[tuple[Any, int]]) -> Batch:
     import torch
 
     data, labels = zip(*samples, strict=True)
-    together = torch.from_numpy(np.stack(data)) if isinstance(data[0], np.ndarray) else list(data)
+    together = (
+        torch.from_numpy(np.stack(data))
+        if isinstance(data[0], np.ndarray)
+        else list(data)
+    )
     return together, torch.tensor(labels)
 
 

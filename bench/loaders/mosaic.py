@@ -35,7 +35,9 @@ class Mosaic:
             for data, label in shape.samples():
                 writer.write({"data": data, "label": label})
 
-    def read(self, folder: Path, shape: Shape, batch_size: int, workers: int) -> Iterable[Batch]:
+    def read(
+        self, folder: Path, shape: Shape, batch_size: int, workers: int
+    ) -> Iterable[Batch]:
         del shape
         from streaming import StreamingDataLoader, StreamingDataset
         from streaming.base.util import clean_stale_shared_memory

@@ -61,13 +61,18 @@ class Parquet:
         first = next(parts)
         locked = _encryption() if self.encrypted else None
         with pq.ParquetWriter(
-            folder / "records.parquet", first.schema, encryption_properties=locked, **PLAIN
+            folder / "records.parquet",
+            first.schema,
+            encryption_properties=locked,
+            **PLAIN,
         ) as writer:
             writer.write_batch(first, row_group_size=size)
             for part in parts:
                 writer.write_batch(part, row_group_size=size)
 
-    def read(self, folder: Path, shape: Shape, batch_size: int, workers: int) -> Iterable[Batch]:
+    def read(
+        self, folder: Path, shape: Shape, batch_size: int, workers: int
+    ) -> Iterable[Batch]:
         del shape
         groups = _RowGroups(folder / "records.parquet", self.encrypted, batch_size)
         return DataLoader(
@@ -153,7 +158,9 @@ def _rows(column: pa.Array) -> np.ndarray:
     if pa.types.is_fixed_size_list(column.type):
         return column.flatten().to_numpy()
     values = column.buffers()[1]
-    return np.frombuffer(values, np.float32, len(column) * WIDTH, column.offset * WIDTH * 4)
+    return np.frombuffer(
+        values, np.float32, len(column) * WIDTH, column.offset * WIDTH * 4
+    )
 
 
 def _views(column: pa.Array) -> list[memoryview]:
@@ -168,7 +175,9 @@ def _views(column: pa.Array) -> list[memoryview]:
 
 def _open(path: Path, encrypted: bool) -> pq.ParquetFile:
     return pq.ParquetFile(
-        path, memory_map=True, decryption_properties=_decryption() if encrypted else None
+        path,
+        memory_map=True,
+        decryption_properties=_decryption() if encrypted else None,
     )
 
 
@@ -184,7 +193,9 @@ def _factory() -> Any:
         def wrap_key(self, key_bytes: bytes, master_key_identifier: str) -> bytes:
             nonce = os.urandom(12)
             context = master_key_identifier.encode()
-            return base64.b64encode(nonce + AESGCM(_MASTER_KEY).encrypt(nonce, key_bytes, context))
+            return base64.b64encode(
+                nonce + AESGCM(_MASTER_KEY).encrypt(nonce, key_bytes, context)
+            )
 
         def unwrap_key(self, wrapped_key: bytes, master_key_identifier: str) -> bytes:
             wrapped = base64.b64decode(wrapped_key)

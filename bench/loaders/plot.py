@@ -26,8 +26,13 @@ _TITLES = {
 def draw(results: list[dict[str, Any]], path: Path) -> None:
     """Writes a PNG."""
     measured = [result for result in results if "failed" not in result]
-    kinds = [kind for kind in _TITLES if any(result["shape"] == kind for result in measured)]
-    rows = max((sum(result["shape"] == kind for result in measured) for kind in kinds), default=1)
+    kinds = [
+        kind for kind in _TITLES if any(result["shape"] == kind for result in measured)
+    ]
+    rows = max(
+        (sum(result["shape"] == kind for result in measured) for kind in kinds),
+        default=1,
+    )
     figure, panels = plt.subplots(
         1, len(kinds), figsize=(7.6 * len(kinds), 1.6 + 0.52 * rows), squeeze=False
     )
@@ -38,7 +43,11 @@ def draw(results: list[dict[str, Any]], path: Path) -> None:
             Patch(color=_ENCRYPTED, label="at rest: ciphertext"),
             Patch(color=_PLAIN, label="at rest: plaintext"),
             Patch(color="#555555", label="second epoch"),
-            Patch(facecolor="white", edgecolor="#555555", label="first epoch, from opening on"),
+            Patch(
+                facecolor="white",
+                edgecolor="#555555",
+                label="first epoch, from opening on",
+            ),
         ],
         loc="lower center",
         ncols=4,
@@ -58,15 +67,23 @@ def _panel(axes: Axes, kind: Any, results: list[dict[str, Any]]) -> None:
         for second, rate in ((True, warm(result)), (False, result["cold"])):
             at = place + (0.19 if second else -0.19)
             fill = colour if second else "white"
-            axes.barh(at, rate, height=0.36, color=fill, edgecolor=colour, linewidth=1.2)
-            text = f"{rate:,.0f}" + (f"   {rate * record_bytes / 1e9:.2f} GB/s" if second else "")
+            axes.barh(
+                at, rate, height=0.36, color=fill, edgecolor=colour, linewidth=1.2
+            )
+            text = f"{rate:,.0f}" + (
+                f"   {rate * record_bytes / 1e9:.2f} GB/s" if second else ""
+            )
             axes.text(rate + top * 0.008, at, text, va="center", fontsize=8)
     axes.set_yticks(range(len(results)), [result["name"] for result in results])
     for label, result in zip(axes.get_yticklabels(), results, strict=True):
-        label.set_fontweight("bold" if result["name"].startswith("Sealift") else "normal")
+        label.set_fontweight(
+            "bold" if result["name"].startswith("Sealift") else "normal"
+        )
     axes.set_xlim(0, top * 1.25)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.set_xlabel("records a second")
-    axes.set_title(_TITLES[kind].format(results[0]["records"], BATCH_SIZE[kind]), loc="left")
+    axes.set_title(
+        _TITLES[kind].format(results[0]["records"], BATCH_SIZE[kind]), loc="left"
+    )
     axes.spines[["top", "right"]].set_visible(False)

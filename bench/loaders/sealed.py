@@ -51,16 +51,22 @@ class Sealed:
             reader = pa.RecordBatchReader.from_batches(first.schema, batches())
             owner.push(reader, dataset=shape.kind, to="trainer")
 
-    def read(self, folder: Path, shape: Shape, batch_size: int, workers: int) -> Iterable[Batch]:
+    def read(
+        self, folder: Path, shape: Shape, batch_size: int, workers: int
+    ) -> Iterable[Batch]:
         cache = folder / "cache" if self.caches else None
-        dataset = sealift.open_dataset(f"owner/{shape.kind}", profile="trainer", cache=cache)
+        dataset = sealift.open_dataset(
+            f"owner/{shape.kind}", profile="trainer", cache=cache
+        )
         return _Epochs(dataset, batch_size, self.shuffle, workers)
 
 
 class _Epochs:
     """Training epoch after training epoch; with worker processes, through the loader for torch."""
 
-    def __init__(self, dataset: Any, batch_size: int, shuffle: bool, workers: int) -> None:
+    def __init__(
+        self, dataset: Any, batch_size: int, shuffle: bool, workers: int
+    ) -> None:
         self._dataset = dataset
         self._batch_size = batch_size
         self._shuffle = shuffle

@@ -32,6 +32,9 @@ def print_table(results: list[dict[str, Any]], shape: Shape, rounds: int) -> Non
             f"{result['cold']:,.0f} ({result['cold_workers']})",
             f"{result[second]:,.0f} ({result[f'{second}_workers']})",
             f"{warm(result) * shape.record_bytes / 1e6:,.0f}",
-            *(f"{result[to]:.2f}" if to in result else "-" for to in ("to_sealift", "to_parquet")),
+            *(
+                f"{result[to]:.2f}" if to in result else "-"
+                for to in ("to_sealift", "to_parquet")
+            ),
         )
         print(f"{label:<{_NAME}}" + "".join(f"{cell:>{_WIDTH}}" for cell in cells))

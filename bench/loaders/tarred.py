@@ -37,10 +37,16 @@ class Tarred:
         ) as writer:
             for number, (data, label) in enumerate(shape.samples()):
                 writer.write(
-                    {"__key__": f"{number:09}", "bin": bytes(data), "cls": str(label).encode()}
+                    {
+                        "__key__": f"{number:09}",
+                        "bin": bytes(data),
+                        "cls": str(label).encode(),
+                    }
                 )
 
-    def read(self, folder: Path, shape: Shape, batch_size: int, workers: int) -> Iterable[Batch]:
+    def read(
+        self, folder: Path, shape: Shape, batch_size: int, workers: int
+    ) -> Iterable[Batch]:
         import webdataset
 
         files = sorted(map(str, folder.glob("*.tar")))

@@ -29,14 +29,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from sealift.process.clock import unix
 from sealift.history.disclosures import disclose
 from sealift.home.profile import profiles_folder
+from sealift.process.clock import unix
 from sealift.session import Session, connect
-from sealift.trainer.forms.columns import pick_columns
 from sealift.trainer.dataset import Dataset
 from sealift.trainer.engine.feed import Feed, Supply
 from sealift.trainer.engine.sealed import Declarations
+from sealift.trainer.forms.columns import pick_columns
 from sealift_protocol.errors import InvalidArgument, RollbackDetected, ShardsGone
 
 try:
@@ -118,7 +118,9 @@ class SealiftDatasource(Datasource):
             )
             part = dataset.parts[0]
             self._schema: pa.Schema = pick_columns(dataset.schema, columns)
-            self._counts = [part.opened.record_counts[e.shard_id] for e in part.opened.shards]
+            self._counts = [
+                part.opened.record_counts[e.shard_id] for e in part.opened.shards
+            ]
             self._sizes = [entry.stored_size for entry in part.opened.shards]
             self._all = ShardsOf(
                 path,
@@ -149,7 +151,9 @@ class SealiftDatasource(Datasource):
         ends = [len(self._sizes) * number // count for number in range(count + 1)]
         return [
             ReadTask(
-                partial(_read, replace(self._all, shard_ids=self._all.shard_ids[begin:end])),
+                partial(
+                    _read, replace(self._all, shard_ids=self._all.shard_ids[begin:end])
+                ),
                 BlockMetadata(
                     num_rows=sum(self._counts[begin:end]),
                     size_bytes=sum(self._sizes[begin:end]),
@@ -188,14 +192,18 @@ def _read(wanted: ShardsOf) -> Iterator[pa.Table]:
 def _open(_folder: Path, wanted: ShardsOf) -> tuple[Session, Dataset]:
     """This process's session and dataset: opening a keystore takes a second and much memory."""
     session = connect(wanted.profile)
-    dataset = session.open_dataset(wanted.path, purpose=wanted.purpose, cache=wanted.cache)
+    dataset = session.open_dataset(
+        wanted.path, purpose=wanted.purpose, cache=wanted.cache
+    )
     history = dataset.parts[0].opened.history
     known = {commit.number: commit.digest for commit in history.commits}
     # A snapshot may stand for older commits; what this machine saw last vouches for those.
-    if history.head.number < wanted.number or known.get(wanted.number, wanted.commit) != (
-        wanted.commit
-    ):
-        raise RollbackDetected("the relay serves another history of a dataset here than elsewhere")
+    if history.head.number < wanted.number or known.get(
+        wanted.number, wanted.commit
+    ) != (wanted.commit):
+        raise RollbackDetected(
+            "the relay serves another history of a dataset here than elsewhere"
+        )
     return session, dataset
 
 
@@ -206,7 +214,9 @@ def _feed_of(session: Session, dataset: Dataset, wanted: ShardsOf) -> Feed:
     places = {entry.shard_id: place for place, entry in enumerate(sealed.shards)}
     gone = sum(shard_id not in places for shard_id in wanted.shard_ids)
     if gone:
-        raise ShardsGone(f"{gone} shards of commit {wanted.number} were removed by the owner since")
+        raise ShardsGone(
+            f"{gone} shards of commit {wanted.number} were removed by the owner since"
+        )
     chosen = [places[shard_id] for shard_id in wanted.shard_ids]
     digest = disclose(
         session._relay,

@@ -16,21 +16,64 @@ from typing import Any, Self, TypeVar
 import pyarrow as pa
 
 from sealift.history import bills
-from sealift.people import identities as lifecycle
 from sealift.history.auditing import Audit, audit_entries, audit_hashes
-from sealift.home.backup import backed_up
-from sealift.keystore.tlskeys import certificate_request, channel_key, check_issued, expiry, life_left
-from sealift.process.clock import Clock, unix, utc_now
-from sealift.people.compromise import Exposed, exposed
-from sealift.people.contacts import Contacts
+from sealift.history.disclosures import Account, account, confirm_purge
+from sealift.history.logview import LogView
 from sealift.history.opened import (
     OpenedDataset,
     Reader,
     find_dataset,
     open_datasets,
 )
-from sealift.history.disclosures import Account, account, confirm_purge
-from sealift.process.files import write_atomically
+from sealift.history.overview import (
+    Overview,
+    access_end,
+    overview,
+    record_count,
+    stored_bytes,
+)
+from sealift.history.required import check_required
+from sealift.home.backup import backed_up
+from sealift.home.lastseen import last_seen_key
+from sealift.home.passphrase import read_passphrase
+from sealift.home.profile import Membership, Profile, find_profile
+from sealift.home.trust import Pin, TrustedMember
+from sealift.home.words import parse_fingerprint
+from sealift.keystore.backend import AskSecret
+from sealift.keystore.custody import Custody
+from sealift.keystore.keychain import Keychain, unlock
+from sealift.keystore.tlskeys import (
+    certificate_request,
+    channel_key,
+    check_issued,
+    expiry,
+    life_left,
+)
+from sealift.owner.manage import access
+from sealift.owner.manage.resealing import (
+    Erased,
+    delete_dataset,
+    erase_subject,
+    remove_shards,
+    reseal,
+)
+from sealift.owner.push.appending import Author, PushTerms
+from sealift.owner.push.committing import Change as CommitChange
+from sealift.owner.push.committing import Committed, append
+from sealift.owner.push.follow import follow_folder
+from sealift.owner.push.options import (
+    PushOptions,
+    Records,
+    job_of,
+    terms_of,
+    transform_of,
+)
+from sealift.owner.push.push import Pushed, PushProgress
+from sealift.owner.push.push import push as push_source
+from sealift.owner.push.writer import Writer
+from sealift.people import identities as lifecycle
+from sealift.people.compromise import Exposed, exposed
+from sealift.people.contacts import Contacts
 from sealift.people.health import (
     MAX_CLOCK_SKEW_SECONDS,
     RENEW_BELOW,
@@ -40,43 +83,18 @@ from sealift.people.health import (
     describe_usage,
     run_check,
 )
-from sealift.keystore.backend import AskSecret
-from sealift.keystore.custody import Custody
-from sealift.keystore.keychain import Keychain, unlock
-from sealift.home.passphrase import read_passphrase
-from sealift.home.lastseen import last_seen_key
-from sealift.process.log import log
-from sealift.history.logview import LogView
-from sealift.history.overview import Overview, access_end, overview, record_count, stored_bytes
-from sealift.owner.manage import access
-from sealift.owner.push.appending import Author, PushTerms
-from sealift.owner.push.committing import Change as CommitChange
-from sealift.owner.push.committing import Committed, append
-from sealift.policy.file import Policy
-from sealift.owner.push.follow import follow_folder
-from sealift.owner.push.push import Pushed, PushProgress
-from sealift.owner.push.push import push as push_source
-from sealift.owner.manage.resealing import (
-    Erased,
-    delete_dataset,
-    erase_subject,
-    remove_shards,
-    reseal,
-)
-from sealift.owner.push.writer import Writer
-from sealift.history.required import check_required
 from sealift.people.probes import ProbeResult, answer_probes, probe_all
-from sealift.home.profile import Membership, Profile, find_profile
-from sealift.owner.push.options import PushOptions, Records, job_of, terms_of, transform_of
 from sealift.people.rotation import Rotation, RotationKind, rotations
-from sealift.process.secret import Secret
 from sealift.people.status import Status
-from sealift.trainer.engine.cache import ShardCache, default_folder
-from sealift.trainer.dataset import Dataset, Part
-from sealift.trainer.options import ReadOptions
+from sealift.policy.file import Policy
+from sealift.process.clock import Clock, unix, utc_now
+from sealift.process.files import write_atomically
+from sealift.process.log import log
+from sealift.process.secret import Secret
 from sealift.relay.transport import Relay
-from sealift.home.trust import Pin, TrustedMember
-from sealift.home.words import parse_fingerprint
+from sealift.trainer.dataset import Dataset, Part
+from sealift.trainer.engine.cache import ShardCache, default_folder
+from sealift.trainer.options import ReadOptions
 from sealift_protocol.allocator import keep_freed_memory
 from sealift_protocol.bill.format import Bill
 from sealift_protocol.errors import (
@@ -171,7 +189,9 @@ class Session:
         private_keys = self._keychain.custody.private_keys(keys)
         view = LogView(self._relay, self.log_key, self.settings, last_seen, self._now)
         former = own.identities - {identity.fingerprint} if own else frozenset()
-        self._reader = Reader(identity, private_keys, last_seen, view, self._now, former)
+        self._reader = Reader(
+            identity, private_keys, last_seen, view, self._now, former
+        )
         self._contacts = Contacts(
             self._relay,
             self.membership.name,
@@ -223,7 +243,9 @@ class Session:
             InvalidArgument: it is not a whole fingerprint.
             AlreadyTrusted: another one is pinned under that name.
         """
-        pin = Pin(parse_fingerprint(fingerprint), since=unix(self._now), endorses=organisation)
+        pin = Pin(
+            parse_fingerprint(fingerprint), since=unix(self._now), endorses=organisation
+        )
         self._profile.trust.add(name, pin)
 
     def member(self, name: str) -> TrustedMember:
@@ -281,7 +303,9 @@ class Session:
         owners, strangers = self._owners()
         found = [Exposed.unopened(str(owner), head) for owner, head in strangers]
         for owner, identities in owners:
-            for opened in open_datasets(self._relay, self._reader, identities, whole=True):
+            for opened in open_datasets(
+                self._relay, self._reader, identities, whole=True
+            ):
                 own = opened.owner == self.fingerprint
                 found.append(exposed(opened, owner, own=own))
         self.rotate_keys()
@@ -296,7 +320,9 @@ class Session:
             done.append(dataset)
         return done
 
-    def move_keys(self, custody: Custody, suites: Sequence[WrapSuite] = ()) -> Fingerprint:
+    def move_keys(
+        self, custody: Custody, suites: Sequence[WrapSuite] = ()
+    ) -> Fingerprint:
         """Lets new keys in a token or KMS take over from those in a file.
 
         The identity first, as `succeed` does, then the recipient keys, as `rotate_keys` does. A run
@@ -314,7 +340,8 @@ class Session:
         """
         if self._keychain.custody.backend is not None:
             raise InvalidArgument(
-                "these keys are in a token or KMS already", hint="join again under a new name"
+                "these keys are in a token or KMS already",
+                hint="join again under a new name",
             )
         fingerprint = self._succeed(lifecycle.Moved(custody, tuple(suites)))
         self.rotate_keys()
@@ -352,7 +379,9 @@ class Session:
         """
         dataset_id = self._open_own(dataset).dataset_id.hex()
         policy = self.settings.rotation
-        times = {key: value for key, value in policy.datasets.items() if key != dataset_id}
+        times = {
+            key: value for key, value in policy.datasets.items() if key != dataset_id
+        }
         if seconds is not None:
             times[dataset_id] = seconds
         changed = replace(self.settings, rotation=replace(policy, datasets=times))
@@ -366,7 +395,9 @@ class Session:
         """
         time = unix(self._now)
         due = [rotation for rotation in self.rotations() if rotation.is_overdue(time)]
-        keys = [rotation for rotation in due if rotation.kind is RotationKind.RECIPIENT_KEY]
+        keys = [
+            rotation for rotation in due if rotation.kind is RotationKind.RECIPIENT_KEY
+        ]
         if keys:
             self.rotate_keys()
             yield from keys
@@ -383,7 +414,9 @@ class Session:
 
     def revoke_identity(self, reason: str = "") -> None:
         """Declares this identity void, for ever; others refuse it from the next look-up on."""
-        lifecycle.revoke_identity(self._relay, self._reader, self.membership.name, reason)
+        lifecycle.revoke_identity(
+            self._relay, self._reader, self.membership.name, reason
+        )
 
     def succeed(self) -> Fingerprint:
         """Puts a new identity in this one's place; others who pinned the old follow by themselves.
@@ -395,7 +428,12 @@ class Session:
 
     def _succeed(self, moved: lifecycle.Moved | None = None) -> Fingerprint:
         fingerprint = lifecycle.succeed(
-            self._relay, self._reader, self._keychain, self._profile, self._hand_over, moved
+            self._relay,
+            self._reader,
+            self._keychain,
+            self._profile,
+            self._hand_over,
+            moved,
         )
         self._load()
         return fingerprint
@@ -406,7 +444,12 @@ class Session:
             if opened.owner == self.fingerprint:
                 co_owners = sorted(opened.history.co_owners)
                 access.set_co_owners(
-                    self._relay, self._reader, opened, co_owners, (), successor=successor
+                    self._relay,
+                    self._reader,
+                    opened,
+                    co_owners,
+                    (),
+                    successor=successor,
                 )
 
     def renew(self) -> datetime:
@@ -420,7 +463,10 @@ class Session:
 
     def renew_if_due(self) -> bool:
         """Renews the certificate when less than a third of its life is left."""
-        if life_left(self._profile.certificate.read_bytes(), self._now()) >= RENEW_BELOW:
+        if (
+            life_left(self._profile.certificate.read_bytes(), self._now())
+            >= RENEW_BELOW
+        ):
             return False
         try:
             self.renew()
@@ -439,7 +485,12 @@ class Session:
     # --- records -----------------------------------------------------------------------------
 
     def push(
-        self, records: Records, *, dataset: str, options: PushOptions | None = None, **changes: Any
+        self,
+        records: Records,
+        *,
+        dataset: str,
+        options: PushOptions | None = None,
+        **changes: Any,
     ) -> Pushed:
         """Seals records to members and appends them to a dataset of this owner.
 
@@ -518,7 +569,8 @@ class Session:
             return follow_folder(
                 Path(folder),
                 lambda: push_source(
-                    author, job_of(folder, author, terms, policy, chosen, self._keychain)
+                    author,
+                    job_of(folder, author, terms, policy, chosen, self._keychain),
                 ),
                 limits=chosen.limits,
                 stop=stop,
@@ -553,7 +605,10 @@ class Session:
         Those of owners whom nothing makes trusted are listed unopened.
         """
         owners, strangers = self._owners()
-        found = [DatasetInfo(str(owner), "", 0, 0, head + 1, False) for owner, head in strangers]
+        found = [
+            DatasetInfo(str(owner), "", 0, 0, head + 1, False)
+            for owner, head in strangers
+        ]
         for name, identities in owners:
             for opened in open_datasets(self._relay, self._reader, identities):
                 history = opened.history
@@ -567,7 +622,9 @@ class Session:
                         trusted=True,
                         description=opened.description,
                         stored_bytes=stored_bytes(opened),
-                        not_after=access_end(history, self._reader.identities, unix(self._now)),
+                        not_after=access_end(
+                            history, self._reader.identities, unix(self._now)
+                        ),
                     )
                 )
         return found
@@ -629,14 +686,18 @@ class Session:
             AccessDenied: there is no such dataset, or no grant of it.
             WrongKey, VerificationError: it cannot be opened, and why.
         """
-        chosen = _changed(options or ReadOptions(), changes, "reading", "sealift.ReadOptions")
+        chosen = _changed(
+            options or ReadOptions(), changes, "reading", "sealift.ReadOptions"
+        )
         weights: dict[str, float | None] = {}
         if isinstance(path, Mapping):
             weights.update(path)
         else:
             weights.update(dict.fromkeys([path] if isinstance(path, str) else path))
         if not weights or not set(pin or ()) <= weights.keys():
-            raise InvalidArgument("name a dataset to open, and pin only those that are opened")
+            raise InvalidArgument(
+                "name a dataset to open, and pin only those that are opened"
+            )
         parts = []
         for name, weight in weights.items():
             if "/" not in name:
@@ -671,7 +732,7 @@ class Session:
     def verify_bill(
         self, text: str, trainers: Collection[Fingerprint] = ()
     ) -> list[bills.BillCheck]:
-        """Verifies a bill of materials as far as this member can: see `sealift.history.bills.verify_bill`.
+        """Verifies a bill of materials as far as this member can: see `history.bills`.
 
         Args:
             text: the document.
@@ -691,7 +752,9 @@ class Session:
 
     def _bill_view(self) -> bills.BillView:
         return bills.BillView(
-            self._relay, self._reader, lambda who: self._contacts.by_fingerprint(who).identities
+            self._relay,
+            self._reader,
+            lambda who: self._contacts.by_fingerprint(who).identities,
         )
 
     # --- access ------------------------------------------------------------------------------
@@ -747,7 +810,9 @@ class Session:
         if not held:
             raise AccessDenied("that member has no grant of the dataset", hint="")
         known = {g.key_epoch for i in held for g in opened.history.grants_of(i)}
-        committed = access.revoke(self._relay, self._reader, opened, held, self._find_card)
+        committed = access.revoke(
+            self._relay, self._reader, opened, held, self._find_card
+        )
         stands = [entry.key_epoch for entry in opened.shards]
         return Revoked(
             member=member,
@@ -784,7 +849,9 @@ class Session:
 
         def acknowledged(records: int, payload_bytes: int) -> None:
             nonlocal done
-            done = PushProgress(done.records + records, done.payload_bytes + payload_bytes)
+            done = PushProgress(
+                done.records + records, done.payload_bytes + payload_bytes
+            )
             progress(done)
 
         return reseal(self._relay, self._reader, self._open_own(dataset), acknowledged)
@@ -793,7 +860,9 @@ class Session:
         """Who can open what, until when, what for, and who granted it."""
         return access.report(self._relay, self._reader, self._open_own(dataset))
 
-    def set_co_owner(self, dataset: str, name: str, *, remove: bool = False) -> Committed:
+    def set_co_owner(
+        self, dataset: str, name: str, *, remove: bool = False
+    ) -> Committed:
         """Lets another owner append to a dataset of this one, or no more.
 
         A co-owner who is removed keeps its grants until they are revoked.
@@ -803,11 +872,15 @@ class Session:
         current = set(opened.history.co_owners)
         if remove:
             if not current & member.identities:
-                raise AccessDenied("that member is not a co-owner of the dataset", hint="")
+                raise AccessDenied(
+                    "that member is not a co-owner of the dataset", hint=""
+                )
             co_owners, cards = current - member.identities, []
         else:
             co_owners, cards = current | {member.fingerprint}, [member.card]
-        return access.set_co_owners(self._relay, self._reader, opened, sorted(co_owners), cards)
+        return access.set_co_owners(
+            self._relay, self._reader, opened, sorted(co_owners), cards
+        )
 
     def disclosures(self, dataset: str) -> Account:
         """Who fetched what, when and what for, each line with its proof out of the log."""
@@ -830,7 +903,9 @@ class Session:
             self._reader.last_seen.forget_dataset(opened.dataset_id)
         return self._receipt(committed)
 
-    def erase_subject(self, dataset: str, subject: str) -> tuple[Erased, DeletionReceipt | None]:
+    def erase_subject(
+        self, dataset: str, subject: str
+    ) -> tuple[Erased, DeletionReceipt | None]:
         """Takes one person out of a dataset: shards that hold the person are replaced."""
         opened = self._open_own(dataset, whole=True)
         erased = erase_subject(self._relay, self._reader, opened, subject)
@@ -839,11 +914,15 @@ class Session:
 
     def _receipt(self, committed: Committed) -> DeletionReceipt:
         if committed.receipt is None:
-            raise AccessDenied("the relay gave no receipt for the deletion", hint="ask it again")
+            raise AccessDenied(
+                "the relay gave no receipt for the deletion", hint="ask it again"
+            )
         receipt = verify_deletion_receipt(committed.receipt)
         signed_by_log = committed.receipt.signer == self.log_key.public_key
         if not signed_by_log or receipt.commit != committed.commit.digest:
-            raise AccessDenied("the relay's receipt is not signed by its log's key", hint="")
+            raise AccessDenied(
+                "the relay's receipt is not signed by its log's key", hint=""
+            )
         return receipt
 
     # --- the relay and its log ---------------------------------------------------------------
@@ -854,7 +933,9 @@ class Session:
             return audit_entries(self._relay, self._reader.log, progress)
         return audit_hashes(self._relay, self._reader.log, progress)
 
-    def preflight(self, names: Sequence[str], *, wait_seconds: float = 60) -> list[ProbeResult]:
+    def preflight(
+        self, names: Sequence[str], *, wait_seconds: float = 60
+    ) -> list[ProbeResult]:
         """Sends each member a sealed kibibyte and waits until it shows that it could open it."""
         cards = [member.card for member in self._recipients(list(names))]
         return probe_all(self._relay, self._reader, cards, wait_seconds=wait_seconds)
@@ -875,10 +956,14 @@ class Session:
         checks.append(check_certificate(certificate, self._now()))
         checks.append(run_check("log", self._check_log))
         checks.append(run_check("card", self._check_card))
-        checks.append(run_check("quota", lambda: describe_usage(self._relay.who_am_i().usage)))
+        checks.append(
+            run_check("quota", lambda: describe_usage(self._relay.who_am_i().usage))
+        )
         checks.append(run_check("probes", lambda: f"answered {self.answer_probes()}"))
         checks.append(run_check("datasets", self._check_datasets))
-        checks += [run_check(f"member {n}", partial(self._describe_member, n)) for n in names]
+        checks += [
+            run_check(f"member {n}", partial(self._describe_member, n)) for n in names
+        ]
         return checks
 
     def check_clock(self) -> None:
@@ -903,13 +988,17 @@ class Session:
 
     def _check_card(self) -> str:
         card = self._contacts.own_card()
-        held = sum(key.key_id in self._reader.private_keys for key in card.recipient_keys)
+        held = sum(
+            key.key_id in self._reader.private_keys for key in card.recipient_keys
+        )
         return f"version {card.version}, {held} of {len(card.recipient_keys)} keys are held here"
 
     def _check_datasets(self) -> str:
         infos = self.datasets()
         closed = sum(not info.trusted for info in infos)
-        return f"{len(infos) - closed} open" + (f", {closed} of unknown owners" if closed else "")
+        return f"{len(infos) - closed} open" + (
+            f", {closed} of unknown owners" if closed else ""
+        )
 
     # --- finding -----------------------------------------------------------------------------
 
@@ -929,9 +1018,13 @@ class Session:
             return self._reader.identities, name
         return self._contacts.identities(owner), name
 
-    def _open(self, path: str, *, whole: bool = False, at: int | None = None) -> OpenedDataset:
+    def _open(
+        self, path: str, *, whole: bool = False, at: int | None = None
+    ) -> OpenedDataset:
         trusted, name = self._find_owner(path)
-        opened = find_dataset(self._relay, self._reader, trusted, name, whole=whole, at=at)
+        opened = find_dataset(
+            self._relay, self._reader, trusted, name, whole=whole, at=at
+        )
         if opened is None:
             raise AccessDenied("there is no such dataset, or you have no grant of it")
         return opened
@@ -948,7 +1041,9 @@ class Session:
     def _find_card(self, fingerprint: Fingerprint) -> Card:
         return self._contacts.by_fingerprint(fingerprint).card
 
-    def _identities_of(self, member: str, opened: OpenedDataset) -> frozenset[Fingerprint]:
+    def _identities_of(
+        self, member: str, opened: OpenedDataset
+    ) -> frozenset[Fingerprint]:
         """A member's identities; whoever is trusted no more is still found by fingerprint."""
         pins = self._profile.trust.pins()
         if member in pins:
@@ -995,7 +1090,9 @@ def connect(
     found = find_profile(profile)
     membership = found.membership()
     more = [relays] if isinstance(relays, str) else relays
-    keychain = unlock(found.keystore, _asker(passphrase, found.settings.keyring), found.identities)
+    keychain = unlock(
+        found.keystore, _asker(passphrase, found.settings.keyring), found.identities
+    )
     try:
         relay = Relay(
             [membership.address, *found.settings.relays, *more],
@@ -1050,7 +1147,9 @@ def open_dataset(
 
 
 def _chosen(options: PushOptions | None, changes: dict[str, Any]) -> PushOptions:
-    return _changed(options or PushOptions(), changes, "the push", "sealift.PushOptions")
+    return _changed(
+        options or PushOptions(), changes, "the push", "sealift.PushOptions"
+    )
 
 
 _O = TypeVar("_O", PushOptions, ReadOptions)
@@ -1060,4 +1159,6 @@ def _changed(options: _O, changes: dict[str, Any], what: str, where: str) -> _O:
     try:
         return replace(options, **changes)
     except TypeError:
-        raise InvalidArgument(f"an option of {what} is not known", hint=f"see {where}") from None
+        raise InvalidArgument(
+            f"an option of {what} is not known", hint=f"see {where}"
+        ) from None

@@ -11,8 +11,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-import grpc
-
 DOMAIN = "sealift"
 
 
@@ -24,12 +22,12 @@ class SealiftError(Exception):
         hint: what to do about it.
         exit_code: the status with which the command line ends.
         reason: UPPER_SNAKE name on the wire; empty for errors that never cross it.
-        status: gRPC status code that carries the error.
+        status: name of the gRPC status code that carries the error.
     """
 
     exit_code: ClassVar[int] = 1
     reason: ClassVar[str] = ""
-    status: ClassVar[grpc.StatusCode] = grpc.StatusCode.UNKNOWN
+    status: ClassVar[str] = "UNKNOWN"
     default_hint: ClassVar[str] = ""
 
     def __init__(self, what: str, *, hint: str | None = None) -> None:
@@ -43,7 +41,7 @@ class InvalidArgument(SealiftError):
 
     exit_code = 2
     reason = "INVALID_ARGUMENT"
-    status = grpc.StatusCode.INVALID_ARGUMENT
+    status = "INVALID_ARGUMENT"
 
 
 # --- the source of records -------------------------------------------------------------------
@@ -59,7 +57,9 @@ class SourceError(SealiftError):
     """
 
     exit_code = 3
-    default_hint = "repair the file and push again; what is committed stays, and is not sent twice"
+    default_hint = (
+        "repair the file and push again; what is committed stays, and is not sent twice"
+    )
 
     def __init__(
         self,
@@ -156,7 +156,9 @@ class PolicyViolation(SealiftError):
     """
 
     exit_code = 3
-    default_hint = "change the policy with the privacy officer, or the source; nothing was sealed"
+    default_hint = (
+        "change the policy with the privacy officer, or the source; nothing was sealed"
+    )
 
     def __init__(
         self, what: str, *, columns: tuple[str, ...] = (), hint: str | None = None
@@ -178,28 +180,30 @@ class VerificationError(SealiftError):
     """Something received is not what its author sealed or signed; nothing of it was used."""
 
     exit_code = 4
-    default_hint = "do not trust this copy; tell the relay's operator and the dataset's owner"
+    default_hint = (
+        "do not trust this copy; tell the relay's operator and the dataset's owner"
+    )
 
 
 class CorruptShard(VerificationError):
     """A shard's bytes were changed, reordered, truncated or swapped."""
 
     reason = "CORRUPT_SHARD"
-    status = grpc.StatusCode.DATA_LOSS
+    status = "DATA_LOSS"
 
 
 class MalformedObject(VerificationError):
     """A control object or header does not have its format."""
 
     reason = "MALFORMED_OBJECT"
-    status = grpc.StatusCode.INVALID_ARGUMENT
+    status = "INVALID_ARGUMENT"
 
 
 class UnsupportedVersion(VerificationError):
     """A format version, suite or payload type that this release does not know."""
 
     reason = "UNSUPPORTED_VERSION"
-    status = grpc.StatusCode.FAILED_PRECONDITION
+    status = "FAILED_PRECONDITION"
     default_hint = "upgrade Sealift, or ask the sender which release wrote it"
 
 
@@ -207,14 +211,14 @@ class SignatureInvalid(VerificationError):
     """A signature does not verify."""
 
     reason = "SIGNATURE_INVALID"
-    status = grpc.StatusCode.INVALID_ARGUMENT
+    status = "INVALID_ARGUMENT"
 
 
 class WrongSigner(VerificationError):
     """A valid signature of somebody who may not sign this."""
 
     reason = "WRONG_SIGNER"
-    status = grpc.StatusCode.PERMISSION_DENIED
+    status = "PERMISSION_DENIED"
 
 
 class HistoryInvalid(VerificationError):
@@ -250,7 +254,7 @@ class ContextMismatch(VerificationError):
     """A valid object, but of another dataset, shard, key epoch or recipient."""
 
     reason = "CONTEXT_MISMATCH"
-    status = grpc.StatusCode.INVALID_ARGUMENT
+    status = "INVALID_ARGUMENT"
 
 
 # --- trust and keys --------------------------------------------------------------------------
@@ -289,25 +293,33 @@ class RelayUntrusted(TrustError):
 class IdentityRevoked(TrustError):
     """The member has declared this identity void."""
 
-    default_hint = "ask the member for the fingerprint of a new identity, by phone or on paper"
+    default_hint = (
+        "ask the member for the fingerprint of a new identity, by phone or on paper"
+    )
 
 
 class CardExpired(TrustError):
     """The member's card, or every key on it, is past its date, or not valid yet."""
 
-    default_hint = "ask the member to run `sealift key rotate`, which publishes a new card"
+    default_hint = (
+        "ask the member to run `sealift key rotate`, which publishes a new card"
+    )
 
 
 class EndorsementExpired(NotTrusted):
     """An organisation vouched for the member, but does not any more."""
 
-    default_hint = "ask the organisation to run `sealift endorse NAME` again, or pin the member"
+    default_hint = (
+        "ask the organisation to run `sealift endorse NAME` again, or pin the member"
+    )
 
 
 class AlreadyTrusted(TrustError):
     """Another fingerprint is pinned under that name already."""
 
-    default_hint = "if the member really has a new identity, run `sealift trust remove NAME` first"
+    default_hint = (
+        "if the member really has a new identity, run `sealift trust remove NAME` first"
+    )
 
 
 class ProbeUnanswered(SealiftError):
@@ -326,7 +338,9 @@ class WrongKey(SealiftError):
     exit_code = 4
     default_hint = "check that this is the profile the grant was made to"
 
-    def __init__(self, what: str, *, path: Path | None = None, hint: str | None = None) -> None:
+    def __init__(
+        self, what: str, *, path: Path | None = None, hint: str | None = None
+    ) -> None:
         super().__init__(what, hint=hint)
         self.path = path
 
@@ -361,7 +375,9 @@ class TokenLocked(KeystoreError):
 class KeyDenied(KeystoreError):
     """The keystore's own rules do not let this member use the key so."""
 
-    default_hint = "ask the keystore's administrator: Sealift has to list, use and create its keys"
+    default_hint = (
+        "ask the keystore's administrator: Sealift has to list, use and create its keys"
+    )
 
 
 class KeyNotFound(KeystoreError):
@@ -379,7 +395,9 @@ class KeyOperationUnsupported(KeystoreError):
 class KeystoreUnavailable(KeystoreError):
     """The keystore cannot be used at the moment; trying again may help."""
 
-    default_hint = "check that the token is plugged in or the server runs, then try again"
+    default_hint = (
+        "check that the token is plugged in or the server runs, then try again"
+    )
 
 
 class KeystoreTimeout(KeystoreUnavailable):
@@ -408,7 +426,7 @@ class AccessDenied(SealiftError):
 
     exit_code = 5
     reason = "ACCESS_DENIED"
-    status = grpc.StatusCode.PERMISSION_DENIED
+    status = "PERMISSION_DENIED"
     default_hint = "ask the owner to grant you access, and check owner and dataset name"
 
 
@@ -444,7 +462,9 @@ class DatasetDeleted(AccessDenied):
     """The owner has deleted the dataset."""
 
     reason = "DATASET_DELETED"
-    default_hint = "its records are gone from the relay; purge copies that you still have"
+    default_hint = (
+        "its records are gone from the relay; purge copies that you still have"
+    )
 
 
 class DisclosureRequired(SealiftError):
@@ -452,7 +472,7 @@ class DisclosureRequired(SealiftError):
 
     exit_code = 5
     reason = "DISCLOSURE_REQUIRED"
-    status = grpc.StatusCode.FAILED_PRECONDITION
+    status = "FAILED_PRECONDITION"
     default_hint = "open the dataset again, which signs a new disclosure"
 
 
@@ -460,7 +480,9 @@ class ShardsGone(SealiftError):
     """What an older commit of a dataset held is not there any more."""
 
     exit_code = 5
-    default_hint = "records that were erased, removed or sealed again are in newer commits only"
+    default_hint = (
+        "records that were erased, removed or sealed again are in newer commits only"
+    )
 
 
 class QuotaExceeded(SealiftError):
@@ -468,8 +490,10 @@ class QuotaExceeded(SealiftError):
 
     exit_code = 5
     reason = "QUOTA_EXCEEDED"
-    status = grpc.StatusCode.RESOURCE_EXHAUSTED
-    default_hint = "ask the relay's operator for a larger quota; `sealift doctor` shows yours"
+    status = "RESOURCE_EXHAUSTED"
+    default_hint = (
+        "ask the relay's operator for a larger quota; `sealift doctor` shows yours"
+    )
 
 
 class MemberSuspended(SealiftError):
@@ -477,7 +501,7 @@ class MemberSuspended(SealiftError):
 
     exit_code = 5
     reason = "MEMBER_SUSPENDED"
-    status = grpc.StatusCode.PERMISSION_DENIED
+    status = "PERMISSION_DENIED"
     default_hint = "ask the relay's operator; nothing of yours was deleted"
 
 
@@ -486,7 +510,7 @@ class NotAuthenticated(SealiftError):
 
     exit_code = 5
     reason = "NOT_AUTHENTICATED"
-    status = grpc.StatusCode.UNAUTHENTICATED
+    status = "UNAUTHENTICATED"
     default_hint = "ask the relay's operator for a new invitation and join again"
 
 
@@ -495,7 +519,7 @@ class TokenRefused(SealiftError):
 
     exit_code = 5
     reason = "TOKEN_REFUSED"
-    status = grpc.StatusCode.PERMISSION_DENIED
+    status = "PERMISSION_DENIED"
     default_hint = "ask the relay's operator for a new token; each works once"
 
 
@@ -510,7 +534,7 @@ class UnknownMember(SealiftError):
 
     exit_code = 5
     reason = "UNKNOWN_MEMBER"
-    status = grpc.StatusCode.NOT_FOUND
+    status = "NOT_FOUND"
     default_hint = "check the spelling; the member has to join the relay first"
 
 
@@ -519,7 +543,7 @@ class Conflict(SealiftError):
 
     exit_code = 8
     reason = "CONFLICT"
-    status = grpc.StatusCode.ABORTED
+    status = "ABORTED"
     default_hint = "run the command again"
 
 
@@ -535,7 +559,7 @@ class MissingShard(SealiftError):
 
     exit_code = 8
     reason = "MISSING_SHARD"
-    status = grpc.StatusCode.FAILED_PRECONDITION
+    status = "FAILED_PRECONDITION"
     default_hint = "push again; the shard has to be stored before the commit"
 
 
@@ -544,7 +568,7 @@ class ClockSkew(SealiftError):
 
     exit_code = 6
     reason = "CLOCK_SKEW"
-    status = grpc.StatusCode.FAILED_PRECONDITION
+    status = "FAILED_PRECONDITION"
     default_hint = "set this machine's clock (NTP) and try again"
 
 
@@ -556,7 +580,7 @@ class RelayError(SealiftError):
 
     exit_code = 6
     reason = "RELAY_FAILED"
-    status = grpc.StatusCode.INTERNAL
+    status = "INTERNAL"
     default_hint = "try again; if it stays, give the operator the request id"
 
 
@@ -564,22 +588,24 @@ class RelayUnavailable(RelayError):
     """The relay cannot be reached."""
 
     reason = "RELAY_UNAVAILABLE"
-    status = grpc.StatusCode.UNAVAILABLE
-    default_hint = "check the network and that the relay runs, then run the command again"
+    status = "UNAVAILABLE"
+    default_hint = (
+        "check the network and that the relay runs, then run the command again"
+    )
 
 
 class RelayTimeout(RelayError):
     """The relay was too slow."""
 
     reason = "TIMEOUT"
-    status = grpc.StatusCode.DEADLINE_EXCEEDED
+    status = "DEADLINE_EXCEEDED"
 
 
 class RelayBusy(RelayError):
     """The relay has as much to do as it allows."""
 
     reason = "RELAY_BUSY"
-    status = grpc.StatusCode.RESOURCE_EXHAUSTED
+    status = "RESOURCE_EXHAUSTED"
     default_hint = "wait a little and try again"
 
 
@@ -587,22 +613,29 @@ class LogDamaged(RelayError):
     """The relay's log on disk is not the one that it signed."""
 
     reason = "LOG_DAMAGED"
-    default_hint = "restore the newest backup of the relay's database; do not serve from this one"
+    default_hint = (
+        "restore the newest backup of the relay's database; do not serve from this one"
+    )
 
 
 class RelayStorageFull(RelayError):
     """The relay's disk is full."""
 
     reason = "STORAGE_FULL"
-    status = grpc.StatusCode.RESOURCE_EXHAUSTED
+    status = "RESOURCE_EXHAUSTED"
     default_hint = "tell the relay's operator; run the command again when there is room"
 
 
 def _subclasses(root: type[SealiftError]) -> list[type[SealiftError]]:
-    return [root, *(found for child in root.__subclasses__() for found in _subclasses(child))]
+    return [
+        root,
+        *(found for child in root.__subclasses__() for found in _subclasses(child)),
+    ]
 
 
 BY_REASON: dict[str, type[SealiftError]] = {
-    cls.reason: cls for cls in _subclasses(SealiftError) if "reason" in vars(cls) and cls.reason
+    cls.reason: cls
+    for cls in _subclasses(SealiftError)
+    if "reason" in vars(cls) and cls.reason
 }
 """Every error that crosses the wire, by its reason."""

@@ -20,8 +20,13 @@ _M = TypeVar("_M", shards_pb2.PutRequest, shards_pb2.GetResponse)
 
 MAX_SEGMENT_MESSAGE = (1 << LOG2_SEGMENT_SIZE) + TAG_SIZE + 16
 _SEGMENT_TAG = (shards_pb2.GetResponse.SEGMENT_FIELD_NUMBER << 3) | 2
-if shards_pb2.PutRequest.SEGMENT_FIELD_NUMBER != shards_pb2.GetResponse.SEGMENT_FIELD_NUMBER:
-    raise ImportError("shards.proto changed: the segment's field number differs by direction")
+if (
+    shards_pb2.PutRequest.SEGMENT_FIELD_NUMBER
+    != shards_pb2.GetResponse.SEGMENT_FIELD_NUMBER
+):
+    raise ImportError(
+        "shards.proto changed: the segment's field number differs by direction"
+    )
 
 
 def segment_prefix(size: int) -> bytes:
@@ -78,7 +83,9 @@ def _parse(parsed: _M, message: bytes) -> memoryview | _M:
     try:
         parsed.ParseFromString(message)
     except DecodeError:
-        raise MalformedObject("a message of the segment stream cannot be parsed") from None
+        raise MalformedObject(
+            "a message of the segment stream cannot be parsed"
+        ) from None
     part = parsed.WhichOneof("part")
     if part is None:
         raise MalformedObject("a message of the segment stream is empty")

@@ -43,9 +43,13 @@ class History:
         last_snapshot: number of the newest commit with a snapshot; -1 if there is none.
     """
 
-    def __init__(self, dataset_id: bytes, trusted: Fingerprint | Collection[Fingerprint]) -> None:
+    def __init__(
+        self, dataset_id: bytes, trusted: Fingerprint | Collection[Fingerprint]
+    ) -> None:
         self.dataset_id = dataset_id
-        self.trusted = frozenset({trusted} if isinstance(trusted, Fingerprint) else trusted)
+        self.trusted = frozenset(
+            {trusted} if isinstance(trusted, Fingerprint) else trusted
+        )
         self.commits: list[Commit] = []
         self.shards: dict[bytes, ShardEntry] = {}
         self.grants: dict[bytes, GrantEntry] = {}
@@ -101,7 +105,9 @@ class History:
 
     def grants_of(self, recipient: Fingerprint) -> list[GrantEntry]:
         """A recipient's grants in force, in order of key epoch."""
-        found = [entry for entry in self.grants.values() if entry.recipient == recipient]
+        found = [
+            entry for entry in self.grants.values() if entry.recipient == recipient
+        ]
         return sorted(found, key=lambda entry: entry.key_epoch)
 
     def recipients(self) -> list[Fingerprint]:
@@ -178,15 +184,21 @@ class History:
             raise ContextMismatch("a commit belongs to another dataset")
         expected = self.commits[-1].number + 1 if self.commits else 0
         if commit.number != expected:
-            raise HistoryInvalid(f"commit {commit.number} came where {expected} was expected")
+            raise HistoryInvalid(
+                f"commit {commit.number} came where {expected} was expected"
+            )
         if self.commits and commit.parent != self.commits[-1].digest:
-            raise HistoryInvalid(f"commit {commit.number} does not follow the one before it")
+            raise HistoryInvalid(
+                f"commit {commit.number} does not follow the one before it"
+            )
         if self.deleted:
             raise DatasetDeleted("the dataset's history goes on after its deletion")
 
     def _check_author(self, commit: Commit) -> None:
         if not self.is_author(commit.signer):
-            raise WrongSigner(f"commit {commit.number} is signed by somebody who may not write")
+            raise WrongSigner(
+                f"commit {commit.number} is signed by somebody who may not write"
+            )
         owners_only = commit.co_owners or commit.snapshot or commit.deletion
         if owners_only and commit.signer != self._owner:
             raise WrongSigner(f"commit {commit.number} does what only the owner may")
@@ -196,22 +208,32 @@ class History:
             None,
             *self.trusted,
         ):
-            raise WrongSigner("the dataset was handed to somebody whom nobody vouched for")
+            raise WrongSigner(
+                "the dataset was handed to somebody whom nobody vouched for"
+            )
 
     def _check_epoch(self, commit: Commit) -> None:
         current = max(self.key_epoch, 1)
         if commit.key_epoch not in (current, current + bool(self.commits)):
-            raise KeyEpochMoved(f"commit {commit.number} is not of the current key epoch")
+            raise KeyEpochMoved(
+                f"commit {commit.number} is not of the current key epoch"
+            )
         if any(entry.key_epoch != commit.key_epoch for entry in commit.added):
-            raise KeyEpochMoved(f"commit {commit.number} adds shards of another key epoch")
+            raise KeyEpochMoved(
+                f"commit {commit.number} adds shards of another key epoch"
+            )
 
     def _check_shards(self, commit: Commit) -> None:
         added = {entry.shard_id for entry in commit.added}
         if len(added) != len(commit.added) or not self._ever_added.isdisjoint(added):
             raise HistoryInvalid(f"commit {commit.number} adds a shard twice")
         removed = set(commit.removed)
-        if len(removed) != len(commit.removed) or not all(i in self.shards for i in removed):
-            raise HistoryInvalid(f"commit {commit.number} removes a shard that is not there")
+        if len(removed) != len(commit.removed) or not all(
+            i in self.shards for i in removed
+        ):
+            raise HistoryInvalid(
+                f"commit {commit.number} removes a shard that is not there"
+            )
 
     def _apply(self, commit: Commit) -> None:
         for shard_id in commit.removed:
@@ -250,4 +272,6 @@ class History:
             or frozenset(snapshot.co_owners) != self._co_owners_after(commit)
             or {g.digest: g for g in snapshot.grants} != self._grants_after(commit)
         ):
-            raise HistoryInvalid(f"the snapshot of commit {commit.number} is not the state")
+            raise HistoryInvalid(
+                f"the snapshot of commit {commit.number} is not the state"
+            )

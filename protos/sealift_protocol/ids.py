@@ -49,7 +49,9 @@ class Fingerprint:
             digest = base64.b32decode(compact + "=" * (-len(compact) % 8))
         except ValueError:
             digest = b""
-        if len(digest) != FINGERPRINT_SIZE or str(cls(digest)) != _grouped(compact.lower()):
+        if len(digest) != FINGERPRINT_SIZE or str(cls(digest)) != _grouped(
+            compact.lower()
+        ):
             raise InvalidArgument(
                 "this is not a whole fingerprint",
                 hint="copy all 13 groups that `sealift identity` shows",
@@ -81,7 +83,9 @@ def dataset_id_of(owner: Fingerprint, salt: bytes) -> bytes:
 
 def key_id_of(suite: int, public_key: bytes) -> bytes:
     """The id (16 bytes) of a recipient key."""
-    return hashlib.sha256(b"sealift/1 key id" + bytes([suite]) + public_key).digest()[:ID_SIZE]
+    return hashlib.sha256(b"sealift/1 key id" + bytes([suite]) + public_key).digest()[
+        :ID_SIZE
+    ]
 
 
 def check_name(name: str, what: str = "a member's name") -> str:

@@ -80,8 +80,8 @@ class ShardHeader:
             raise MalformedObject(
                 f"a shard header has {HEADER_SIZE} bytes; {len(header)} were received"
             )
-        magic, suite, log2_size, dataset_id, shard_id, epoch, salt, commitment = _HEADER.unpack(
-            header
+        magic, suite, log2_size, dataset_id, shard_id, epoch, salt, commitment = (
+            _HEADER.unpack(header)
         )
         if magic[:-1] != MAGIC[:-1]:
             raise MalformedObject("this is not a sealed shard: the magic is missing")
@@ -90,7 +90,9 @@ class ShardHeader:
         if suite != SUITE_AES256GCM_HKDF_SHA256:
             raise UnsupportedVersion(f"the shard has suite {suite}, which is not known")
         if not MIN_LOG2_SEGMENT_SIZE <= log2_size <= LOG2_SEGMENT_SIZE:
-            raise MalformedObject(f"the shard's segment size 2^{log2_size} is not allowed")
+            raise MalformedObject(
+                f"the shard's segment size 2^{log2_size} is not allowed"
+            )
         if any(header[_RESERVED]):
             raise MalformedObject("the shard header's reserved bytes are not zero")
         return cls(suite, log2_size, dataset_id, shard_id, epoch, salt, commitment)
@@ -127,7 +129,11 @@ def segment_count(plaintext_size: int, segment_size: int) -> int:
 
 def stored_size(plaintext_size: int, segment_size: int) -> int:
     """Bytes of header and segments together."""
-    return HEADER_SIZE + plaintext_size + TAG_SIZE * segment_count(plaintext_size, segment_size)
+    return (
+        HEADER_SIZE
+        + plaintext_size
+        + TAG_SIZE * segment_count(plaintext_size, segment_size)
+    )
 
 
 def plaintext_size(stored: int, segment_size: int) -> int:
@@ -156,7 +162,9 @@ def segment_digest(segment: bytes | bytearray | memoryview) -> bytes:
     return blake3(segment).digest()
 
 
-def shard_digest(header: bytes | memoryview, segment_digests: bytes | memoryview) -> bytes:
+def shard_digest(
+    header: bytes | memoryview, segment_digests: bytes | memoryview
+) -> bytes:
     """BLAKE3 over the header and the concatenated segment digests, 32 bytes."""
     return blake3(header).update(segment_digests).digest()
 
@@ -221,9 +229,13 @@ class ShardHead:
             CorruptShard: they differ.
         """
         if self.digest != expected:
-            raise CorruptShard("the shard's header or digest list is not what its owner signed")
+            raise CorruptShard(
+                "the shard's header or digest list is not what its owner signed"
+            )
 
-    def check_segment(self, index: int, segment: bytes | bytearray | memoryview) -> None:
+    def check_segment(
+        self, index: int, segment: bytes | bytearray | memoryview
+    ) -> None:
         """Checks one ciphertext segment against the digest list.
 
         Raises:
@@ -232,11 +244,18 @@ class ShardHead:
         if not 0 <= index < self.segment_count:
             raise CorruptShard(f"the shard has no segment {index}")
         expected = self.segment_digests[index * DIGEST_SIZE : (index + 1) * DIGEST_SIZE]
-        if len(segment) != self.sealed_segment_size(index) or segment_digest(segment) != expected:
-            raise CorruptShard(f"segment {index} of the shard is not what its owner sealed")
+        if (
+            len(segment) != self.sealed_segment_size(index)
+            or segment_digest(segment) != expected
+        ):
+            raise CorruptShard(
+                f"segment {index} of the shard is not what its owner sealed"
+            )
 
 
-def check_shard(shard: bytes | bytearray | memoryview, segment_digests: bytes) -> ShardHead:
+def check_shard(
+    shard: bytes | bytearray | memoryview, segment_digests: bytes
+) -> ShardHead:
     """Checks a whole stored shard against its digest list, without any key.
 
     Raises:

@@ -88,13 +88,19 @@ class LogEntry:
             UnsupportedVersion: it has a version or a kind that is not known.
         """
         if len(entry) != ENTRY_SIZE:
-            raise LogInvalid(f"a log entry has {len(entry)} bytes instead of {ENTRY_SIZE}")
+            raise LogInvalid(
+                f"a log entry has {len(entry)} bytes instead of {ENTRY_SIZE}"
+            )
         if entry[0] != VERSION:
-            raise UnsupportedVersion(f"a log entry has version {entry[0]}, which is not known")
+            raise UnsupportedVersion(
+                f"a log entry has version {entry[0]}, which is not known"
+            )
         try:
             kind = Kind(entry[1])
         except ValueError:
-            raise UnsupportedVersion(f"a log entry is of kind {entry[1]}, unknown here") from None
+            raise UnsupportedVersion(
+                f"a log entry is of kind {entry[1]}, unknown here"
+            ) from None
         return cls(
             kind=kind,
             time=int.from_bytes(entry[2:10], "big"),

@@ -157,7 +157,9 @@ def _path(read: NodeReader, index: int, start: int, end: int) -> list[bytes]:
     return [*_path(read, index, split, end), range_hash(read, start, split)]
 
 
-def _subproof(read: NodeReader, old_end: int, start: int, end: int, *, whole: bool) -> list[bytes]:
+def _subproof(
+    read: NodeReader, old_end: int, start: int, end: int, *, whole: bool
+) -> list[bytes]:
     if old_end == end:
         return [] if whole else [range_hash(read, start, end)]
     split = start + _largest_power_below(end - start)

@@ -53,7 +53,9 @@ class VerifierKey:
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or len(self.public_key) != _PUBLIC_KEY_SIZE:
-            raise InvalidArgument("a verifier key's name or public key is not well-formed")
+            raise InvalidArgument(
+                "a verifier key's name or public key is not well-formed"
+            )
 
     @property
     def key_hash(self) -> bytes:
@@ -128,7 +130,9 @@ class Checkpoint:
 
 def log_verifier_key(public_key: bytes) -> VerifierKey:
     """The verifier key of a relay's log; its name follows from the key."""
-    name = "sealift-log/" + hashlib.sha256(b"sealift/1 log" + public_key).hexdigest()[:32]
+    name = (
+        "sealift-log/" + hashlib.sha256(b"sealift/1 log" + public_key).hexdigest()[:32]
+    )
     return VerifierKey(name, KeyKind.ED25519, public_key)
 
 
@@ -249,7 +253,9 @@ def _line(signature: tuple[str, bytes, bytes]) -> str:
 
 
 def _signatures_of(note: SignedNote, key: VerifierKey) -> list[bytes]:
-    return [s for name, h, s in note.signatures if name == key.name and h == key.key_hash]
+    return [
+        s for name, h, s in note.signatures if name == key.name and h == key.key_hash
+    ]
 
 
 def _verifies(key: VerifierKey, message: bytes, signature: bytes) -> bool:

@@ -122,7 +122,9 @@ class GrantEntry:
 
     def live_at(self, time: int) -> bool:
         """Whether the grant is valid at that Unix time."""
-        return self.not_before <= time and (self.not_after == 0 or time < self.not_after)
+        return self.not_before <= time and (
+            self.not_after == 0 or time < self.not_after
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +221,9 @@ class GrantTerms:
 
     def live_at(self, time: int) -> bool:
         """Whether the grant is valid at that Unix time."""
-        return self.not_before <= time and (self.not_after == 0 or time < self.not_after)
+        return self.not_before <= time and (
+            self.not_after == 0 or time < self.not_after
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +239,11 @@ class Grant:
         """How a commit names the grant."""
         terms = self.terms
         return GrantEntry(
-            self.digest, terms.recipient, terms.key_epoch, terms.not_before, terms.not_after
+            self.digest,
+            terms.recipient,
+            terms.key_epoch,
+            terms.not_before,
+            terms.not_after,
         )
 
 
@@ -261,7 +269,9 @@ def verify_card(signed: objects_pb2.Signed) -> Card:
     message = parse_message(objects_pb2.Card, verified.payload)
     if not 1 <= len(message.recipient_keys) <= MAX_RECIPIENT_KEYS:
         raise MalformedObject("a card has 1 to 16 recipient keys")
-    if message.version < 1 or len(message.previous) != (0 if message.version == 1 else DIGEST_SIZE):
+    if message.version < 1 or len(message.previous) != (
+        0 if message.version == 1 else DIGEST_SIZE
+    ):
         raise MalformedObject("a card's version and previous digest do not fit")
     if message.not_after < 0:
         raise MalformedObject("a card's times are out of range")
@@ -311,7 +321,9 @@ def verify_commit(signed: objects_pb2.Signed) -> Commit:
         genesis=_own_genesis(message, verified.signer) if first else None,
         granted=tuple(_grant_entry(entry) for entry in message.granted),
         revoked=tuple(_fingerprint(f, "a revoked recipient") for f in message.revoked),
-        co_owners=_co_owners(message.co_owners) if message.HasField("co_owners") else None,
+        co_owners=_co_owners(message.co_owners)
+        if message.HasField("co_owners")
+        else None,
         snapshot=_snapshot(message) if message.HasField("snapshot") else None,
         erasure=message.erasure,
         deletion=message.deletion,

@@ -69,4 +69,6 @@ def _point(public_key: bytes) -> ec.EllipticCurvePublicKey:
     try:
         return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public_key)
     except ValueError:
-        raise MalformedObject("an identity's public key is not a point of P-256") from None
+        raise MalformedObject(
+            "an identity's public key is not a point of P-256"
+        ) from None

@@ -5,9 +5,17 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from sealift_protocol.errors import MalformedObject, SignatureInvalid, UnsupportedVersion
+from sealift_protocol.errors import (
+    MalformedObject,
+    SignatureInvalid,
+    UnsupportedVersion,
+)
 from sealift_protocol.ids import Fingerprint
-from sealift_protocol.signatures import PUBLIC_KEY_SIZES, SIGNATURE_SIZE, verify_signature
+from sealift_protocol.signatures import (
+    PUBLIC_KEY_SIZES,
+    SIGNATURE_SIZE,
+    verify_signature,
+)
 from sealift_protocol.v1 import objects_pb2
 
 CARD = "application/vnd.sealift.card.v1+protobuf"
@@ -53,7 +61,9 @@ def object_digest(payload_type: str, payload: bytes, signer: bytes) -> bytes:
 
     It does not depend on how the envelope was serialised, which protobuf leaves open.
     """
-    return hashlib.sha256(pre_authentication_encoding(payload_type, payload) + signer).digest()
+    return hashlib.sha256(
+        pre_authentication_encoding(payload_type, payload) + signer
+    ).digest()
 
 
 def verify(signed: objects_pb2.Signed, payload_type: str) -> Verified:
@@ -66,8 +76,13 @@ def verify(signed: objects_pb2.Signed, payload_type: str) -> Verified:
     """
     if signed.payload_type != payload_type:
         _refuse_type(signed.payload_type, payload_type)
-    if len(signed.signer) not in PUBLIC_KEY_SIZES or len(signed.signature) != SIGNATURE_SIZE:
-        raise MalformedObject(f"the signature of a {_kind(payload_type)} has the wrong size")
+    if (
+        len(signed.signer) not in PUBLIC_KEY_SIZES
+        or len(signed.signature) != SIGNATURE_SIZE
+    ):
+        raise MalformedObject(
+            f"the signature of a {_kind(payload_type)} has the wrong size"
+        )
     message = pre_authentication_encoding(payload_type, signed.payload)
     try:
         verify_signature(signed.signer, message, signed.signature)
@@ -89,4 +104,6 @@ def _kind(payload_type: str) -> str:
 def _refuse_type(received: str, wanted: str) -> None:
     if received.startswith(f"application/vnd.sealift.{_kind(wanted)}."):
         raise UnsupportedVersion(f"a {_kind(wanted)} has a version that is not known")
-    raise MalformedObject(f"an object that should be a {_kind(wanted)} is of another type")
+    raise MalformedObject(
+        f"an object that should be a {_kind(wanted)} is of another type"
+    )

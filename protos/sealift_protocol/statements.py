@@ -234,12 +234,17 @@ def verify_disclosure(signed: objects_pb2.Signed) -> Disclosure:
     if len(message.shard_ids) % ID_SIZE:
         raise MalformedObject("a disclosure's shard ids are not whole")
     ids = frozenset(
-        message.shard_ids[i : i + ID_SIZE] for i in range(0, len(message.shard_ids), ID_SIZE)
+        message.shard_ids[i : i + ID_SIZE]
+        for i in range(0, len(message.shard_ids), ID_SIZE)
     )
     if ids and len(ids) != message.shard_count:
-        raise MalformedObject("a disclosure names another number of shards than it counts")
+        raise MalformedObject(
+            "a disclosure names another number of shards than it counts"
+        )
     if len(message.purpose.encode()) > MAX_PURPOSE:
-        raise MalformedObject(f"a disclosure's purpose has more than {MAX_PURPOSE} bytes")
+        raise MalformedObject(
+            f"a disclosure's purpose has more than {MAX_PURPOSE} bytes"
+        )
     return Disclosure(
         dataset_id=message.dataset_id,
         number=message.number,
@@ -262,7 +267,9 @@ def verify_accounting(signed: objects_pb2.Signed) -> Accounting:
     message, verified = _open(signed, envelope.ACCOUNTING, objects_pb2.Accounting)
     _check_size(message.dataset_id, ID_SIZE, "an accounting's dataset id")
     _check_size(message.nonce, ID_SIZE, "an accounting's nonce")
-    return Accounting(message.dataset_id, _time(message.time), verified.signer, verified.digest)
+    return Accounting(
+        message.dataset_id, _time(message.time), verified.signer, verified.digest
+    )
 
 
 def verify_purge_receipt(signed: objects_pb2.Signed) -> PurgeReceipt:
@@ -290,7 +297,9 @@ def verify_deletion_receipt(signed: objects_pb2.Signed) -> DeletionReceipt:
     Raises:
         VerificationError: a subclass that says what is wrong.
     """
-    message, verified = _open(signed, envelope.DELETION_RECEIPT, objects_pb2.DeletionReceipt)
+    message, verified = _open(
+        signed, envelope.DELETION_RECEIPT, objects_pb2.DeletionReceipt
+    )
     _check_size(message.dataset_id, ID_SIZE, "a deletion receipt's dataset id")
     _check_size(message.commit, DIGEST_SIZE, "a deletion receipt's commit digest")
     return DeletionReceipt(
@@ -333,7 +342,11 @@ def verify_probe_answer(signed: objects_pb2.Signed) -> ProbeAnswer:
     message, verified = _open(signed, envelope.PROBE_ANSWER, objects_pb2.ProbeAnswer)
     _check_size(message.probe, DIGEST_SIZE, "a probe's digest")
     return ProbeAnswer(
-        message.probe, message.opened, _time(message.time), verified.signer, verified.digest
+        message.probe,
+        message.opened,
+        _time(message.time),
+        verified.signer,
+        verified.digest,
     )
 
 
@@ -348,7 +361,9 @@ def _name(name: str) -> str:
     try:
         return check_name(name)
     except InvalidArgument as error:
-        raise MalformedObject(f"a statement's name is not allowed: {error.what}") from None
+        raise MalformedObject(
+            f"a statement's name is not allowed: {error.what}"
+        ) from None
 
 
 def _time(time: int) -> int:

@@ -35,7 +35,7 @@ def to_status(error: SealiftError, request_id: str) -> grpc.Status:
     )
     detail = Any()
     detail.Pack(info)
-    code = code_pb2.Code.Value(error.status.name)
+    code = code_pb2.Code.Value(error.status)
     status: grpc.Status = rpc_status.to_status(
         status_pb2.Status(code=code, message=error.what, details=[detail])
     )

@@ -25,7 +25,9 @@ def parse_json(text: str) -> object:
         MalformedObject: it is not that.
     """
     try:
-        parsed: object = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+        parsed: object = json.loads(
+            text, object_pairs_hook=_once, parse_constant=_no_number
+        )
     except (ValueError, RecursionError):
         raise MalformedObject("a document cannot be parsed") from None
     return parsed
@@ -59,8 +61,14 @@ def read_whole(value: object) -> int:
     Raises:
         MalformedObject: it is none.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_WHOLE:
-        raise MalformedObject("a document has something else where a whole number should be")
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int)
+        or not 0 <= value <= MAX_WHOLE
+    ):
+        raise MalformedObject(
+            "a document has something else where a whole number should be"
+        )
     return value
 
 
@@ -71,7 +79,9 @@ def read_flag(value: object) -> bool:
         MalformedObject: it is neither.
     """
     if not isinstance(value, bool):
-        raise MalformedObject("a document has something else where true or false should be")
+        raise MalformedObject(
+            "a document has something else where true or false should be"
+        )
     return value
 
 
@@ -82,7 +92,9 @@ def read_text(value: object) -> str:
         MalformedObject: it is none.
     """
     # Half of a surrogate pair can be escaped in JSON, and then stands in no file and no terminal.
-    if not isinstance(value, str) or any("\ud800" <= letter <= "\udfff" for letter in value):
+    if not isinstance(value, str) or any(
+        "\ud800" <= letter <= "\udfff" for letter in value
+    ):
         raise MalformedObject("a document has something else where a text should be")
     return value
 
@@ -99,7 +111,9 @@ def read_hex(value: object, *sizes: int) -> bytes:
     except ValueError:
         content = None
     if content is None or content.hex() != text or len(content) not in sizes:
-        raise MalformedObject("a document has something else where a digest in hex should be")
+        raise MalformedObject(
+            "a document has something else where a digest in hex should be"
+        )
     return content
 
 
@@ -131,7 +145,9 @@ def read_fingerprint(value: object) -> Fingerprint:
     except InvalidArgument:
         fingerprint = None
     if fingerprint is None or str(fingerprint) != text:
-        raise MalformedObject("a document has something else where a fingerprint should be")
+        raise MalformedObject(
+            "a document has something else where a fingerprint should be"
+        )
     return fingerprint
 
 

@@ -37,7 +37,9 @@ def require_auditor(member: Member) -> None:
         RoleDenied: the member has another role.
     """
     if member.role not in (AUDITOR, OPERATOR):
-        raise RoleDenied(f"a member with the role {member.role} may not read the log's entries")
+        raise RoleDenied(
+            f"a member with the role {member.role} may not read the log's entries"
+        )
 
 
 def require_uploader(histories: Histories, dataset_id: bytes, member: Member) -> None:

@@ -82,10 +82,14 @@ class Relay:
         )
         self.advertised = config.listen.advertised
 
-        default = Quota(limits.member_bytes, limits.member_shards, limits.member_calls_a_minute)
+        default = Quota(
+            limits.member_bytes, limits.member_shards, limits.member_calls_a_minute
+        )
         callers = Callers(self._metadata.members, default)
         destruction = Destruction(self._metadata, self._sweeper, log_key)
-        shards = Shards(callers, self._metadata, self._blobs, self._idle, limits.disclosure_seconds)
+        shards = Shards(
+            callers, self._metadata, self._blobs, self._idle, limits.disclosure_seconds
+        )
         self._members.add_generic_rpc_handlers((shards.handlers(),))
         datasets_pb2_grpc.add_DatasetsServicer_to_server(
             Datasets(callers, self._metadata, destruction, limits.clock_skew_seconds),
@@ -137,7 +141,8 @@ class Relay:
         """Takes no new calls, lets those under way finish for a while, then closes the stores."""
         self._health.enter_graceful_shutdown()
         stopped = [
-            server.stop(self._limits.drain_seconds) for server in (self._enrolment, self._members)
+            server.stop(self._limits.drain_seconds)
+            for server in (self._enrolment, self._members)
         ]
         for event in stopped:
             event.wait()
@@ -170,14 +175,17 @@ def _server(limits: Limits, workers: int) -> grpc.Server:
     )
 
 
-def _bind(server: grpc.Server, host: str, port: int, credentials: grpc.ServerCredentials) -> int:
+def _bind(
+    server: grpc.Server, host: str, port: int, credentials: grpc.ServerCredentials
+) -> int:
     try:
         bound: int = server.add_secure_port(f"{host}:{port}", credentials)
     except RuntimeError:
         bound = 0
     if bound == 0:
         raise InvalidArgument(
-            f"port {port} cannot be used", hint="is another relay running? change it in relay.toml"
+            f"port {port} cannot be used",
+            hint="is another relay running? change it in relay.toml",
         )
     return bound
 
@@ -185,7 +193,11 @@ def _bind(server: grpc.Server, host: str, port: int, credentials: grpc.ServerCre
 def _read_server_identity(config: Config) -> tuple[bytes, bytes]:
     try:
         key = (config.tls / "server.key").read_bytes()
-        chain = (config.tls / "server.pem").read_bytes() + (config.tls / "ca.pem").read_bytes()
+        chain = (config.tls / "server.pem").read_bytes() + (
+            config.tls / "ca.pem"
+        ).read_bytes()
     except OSError:
-        raise InvalidArgument("the relay's TLS files cannot be read; see certs/README.md") from None
+        raise InvalidArgument(
+            "the relay's TLS files cannot be read; see certs/README.md"
+        ) from None
     return key, chain

@@ -54,17 +54,24 @@ def make_authority(now: datetime) -> Authority:
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name("Sealift relay CA")
     builder = _builder(name, name, key.public_key(), now, AUTHORITY_DAYS)
-    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    builder = builder.add_extension(
+        x509.BasicConstraints(ca=True, path_length=0), critical=True
+    )
     builder = builder.add_extension(_key_usage(authority=True), critical=True)
     return Authority(builder.sign(key, SHA256()), key)
 
 
 def issue_server_certificate(
-    authority: Authority, key: ec.EllipticCurvePublicKey, hosts: list[str], now: datetime
+    authority: Authority,
+    key: ec.EllipticCurvePublicKey,
+    hosts: list[str],
+    now: datetime,
 ) -> x509.Certificate:
     """A certificate for the relay's listeners, valid for host names and addresses."""
     names = [_general_name(host) for host in hosts]
-    builder = _builder(_name("Sealift relay"), authority.certificate.subject, key, now, SERVER_DAYS)
+    builder = _builder(
+        _name("Sealift relay"), authority.certificate.subject, key, now, SERVER_DAYS
+    )
     return _sign(builder, authority, names, ExtendedKeyUsageOID.SERVER_AUTH)
 
 
@@ -79,7 +86,9 @@ def issue_member_certificate(
     uri = MEMBER_URI + name
     try:
         request = x509.load_der_x509_csr(request_der)
-        names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = request.extensions.get_extension_for_class(
+            x509.SubjectAlternativeName
+        ).value
         uris = names.get_values_for_type(x509.UniformResourceIdentifier)
         key = request.public_key()
         signed = request.is_signature_valid
@@ -87,11 +96,15 @@ def issue_member_certificate(
         raise MalformedObject("a certificate request cannot be read") from None
     if not signed:
         raise MalformedObject("a certificate request is not signed by its key")
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(
+        key.curve, ec.SECP256R1
+    ):
         raise MalformedObject("a certificate request's key is not ECDSA P-256")
     if uris != [uri] or len(list(names)) != 1:
         raise MalformedObject("a certificate request is for another name")
-    builder = _builder(_name(name), authority.certificate.subject, key, now, MEMBER_DAYS)
+    builder = _builder(
+        _name(name), authority.certificate.subject, key, now, MEMBER_DAYS
+    )
     identifier = x509.UniformResourceIdentifier(uri)
     return _sign(builder, authority, [identifier], ExtendedKeyUsageOID.CLIENT_AUTH)
 
@@ -120,7 +133,9 @@ def load_authority(folder: Path) -> Authority:
         certificate = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
         key = load_pem_private_key((folder / "ca.key").read_bytes(), password=None)
     except (OSError, ValueError, TypeError):
-        raise InvalidArgument("the relay's CA files cannot be read; see certs/README.md") from None
+        raise InvalidArgument(
+            "the relay's CA files cannot be read; see certs/README.md"
+        ) from None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise InvalidArgument("the relay's CA key must be ECDSA; see certs/README.md")
     return Authority(certificate, key)
@@ -152,7 +167,9 @@ def _sign(
     usage: x509.ObjectIdentifier,
 ) -> x509.Certificate:
     issuer_key = authority.key.public_key()
-    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
+    builder = builder.add_extension(
+        x509.BasicConstraints(ca=False, path_length=None), True
+    )
     builder = builder.add_extension(_key_usage(authority=False), critical=True)
     builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
     builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)

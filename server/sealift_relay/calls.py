@@ -43,10 +43,14 @@ class CallInterceptor(_Interceptor):
             return handler
         name = method.removeprefix(_OURS)
         make = _FACTORIES[handler.request_streaming, handler.response_streaming]
-        behaviour: Any = handler.unary_unary or handler.stream_unary or handler.unary_stream
+        behaviour: Any = (
+            handler.unary_unary or handler.stream_unary or handler.unary_stream
+        )
         wrap = self._stream if handler.response_streaming else self._unary
         made: Handler = make(
-            wrap(name, behaviour), handler.request_deserializer, handler.response_serializer
+            wrap(name, behaviour),
+            handler.request_deserializer,
+            handler.response_serializer,
         )
         return made
 
@@ -92,7 +96,9 @@ class _Outcome:
         self._request_id = uuid.uuid4().hex
         self._started = time.monotonic()
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=self._request_id, method=method)
+        structlog.contextvars.bind_contextvars(
+            request_id=self._request_id, method=method
+        )
 
     def succeed(self) -> None:
         log.info("answer_call", seconds=self._seconds())

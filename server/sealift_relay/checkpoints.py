@@ -80,7 +80,9 @@ def load_log_key(folder: Path) -> LogKey:
         seed = base64.b64decode((folder / KEY_FILE).read_bytes(), validate=False)
         return LogKey(bytes(nacl.signing.SigningKey(seed)))
     except (OSError, ValueError, TypeError):
-        raise InvalidArgument("the relay's log key cannot be read; see certs/README.md") from None
+        raise InvalidArgument(
+            "the relay's log key cannot be read; see certs/README.md"
+        ) from None
 
 
 class Publisher:
@@ -96,7 +98,9 @@ class Publisher:
         self._key = key
         self._witnesses = [_Witness(url) for url in witnesses]
         self._lock = threading.Lock()
-        self._executor = ThreadPoolExecutor(max(1, len(witnesses)), thread_name_prefix="witness")
+        self._executor = ThreadPoolExecutor(
+            max(1, len(witnesses)), thread_name_prefix="witness"
+        )
         _check_log(store)
 
     def close(self) -> None:
@@ -134,7 +138,9 @@ class _Witness:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or parts.hostname is None:
-            raise InvalidArgument("a witness in relay.toml is not an http or https address")
+            raise InvalidArgument(
+                "a witness in relay.toml is not an http or https address"
+            )
         self._parts = parts
         self._size = 0
         self._paused_until = 0.0
@@ -178,9 +184,13 @@ class _Witness:
             if self._parts.scheme == "https"
             else http.client.HTTPConnection
         )
-        connection = kind(str(self._parts.hostname), self._parts.port, timeout=_WITNESS_SECONDS)
+        connection = kind(
+            str(self._parts.hostname), self._parts.port, timeout=_WITNESS_SECONDS
+        )
         try:
-            connection.request("POST", self._parts.path.rstrip("/") + "/add-checkpoint", request)
+            connection.request(
+                "POST", self._parts.path.rstrip("/") + "/add-checkpoint", request
+            )
             response = connection.getresponse()
             return response.status, response.read(MAX_NOTE).decode()
         finally:
@@ -201,6 +211,8 @@ def _check_log(store: LogStore) -> None:
         return
     said = parse_checkpoint(parse_note(published).text)
     if said.size > size or (said.size == size and said.root != root):
-        raise LogDamaged(f"the log on disk has {size} entries, but {said.size} were signed before")
+        raise LogDamaged(
+            f"the log on disk has {size} entries, but {said.size} were signed before"
+        )
     if store.root_at(said.size) != said.root:
         raise LogDamaged("the log on disk differs from what was signed before")

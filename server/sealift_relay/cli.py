@@ -68,10 +68,18 @@ def cli() -> None:
     help="Host name or address of the relay; the first is what members connect to. Repeatable; "
     "default: localhost.",
 )
-@click.option("--bind", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=7443, show_default=True, help="Members' port; 0 finds a free one.")
-@click.option("--enrolment-port", default=7444, show_default=True, help="Enrolment port.")
-def init(folder: Path, hosts: tuple[str, ...], bind: str, port: int, enrolment_port: int) -> None:
+@click.option(
+    "--bind", default="127.0.0.1", show_default=True, help="Address to listen on."
+)
+@click.option(
+    "--port", default=7443, show_default=True, help="Members' port; 0 finds a free one."
+)
+@click.option(
+    "--enrolment-port", default=7444, show_default=True, help="Enrolment port."
+)
+def init(
+    folder: Path, hosts: tuple[str, ...], bind: str, port: int, enrolment_port: int
+) -> None:
     """Make a relay in DIR: a CA, a server certificate, a log, relay.toml, a database.
 
     DIR must not exist or be empty. The keys stay in DIR/tls, readable by you alone.
@@ -119,8 +127,12 @@ def serve(folder: Path) -> None:
 
 @cli.command()
 @click.argument("name")
-@click.option("--role", required=True, type=click.Choice(ROLES), help="What NAME may do.")
-@click.option("--valid-for", default="24h", show_default=True, help="As 30m, 24h or 7d.")
+@click.option(
+    "--role", required=True, type=click.Choice(ROLES), help="What NAME may do."
+)
+@click.option(
+    "--valid-for", default="24h", show_default=True, help="As 30m, 24h or 7d."
+)
 @click.option(
     "--again",
     is_flag=True,
@@ -138,7 +150,9 @@ def invite(name: str, role: str, valid_for: str, again: bool, folder: Path) -> N
     not_after = unix_now() + _parse_duration(valid_for)
     secret = secrets.token_bytes(16)
     _members(config).add_invite(
-        hashlib.sha256(secret).digest(), Invite(check_name(name), role, not_after), again=again
+        hashlib.sha256(secret).digest(),
+        Invite(check_name(name), role, not_after),
+        again=again,
     )
     token = objects_pb2.JoinToken(
         address=f"{config.listen.advertised}:{config.listen.enrolment_port}",
@@ -180,9 +194,17 @@ def withdraw(name: str, folder: Path) -> None:
 def members(folder: Path) -> None:
     """List the members, and what each stores."""
     for member in _members(load_config(folder)).everybody():
-        state = "  (revoked)" if member.revoked else "  (suspended)" if member.suspended else ""
+        state = (
+            "  (revoked)"
+            if member.revoked
+            else "  (suspended)"
+            if member.suspended
+            else ""
+        )
         stored = f"{member.used_bytes:,} bytes in {member.used_shards:,} shards"
-        click.echo(f"{member.name}  {member.role}  {member.fingerprint}  {stored}{state}")
+        click.echo(
+            f"{member.name}  {member.role}  {member.fingerprint}  {stored}{state}"
+        )
 
 
 @cli.command()
@@ -214,17 +236,25 @@ def resume(name: str, folder: Path) -> None:
 
 @cli.command()
 @click.argument("name")
-@click.option("--bytes", "size", metavar="SIZE", help="As 500GiB or 2TiB; 0 for no limit.")
+@click.option(
+    "--bytes", "size", metavar="SIZE", help="As 500GiB or 2TiB; 0 for no limit."
+)
 @click.option("--shards", type=click.IntRange(min=0), help="0 for no limit.")
 @click.option("--calls-a-minute", type=click.IntRange(min=0), help="0 for no limit.")
 @_dir
 def quota(
-    name: str, size: str | None, shards: int | None, calls_a_minute: int | None, folder: Path
+    name: str,
+    size: str | None,
+    shards: int | None,
+    calls_a_minute: int | None,
+    folder: Path,
 ) -> None:
     """Limit what member NAME stores and asks for. What is stored already stays."""
     limits = Quota(None if size is None else _parse_size(size), shards, calls_a_minute)
     if limits == Quota():
-        raise InvalidArgument("nothing was limited", hint="use --bytes, --shards or both")
+        raise InvalidArgument(
+            "nothing was limited", hint="use --bytes, --shards or both"
+        )
     _require(_members(load_config(folder)).set_quota(name, limits))
     click.echo(f"limited {name}")
 
@@ -251,7 +281,9 @@ def log_export(out: Path, folder: Path) -> None:
     """
     config = load_config(folder)
     metadata = _open(config)
-    publisher = Publisher(metadata.log, load_log_key(config.tls), config.log.witnesses.split())
+    publisher = Publisher(
+        metadata.log, load_log_key(config.tls), config.log.witnesses.split()
+    )
     try:
         size = write_tiles(out, metadata.log, publisher)
     finally:
@@ -271,13 +303,17 @@ def _members(config: Config) -> Members:
 
 def _require(found: bool) -> None:
     if not found:
-        raise UnknownMember("there is no member of that name", hint="see `sealift-relay members`")
+        raise UnknownMember(
+            "there is no member of that name", hint="see `sealift-relay members`"
+        )
 
 
 def _parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text)
     if match is None:
-        raise InvalidArgument("--bytes takes a number and KiB, MiB, GiB or TiB, such as 500GiB")
+        raise InvalidArgument(
+            "--bytes takes a number and KiB, MiB, GiB or TiB, such as 500GiB"
+        )
     return int(match[1]) << _SHIFTS[match[2]]
 
 
@@ -300,7 +336,8 @@ def main() -> NoReturn:
         cli(standalone_mode=False)
     except SealiftError as error:
         click.echo(
-            f"error: {error.what}" + (f"; hint: {error.hint}" if error.hint else ""), err=True
+            f"error: {error.what}" + (f"; hint: {error.hint}" if error.hint else ""),
+            err=True,
         )
         sys.exit(error.exit_code)
     except click.ClickException as error:

@@ -134,7 +134,9 @@ def load_config(folder: Path, environment: Mapping[str, str] = os.environ) -> Co
         raise InvalidArgument(f"relay.toml is not valid TOML: {error}") from None
     unknown = document.keys() - {"listen", "storage", "limits", "log"}
     if unknown:
-        raise InvalidArgument(f"relay.toml has an unknown section: {sorted(unknown)[0]}")
+        raise InvalidArgument(
+            f"relay.toml has an unknown section: {sorted(unknown)[0]}"
+        )
     storage = _section(Storage, "storage", document, environment)
     return Config(
         folder=folder,
@@ -149,13 +151,18 @@ def load_config(folder: Path, environment: Mapping[str, str] = os.environ) -> Co
 
 
 def _section(
-    kind: type[_S], name: str, document: Mapping[str, Any], environment: Mapping[str, str]
+    kind: type[_S],
+    name: str,
+    document: Mapping[str, Any],
+    environment: Mapping[str, str],
 ) -> _S:
     given = dict(document.get(name, {}))
     known = {item.name: item.type for item in fields(kind)}  # type: ignore[arg-type]
     unknown = given.keys() - known.keys()
     if unknown:
-        raise InvalidArgument(f"relay.toml has an unknown key: {name}.{sorted(unknown)[0]}")
+        raise InvalidArgument(
+            f"relay.toml has an unknown key: {name}.{sorted(unknown)[0]}"
+        )
     for key, annotation in known.items():
         variable = f"{_ENVIRONMENT}{name}_{key}".upper()
         if variable in environment:
@@ -174,7 +181,9 @@ def _integer(text: str, variable: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise InvalidArgument(f"{variable} in the environment is not a number") from None
+        raise InvalidArgument(
+            f"{variable} in the environment is not a number"
+        ) from None
 
 
 def write_config(folder: Path, listen: Listen) -> None:

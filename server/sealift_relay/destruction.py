@@ -40,7 +40,9 @@ class Destruction:
             time=unix_now(),
         )
         payload = receipt.SerializeToString()
-        message = envelope.pre_authentication_encoding(envelope.DELETION_RECEIPT, payload)
+        message = envelope.pre_authentication_encoding(
+            envelope.DELETION_RECEIPT, payload
+        )
         return objects_pb2.Signed(
             payload_type=envelope.DELETION_RECEIPT,
             payload=payload,

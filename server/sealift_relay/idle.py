@@ -19,7 +19,9 @@ class IdleWatch:
         self._calls: dict[int, tuple[grpc.ServicerContext, float]] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="relay-idle", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, name="relay-idle", daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:
@@ -27,7 +29,9 @@ class IdleWatch:
         self._stop.set()
         self._thread.join()
 
-    def watch(self, messages: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+    def watch(
+        self, messages: Iterator[bytes], context: grpc.ServicerContext
+    ) -> Iterator[bytes]:
         """The same messages.
 
         Raises:
@@ -56,6 +60,8 @@ class IdleWatch:
         while not self._stop.wait(min(1.0, self._seconds / 4)):
             limit = time.monotonic() - self._seconds
             with self._lock:
-                stalled = [context for context, since in self._calls.values() if since < limit]
+                stalled = [
+                    context for context, since in self._calls.values() if since < limit
+                ]
             for context in stalled:
                 context.cancel()

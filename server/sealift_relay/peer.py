@@ -59,7 +59,9 @@ class Callers:
             bytes=default.bytes if own.bytes is None else own.bytes,
             shards=default.shards if own.shards is None else own.shards,
             calls_a_minute=(
-                default.calls_a_minute if own.calls_a_minute is None else own.calls_a_minute
+                default.calls_a_minute
+                if own.calls_a_minute is None
+                else own.calls_a_minute
             ),
         )
 

@@ -16,14 +16,21 @@ class Sweeper:
     """One thread; whatever it leaves behind, the next round finds again."""
 
     def __init__(
-        self, shards: ShardIndex, blobs: Blobs, *, every_seconds: int, uncommitted_seconds: int
+        self,
+        shards: ShardIndex,
+        blobs: Blobs,
+        *,
+        every_seconds: int,
+        uncommitted_seconds: int,
     ) -> None:
         self._shards = shards
         self._blobs = blobs
         self._every_seconds = every_seconds
         self._uncommitted_seconds = uncommitted_seconds
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="relay-sweeper", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, name="relay-sweeper", daemon=True
+        )
 
     def start(self) -> None:
         """Sweeps from now on."""

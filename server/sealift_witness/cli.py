@@ -37,16 +37,22 @@ def cli() -> None:
 
 @cli.command()
 @_folder
-@click.option("--name", required=True, help="Of this witness, as in witness.example.org/one.")
+@click.option(
+    "--name", required=True, help="Of this witness, as in witness.example.org/one."
+)
 def init(folder: Path, name: str) -> None:
     """Make a witness in DIR and print the key that members add."""
     key = nacl.signing.SigningKey.generate()
     verifier_key = VerifierKey(name, KeyKind.COSIGNATURE_V1, bytes(key.verify_key))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        descriptor = os.open(folder / "key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(
+            folder / "key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600
+        )
     except FileExistsError:
-        raise InvalidArgument("the folder holds a witness already", hint="choose another") from None
+        raise InvalidArgument(
+            "the folder holds a witness already", hint="choose another"
+        ) from None
     with os.fdopen(descriptor, "w") as file:
         file.write(f"{name}\n{base64.b64encode(bytes(key)).decode()}\n")
     click.echo(str(verifier_key))
@@ -62,14 +68,18 @@ def init(folder: Path, name: str) -> None:
     metavar="KEY",
     help="A log to watch, as `sealift-relay log key` prints it; repeatable.",
 )
-@click.option("--bind", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--bind", default="127.0.0.1", show_default=True, help="Address to listen on."
+)
 @click.option("--port", default=7480, show_default=True, help="0 finds a free one.")
 def serve(folder: Path, logs: tuple[str, ...], bind: str, port: int) -> None:
     """Serve the witness in DIR over HTTP until SIGTERM or Ctrl-C."""
     witness = open_witness(folder, [VerifierKey.parse(text) for text in logs])
     server = make_server(witness, bind, port)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+        signal.signal(
+            number, lambda *_: threading.Thread(target=server.shutdown).start()
+        )
     click.echo(f"witness ready on http://{bind}:{server.server_address[1]}")
     sys.stdout.flush()
     server.serve_forever()
@@ -87,7 +97,8 @@ def open_witness(folder: Path, logs: list[VerifierKey]) -> Witness:
         return Witness(folder, name, base64.b64decode(encoded), logs)
     except (OSError, ValueError):
         raise InvalidArgument(
-            "the folder holds no witness", hint="run `sealift-witness init DIR --name NAME` first"
+            "the folder holds no witness",
+            hint="run `sealift-witness init DIR --name NAME` first",
         ) from None
 
 
@@ -125,7 +136,8 @@ def main() -> NoReturn:
         cli(standalone_mode=False)
     except SealiftError as error:
         click.echo(
-            f"error: {error.what}" + (f"; hint: {error.hint}" if error.hint else ""), err=True
+            f"error: {error.what}" + (f"; hint: {error.hint}" if error.hint else ""),
+            err=True,
         )
         sys.exit(error.exit_code)
     except click.ClickException as error:

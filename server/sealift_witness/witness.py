@@ -58,7 +58,9 @@ class Witness:
     ) -> None:
         self._folder = folder
         self._signing_key = nacl.signing.SigningKey(seed)
-        self.key = VerifierKey(name, KeyKind.COSIGNATURE_V1, bytes(self._signing_key.verify_key))
+        self.key = VerifierKey(
+            name, KeyKind.COSIGNATURE_V1, bytes(self._signing_key.verify_key)
+        )
         self._logs = {log.name: log for log in logs}
         self._clock = clock
 
@@ -78,10 +80,14 @@ class Witness:
         except LogInvalid as error:
             return Answer(HTTPStatus.FORBIDDEN, error.what)
         if old_size > checkpoint.size:
-            return Answer(HTTPStatus.BAD_REQUEST, "the old size is larger than the new one")
+            return Answer(
+                HTTPStatus.BAD_REQUEST, "the old size is larger than the new one"
+            )
         with self._state(origin) as state:
             size, root = state.read()
-            if old_size != size or (checkpoint.size == size and checkpoint.root != root):
+            if old_size != size or (
+                checkpoint.size == size and checkpoint.root != root
+            ):
                 return Answer(HTTPStatus.CONFLICT, f"{size}\n", "text/x.tlog.size")
             try:
                 verify_consistency(size, root, checkpoint.size, checkpoint.root, proof)

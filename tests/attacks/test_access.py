@@ -12,9 +12,9 @@ import pytest
 from lying_relay import lying_to
 
 import sealift
+from sealift.crypto.signing import Identity, sign_commit
 from sealift.history.disclosures import disclose
 from sealift.session import Session
-from sealift.crypto.signing import Identity, sign_commit
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import (
     AccessDenied,
@@ -79,7 +79,9 @@ def test_a08_a_commit_of_somebody_who_may_not_write_is_refused(
         with pytest.raises(WrongSigner):
             laboratory.open_dataset("hospital/study")
     with pytest.raises((AccessDenied, WrongSigner)):
-        clinic._relay.append(next_commit(clinic._reader.identity, head_of(hospital)), [])
+        clinic._relay.append(
+            next_commit(clinic._reader.identity, head_of(hospital)), []
+        )
     with pytest.raises(AccessDenied):
         clinic.push(ROWS, dataset="hospital/study")
     # What it wrote while it could still stands.
@@ -104,13 +106,17 @@ def test_a08_a_shard_that_the_owner_did_not_sign_for_is_not_served(
 # --- A9, A15: grants that are over, hidden revocations -------------------------------------------
 
 
-def everything(hospital: Session, dataset_id: bytes, trainer: Session) -> dict[str, list]:
+def everything(
+    hospital: Session, dataset_id: bytes, trainer: Session
+) -> dict[str, list]:
     """What the relay has of a dataset, and would give to a trainer if it wished."""
     commits = hospital._relay.get_commits(dataset_id)
     grants = hospital._relay.get_grants(dataset_id, everybody=True).grants
     own = [g for g in grants if verify_grant(g).terms.recipient == trainer.fingerprint]
     return {
-        "Datasets/GetCommits": [datasets_pb2.GetCommitsResponse(commit=c) for c in commits],
+        "Datasets/GetCommits": [
+            datasets_pb2.GetCommitsResponse(commit=c) for c in commits
+        ],
         "Datasets/GetGrants": [datasets_pb2.GetGrantsResponse(grants=own)],
         "Datasets/List": [
             datasets_pb2.ListResponse(
@@ -130,7 +136,9 @@ def answering(lying, answers: dict[str, list]) -> None:
         lying.refuse.add(method)
 
 
-def test_a09_a_grant_after_its_revocation_opens_nothing(relay, hospital, laboratory) -> None:
+def test_a09_a_grant_after_its_revocation_opens_nothing(
+    relay, hospital, laboratory
+) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
     laboratory.open_dataset("hospital/study")
     dataset_id = head_of(hospital).dataset_id
@@ -150,7 +158,9 @@ def test_a09_a_grant_after_its_revocation_opens_nothing(relay, hospital, laborat
             laboratory.open_dataset("hospital/study")
 
 
-def test_a15_a_hidden_revocation_still_closes_what_comes_next(relay, hospital, laboratory) -> None:
+def test_a15_a_hidden_revocation_still_closes_what_comes_next(
+    relay, hospital, laboratory
+) -> None:
     """Relay and revoked trainer together: what was there stays open, what is new does not."""
     hospital.push(ROWS, dataset="study", to="laboratory")
     dataset_id = head_of(hospital).dataset_id
@@ -175,7 +185,10 @@ def test_a15_a_revocation_hidden_from_a_co_owner_is_caught(
     hospital.set_co_owner("study", "clinic")
     with lying_to(relay, clinic) as lying:
         kept: list = []
-        lying.lies["Datasets/GetCommits"] = lambda _, answers: (kept.append(answers), answers)[1]
+        lying.lies["Datasets/GetCommits"] = lambda _, answers: (
+            kept.append(answers),
+            answers,
+        )[1]
         hospital.revoke("study", "laboratory")
         clinic.access("hospital/study")
         lying.lies["Datasets/GetCommits"] = lambda *_: kept[-1][:-1]
@@ -187,10 +200,16 @@ def test_a15_a_co_owner_cannot_bring_a_revoked_grant_back(
     relay, hospital, laboratory, clinic
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    grants = hospital._relay.get_grants(head_of(hospital).dataset_id, everybody=True).grants
+    grants = hospital._relay.get_grants(
+        head_of(hospital).dataset_id, everybody=True
+    ).grants
     hospital.revoke("study", "laboratory")
     head = head_of(hospital)
-    old = [g for g in map(verify_grant, grants) if g.terms.recipient == laboratory.fingerprint]
+    old = [
+        g
+        for g in map(verify_grant, grants)
+        if g.terms.recipient == laboratory.fingerprint
+    ]
     forged = next_commit(MALLORY, head, granted=[g.entry() for g in old])
     with lying_to(relay, hospital) as lying:
         lying.lies["Datasets/GetCommits"] = adding(forged)
@@ -220,10 +239,15 @@ def test_a09_a_grant_outside_its_time_is_refused_by_relay_and_client(
             laboratory.open_dataset("hospital/study")
 
 
-def test_a09_a_grant_of_another_dataset_opens_nothing(relay, hospital, laboratory) -> None:
+def test_a09_a_grant_of_another_dataset_opens_nothing(
+    relay, hospital, laboratory
+) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
     hospital.push(ROWS, dataset="other", to="laboratory")
-    ids = {name: hospital._open(f"hospital/{name}").dataset_id for name in ("study", "other")}
+    ids = {
+        name: hospital._open(f"hospital/{name}").dataset_id
+        for name in ("study", "other")
+    }
     with lying_to(relay, laboratory) as lying:
         kept = {name: laboratory._relay.get_grants(ids[name]) for name in ids}
 
@@ -255,7 +279,9 @@ def test_a21_nobody_without_access_reads_log_account_or_grants(
         for place, call in enumerate(calls):
             with pytest.raises(AccessDenied) as caught:
                 call()
-            answers.setdefault(place, set()).add((type(caught.value), caught.value.what))
+            answers.setdefault(place, set()).add(
+                (type(caught.value), caught.value.what)
+            )
     # Each answer is the same whether the dataset exists or not.
     assert [len(answer) for answer in answers.values()] == [1] * 5
     with pytest.raises(AccessDenied):
@@ -266,19 +292,27 @@ def _disclosure(session: Session, dataset_id: bytes) -> objects_pb2.Signed:
     message = objects_pb2.Disclosure(
         dataset_id=dataset_id, commit=bytes(32), time=int(time.time()), nonce=bytes(16)
     )
-    return session._reader.identity.sign(envelope.DISCLOSURE, message.SerializeToString())
+    return session._reader.identity.sign(
+        envelope.DISCLOSURE, message.SerializeToString()
+    )
 
 
 def _accounting(session: Session, dataset_id: bytes) -> objects_pb2.Signed:
-    message = objects_pb2.Accounting(dataset_id=dataset_id, time=int(time.time()), nonce=bytes(16))
-    return session._reader.identity.sign(envelope.ACCOUNTING, message.SerializeToString())
+    message = objects_pb2.Accounting(
+        dataset_id=dataset_id, time=int(time.time()), nonce=bytes(16)
+    )
+    return session._reader.identity.sign(
+        envelope.ACCOUNTING, message.SerializeToString()
+    )
 
 
 def _purge(session: Session, dataset_id: bytes) -> objects_pb2.Signed:
     message = objects_pb2.PurgeReceipt(
         dataset_id=dataset_id, commit=bytes(32), time=int(time.time())
     )
-    return session._reader.identity.sign(envelope.PURGE_RECEIPT, message.SerializeToString())
+    return session._reader.identity.sign(
+        envelope.PURGE_RECEIPT, message.SerializeToString()
+    )
 
 
 def test_a21_a_recipient_learns_nothing_of_other_recipients_grants(
@@ -302,7 +336,8 @@ def test_a21_an_auditor_reads_the_log_and_no_shard(relay, hospital, laboratory) 
         assert sum(audit.kinds.values()) == audit.size
         assert auditor.datasets() == []
         request = shards_pb2.GetRequest(
-            dataset_id=dataset_id, ranges=[shards_pb2.SegmentRange(shard_id=entry.shard_id)]
+            dataset_id=dataset_id,
+            ranges=[shards_pb2.SegmentRange(shard_id=entry.shard_id)],
         )
         for call in (
             lambda: list(auditor._relay.get_segments(request)),
@@ -340,7 +375,9 @@ def test_a22_a_co_owner_cannot_do_what_only_the_owner_may(
     hospital.set_co_owner("study", "clinic")
     fields = {
         "deletion": {"deletion": True},
-        "co-owners": {"co_owners": CoOwners((clinic.fingerprint, laboratory.fingerprint), None)},
+        "co-owners": {
+            "co_owners": CoOwners((clinic.fingerprint, laboratory.fingerprint), None)
+        },
         "hand-over": {"co_owners": CoOwners((), clinic.fingerprint)},
     }[what]
     forged = next_commit(clinic._reader.identity, head_of(hospital), **fields)
@@ -457,7 +494,9 @@ def test_a26_what_is_uploaded_and_never_committed_is_collected(
         hospital.push(ROWS, dataset="study")
     assert hospital._relay.who_am_i().usage.bytes > before
     deadline = time.monotonic() + 30
-    while hospital._relay.who_am_i().usage.bytes != before and time.monotonic() < deadline:
+    while (
+        hospital._relay.who_am_i().usage.bytes != before and time.monotonic() < deadline
+    ):
         time.sleep(0.2)
     assert hospital._relay.who_am_i().usage.bytes == before
     blobs = [p for p in (relay.folder / "blobs" / "shards").rglob("*") if p.is_file()]
@@ -465,7 +504,9 @@ def test_a26_what_is_uploaded_and_never_committed_is_collected(
     assert laboratory.open_dataset("hospital/study").to_table().num_rows == 10
 
 
-def test_a09_an_old_reader_meets_the_end_of_a_grant(relay, hospital, laboratory) -> None:
+def test_a09_an_old_reader_meets_the_end_of_a_grant(
+    relay, hospital, laboratory
+) -> None:
     """The client's clock decides too: a relay whose clock stands still extends nothing."""
     hospital.push(ROWS, dataset="study", to="laboratory", until=int(time.time()) + 60)
     laboratory.open_dataset("hospital/study")

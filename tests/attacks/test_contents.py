@@ -45,7 +45,9 @@ def test_a22_a_co_owner_does_not_decide_which_policies_are_required(
         patched.setattr("sealift.owner.push.push.check_policy", lambda *_: None)
         patched.setattr("sealift.owner.push.appending.check_policy", lambda *_: None)
         with pytest.raises(HistoryInvalid, match="required policies"):
-            clinic.push(ROWS, dataset="hospital/cohort", policy=other, accept_policy=True)
+            clinic.push(
+                ROWS, dataset="hospital/cohort", policy=other, accept_policy=True
+            )
     for reader in (hospital, laboratory):
         with pytest.raises(HistoryInvalid, match="required policies"):
             reader.open_dataset("hospital/cohort")
@@ -84,7 +86,8 @@ def test_a22_metadata_that_nobody_can_open_does_no_harm_once_its_shards_are_gone
 
     number = opened.history.head.number + 1
     [lying] = [
-        verify_commit(s) for s in clinic._relay.get_commits(opened.dataset_id, number, number)
+        verify_commit(s)
+        for s in clinic._relay.get_commits(opened.dataset_id, number, number)
     ]
     opened.history.append(lying)
     removed = [entry.shard_id for entry in lying.added]
@@ -93,7 +96,9 @@ def test_a22_metadata_that_nobody_can_open_does_no_harm_once_its_shards_are_gone
     assert hospital.push(ROWS, dataset="cohort").commits == 1
 
 
-def two_files_with_a_snapshot_between(hospital: Session, folder: Path) -> tuple[Path, Path]:
+def two_files_with_a_snapshot_between(
+    hospital: Session, folder: Path
+) -> tuple[Path, Path]:
     first, second = folder / "1.csv", folder / "2.csv"
     first.write_text("id\n1\n")
     second.write_text("id\n2\n")

@@ -48,17 +48,25 @@ def refuse(tmp_path: Path, *pieces: Piece, match: str = "") -> None:
         write_files(Files([whole("first.png"), *pieces]), inside / "out")
     assert sorted(tmp_path.rglob("*")) == before
     assert all(
-        str(piece[0]) not in str(caught.value) for piece in pieces if len(piece[0] or "") > 3
+        str(piece[0]) not in str(caught.value)
+        for piece in pieces
+        if len(piece[0] or "") > 3
     )
 
 
-@pytest.mark.parametrize("path", ["../x", "a/../../x", "..", "a/..", "./x", "a//x", "a/", ""])
-def test_a25_a_path_with_dots_or_empty_names_is_refused(path: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "path", ["../x", "a/../../x", "..", "a/..", "./x", "a//x", "a/", ""]
+)
+def test_a25_a_path_with_dots_or_empty_names_is_refused(
+    path: str, tmp_path: Path
+) -> None:
     refuse(tmp_path, whole(path), match="leave the output folder")
 
 
 def test_a25_an_absolute_path_is_refused(tmp_path: Path) -> None:
-    refuse(tmp_path, whole(str(tmp_path / "outside.png")), match="leave the output folder")
+    refuse(
+        tmp_path, whole(str(tmp_path / "outside.png")), match="leave the output folder"
+    )
 
 
 @pytest.mark.parametrize("path", ["C:x.png", "c:/x.png", "a/D:x"])
@@ -67,16 +75,30 @@ def test_a25_a_drive_letter_is_refused(path: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["..\\x.png", "a\\b", "a\0b", "a\nb", "a\x1b[2Jb", "a\x7f", "a\x85b", "ab\u202egnp.exe"]
+    "path",
+    [
+        "..\\x.png",
+        "a\\b",
+        "a\0b",
+        "a\nb",
+        "a\x1b[2Jb",
+        "a\x7f",
+        "a\x85b",
+        "ab\u202egnp.exe",
+    ],
 )
-def test_a25_backslashes_and_control_characters_are_refused(path: str, tmp_path: Path) -> None:
+def test_a25_backslashes_and_control_characters_are_refused(
+    path: str, tmp_path: Path
+) -> None:
     refuse(tmp_path, whole(path), match="control character")
 
 
 @pytest.mark.parametrize(
     "path", ["NUL", "con.png", "a/Aux.tar.gz", "COM1", "lpt9.x", "x.", "x ", " x"]
 )
-def test_a25_a_name_that_a_system_reserves_is_refused(path: str, tmp_path: Path) -> None:
+def test_a25_a_name_that_a_system_reserves_is_refused(
+    path: str, tmp_path: Path
+) -> None:
     refuse(tmp_path, whole(path), match="reserve")
 
 
@@ -118,7 +140,9 @@ def test_a25_paths_that_are_one_on_some_systems_are_refused(
     ],
     ids=["end", "beginning", "middle", "sparse"],
 )
-def test_a25_a_file_with_a_piece_missing_is_refused(pieces: list[Piece], tmp_path: Path) -> None:
+def test_a25_a_file_with_a_piece_missing_is_refused(
+    pieces: list[Piece], tmp_path: Path
+) -> None:
     refuse(tmp_path, *pieces, match="missing")
 
 
@@ -141,7 +165,9 @@ def test_a25_pieces_that_disagree_about_the_size_are_refused(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("missing", range(4))
-def test_a25_a_record_that_lacks_a_value_is_refused(missing: int, tmp_path: Path) -> None:
+def test_a25_a_record_that_lacks_a_value_is_refused(
+    missing: int, tmp_path: Path
+) -> None:
     piece = [*whole("a.png")]
     piece[missing] = None
     refuse(tmp_path, tuple(piece), match="has no path")  # type: ignore[arg-type]
@@ -169,7 +195,9 @@ def test_a25_no_symbolic_link_is_followed(tmp_path: Path) -> None:
 
     (elsewhere / "victim").write_bytes(b"original")
     with pytest.raises(SealiftError):
-        write_files(Linking([("a", 6, 0, b"abc"), ("a", 6, 3, b"def")]), tmp_path / "new")
+        write_files(
+            Linking([("a", 6, 0, b"abc"), ("a", 6, 3, b"def")]), tmp_path / "new"
+        )
     assert (elsewhere / "victim").read_bytes() == b"original"
 
 
@@ -208,7 +236,9 @@ def test_pieces_in_any_order_are_written_where_they_belong(tmp_path: Path) -> No
     seen: list[tuple[int, int]] = []
     pieces = [("b/c.bin", 6, 4, b"ef"), whole("a.bin", b""), ("b/c.bin", 6, 0, b"abcd")]
     written = write_files(
-        Files(pieces), tmp_path / "out", progress=lambda records, size: seen.append((records, size))
+        Files(pieces),
+        tmp_path / "out",
+        progress=lambda records, size: seen.append((records, size)),
     )
     assert written == [tmp_path / "out/b/c.bin", tmp_path / "out/a.bin"]
     assert [path.read_bytes() for path in written] == [b"abcdef", b""]

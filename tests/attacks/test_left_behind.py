@@ -26,12 +26,12 @@ import pytest
 
 import sealift
 import sealift_protocol
+from sealift.crypto.sealing import ShardContext, seal_shard
 from sealift.keystore.custody import Custody
 from sealift.owner.push.appending import PushTerms
 from sealift.owner.sources.interface import Chunk, Part
 from sealift.owner.sources.lines import Block
 from sealift.owner.sources.registry import SourceOptions
-from sealift.crypto.sealing import ShardContext, seal_shard
 from sealift.session import Session
 from sealift_protocol.layout import HEADER_SIZE
 from sealift_protocol.objects import WrapSuite
@@ -79,19 +79,30 @@ class Planted:
     def needles(self, what: str) -> list[bytes]:
         """The forms in which a text could lie about."""
         raw = what.encode()
-        return [raw, what.encode("utf-16-le"), raw.hex().encode(), base64.b64encode(raw)[:-4]]
+        return [
+            raw,
+            what.encode("utf-16-le"),
+            raw.hex().encode(),
+            base64.b64encode(raw)[:-4],
+        ]
 
     def found(self, content: bytes, *what: str) -> list[str]:
         names = what or (self.value, self.column, self.path.stem)
-        return [name for name in names for needle in self.needles(name) if needle in content]
+        return [
+            name for name in names for needle in self.needles(name) if needle in content
+        ]
 
 
 @pytest.fixture
 def planted(tmp_path: Path) -> Planted:
-    value, column, name = (f"{kind}{secrets.token_hex(8)}" for kind in ("value", "column", "file"))
+    value, column, name = (
+        f"{kind}{secrets.token_hex(8)}" for kind in ("value", "column", "file")
+    )
     path = tmp_path / "export" / f"{name}.csv"
     path.parent.mkdir()
-    path.write_text(f"{column},number\n" + "".join(f"{value}-{i},{i}\n" for i in range(1000)))
+    path.write_text(
+        f"{column},number\n" + "".join(f"{value}-{i},{i}\n" for i in range(1000))
+    )
     return Planted(value, column, path)
 
 
@@ -124,7 +135,11 @@ class Machine:
         }
 
     def start(
-        self, *arguments: object, prepare: str = "", before: tuple[str, ...] = (), debug: str = ""
+        self,
+        *arguments: object,
+        prepare: str = "",
+        before: tuple[str, ...] = (),
+        debug: str = "",
     ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [*before, sys.executable, "-c", COMMAND, *map(str, arguments)],
@@ -157,7 +172,9 @@ def contents(*folders: Path) -> Iterator[tuple[Path, bytes]]:
                 yield path, bytes(path) + path.read_bytes()
 
 
-def new_files(folder: Path, before: set[Path], but: Path) -> Iterator[tuple[Path, bytes]]:
+def new_files(
+    folder: Path, before: set[Path], but: Path
+) -> Iterator[tuple[Path, bytes]]:
     """Files that somebody made in a folder of all users since then."""
     for path in set(folder.iterdir()) - before:
         if path in but.parents or not path.is_file() or not os.access(path, os.R_OK):
@@ -174,7 +191,9 @@ def written_to(pid: int) -> set[str]:
             link = Path(entry.path)
             if link.stat().st_mode & 0o170000 != 0o100000:
                 continue
-            fields = (Path("/proc") / str(pid) / "fdinfo" / entry.name).read_text().split()
+            fields = (
+                (Path("/proc") / str(pid) / "fdinfo" / entry.name).read_text().split()
+            )
             if int(fields[fields.index("flags:") + 1], 8) & (os.O_WRONLY | os.O_RDWR):
                 written.add(str(link.readlink()))
     except OSError:
@@ -192,9 +211,17 @@ TERMS = ("--dataset", "study", "--to", "laboratory")
 
 @linux_only
 def test_a30_a_push_leaves_nothing_of_its_records_anywhere(
-    relay, hospital, laboratory, profiles, planted: Planted, machine: Machine, tmp_path: Path
+    relay,
+    hospital,
+    laboratory,
+    profiles,
+    planted: Planted,
+    machine: Machine,
+    tmp_path: Path,
 ) -> None:
-    public = [Path(name) for name in ("/tmp", "/var/tmp", "/dev/shm") if Path(name).is_dir()]
+    public = [
+        Path(name) for name in ("/tmp", "/var/tmp", "/dev/shm") if Path(name).is_dir()
+    ]
     before = {folder: set(folder.iterdir()) for folder in public}
     pushing = machine.start(*PUSH, planted.path, *TERMS)
     opened: set[str] = set()
@@ -229,7 +256,13 @@ def test_a30_a_push_leaves_nothing_of_its_records_anywhere(
 
 @linux_only
 def test_a30_a_push_and_a_pull_open_no_temporary_file(
-    relay, hospital, laboratory, profiles, planted: Planted, machine: Machine, tmp_path: Path
+    relay,
+    hospital,
+    laboratory,
+    profiles,
+    planted: Planted,
+    machine: Machine,
+    tmp_path: Path,
 ) -> None:
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed")
@@ -250,14 +283,18 @@ def test_a30_a_push_and_a_pull_open_no_temporary_file(
         made = [
             line
             for line in trace.read_text().splitlines()
-            if re.search(r"O_WRONLY|O_RDWR|O_CREAT|O_TMPFILE|creat\(|memfd|link\(|mknod", line)
+            if re.search(
+                r"O_WRONLY|O_RDWR|O_CREAT|O_TMPFILE|creat\(|memfd|link\(|mknod", line
+            )
             and not line.endswith(("ENOENT (No such file or directory)", "resumed>"))
         ]
         # A pull writes plaintext where it was told to, under another name until it is complete.
         partial = str(out.with_name(f".{out.name}."))
         allowed = (str(profiles), str(machine.log), str(out), partial, "/dev/")
         assert any(str(profiles) in line for line in made)
-        assert [line for line in made if not any(f'"{path}' in line for path in allowed)] == []
+        assert [
+            line for line in made if not any(f'"{path}' in line for path in allowed)
+        ] == []
     assert machine.files() == []
 
 
@@ -280,7 +317,9 @@ def cores_are_dumped(tmp_path: Path) -> None:
     code = UNLIMITED_CORES + "import os; os.abort()"
     folder = tmp_path / "ordinary"
     folder.mkdir()
-    ordinary = subprocess.Popen([sys.executable, "-c", code], cwd=folder, stderr=subprocess.DEVNULL)
+    ordinary = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=folder, stderr=subprocess.DEVNULL
+    )
     if not os.WCOREDUMP(wait_status(ordinary)):
         pytest.skip("this system dumps no cores")
     shutil.rmtree(folder)
@@ -288,7 +327,13 @@ def cores_are_dumped(tmp_path: Path) -> None:
 
 @linux_only
 def test_a30_a_push_that_is_killed_leaves_no_core(
-    cores_are_dumped, relay, hospital, profiles, planted: Planted, machine: Machine, tmp_path: Path
+    cores_are_dumped,
+    relay,
+    hospital,
+    profiles,
+    planted: Planted,
+    machine: Machine,
+    tmp_path: Path,
 ) -> None:
     with planted.path.open("a") as file:
         for start in range(1000, 2_400_000, 100_000):
@@ -300,7 +345,10 @@ def test_a30_a_push_that_is_killed_leaves_no_core(
         )
         stored = set((relay.folder / "blobs").rglob("*"))
         deadline = time.monotonic() + 60
-        while set((relay.folder / "blobs").rglob("*")) <= stored and time.monotonic() < deadline:
+        while (
+            set((relay.folder / "blobs").rglob("*")) <= stored
+            and time.monotonic() < deadline
+        ):
             assert pushing.poll() is None
             time.sleep(0.005)
         pushing.send_signal(reason)
@@ -316,7 +364,7 @@ def test_a30_a_push_that_is_killed_leaves_no_core(
 
 READER = """
 import shutil, subprocess, sys
-harden = "from sealift.process.hardening import harden_process; harden_process(); " * int(sys.argv[1])
+harden = "from sealift.process import hardening; hardening.harden_process(); " * int(sys.argv[1])
 target = subprocess.Popen(
     [sys.executable, "-c", harden + "print('ready', flush=True); input()"],
     stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -338,7 +386,9 @@ target.communicate(b"\\n")
 
 @linux_only
 @pytest.mark.parametrize("hardened", [True, False])
-def test_a30_no_process_of_the_same_user_can_attach(hardened: bool, tmp_path: Path) -> None:
+def test_a30_no_process_of_the_same_user_can_attach(
+    hardened: bool, tmp_path: Path
+) -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-c", WITHOUT_CAPABILITIES),
@@ -467,7 +517,9 @@ def test_a30_a_core_of_a_program_that_is_not_hardened_holds_no_key(
     given = sealift.Secret(secret)
     suites = (WrapSuite.P256,) if "P-256" in custody else ()
     for name, role in (("hospital", "owner"), ("laboratory", "trainer")):
-        where = Custody.of_backend(place.open()) if place else Custody.of_passphrase(given)
+        where = (
+            Custody.of_backend(place.open()) if place else Custody.of_passphrase(given)
+        )
         sealift.join(relay.token(name, role), where, suites=suites)
         where.close()
     with (
@@ -480,9 +532,16 @@ def test_a30_a_core_of_a_program_that_is_not_hardened_holds_no_key(
         with laboratory.open_dataset("hospital/study", cache=None) as dataset:
             epoch_key = dataset.parts[0].opened.epoch_keys[1]
         keys = laboratory._keychain.keys
-    sought = {"passphrase or PIN": given, "epoch key": epoch_key, "owner secret": keys.owner_secret}
+    sought = {
+        "passphrase or PIN": given,
+        "epoch key": epoch_key,
+        "owner secret": keys.owner_secret,
+    }
     if place is None:
-        sought |= {"identity": keys.identity, "recipient key": keys.recipient_keys[0].private}
+        sought |= {
+            "identity": keys.identity,
+            "recipient key": keys.recipient_keys[0].private,
+        }
     member = subprocess.Popen(
         [sys.executable, "-c", MEMBER, ordinary[::-1].hex()],
         stdin=subprocess.PIPE,
@@ -503,11 +562,16 @@ def test_a30_a_core_of_a_program_that_is_not_hardened_holds_no_key(
     if taken.returncode:
         pytest.skip("processes may not be traced here")
     (core,) = tmp_path.glob("core.*")
-    with core.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    with (
+        core.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
         assert content.find(ordinary) >= 0
         # The second half: what is freed loses its beginning first.
         found = [
-            name for name, key in sought.items() if content.find(key.view()[len(key) // 2 :]) >= 0
+            name
+            for name, key in sought.items()
+            if content.find(key.view()[len(key) // 2 :]) >= 0
         ]
     core.unlink()
     assert found == []
@@ -537,7 +601,9 @@ def test_a32_a_crash_in_the_middle_of_a_push_prints_no_record(
     stdout, stderr = crashed.communicate()
     assert crashed.returncode == 1
     last = stderr.decode().splitlines()[-1]
-    assert re.match(r"error: unexpected \(ValueError at sealift\.sealing:\d+\); hint: ", last)
+    assert re.match(
+        r"error: unexpected \(ValueError at sealift\.sealing:\d+\); hint: ", last
+    )
     assert b"Traceback" not in stderr
     assert planted.found(stdout + stderr, planted.value) == []
     log = machine.log.read_bytes()

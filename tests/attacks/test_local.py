@@ -11,14 +11,14 @@ import pyarrow as pa
 import pytest
 
 import sealift
+from sealift.crypto.sealing import ShardContext, seal_shard
+from sealift.crypto.signing import Identity
+from sealift.crypto.suites import generate, load_private_key
+from sealift.history.records import read_batches
 from sealift.keystore import Keys, StoredKey
 from sealift.keystore.file import create, open_keystore
 from sealift.keystore.locks import PassphraseLock
-from sealift.history.records import read_batches
-from sealift.crypto.sealing import ShardContext, seal_shard
 from sealift.session import Session
-from sealift.crypto.signing import Identity
-from sealift.crypto.suites import generate, load_private_key
 from sealift_protocol.errors import (
     InvalidArgument,
     KeystoreInsecure,
@@ -35,7 +35,9 @@ def keys() -> Keys:
     private = generate(WrapSuite.X25519).private_bytes()
     stored = StoredKey(b"i" * 16, WrapSuite.X25519, private, 0, 1)
     return Keys(
-        sealift.Secret(b"identity-seed-of-thirty-two-byte"), (stored,), sealift.Secret(b"tls")
+        sealift.Secret(b"identity-seed-of-thirty-two-byte"),
+        (stored,),
+        sealift.Secret(b"tls"),
     )
 
 
@@ -68,7 +70,9 @@ def test_a25_offsets_beyond_the_buffer_are_refused() -> None:
     with pa.ipc.new_stream(sink, schema) as writer:
         writer.write_batch(pa.record_batch([["abcde"] * 3], schema=schema))
     honest = sink.getvalue().to_pybytes()
-    offsets, lie = (b"".join(o.to_bytes(4, "little") for o in ends) for ends in _OFFSETS)
+    offsets, lie = (
+        b"".join(o.to_bytes(4, "little") for o in ends) for ends in _OFFSETS
+    )
     assert honest.count(offsets) == 1
     assert next(read_batches(memoryview(honest), schema)).num_rows == 3
     with pytest.raises(MalformedObject):
@@ -98,7 +102,9 @@ def test_a30_a_stolen_keystore_holds_no_key_and_opens_to_nobody(tmp_path: Path) 
     content = path.read_bytes()
     assert made.identity.reveal() not in content
     with pytest.raises(WrongPassphrase):
-        open_keystore(path, PassphraseLock(sealift.Secret(b"correct horse battery stable")))
+        open_keystore(
+            path, PassphraseLock(sealift.Secret(b"correct horse battery stable"))
+        )
     assert open_keystore(path, PassphraseLock(PASSPHRASE)) == made
 
 
@@ -130,7 +136,9 @@ def test_a31_a_linked_keystore_is_refused(tmp_path: Path) -> None:
         open_keystore(tmp_path / "keystore", PassphraseLock(PASSPHRASE))
 
 
-def test_a31_everything_in_a_profile_is_private(hospital: Session, profiles: Path) -> None:
+def test_a31_everything_in_a_profile_is_private(
+    hospital: Session, profiles: Path
+) -> None:
     for path in [profiles / "hospital", *(profiles / "hospital").iterdir()]:
         assert path.stat().st_mode & 0o077 == 0, path.name
 
@@ -148,7 +156,10 @@ def test_a32_private_keys_do_not_print_or_pickle(suite: WrapSuite) -> None:
 
 
 def test_a32_keys_and_identities_do_not_print_or_pickle() -> None:
-    for thing in (keys(), Identity.of_seed(sealift.Secret(b"identity-seed-of-thirty-two-byte"))):
+    for thing in (
+        keys(),
+        Identity.of_seed(sealift.Secret(b"identity-seed-of-thirty-two-byte")),
+    ):
         assert "identity-seed" not in repr(thing)
         with pytest.raises(TypeError):
             pickle.dumps(thing)
@@ -175,6 +186,9 @@ def test_a33_sealing_after_a_fork_draws_another_salt() -> None:
         os.write(writer, seal_shard(b"", epoch_key=key, context=context).data[56:88])
         os._exit(0)
     os.waitpid(child, 0)
-    assert os.read(reader, 32) != seal_shard(b"", epoch_key=key, context=context).data[56:88]
+    assert (
+        os.read(reader, 32)
+        != seal_shard(b"", epoch_key=key, context=context).data[56:88]
+    )
     os.close(reader)
     os.close(writer)

@@ -13,8 +13,8 @@ import pytest
 from lying_relay import lying_to
 
 import sealift
-from sealift.session import Session
 from sealift.crypto.signing import Identity, sign_commit
+from sealift.session import Session
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import (
     DisclosureMissing,
@@ -29,7 +29,13 @@ from sealift_protocol.errors import (
 )
 from sealift_protocol.logentry import ENTRY_SIZE, Kind, LogEntry
 from sealift_protocol.merkle import leaf_hash, tree_root
-from sealift_protocol.notes import Checkpoint, KeyKind, SignedNote, VerifierKey, sign_note
+from sealift_protocol.notes import (
+    Checkpoint,
+    KeyKind,
+    SignedNote,
+    VerifierKey,
+    sign_note,
+)
 from sealift_protocol.v1 import datasets_pb2, log_pb2, objects_pb2
 from sealift_relay.app import Relay as RelayServer
 from sealift_relay.checkpoints import load_log_key
@@ -54,7 +60,9 @@ def signed_by_the_log(relay, size: int, root: bytes) -> bytes:
 # --- A1: flipped bits ----------------------------------------------------------------------------
 
 
-def test_a01_a_flipped_bit_of_a_checkpoint_or_proof_is_refused(relay, hospital, laboratory) -> None:
+def test_a01_a_flipped_bit_of_a_checkpoint_or_proof_is_refused(
+    relay, hospital, laboratory
+) -> None:
     pushed(hospital, 3)
     laboratory.open_dataset("hospital/study")
     hospital.push(ROWS, dataset="study")
@@ -106,7 +114,11 @@ def test_a01_a_flipped_bit_of_an_object_on_the_wire_is_refused(
     laboratory.open_dataset("hospital/study").to_table()
     session = hospital if method == "Datasets/Account" else laboratory
     question, opening = hospital.disclosures, laboratory.open_dataset
-    read = partial(question, "study") if session is hospital else partial(opening, "hospital/study")
+    read = (
+        partial(question, "study")
+        if session is hospital
+        else partial(opening, "hospital/study")
+    )
     tried = 0
     with lying_to(relay, session) as lying:
         for place in range(0, 400, 23):
@@ -137,7 +149,9 @@ def _signed_objects(answer):
 # --- A6, A35: going back -------------------------------------------------------------------------
 
 
-def test_a06_a_dataset_without_its_newest_commit_is_refused(relay, hospital, laboratory) -> None:
+def test_a06_a_dataset_without_its_newest_commit_is_refused(
+    relay, hospital, laboratory
+) -> None:
     pushed(hospital, 3)
     assert laboratory.open_dataset("hospital/study").num_records == 30
     with lying_to(relay, laboratory) as lying:
@@ -150,7 +164,9 @@ def test_a06_an_older_checkpoint_is_refused(relay, hospital, laboratory) -> None
     pushed(hospital)
     with lying_to(relay, laboratory) as lying:
         kept: list[log_pb2.ProveResponse] = []
-        lying.lies["Log/Prove"] = lambda _, answers: (kept.append(answers[0]), answers)[1]
+        lying.lies["Log/Prove"] = lambda _, answers: (kept.append(answers[0]), answers)[
+            1
+        ]
         laboratory.open_dataset("hospital/study")
         old = kept[-1]
         pushed(hospital)
@@ -196,11 +212,16 @@ def test_a35_a_restored_backup_of_the_relay_is_refused(
             hospital.push(ROWS, dataset="study")
 
 
-def test_a35_a_relay_with_another_log_key_is_refused(relay, hospital, laboratory) -> None:
+def test_a35_a_relay_with_another_log_key_is_refused(
+    relay, hospital, laboratory
+) -> None:
     pushed(hospital)
     (relay.config.tls / "log.key").write_bytes(base64.b64encode(b"k" * 32) + b"\n")
     relay.server.stop()
-    with RelayServer(relay.config), pytest.raises(LogInvalid, match="not signed by the relay"):
+    with (
+        RelayServer(relay.config),
+        pytest.raises(LogInvalid, match="not signed by the relay"),
+    ):
         laboratory.open_dataset("hospital/study")
 
 
@@ -223,7 +244,9 @@ def forked(hospital: Session) -> objects_pb2.Signed:
     )
 
 
-def test_a07_a_commit_that_is_not_in_the_log_is_refused(relay, hospital, laboratory) -> None:
+def test_a07_a_commit_that_is_not_in_the_log_is_refused(
+    relay, hospital, laboratory
+) -> None:
     pushed(hospital)
     fork = forked(hospital)
     with lying_to(relay, laboratory) as lying:
@@ -235,7 +258,9 @@ def test_a07_a_commit_that_is_not_in_the_log_is_refused(relay, hospital, laborat
             laboratory.open_dataset("hospital/study")
 
 
-def test_a07_another_history_than_before_is_refused(relay, hospital, laboratory) -> None:
+def test_a07_another_history_than_before_is_refused(
+    relay, hospital, laboratory
+) -> None:
     pushed(hospital)
     fork = forked(hospital)
     pushed(hospital)
@@ -249,7 +274,9 @@ def test_a07_another_history_than_before_is_refused(relay, hospital, laboratory)
             laboratory.open_dataset("hospital/study")
 
 
-def test_a07_an_entry_about_something_else_proves_nothing(relay, hospital, laboratory) -> None:
+def test_a07_an_entry_about_something_else_proves_nothing(
+    relay, hospital, laboratory
+) -> None:
     """The commit's digest is logged, but as a grant of another dataset."""
     pushed(hospital)
 
@@ -258,7 +285,8 @@ def test_a07_an_entry_about_something_else_proves_nothing(relay, hospital, labor
         note = signed_by_the_log(relay, 1, leaf_hash(entry))
         return [
             log_pb2.ProveResponse(
-                checkpoint=note, inclusions=[log_pb2.InclusionProof(entry=entry, index=0)]
+                checkpoint=note,
+                inclusions=[log_pb2.InclusionProof(entry=entry, index=0)],
             )
         ]
 
@@ -354,15 +382,23 @@ def accounts_of(relay, hospital, laboratory):
     for _ in range(3):
         laboratory.open_dataset("hospital/study", cache=None).to_table()
     honest = hospital.disclosures("study")
-    assert [line.disclosure.signer for line in honest.lines] == [laboratory.fingerprint] * 3
+    assert [line.disclosure.signer for line in honest.lines] == [
+        laboratory.fingerprint
+    ] * 3
 
 
-@pytest.mark.parametrize("dropped", ["first", "middle", "newest", "newest and question"])
-def test_a14_a_dropped_disclosure_is_missed(dropped: str, relay, hospital, laboratory) -> None:
+@pytest.mark.parametrize(
+    "dropped", ["first", "middle", "newest", "newest and question"]
+)
+def test_a14_a_dropped_disclosure_is_missed(
+    dropped: str, relay, hospital, laboratory
+) -> None:
     accounts_of(relay, hospital, laboratory)
 
     def drop(_, answers):
-        places = [i for i, a in enumerate(answers) if LogEntry.unpack(a.entry).kind == 8]
+        places = [
+            i for i, a in enumerate(answers) if LogEntry.unpack(a.entry).kind == 8
+        ]
         place = {"first": places[0], "middle": places[1]}.get(dropped, places[-1])
         if dropped == "newest and question":
             return answers[:place]
@@ -374,11 +410,16 @@ def test_a14_a_dropped_disclosure_is_missed(dropped: str, relay, hospital, labor
             hospital.disclosures("study")
 
 
-def test_a14_an_older_account_does_not_answer_a_new_question(relay, hospital, laboratory) -> None:
+def test_a14_an_older_account_does_not_answer_a_new_question(
+    relay, hospital, laboratory
+) -> None:
     accounts_of(relay, hospital, laboratory)
     kept: list[list[datasets_pb2.AccountResponse]] = []
     with lying_to(relay, hospital) as lying:
-        lying.lies["Datasets/Account"] = lambda _, answers: (kept.append(answers), answers)[1]
+        lying.lies["Datasets/Account"] = lambda _, answers: (
+            kept.append(answers),
+            answers,
+        )[1]
         hospital.disclosures("study")
         laboratory.open_dataset("hospital/study", cache=None).to_table()
         lying.lies["Datasets/Account"] = lambda *_: kept[0]
@@ -386,15 +427,21 @@ def test_a14_an_older_account_does_not_answer_a_new_question(relay, hospital, la
             hospital.disclosures("study")
 
 
-def test_a14_a_renumbered_account_is_not_in_the_log(relay, hospital, laboratory) -> None:
+def test_a14_a_renumbered_account_is_not_in_the_log(
+    relay, hospital, laboratory
+) -> None:
     """The relay closes the gap by counting anew; the log proves the entries as they were."""
     accounts_of(relay, hospital, laboratory)
 
     def renumber(_, answers):
-        place = next(i for i, a in enumerate(answers) if LogEntry.unpack(a.entry).kind == 8)
+        place = next(
+            i for i, a in enumerate(answers) if LogEntry.unpack(a.entry).kind == 8
+        )
         rest = answers[:place] + answers[place + 1 :]
         for sequence, answer in enumerate(rest):
-            answer.entry = replace(LogEntry.unpack(answer.entry), sequence=sequence).pack()
+            answer.entry = replace(
+                LogEntry.unpack(answer.entry), sequence=sequence
+            ).pack()
         return rest
 
     with lying_to(relay, hospital) as lying:
@@ -404,11 +451,15 @@ def test_a14_a_renumbered_account_is_not_in_the_log(relay, hospital, laboratory)
 
 
 @pytest.mark.parametrize("how", ["unsigned", "by another", "another disclosure"])
-def test_a14_an_invented_disclosure_is_refused(how: str, relay, hospital, laboratory) -> None:
+def test_a14_an_invented_disclosure_is_refused(
+    how: str, relay, hospital, laboratory
+) -> None:
     accounts_of(relay, hospital, laboratory)
 
     def invent(_, answers):
-        place = next(i for i, a in enumerate(answers) if LogEntry.unpack(a.entry).kind == 8)
+        place = next(
+            i for i, a in enumerate(answers) if LogEntry.unpack(a.entry).kind == 8
+        )
         answer = answers[place]
         if how == "unsigned":
             answer.ClearField("object")

@@ -17,9 +17,9 @@ import sealift
 from sealift.process.buffers import BufferPools
 from sealift.session import Session
 from sealift.trainer.engine import sealed as sealed_module
-from sealift.trainer.forms.gathering import Gathered
 from sealift.trainer.engine.reading import Readable
 from sealift.trainer.engine.sparse import RandomAccess
+from sealift.trainer.forms.gathering import Gathered
 from sealift_protocol import framing
 from sealift_protocol.errors import CorruptShard, MalformedObject
 from sealift_protocol.layout import ShardHead
@@ -94,7 +94,9 @@ def test_a01_what_stays_changed_ends_the_loop_by_name(
     cohort: list[int], laboratory: Session, lying_relay, on_corrupt: str
 ) -> None:
     changed = flip_in_shard(lying_relay, 1)
-    dataset = laboratory.open_dataset("hospital/cohort", cache=None, on_corrupt=on_corrupt)
+    dataset = laboratory.open_dataset(
+        "hospital/cohort", cache=None, on_corrupt=on_corrupt
+    )
     seen: list[int] = []
     with pytest.raises(CorruptShard):
         seen.extend(values(iter(dataset.numpy(10))))
@@ -106,7 +108,9 @@ def test_a01_a_loop_may_go_on_without_the_shard_that_stays_changed(
 ) -> None:
     flip_in_shard(lying_relay, 1)
     for options in ({"batch_size": 32}, {"batch_size": 32, "shuffle": True}, {}):
-        dataset = laboratory.open_dataset("hospital/cohort", cache=None, on_corrupt="skip")
+        dataset = laboratory.open_dataset(
+            "hospital/cohort", cache=None, on_corrupt="skip"
+        )
         found = values(dataset.numpy(**options))
         missing = sorted(set(cohort) - set(found))
         assert len(found) == len(set(found)) == (SHARDS - 1) * ROWS
@@ -159,7 +163,11 @@ def test_a30_a_cache_that_somebody_changed_is_never_believed(
 ) -> None:
     dataset = laboratory.open_dataset("hospital/cohort")
     assert values(dataset.numpy()) == cohort
-    files = [path for path in Path(os.environ["SEALIFT_CACHE"]).rglob("*/*") if path.is_file()]
+    files = [
+        path
+        for path in Path(os.environ["SEALIFT_CACHE"]).rglob("*/*")
+        if path.is_file()
+    ]
     pick = random.Random(seed)
     for file in files:
         content = bytearray(file.read_bytes())
@@ -232,7 +240,9 @@ NESTED = pa.table(
 def take(payload: bytes, rows: int = 50) -> pa.RecordBatch:
     access = random_access(payload, NESTED.schema, rows)
     wanted = np.array([49, 0, 17])
-    found = Gathered(access.parts(wanted, declare_all=True), NESTED.schema, "arrow", None)
+    found = Gathered(
+        access.parts(wanted, declare_all=True), NESTED.schema, "arrow", None
+    )
     return found.batch(0, 3)
 
 
@@ -241,7 +251,9 @@ def test_records_by_number_come_out_of_a_payload() -> None:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_a25_records_by_number_of_a_lying_payload_are_refused_or_harmless(seed: int) -> None:
+def test_a25_records_by_number_of_a_lying_payload_are_refused_or_harmless(
+    seed: int,
+) -> None:
     pick = random.Random(seed)
     honest = written(NESTED)
     refused = 0
@@ -264,10 +276,14 @@ def test_a25_records_by_number_of_a_lying_payload_are_refused_or_harmless(seed: 
 def test_a25_offsets_that_lead_outside_are_refused() -> None:
     table = pa.table({"text": ["abcde"] * 3})
     honest = written(table)
-    offsets, lie = (np.array(o, np.int32).tobytes() for o in ((0, 5, 10, 15), (0, 5, 10, 10**6)))
+    offsets, lie = (
+        np.array(o, np.int32).tobytes() for o in ((0, 5, 10, 15), (0, 5, 10, 10**6))
+    )
     assert honest.count(offsets) == 1
     for payload, wanted in ((honest, 2), (honest.replace(offsets, lie), 0)):
-        found = random_access(payload, table.schema, 3).parts(np.array([wanted]), declare_all=True)
+        found = random_access(payload, table.schema, 3).parts(
+            np.array([wanted]), declare_all=True
+        )
         assert found[0].batch.to_pylist() == [{"text": "abcde"}]
     access = random_access(honest.replace(offsets, lie), table.schema, 3)
     with pytest.raises(MalformedObject):
@@ -276,7 +292,9 @@ def test_a25_offsets_that_lead_outside_are_refused() -> None:
 
 def test_a25_a_payload_with_fewer_records_than_its_commit_says_is_refused() -> None:
     with pytest.raises(MalformedObject, match="fewer records"):
-        random_access(written(NESTED), NESTED.schema, 90).parts(np.array([80]), declare_all=True)
+        random_access(written(NESTED), NESTED.schema, 90).parts(
+            np.array([80]), declare_all=True
+        )
 
 
 def test_compressed_buffers_are_read_whole() -> None:
@@ -284,4 +302,7 @@ def test_compressed_buffers_are_read_whole() -> None:
     options = pa.ipc.IpcWriteOptions(compression="zstd")
     with pa.ipc.new_stream(sink, NESTED.schema, options=options) as stream:
         stream.write_table(NESTED)
-    assert take(sink.getvalue().to_pybytes()).to_pylist() == NESTED.take([49, 0, 17]).to_pylist()
+    assert (
+        take(sink.getvalue().to_pybytes()).to_pylist()
+        == NESTED.take([49, 0, 17]).to_pylist()
+    )

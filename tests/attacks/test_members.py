@@ -14,13 +14,13 @@ import pyarrow as pa
 import pytest
 
 import sealift
+from sealift.crypto.signing import Identity, sign_card, sign_membership_request
 from sealift.keystore.tlskeys import certificate_request, generate_tls_key, key_as_pem
-from sealift.relay.enrolment import enrol
 from sealift.people.joining import parse_token
 from sealift.process.secret import Secret
-from sealift.session import Session
-from sealift.crypto.signing import Identity, sign_card, sign_membership_request
+from sealift.relay.enrolment import enrol
 from sealift.relay.transport import Relay
+from sealift.session import Session
 from sealift_protocol.errors import (
     AccessDenied,
     ClockSkew,
@@ -60,7 +60,10 @@ def test_a16_nothing_that_was_sealed_is_on_the_relays_disk_or_in_its_log(
     name = "canary-file.csv"
     pa.csv.write_csv(table, tmp_path / name)
     hospital.push(
-        tmp_path / name, dataset="canary-dataset", to="laboratory", description="canary-words"
+        tmp_path / name,
+        dataset="canary-dataset",
+        to="laboratory",
+        description="canary-words",
     )
     assert laboratory.open_dataset("hospital/canary-dataset").num_records == 500
     held = relay.disk() + "".join(capfd.readouterr()).encode()
@@ -113,7 +116,8 @@ def test_a21_a_trainer_without_a_grant_learns_nothing(
     answers = []
     for dataset_id in (pushed.dataset_id, b"?" * 16):
         request = shards_pb2.GetRequest(
-            dataset_id=dataset_id, ranges=[shards_pb2.SegmentRange(shard_id=entry.shard_id)]
+            dataset_id=dataset_id,
+            ranges=[shards_pb2.SegmentRange(shard_id=entry.shard_id)],
         )
         for call in (
             lambda i=dataset_id: list(laboratory._relay.get_commits(i)),
@@ -185,7 +189,10 @@ def test_a23_tls_1_2_is_refused(relay) -> None:
     context.verify_mode = ssl.CERT_NONE
     for port in (relay.config.listen.port, relay.config.listen.enrolment_port):
         context.maximum_version = ssl.TLSVersion.TLSv1_2
-        with pytest.raises(ssl.SSLError), socket.create_connection(("127.0.0.1", port)) as plain:
+        with (
+            pytest.raises(ssl.SSLError),
+            socket.create_connection(("127.0.0.1", port)) as plain,
+        ):
             context.wrap_socket(plain)
         context.maximum_version = ssl.TLSVersion.TLSv1_3
         with socket.create_connection(("127.0.0.1", port)) as plain:
@@ -200,7 +207,9 @@ def test_a23_no_certificate_is_refused(relay) -> None:
         grpc.secure_channel(target, credentials) as channel,
         pytest.raises(grpc.RpcError) as caught,
     ):
-        datasets_pb2_grpc.DatasetsStub(channel).List(datasets_pb2.ListRequest(), timeout=5)
+        datasets_pb2_grpc.DatasetsStub(channel).List(
+            datasets_pb2.ListRequest(), timeout=5
+        )
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
@@ -236,7 +245,9 @@ def test_a23_an_expired_certificate_is_refused(relay, monkeypatch) -> None:
         client.who_am_i()
 
 
-def test_a23_a_certificate_that_was_never_enrolled_is_refused(relay, hospital: Session) -> None:
+def test_a23_a_certificate_that_was_never_enrolled_is_refused(
+    relay, hospital: Session
+) -> None:
     key = generate_tls_key()
     certificate = issue_member_certificate(
         load_authority(relay.config.tls),
@@ -259,7 +270,9 @@ def test_a23_a_revoked_member_is_refused_at_once(relay, hospital: Session) -> No
         hospital.check_clock()
 
 
-def test_a23_another_servers_certificate_is_refused(relay, hospital: Session, monkeypatch) -> None:
+def test_a23_another_servers_certificate_is_refused(
+    relay, hospital: Session, monkeypatch
+) -> None:
     monkeypatch.setattr("sealift.relay.transport._ATTEMPTS", 1)
     other = pem(make_authority(datetime.now(UTC)).certificate)
     key = generate_tls_key()
@@ -305,14 +318,18 @@ def test_a24_a_token_for_another_name_is_refused(relay) -> None:
     from sealift_protocol.objects import RecipientKey, WrapSuite
 
     public = generate(WrapSuite.X25519).recipient().public_key
-    key = RecipientKey(key_id_of(WrapSuite.X25519, public), WrapSuite.X25519, public, 0, 1 << 40)
+    key = RecipientKey(
+        key_id_of(WrapSuite.X25519, public), WrapSuite.X25519, public, 0, 1 << 40
+    )
     now = int(time.time())
 
     def request(card_name: str, certificate_name: str):
         return sign_membership_request(
             identity,
             token_secret=token.secret,
-            certificate_request=certificate_request(generate_tls_key(), certificate_name),
+            certificate_request=certificate_request(
+                generate_tls_key(), certificate_name
+            ),
             card=sign_card(identity, name=card_name, recipient_keys=[key], time=now),
         )
 
@@ -345,7 +362,9 @@ def test_a24_guessing_tokens_is_slowed_down(relay) -> None:
 
         text = base64.urlsafe_b64encode(wrong.SerializeToString()).decode()
         try:
-            sealift.join("sealift-join-1." + text, PASSPHRASE, profile_name=f"guess-{guess}")
+            sealift.join(
+                "sealift-join-1." + text, PASSPHRASE, profile_name=f"guess-{guess}"
+            )
         except SealiftError as error:
             outcomes.append(type(error))
     assert outcomes[:10] == [TokenRefused] * 10
@@ -359,9 +378,16 @@ def test_a24_a_token_of_another_relay_sends_nothing(relay) -> None:
         enrol(token.address, token.ca_fingerprint, None)
 
 
-def test_a24_half_a_token_is_refused_before_anything_is_made(relay, profiles: Path) -> None:
+def test_a24_half_a_token_is_refused_before_anything_is_made(
+    relay, profiles: Path
+) -> None:
     token = relay.token("hospital", "owner")
-    for text in (token[: len(token) // 2], token.removeprefix("sealift"), "", token[:-1] + "!"):
+    for text in (
+        token[: len(token) // 2],
+        token.removeprefix("sealift"),
+        "",
+        token[:-1] + "!",
+    ):
         with pytest.raises(InvalidArgument):
             sealift.join(text, PASSPHRASE)
     assert not profiles.exists()
@@ -372,7 +398,9 @@ def test_a_second_profile_never_replaces_the_first(
 ) -> None:
     before = (profiles / "hospital" / "keystore").read_bytes()
     with pytest.raises(ProfileError):
-        sealift.join(relay.token("clinic", "owner"), PASSPHRASE, profile_name="hospital")
+        sealift.join(
+            relay.token("clinic", "owner"), PASSPHRASE, profile_name="hospital"
+        )
     assert (profiles / "hospital" / "keystore").read_bytes() == before
     assert [path.name for path in profiles.iterdir()] == ["hospital"]
 

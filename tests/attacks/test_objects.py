@@ -8,12 +8,12 @@ import pyarrow as pa
 import pytest
 
 from sealift.crypto.grants import make_grant, open_grant
-from sealift.home.lastseen import LastSeen
-from sealift.process.secret import Secret
-from sealift.session import Session
 from sealift.crypto.signing import Identity, sign_card, sign_commit, sign_grant
 from sealift.crypto.suites import generate
+from sealift.home.lastseen import LastSeen
 from sealift.home.trust import Pin, TrustStore
+from sealift.process.secret import Secret
+from sealift.session import Session
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import (
     ContextMismatch,
@@ -59,10 +59,14 @@ def recipient_key(private=TRAINER_KEY) -> RecipientKey:
     return RecipientKey(key_id, private.suite, public, NOW - 10, NOW + 10_000)
 
 
-def card(identity: Identity = TRAINER, version: int = 1, **changes) -> objects_pb2.Signed:
+def card(
+    identity: Identity = TRAINER, version: int = 1, **changes
+) -> objects_pb2.Signed:
     previous = b"" if version == 1 else bytes(32)
     arguments = {"name": "laboratory", "recipient_keys": [recipient_key()], **changes}
-    return sign_card(identity, time=NOW, version=version, previous=previous, **arguments)
+    return sign_card(
+        identity, time=NOW, version=version, previous=previous, **arguments
+    )
 
 
 def grant(identity: Identity = OWNER, **changes) -> Grant:
@@ -215,7 +219,9 @@ def test_a08_a_commit_of_a_stranger_is_refused() -> None:
         pytest.param(lambda c: c[1:], id="first-missing"),
         pytest.param(lambda c: [c[0], c[2]], id="gap"),
         pytest.param(lambda c: [c[0], c[0]], id="repeated"),
-        pytest.param(lambda c: [c[0], commit(number=1, parent=bytes(32))], id="other-parent"),
+        pytest.param(
+            lambda c: [c[0], commit(number=1, parent=bytes(32))], id="other-parent"
+        ),
     ],
 )
 def test_a08_a_history_that_is_no_chain_is_refused(change) -> None:
@@ -306,7 +312,9 @@ def test_a11_an_object_of_another_type_or_version_is_refused(kind: str, error) -
 
 
 def test_a11_an_unknown_suite_or_an_empty_card_is_refused() -> None:
-    unknown = replace(recipient_key(), key_id=key_id_of(9, b"p"), suite=9, public_key=b"p")
+    unknown = replace(
+        recipient_key(), key_id=key_id_of(9, b"p"), suite=9, public_key=b"p"
+    )
     with pytest.raises(UnsupportedVersion):
         verify_card(card(recipient_keys=[unknown]))
     with pytest.raises(MalformedObject):

@@ -11,9 +11,9 @@ import pytest
 from lying_relay import lying_to
 
 import sealift
-from sealift.session import Session
 from sealift.crypto.signing import Identity, sign_card, sign_rewrap
 from sealift.crypto.suites import generate
+from sealift.session import Session
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import (
     AccessDenied,
@@ -40,7 +40,9 @@ HOUR = 3600
 
 def card_of(identity: Identity, name: str, **fields) -> objects_pb2.Signed:
     public = generate(WrapSuite.X25519).recipient().public_key
-    key = RecipientKey(key_id_of(WrapSuite.X25519, public), WrapSuite.X25519, public, 0, 1 << 40)
+    key = RecipientKey(
+        key_id_of(WrapSuite.X25519, public), WrapSuite.X25519, public, 0, 1 << 40
+    )
     options = {"time": int(time.time()), **fields}
     return sign_card(identity, name=name, recipient_keys=[key], **options)
 
@@ -49,7 +51,9 @@ def answer(card: objects_pb2.Signed, *statements: objects_pb2.Signed):
     return lambda *_: [directory_pb2.GetCardResponse(card=card, statements=statements)]
 
 
-def endorsement(signer: Identity, member, name: str, not_after: int) -> objects_pb2.Signed:
+def endorsement(
+    signer: Identity, member, name: str, not_after: int
+) -> objects_pb2.Signed:
     statement = objects_pb2.Endorsement(
         member=member.digest, name=name, time=int(time.time()), not_after=not_after
     )
@@ -57,7 +61,9 @@ def endorsement(signer: Identity, member, name: str, not_after: int) -> objects_
 
 
 def succession(signer: Identity, name: str, successor: Identity) -> objects_pb2.Signed:
-    statement = objects_pb2.Succession(name=name, successor=successor.public_key, time=1)
+    statement = objects_pb2.Succession(
+        name=name, successor=successor.public_key, time=1
+    )
     return signer.sign(envelope.SUCCESSION, statement.SerializeToString())
 
 
@@ -101,14 +107,21 @@ def test_a04_a_substituted_card_is_caught_by_name_and_nothing_is_sent(
             with pytest.raises(FingerprintMismatch):
                 hospital.push(ROWS, dataset="study", to="laboratory")
             del lying.lies["Directory/GetCard"]
-            assert not {"Shards/Put", "Datasets/Append"} & set(lying.calls[len(before) :])
+            assert not {"Shards/Put", "Datasets/Append"} & set(
+                lying.calls[len(before) :]
+            )
 
 
-def test_a04_a_card_that_is_not_in_the_log_is_refused(relay, hospital, laboratory) -> None:
+def test_a04_a_card_that_is_not_in_the_log_is_refused(
+    relay, hospital, laboratory
+) -> None:
     """The member's own key signed it, but for the relay's eyes only: the log shows all cards."""
     known = hospital.card("laboratory")
     secret = card_of(
-        laboratory._reader.identity, "laboratory", version=known.version + 1, previous=known.digest
+        laboratory._reader.identity,
+        "laboratory",
+        version=known.version + 1,
+        previous=known.digest,
     )
     with lying_to(relay, hospital) as lying:
         lying.lies["Directory/GetCard"] = answer(secret)
@@ -116,10 +129,16 @@ def test_a04_a_card_that_is_not_in_the_log_is_refused(relay, hospital, laborator
             hospital.card("laboratory")
 
 
-def test_a04_only_a_pinned_organisation_vouches(relay, hospital, institute, intern) -> None:
+def test_a04_only_a_pinned_organisation_vouches(
+    relay, hospital, institute, intern
+) -> None:
     card = intern._relay.get_card("intern").card
-    other = endorsement(institute._reader.identity, MALLORY.fingerprint, "intern", in_an_hour())
-    name = endorsement(institute._reader.identity, intern.fingerprint, "chief", in_an_hour())
+    other = endorsement(
+        institute._reader.identity, MALLORY.fingerprint, "intern", in_an_hour()
+    )
+    name = endorsement(
+        institute._reader.identity, intern.fingerprint, "chief", in_an_hour()
+    )
     stranger = endorsement(MALLORY, intern.fingerprint, "intern", in_an_hour())
     forged = endorsement(MALLORY, intern.fingerprint, "intern", in_an_hour())
     forged.signer = institute._reader.identity.public_key
@@ -132,7 +151,9 @@ def test_a04_only_a_pinned_organisation_vouches(relay, hospital, institute, inte
         with pytest.raises(SignatureInvalid):
             hospital.member("intern")
         # An organisation vouches for an identity; a card of another identity is not covered.
-        good = endorsement(institute._reader.identity, intern.fingerprint, "intern", in_an_hour())
+        good = endorsement(
+            institute._reader.identity, intern.fingerprint, "intern", in_an_hour()
+        )
         lying.lies["Directory/GetCard"] = answer(card_of(MALLORY, "intern"), good)
         with pytest.raises(NotTrusted):
             hospital.member("intern")
@@ -165,12 +186,16 @@ def test_a04_a_forged_succession_is_refused(relay, hospital, laboratory) -> None
             hospital.card("laboratory")
         # A circle of successions ends.
         circle = [
-            succession(laboratory._reader.identity, "laboratory", laboratory._reader.identity)
+            succession(
+                laboratory._reader.identity, "laboratory", laboratory._reader.identity
+            )
         ]
         lying.lies["Directory/GetCard"] = answer(card, *circle)
         with pytest.raises(FingerprintMismatch):
             hospital.card("laboratory")
-    assert hospital._profile.trust.find("laboratory").fingerprint == laboratory.fingerprint
+    assert (
+        hospital._profile.trust.find("laboratory").fingerprint == laboratory.fingerprint
+    )
 
 
 def test_a04_whoever_is_looked_up_by_fingerprint_has_that_fingerprint(
@@ -199,7 +224,9 @@ def test_a04_first_use_is_off_unless_chosen(relay, hospital, institute, intern) 
 # --- A5: old cards -------------------------------------------------------------------------------
 
 
-def test_a05_an_old_card_after_a_rotation_is_refused(relay, hospital, laboratory) -> None:
+def test_a05_an_old_card_after_a_rotation_is_refused(
+    relay, hospital, laboratory
+) -> None:
     with lying_to(relay, hospital) as lying:
         old = hospital._relay.get_card("laboratory")
         laboratory.rotate_keys()
@@ -223,7 +250,9 @@ def test_a05_an_expired_card_is_refused(relay, hospital, laboratory) -> None:
         hospital.card("laboratory")
 
 
-def test_a05_a_wrap_to_an_old_card_is_refused_by_the_relay(relay, hospital, laboratory) -> None:
+def test_a05_a_wrap_to_an_old_card_is_refused_by_the_relay(
+    relay, hospital, laboratory
+) -> None:
     """An owner who still holds the card from before a rotation."""
     hospital.push(ROWS, dataset="study")
     member = hospital.member("laboratory")
@@ -236,7 +265,9 @@ def test_a05_a_wrap_to_an_old_card_is_refused_by_the_relay(relay, hospital, labo
 # --- A15: revocations ----------------------------------------------------------------------------
 
 
-def test_a15_an_identity_that_was_seen_revoked_stays_revoked(relay, hospital, laboratory) -> None:
+def test_a15_an_identity_that_was_seen_revoked_stays_revoked(
+    relay, hospital, laboratory
+) -> None:
     with lying_to(relay, hospital) as lying:
         before = hospital._relay.get_card("laboratory")
         laboratory.revoke_identity("laptop stolen")
@@ -247,7 +278,9 @@ def test_a15_an_identity_that_was_seen_revoked_stays_revoked(relay, hospital, la
             hospital.card("laboratory")
 
 
-def test_a15_an_identity_that_was_revoked_hands_over_to_nobody(relay, hospital, laboratory) -> None:
+def test_a15_an_identity_that_was_revoked_hands_over_to_nobody(
+    relay, hospital, laboratory
+) -> None:
     """A thief who has the old key cannot name a successor any more."""
     old = laboratory._reader.identity
     laboratory.revoke_identity("stolen")
@@ -330,7 +363,9 @@ def test_a27_a_rewrap_of_somebody_elses_grant_is_refused(
     opened = laboratory._open("hospital/study")
     grant = opened.history.grants_of(laboratory.fingerprint)[0]
     public = generate(WrapSuite.X25519).recipient().public_key
-    key = RecipientKey(key_id_of(WrapSuite.X25519, public), WrapSuite.X25519, public, 0, 1 << 40)
+    key = RecipientKey(
+        key_id_of(WrapSuite.X25519, public), WrapSuite.X25519, public, 0, 1 << 40
+    )
     forged = sign_rewrap(
         intern._reader.identity, grant.digest, opened.dataset_id, key, bytes(48 + 32)
     )

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 import pytest
 
-from sealift.history.disclosures import disclose
 from sealift.crypto.keyschedule import derive_shard_key
 from sealift.crypto.opening import ShardOpener, open_shard_into
 from sealift.crypto.sealing import ShardContext, ShardSealer, seal_shard, segment_nonce
+from sealift.history.disclosures import disclose
 from sealift.process.secret import Secret
 from sealift.session import Session
 from sealift_protocol import framing
@@ -24,7 +24,13 @@ from sealift_protocol.errors import (
     VerificationError,
     WrongKey,
 )
-from sealift_protocol.layout import COMMITMENT_SIZE, HEADER_SIZE, ShardHead, padme, segment_digest
+from sealift_protocol.layout import (
+    COMMITMENT_SIZE,
+    HEADER_SIZE,
+    ShardHead,
+    padme,
+    segment_digest,
+)
 from sealift_protocol.v1 import shards_pb2
 
 KEY = Secret(b"k" * 32)
@@ -38,7 +44,9 @@ def refuse(session: Session, error: type[SealiftError]) -> None:
     batches: list[pa.RecordBatch] = []
 
     def read() -> None:
-        batches.extend(session.open_dataset("hospital/study", on_corrupt="raise").batches())
+        batches.extend(
+            session.open_dataset("hospital/study", on_corrupt="raise").batches()
+        )
 
     with pytest.raises(error) as caught:
         read()
@@ -55,7 +63,12 @@ def try_open(data: bytes, head: ShardHead, digest: bytes) -> bytearray:
     out = bytearray([UNTOUCHED]) * (len(data) + 64)
     with pytest.raises(SealiftError) as caught:
         open_shard_into(
-            data, head.segment_digests, out, digest=digest, epoch_key=KEY, context=CONTEXT
+            data,
+            head.segment_digests,
+            out,
+            digest=digest,
+            epoch_key=KEY,
+            context=CONTEXT,
         )
     assert isinstance(caught.value, VerificationError | WrongKey)
     return out
@@ -145,7 +158,8 @@ def test_a03_a_shard_in_the_place_of_another_is_refused(
                 dataset_id=dataset._opened.dataset_id,
                 disclosure=disclosure,
                 ranges=[
-                    shards_pb2.SegmentRange(shard_id=entry.shard_id) for entry in (second, first)
+                    shards_pb2.SegmentRange(shard_id=entry.shard_id)
+                    for entry in (second, first)
                 ],
             )
         )
@@ -162,7 +176,9 @@ def test_a03_a_shard_in_the_place_of_another_is_refused(
         ShardContext(b"d" * 16, b"s" * 16, 2),
     ],
 )
-def test_a03_a_shard_of_another_dataset_id_or_key_epoch_is_refused(context: ShardContext) -> None:
+def test_a03_a_shard_of_another_dataset_id_or_key_epoch_is_refused(
+    context: ShardContext,
+) -> None:
     data, head = small_shard()
     with pytest.raises(ContextMismatch):
         ShardOpener(head, digest=head.digest, epoch_key=KEY, context=context)
@@ -175,7 +191,9 @@ def test_a11_an_unknown_version_or_suite_is_refused() -> None:
         changed = bytearray(data)
         changed[position] += 1
         with pytest.raises(UnsupportedVersion):
-            ShardHead.parse(bytes(changed[:HEADER_SIZE]), head.segment_digests, len(data))
+            ShardHead.parse(
+                bytes(changed[:HEADER_SIZE]), head.segment_digests, len(data)
+            )
 
 
 def test_a12_the_commitment_is_compared_before_any_segment_is_opened() -> None:
@@ -234,14 +252,18 @@ def test_a13_a_stream_that_goes_on_is_not_read_on(
 def test_a17_equal_records_give_unrelated_shards() -> None:
     first = seal_shard(PAYLOAD, epoch_key=KEY, context=CONTEXT).data
     second = seal_shard(PAYLOAD, epoch_key=KEY, context=CONTEXT).data
-    same = sum(a == b for a, b in zip(first[HEADER_SIZE:], second[HEADER_SIZE:], strict=True))
+    same = sum(
+        a == b for a, b in zip(first[HEADER_SIZE:], second[HEADER_SIZE:], strict=True)
+    )
     assert len(first) == len(second)
     assert same / len(first) < 0.02
 
 
 def test_a18_a_stored_size_tells_no_more_than_padme() -> None:
     sizes = {
-        length: seal_shard(bytes(length), epoch_key=KEY, context=CONTEXT).head.plaintext_size
+        length: seal_shard(
+            bytes(length), epoch_key=KEY, context=CONTEXT
+        ).head.plaintext_size
         for length in range(1000, 1056)
     }
     assert len(set(sizes.values())) == len({padme(length + 8) for length in sizes}) <= 3

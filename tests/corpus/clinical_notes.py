@@ -123,7 +123,11 @@ class Case:
         locales, weights = zip(*_LOCALES.items(), strict=True)
         self.names = _NAMES[rng.choices(locales, weights)[0]]
         self.female = rng.random() < 0.5
-        self.first = self.names.first_name_female() if self.female else self.names.first_name_male()
+        self.first = (
+            self.names.first_name_female()
+            if self.female
+            else self.names.first_name_male()
+        )
         self.last = self.names.last_name()
         self.age = rng.randint(19, 89)
         self.today = date(2018, 1, 1) + timedelta(days=rng.randrange(2500))
@@ -153,7 +157,11 @@ class Case:
     # --- people ---
 
     def full(self) -> str:
-        middle = f" {self.rng.choice(string.ascii_uppercase)}." if self.rng.random() < 0.25 else ""
+        middle = (
+            f" {self.rng.choice(string.ascii_uppercase)}."
+            if self.rng.random() < 0.25
+            else ""
+        )
         return f"{self.first}{middle} {self.last}"
 
     def listed(self) -> str:
@@ -190,7 +198,9 @@ class Case:
         return self._written(self.today - timedelta(days=self.rng.randrange(back)))
 
     def born(self) -> str:
-        return self._written(self.today - timedelta(days=self.age * 365 + self.rng.randrange(365)))
+        return self._written(
+            self.today - timedelta(days=self.age * 365 + self.rng.randrange(365))
+        )
 
     def _written(self, day: date) -> str:
         suffix = {1: "st", 2: "nd", 3: "rd", 21: "st", 22: "nd", 23: "rd", 31: "st"}
@@ -213,7 +223,11 @@ class Case:
 
     def short_day(self) -> str:
         day = self.today - timedelta(days=self.rng.randrange(60))
-        return f"{day.month}/{day.day}" if self.rng.random() < 0.6 else f"{day:%m}/{day:%d}"
+        return (
+            f"{day.month}/{day.day}"
+            if self.rng.random() < 0.6
+            else f"{day:%m}/{day:%d}"
+        )
 
     def month(self) -> str:
         day = self.today - timedelta(days=self.rng.randrange(900))
@@ -244,7 +258,9 @@ class Case:
         return _US.ipv4() if self.rng.random() < 0.85 else _US.ipv6()
 
     def email(self) -> str:
-        first, last = (name.lower().replace(" ", "") for name in (self.first, self.last))
+        first, last = (
+            name.lower().replace(" ", "") for name in (self.first, self.last)
+        )
         local = self.rng.choice(
             (f"{first}.{last}", f"{first[0]}{last}", f"{last}{self.rng.randrange(99)}")
         )
@@ -268,7 +284,9 @@ class Case:
         stem = self.shaped(
             "IMG_####", "DSC#####", "wound_photo_##", "face_front_###", "PXL_########"
         )
-        return f"{stem}.{self.rng.choice(('jpg', 'JPG', 'png', 'jpeg', 'heic', 'tiff'))}"
+        return (
+            f"{stem}.{self.rng.choice(('jpg', 'JPG', 'png', 'jpeg', 'heic', 'tiff'))}"
+        )
 
     def vin(self) -> str:
         letters = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"
@@ -308,10 +326,15 @@ _MAKERS: dict[str, tuple[str, Callable[[Case], str]]] = {
     "phone": ("PHONE", Case.phone),
     "fax": (
         "FAX",
-        lambda c: c.shaped("(2##) 5##-####", "3##-4##-####", "4##.6##.####", "+1 6## 2## ####"),
+        lambda c: c.shaped(
+            "(2##) 5##-####", "3##-4##-####", "4##.6##.####", "+1 6## 2## ####"
+        ),
     ),
     "email": ("EMAIL", Case.email),
-    "ssn": ("SSN", lambda c: c.shaped("2##-4#-####", "5##-3#-####", "4## 6# ####", "1###5####")),
+    "ssn": (
+        "SSN",
+        lambda c: c.shaped("2##-4#-####", "5##-3#-####", "4## 6# ####", "1###5####"),
+    ),
     "ssn4": ("SSN", lambda c: c.shaped("####")),
     "mrn": ("MRN", lambda c: c.mrn),
     "plan": (
@@ -336,9 +359,14 @@ _MAKERS: dict[str, tuple[str, Callable[[Case], str]]] = {
     "vin": ("VEHICLE", Case.vin),
     "serial": (
         "DEVICE",
-        lambda c: c.shaped("@@@######@", "SN-########", "PJN#######", "###-@@-####", "@#@#####"),
+        lambda c: c.shaped(
+            "@@@######@", "SN-########", "PJN#######", "###-@@-####", "@#@#####"
+        ),
     ),
-    "udi": ("DEVICE", lambda c: c.shaped("(01)0##############", "(01)00############(21)@####")),
+    "udi": (
+        "DEVICE",
+        lambda c: c.shaped("(01)0##############", "(01)00############(21)@####"),
+    ),
     "mac": ("DEVICE", lambda c: _US.mac_address()),
     "url": ("URL", Case.url),
     "ip": ("IP", Case.ip),
@@ -349,9 +377,17 @@ _MAKERS: dict[str, tuple[str, Callable[[Case], str]]] = {
     "photo": ("PHOTO", Case.photo),
     "accession": (
         "ID",
-        lambda c: c.shaped("ACC########", "S##-#####", "CT-##-######", "########", "E#######"),
+        lambda c: c.shaped(
+            "ACC########", "S##-#####", "CT-##-######", "########", "E#######"
+        ),
     ),
-    "study": ("ID", lambda c: c.shaped("NCT########", "STUDY-####", "RM-###-##", "P#####")),
-    "case": ("ID", lambda c: c.shaped("##-CV-#####", "######", "C-####-###", "IR########")),
+    "study": (
+        "ID",
+        lambda c: c.shaped("NCT########", "STUDY-####", "RM-###-##", "P#####"),
+    ),
+    "case": (
+        "ID",
+        lambda c: c.shaped("##-CV-#####", "######", "C-####-###", "IR########"),
+    ),
     "uuid": ("ID", lambda c: _US.uuid4()),
 }

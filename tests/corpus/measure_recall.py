@@ -77,7 +77,9 @@ def measure(notes: Iterable[Note], analysis: Analysis) -> Score:
     score = Score()
     waiting = iter(notes)
     while batch := list(islice(waiting, _BATCH)):
-        for note, spans in zip(batch, analysis.find([n.text for n in batch]), strict=True):
+        for note, spans in zip(
+            batch, analysis.find([n.text for n in batch]), strict=True
+        ):
             _add(score, note, spans)
     return score
 
@@ -97,7 +99,9 @@ def _add(score: Score, note: Note, spans: list[Span]) -> None:
             named = any(owner[place] == label.kind for place in places)
             score.named[label.kind] += named
             if not named:
-                score.mistyped.append(f"{owner[places[0]]:12} {_around(note.text, label)}")
+                score.mistyped.append(
+                    f"{owner[places[0]]:12} {_around(note.text, label)}"
+                )
         else:
             score.missed.append(f"{label.kind:12} {_around(note.text, label)}")
     for span in spans:
@@ -112,7 +116,10 @@ def _add(score: Score, note: Note, spans: list[Span]) -> None:
 
 
 def _around(text: str, span: Label | Span) -> str:
-    before, after = text[max(0, span.start - 30) : span.start], text[span.end : span.end + 20]
+    before, after = (
+        text[max(0, span.start - 30) : span.start],
+        text[span.end : span.end + 20],
+    )
     return f"{before!r} [{text[span.start : span.end]!r}] {after!r}"
 
 
@@ -142,7 +149,9 @@ def _read_labelled(path: Path) -> Iterator[Note]:
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             found = json.loads(line)
-            labels = tuple(Label(int(s), int(e), str(kind)) for s, e, kind in found["spans"])
+            labels = tuple(
+                Label(int(s), int(e), str(kind)) for s, e, kind in found["spans"]
+            )
             yield Note(found["text"], labels, (), path.name)
 
 
@@ -152,7 +161,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--group", choices=("all", "seen", "held-out"), default="all")
     parser.add_argument("--labelled", type=Path, help="your own notes, as JSON Lines")
-    parser.add_argument("--examples", type=int, default=0, help="mistakes to show (synthetic only)")
+    parser.add_argument(
+        "--examples", type=int, default=0, help="mistakes to show (synthetic only)"
+    )
     given = parser.parse_args()
     notes = (
         _read_labelled(given.labelled)

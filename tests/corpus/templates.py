@@ -7,8 +7,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-HOLIDAYS = ("Christmas", "Thanksgiving", "New Year's Day", "July 4th", "Labor Day", "Easter")
+WEEKDAYS = (
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+)
+HOLIDAYS = (
+    "Christmas",
+    "Thanksgiving",
+    "New Year's Day",
+    "July 4th",
+    "Labor Day",
+    "Easter",
+)
 COUNTIES = (
     "Cook County", "Maricopa County", "Orange County", "King County", "Wayne County",
     "Harris County", "Suffolk County", "Cuyahoga County", "Orleans Parish", "Fairfax County",
@@ -211,7 +226,9 @@ TEMPLATES: dict[str, Template] = {
             ),
             (4, _COURSE),
             (2, _SOCIAL),
-            "{His} medications are {drug} {dose} and {drug} {dose}.".replace("{His}", "Current"),
+            "{His} medications are {drug} {dose} and {drug} {dose}.".replace(
+                "{His}", "Current"
+            ),
             "You may reach {mr} {last} at {phone} or {email}.",
             "",
             "Sincerely,",
@@ -389,6 +406,10 @@ TEMPLATES: dict[str, Template] = {
 
 GROUPS = {
     "all": tuple(TEMPLATES),
-    "seen": tuple(name for name, template in TEMPLATES.items() if not template.held_out),
-    "held-out": tuple(name for name, template in TEMPLATES.items() if template.held_out),
+    "seen": tuple(
+        name for name, template in TEMPLATES.items() if not template.held_out
+    ),
+    "held-out": tuple(
+        name for name, template in TEMPLATES.items() if template.held_out
+    ),
 }

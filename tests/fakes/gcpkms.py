@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from fakes.http import FakeService, Handler, Server
 from google.cloud import kms_v1
+
+from fakes.http import FakeService, Handler, Server
 
 State = kms_v1.CryptoKeyVersion.CryptoKeyVersionState
 Spec = kms_v1.CryptoKeyVersion.CryptoKeyVersionAlgorithm
@@ -81,9 +82,9 @@ class Service(FakeService):
             raise Refusal("FAILED_PRECONDITION")
         if public:
             return self.published(version)
-        return {"asymmetricSign": self.signed, "asymmetricDecrypt": self.decrypted}[verb](
-            version, body
-        )
+        return {"asymmetricSign": self.signed, "asymmetricDecrypt": self.decrypted}[
+            verb
+        ](version, body)
 
     def listed(self, ring: str, query: dict[str, str]) -> Any:
         names = sorted(name for name in self.keys if name.startswith(f"{ring}/"))
@@ -140,16 +141,24 @@ class Service(FakeService):
         )
 
     def signed(self, version: Version, body: bytes) -> Any:
-        asked = kms_v1.AsymmetricSignRequest.from_json(body, ignore_unknown_fields=False)
+        asked = kms_v1.AsymmetricSignRequest.from_json(
+            body, ignore_unknown_fields=False
+        )
         if asked.data or len(asked.digest.sha256) != 32:
             raise Refusal("INVALID_ARGUMENT")
         if version.message.algorithm != Spec.EC_SIGN_P256_SHA256:
             raise Refusal("FAILED_PRECONDITION")
-        signature = version.private.sign(asked.digest.sha256, ec.ECDSA(Prehashed(SHA256())))
-        return kms_v1.AsymmetricSignResponse(name=version.message.name, signature=signature)
+        signature = version.private.sign(
+            asked.digest.sha256, ec.ECDSA(Prehashed(SHA256()))
+        )
+        return kms_v1.AsymmetricSignResponse(
+            name=version.message.name, signature=signature
+        )
 
     def decrypted(self, version: Version, body: bytes) -> Any:
-        asked = kms_v1.AsymmetricDecryptRequest.from_json(body, ignore_unknown_fields=False)
+        asked = kms_v1.AsymmetricDecryptRequest.from_json(
+            body, ignore_unknown_fields=False
+        )
         if version.message.algorithm != Spec.RSA_DECRYPT_OAEP_3072_SHA256:
             raise Refusal("FAILED_PRECONDITION")
         try:
@@ -175,7 +184,11 @@ def server_of(known: Service) -> Server:
             except Refusal as refusal:
                 status = str(refusal)
                 code = CODES[status]
-                error = {"code": code, "status": status, "message": "planted text of the service"}
+                error = {
+                    "code": code,
+                    "status": status,
+                    "message": "planted text of the service",
+                }
                 content = json.dumps({"error": error}).encode()
             self.send(code, content)
 

@@ -59,7 +59,9 @@ class Handler(BaseHTTPRequestHandler):
 
     do_POST = do_DELETE = do_GET  # noqa: N815 - the names that http.server looks for
 
-    def send(self, status: int, content: bytes, headers: dict[str, str] | None = None) -> None:
+    def send(
+        self, status: int, content: bytes, headers: dict[str, str] | None = None
+    ) -> None:
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name, value)

@@ -21,10 +21,18 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    Prehashed,
+    decode_dss_signature,
+)
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 from cryptography.x509.oid import NameOID
+
 from fakes.http import FakeService, Handler, Server
 
 TOKEN = "token-of-the-fake-vault"
@@ -142,7 +150,9 @@ class Service(FakeService):
         if operation == "sign":
             if asked["alg"] != "ES256" or len(value) != 32:
                 raise Refusal(400, "BadParameter")
-            r, s = decode_dss_signature(key.private.sign(value, ec.ECDSA(Prehashed(SHA256()))))
+            r, s = decode_dss_signature(
+                key.private.sign(value, ec.ECDSA(Prehashed(SHA256())))
+            )
             result = r.to_bytes(32) + s.to_bytes(32)
         else:
             if asked["alg"] != "RSA-OAEP-256":
@@ -168,7 +178,11 @@ class Service(FakeService):
         }
 
     def bundle(self, key: Version) -> dict[str, Any]:
-        jwk: dict[str, Any] = {"kid": self.kid(key), "kty": key.kty, "key_ops": key.key_ops}
+        jwk: dict[str, Any] = {
+            "kid": self.kid(key),
+            "kty": key.kty,
+            "key_ops": key.key_ops,
+        }
         numbers = key.private.public_key().public_numbers()
         if key.kty.startswith("EC"):
             jwk |= {
@@ -214,7 +228,10 @@ def server_of(known: Service, certificate: ssl.SSLContext) -> Server:
                 status, message = identity(self.headers.get("X-IDENTITY-HEADER"), query)
                 known.tokens += status == 200
             elif self.headers.get("Authorization") != f"Bearer {TOKEN}":
-                status, message = 401, {"error": {"code": "Unauthorized", "message": "planted"}}
+                status, message = (
+                    401,
+                    {"error": {"code": "Unauthorized", "message": "planted"}},
+                )
                 resource = known.resource or known.address.replace("127.0.0.1", "0.0.1")
                 headers["WWW-Authenticate"] = (
                     'Bearer authorization="https://login.microsoftonline.com/tenant", '
@@ -226,7 +243,10 @@ def server_of(known: Service, certificate: ssl.SSLContext) -> Server:
                     status = 200 if message is not None else 204
                 except Refusal as refusal:
                     status = refusal.status
-                    error = {"code": refusal.code, "message": "planted text of the service"}
+                    error = {
+                        "code": refusal.code,
+                        "message": "planted text of the service",
+                    }
                     message = {"error": error}
             content = b"" if message is None else json.dumps(message).encode()
             self.send(status, content, headers)
@@ -255,9 +275,13 @@ def certified(folder: Path) -> ssl.SSLContext:
     now = datetime.datetime.now(datetime.UTC)
     authority, private = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
 
-    def certificate(name: str, key: Any, *extensions: tuple[x509.ExtensionType, bool]) -> Any:
+    def certificate(
+        name: str, key: Any, *extensions: tuple[x509.ExtensionType, bool]
+    ) -> Any:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "CA of the fake vault")])
+        issuer = x509.Name(
+            [x509.NameAttribute(NameOID.COMMON_NAME, "CA of the fake vault")]
+        )
         builder = (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -267,7 +291,9 @@ def certified(folder: Path) -> ssl.SSLContext:
             .not_valid_before(now - datetime.timedelta(hours=1))
             .not_valid_after(now + datetime.timedelta(days=1))
         )
-        issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key())
+        issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(
+            authority.public_key()
+        )
         own_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
         for extension, critical in (*extensions, (issuer_id, False), (own_id, False)):
             builder = builder.add_extension(extension, critical)
@@ -275,7 +301,9 @@ def certified(folder: Path) -> ssl.SSLContext:
 
     usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
     basic = x509.BasicConstraints(ca=True, path_length=0)
-    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    here = x509.SubjectAlternativeName(
+        [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    )
     own = certificate("fake vault", private, (here, False))
     (folder / "ca.pem").write_bytes(
         certificate("CA of the fake vault", authority, (basic, True), (usage, True))

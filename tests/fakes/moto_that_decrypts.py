@@ -49,7 +49,9 @@ def decrypt(response: Any) -> str:
         return of_moto["decrypt"](response)
     key = usable(response, key_id, "ENCRYPT_DECRYPT")
     try:
-        plaintext = key.private_key.private_key.decrypt(response._get_param("CiphertextBlob"), OAEP)
+        plaintext = key.private_key.private_key.decrypt(
+            response._get_param("CiphertextBlob"), OAEP
+        )
     except ValueError:
         raise InvalidCiphertextException from None
     answer = {"KeyId": key.arn, "Plaintext": base64.b64encode(plaintext).decode()}

@@ -102,7 +102,11 @@ class Outcome:
 
     def __str__(self) -> str:
         ended = "" if self.error is None else f", then {type(self.error).__name__}"
-        right = "in the order of an undisturbed loop" if self.is_prefix else "DIFFERENT ONES"
+        right = (
+            "in the order of an undisturbed loop"
+            if self.is_prefix
+            else "DIFFERENT ONES"
+        )
         return f"{self.records:,} of {self.wanted:,} records, {right}{ended}"
 
 
@@ -162,7 +166,9 @@ class Chaos:
 
     def with_small_cache(self) -> Outcome:
         """Kills the relay again and again, and corrupts what is in the cache amid."""
-        with self._open(cache=self._folder / "small", cache_bytes=self._size.cache_bytes) as data:
+        with self._open(
+            cache=self._folder / "small", cache_bytes=self._size.cache_bytes
+        ) as data:
             outcome = self._disturbed(data, corrupt=True)
             outcome.found = data.counters["cache_corrupt"]
             cache = data.feed.cache
@@ -184,14 +190,19 @@ class Chaos:
             self.relay.kill()
             try:
                 found["the second epoch"] = self._compare(loader, 1)
-                found["with two workers"] = self._compare(self._loader(dataset, num_workers=2), 0)
+                found["with two workers"] = self._compare(
+                    self._loader(dataset, num_workers=2), 0
+                )
             finally:
                 self.relay.start()
         with self._open(cache=cache, patience=1) as dataset:
             self.relay.kill()
             try:
                 found["opened before"] = self._compare(self._loader(dataset), 0)
-                _flip(self._file(cache, dataset, self._size.shards // 2), HEADER_SIZE + 1000)
+                _flip(
+                    self._file(cache, dataset, self._size.shards // 2),
+                    HEADER_SIZE + 1000,
+                )
                 found["a corrupt file"] = self._compare(self._loader(dataset), 0)
             finally:
                 self.relay.start()
@@ -211,7 +222,9 @@ class Chaos:
         ):
             # What was fetched stays fetched: its one corrupt segment is mended here.
             found["the cache before"] = self._compare(self._loader(cached), 0)
-            found["the loop"] = self._compare(self._loader(dataset), 0, before_step=revoke)
+            found["the loop"] = self._compare(
+                self._loader(dataset), 0, before_step=revoke
+            )
             found["a loop that begins after"] = self._compare(self._loader(dataset), 0)
             found["the cache after"] = self._compare(self._loader(cached), 0)
         outcome = Outcome(wanted=len(self._order[0]))
@@ -229,13 +242,18 @@ class Chaos:
         return dataset.torch_loader(BATCH_SIZE, seed=7, shuffle_block=BLOCK, **options)
 
     def _undisturbed(self, dataset: Dataset, epoch: int) -> list[int]:
-        order = [i for batch in self._loader(dataset, epoch=epoch) for i in _numbers(batch)]
+        order = [
+            i for batch in self._loader(dataset, epoch=epoch) for i in _numbers(batch)
+        ]
         if sorted(order) != list(range(self._size.shards * self._size.records)):
             raise SystemExit("an undisturbed loop does not see every record once")
         return order
 
     def _compare(
-        self, loader: Any, epoch: int, before_step: Callable[[int], None] = lambda _: None
+        self,
+        loader: Any,
+        epoch: int,
+        before_step: Callable[[int], None] = lambda _: None,
     ) -> Outcome:
         """Goes through a training epoch and compares it with an undisturbed one."""
         order = self._order[epoch]
@@ -295,7 +313,9 @@ class Chaos:
             first[run.shard] = min(begin, first.get(run.shard, begin))
         # The loop has what is read ahead, and what is in hand, already.
         ahead = position + READ_AHEAD // 1024 + 2 * BLOCK * self._size.records
-        soon = sorted((begin, shard) for shard, begin in first.items() if begin > ahead)[:3]
+        soon = sorted(
+            (begin, shard) for shard, begin in first.items() if begin > ahead
+        )[:3]
         shards = [shard for _, shard in soon]
         wanted = [
             shard * self._size.records + place
@@ -304,7 +324,11 @@ class Chaos:
         ]
         dataset.take(wanted)
         stored = dataset.parts[0].opened.shards[0].stored_size
-        places = {"segment": HEADER_SIZE + 5000, "header": 40, "digest list": stored + 5}
+        places = {
+            "segment": HEADER_SIZE + 5000,
+            "header": 40,
+            "digest list": stored + 5,
+        }
         for (what, place), shard in zip(places.items(), shards, strict=True):
             _flip(self._file(self._folder / "small", dataset, shard), place)
             yield what
@@ -322,7 +346,9 @@ class Kills:
         fetched: how many bytes had come before each.
     """
 
-    def __init__(self, relay: MortalRelay, dataset: Dataset, choose: random.Random) -> None:
+    def __init__(
+        self, relay: MortalRelay, dataset: Dataset, choose: random.Random
+    ) -> None:
         self._relay = relay
         self._dataset = dataset
         self._random = choose
@@ -342,7 +368,10 @@ class Kills:
 def _records(first: int, count: int) -> pa.RecordBatch:
     numbers = np.arange(first, first + count)
     values = pa.array(_values(numbers).reshape(-1))
-    columns = {"id": pa.array(numbers), "value": pa.FixedSizeListArray.from_arrays(values, FLOATS)}
+    columns = {
+        "id": pa.array(numbers),
+        "value": pa.FixedSizeListArray.from_arrays(values, FLOATS),
+    }
     return pa.record_batch(columns)
 
 
@@ -381,10 +410,16 @@ def main() -> None:
         finally:
             chaos.close()
     for name, outcome in {"a small cache": small, "no cache": none}.items():
-        amid = "in the middle of fetching" if outcome.fetching else "NOT ALL while it fetched"
+        amid = (
+            "in the middle of fetching"
+            if outcome.fetching
+            else "NOT ALL while it fetched"
+        )
         print(f"{name}: relay killed {outcome.kills} times, {amid}")
         if outcome.corrupted:
-            print(f"  corrupted {', '.join(outcome.corrupted)}: found {outcome.found} times")
+            print(
+                f"  corrupted {', '.join(outcome.corrupted)}: found {outcome.found} times"
+            )
             print(f"  the cache took {outcome.cache_share:.0%} of its limit")
         print(f"  {outcome}")
     for name, found in {"the relay down": alone, "the grant revoked": revoked}.items():
@@ -397,7 +432,10 @@ def main() -> None:
 
 
 def holds(
-    small: Outcome, none: Outcome, alone: dict[str, Outcome], revoked: dict[str, Outcome]
+    small: Outcome,
+    none: Outcome,
+    alone: dict[str, Outcome],
+    revoked: dict[str, Outcome],
 ) -> bool:
     """Whether all of it went as it has to."""
     unreachable, denied = sealift.errors.RelayUnavailable, sealift.errors.AccessDenied

@@ -109,7 +109,15 @@ class Ordeal:
             "SEALIFT_KEYSTORE_COST": "interactive",
         }
         self._relay_folder = folder / "relay"
-        self._run("sealift-relay", "init", self._relay_folder, "--port", 0, "--enrolment-port", 0)
+        self._run(
+            "sealift-relay",
+            "init",
+            self._relay_folder,
+            "--port",
+            0,
+            "--enrolment-port",
+            0,
+        )
         self._relay = self._serve()
         self._run("sealift", "join", self._invite("hospital", "owner"))
         profile = folder / "profiles" / "hospital" / "profile.json"
@@ -149,7 +157,9 @@ class Ordeal:
         time.sleep(self._random.uniform(0.3, 2.5))
         if push.poll() is not None:
             return
-        what = self._random.choices(("owner", "relay", "line", "sleep"), (5, 3, 2, 1))[0]
+        what = self._random.choices(("owner", "relay", "line", "sleep"), (5, 3, 2, 1))[
+            0
+        ]
         self.outcome.kills[what] += 1
         match what:
             case "owner":
@@ -171,7 +181,11 @@ class Ordeal:
         files = sorted(self._source.iterdir())
         for _ in range(self._random.randint(1, 4)):
             grows = files and self._random.random() < 0.3
-            path = self._random.choice(files) if grows else self._source / f"{self._rows:09d}.csv"
+            path = (
+                self._random.choice(files)
+                if grows
+                else self._source / f"{self._rows:09d}.csv"
+            )
             with path.open("a") as file:
                 if not grows:
                     file.write(COLUMNS + "\n")
@@ -186,8 +200,12 @@ class Ordeal:
         import pyarrow.csv as pc
         import pyarrow.parquet as pq
 
-        found = pa.concat_tables([pq.read_table(path) for path in sorted(out.iterdir())])
-        wanted = pa.concat_tables([pc.read_csv(path) for path in sorted(self._source.iterdir())])
+        found = pa.concat_tables(
+            [pq.read_table(path) for path in sorted(out.iterdir())]
+        )
+        wanted = pa.concat_tables(
+            [pc.read_csv(path) for path in sorted(self._source.iterdir())]
+        )
         ids = Counter(found["id"].to_pylist())
         self.outcome.records = found.num_rows
         self.outcome.missing = sum(i not in ids for i in range(self._rows))
@@ -261,9 +279,13 @@ def main() -> None:
             outcome = ordeal.run(chosen.kills)
         finally:
             ordeal.close()
-    said = ", ".join(f"{what} {number}" for what, number in sorted(outcome.kills.items()))
+    said = ", ".join(
+        f"{what} {number}" for what, number in sorted(outcome.kills.items())
+    )
     print(f"interruptions  {sum(outcome.kills.values())} ({said})")
-    print(f"pushes         {outcome.pushes}, of which {outcome.finished} came to their end")
+    print(
+        f"pushes         {outcome.pushes}, of which {outcome.finished} came to their end"
+    )
     print(f"commits        {outcome.commits}")
     lost = f"missing {outcome.missing}, twice {outcome.doubled}"
     print(f"records        {outcome.records:,}; {lost}")

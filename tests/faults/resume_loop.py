@@ -94,7 +94,9 @@ class Epoch:
         position = len(self._order) if over else state["position"]
         found = [number for rank in step.ranks for number in rank]
         wanted = list(self._order[self._position : position])
-        same = found == wanted if len(step.ranks) == 1 else sorted(found) == sorted(wanted)
+        same = (
+            found == wanted if len(step.ranks) == 1 else sorted(found) == sorted(wanted)
+        )
         sizes = [len(rank) for rank in step.ranks]
         outcome = self._outcome
         outcome.other_steps += not same or max(sizes) - min(sizes) > 1
@@ -144,7 +146,9 @@ class Ordeal:
             self._go_through(self._course(), interruptions)
         return self.outcome
 
-    def _push(self, owner: sealift.Session, name: str, first: int, count: int, shards: int) -> None:
+    def _push(
+        self, owner: sealift.Session, name: str, first: int, count: int, shards: int
+    ) -> None:
         """Shards of very different sizes, one of them of one record."""
         cuts = [0, 1, *sorted(self._random.sample(range(2, count), shards - 2)), count]
         with owner.writer(name, to="trainer") as writer:
@@ -157,7 +161,10 @@ class Ordeal:
         kinds: dict[str, dict[str, float | None]] = {
             "one dataset": {"owner/one": None},
             "two datasets": {"owner/one": None, "owner/two": None},
-            "a weighted mix": {"owner/one": choose.choice((1.0, 2.0, 0.3)), "owner/two": 1.0},
+            "a weighted mix": {
+                "owner/one": choose.choice((1.0, 2.0, 0.3)),
+                "owner/two": 1.0,
+            },
         }
         kind = choose.choice(list(kinds))
         below = choose.choice((None, None, None, 4, 1))
@@ -200,9 +207,16 @@ class Ordeal:
 
     def _check(self, order: Sequence[int], course: Course) -> None:
         """Whether an order has what it has to have, even if nobody interrupts."""
-        pushed = {"owner/one": range(ONE[0]), "owner/two": range(OTHER_IDS, OTHER_IDS + TWO[0])}
+        pushed = {
+            "owner/one": range(ONE[0]),
+            "owner/two": range(OTHER_IDS, OTHER_IDS + TWO[0]),
+        }
         wanted = [
-            [i for i in pushed[path] if course.below is None or i % GROUPS < course.below]
+            [
+                i
+                for i in pushed[path]
+                if course.below is None or i % GROUPS < course.below
+            ]
             for path in course.paths
         ]
         everything = {number for numbers in wanted for number in numbers}
@@ -245,7 +259,13 @@ class Ordeal:
             faulthandler.cancel_dump_traceback_later()
 
     def _stopped(
-        self, dataset: Dataset, course: Course, epoch: Epoch, leg: Leg, *, to_the_end: bool
+        self,
+        dataset: Dataset,
+        course: Course,
+        epoch: Epoch,
+        leg: Leg,
+        *,
+        to_the_end: bool,
     ) -> dict[str, Any]:
         """Runs until all ranks stop after the same step; returns the state."""
         run = leg.start(dataset, course)
@@ -270,7 +290,9 @@ class Ordeal:
         every = self._random.randint(1, 6)
         process, steps = self._processes.start(course, leg, every=every)
         saves = steps // every
-        for _ in range(self._random.randint(0, self._random.choice((saves, min(saves, 4))))):
+        for _ in range(
+            self._random.randint(0, self._random.choice((saves, min(saves, 4))))
+        ):
             self._processes.hear()
         time.sleep(self._random.uniform(0, 3 * every * STEP_SECONDS))
         # A loop that was through already is not an interruption.
@@ -301,7 +323,9 @@ def main() -> None:
         finally:
             ordeal.close()
     total = found.interruptions.total()
-    print(f"interruptions  {total} ({_listed(found.interruptions)}), {found.amid} of them amid")
+    print(
+        f"interruptions  {total} ({_listed(found.interruptions)}), {found.amid} of them amid"
+    )
     print(f"courses        {_listed(found.courses)}")
     print(f"loops          {found.worlds.total()}, by ranks: {_listed(found.worlds)}")
     print(f"               by workers of each rank: {_listed(found.workers)}")
@@ -309,8 +333,12 @@ def main() -> None:
     lost = f"missing {found.missing}, twice {found.twice}, changed {found.changed}"
     print(f"records        {found.records:,}; {lost}")
     same = not found.other_steps and not found.wrong_shares
-    other = f"OTHER RECORDS in {found.other_steps} steps, {found.wrong_shares} shares wrong"
-    print(f"order          {'in every step that of an uninterrupted loop' if same else other}")
+    other = (
+        f"OTHER RECORDS in {found.other_steps} steps, {found.wrong_shares} shares wrong"
+    )
+    print(
+        f"order          {'in every step that of an uninterrupted loop' if same else other}"
+    )
     unequal = "UNEQUAL {} times, lengths {} times".format(*found.unequal)
     print(f"states         {unequal if any(found.unequal) else 'equal on all ranks'}")
     print(f"seconds        {time.monotonic() - started:.0f}")

@@ -109,7 +109,9 @@ def of_shard(number: int) -> range:
 def test_a_corrupt_shard_is_fetched_again_and_the_loop_does_not_notice(
     lying_relay: LyingRelay, laboratory: Session, order: list[int], cache: str | None
 ) -> None:
-    dataset = laboratory.open_dataset("hospital/study", cache=cache, on_corrupt="refetch")
+    dataset = laboratory.open_dataset(
+        "hospital/study", cache=cache, on_corrupt="refetch"
+    )
     lie(lying_relay, dataset, times=2)
     assert see(dataset, []) == order
     assert dataset.counters["refetched"] == 2
@@ -124,7 +126,9 @@ def test_a_shard_that_stays_corrupt_ends_the_loop_and_never_reaches_it(
     on_corrupt: str,
     refetched: int,
 ) -> None:
-    dataset = laboratory.open_dataset("hospital/study", cache=None, on_corrupt=on_corrupt)
+    dataset = laboratory.open_dataset(
+        "hospital/study", cache=None, on_corrupt=on_corrupt
+    )
     lie(lying_relay, dataset)
     seen: list[int] = []
     with pytest.raises(CorruptShard):
@@ -140,7 +144,9 @@ def test_a_shard_that_stays_corrupt_is_left_out_if_that_is_wished_and_counted(
 ) -> None:
     dataset = laboratory.open_dataset("hospital/study", cache=cache, on_corrupt="skip")
     lie(lying_relay, dataset)
-    assert see(dataset, []) == [number for number in order if number not in of_shard(SHARD)]
+    assert see(dataset, []) == [
+        number for number in order if number not in of_shard(SHARD)
+    ]
     # Opened once or twice, for a shard may lie in two lanes.
     skipped = dataset.counters["skipped_shards"]
     assert 1 <= skipped <= 2

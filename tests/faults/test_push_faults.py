@@ -55,9 +55,17 @@ def test_f4_a_relay_whose_disk_fills_up(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        fill = lambda: patched.setattr(blobs_module, "write_durably", full_double_of_write)  # noqa: E731
+
+        def fill() -> None:
+            patched.setattr(blobs_module, "write_durably", full_double_of_write)
+
         with pytest.raises(RelayStorageFull):
-            hospital.push(csv, dataset="study", limits=SMALL, progress=after_the_first_commit(fill))
+            hospital.push(
+                csv,
+                dataset="study",
+                limits=SMALL,
+                progress=after_the_first_commit(fill),
+            )
     hospital.push(csv, dataset="study", limits=SMALL)
     assert is_exact(hospital)
 
@@ -71,12 +79,19 @@ def test_f4_an_owner_whose_disk_is_full(
     with monkeypatch.context() as patched:
         fill = lambda: patched.setattr(sealift.home.lastseen, "write_atomically", full)  # noqa: E731
         with pytest.raises(OSError, match="No space"):
-            hospital.push(csv, dataset="study", limits=SMALL, progress=after_the_first_commit(fill))
+            hospital.push(
+                csv,
+                dataset="study",
+                limits=SMALL,
+                progress=after_the_first_commit(fill),
+            )
     hospital.push(csv, dataset="study", limits=SMALL)
     assert is_exact(hospital)
 
 
-def test_f8_a_certificate_that_expires_in_the_middle(relay, hospital: Session, csv: Path) -> None:
+def test_f8_a_certificate_that_expires_in_the_middle(
+    relay, hospital: Session, csv: Path
+) -> None:
     key = hospital._keychain.keys.tls_private_key
     expired = issue_member_certificate(
         load_authority(relay.config.tls),
@@ -86,7 +101,9 @@ def test_f8_a_certificate_that_expires_in_the_middle(relay, hospital: Session, c
     )
     expire = lambda: hospital._relay.reconnect(expired.public_bytes(Encoding.PEM))  # noqa: E731
     with pytest.raises(NotAuthenticated, match="expired"):
-        hospital.push(csv, dataset="study", limits=SMALL, progress=after_the_first_commit(expire))
+        hospital.push(
+            csv, dataset="study", limits=SMALL, progress=after_the_first_commit(expire)
+        )
     hospital._relay.reconnect(hospital._profile.certificate.read_bytes())
     hospital.push(csv, dataset="study", limits=SMALL)
     assert is_exact(hospital)
@@ -112,7 +129,9 @@ def test_f5_a_relay_that_is_away_for_long(
         thread.start()
 
     try:
-        hospital.push(csv, dataset="study", limits=SMALL, progress=after_the_first_commit(stop))
+        hospital.push(
+            csv, dataset="study", limits=SMALL, progress=after_the_first_commit(stop)
+        )
         assert is_exact(hospital)
     finally:
         thread.join()

@@ -53,11 +53,17 @@ class Course:
         return len(self.paths) > 1 and None not in self.paths.values()
 
     def open(self, session: sealift.Session) -> Dataset:
-        weights = {path: weight for path, weight in self.paths.items() if weight is not None}
+        weights = {
+            path: weight for path, weight in self.paths.items() if weight is not None
+        }
         cache = "auto" if self.cached else None
         paths = weights or list(self.paths)
         dataset = session.open_dataset(paths, cache=cache, read_ahead=1 << 20)
-        return dataset if self.below is None else dataset.filter(pc.field("group") < self.below)
+        return (
+            dataset
+            if self.below is None
+            else dataset.filter(pc.field("group") < self.below)
+        )
 
     def order(self, dataset: Dataset, epoch: int) -> list[int]:
         """The numbers of the records, as one loop sees them that nobody interrupts."""

@@ -57,7 +57,9 @@ def render(block: str) -> str:
     return "".join(f"$ {command}\n{told(command)}\n" for command in commands(block))
 
 
-@pytest.mark.parametrize("block", list(blocks()), ids=lambda block: commands(block)[0][13:40])
+@pytest.mark.parametrize(
+    "block", list(blocks()), ids=lambda block: commands(block)[0][13:40]
+)
 def test_what_is_said_stands_in_the_docs(
     block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,7 +75,9 @@ if __name__ == "__main__":
     os.environ["COLUMNS"] = "100"
     with tempfile.TemporaryDirectory() as made:
         text = PAGE.read_text()
-        bad_inputs.make(Path(made), [line for block in blocks() for line in commands(block)])
+        bad_inputs.make(
+            Path(made), [line for block in blocks() for line in commands(block)]
+        )
         os.chdir(made)
         for old in blocks():
             text = text.replace(f"```\n{old}```", f"```\n{render(old)}```")

@@ -21,12 +21,25 @@ PEERS = {
     "webdataset": "webdataset",
     "datasets": "datasets",
 }
-IMPORTABLE = [peer for peer, module in PEERS.items() if importlib.util.find_spec(module)]
+IMPORTABLE = [
+    peer for peer, module in PEERS.items() if importlib.util.find_spec(module)
+]
 
 
 def compare(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(BENCH), "--rounds", "1", "--workers", "0", "--json", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+    command = [
+        sys.executable,
+        str(BENCH),
+        "--rounds",
+        "1",
+        "--workers",
+        "0",
+        "--json",
+        *arguments,
+    ]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=900
+    )
 
 
 def test_every_loader_gives_every_record_of_both_shapes() -> None:

@@ -24,13 +24,13 @@ from conftest import RunningRelay, make_relay
 from lying_relay import lying_to
 
 import sealift
-from sealift.history.bills import NOT_YOURS, Outcome
 from sealift.cli.main import cli
+from sealift.history.bills import NOT_YOURS, Outcome
 from sealift.history.opened import opened_at
 from sealift.owner.push.push import committing
 from sealift.session import Session
 from sealift.trainer.bill import bill_dataset, make_bill
-from sealift_protocol import bill as formats
+from sealift_protocol.bill import format as formats
 from sealift_protocol.bill.format import BilledDataset, columns_digest, filter_digest
 from sealift_protocol.errors import (
     ContextMismatch,
@@ -98,7 +98,9 @@ def laboratory(relay: RunningRelay, hospital: Session) -> Iterator[Session]:
 
 
 @pytest.fixture(scope="module")
-def clinic(relay: RunningRelay, hospital: Session, laboratory: Session) -> Iterator[Session]:
+def clinic(
+    relay: RunningRelay, hospital: Session, laboratory: Session
+) -> Iterator[Session]:
     with relay.join("clinic", "owner") as session:
         befriend(session, hospital)
         befriend(session, laboratory)
@@ -145,10 +147,17 @@ class Study:
 def study(hospital: Session, laboratory: Session, profiles: Path) -> Study:
     for _ in range(3):
         hospital.push(ROWS, dataset="study", to="laboratory")
-    checkpoint, path = profiles.parent / "canary-model.pt", profiles.parent / "run.bom.json"
+    checkpoint, path = (
+        profiles.parent / "canary-model.pt",
+        profiles.parent / "run.bom.json",
+    )
     checkpoint.write_bytes(b"weights")
     text = trained(
-        laboratory, "hospital/study", reading=CHOSEN, checkpoint=checkpoint, note="a\x1b[2J"
+        laboratory,
+        "hospital/study",
+        reading=CHOSEN,
+        checkpoint=checkpoint,
+        note="a\x1b[2J",
     )
     path.write_text(text)
     lines = hospital.disclosures("study").lines
@@ -162,7 +171,10 @@ def outcomes(session: Session, text: str) -> dict[str, Outcome]:
 
 
 def trained(
-    session: Session, *paths: str, reading: Mapping[str, Any] = MappingProxyType({}), **options: Any
+    session: Session,
+    *paths: str,
+    reading: Mapping[str, Any] = MappingProxyType({}),
+    **options: Any,
 ) -> str:
     """One training epoch over datasets, and its bill."""
     with session.open_dataset(list(paths), **NO_CACHE) as dataset:
@@ -192,21 +204,42 @@ def test_an_owner_verifies_everything_that_a_bill_says_of_its_dataset(
     hospital, laboratory, study
 ) -> None:
     part = study.part
-    assert (part.commit, part.shards, part.records, part.policies) == (2, 3, 120, (b"",))
+    assert (part.commit, part.shards, part.records, part.policies) == (
+        2,
+        3,
+        120,
+        (b"",),
+    )
     assert part.owner == hospital.fingerprint
     assert part.disclosures == study.logged
     assert len(study.logged) == 1
     assert outcomes(hospital, study.text) == ALL_FINE
     assert outcomes(laboratory, study.text) == ALL_FINE
     details = {check.name: check.detail for check in hospital.verify_bill(study.text)}
-    assert details["disclosures"] == "1 of this trainer in the account; they cover 3 of 3 shards"
+    assert (
+        details["disclosures"]
+        == "1 of this trainer in the account; they cover 3 of 3 shards"
+    )
     [run] = formats.verify_bill(study.text).runs
-    assert (run.order, run.seed, run.shuffle, run.epochs) == ("sealift-order-1", 3, True, ((0, 0),))
+    assert (run.order, run.seed, run.shuffle, run.epochs) == (
+        "sealift-order-1",
+        3,
+        True,
+        ((0, 0),),
+    )
 
 
 def test_a_bill_names_nobody_no_file_no_column_and_no_value(study) -> None:
     shown = base64.b64decode(json.loads(study.text)["payload"]) + study.text.encode()
-    for name in ("canary", "study", "hospital", "laboratory", "patient", "value", "p4711"):
+    for name in (
+        "canary",
+        "study",
+        "hospital",
+        "laboratory",
+        "patient",
+        "value",
+        "p4711",
+    ):
         assert name.encode() not in shown
     assert hashlib.sha256(b"weights").hexdigest().encode() in shown
 
@@ -232,10 +265,14 @@ def test_whoever_has_the_text_can_show_what_was_read(laboratory, study) -> None:
         assert dataset.runs == []
 
 
-def test_a_bill_stays_true_whatever_its_owner_does_later(hospital, laboratory, monkeypatch) -> None:
+def test_a_bill_stays_true_whatever_its_owner_does_later(
+    hospital, laboratory, monkeypatch
+) -> None:
     monkeypatch.setattr(committing, "SNAPSHOT_EVERY", 2)
     for _ in range(4):
-        hospital.push(ROWS, dataset="changing", to="laboratory", subject_column="patient")
+        hospital.push(
+            ROWS, dataset="changing", to="laboratory", subject_column="patient"
+        )
     assert laboratory._open("hospital/changing").history.commits[0].number > 0
     text = trained(laboratory, "hospital/changing")
     hospital.push(ROWS, dataset="changing")
@@ -245,7 +282,9 @@ def test_a_bill_stays_true_whatever_its_owner_does_later(hospital, laboratory, m
     for _ in range(3):
         hospital.push(ROWS, dataset="changing")
     assert part_of(text).shards_digest not in (
-        formats.shards_digest(part_of(text).dataset_id, hospital._open("changing").shards),
+        formats.shards_digest(
+            part_of(text).dataset_id, hospital._open("changing").shards
+        ),
     )
     assert outcomes(hospital, text) == ALL_FINE
     # Who has no access any more sees no history.
@@ -272,7 +311,10 @@ def test_each_owner_checks_its_own_dataset_and_is_told_which_it_cannot(
 
 
 def test_successors_of_trainer_and_owner_are_followed(relay) -> None:
-    with relay.join("surgery", "owner") as owner, relay.join("institute", "trainer") as trainer:
+    with (
+        relay.join("surgery", "owner") as owner,
+        relay.join("institute", "trainer") as trainer,
+    ):
         befriend(owner, trainer)
         owner.push(ROWS, dataset="study", to="institute")
         text = trained(trainer, "surgery/study")
@@ -321,7 +363,10 @@ def test_what_had_expired_when_the_trainer_looked_is_left_out_for_ever(
         assert (part.records, part.expired_by > 0) == (records, later > 0)
         clock = partial_clock(later)
         text = make_bill(laboratory._reader.identity, clock, [part], ())
-        assert outcomes(hospital, text) == {**ALL_FINE, "disclosures": Outcome.UNCHECKED}
+        assert outcomes(hospital, text) == {
+            **ALL_FINE,
+            "disclosures": Outcome.UNCHECKED,
+        }
     # Nobody can leave out what has not expired yet.
     with pytest.raises(ContextMismatch):
         hospital.verify_bill(signed(laboratory, part))
@@ -343,7 +388,9 @@ def policies(tmp_path: Path) -> list[Path]:
     return paths
 
 
-def test_the_policies_of_the_records_are_checked(hospital, laboratory, policies) -> None:
+def test_the_policies_of_the_records_are_checked(
+    hospital, laboratory, policies
+) -> None:
     hospital.push(ROWS, dataset="treated", to="laboratory", policy=policies[0])
     text = trained(laboratory, "hospital/treated")
     digest = sealift.load_policy(policies[0]).digest
@@ -360,8 +407,16 @@ def test_a_trainer_may_name_policies_that_its_snapshot_names_and_no_record_is_un
 ) -> None:
     monkeypatch.setattr(committing, "SNAPSHOT_EVERY", 2)
     for policy in (*policies, policies[1]):
-        hospital.push(ROWS, dataset="snapshots", to="laboratory", policy=policy, accept_policy=True)
-    hospital.delete("snapshots", shards=[hospital._open("snapshots").shards[0].shard_id])
+        hospital.push(
+            ROWS,
+            dataset="snapshots",
+            to="laboratory",
+            policy=policy,
+            accept_policy=True,
+        )
+    hospital.delete(
+        "snapshots", shards=[hospital._open("snapshots").shards[0].shard_id]
+    )
     assert laboratory._open("hospital/snapshots").history.commits[0].number > 0
     text = trained(laboratory, "hospital/snapshots")
     first, second = (sealift.load_policy(policy).digest for policy in policies)
@@ -404,7 +459,9 @@ def test_a01_whatever_a_trainer_signs_falsely_of_a_dataset_is_named(
         with pytest.raises(error):
             hospital.verify_bill(false)
     with pytest.raises(ContextMismatch, match="owner"):
-        hospital.verify_bill(signed(laboratory, replace(honest, owner=laboratory.fingerprint)))
+        hospital.verify_bill(
+            signed(laboratory, replace(honest, owner=laboratory.fingerprint))
+        )
     assert hospital.verify_bill(signed(laboratory, honest))
     assert {name for name, _, _ in LIES} | {"owner", "weight"} == set(
         BilledDataset.__dataclass_fields__
@@ -422,7 +479,9 @@ def test_a_trainer_finds_a_false_bill_of_its_own_too(laboratory, study) -> None:
             laboratory.verify_bill(signed(laboratory, replace(honest, **change)))
 
 
-def test_a14_a_trainer_cannot_invent_a_disclosure(hospital, laboratory, clinic, study) -> None:
+def test_a14_a_trainer_cannot_invent_a_disclosure(
+    hospital, laboratory, clinic, study
+) -> None:
     """Nor take another member's, nor one of another dataset, nor one of older records."""
     hospital.push(ROWS, dataset="shared", to=["laboratory", "clinic"])
     early = part_of(trained(laboratory, "hospital/shared")).disclosures
@@ -444,9 +503,13 @@ def test_a14_a_trainer_cannot_invent_a_disclosure(hospital, laboratory, clinic, 
     assert outcomes(hospital, without) == {**ALL_FINE, "disclosures": Outcome.UNCHECKED}
 
 
-def test_a14_a_relay_that_drops_a_billed_disclosure_is_missed(relay, hospital, study) -> None:
+def test_a14_a_relay_that_drops_a_billed_disclosure_is_missed(
+    relay, hospital, study
+) -> None:
     def drop(_, answers):
-        return [a for a in answers if LogEntry.unpack(a.entry).kind is not Kind.DISCLOSURE]
+        return [
+            a for a in answers if LogEntry.unpack(a.entry).kind is not Kind.DISCLOSURE
+        ]
 
     with lying_to(relay, hospital) as lying:
         lying.lies["Datasets/Account"] = drop
@@ -466,7 +529,9 @@ def test_a_relay_that_hides_a_commit_or_a_dataset_does_not_make_a_bill_fine(
         assert outcomes(hospital, study.text) == ALL_FINE
 
 
-def test_a_deleted_dataset_is_reported_and_not_called_fine(hospital, laboratory) -> None:
+def test_a_deleted_dataset_is_reported_and_not_called_fine(
+    hospital, laboratory
+) -> None:
     hospital.push(ROWS, dataset="deleted", to="laboratory")
     text = trained(laboratory, "hospital/deleted")
     hospital.delete("deleted")
@@ -490,7 +555,9 @@ def test_a_bill_of_somebody_who_is_not_trusted_is_refused(
 # --- the command line ----------------------------------------------------------------------------
 
 
-def command(profile: str, *arguments: object, error: type[SealiftError] | None = None) -> Result:
+def command(
+    profile: str, *arguments: object, error: type[SealiftError] | None = None
+) -> Result:
     done = CliRunner().invoke(cli, ["--profile", profile, *map(str, arguments)])
     if error is None:
         assert done.exit_code == 0, (done.output, done.exception)
@@ -499,17 +566,26 @@ def command(profile: str, *arguments: object, error: type[SealiftError] | None =
     return done
 
 
-def run(profile: str, *arguments: object, error: type[SealiftError] | None = None) -> Result:
+def run(
+    profile: str, *arguments: object, error: type[SealiftError] | None = None
+) -> Result:
     return command(profile, "bom", *arguments, error=error)
 
 
 def test_show_puts_names_to_what_this_profile_knows(hospital, study) -> None:
     shown = run("laboratory", "show", study.path).stdout
     assert "by laboratory" in shown
-    assert " ".join(shown.split("\n")[3].split()) == "hospital/study hospital 2 3 120 all 1"
-    assert "training epochs 0: sealift-order-1, seed 3, 8 shards mixed at a time" in shown
+    assert (
+        " ".join(shown.split("\n")[3].split())
+        == "hospital/study hospital 2 3 120 all 1"
+    )
+    assert (
+        "training epochs 0: sealift-order-1, seed 3, 8 shards mixed at a time" in shown
+    )
     assert f"\n  some columns (digest {columns_digest(['value']).hex()})\n" in shown
-    assert f"\n  a filter (digest {filter_digest(str(CHOSEN['filter'])).hex()})\n" in shown
+    assert (
+        f"\n  a filter (digest {filter_digest(str(CHOSEN['filter'])).hex()})\n" in shown
+    )
     assert "policy none, for some records" in shown
     assert "\x1b" not in shown
     assert "note a\\x1b[2J" in shown
@@ -525,12 +601,15 @@ def test_show_puts_names_to_what_this_profile_knows(hospital, study) -> None:
 def test_verify_says_what_it_checked_and_what_it_could_not(
     hospital, laboratory, clinic, study
 ) -> None:
-    shown = run("hospital", "verify", study.path, "--checkpoint", study.checkpoint).stdout
+    shown = run(
+        "hospital", "verify", study.path, "--checkpoint", study.checkpoint
+    ).stdout
     lines = shown.splitlines()
     assert [line[:3] for line in lines] == ["ok "] * 7
     assert "ok   trainer: signed by laboratory" in lines
     assert (
-        "ok   commit of study: 2, in the verified history and in the log; the newest is 2" in lines
+        "ok   commit of study: 2, in the verified history and in the log; the newest is 2"
+        in lines
     )
     shown = run("clinic", "verify", study.path).stdout
     assert f"-    dataset of {study.part.dataset_id.hex()}: {NOT_YOURS}" in shown
@@ -539,9 +618,13 @@ def test_verify_says_what_it_checked_and_what_it_could_not(
     assert {check["outcome"] for check in machine["checks"]} == {"ok"}
 
 
-def test_verify_ends_with_what_does_not_fit(hospital, laboratory, clinic, study, tmp_path) -> None:
+def test_verify_ends_with_what_does_not_fit(
+    hospital, laboratory, clinic, study, tmp_path
+) -> None:
     false = tmp_path / "false.json"
-    false.write_text(signed(laboratory, replace(study.part, records=41, disclosures=(bytes(32),))))
+    false.write_text(
+        signed(laboratory, replace(study.part, records=41, disclosures=(bytes(32),)))
+    )
     done = run("hospital", "verify", false, error=ContextMismatch)
     assert ContextMismatch.exit_code == 4
     assert "ok   commit of study" in done.stdout
@@ -560,7 +643,14 @@ def test_verify_ends_with_what_does_not_fit(hospital, laboratory, clinic, study,
     other = tmp_path / "model.pt"
     other.write_bytes(b"other weights")
     run("hospital", "verify", study.path, "--checkpoint", other, error=ContextMismatch)
-    run("hospital", "verify", study.path, "--trainer", clinic.fingerprint, error=WrongSigner)
+    run(
+        "hospital",
+        "verify",
+        study.path,
+        "--trainer",
+        clinic.fingerprint,
+        error=WrongSigner,
+    )
 
 
 def test_verify_works_offline_and_without_a_profile(
@@ -584,7 +674,16 @@ def test_make_is_for_loops_of_ones_own(hospital, study, tmp_path) -> None:
     assert "names no disclosure" in done.stderr
     assert part_of(done.stdout).commit == 2
     assert formats.verify_bill(done.stdout).runs == ()
-    words = ("--seed", 7, "--epochs", 3, "--shuffle-block", 4, "--disclosure", digest.hex())
+    words = (
+        "--seed",
+        7,
+        "--epochs",
+        3,
+        "--shuffle-block",
+        4,
+        "--disclosure",
+        digest.hex(),
+    )
     done = run("laboratory", "make", "hospital/study", *words, "--commit", 0)
     assert done.stderr == ""
     made = formats.verify_bill(done.stdout)
@@ -617,7 +716,10 @@ def test_a_bill_of_records_that_were_pulled_names_their_disclosure(
     assert digest == hospital.disclosures("study").lines[-1].disclosure.digest.hex()
     text = run("laboratory", "make", *words, "--disclosure", digest).stdout
     details = {check.name: check.detail for check in hospital.verify_bill(text)}
-    assert details["disclosures"] == "1 of this trainer in the account; they cover 2 of 2 shards"
+    assert (
+        details["disclosures"]
+        == "1 of this trainer in the account; they cover 2 of 2 shards"
+    )
 
 
 def test_a_bill_of_removed_shards_can_still_be_made(hospital, laboratory) -> None:

@@ -58,7 +58,9 @@ def test_the_first_ten_minutes_of_everybody(served, tmp_path: Path) -> None:
     folder, process = served
     fingerprints = {}
     for name, role in (("hospital", "owner"), ("laboratory", "trainer")):
-        token = run("sealift-relay", "invite", name, "--role", role, "--dir", folder).strip()
+        token = run(
+            "sealift-relay", "invite", name, "--role", role, "--dir", folder
+        ).strip()
         joined = run("sealift", "join", token)
         assert f"joined as {name} ({role})" in joined
         shown = json.loads(run("sealift", "--profile", name, "identity", "--json"))
@@ -74,26 +76,45 @@ def test_the_first_ten_minutes_of_everybody(served, tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "records.parquet")
     push = ("--profile", "hospital", "push")
     line = run(
-        "sealift", *push, tmp_path / "records.parquet", "--dataset", "study", "--to", "laboratory"
+        "sealift",
+        *push,
+        tmp_path / "records.parquet",
+        "--dataset",
+        "study",
+        "--to",
+        "laboratory",
     )
     assert line.startswith("pushed 1,000 records (")
     assert line.count("\n") == 1
     trainer = ("--profile", "laboratory")
-    assert run("sealift", *trainer, "ls") == ("hospital/study  1,000 records, 1 shard, 1 commit\n")
+    assert run("sealift", *trainer, "ls") == (
+        "hospital/study  1,000 records, 1 shard, 1 commit\n"
+    )
     out = tmp_path / "out"
-    pulled = json.loads(run("sealift", *trainer, "pull", "hospital/study", "--out", out, "--json"))
+    pulled = json.loads(
+        run("sealift", *trainer, "pull", "hospital/study", "--out", out, "--json")
+    )
     assert pulled["records"] == 1000
     assert pq.read_table(out).equals(table)
 
     # The commonest mistakes, each one line and its own exit code.
     (tmp_path / "bad.csv").write_text("a,b\n1,x\n2\n")
     error = run("sealift", *push, tmp_path / "bad.csv", "--dataset", "study", code=3)
-    assert f"{tmp_path / 'bad.csv'}: line 3 has 1 columns where the header has 2; hint: " in error
+    assert (
+        f"{tmp_path / 'bad.csv'}: line 3 has 1 columns where the header has 2; hint: "
+        in error
+    )
     (tmp_path / "other.csv").write_text("z\n1\n")
-    assert "columns" in run("sealift", *push, tmp_path / "other.csv", "--dataset", "study", code=3)
+    assert "columns" in run(
+        "sealift", *push, tmp_path / "other.csv", "--dataset", "study", code=3
+    )
     good = tmp_path / "records.parquet"
-    assert "pinned" in run("sealift", *push, good, "--dataset", "s", "--to", "nobody", code=4)
-    denied = run("sealift", *trainer, "pull", "hospital/no", "--out", tmp_path / "no", code=5)
+    assert "pinned" in run(
+        "sealift", *push, good, "--dataset", "s", "--to", "nobody", code=4
+    )
+    denied = run(
+        "sealift", *trainer, "pull", "hospital/no", "--out", tmp_path / "no", code=5
+    )
     assert "no such dataset" in denied
     # The columns of a new dataset are shown before the relay is asked whether it takes them.
     refused = subprocess.run(
@@ -104,13 +125,25 @@ def test_the_first_ten_minutes_of_everybody(served, tmp_path: Path) -> None:
     )
     assert refused.returncode == 5
     *columns, error = refused.stderr.splitlines()
-    assert columns == ["the new dataset's columns, from now on:", "  a  int64", "  b  string"]
-    assert error.startswith("error: a member with the role trainer may not store data; hint: ")
-    assert "passphrase" in run("sealift", *trainer, "ls", code=7, SEALIFT_PASSPHRASE="wrong one")
+    assert columns == [
+        "the new dataset's columns, from now on:",
+        "  a  int64",
+        "  b  string",
+    ]
+    assert error.startswith(
+        "error: a member with the role trainer may not store data; hint: "
+    )
+    assert "passphrase" in run(
+        "sealift", *trainer, "ls", code=7, SEALIFT_PASSPHRASE="wrong one"
+    )
     assert "several" in run("sealift", "ls", code=7)
     assert "no profile of that name" in run("sealift", "--profile", "who", "ls", code=7)
-    assert "not empty" in run("sealift", *trainer, "pull", "hospital/study", "--out", out, code=2)
-    assert "fingerprint" in run("sealift", *trainer, "trust", "add", "x", "abcd", code=2)
+    assert "not empty" in run(
+        "sealift", *trainer, "pull", "hospital/study", "--out", out, code=2
+    )
+    assert "fingerprint" in run(
+        "sealift", *trainer, "trust", "add", "x", "abcd", code=2
+    )
     assert "once" in run("sealift", "--profile", "again", "join", token, code=5)
     assert "whole enrolment token" in run("sealift", "join", "nonsense", code=2)
 
@@ -122,7 +155,9 @@ def test_the_first_ten_minutes_of_everybody(served, tmp_path: Path) -> None:
 
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=30) == 0
-    events = [json.loads(line) for line in (tmp_path / "relay.log").read_text().splitlines()]
+    events = [
+        json.loads(line) for line in (tmp_path / "relay.log").read_text().splitlines()
+    ]
     assert events[0]["event"] == "start_relay"
     assert events[-1]["event"] == "stop_relay"
     assert all("request_id" in event for event in events[1:-1])
@@ -135,16 +170,24 @@ def test_the_first_ten_minutes_of_everybody(served, tmp_path: Path) -> None:
 
 def test_a_passphrase_comes_by_file_descriptor(served) -> None:
     folder, _ = served
-    token = run("sealift-relay", "invite", "hospital", "--role", "owner", "--dir", folder).strip()
+    token = run(
+        "sealift-relay", "invite", "hospital", "--role", "owner", "--dir", folder
+    ).strip()
 
-    def with_fd(passphrase: bytes, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    def with_fd(
+        passphrase: bytes, *arguments: str
+    ) -> subprocess.CompletedProcess[bytes]:
         reader, writer = os.pipe()
         os.write(writer, passphrase + b"\n")
         os.close(writer)
         environment = {k: v for k, v in os.environ.items() if k != "SEALIFT_PASSPHRASE"}
         command = [str(SCRIPTS / "sealift"), "--passphrase-fd", str(reader), *arguments]
         done = subprocess.run(
-            command, pass_fds=[reader], env=environment, capture_output=True, check=False
+            command,
+            pass_fds=[reader],
+            env=environment,
+            capture_output=True,
+            check=False,
         )
         os.close(reader)
         return done
@@ -155,7 +198,9 @@ def test_a_passphrase_comes_by_file_descriptor(served) -> None:
     assert with_fd(b"another one", "ls").returncode == 7
 
 
-def test_without_a_terminal_the_ways_to_give_a_passphrase_are_named(tmp_path: Path) -> None:
+def test_without_a_terminal_the_ways_to_give_a_passphrase_are_named(
+    tmp_path: Path,
+) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "SEALIFT_PASSPHRASE"}
     done = subprocess.run(
         [SCRIPTS / "sealift", "join", "sealift-join-1.x"],
@@ -172,7 +217,9 @@ def test_without_a_terminal_the_ways_to_give_a_passphrase_are_named(tmp_path: Pa
 
 def test_ctrl_c_during_a_push_shows_nothing(served, tmp_path: Path) -> None:
     folder, _ = served
-    token = run("sealift-relay", "invite", "hospital", "--role", "owner", "--dir", folder).strip()
+    token = run(
+        "sealift-relay", "invite", "hospital", "--role", "owner", "--dir", folder
+    ).strip()
     run("sealift", "join", token)
     path = tmp_path / "records.csv"
     path.write_text("a,b,c,d\n" + "1,2,3,4\n" * 8_000_000)
@@ -187,16 +234,23 @@ def test_ctrl_c_during_a_push_shows_nothing(served, tmp_path: Path) -> None:
     push.send_signal(signal.SIGINT)
     _, errors = push.communicate(timeout=60)
     assert push.returncode == 130
-    assert errors.splitlines()[-1] == "interrupted; nothing of this command became visible"
+    assert (
+        errors.splitlines()[-1] == "interrupted; nothing of this command became visible"
+    )
     assert run("sealift", "ls") == "no datasets\n"
 
 
 def test_a_relay_is_not_made_over_another_one(served) -> None:
     folder, _ = served
     assert "not empty" in run("sealift-relay", "init", folder, code=2)
-    assert "cannot be used" in run("sealift-relay", "serve", folder, code=2).splitlines()[-1]
+    assert (
+        "cannot be used"
+        in run("sealift-relay", "serve", folder, code=2).splitlines()[-1]
+    )
     assert "taken" not in run("sealift-relay", "members", "--dir", folder)
-    assert "member of that name" in run("sealift-relay", "revoke", "x", "--dir", folder, code=5)
+    assert "member of that name" in run(
+        "sealift-relay", "revoke", "x", "--dir", folder, code=5
+    )
 
 
 def test_health_and_reflection_answer_members(relay, hospital) -> None:
@@ -207,22 +261,32 @@ def test_health_and_reflection_answer_members(relay, hospital) -> None:
 
     channel: grpc.Channel = hospital._relay._channel
     health = health_pb2_grpc.HealthStub(channel)
-    answer = health.Check(health_pb2.HealthCheckRequest(service="sealift.v1.Shards"), timeout=5)
+    answer = health.Check(
+        health_pb2.HealthCheckRequest(service="sealift.v1.Shards"), timeout=5
+    )
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
     services = set(ProtoReflectionDescriptorDatabase(channel).get_services())
-    assert {"sealift.v1.Shards", "sealift.v1.Datasets", "sealift.v1.Directory"} <= services
+    assert {
+        "sealift.v1.Shards",
+        "sealift.v1.Datasets",
+        "sealift.v1.Directory",
+    } <= services
 
 
 @pytest.fixture
 def owner(served) -> str:
     """A profile of an owner at the served relay."""
     folder, _ = served
-    token = run("sealift-relay", "invite", "hospital", "--role", "owner", "--dir", folder).strip()
+    token = run(
+        "sealift-relay", "invite", "hospital", "--role", "owner", "--dir", folder
+    ).strip()
     run("sealift", "join", token)
     return "hospital"
 
 
-def test_a_push_says_what_it_did_for_people_and_machines(owner: str, tmp_path: Path) -> None:
+def test_a_push_says_what_it_did_for_people_and_machines(
+    owner: str, tmp_path: Path
+) -> None:
     path = tmp_path / "records.jsonl"
     path.write_text('{"id": 1}\n{"id": \n{"id": 2}\n')
     push = ("push", path, "--dataset", "study")
@@ -246,7 +310,9 @@ def test_a_push_says_what_it_did_for_people_and_machines(owner: str, tmp_path: P
     assert "nothing new" in run("sealift", *push, "--on-error", "skip")
     path.write_text('{"id": 9}\n')
     assert "is not what was pushed" in run("sealift", *push, code=3)
-    assert "left out 1 file that changed" in run("sealift", *push, "--on-change", "skip")
+    assert "left out 1 file that changed" in run(
+        "sealift", *push, "--on-change", "skip"
+    )
     assert "pushed 1 record" in run("sealift", *push, "--on-change", "push")
     assert "hospital/study  4 records" in run("sealift", "ls")
 
@@ -264,7 +330,15 @@ def test_files_come_back_as_they_were(owner: str, tmp_path: Path) -> None:
     assert (out / "a" / "large.bin").read_bytes() == content
     assert (out / "ä.txt").read_text() == "small"
     assert (out / "empty.txt").read_text() == ""
-    run("sealift", "pull", "hospital/scans", "--as", "parquet", "--out", tmp_path / "table")
+    run(
+        "sealift",
+        "pull",
+        "hospital/scans",
+        "--as",
+        "parquet",
+        "--out",
+        tmp_path / "table",
+    )
     assert pq.read_table(tmp_path / "table").num_rows > 3
 
 
@@ -288,7 +362,9 @@ def test_ctrl_c_keeps_what_is_committed(owner: str, tmp_path: Path) -> None:
     assert "hospital/study  2,000,000 records" in run("sealift", "ls")
 
 
-def test_a_folder_is_followed_until_the_service_is_stopped(owner: str, tmp_path: Path) -> None:
+def test_a_folder_is_followed_until_the_service_is_stopped(
+    owner: str, tmp_path: Path
+) -> None:
     folder = tmp_path / "incoming"
     folder.mkdir()
     (folder / "a.csv").write_text("id\n1\n")
@@ -348,5 +424,10 @@ def test_a_dry_run_needs_neither_a_relay_nor_a_profile(tmp_path: Path) -> None:
     shown = run("sealift", *dry, "--policy", "hipaa-safe-harbor")
     assert shown.startswith("100 records")
     assert "(years)" in shown
-    told = json.loads(run("sealift", "deidentify", path, "--policy", "hipaa-safe-harbor", "--json"))
-    assert [column["action"] for column in told["report"]["columns"]] == ["hash", "generalise"]
+    told = json.loads(
+        run("sealift", "deidentify", path, "--policy", "hipaa-safe-harbor", "--json")
+    )
+    assert [column["action"] for column in told["report"]["columns"]] == [
+        "hash",
+        "generalise",
+    ]

@@ -27,11 +27,10 @@ from sealift.cli.main import cli
 from sealift.cli.output import ProgressBar, show_error
 from sealift.cli.reports import read_reports, sum_reports
 from sealift.cli.values import aligned, cell, printable
-from sealift.owner.push.push import appending
-from sealift.owner.push.push import committing
-from sealift.owner.push.push import push as pushing
-from sealift.policy.file import ready_policies
+from sealift.owner.push.push import appending, committing
+from sealift.owner.push import push as pushing
 from sealift.owner.sources.describing import describe
+from sealift.policy.file import ready_policies
 from sealift.session import Session
 from sealift_protocol.errors import HistoryInvalid, SealiftError
 
@@ -42,7 +41,9 @@ FAR = 4_102_444_800  # 2100-01-01
 def run(*words: object, code: int = 0) -> SimpleNamespace:
     """A command of the laboratory's, or of whom --profile says; what it printed where."""
     given = [str(word) for word in words]
-    arguments = given if given[0] == "--profile" else ["--profile", "laboratory", *given]
+    arguments = (
+        given if given[0] == "--profile" else ["--profile", "laboratory", *given]
+    )
 
     def main() -> None:
         try:
@@ -58,7 +59,9 @@ def run(*words: object, code: int = 0) -> SimpleNamespace:
             main()
         except SystemExit as end:
             status = int(end.code or 0)
-        shown = SimpleNamespace(out=out.getvalue().decode(), err=err.getvalue().decode())
+        shown = SimpleNamespace(
+            out=out.getvalue().decode(), err=err.getvalue().decode()
+        )
     assert status == code, shown.err
     return shown
 
@@ -122,7 +125,9 @@ def disclosed(hospital: Session, dataset: str) -> list[str]:
 # --- ls ------------------------------------------------------------------------------------------
 
 
-def test_ls_says_what_there_is_and_until_when(hospital: Session, study: pa.Table) -> None:
+def test_ls_says_what_there_is_and_until_when(
+    hospital: Session, study: pa.Table
+) -> None:
     assert run("ls").out == (
         "hospital/study  1,000 records, 1 shard, 1 commit, until 2100-01-01 00:00\n"
     )
@@ -143,12 +148,15 @@ def test_ls_says_what_there_is_and_until_when(hospital: Session, study: pa.Table
     }
 
 
-def test_ls_long_is_aligned(hospital: Session, laboratory: Session, study: pa.Table) -> None:
+def test_ls_long_is_aligned(
+    hospital: Session, laboratory: Session, study: pa.Table
+) -> None:
     hospital.push(study.slice(0, 7), dataset="a-longer-name", to="laboratory")
     head, *lines = run("ls", "--long").out.splitlines()
     assert head.split("  ")[0] == "dataset"
     [first], [second], [words] = (
-        [line for line in lines if name in line] for name in ("/study", "/a-longer", "Admissions")
+        [line for line in lines if name in line]
+        for name in ("/study", "/a-longer", "Admissions")
     )
     assert words == "    Admissions of 2026."
     assert len(lines) == 3
@@ -171,9 +179,13 @@ def test_ls_long_is_aligned(hospital: Session, laboratory: Session, study: pa.Ta
 # --- show ----------------------------------------------------------------------------------------
 
 
-def test_show_tells_a_reader_what_it_needs_to_know(hospital: Session, study: pa.Table) -> None:
+def test_show_tells_a_reader_what_it_needs_to_know(
+    hospital: Session, study: pa.Table
+) -> None:
     shown = run("show", "hospital/study").out
-    assert shown.startswith("hospital/study\n  Admissions of 2026.\n\n  Wards A and B.\n\n")
+    assert shown.startswith(
+        "hospital/study\n  Admissions of 2026.\n\n  Wards A and B.\n\n"
+    )
     assert "owner           hospital\n" in shown
     assert "records         1,000 in 1 shard, " in shown
     assert "key epoch       1; you hold 1\n" in shown
@@ -190,7 +202,9 @@ def test_show_tells_a_reader_what_it_needs_to_know(hospital: Session, study: pa.
     assert disclosed(hospital, "study") == []
 
 
-def test_show_tells_an_owner_to_whom_it_granted(hospital: Session, study: pa.Table) -> None:
+def test_show_tells_an_owner_to_whom_it_granted(
+    hospital: Session, study: pa.Table
+) -> None:
     for path in ("hospital/study", "study"):
         shown = owner("show", path).out
         assert "granted to      laboratory\n" in shown
@@ -206,9 +220,9 @@ def test_show_as_json_says_everything(hospital: Session, study: pa.Table) -> Non
     document = json.loads(run("show", "hospital/study", "--json").out)
     grants = document.pop("grants")
     assert [epoch for grant in grants for epoch in grant["key_epochs"]] == [1, 2]
-    assert {(g["granted_by"], g["not_after"], g["purpose"], g["live"]) for g in grants} == {
-        ("hospital", FAR, "sepsis model", True)
-    }
+    assert {
+        (g["granted_by"], g["not_after"], g["purpose"], g["live"]) for g in grants
+    } == {("hospital", FAR, "sepsis model", True)}
     commits = document.pop("commits")
     assert [commit["number"] for commit in commits] == [0, 1, 2]
     assert [commit["shards_added"] for commit in commits] == [1, 0, 1]
@@ -273,12 +287,16 @@ def test_show_names_ready_policies_and_tells_their_reports(
     assert "de-identified under own 7: 4 records in 2 commits\n" in shown
     assert "generalise age-band" in shown
     assert "k-anonymity 2, over 1 group of records" in shown
-    [hashed, _] = json.loads(run("show", "hospital/own", "--json").out)["policy_reports"]
+    [hashed, _] = json.loads(run("show", "hospital/own", "--json").out)[
+        "policy_reports"
+    ]
     assert hashed["columns"][0]["action"] == "hash"
 
     (tmp_path / "ready.csv").write_text("email\na@b.org\n")
     policy_name = "gdpr-pseudonymous"
-    hospital.push(tmp_path / "ready.csv", dataset="ready", to="laboratory", policy=policy_name)
+    hospital.push(
+        tmp_path / "ready.csv", dataset="ready", to="laboratory", policy=policy_name
+    )
     version = ready_policies()[policy_name].version
     told = " ".join(run("show", "hospital/ready").out.split())
     assert f" policy {policy_name} {version}, " in told
@@ -294,11 +312,20 @@ def test_show_lists_the_last_commits_even_before_a_snapshot(
         hospital.push(study.slice(number, 1), dataset="study")
     opened = hospital.describe("study").opened
     assert opened.history.commits[0].number == 4
-    for wanted, expected in ((1, [6]), (3, [4, 5, 6]), (5, [2, 3, 4, 5, 6]), (7, range(7))):
-        document = json.loads(run("show", "hospital/study", "--commits", wanted, "--json").out)
+    for wanted, expected in (
+        (1, [6]),
+        (3, [4, 5, 6]),
+        (5, [2, 3, 4, 5, 6]),
+        (7, range(7)),
+    ):
+        document = json.loads(
+            run("show", "hospital/study", "--commits", wanted, "--json").out
+        )
         assert [commit["number"] for commit in document["commits"]] == list(expected)
     assert len(hospital.describe("study", commits=50).commits) == 7
-    assert "7 commits (the last 2):" in run("show", "hospital/study", "--commits", 2).out
+    assert (
+        "7 commits (the last 2):" in run("show", "hospital/study", "--commits", 2).out
+    )
 
 
 def test_show_refuses_older_commits_that_do_not_lead_to_the_snapshot(
@@ -317,7 +344,9 @@ def test_show_refuses_older_commits_that_do_not_lead_to_the_snapshot(
 
     for drop in (slice(0, 1), slice(1, 2), slice(3, 4), slice(0, 4)):
         monkeypatch.setattr(
-            hospital._relay, "get_commits", lambda *a, drop=drop, **o: lying(drop, *a, **o)
+            hospital._relay,
+            "get_commits",
+            lambda *a, drop=drop, **o: lying(drop, *a, **o),
         )
         with pytest.raises(HistoryInvalid):
             hospital.describe("study")
@@ -343,14 +372,21 @@ def test_show_tells_of_erasures_that_wait_to_be_purged(
     assert "to purge records that commit 1 erased: delete older copies" in shown
     assert "`sealift purge hospital/study`" in shown
     assert "erased a subject" in shown
-    assert json.loads(run("show", "hospital/study", "--json").out)["pending_purges"] == [1]
+    assert json.loads(run("show", "hospital/study", "--json").out)[
+        "pending_purges"
+    ] == [1]
 
 
 def test_show_does_not_believe_grants_that_no_history_has_in_force(
-    hospital: Session, laboratory: Session, study: pa.Table, monkeypatch: pytest.MonkeyPatch
+    hospital: Session,
+    laboratory: Session,
+    study: pa.Table,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert len(laboratory.describe("hospital/study").terms) == 1
-    response = laboratory._relay.get_grants(laboratory.describe("hospital/study").opened.dataset_id)
+    response = laboratory._relay.get_grants(
+        laboratory.describe("hospital/study").opened.dataset_id
+    )
     hospital.revoke("study", "laboratory")
     hospital.grant("study", to="laboratory", purpose="another", until=FAR)
     now = laboratory._relay.get_grants
@@ -361,7 +397,9 @@ def test_show_does_not_believe_grants_that_no_history_has_in_force(
         return found
 
     monkeypatch.setattr(laboratory._relay, "get_grants", both)
-    assert {terms.purpose for terms in laboratory.describe("hospital/study").terms} == {"another"}
+    assert {terms.purpose for terms in laboratory.describe("hospital/study").terms} == {
+        "another"
+    }
 
 
 # --- head ----------------------------------------------------------------------------------------
@@ -377,7 +415,9 @@ def test_head_is_a_table_and_is_disclosed(hospital: Session, study: pa.Table) ->
         ["canary-patient-0002", "2", "0.285714"],
     ]
     assert len({len(line) for line in shown.out.splitlines()}) == 1
-    assert shown.err == ("3 of 1,000 records; the fetch and its purpose are in the relay's log\n")
+    assert shown.err == (
+        "3 of 1,000 records; the fetch and its purpose are in the relay's log\n"
+    )
     assert disclosed(hospital, "study") == ["sepsis model"]
     run("head", "hospital/study", "--purpose", "a look")
     assert disclosed(hospital, "study") == ["sepsis model", "a look"]
@@ -386,7 +426,9 @@ def test_head_is_a_table_and_is_disclosed(hospital: Session, study: pa.Table) ->
 def test_head_takes_columns_in_the_order_asked_for(study: pa.Table) -> None:
     shown = run("head", "hospital/study", "-n", 1, "--columns", "score, patient").out
     assert shown.splitlines()[0].split() == ["score", "patient"]
-    record = json.loads(run("head", "hospital/study", "-n1", "--columns", "age", "--json").out)
+    record = json.loads(
+        run("head", "hospital/study", "-n1", "--columns", "age", "--json").out
+    )
     assert record == {"age": 0}
     for wrong in ("no-such", "age,age", "", "age,,score"):
         run("head", "hospital/study", "--columns", wrong, code=2)
@@ -434,7 +476,9 @@ def test_a_dataset_without_records_is_shown_and_nothing_is_fetched(
     assert shown.out == ""
     assert "nothing was fetched" in shown.err
     assert disclosed(hospital, "study") == []
-    assert "records         0 in 0 shards, 0 B stored" in run("show", "hospital/study").out
+    assert (
+        "records         0 in 0 shards, 0 B stored" in run("show", "hospital/study").out
+    )
 
 
 # --- pull ----------------------------------------------------------------------------------------
@@ -445,7 +489,9 @@ def test_pull_writes_what_was_pushed(
     form: str, hospital: Session, study: pa.Table, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    document = json.loads(run("pull", "hospital/study", "--as", form, "--out", out, "--json").out)
+    document = json.loads(
+        run("pull", "hospital/study", "--as", form, "--out", out, "--json").out
+    )
     [path] = map(Path, document["files"])
     assert document["records"] == 1000
     assert document["pending_purges"] == []
@@ -467,8 +513,18 @@ def test_pull_takes_columns(study: pa.Table, tmp_path: Path) -> None:
     out = tmp_path / "out"
     told = run("pull", "hospital/study", "--columns", "score,age", "--out", out).out
     assert told == f"pulled 1,000 records into {out} (1 file)\n"
-    assert pq.read_table(out / "part-00000.parquet").equals(study.select(["score", "age"]))
-    run("pull", "hospital/study", "--columns", "nothing", "--out", tmp_path / "no", code=2)
+    assert pq.read_table(out / "part-00000.parquet").equals(
+        study.select(["score", "age"])
+    )
+    run(
+        "pull",
+        "hospital/study",
+        "--columns",
+        "nothing",
+        "--out",
+        tmp_path / "no",
+        code=2,
+    )
     assert not (tmp_path / "no").exists()
 
 
@@ -479,8 +535,12 @@ def test_pull_takes_the_dataset_as_it_was_after_a_commit(
     told = run("pull", "hospital/study", "--commit", 0, "--out", tmp_path / "then").out
     assert told.startswith("pulled 1,000 records")
     assert pq.read_table(tmp_path / "then").equals(study)
-    assert "1,005 records" in run("pull", "hospital/study", "--out", tmp_path / "now").out
-    error = run("pull", "hospital/study", "--commit", 9, "--out", tmp_path / "no", code=2).err
+    assert (
+        "1,005 records" in run("pull", "hospital/study", "--out", tmp_path / "now").out
+    )
+    error = run(
+        "pull", "hospital/study", "--commit", 9, "--out", tmp_path / "no", code=2
+    ).err
     assert error == "error: there is no commit 9; hint: the newest is commit 1\n"
 
 
@@ -511,7 +571,14 @@ def test_a_pull_that_is_interrupted_leaves_nothing(
     monkeypatch.setattr(ProgressBar, "__call__", interrupt)
     for form in ("parquet", "arrow", "webdataset"):
         with pytest.raises(click.Abort):
-            run("pull", "hospital/study", "--as", form, "--out", tmp_path / "here" / "out")
+            run(
+                "pull",
+                "hospital/study",
+                "--as",
+                form,
+                "--out",
+                tmp_path / "here" / "out",
+            )
     assert list((tmp_path / "here").iterdir()) == []
 
 
@@ -530,9 +597,9 @@ ATTACK = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\n\u202egnp.exe\u2028\x00"
 
 
 def harmless(text: str) -> bool:
-    return all(char == "\n" or unicodedata.category(char)[0] != "C" for char in text) and not (
-        set("\u2028\u2029") & set(text)
-    )
+    return all(
+        char == "\n" or unicodedata.category(char)[0] != "C" for char in text
+    ) and not (set("\u2028\u2029") & set(text))
 
 
 def test_a25_nothing_of_an_owner_is_obeyed_by_a_terminal(
@@ -541,7 +608,12 @@ def test_a25_nothing_of_an_owner_is_obeyed_by_a_terminal(
     said = {b"label": ATTACK.encode(), b"description": b"\xff\x1b[2J"}
     nested = pa.array([{ATTACK: [ATTACK]}])
     table = pa.table(
-        [pa.array([ATTACK]), pa.array([[ATTACK, ATTACK]]), nested, pa.array([ATTACK.encode()])],
+        [
+            pa.array([ATTACK]),
+            pa.array([[ATTACK, ATTACK]]),
+            nested,
+            pa.array([ATTACK.encode()]),
+        ],
         schema=pa.schema(
             [
                 pa.field(ATTACK, pa.string(), metadata=said),
@@ -555,7 +627,9 @@ def test_a25_nothing_of_an_owner_is_obeyed_by_a_terminal(
     for module in (pushing, appending):
         monkeypatch.setattr(module, "check_dataset_name", lambda name: None)
     name = f"evil{ATTACK}"
-    hospital.push(table, dataset=name, to="laboratory", description=ATTACK, purpose=ATTACK)
+    hospital.push(
+        table, dataset=name, to="laboratory", description=ATTACK, purpose=ATTACK
+    )
     path = f"hospital/{name}"
     for words in (
         ("ls",),
@@ -574,13 +648,20 @@ def test_a25_nothing_of_an_owner_is_obeyed_by_a_terminal(
 
 
 def test_a25_a_report_that_lies_about_its_form_is_counted_and_not_shown(
-    hospital: Session, study: pa.Table, laboratory: Session, monkeypatch: pytest.MonkeyPatch
+    hospital: Session,
+    study: pa.Table,
+    laboratory: Session,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found = laboratory.describe("hospital/study")
     good = json.dumps(REPORT)
-    evil = json.dumps({**REPORT, "notices": [ATTACK], "policy": {**POLICY, "name": ATTACK}})
+    evil = json.dumps(
+        {**REPORT, "notices": [ATTACK], "policy": {**POLICY, "name": ATTACK}}
+    )
     opened = replace(found.opened, policy_reports=(good, good, evil, "[", "{}"))
-    monkeypatch.setattr(Session, "describe", lambda *_, **__: replace(found, opened=opened))
+    monkeypatch.setattr(
+        Session, "describe", lambda *_, **__: replace(found, opened=opened)
+    )
     shown = run("show", "hospital/study").out
     assert "under own 7: 20 records in 2 commits" in shown
     assert "2 reports of de-identification cannot be read" in shown
@@ -592,7 +673,9 @@ POLICY = {"name": "own", "version": "7", "sha256": "00"}
 REPORT = {
     "policy": POLICY,
     "records": 10,
-    "columns": [{"column": "a", "action": "hash", "values": 9, "changed": 8, "nulls": 1}],
+    "columns": [
+        {"column": "a", "action": "hash", "values": 9, "changed": 8, "nulls": 1}
+    ],
     "scrubbed": {"PERSON": 2},
     "anonymity": {"k": 5, "l": 0, "groups": 3},
     "notices": ["one"],
@@ -610,7 +693,11 @@ REPORT = {
         {"columns": [{"column": "a"}]},
         {"columns": [1]},
         {"columns": 3},
-        {"columns": [{"column": 1, "action": "", "values": 1, "changed": 1, "nulls": 1}]},
+        {
+            "columns": [
+                {"column": 1, "action": "", "values": 1, "changed": 1, "nulls": 1}
+            ]
+        },
         {"scrubbed": []},
         {"scrubbed": {"a": "b"}},
         {"anonymity": {"k": None}},
@@ -620,12 +707,16 @@ REPORT = {
         {"policy": {"name": []}},
     ],
 )
-def test_a25_a_report_with_something_else_in_it_is_none(change: dict[str, object]) -> None:
+def test_a25_a_report_with_something_else_in_it_is_none(
+    change: dict[str, object],
+) -> None:
     assert read_reports([json.dumps(REPORT)]) == [REPORT]
     assert read_reports([json.dumps({**REPORT, **change})]) == [None]
 
 
-@pytest.mark.parametrize("text", ["", "[" * 100_000, "NaN", '{"records": NaN}', "9" * 10_000])
+@pytest.mark.parametrize(
+    "text", ["", "[" * 100_000, "NaN", '{"records": NaN}', "9" * 10_000]
+)
 def test_a25_a_report_that_is_no_document_is_none(text: str) -> None:
     assert read_reports([text]) == [None]
 
@@ -703,8 +794,12 @@ def test_numbers_and_times_in_words() -> None:
     ]
 
 
-def test_the_terminals_width_counts_only_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_terminals_width_counts_only_at_a_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert commands._width() is None
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr(commands.shutil, "get_terminal_size", lambda _: os.terminal_size((72, 24)))
+    monkeypatch.setattr(
+        commands.shutil, "get_terminal_size", lambda _: os.terminal_size((72, 24))
+    )
     assert commands._width() == 72

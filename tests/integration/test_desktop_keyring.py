@@ -19,7 +19,9 @@ from sealift.session import Session
 from sealift_protocol.errors import InvalidArgument, KeystoreError
 
 PASSPHRASE = os.environ["SEALIFT_PASSPHRASE"]
-UNLOCK = "printf pw | gnome-keyring-daemon --unlock --components=secrets --daemonize >&2"
+UNLOCK = (
+    "printf pw | gnome-keyring-daemon --unlock --components=secrets --daemonize >&2"
+)
 
 
 def on_a_desktop(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
@@ -32,7 +34,12 @@ def on_a_desktop(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return subprocess.run(
         ["dbus-run-session", "--", "bash", "-euc", f"{UNLOCK}\n{script}"],
-        env={**os.environ, "HOME": str(home), "XDG_RUNTIME_DIR": str(home / "run"), "PATH": path},
+        env={
+            **os.environ,
+            "HOME": str(home),
+            "XDG_RUNTIME_DIR": str(home / "run"),
+            "PATH": path,
+        },
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -83,7 +90,9 @@ def test_the_keyring_gives_the_passphrase_until_it_forgets(
         assert "battery staple" not in text
 
 
-def test_a_wrong_passphrase_is_not_remembered(hospital: Session, tmp_path: Path) -> None:
+def test_a_wrong_passphrase_is_not_remembered(
+    hospital: Session, tmp_path: Path
+) -> None:
     done = on_a_desktop(tmp_path, "SEALIFT_PASSPHRASE=wrong sealift keystore remember")
     assert done.returncode == 7
     assert "does not open" in done.stderr
@@ -121,7 +130,9 @@ class FakeKeyring:
         del self.entries[service, account]
 
 
-def test_a_keyring_double_shows_what_is_asked_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_keyring_double_shows_what_is_asked_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     fake = FakeKeyring()
     monkeypatch.setattr(keyring, "get_keyring", lambda: fake)
     account = desktop.new_account()
@@ -142,7 +153,9 @@ def test_a_keyring_double_shows_what_is_asked_of_it(monkeypatch: pytest.MonkeyPa
         recall(account)
 
 
-def test_a_keyring_that_is_not_installed_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_keyring_that_is_not_installed_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
     with pytest.raises(InvalidArgument, match="extra `keyring`"):
         recall("account")

@@ -131,7 +131,8 @@ FILES = {
         f'{i},Ann Lee,1960-02-0{1 + i % 9},10001,66,E11,"seen by Dr. Smith on 3/4/2024"\n'
         for i in range(40)
     ),
-    "visits.csv": "patient,days\n" + "".join(f"patient-{i},{i % 9}\n" for i in range(50)),
+    "visits.csv": "patient,days\n"
+    + "".join(f"patient-{i},{i % 9}\n" for i in range(50)),
 }
 
 
@@ -183,7 +184,9 @@ def test_the_readme_works_as_it_stands(tmp_path: Path) -> None:
             reader.follow(line, "laboratory")
         push, train, record, require = blocks("python")
         told = f"laboratory_fingerprint = {reader.fingerprints['laboratory']!r}\n"
-        assert "50 records" in python(told + push, reader.home("hospital"), tmp_path / "hospital")
+        assert "50 records" in python(
+            told + push, reader.home("hospital"), tmp_path / "hospital"
+        )
         shown = python(train, reader.home("laboratory"), tmp_path / "laboratory")
         assert shown.splitlines().count("100") == 1
         assert "torch.Size([100])" in shown
@@ -198,7 +201,8 @@ def test_the_readme_works_as_it_stands(tmp_path: Path) -> None:
             server.terminate()
             server.wait()
     assert (
-        len(reader.ran) == len(lines_of("operator") + owner + trainer + exports() + together()) + 3
+        len(reader.ran)
+        == len(lines_of("operator") + owner + trainer + exports() + together()) + 3
     )
 
 
@@ -210,7 +214,9 @@ def export(reader: Reader) -> None:
     preview = next(v for k, v in shown.items() if k.startswith("sealift deidentify"))
     assert "(dropped)" in preview
     assert "generalise zip3" in preview
-    first, again = [v for k, v in shown.items() if "--policy policy.toml" in k and "push" in k]
+    first, again = [
+        v for k, v in shown.items() if "--policy policy.toml" in k and "push" in k
+    ]
     assert "pushed 40 records" in first
     assert '"records": 0' in again
 
@@ -218,7 +224,11 @@ def export(reader: Reader) -> None:
 def work_together(reader: Reader) -> None:
     shown: dict[str, str] = {}
     for who, line in together():
-        if "clinic" in reader.tokens and "auditor" in reader.tokens and who == "institute":
+        if (
+            "clinic" in reader.tokens
+            and "auditor" in reader.tokens
+            and who == "institute"
+        ):
             for member in ("clinic", "institute", "auditor"):
                 if member not in reader.fingerprints:
                     reader.follow("sealift join TOKEN", member)
@@ -229,9 +239,14 @@ def work_together(reader: Reader) -> None:
     assert "co-owners clinic" in shown["sealift access cohort"]
     assert "1 disclosure, each signed and logged" in shown["sealift disclosures cohort"]
     assert "1 disclosure verified" in shown["sealift disclosures verify report.json"]
-    assert "erased 2 records from 2 shards" in next(v for k, v in shown.items() if "erase" in k)
+    assert "erased 2 records from 2 shards" in next(
+        v for k, v in shown.items() if "erase" in k
+    )
     assert "confirmed the purge" in shown["sealift purge hospital/cohort --yes"]
-    assert "what laboratory had fetched" in shown["sealift revoke cohort --from laboratory"]
+    assert (
+        "what laboratory had fetched"
+        in shown["sealift revoke cohort --from laboratory"]
+    )
     assert "entries verified" in shown["sealift log verify"]
     assert "hospital/cohort  98 records" in shown["sealift ls"]
 
@@ -240,7 +255,12 @@ def test_only_setting_up_is_left_to_ci() -> None:
     known = {*lines_of("operator"), *lines_of("owner"), *lines_of("trainer")}
     told = exports() + together()
     known |= {line for _, line in told} | {f"# the {who}" for who, _ in told}
-    rest = [line for block in blocks("sh") for line in block.splitlines() if line not in known]
+    rest = [
+        line
+        for block in blocks("sh")
+        for line in block.splitlines()
+        if line not in known
+    ]
     assert rest
     assert all(SET_UP.match(line) for line in rest)
 
@@ -272,7 +292,9 @@ def test_every_reason_stands_in_the_protocol(reason: str) -> None:
     assert reason in (ROOT / "docs/spec/protocol.md").read_text()
 
 
-def commands_of(group: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+def commands_of(
+    group: click.Command, path: tuple[str, ...] = ()
+) -> Iterator[tuple[str, ...]]:
     """Every command of a command line, with its words."""
     yield path
     if isinstance(group, click.Group):
@@ -333,7 +355,8 @@ def test_the_guide_for_privacy_officers_works_as_it_stands(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
     person = (
-        '{"resourceType":"Patient","id":"p%d","birthDate":"1960-02-0%d","name":[{"family":"Roe"}]}'
+        '{"resourceType":"Patient","id":"p%d","birthDate":"1960-02-0%d",'
+        '"name":[{"family":"Roe"}]}'
     )
     (tmp_path / "patients.ndjson").write_text(
         "".join(person % (i, 1 + i % 9) + "\n" for i in range(30))
@@ -349,7 +372,10 @@ def test_the_guide_for_privacy_officers_works_as_it_stands(
     for line in lines:
         command, redirected, target = _redirected(shlex.split(line, comments=True))
         done = subprocess.run(
-            [SCRIPTS / command[0], *command[1:]], capture_output=True, text=True, check=False
+            [SCRIPTS / command[0], *command[1:]],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, (line, done.stderr)
         if redirected:

@@ -17,8 +17,8 @@ import obstore
 import pyarrow as pa
 import pytest
 from conftest import RunningRelay, make_relay
-from obstore.store import S3Store
 from lying_relay import lying_to
+from obstore.store import S3Store
 
 from sealift.history.disclosures import disclose, verify_report, write_report
 from sealift.session import Session
@@ -40,7 +40,9 @@ from sealift_protocol.v1 import objects_pb2, shards_pb2
 from sealift_relay.app import Relay
 from sealift_relay.config import Config, Storage
 
-PEOPLE = pa.table({"person": [f"person-{i % 20}" for i in range(200)], "value": list(range(200))})
+PEOPLE = pa.table(
+    {"person": [f"person-{i % 20}" for i in range(200)], "value": list(range(200))}
+)
 
 
 def blobs_of(relay: RunningRelay) -> dict[str, int]:
@@ -69,7 +71,9 @@ def test_a_deleted_dataset_is_destroyed_and_the_log_keeps_that_it_happened(
     receipt = hospital.delete("study")
     assert (receipt.shards, receipt.grants) == (1, 2)
     assert receipt.size == sum(entry.stored_size for entry in entries)
-    assert set(blobs_of(relay)) == set(stored) - {entry.shard_id.hex() for entry in entries}
+    assert set(blobs_of(relay)) == set(stored) - {
+        entry.shard_id.hex() for entry in entries
+    }
     assert refused(laboratory) is DatasetDeleted
     assert refused(hospital) is AccessDenied
     assert laboratory.open_dataset("hospital/kept").num_records == 200
@@ -164,20 +168,26 @@ def test_a_person_is_taken_out_of_the_shards_that_hold_the_person(
     assert laboratory.confirm_purge("hospital/study") == [2]
     assert laboratory.open_dataset("hospital/study").pending_purges == []
     account = hospital.disclosures("study")
-    assert [(p.signer, p.number) for p in account.purges] == [(laboratory.fingerprint, 2)]
+    assert [(p.signer, p.number) for p in account.purges] == [
+        (laboratory.fingerprint, 2)
+    ]
     # The history stays provable from commit 0.
     assert len(hospital._open("hospital/study", whole=True).history.commits) == 3
     again, receipt = hospital.erase_subject("study", "person-13")
     assert (again.records, again.committed, receipt) == (0, None, None)
 
 
-def test_a_dataset_without_a_subject_column_cannot_find_anybody(relay, hospital) -> None:
+def test_a_dataset_without_a_subject_column_cannot_find_anybody(
+    relay, hospital
+) -> None:
     hospital.push(PEOPLE, dataset="study")
     with pytest.raises(InvalidArgument, match="subject column"):
         hospital.erase_subject("study", "person-1")
 
 
-def test_what_a_co_owner_pushed_is_searched_too(relay, hospital, laboratory, clinic) -> None:
+def test_what_a_co_owner_pushed_is_searched_too(
+    relay, hospital, laboratory, clinic
+) -> None:
     hospital.push(PEOPLE, dataset="study", to="laboratory", subject_column="person")
     hospital.set_co_owner("study", "clinic")
     clinic.push(PEOPLE, dataset="hospital/study")
@@ -188,7 +198,9 @@ def test_what_a_co_owner_pushed_is_searched_too(relay, hospital, laboratory, cli
     assert table.num_rows == 380
 
 
-def test_a_shard_with_too_many_people_is_searched(relay, hospital, laboratory, monkeypatch) -> None:
+def test_a_shard_with_too_many_people_is_searched(
+    relay, hospital, laboratory, monkeypatch
+) -> None:
     monkeypatch.setattr("sealift.owner.manage.subjects.MAX_SUBJECTS", 5)
     hospital.push(PEOPLE, dataset="study", to="laboratory", subject_column="person")
     erased, _ = hospital.erase_subject("study", "nobody")
@@ -239,14 +251,20 @@ def test_a_report_is_checked_offline_and_no_line_can_be_changed(
 ) -> None:
     hospital.push(PEOPLE, dataset="study", to="laboratory")
     for purpose in ("sepsis model", "quality control", "sepsis model"):
-        laboratory.open_dataset("hospital/study", purpose=purpose, cache=None).to_table()
+        laboratory.open_dataset(
+            "hospital/study", purpose=purpose, cache=None
+        ).to_table()
     account = hospital.disclosures("study")
     report = json.dumps(
         write_report(account, account.lines, names(laboratory), str(hospital.log_key))
     )
     for key in (None, hospital.log_key):
         verified = verify_report(report, key)
-        assert [d.purpose for d in verified] == ["sepsis model", "quality control", "sepsis model"]
+        assert [d.purpose for d in verified] == [
+            "sepsis model",
+            "quality control",
+            "sepsis model",
+        ]
     other_log = VerifierKey("other", hospital.log_key.kind, bytes(32))
     with pytest.raises(LogInvalid):
         verify_report(report, other_log)
@@ -285,7 +303,9 @@ def test_a_report_is_checked_offline_and_no_line_can_be_changed(
             verify_report(content, None)
 
 
-def test_a_disclosure_names_a_commit_of_the_history(relay, hospital, laboratory) -> None:
+def test_a_disclosure_names_a_commit_of_the_history(
+    relay, hospital, laboratory
+) -> None:
     hospital.push(PEOPLE, dataset="study", to="laboratory")
     opened = laboratory._open("hospital/study")
     message = objects_pb2.Disclosure(
@@ -295,7 +315,9 @@ def test_a_disclosure_names_a_commit_of_the_history(relay, hospital, laboratory)
         time=int(time.time()),
         nonce=bytes(16),
     )
-    signed = laboratory._reader.identity.sign(envelope.DISCLOSURE, message.SerializeToString())
+    signed = laboratory._reader.identity.sign(
+        envelope.DISCLOSURE, message.SerializeToString()
+    )
     with pytest.raises(ContextMismatch):
         laboratory._relay.disclose(signed)
 
@@ -346,8 +368,16 @@ def s3_server() -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [Path(sys.executable).parent / "moto_server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    command = [
+        Path(sys.executable).parent / "moto_server",
+        "-H",
+        "127.0.0.1",
+        "-p",
+        str(port),
+    ]
+    server = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     assert server.stderr is not None
     for line in server.stderr:
         if re.search("Running on", line):
@@ -368,7 +398,9 @@ def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> S3Store:
     }.items():
         monkeypatch.setenv(name, value)
     bucket = f"relay-{os.getpid()}-{time.monotonic_ns()}"
-    urllib.request.urlopen(urllib.request.Request(f"{s3_server}/{bucket}", method="PUT")).close()
+    urllib.request.urlopen(
+        urllib.request.Request(f"{s3_server}/{bucket}", method="PUT")
+    ).close()
     return S3Store(bucket)
 
 

@@ -12,7 +12,11 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def test_a_whole_study_is_played() -> None:
     script = EXAMPLES / "study.py"
     done = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     for line in (

@@ -21,8 +21,8 @@ from conftest import RunningRelay, make_relay
 import sealift
 from sealift.cli.main import cli
 from sealift.home.profile import find_profile
-from sealift.session import Session
 from sealift.relay.transport import Relay
+from sealift.session import Session
 from sealift_protocol.errors import (
     InvalidArgument,
     LogInvalid,
@@ -44,7 +44,9 @@ class Process:
     def __init__(self, folder: Path, listen: Listen) -> None:
         self.address = f"localhost:{listen.port}"
         ports = {"PORT": listen.port, "ENROLMENT_PORT": listen.enrolment_port}
-        variables = {f"SEALIFT_RELAY_LISTEN_{key}": str(port) for key, port in ports.items()}
+        variables = {
+            f"SEALIFT_RELAY_LISTEN_{key}": str(port) for key, port in ports.items()
+        }
         path = folder.parent / f"{listen.port}.log"
         with path.open("w") as log:
             self._process = subprocess.Popen(
@@ -52,7 +54,11 @@ class Process:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env={**os.environ, "SEALIFT_RELAY_LIMITS_DRAIN_SECONDS": "1", **variables},
+                env={
+                    **os.environ,
+                    "SEALIFT_RELAY_LIMITS_DRAIN_SECONDS": "1",
+                    **variables,
+                },
             )
         assert self._process.stdout is not None
         if not self._process.stdout.readline().startswith("relay ready"):
@@ -103,7 +109,9 @@ def members(config: Config, hosts: list[Process]) -> Iterator[tuple[Session, Ses
 
 
 @pytest.fixture
-def fail_overs(caplog: pytest.LogCaptureFixture) -> Callable[[], list[logging.LogRecord]]:
+def fail_overs(
+    caplog: pytest.LogCaptureFixture,
+) -> Callable[[], list[logging.LogRecord]]:
     caplog.set_level(logging.INFO, logger="sealift")
     return lambda: [record for record in caplog.records if record.msg == "fail_over"]
 
@@ -160,7 +168,9 @@ def test_a_push_goes_on_at_the_other_host_and_commits_everything_once(
             ended.append(found.committed)
             hosts[0].end()
 
-    hospital.push(csv, dataset="study", to="laboratory", limits=SMALL, progress=progress)
+    hospital.push(
+        csv, dataset="study", to="laboratory", limits=SMALL, progress=progress
+    )
     assert ended
     assert fail_overs()
     table = laboratory.open_dataset("hospital/study").to_table()
@@ -172,7 +182,9 @@ def test_hosts_that_take_turns_show_one_log(
 ) -> None:
     hospital, laboratory = members
     away = [sealift.connect("hospital"), laboratory]
-    away[0]._relay = Relay.at(replace(hospital._relay.access, addresses=(hosts[1].address,)))
+    away[0]._relay = Relay.at(
+        replace(hospital._relay.access, addresses=(hosts[1].address,))
+    )
     away[0]._load()
     for session in (hospital, away[0], hospital, away[0]):
         session.push(records, dataset="study", to="laboratory")
@@ -335,7 +347,9 @@ if __name__ == "__main__":
 
 def script(tmp_path: Path, body: str, **environment: str) -> list[str]:
     path = tmp_path / "script.py"
-    path.write_text(_BEGINNING + "".join(f"    {line}\n" for line in body.splitlines()) + _END)
+    path.write_text(
+        _BEGINNING + "".join(f"    {line}\n" for line in body.splitlines()) + _END
+    )
     done = subprocess.run(
         [sys.executable, path],
         capture_output=True,
@@ -353,7 +367,9 @@ def study(hospital: Session, laboratory: Session, csv: Path) -> None:
     hospital.push(csv, dataset="study", to="laboratory", limits=SMALL)
 
 
-def test_a_fork_uses_the_relay_on_its_own_connection(study: None, tmp_path: Path) -> None:
+def test_a_fork_uses_the_relay_on_its_own_connection(
+    study: None, tmp_path: Path
+) -> None:
     said = script(
         tmp_path,
         """
@@ -369,7 +385,13 @@ print(child(lambda: name(relay.access)), read(session))
 """,
     )
     each = ["True laboratory", "(None, None)"]
-    assert said == ["True", *each, *each, "('laboratory', 'True', True)", "laboratory True"]
+    assert said == [
+        "True",
+        *each,
+        *each,
+        "('laboratory', 'True', True)",
+        "laboratory True",
+    ]
 
 
 _AMID_A_STREAM = """
@@ -401,7 +423,9 @@ def test_a_fork_amid_a_stream_works_and_the_reader_goes_on(
     assert said == [*each, *each, "True True True True"]
 
 
-def test_calls_of_other_threads_come_through_a_fork(study: None, csv: Path, tmp_path: Path) -> None:
+def test_calls_of_other_threads_come_through_a_fork(
+    study: None, csv: Path, tmp_path: Path
+) -> None:
     said = script(
         tmp_path,
         f"""
@@ -440,7 +464,9 @@ print(forks, errors, min(counts) > 0, table["id"].to_pylist() == ROWS)
     assert said == ["{'laboratory'} [] True True"]
 
 
-def test_a_fork_that_grpc_was_told_not_to_prepare_for_is_told(study: None, tmp_path: Path) -> None:
+def test_a_fork_that_grpc_was_told_not_to_prepare_for_is_told(
+    study: None, tmp_path: Path
+) -> None:
     said = script(
         tmp_path,
         """

@@ -30,7 +30,9 @@ PUSHES, ROWS = 5, 100
 TOTAL = PUSHES * ROWS
 
 
-def tensors(first: int, shape: tuple[int, ...], permutation: list[int] | None = None) -> pa.Array:
+def tensors(
+    first: int, shape: tuple[int, ...], permutation: list[int] | None = None
+) -> pa.Array:
     size = int(np.prod(shape))
     values = np.arange(first * size, (first + ROWS) * size, dtype=np.float32)
     kind = pa.fixed_shape_tensor(pa.float32(), shape, permutation=permutation)
@@ -45,13 +47,19 @@ def wide(first: int) -> pa.Table:
         {
             "number": pa.array(numbers, pa.int64()),
             "patient": [f"canary-patient-{n:04d}" for n in numbers],
-            "score": pa.array([None if n % 7 == 0 else n / 4 for n in numbers], pa.float32()),
+            "score": pa.array(
+                [None if n % 7 == 0 else n / 4 for n in numbers], pa.float32()
+            ),
             "frame": tensors(first, (4, 3)),
             "turned": tensors(first, (2, 3, 2), [2, 0, 1]),
             "embedding": tensors(first, (5,)),
             "vector": pa.array([[n, n + 1] for n in numbers], pa.list_(pa.int16(), 2)),
-            "ragged": pa.array([list(range(n % 5)) for n in numbers], pa.list_(pa.int32())),
-            "blob": pa.array([bytes([n % 256]) * (n % 9) for n in numbers], pa.large_binary()),
+            "ragged": pa.array(
+                [list(range(n % 5)) for n in numbers], pa.list_(pa.int32())
+            ),
+            "blob": pa.array(
+                [bytes([n % 256]) * (n % 9) for n in numbers], pa.large_binary()
+            ),
             "kind": pa.array([f"kind-{n % 3}" for n in numbers]).dictionary_encode(),
             "day": pa.array(np.array(numbers, np.int32), pa.int32()).view(pa.date32()),
             "nested": [{"a": n, "b": [str(n)]} for n in numbers],
@@ -107,14 +115,20 @@ def test_features_follow_from_the_arrow_schema(opened: Dataset) -> None:
 
 
 def test_records_are_those_that_were_pushed(opened: Dataset, study: pa.Table) -> None:
-    plain = [name for name in study.schema.names if name not in ("frame", "turned", "embedding")]
+    plain = [
+        name
+        for name in study.schema.names
+        if name not in ("frame", "turned", "embedding")
+    ]
     records = list(as_hf_dataset(opened, batch_size=64))
     assert [{name: record[name] for name in plain} for record in records] == (
         study.select(plain).to_pylist()
     )
     for name in ("frame", "embedding", "turned"):
         kind = study.schema.field(name).type
-        stored = np.concatenate([chunk.storage.flatten() for chunk in study[name].chunks])
+        stored = np.concatenate(
+            [chunk.storage.flatten() for chunk in study[name].chunks]
+        )
         stored = stored.reshape(TOTAL, *kind.shape)
         axes = [axis + 1 for axis in kind.permutation or range(len(kind.shape))]
         found = np.array([record[name] for record in records])
@@ -126,7 +140,9 @@ def test_batches_reach_torch_as_tensors(opened: Dataset) -> None:
     records = as_hf_dataset(opened, columns=columns).with_format("torch")
     batches = list(records.iter(batch_size=128))
     assert [len(batch["number"]) for batch in batches] == [128, 128, 128, 116]
-    assert torch.cat([batch["number"] for batch in batches]).tolist() == list(range(TOTAL))
+    assert torch.cat([batch["number"] for batch in batches]).tolist() == list(
+        range(TOTAL)
+    )
     assert batches[0]["frame"].shape == (128, 4, 3)
     assert batches[0]["frame"][2, 1, 1] == 2 * 12 + 4
     assert batches[0]["vector"].shape == (128, 2)
@@ -175,13 +191,15 @@ def test_map_filter_take_and_skip_work(opened: Dataset) -> None:
         batch_size=50,
     )
     assert {record["size"] for record in batched} == {50}
-    assert records.select_columns("number").rename_column("number", "n").take(1).to_list() == (
-        [{"n": 0}]
-    )
+    assert records.select_columns("number").rename_column("number", "n").take(
+        1
+    ).to_list() == ([{"n": 0}])
 
 
 def test_hugging_faces_own_shuffle_keeps_every_record(opened: Dataset) -> None:
-    found = numbers(as_hf_dataset(opened, columns=["number"], num_shards=4).shuffle(seed=3))
+    found = numbers(
+        as_hf_dataset(opened, columns=["number"], num_shards=4).shuffle(seed=3)
+    )
     assert sorted(found) == list(range(TOTAL))
     assert found != list(range(TOTAL))
 
@@ -189,7 +207,9 @@ def test_hugging_faces_own_shuffle_keeps_every_record(opened: Dataset) -> None:
 # --- orders --------------------------------------------------------------------------------------
 
 
-def test_the_training_epoch_chooses_the_order_that_our_own_batches_have(opened: Dataset) -> None:
+def test_the_training_epoch_chooses_the_order_that_our_own_batches_have(
+    opened: Dataset,
+) -> None:
     records = as_hf_dataset(opened, columns=["number"], shuffle=True, seed=7)
     mapped = records.map(lambda record: record).filter(lambda record: True)
     for epoch in (0, 3, 1):
@@ -197,11 +217,15 @@ def test_the_training_epoch_chooses_the_order_that_our_own_batches_have(opened: 
             made.set_epoch(epoch)
             assert numbers(made) == ours(opened, epoch)
     assert ours(opened, 0) != ours(opened, 1)
-    other = as_hf_dataset(opened, columns=["number"], shuffle=True, seed=8, shuffle_block=2)
+    other = as_hf_dataset(
+        opened, columns=["number"], shuffle=True, seed=8, shuffle_block=2
+    )
     assert numbers(other) == ours(opened, seed=8, shuffle_block=2)
 
 
-def test_without_shuffle_every_training_epoch_has_the_datasets_own_order(opened: Dataset) -> None:
+def test_without_shuffle_every_training_epoch_has_the_datasets_own_order(
+    opened: Dataset,
+) -> None:
     records = as_hf_dataset(opened, columns=["number"])
     for epoch in (0, 1):
         records.set_epoch(epoch)
@@ -220,7 +244,9 @@ def test_training_epochs_are_noted_for_the_bill_of_materials(opened: Dataset) ->
 def test_nodes_share_the_records(opened: Dataset, world: int) -> None:
     # Two divides the parts, three does not: Hugging Face then skips records.
     records = as_hf_dataset(opened, columns=["number"], shuffle=True, num_shards=4)
-    nodes = [numbers(split_dataset_by_node(records, rank, world)) for rank in range(world)]
+    nodes = [
+        numbers(split_dataset_by_node(records, rank, world)) for rank in range(world)
+    ]
     assert sorted(n for node in nodes for n in node) == list(range(TOTAL))
     assert max(map(len, nodes)) - min(map(len, nodes)) <= 1
 
@@ -237,7 +263,9 @@ def test_parts_of_nodes_share_the_records(opened: Dataset) -> None:
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_the_workers_of_a_loader_share_the_records(opened: Dataset, method: str) -> None:
+def test_the_workers_of_a_loader_share_the_records(
+    opened: Dataset, method: str
+) -> None:
     records = as_hf_dataset(opened, columns=["number"], shuffle=True, num_shards=2)
     records.set_epoch(1)
     loader = torch.utils.data.DataLoader(
@@ -255,7 +283,12 @@ def test_the_workers_of_a_loader_share_the_records(opened: Dataset, method: str)
 def test_a_state_goes_on_at_the_next_record(opened: Dataset, way: str) -> None:
     def make() -> Any:
         records = as_hf_dataset(
-            opened, columns=["number"], batch_size=64, shuffle=True, seed=7, shuffle_block=2
+            opened,
+            columns=["number"],
+            batch_size=64,
+            shuffle=True,
+            seed=7,
+            shuffle_block=2,
         )
         if way == "mapped":
             records = records.map(lambda record: {"twice": 2 * record["number"]})
@@ -294,7 +327,9 @@ def test_resuming_fetches_only_what_follows(opened: Dataset) -> None:
     assert 0 < opened.counters["fetched_bytes"] <= sum(sizes[3:])
 
 
-def test_a_state_of_another_order_is_refused(opened: Dataset, hospital: Session) -> None:
+def test_a_state_of_another_order_is_refused(
+    opened: Dataset, hospital: Session
+) -> None:
     records = as_hf_dataset(opened, columns=["number"], shuffle=True, seed=1)
     next(iter(records))
     state = records.state_dict()

@@ -15,19 +15,19 @@ import pytest
 from click.testing import CliRunner
 
 import sealift
-from sealift.people import probes
-from sealift.keystore.tlskeys import expiry
 from sealift.cli.main import cli
-from sealift.process.clock import utc_now
-from sealift.people.joining import rejoin
-from sealift.keystore.file import open_keystore
-from sealift.keystore.locks import PassphraseLock
+from sealift.crypto.signing import Identity
 from sealift.home.profile import find_profile
 from sealift.home.recovery import keys_of_master
-from sealift.session import Session
 from sealift.home.settings import Settings, read_settings, write_settings
 from sealift.home.shares import combine_shares, new_master, split_master
-from sealift.crypto.signing import Identity
+from sealift.keystore.file import open_keystore
+from sealift.keystore.locks import PassphraseLock
+from sealift.keystore.tlskeys import expiry
+from sealift.people import probes
+from sealift.people.joining import rejoin
+from sealift.process.clock import utc_now
+from sealift.session import Session
 from sealift_protocol.errors import (
     AccessDenied,
     AlreadyTrusted,
@@ -64,7 +64,9 @@ def operate(relay, *command: str) -> str:
 # --- rotation of recipient keys ------------------------------------------------------------------
 
 
-def test_rotated_keys_open_everything_and_no_owner_takes_part(relay, hospital, laboratory) -> None:
+def test_rotated_keys_open_everything_and_no_owner_takes_part(
+    relay, hospital, laboratory
+) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
     hospital.rotate("study")
     hospital.push(ROWS, dataset="study")
@@ -75,12 +77,16 @@ def test_rotated_keys_open_everything_and_no_owner_takes_part(relay, hospital, l
     rotated = laboratory.rotate_keys()
     assert (rotated.card_version, rotated.keys) == (2, 1)
     assert (rotated.rewrapped, rotated.destroyed, rotated.unopened) == (3, 1, 0)
-    assert {p.name: p.stat().st_mtime_ns for p in (relay.folder / "blobs").rglob("*")} == blobs
+    assert {
+        p.name: p.stat().st_mtime_ns for p in (relay.folder / "blobs").rglob("*")
+    } == blobs
     assert hospital._open("hospital/study").history.head.number == commits
     assert records_in(laboratory) == 20
     assert records_in(laboratory, "hospital/other") == 10
     # The old private keys are gone from the keystore; a second rotation rewraps the rewraps.
-    stored = open_keystore(laboratory._profile.keystore, PassphraseLock(PASSPHRASE)).recipient_keys
+    stored = open_keystore(
+        laboratory._profile.keystore, PassphraseLock(PASSPHRASE)
+    ).recipient_keys
     assert {k.key_id for k in stored}.isdisjoint(k.key_id for k in before)
     assert laboratory.rotate_keys().rewrapped == 3
     assert records_in(laboratory) == 20
@@ -102,7 +108,9 @@ def test_a_card_has_several_suites_side_by_side(relay, hospital, laboratory) -> 
 
 
 @pytest.mark.parametrize("call", ["put_card", "put_rewraps"])
-def test_an_interrupted_rotation_is_continued(call: str, relay, hospital, laboratory) -> None:
+def test_an_interrupted_rotation_is_continued(
+    call: str, relay, hospital, laboratory
+) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
     honest = getattr(laboratory._relay, call)
 
@@ -122,13 +130,17 @@ def test_an_interrupted_rotation_is_continued(call: str, relay, hospital, labora
         assert rotated.unopened == 0
         assert rotated.rewrapped == 1
         assert records_in(again) == 10
-        stored = open_keystore(again._profile.keystore, PassphraseLock(PASSPHRASE)).recipient_keys
+        stored = open_keystore(
+            again._profile.keystore, PassphraseLock(PASSPHRASE)
+        ).recipient_keys
         assert {k.key_id for k in stored} == {
             k.key_id for k in again._contacts.own_card().recipient_keys
         }
 
 
-def test_a_rotation_keeps_old_keys_that_are_still_needed(relay, hospital, laboratory) -> None:
+def test_a_rotation_keeps_old_keys_that_are_still_needed(
+    relay, hospital, laboratory
+) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
     laboratory._reader.private_keys.clear()
     keys = laboratory._keychain.keys
@@ -177,7 +189,9 @@ def test_a_successor_keeps_everything_and_others_follow(
         records_in(laboratory)
 
 
-def test_a_trainer_succeeds_and_opens_what_was_granted_before(relay, hospital, laboratory) -> None:
+def test_a_trainer_succeeds_and_opens_what_was_granted_before(
+    relay, hospital, laboratory
+) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
     laboratory.succeed()
     assert records_in(laboratory) == 10
@@ -212,7 +226,9 @@ def test_an_interrupted_succession_is_continued(relay, hospital, laboratory) -> 
     assert records_in(laboratory) == 20
 
 
-def test_a_revoked_identity_is_refused_by_everybody(relay, hospital, laboratory) -> None:
+def test_a_revoked_identity_is_refused_by_everybody(
+    relay, hospital, laboratory
+) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
     laboratory.revoke_identity("laptop stolen")
     for use in (
@@ -238,7 +254,9 @@ def test_a_pin_is_never_replaced_by_accident(relay, hospital, laboratory) -> Non
 
 def test_trust_on_first_use_is_remembered_and_visible(relay, hospital) -> None:
     with relay.join("visitor", "trainer") as visitor:
-        hospital._profile.write_settings(replace(hospital.settings, trust_on_first_use=True))
+        hospital._profile.write_settings(
+            replace(hospital.settings, trust_on_first_use=True)
+        )
         hospital._load()
         assert hospital.member("visitor").how == "first use"
         pin = hospital._profile.trust.find("visitor")
@@ -248,7 +266,9 @@ def test_trust_on_first_use_is_remembered_and_visible(relay, hospital) -> None:
 # --- what depends on a key -----------------------------------------------------------------------
 
 
-def test_usage_says_which_grants_need_which_key(hospital, laboratory, profiles: Path) -> None:
+def test_usage_says_which_grants_need_which_key(
+    hospital, laboratory, profiles: Path
+) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
     hospital.rotate("study")
     hospital.push(ROWS, dataset="other", to="laboratory")
@@ -259,7 +279,12 @@ def test_usage_says_which_grants_need_which_key(hospital, laboratory, profiles: 
     laboratory.rotate_keys()
     new, old = laboratory.key_usage()
     assert (new.held, new.published, new.grants, new.only) == (True, True, 3, 3)
-    assert (old.key_id, old.held, old.published, old.grants) == (before.key_id, False, False, 3)
+    assert (old.key_id, old.held, old.published, old.grants) == (
+        before.key_id,
+        False,
+        False,
+        3,
+    )
     # Nothing depends on what was destroyed.
     assert (old.only, old.datasets) == (0, 0)
     # A backup of the keystore that is too old: its key still opens what was granted to it.
@@ -284,12 +309,26 @@ def test_keys_that_leaked_are_replaced_and_what_they_open_is_listed(
     stolen = (profiles / "hospital" / "keystore").read_bytes()
     done = CliRunner().invoke(
         cli,
-        ["--profile", "hospital", "key", "compromise", "--yes", "--json", *["--reseal"] * reseal],
+        [
+            "--profile",
+            "hospital",
+            "key",
+            "compromise",
+            "--yes",
+            "--json",
+            *["--reseal"] * reseal,
+        ],
         catch_exceptions=False,
     )
     # The relay, in this process, logs to the same place.
-    (exposed,) = json.loads(next(line for line in done.stdout.splitlines() if line[0] == "["))
-    assert (exposed["owner"], exposed["name"], exposed["own"]) == ("hospital", "study", True)
+    (exposed,) = json.loads(
+        next(line for line in done.stdout.splitlines() if line[0] == "[")
+    )
+    assert (exposed["owner"], exposed["name"], exposed["own"]) == (
+        "hospital",
+        "study",
+        True,
+    )
     assert (exposed["first_commit"], exposed["last_commit"]) == (0, 1)
     assert exposed["begin"] <= exposed["end"] <= time.time()
     assert (exposed["key_epochs"], exposed["shards"]) == ([1], 2)
@@ -307,7 +346,9 @@ def test_keys_that_leaked_are_replaced_and_what_they_open_is_listed(
         thief.open_dataset("hospital/study", cache=None).to_table()
 
 
-def test_a_trainer_whose_keys_leaked_learns_whose_datasets_they_open(hospital, laboratory) -> None:
+def test_a_trainer_whose_keys_leaked_learns_whose_datasets_they_open(
+    hospital, laboratory
+) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
     old = {key.key_id for key in laboratory._keychain.keys.recipient_keys}
     (exposed,) = laboratory.replace_compromised_keys()
@@ -315,7 +356,9 @@ def test_a_trainer_whose_keys_leaked_learns_whose_datasets_they_open(hospital, l
     assert (exposed.new_key_epoch, exposed.resealed) == (0, False)
     assert not old & {key.key_id for key in laboratory._keychain.keys.recipient_keys}
     done = CliRunner().invoke(
-        cli, ["--profile", "laboratory", "key", "compromise", "--yes"], catch_exceptions=False
+        cli,
+        ["--profile", "laboratory", "key", "compromise", "--yes"],
+        catch_exceptions=False,
     )
     assert "its owner has to rotate it" in done.stdout
 
@@ -422,13 +465,17 @@ def test_a_relay_that_does_not_renew_is_no_obstacle(relay, hospital) -> None:
     assert not hospital.renew_if_due()
 
 
-def test_a_member_with_an_expired_certificate_rejoins(relay, hospital, laboratory) -> None:
+def test_a_member_with_an_expired_certificate_rejoins(
+    relay, hospital, laboratory
+) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
     keychain, profile = laboratory._keychain, find_profile("laboratory")
     operate(relay, "revoke", "laboratory")
     with pytest.raises(NotAuthenticated):
         records_in(laboratory)
-    token = operate(relay, "invite", "laboratory", "--role", "trainer", "--again").strip()
+    token = operate(
+        relay, "invite", "laboratory", "--role", "trainer", "--again"
+    ).strip()
     with pytest.raises(InvalidArgument, match="another member"):
         rejoin(token, find_profile("hospital"), hospital._keychain)
     rejoin(token, profile, keychain)
@@ -442,7 +489,9 @@ def test_a_member_with_an_expired_certificate_rejoins(relay, hospital, laborator
         rejoin(token, profile, keychain)
 
 
-def test_a_token_for_an_old_member_does_not_admit_another_identity(relay, hospital) -> None:
+def test_a_token_for_an_old_member_does_not_admit_another_identity(
+    relay, hospital
+) -> None:
     token = operate(relay, "invite", "hospital", "--role", "owner", "--again").strip()
     with pytest.raises(Conflict):
         sealift.join(token, PASSPHRASE, profile_name="mallory")

@@ -32,12 +32,21 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 from grpc.experimental import PrivateKeySignatureAlgorithm
-from keystores import PIN, ROOT_TOKEN, SOFTHSM, Place, gcp_kms, key_vault, moto, openbao, softhsm
+from keystores import (
+    PIN,
+    ROOT_TOKEN,
+    SOFTHSM,
+    Place,
+    gcp_kms,
+    key_vault,
+    moto,
+    openbao,
+    softhsm,
+)
 
 import sealift
-from sealift.relay import connections
 from sealift.cli.main import cli
-from sealift.relay.connections import Connection, RelayAccess
+from sealift.home.profile import Profile
 from sealift.keystore.backend import Backend, HeldKey, SignatureAlgorithm
 from sealift.keystore.custody import Custody
 from sealift.keystore.encoding import encode_keys, held_document
@@ -46,10 +55,11 @@ from sealift.keystore.keychain import Keychain, unlock
 from sealift.keystore.registry import open_backend
 from sealift.keystore.tls import HeldTlsKey
 from sealift.keystore.unwrapped import Unwrapped
-from sealift.home.profile import Profile
 from sealift.process.secret import Secret
-from sealift.session import Session
+from sealift.relay import connections
+from sealift.relay.connections import Connection, RelayAccess
 from sealift.relay.transport import Relay
+from sealift.session import Session
 from sealift_protocol.errors import (
     InvalidArgument,
     KeyDenied,
@@ -106,7 +116,9 @@ def place(
         "softhsm": lambda: contextlib.nullcontext(softhsm(tmp_path, monkeypatch)),
         "openbao": lambda: openbao(tmp_path),
         "aws_kms_of_moto": lambda: moto(tmp_path, monkeypatch),
-        "aws_kms_of_moto_taught_to_decrypt": lambda: moto(tmp_path, monkeypatch, taught=True),
+        "aws_kms_of_moto_taught_to_decrypt": lambda: moto(
+            tmp_path, monkeypatch, taught=True
+        ),
         "gcp_kms_of_a_fake_server": gcp_kms,
         "azure_key_vault_of_a_fake_server": lambda: key_vault(tmp_path, monkeypatch),
     }[request.param]() as found:
@@ -149,7 +161,9 @@ def test_a_key_of_each_kind_signs_and_is_verified_by_anybody(
         verify_signature(key.public_key, b"m" * 100_000, key.sign(b"m" * 100_000))
 
 
-def test_a_forked_process_and_its_parent_use_a_place_at_the_same_time(backend: Backend) -> None:
+def test_a_forked_process_and_its_parent_use_a_place_at_the_same_time(
+    backend: Backend,
+) -> None:
     key = HeldSigningKey(backend, backend.create(backend.signatures[0], "identity"))
     reading, writing = os.pipe()
     child = os.fork()
@@ -175,7 +189,9 @@ def test_a_key_unwraps_what_was_wrapped_to_its_public_half_and_nothing_else(
     backend: Backend, plain_moto: bool
 ) -> None:
     if plain_moto:
-        pytest.skip("moto refuses to decrypt with RSA; see the test with the SDK's stubs")
+        pytest.skip(
+            "moto refuses to decrypt with RSA; see the test with the SDK's stubs"
+        )
     suite = backend.suites[0]
     held = backend.create(suite, "recipient")
     key = HeldPrivateKey(backend, held, Unwrapped())
@@ -234,13 +250,19 @@ def test_nothing_that_opens_keys_or_records_is_logged(
     secret, message = Secret.random(32), b"planted message"
     key = HeldSigningKey(backend, backend.create(backend.signatures[0], "identity"))
     key.sign(message)
-    held = HeldPrivateKey(backend, backend.create(backend.suites[0], "recipient"), Unwrapped())
+    held = HeldPrivateKey(
+        backend, backend.create(backend.suites[0], "recipient"), Unwrapped()
+    )
     with contextlib.suppress(WrongKey):
         # moto refuses; the others unwrap.
         held.unwrap(held.recipient().wrap(secret, b"context"), b"context")
     backend.close()
     for planted in (secret.reveal(), message, place.secret.encode()):
-        for shown in (repr(planted)[2:-1], planted.hex(), base64.b64encode(planted).decode()):
+        for shown in (
+            repr(planted)[2:-1],
+            planted.hex(),
+            base64.b64encode(planted).decode(),
+        ):
             assert not shown or shown not in caplog.text
 
 
@@ -261,10 +283,15 @@ def test_aws_kms_unwraps_and_signs_what_is_long_by_the_sdks_stubs() -> None:
     from sealift.keystore.backends.awskms import AwsKmsBackend
 
     client = boto3.client(
-        "kms", region_name="eu-central-1", aws_access_key_id="t", aws_secret_access_key="t"
+        "kms",
+        region_name="eu-central-1",
+        aws_access_key_id="t",
+        aws_secret_access_key="t",
     )
     private = rsa.generate_private_key(65537, 3072)
-    info = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    info = private.public_key().public_bytes(
+        Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+    )
     held = HeldKey("key", "alias/sealift-recipient-1", WrapSuite.RSA_OAEP_SHA256, info)
     key = HeldPrivateKey(
         AwsKmsBackend("awskms:eu-central-1", lambda: client), held, Unwrapped(seconds=0)
@@ -288,11 +315,17 @@ def test_aws_kms_unwraps_and_signs_what_is_long_by_the_sdks_stubs() -> None:
             with pytest.raises(error):
                 key.unwrap(wrapped, b"context")
         stub.add_client_error("decrypt", "ThrottlingException")
-        stub.add_response("decrypt", {"Plaintext": private.decrypt(wrapped[:384], oaep)}, asked)
+        stub.add_response(
+            "decrypt", {"Plaintext": private.decrypt(wrapped[:384], oaep)}, asked
+        )
         assert key.unwrap(wrapped, b"context") == secret
         stub.add_response(
             "sign",
-            {"Signature": ec.generate_private_key(ec.SECP256R1()).sign(b"", ec.ECDSA(SHA256()))},
+            {
+                "Signature": ec.generate_private_key(ec.SECP256R1()).sign(
+                    b"", ec.ECDSA(SHA256())
+                )
+            },
             {
                 "KeyId": "key",
                 "Message": hashlib.sha256(b"m" * 4097).digest(),
@@ -300,7 +333,9 @@ def test_aws_kms_unwraps_and_signs_what_is_long_by_the_sdks_stubs() -> None:
                 "SigningAlgorithm": "ECDSA_SHA_256",
             },
         )
-        signs = HeldKey("key", "alias/sealift-identity-1", SignatureAlgorithm.ECDSA_P256, b"")
+        signs = HeldKey(
+            "key", "alias/sealift-identity-1", SignatureAlgorithm.ECDSA_P256, b""
+        )
         assert len(key.backend.sign(signs, b"m" * 4097)) == 64
         stub.assert_no_pending_responses()
 
@@ -327,7 +362,9 @@ def google() -> Iterator[tuple[Any, Backend]]:
 
 
 @pytest.fixture
-def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Backend]]:
+def vault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Any, Backend]]:
     """A fake of Azure Key Vault, and its vault, open."""
     pytest.importorskip("azure.keyvault.keys")
     from fakes import keyvault as fake_keyvault
@@ -358,9 +395,13 @@ class FaultsOfAws:
         if isinstance(fault, Exception):
             raise fault
         code, status = fault
-        body = json.dumps({"__type": code, "message": "planted text of the service"}).encode()
+        body = json.dumps(
+            {"__type": code, "message": "planted text of the service"}
+        ).encode()
         raw = SimpleNamespace(stream=lambda: [body])
-        return AWSResponse(request.url, status, {"Content-Type": "application/x-amz-json-1.1"}, raw)
+        return AWSResponse(
+            request.url, status, {"Content-Type": "application/x-amz-json-1.1"}, raw
+        )
 
 
 @pytest.fixture(scope="module")
@@ -386,9 +427,13 @@ def aws(taught_moto: Place) -> Iterator[tuple[FaultsOfAws, Backend]]:
 PASSING = (KeystoreUnavailable, KeystoreThrottled, KeystoreTimeout)
 
 
-def check_fault(service: Any, backend: Backend, fault: object, error: type[KeystoreError]) -> None:
+def check_fault(
+    service: Any, backend: Backend, fault: object, error: type[KeystoreError]
+) -> None:
     """One fault is named; what passes is tried again, and what does not is tried once."""
-    signing = HeldSigningKey(backend, backend.create(SignatureAlgorithm.ECDSA_P256, "identity"))
+    signing = HeldSigningKey(
+        backend, backend.create(SignatureAlgorithm.ECDSA_P256, "identity")
+    )
     signing.sign(b"message")
     service.faults.append(fault)
     with pytest.raises(KeystoreError) as caught:
@@ -485,7 +530,10 @@ def test_what_azure_key_vault_refuses_is_named_and_tried_again_if_it_may_pass(
     ],
 )
 def test_what_aws_kms_of_moto_refuses_is_named_and_tried_again_if_it_may_pass(
-    aws: tuple[FaultsOfAws, Backend], impatient: None, fault: Any, error: type[KeystoreError]
+    aws: tuple[FaultsOfAws, Backend],
+    impatient: None,
+    fault: Any,
+    error: type[KeystoreError],
 ) -> None:
     if isinstance(fault, str):
         from botocore import exceptions
@@ -522,7 +570,9 @@ def test_a_key_of_moto_that_gets_no_alias_is_not_left_over(
     client.meta.events.register_first("before-send.kms", deny)
     with pytest.raises(KeyDenied):
         backend.create(SignatureAlgorithm.ECDSA_P256, "identity")
-    made = [client.describe_key(KeyId=key["KeyId"]) for key in client.list_keys()["Keys"]]
+    made = [
+        client.describe_key(KeyId=key["KeyId"]) for key in client.list_keys()["Keys"]
+    ]
     assert len(made) == before + 1
     assert all(key["KeyMetadata"]["KeyState"] == "PendingDeletion" for key in made)
 
@@ -570,7 +620,9 @@ def test_servers_of_clouds_that_are_gone_are_named_after_a_few_tries(
     for place in (gcp_kms(), key_vault(tmp_path, monkeypatch)):
         with place as open_place:
             backend = open_place.open()
-            key = HeldSigningKey(backend, backend.create(SignatureAlgorithm.ECDSA_P256, "identity"))
+            key = HeldSigningKey(
+                backend, backend.create(SignatureAlgorithm.ECDSA_P256, "identity")
+            )
             key.sign(b"message")
         with pytest.raises(KeystoreUnavailable, match="cannot be reached"):
             key.sign(b"message")
@@ -583,7 +635,9 @@ def test_google_generates_keys_after_the_call_and_is_waited_for_within_bounds(
     service, backend = google
     monkeypatch.setattr("sealift.keystore.backends.gcpkms._FIRST_WAIT", 0.001)
     service.pending = 5
-    key = HeldSigningKey(backend, backend.create(SignatureAlgorithm.ECDSA_P256, "identity"))
+    key = HeldSigningKey(
+        backend, backend.create(SignatureAlgorithm.ECDSA_P256, "identity")
+    )
     verify_signature(key.public_key, b"message", key.sign(b"message"))
     monkeypatch.setattr("sealift.keystore.backends.gcpkms._MADE_WITHIN", 0.01)
     service.pending = 1_000_000
@@ -607,16 +661,22 @@ def test_google_makes_keys_in_an_hsm_unless_it_is_told_otherwise() -> None:
     assert levels == [kms.ProtectionLevel.HSM, kms.ProtectionLevel.SOFTWARE]
 
 
-def test_keys_of_others_in_the_same_ring_are_not_listed(google: tuple[Any, Backend]) -> None:
+def test_keys_of_others_in_the_same_ring_are_not_listed(
+    google: tuple[Any, Backend],
+) -> None:
     service, backend = google
-    own, other = (backend.create(SignatureAlgorithm.ECDSA_P256, "identity") for _ in range(2))
+    own, other = (
+        backend.create(SignatureAlgorithm.ECDSA_P256, "identity") for _ in range(2)
+    )
     for name, key in service.keys.items():
         if other.reference.startswith(name):
             key.labels = {"team": "sealift"}
     assert backend.held_keys() == [own]
 
 
-def test_keys_of_others_in_the_same_vault_are_not_listed(vault: tuple[Any, Backend]) -> None:
+def test_keys_of_others_in_the_same_vault_are_not_listed(
+    vault: tuple[Any, Backend],
+) -> None:
     service, backend = vault
     own, other, disabled = (
         backend.create(SignatureAlgorithm.ECDSA_P256, "identity") for _ in range(3)
@@ -626,7 +686,9 @@ def test_keys_of_others_in_the_same_vault_are_not_listed(vault: tuple[Any, Backe
     assert backend.held_keys() == [own]
 
 
-def test_a_vault_that_rotates_keys_by_itself_takes_none_away(vault: tuple[Any, Backend]) -> None:
+def test_a_vault_that_rotates_keys_by_itself_takes_none_away(
+    vault: tuple[Any, Backend],
+) -> None:
     service, backend = vault
     own = backend.create(SignatureAlgorithm.ECDSA_P256, "identity")
     first = service.keys[own.label][0]
@@ -672,7 +734,10 @@ def test_a_vault_makes_keys_in_an_hsm_if_it_is_told_so(
         ]
         assert set(backend.held_keys()) == set(made)
         backend.close()
-    assert {versions[0].kty for versions in service.keys.values()} == {"EC-HSM", "RSA-HSM"}
+    assert {versions[0].kty for versions in service.keys.values()} == {
+        "EC-HSM",
+        "RSA-HSM",
+    }
 
 
 def test_a_place_that_asks_for_the_token_of_another_vault_gets_none(
@@ -735,7 +800,8 @@ def test_an_app_role_logs_in_renews_and_logs_in_again(server: Place) -> None:
     address = server.url.removeprefix("openbao:")
     root = hvac.Client(url=address, token=server.secret)
     root.sys.create_or_update_policy(
-        "member", 'path "transit/*" { capabilities = ["create","read","update","delete","list"] }'
+        "member",
+        'path "transit/*" { capabilities = ["create","read","update","delete","list"] }',
     )
     root.sys.enable_auth_method("approle")
     root.auth.approle.create_or_update_approle(
@@ -747,9 +813,13 @@ def test_an_app_role_logs_in_renews_and_logs_in_again(server: Place) -> None:
     with pytest.raises(WrongPin):
         open_backend(url, lambda _: Secret(b"wrong"))
     asked = []
-    backend = open_backend(url, lambda what: asked.append(what) or Secret(secret.encode()))
+    backend = open_backend(
+        url, lambda what: asked.append(what) or Secret(secret.encode())
+    )
     assert asked == ["secret id of the AppRole"]
-    key = HeldSigningKey(backend, backend.create(SignatureAlgorithm.ED25519, "identity"))
+    key = HeldSigningKey(
+        backend, backend.create(SignatureAlgorithm.ED25519, "identity")
+    )
     login = backend._logins.get()  # type: ignore[attr-defined]
     first = login.client.token
     # Half of the login's life is over.
@@ -761,13 +831,17 @@ def test_an_app_role_logs_in_renews_and_logs_in_again(server: Place) -> None:
     verify_signature(key.public_key, b"message", key.sign(b"message"))
     assert login.client.token != first
     # What the policy does not allow is said.
-    root.sys.create_or_update_policy("member", 'path "transit/keys/*" { capabilities = ["read"] }')
+    root.sys.create_or_update_policy(
+        "member", 'path "transit/keys/*" { capabilities = ["read"] }'
+    )
     with pytest.raises(KeyDenied):
         key.sign(b"message")
     backend.close()
 
 
-@pytest.mark.parametrize("algorithm", [SignatureAlgorithm.ED25519, SignatureAlgorithm.ECDSA_P256])
+@pytest.mark.parametrize(
+    "algorithm", [SignatureAlgorithm.ED25519, SignatureAlgorithm.ECDSA_P256]
+)
 def test_a_server_that_rotates_keys_by_itself_takes_none_away(
     server: Place, algorithm: SignatureAlgorithm
 ) -> None:
@@ -789,7 +863,9 @@ def test_a_server_that_rotates_keys_by_itself_takes_none_away(
     verify_signature(signs.public_key, b"message", backend.sign(signs, b"message"))
     key.unwrap(wrapped, b"context")
     # One whose first version it does not have any more leaves the other.
-    root.secrets.transit.update_key_configuration(signs.reference, min_decryption_version=2)
+    root.secrets.transit.update_key_configuration(
+        signs.reference, min_decryption_version=2
+    )
     assert [held.reference for held in backend.held_keys()] == [key.held.reference]
     backend.close()
 
@@ -800,7 +876,9 @@ def test_a_server_that_is_gone_is_named_after_a_few_tries(
     monkeypatch.setattr("sealift.keystore.held._FIRST_DELAY", 0.01)
     with openbao(tmp_path) as place:
         backend = place.open()
-        key = HeldSigningKey(backend, backend.create(SignatureAlgorithm.ED25519, "identity"))
+        key = HeldSigningKey(
+            backend, backend.create(SignatureAlgorithm.ED25519, "identity")
+        )
     with pytest.raises(KeystoreUnavailable, match="cannot be reached"):
         key.sign(b"message")
 
@@ -857,7 +935,11 @@ def test_private_keys_cannot_be_taken_out_of_the_token(of_token: Backend) -> Non
     of_token.create(SignatureAlgorithm.ECDSA_P256, "identity")
     of_token.create(WrapSuite.P256, "recipient")
     with of_token._session() as session:  # type: ignore[attr-defined]
-        found = list(session.get_objects({pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PRIVATE_KEY}))
+        found = list(
+            session.get_objects(
+                {pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PRIVATE_KEY}
+            )
+        )
         assert len(found) == 3
         for key in found:
             assert key[pkcs11.Attribute.SENSITIVE]
@@ -882,15 +964,21 @@ def test_a_member_whom_the_relay_refuses_leaves_no_key(relay, token: Place) -> N
     for number in range(2):
         backend = token.open()
         with contextlib.suppress(TokenRefused):
-            sealift.join(invitation, Custody.of_backend(backend), profile_name=f"p{number}")
+            sealift.join(
+                invitation, Custody.of_backend(backend), profile_name=f"p{number}"
+            )
         assert len(backend.held_keys()) == 2
         backend.close()
 
 
-def test_a_pin_that_is_wrong_later_is_not_tried_again_and_again(of_token: Backend) -> None:
+def test_a_pin_that_is_wrong_later_is_not_tried_again_and_again(
+    of_token: Backend,
+) -> None:
     import pkcs11
 
-    key = HeldSigningKey(of_token, of_token.create(SignatureAlgorithm.ED25519, "identity"))
+    key = HeldSigningKey(
+        of_token, of_token.create(SignatureAlgorithm.ED25519, "identity")
+    )
     of_token._pin = Secret(b"000000")  # type: ignore[attr-defined]
     pkcs11.lib(str(SOFTHSM)).reinitialize()
     tried = []
@@ -954,7 +1042,9 @@ def test_a_pin_may_lie_in_a_file(token: Place, tmp_path: Path) -> None:
 def test_a_session_that_ended_is_opened_again(of_token: Backend) -> None:
     import pkcs11
 
-    key = HeldSigningKey(of_token, of_token.create(SignatureAlgorithm.ED25519, "identity"))
+    key = HeldSigningKey(
+        of_token, of_token.create(SignatureAlgorithm.ED25519, "identity")
+    )
     # As if the token had been pulled and plugged in again.
     pkcs11.lib(str(SOFTHSM)).reinitialize()
     verify_signature(key.public_key, b"message", key.sign(b"message"))
@@ -1108,7 +1198,10 @@ def test_the_command_line_joins_lists_and_proves(relay, token: Place) -> None:
 
 
 def test_new_keys_in_a_token_take_over_from_those_in_a_file(
-    hospital: Session, laboratory: Session, token: Place, monkeypatch: pytest.MonkeyPatch
+    hospital: Session,
+    laboratory: Session,
+    token: Place,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
     pinned = laboratory.member("hospital").card.signer
@@ -1205,15 +1298,21 @@ def test_a_keystore_of_somebody_without_the_token_is_refused(
     attacker = Custody.of_backend(other)
     other.url = token.url
     assert isinstance(keys.identity, HeldKey)
-    forged = replace(keys, identity=attacker.new_identity(), owner_secret=Secret(bytes(32)))
+    forged = replace(
+        keys, identity=attacker.new_identity(), owner_secret=Secret(bytes(32))
+    )
     path.write_bytes(attacker.lock.seal(encode_keys(forged), forged))
     with pytest.raises(KeystoreError, match="another identity"):
         # Nor is the PIN asked for.
-        sealift.connect("hospital", passphrase=lambda what: pytest.fail(f"asked for the {what}"))
+        sealift.connect(
+            "hospital", passphrase=lambda what: pytest.fail(f"asked for the {what}")
+        )
     # Under the hospital's name the signature does not verify.
     claimed = replace(forged, identity=keys.identity)
     content = attacker.lock.seal(encode_keys(claimed), forged)
-    shown = [json.dumps(held_document(key.identity)).encode() for key in (forged, claimed)]
+    shown = [
+        json.dumps(held_document(key.identity)).encode() for key in (forged, claimed)
+    ]
     size = len(shown[1]) - len(shown[0])
     front = content[:9] + (int.from_bytes(content[9:13]) + size).to_bytes(4)
     path.write_bytes(front + content[13:].replace(*shown))
@@ -1264,7 +1363,9 @@ def raising(error: BaseException) -> Callable[..., bytes]:
 
 
 @pytest.fixture
-def signed_by_token(relay, token: Place, monkeypatch: pytest.MonkeyPatch) -> list[HeldKey]:
+def signed_by_token(
+    relay, token: Place, monkeypatch: pytest.MonkeyPatch
+) -> list[HeldKey]:
     """A clinic whose TLS key is in the token; each of its signatures, by key."""
     from sealift.keystore.backends.pkcs11 import Pkcs11Backend
 
@@ -1337,7 +1438,10 @@ def test_a_tls_key_that_is_gone_or_a_token_that_was_pulled_is_named(
         tls = clinic._keychain.keys.tls_private_key
         assert backend is not None
         assert isinstance(tls, HeldKey)
-        for error in (KeystoreUnavailable("the token is not there"), WrongPin("refused")):
+        for error in (
+            KeystoreUnavailable("the token is not there"),
+            WrongPin("refused"),
+        ):
             with monkeypatch.context() as patch:
                 patch.setattr(type(backend), "sign", raising(error))
                 started = time.monotonic()
@@ -1349,7 +1453,10 @@ def test_a_tls_key_that_is_gone_or_a_token_that_was_pulled_is_named(
         backend.destroy(tls)
         # What is connected stays so; nobody connects anew.
         clinic.push(ROWS, dataset="study")
-    with sealift.connect("clinic") as clinic, pytest.raises(KeyNotFound, match="the token"):
+    with (
+        sealift.connect("clinic") as clinic,
+        pytest.raises(KeyNotFound, match="the token"),
+    ):
         clinic.push(ROWS, dataset="study")
 
 
@@ -1402,7 +1509,9 @@ def test_a_process_that_is_spawned_does_not_get_a_tls_key_of_the_token(
     backend.close()
 
 
-def test_a_tls_key_in_the_token_does_nothing_but_sign_with_sha_256(of_token: Backend) -> None:
+def test_a_tls_key_in_the_token_does_nothing_but_sign_with_sha_256(
+    of_token: Backend,
+) -> None:
     key = HeldTlsKey(of_token, Custody.of_backend(of_token).new_tls_key())
     key.public_key().verify(
         key.sign(b"message", ec.ECDSA(SHA256())), b"message", ec.ECDSA(SHA256())
@@ -1430,7 +1539,9 @@ def test_a_tls_key_in_openbao_connects(relay, server: Place, monkeypatch) -> Non
         clinic.push(ROWS, dataset="study")
 
 
-def test_a_handshake_of_another_kind_is_refused(relay, signed_by_token: list[HeldKey]) -> None:
+def test_a_handshake_of_another_kind_is_refused(
+    relay, signed_by_token: list[HeldKey]
+) -> None:
     with sealift.connect("clinic") as clinic, clinic._relay._route.use() as connection:
         key = clinic._relay.access.tls_key
         for algorithm in PrivateKeySignatureAlgorithm:
@@ -1490,7 +1601,9 @@ def test_the_commands_for_an_hsm_do_what_the_page_says(
     relay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     softhsm(tmp_path, monkeypatch, labels=())
-    script = blocks("An HSM", "sh")[0].replace("TOKEN", relay.token("hospital", "owner"))
+    script = blocks("An HSM", "sh")[0].replace(
+        "TOKEN", relay.token("hospital", "owner")
+    )
     said = bash(script, SEALIFT_PASSPHRASE=PIN)
     assert blocks("An HSM", "")[0] in said
     assert "joined as hospital" in said
@@ -1510,7 +1623,9 @@ def test_the_commands_for_openbao_do_what_the_page_says(relay, server: Place) ->
         BAO_ADDR=address,
         BAO_TOKEN=server.secret,
     )
-    role, secret = (re.search(rf"^{name} +(\S+)", said, re.M) for name in ("role_id", "secret_id"))
+    role, secret = (
+        re.search(rf"^{name} +(\S+)", said, re.M) for name in ("role_id", "secret_id")
+    )
     assert role is not None
     assert secret is not None
     said = bash(
@@ -1530,7 +1645,12 @@ def test_the_commands_for_openbao_do_what_the_page_says(relay, server: Place) ->
 
 def play_study(place: Place) -> str:
     done = subprocess.run(
-        [sys.executable, CUSTODY.parents[1] / "examples" / "study.py", "--keystore", place.url],
+        [
+            sys.executable,
+            CUSTODY.parents[1] / "examples" / "study.py",
+            "--keystore",
+            place.url,
+        ],
         env={**os.environ, "SEALIFT_PASSPHRASE": place.secret},
         capture_output=True,
         text=True,

@@ -35,9 +35,13 @@ def operate(relay, *command: str) -> str:
 
 
 def test_an_invitation_is_listed_withdrawn_and_used_once(relay) -> None:
-    token = operate(relay, "invite", "hospital", "--role", "owner", "--valid-for", "7d").strip()
+    token = operate(
+        relay, "invite", "hospital", "--role", "owner", "--valid-for", "7d"
+    ).strip()
     listed = operate(relay, "invites")
-    assert re.fullmatch(r"hospital  owner  until \d{4}-\d\d-\d\d \d\d:\d\d UTC\n", listed)
+    assert re.fullmatch(
+        r"hospital  owner  until \d{4}-\d\d-\d\d \d\d:\d\d UTC\n", listed
+    )
     assert token not in listed
     assert operate(relay, "withdraw", "hospital") == "withdrew 1 of hospital\n"
     with pytest.raises(TokenRefused):
@@ -52,7 +56,9 @@ def test_an_invitation_is_listed_withdrawn_and_used_once(relay) -> None:
         operate(relay, "invite", "nobody", "--role", "owner", "--again")
 
 
-def test_a_suspended_member_waits_and_loses_nothing(relay, hospital, laboratory) -> None:
+def test_a_suspended_member_waits_and_loses_nothing(
+    relay, hospital, laboratory
+) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
     operate(relay, "suspend", "laboratory")
     with pytest.raises(MemberSuspended):
@@ -62,7 +68,9 @@ def test_a_suspended_member_waits_and_loses_nothing(relay, hospital, laboratory)
     assert laboratory.open_dataset("hospital/study").to_table().num_rows == 10
 
 
-def test_a_revocation_takes_effect_without_a_restart(relay, hospital, laboratory) -> None:
+def test_a_revocation_takes_effect_without_a_restart(
+    relay, hospital, laboratory
+) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
     dataset = laboratory.open_dataset("hospital/study")
     operate(relay, "revoke", "laboratory")
@@ -75,7 +83,9 @@ def test_a_revocation_takes_effect_without_a_restart(relay, hospital, laboratory
         hospital.push(ROWS, dataset="study", to="laboratory")
 
 
-def test_a_quota_is_set_for_one_member_while_the_relay_runs(relay, hospital, laboratory) -> None:
+def test_a_quota_is_set_for_one_member_while_the_relay_runs(
+    relay, hospital, laboratory
+) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
     operate(relay, "quota", "hospital", "--shards", "2", "--bytes", "1GiB")
     usage = hospital._relay.who_am_i().usage
@@ -121,6 +131,9 @@ def test_who_may_read_the_log(relay, hospital, laboratory) -> None:
     def kinds(session: Session) -> int:
         return len(session.verify_log().kinds)
 
-    with relay.join("auditor", "auditor") as auditor, relay.join("boss", "operator") as boss:
+    with (
+        relay.join("auditor", "auditor") as auditor,
+        relay.join("boss", "operator") as boss,
+    ):
         assert kinds(auditor) == kinds(boss) == 3
         assert kinds(hospital) == kinds(laboratory) == 0

@@ -61,7 +61,9 @@ def test_banks_train_a_fraud_detector_on_tokens() -> None:
         assert opened == plain
     assert both_sides(shown, "ROC AUC")[0] > 0.8
     [a], [b] = (
-        re.findall(rf"{bank}: card (\d{{16}}) is (\d{{16}}) in all of its payments", shown)
+        re.findall(
+            rf"{bank}: card (\d{{16}}) is (\d{{16}}) in all of its payments", shown
+        )
         for bank in ("bank-a", "bank-b")
     )
     assert a[0] == b[0]

@@ -78,7 +78,9 @@ def test_what_is_sealed_is_what_the_policy_leaves(
     [report] = [json.loads(text) for text in opened.policy_reports]
     assert report["records"] == 500
     assert report["policy"]["sha256"] == digest.hex()
-    assert {column["column"]: column["action"] for column in report["columns"]}["name"] == "drop"
+    assert {column["column"]: column["action"] for column in report["columns"]}[
+        "name"
+    ] == "drop"
     assert "anary" not in json.dumps(report)
 
 
@@ -91,14 +93,22 @@ def test_a_patient_has_one_pseudonym_over_pushes_and_another_at_another_owner(
     hospital.push(patients, dataset="again", policy=policy)
     clinic.push(patients, dataset="ward", policy=policy)
     ward = hospital.open_dataset("hospital/ward").to_table()["patient"].to_pylist()
-    assert ward == hospital.open_dataset("hospital/again").to_table()["patient"].to_pylist()
+    assert (
+        ward
+        == hospital.open_dataset("hospital/again").to_table()["patient"].to_pylist()
+    )
     assert len(set(ward)) == 50
     elsewhere = clinic.open_dataset("clinic/ward").to_table()["patient"].to_pylist()
     assert not set(ward) & set(elsewhere)
 
 
 def test_a_dataset_that_began_under_a_policy_takes_nothing_else(
-    relay, hospital: Session, laboratory: Session, policy: Path, patients: pa.Table, tmp_path: Path
+    relay,
+    hospital: Session,
+    laboratory: Session,
+    policy: Path,
+    patients: pa.Table,
+    tmp_path: Path,
 ) -> None:
     hospital.push(patients, dataset="ward", policy=policy)
     before = stored(relay)
@@ -110,7 +120,9 @@ def test_a_dataset_that_began_under_a_policy_takes_nothing_else(
         with pytest.raises(PolicyUnmet), hospital.writer("ward", policy=chosen):
             pass
     assert stored(relay) == before
-    hospital.push(patients, dataset="ward", policy=other, accept_policy=True, to="laboratory")
+    hospital.push(
+        patients, dataset="ward", policy=other, accept_policy=True, to="laboratory"
+    )
     hospital.push(patients, dataset="ward", policy=other)
     hospital.push(patients, dataset="ward", policy=policy)
     assert len(laboratory.open_dataset("hospital/ward").policies) == 2
@@ -120,7 +132,12 @@ def test_a_dataset_that_began_under_a_policy_takes_nothing_else(
 
 
 def test_a_co_owner_neither_drops_the_policy_nor_admits_another(
-    relay, hospital: Session, clinic: Session, policy: Path, patients: pa.Table, tmp_path: Path
+    relay,
+    hospital: Session,
+    clinic: Session,
+    policy: Path,
+    patients: pa.Table,
+    tmp_path: Path,
 ) -> None:
     hospital.push(patients, dataset="ward", policy=policy)
     hospital.set_co_owner("ward", "clinic")

@@ -18,7 +18,9 @@ from sealift_relay.app import Relay
 from sealift_relay.config import Storage
 from sealift_relay.store.metadata import Metadata
 
-PEOPLE = pa.table({"person": [f"person-{i % 20}" for i in range(200)], "value": list(range(200))})
+PEOPLE = pa.table(
+    {"person": [f"person-{i % 20}" for i in range(200)], "value": list(range(200))}
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,9 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture
-def relay(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningRelay]:
+def relay(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RunningRelay]:
     made = make_relay(tmp_path / "relay")
     # For the operator's commands, which read the configuration anew.
     monkeypatch.setenv("SEALIFT_RELAY_STORAGE_METADATA", f"{server}/postgres")

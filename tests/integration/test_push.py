@@ -15,7 +15,14 @@ import pytest
 import sealift
 from sealift.crypto.metadata import open_cursor, open_metadata
 from sealift.owner.push.push import OnChange, PushLimits, PushProgress
-from sealift.owner.sources import BEGINNING, Chunk, Part, Source, SourceOptions, open_source
+from sealift.owner.sources import (
+    BEGINNING,
+    Chunk,
+    Part,
+    Source,
+    SourceOptions,
+    open_source,
+)
 from sealift.session import Session
 from sealift_protocol.errors import (
     Conflict,
@@ -67,10 +74,17 @@ class Breaking:
             yield chunk
 
 
-def test_a_file_is_sent_once_however_often_it_is_pushed(hospital: Session, csv: Path) -> None:
+def test_a_file_is_sent_once_however_often_it_is_pushed(
+    hospital: Session, csv: Path
+) -> None:
     first = hospital.push(csv, dataset="study")
     again = hospital.push(csv, dataset="study")
-    assert (first.records, first.commits, again.records, again.commits) == (ROWS, 1, 0, 0)
+    assert (first.records, first.commits, again.records, again.commits) == (
+        ROWS,
+        1,
+        0,
+        0,
+    )
     assert (again.unchanged, again.commit) == (1, 0)
     assert rows_of(hospital, "hospital/study") == list(range(ROWS))
 
@@ -86,7 +100,10 @@ def test_records_are_committed_as_they_come(hospital: Session, csv: Path) -> Non
 
 
 def test_all_at_once_is_one_commit(hospital: Session, csv: Path) -> None:
-    assert hospital.push(csv, dataset="study", limits=PushLimits(commit_bytes=0)).commits == 1
+    assert (
+        hospital.push(csv, dataset="study", limits=PushLimits(commit_bytes=0)).commits
+        == 1
+    )
 
 
 @pytest.mark.parametrize("at", [0, 1, 2])
@@ -97,13 +114,17 @@ def test_a_push_that_broke_is_continued(at: int, hospital: Session, csv: Path) -
     assert rows_of(hospital, "hospital/study") == list(range(ROWS))
 
 
-def test_what_was_uploaded_and_not_committed_is_invisible(hospital: Session, csv: Path) -> None:
+def test_what_was_uploaded_and_not_committed_is_invisible(
+    hospital: Session, csv: Path
+) -> None:
     with pytest.raises(ConnectionError):
         hospital.push(Breaking(open_source(csv), 2), dataset="study")
     assert hospital.datasets() == []
 
 
-def test_a_file_that_has_grown_goes_on_where_it_ended(hospital: Session, csv: Path) -> None:
+def test_a_file_that_has_grown_goes_on_where_it_ended(
+    hospital: Session, csv: Path
+) -> None:
     hospital.push(csv, dataset="study")
     with csv.open("a") as file:
         file.write(f"{ROWS},y\n")
@@ -111,7 +132,9 @@ def test_a_file_that_has_grown_goes_on_where_it_ended(hospital: Session, csv: Pa
     assert rows_of(hospital, "hospital/study") == list(range(ROWS + 1))
 
 
-def test_a_file_that_was_only_touched_is_not_pushed_again(hospital: Session, csv: Path) -> None:
+def test_a_file_that_was_only_touched_is_not_pushed_again(
+    hospital: Session, csv: Path
+) -> None:
     hospital.push(csv, dataset="study")
     csv.touch()
     assert hospital.push(csv, dataset="study").unchanged == 1
@@ -124,9 +147,13 @@ def test_a_file_that_changed_stops_the_push(hospital: Session, csv: Path) -> Non
         hospital.push(csv, dataset="study")
     assert caught.value.path == csv
     assert str(csv) not in str(caught.value)
-    skipped = hospital.push(csv, dataset="study", limits=PushLimits(on_change=OnChange.SKIP))
+    skipped = hospital.push(
+        csv, dataset="study", limits=PushLimits(on_change=OnChange.SKIP)
+    )
     assert (skipped.records, skipped.changed) == (0, 1)
-    pushed = hospital.push(csv, dataset="study", limits=PushLimits(on_change=OnChange.PUSH))
+    pushed = hospital.push(
+        csv, dataset="study", limits=PushLimits(on_change=OnChange.PUSH)
+    )
     assert pushed.records == 1
     assert rows_of(hospital, "hospital/study") == [*range(ROWS), 7]
 
@@ -173,7 +200,9 @@ def test_from_start_pushes_everything_again(hospital: Session, csv: Path) -> Non
     assert hospital.push(csv, dataset="study").unchanged == 1
 
 
-def test_of_two_pushes_of_one_source_one_gives_way(hospital: Session, csv: Path) -> None:
+def test_of_two_pushes_of_one_source_one_gives_way(
+    hospital: Session, csv: Path
+) -> None:
     """Both began when nothing was pushed; the slower must not commit the same records."""
     hospital.push(pa.table({"id": [-1], "text": [""]}), dataset="study")
     with sealift.connect("hospital") as other:
@@ -204,7 +233,10 @@ def test_two_sources_at_once_do_not_disturb_each_other(
                 done.append(other.push(other_csv, dataset="study").records)
 
         hospital.push(csv, dataset="study", progress=meanwhile, limits=SMALL)
-    assert sorted(rows_of(hospital, "hospital/study")) == [-1, *sorted([77, *range(ROWS)])]
+    assert sorted(rows_of(hospital, "hospital/study")) == [
+        -1,
+        *sorted([77, *range(ROWS)]),
+    ]
     assert hospital.push(other_csv, dataset="study").unchanged == 1
     assert hospital.push(csv, dataset="study").unchanged == 1
 
@@ -277,7 +309,9 @@ def test_a_lost_secret_does_not_lead_to_doubles(hospital: Session, csv: Path) ->
         hospital.push(csv, dataset="study")
 
 
-def test_a_new_identity_goes_on_where_the_old_one_stood(hospital: Session, csv: Path) -> None:
+def test_a_new_identity_goes_on_where_the_old_one_stood(
+    hospital: Session, csv: Path
+) -> None:
     hospital.push(csv, dataset="study")
     hospital.succeed()
     assert hospital.push(csv, dataset="study").unchanged == 1
@@ -291,7 +325,9 @@ def test_a_deadline_commits_what_is_there(hospital: Session, csv: Path) -> None:
     assert rows_of(hospital, "hospital/study") == list(range(ROWS))
 
 
-def test_a_push_that_is_told_to_stop_commits_what_it_has(hospital: Session, csv: Path) -> None:
+def test_a_push_that_is_told_to_stop_commits_what_it_has(
+    hospital: Session, csv: Path
+) -> None:
     stop = threading.Event()
     stop.set()
     pushed = hospital.push(csv, dataset="study", stop=stop)
@@ -300,7 +336,9 @@ def test_a_push_that_is_told_to_stop_commits_what_it_has(hospital: Session, csv:
     assert rows_of(hospital, "hospital/study") == list(range(ROWS))
 
 
-def test_uploads_go_side_by_side_in_their_order(hospital: Session, tmp_path: Path) -> None:
+def test_uploads_go_side_by_side_in_their_order(
+    hospital: Session, tmp_path: Path
+) -> None:
     table = pa.table({"id": range(200_000), "blob": [bytes(1000)] * 200_000})
     pushed = hospital.push(table, dataset="study", limits=PushLimits(jobs=4))
     assert pushed.shards > 2
@@ -340,7 +378,9 @@ def test_an_added_column_survives_a_snapshot_and_resealing(hospital: Session) ->
         (
             pa.table(
                 {"id": [1], "n": [1]},
-                schema=pa.schema([("id", pa.int64()), pa.field("n", pa.int64(), nullable=False)]),
+                schema=pa.schema(
+                    [("id", pa.int64()), pa.field("n", pa.int64(), nullable=False)]
+                ),
             ),
             "does not allow nulls",
         ),
@@ -362,7 +402,10 @@ def test_a_later_file_is_read_with_the_types_that_are_pinned(
     (tmp_path / "3.csv").write_text("id,weight\n3,heavy\n")
     hospital.push(tmp_path / "1.csv", dataset="study")
     hospital.push(tmp_path / "2.csv", dataset="study")
-    assert hospital.open_dataset("hospital/study").to_table()["weight"].to_pylist() == [1.5, 2.0]
+    assert hospital.open_dataset("hospital/study").to_table()["weight"].to_pylist() == [
+        1.5,
+        2.0,
+    ]
     with pytest.raises(SourceError, match="line 2, column 2") as caught:
         hospital.push(tmp_path / "3.csv", dataset="study")
     assert caught.value.path == tmp_path / "3.csv"
@@ -372,16 +415,23 @@ def test_a_later_file_is_read_with_the_types_that_are_pinned(
 def test_descriptions_of_columns_are_sealed_with_the_rest(
     relay, hospital: Session, laboratory: Session
 ) -> None:
-    field = pa.field("weight", pa.float64()).with_metadata({"unit": "kilo-canary", "label": "W"})
+    field = pa.field("weight", pa.float64()).with_metadata(
+        {"unit": "kilo-canary", "label": "W"}
+    )
     table = pa.table({"weight": [1.0]}, schema=pa.schema([field]))
     hospital.push(table, dataset="study", to="laboratory")
     opened = laboratory.open_dataset("hospital/study")
-    assert opened.schema.field("weight").metadata == {b"unit": b"kilo-canary", b"label": b"W"}
+    assert opened.schema.field("weight").metadata == {
+        b"unit": b"kilo-canary",
+        b"label": b"W",
+    }
     assert opened.to_table().schema.field("weight").metadata[b"unit"] == b"kilo-canary"
     assert b"kilo-canary" not in relay.disk()
 
 
-def test_the_schema_is_shown_before_anything_is_sealed(relay, hospital: Session) -> None:
+def test_the_schema_is_shown_before_anything_is_sealed(
+    relay, hospital: Session
+) -> None:
     class Declined(Exception):
         pass
 
@@ -421,7 +471,9 @@ def test_a_bad_record_stops_is_skipped_or_is_quarantined(
 # --- a stream --------------------------------------------------------------------------------
 
 
-def test_a_writer_commits_what_was_written(hospital: Session, laboratory: Session) -> None:
+def test_a_writer_commits_what_was_written(
+    hospital: Session, laboratory: Session
+) -> None:
     with hospital.writer("study", to="laboratory") as writer:
         for i in range(3000):
             writer.write({"id": i, "name": f"n{i}"})
@@ -429,7 +481,9 @@ def test_a_writer_commits_what_was_written(hospital: Session, laboratory: Sessio
         writer.write_batch(pa.record_batch({"id": [3000], "name": ["batch"]}))
     assert writer.commits == [0, 1]
     assert rows_of(laboratory, "hospital/study") == list(range(3001))
-    with hospital.writer("study", pa.schema([("id", pa.int64()), ("name", pa.string())])) as writer:
+    with hospital.writer(
+        "study", pa.schema([("id", pa.int64()), ("name", pa.string())])
+    ) as writer:
         writer.write({"id": 3001})
     assert rows_of(laboratory, "hospital/study") == list(range(3002))
 
@@ -469,12 +523,16 @@ def test_a_writer_says_which_record_does_not_fit(hospital: Session) -> None:
 def test_a_writer_commits_by_size(hospital: Session) -> None:
     with hospital.writer("study", limits=PushLimits(commit_bytes=50_000)) as writer:
         for i in range(20):
-            writer.write_batch(pa.record_batch({"id": range(i * 1000, i * 1000 + 1000)}))
+            writer.write_batch(
+                pa.record_batch({"id": range(i * 1000, i * 1000 + 1000)})
+            )
         assert len(writer.commits) == 2
     assert rows_of(hospital, "hospital/study") == list(range(20_000))
 
 
-def test_following_a_folder_seals_what_appears_in_it(hospital: Session, tmp_path: Path) -> None:
+def test_following_a_folder_seals_what_appears_in_it(
+    hospital: Session, tmp_path: Path
+) -> None:
     folder = tmp_path / "incoming"
     folder.mkdir()
     stop = threading.Event()

@@ -29,7 +29,7 @@ pytest.importorskip("ray.data")
 
 from ray import cloudpickle  # noqa: E402
 
-from sealift import raydata  # noqa: E402
+from sealift import ray as raydata  # noqa: E402
 from sealift.ray import SealiftDatasource  # noqa: E402
 
 PUSHES, ROWS = 5, 200
@@ -85,14 +85,21 @@ def test_tasks_called_in_process_read_every_record_once(icu: pa.Table) -> None:
 
 def test_there_are_no_more_tasks_than_shards(icu: pa.Table) -> None:
     made = source()
-    assert [len(made.get_read_tasks(n)) for n in (1, 3, PUSHES, 200)] == [1, 3, PUSHES, PUSHES]
+    assert [len(made.get_read_tasks(n)) for n in (1, 3, PUSHES, 200)] == [
+        1,
+        3,
+        PUSHES,
+        PUSHES,
+    ]
     assert made.estimate_inmemory_data_size() == sum(
         task.metadata.size_bytes for task in made.get_read_tasks(3)
     )
     assert made.estimate_inmemory_data_size() >= icu.nbytes
 
 
-def test_tasks_called_in_process_read_the_columns_that_were_named(icu: pa.Table) -> None:
+def test_tasks_called_in_process_read_the_columns_that_were_named(
+    icu: pa.Table,
+) -> None:
     (task,) = source(columns=["age"]).get_read_tasks(1)
     assert task.schema == icu.select(["age"]).schema
     assert pa.concat_tables(task()).equals(icu.select(["age"]))
@@ -109,7 +116,10 @@ def test_a_pinned_commit_is_read_as_it_was(hospital: Session, icu: pa.Table) -> 
     columns = icu.append_column("height", pa.array(range(len(icu)), pa.int32()))
     hospital.push(columns.slice(0, ROWS), dataset="icu", to="laboratory")
     now, before = source(), source(commit=2)
-    assert sum(task.metadata.num_rows for task in now.get_read_tasks(9)) == (PUSHES + 1) * ROWS
+    assert (
+        sum(task.metadata.num_rows for task in now.get_read_tasks(9))
+        == (PUSHES + 1) * ROWS
+    )
     (task,) = before.get_read_tasks(1)
     assert pa.concat_tables(task()).equals(icu.slice(0, task.metadata.num_rows))
     assert 0 < task.metadata.num_rows < len(icu)
@@ -139,12 +149,16 @@ def test_a_process_opens_its_keystore_once_for_many_tasks(
     tasks = source().get_read_tasks(PUSHES)
     opened = []
     connect = raydata.connect
-    monkeypatch.setattr(raydata, "connect", lambda name: opened.append(name) or connect(name))
+    monkeypatch.setattr(
+        raydata, "connect", lambda name: opened.append(name) or connect(name)
+    )
     assert sum(block.num_rows for task in tasks for block in task()) == len(icu)
     assert opened == ["laboratory"]
 
 
-def test_an_empty_dataset_has_a_task_that_yields_nothing(hospital: Session, icu: pa.Table) -> None:
+def test_an_empty_dataset_has_a_task_that_yields_nothing(
+    hospital: Session, icu: pa.Table
+) -> None:
     account = hospital.open_dataset("hospital/icu", cache=None)
     hospital.delete("icu", shards=[e.shard_id for e in account.parts[0].opened.shards])
     (task,) = source().get_read_tasks(8)
@@ -166,8 +180,13 @@ def test_neither_a_datasource_nor_a_task_carries_a_key_or_a_passphrase(
         "passphrase": os.environ["SEALIFT_PASSPHRASE"].encode(),
         "identity": keys.identity.reveal(),
         "tls": keys.tls_private_key.reveal(),
-        **{f"recipient {n}": key.private.reveal() for n, key in enumerate(keys.recipient_keys)},
-        **{f"epoch {number}": key.reveal() for number, key in opened.epoch_keys.items()},
+        **{
+            f"recipient {n}": key.private.reveal()
+            for n, key in enumerate(keys.recipient_keys)
+        },
+        **{
+            f"epoch {number}": key.reveal() for number, key in opened.epoch_keys.items()
+        },
     }
     assert len(secrets) >= 5
     pickled = [cloudpickle.dumps(thing) for thing in (made, *made.get_read_tasks(3))]
@@ -185,7 +204,9 @@ def test_neither_a_datasource_nor_a_task_carries_a_key_or_a_passphrase(
 
 
 @pytest.mark.usefixtures("icu")
-def test_a_worker_without_a_passphrase_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_without_a_passphrase_says_what_it_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     tasks = [pickle.loads(cloudpickle.dumps(t)) for t in source().get_read_tasks(1)]
     monkeypatch.delenv("SEALIFT_PASSPHRASE")
     with pytest.raises(KeystoreError) as caught:
@@ -197,7 +218,9 @@ def test_a_worker_without_a_passphrase_says_what_it_needs(monkeypatch: pytest.Mo
 
 
 @pytest.mark.usefixtures("icu")
-def test_a_shard_that_was_removed_since_is_an_error_that_says_so(hospital: Session) -> None:
+def test_a_shard_that_was_removed_since_is_an_error_that_says_so(
+    hospital: Session,
+) -> None:
     tasks = source().get_read_tasks(2)
     opened = hospital.open_dataset("hospital/icu", cache=None).parts[0].opened
     hospital.delete("icu", shards=[opened.shards[0].shard_id])
@@ -273,12 +296,15 @@ def test_a_local_ray_reads_a_dataset_and_keeps_no_secret_in_its_folder(
     # A stage of Ray's, in its own processes.
     aged = records.map_batches(lambda batch: {**batch, "old": batch["age"] >= 900})
     batches = list(aged.iter_batches(batch_size=256, batch_format="numpy"))
-    found = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    found = {
+        name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]
+    }
     order = np.argsort(found["age"])
     assert found["age"][order].tolist() == list(range(len(icu)))
     assert found["patient"][order].tolist() == icu["patient"].to_pylist()
     assert np.array_equal(
-        np.stack(list(found["frame"][order])), icu["frame"].combine_chunks().to_numpy_ndarray()
+        np.stack(list(found["frame"][order])),
+        icu["frame"].combine_chunks().to_numpy_ndarray(),
     )
     assert found["old"].sum() == 100
     sealed = os.environ["SEALIFT_PASSPHRASE"].encode()

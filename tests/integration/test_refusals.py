@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 import sealift
 from sealift.crypto.grants import make_grant
+from sealift.crypto.signing import Identity, sign_card, sign_commit, sign_rewrap
 from sealift.owner.push.committing import SNAPSHOT_EVERY
 from sealift.session import Session
-from sealift.crypto.signing import Identity, sign_card, sign_commit, sign_rewrap
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import (
     AccessDenied,
@@ -75,13 +75,17 @@ def sign(identity: Identity, kind: str, message) -> objects_pb2.Signed:
 # --- commits -------------------------------------------------------------------------------------
 
 
-def test_commits_that_do_not_fit_are_refused(relay, hospital, laboratory, clinic, study) -> None:
+def test_commits_that_do_not_fit_are_refused(
+    relay, hospital, laboratory, clinic, study
+) -> None:
     own = hospital._reader.identity
     entry = hospital._open("hospital/study").shards[0]
     missing = ShardEntry(b"x" * 16, 1, 100, bytes(32))
     elsewhere = ShardEntry(entry.shard_id, 2, entry.stored_size, entry.digest)
     state = hospital._open("hospital/study").history
-    snapshot = Snapshot(state.genesis, state.owner, (), (bytes(32),), tuple(state.grants.values()))
+    snapshot = Snapshot(
+        state.genesis, state.owner, (), (bytes(32),), tuple(state.grants.values())
+    )
     cases: list[tuple[dict, type[SealiftError]]] = [
         ({"number": 3}, Conflict),
         ({"parent": bytes(32)}, Conflict),
@@ -115,12 +119,19 @@ def test_grants_that_do_not_fit_their_commit_are_refused(
     card = hospital.card("laboratory")
 
     def grant(identity=own, **fields) -> objects_pb2.Signed:
-        options = {"dataset_id": study.dataset_id, "key_epoch": 1, "time": now(), **fields}
+        options = {
+            "dataset_id": study.dataset_id,
+            "key_epoch": 1,
+            "time": now(),
+            **fields,
+        }
         return make_grant(identity, key, card, **options)
 
     def append(grants: list[objects_pb2.Signed], named=None) -> None:
         named = grants if named is None else named
-        commit = commit_after(study, own, granted=[verify_grant(g).entry() for g in named])
+        commit = commit_after(
+            study, own, granted=[verify_grant(g).entry() for g in named]
+        )
         hospital._relay.append(commit, grants)
 
     cases: list[tuple[Callable[[], None], type[SealiftError]]] = [
@@ -167,7 +178,9 @@ def test_a_shard_that_somebody_else_stored_is_not_committed(
         hospital._relay.append(stolen, [])
 
 
-def test_a_deleted_dataset_takes_nothing_more(relay, hospital, laboratory, study) -> None:
+def test_a_deleted_dataset_takes_nothing_more(
+    relay, hospital, laboratory, study
+) -> None:
     hospital.delete("study")
     with pytest.raises((DatasetDeleted, Conflict)):
         hospital._relay.append(commit_after(study, hospital._reader.identity), [])
@@ -183,13 +196,17 @@ def test_a_dataset_is_made_once(relay, hospital, laboratory, study) -> None:
         hospital._relay.append(signed, grants)
     again.genesis.salt = b"?" * 16
     with pytest.raises(ContextMismatch):
-        hospital._relay.append(sign(hospital._reader.identity, envelope.COMMIT, again), grants)
+        hospital._relay.append(
+            sign(hospital._reader.identity, envelope.COMMIT, again), grants
+        )
 
 
 # --- pages ---------------------------------------------------------------------------------------
 
 
-def test_pages_are_parsed_and_counted(relay, hospital, laboratory, clinic, study) -> None:
+def test_pages_are_parsed_and_counted(
+    relay, hospital, laboratory, clinic, study
+) -> None:
     def page(number: int) -> bytes:
         entry = objects_pb2.ShardEntry(
             shard_id=number.to_bytes(16, "big"), key_epoch=1, digest=bytes(32)
@@ -205,7 +222,9 @@ def test_pages_are_parsed_and_counted(relay, hospital, laboratory, clinic, study
     assert SNAPSHOT_EVERY == 64
 
 
-def test_pages_of_old_snapshots_are_forgotten(relay, hospital, laboratory, monkeypatch) -> None:
+def test_pages_of_old_snapshots_are_forgotten(
+    relay, hospital, laboratory, monkeypatch
+) -> None:
     from sealift.owner import committing
 
     monkeypatch.setattr(committing, "SNAPSHOT_EVERY", 2)
@@ -232,13 +251,18 @@ def test_pages_of_old_snapshots_are_forgotten(relay, hospital, laboratory, monke
 
 def test_statements_of_others_are_refused(relay, hospital, laboratory, study) -> None:
     endorsement = objects_pb2.Endorsement(
-        member=laboratory.fingerprint.digest, name="laboratory", time=now(), not_after=now() + 9
+        member=laboratory.fingerprint.digest,
+        name="laboratory",
+        time=now(),
+        not_after=now() + 9,
     )
     with pytest.raises(WrongSigner):
         hospital._relay.put_statement(sign(MALLORY, envelope.ENDORSEMENT, endorsement))
     with pytest.raises(InvalidArgument):
         hospital._relay.put_statement(
-            sign(hospital._reader.identity, envelope.DISCLOSURE, objects_pb2.Disclosure())
+            sign(
+                hospital._reader.identity, envelope.DISCLOSURE, objects_pb2.Disclosure()
+            )
         )
     signed = sign(hospital._reader.identity, envelope.ENDORSEMENT, endorsement)
     hospital._relay.put_statement(signed)
@@ -265,13 +289,20 @@ def test_statements_of_others_are_refused(relay, hospital, laboratory, study) ->
         laboratory._relay.disclose(sign(own, envelope.DISCLOSURE, disclosure))
 
 
-def test_cards_of_others_or_out_of_order_are_refused(relay, hospital, laboratory) -> None:
+def test_cards_of_others_or_out_of_order_are_refused(
+    relay, hospital, laboratory
+) -> None:
     own, card = hospital._reader.identity, hospital._contacts.own_card()
     keys = list(card.recipient_keys)
 
     def signed(identity=own, name="hospital", version=2, previous=card.digest):
         return sign_card(
-            identity, name=name, recipient_keys=keys, time=now(), version=version, previous=previous
+            identity,
+            name=name,
+            recipient_keys=keys,
+            time=now(),
+            version=version,
+            previous=previous,
         )
 
     for wrong in (signed(MALLORY), signed(name="laboratory")):
@@ -286,11 +317,20 @@ def test_cards_of_others_or_out_of_order_are_refused(relay, hospital, laboratory
     assert hospital._contacts.own_card().version == 2
 
 
-def test_successions_that_are_not_signed_by_both_are_refused(relay, hospital, laboratory) -> None:
-    own, keys = hospital._reader.identity, list(hospital._contacts.own_card().recipient_keys)
+def test_successions_that_are_not_signed_by_both_are_refused(
+    relay, hospital, laboratory
+) -> None:
+    own, keys = (
+        hospital._reader.identity,
+        list(hospital._contacts.own_card().recipient_keys),
+    )
 
-    def attempt(signer=own, named=MALLORY, card_of=MALLORY, name="hospital", version=1) -> None:
-        statement = objects_pb2.Succession(name=name, successor=named.public_key, time=now())
+    def attempt(
+        signer=own, named=MALLORY, card_of=MALLORY, name="hospital", version=1
+    ) -> None:
+        statement = objects_pb2.Succession(
+            name=name, successor=named.public_key, time=now()
+        )
         options = {} if version == 1 else {"version": version, "previous": bytes(32)}
         card = sign_card(card_of, name=name, recipient_keys=keys, time=now(), **options)
         hospital._relay.succeed(sign(signer, envelope.SUCCESSION, statement), card)
@@ -309,7 +349,11 @@ def test_successions_that_are_not_signed_by_both_are_refused(relay, hospital, la
 def test_probes_are_small_and_of_ones_own(relay, hospital, laboratory) -> None:
     def probe(identity: Identity, recipient=laboratory.fingerprint, size: int = 1040):
         message = objects_pb2.Probe(
-            recipient=recipient.digest, key_id=bytes(16), suite=2, sealed=bytes(size), time=now()
+            recipient=recipient.digest,
+            key_id=bytes(16),
+            suite=2,
+            sealed=bytes(size),
+            time=now(),
         )
         return sign(identity, envelope.PROBE, message)
 
@@ -333,9 +377,13 @@ def test_probes_are_small_and_of_ones_own(relay, hospital, laboratory) -> None:
 # --- too much at once ----------------------------------------------------------------------------
 
 
-def test_calls_that_ask_for_too_much_are_refused(relay, hospital, laboratory, study) -> None:
+def test_calls_that_ask_for_too_much_are_refused(
+    relay, hospital, laboratory, study
+) -> None:
     own = laboratory._reader.identity
-    grant = laboratory._open("hospital/study").history.grants_of(laboratory.fingerprint)[0]
+    grant = laboratory._open("hospital/study").history.grants_of(
+        laboratory.fingerprint
+    )[0]
     key = laboratory._contacts.own_card().recipient_keys[0]
     rewrap = sign_rewrap(own, grant.digest, study.dataset_id, key, bytes(80))
     for call in (
@@ -362,5 +410,7 @@ def test_wrong_commands_of_the_operator_are_named(relay) -> None:
     ):
         with pytest.raises(InvalidArgument):
             CliRunner().invoke(
-                relay_cli.cli, [*arguments, "--dir", str(relay.folder)], catch_exceptions=False
+                relay_cli.cli,
+                [*arguments, "--dir", str(relay.folder)],
+                catch_exceptions=False,
             )

@@ -21,9 +21,9 @@ from click.testing import CliRunner
 from conftest import RunningRelay, make_relay
 from lying_relay import lying_to
 
+from sealift.crypto.signing import sign_commit
 from sealift.history.disclosures import disclose
 from sealift.session import Session
-from sealift.crypto.signing import sign_commit
 from sealift_protocol.errors import (
     AccessDenied,
     InvalidArgument,
@@ -67,7 +67,9 @@ class RunningWitness:
 
 def start_witness(folder: Path, log: VerifierKey, port: int = 0) -> RunningWitness:
     if not folder.exists():
-        CliRunner().invoke(witness_cli.cli, ["init", str(folder), "--name", f"w/{folder.name}"])
+        CliRunner().invoke(
+            witness_cli.cli, ["init", str(folder), "--name", f"w/{folder.name}"]
+        )
     witness = witness_cli.open_witness(folder, [log])
     server = witness_cli.make_server(witness, "127.0.0.1", port)
     thread = threading.Thread(target=server.serve_forever)
@@ -97,7 +99,9 @@ def witnessed(tmp_path: Path) -> Iterator[tuple[RunningRelay, list[RunningWitnes
 
 def require(session: Session, witnesses: list[RunningWitness], quorum: int) -> None:
     keys = tuple(str(witness.key) for witness in witnesses)
-    session._profile.write_settings(replace(session.settings, witnesses=keys, quorum=quorum))
+    session._profile.write_settings(
+        replace(session.settings, witnesses=keys, quorum=quorum)
+    )
     session._load()
 
 
@@ -114,11 +118,17 @@ def test_members_require_k_of_n_witnesses(witnessed) -> None:
         note, checkpoint = hospital._reader.log.advance()
         assert all(cosigned_at(note, witness.key) for witness in witnesses)
         assert hospital.verify_log().witnesses == 2
-        memory = [json.loads(p.read_text()) for w in witnesses for p in w.folder.glob("*.json")]
+        memory = [
+            json.loads(p.read_text())
+            for w in witnesses
+            for p in w.folder.glob("*.json")
+        ]
         assert [m["size"] for m in memory] == [checkpoint.size] * 2
 
 
-def test_a_witness_that_is_down_is_missed_only_if_it_is_needed(witnessed, monkeypatch) -> None:
+def test_a_witness_that_is_down_is_missed_only_if_it_is_needed(
+    witnessed, monkeypatch
+) -> None:
     relay, witnesses = witnessed
     monkeypatch.setattr("sealift_relay.checkpoints._PAUSE_SECONDS", 0.0)
     with relay.join("hospital", "owner") as hospital:
@@ -168,7 +178,9 @@ def test_a07_a_witness_refuses_the_second_tree(witnessed) -> None:
     key = load_log_key(relay.config.tls)
     leaves = [leaf_hash(bytes([i])) for i in range(size + 3)]
 
-    def ask(count: int, old: int, proof: list[bytes] = (), sign=key.sign) -> tuple[int, str]:
+    def ask(
+        count: int, old: int, proof: list[bytes] = (), sign=key.sign
+    ) -> tuple[int, str]:
         head = Checkpoint(key.verifier_key.name, count, tree_root(leaves[:count]))
         note = SignedNote(str(head), (sign_note(str(head), key.verifier_key, sign),))
         lines = [f"old {old}", *(base64.b64encode(h).decode() for h in proof), "", ""]
@@ -204,7 +216,13 @@ def test_a_witness_answers_anything_else_with_an_error(witnessed) -> None:
         (b"old 01\n\n" + bytes(note), 400),
         (b"old 0\nnot base64!\n\n" + bytes(note), 400),
         (b"old 0\n" + base64.b64encode(b"short") + b"\n\n" + bytes(note), 400),
-        (b"old 0\n" + (base64.b64encode(bytes(32)) + b"\n") * 64 + b"\n" + bytes(note), 400),
+        (
+            b"old 0\n"
+            + (base64.b64encode(bytes(32)) + b"\n") * 64
+            + b"\n"
+            + bytes(note),
+            400,
+        ),
         (b"\xff\xfe\n\n\xff", 400),
         (b"old 0\n\n" + bytes(note), 404),
         (b"x" * (200 << 10), 413),
@@ -213,7 +231,9 @@ def test_a_witness_answers_anything_else_with_an_error(witnessed) -> None:
     assert post(url, b"", "/other")[0] == 404
 
 
-def test_a_witness_remembers_across_restarts_and_says_when_it_cannot(tmp_path: Path) -> None:
+def test_a_witness_remembers_across_restarts_and_says_when_it_cannot(
+    tmp_path: Path,
+) -> None:
     log_key = nacl.signing.SigningKey.generate()
     key = log_verifier_key(bytes(log_key.verify_key))
     leaves = [leaf_hash(bytes([i])) for i in range(5)]
@@ -227,7 +247,10 @@ def test_a_witness_remembers_across_restarts_and_says_when_it_cannot(tmp_path: P
     runner = CliRunner()
     made = runner.invoke(witness_cli.cli, ["init", str(folder), "--name", "w.example"])
     public = VerifierKey.parse(made.output.strip())
-    assert runner.invoke(witness_cli.cli, ["init", str(folder), "--name", "x"]).exit_code != 0
+    assert (
+        runner.invoke(witness_cli.cli, ["init", str(folder), "--name", "x"]).exit_code
+        != 0
+    )
     answer = witness_cli.open_witness(folder, [key]).add_checkpoint(request(0, 5))
     assert answer.status == 200
     line = parse_signature_line(answer.body.rstrip("\n"))
@@ -247,16 +270,23 @@ def test_a_witness_remembers_across_restarts_and_says_when_it_cannot(tmp_path: P
 def test_the_witness_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
     script = Path(sys.executable).parent / "sealift-witness"
     folder = tmp_path / "witness"
-    subprocess.run([script, "init", folder, "--name", "w.example"], check=True, capture_output=True)
+    subprocess.run(
+        [script, "init", folder, "--name", "w.example"], check=True, capture_output=True
+    )
     key = "name+" + "0" * 8 + "+AAAA"
     wrong = subprocess.run(
-        [script, "serve", folder, "--log", key], capture_output=True, text=True, check=False
+        [script, "serve", folder, "--log", key],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (wrong.returncode, "not a verifier key" in wrong.stderr) == (2, True)
     made = make_relay(tmp_path / "relay")
     log = str(load_log_key(made.tls).verifier_key)
     serving = subprocess.Popen(
-        [script, "serve", folder, "--log", log, "--port", "0"], stdout=subprocess.PIPE, text=True
+        [script, "serve", folder, "--log", log, "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert serving.stdout is not None
     url = serving.stdout.readline().strip().removeprefix("witness ready on ")
@@ -268,7 +298,9 @@ def test_the_witness_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> 
 # --- audits --------------------------------------------------------------------------------------
 
 
-def test_an_audit_of_the_whole_log_counts_every_object(relay, hospital, laboratory) -> None:
+def test_an_audit_of_the_whole_log_counts_every_object(
+    relay, hospital, laboratory
+) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
     laboratory.open_dataset("hospital/study").to_table()
     laboratory.rotate_keys()
@@ -288,13 +320,19 @@ def test_an_audit_of_the_whole_log_counts_every_object(relay, hospital, laborato
         assert hashes.kinds == {}
 
 
-@pytest.mark.parametrize("lie", ["other entry", "no entry", "kept back", "other object", "gap"])
-def test_an_auditor_finds_what_does_not_fit(lie: str, relay, hospital, laboratory) -> None:
+@pytest.mark.parametrize(
+    "lie", ["other entry", "no entry", "kept back", "other object", "gap"]
+)
+def test_an_auditor_finds_what_does_not_fit(
+    lie: str, relay, hospital, laboratory
+) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
 
     def change(_, answers):
         place = next(
-            i for i, a in enumerate(answers) if LogEntry.unpack(a.entry).kind == Kind.COMMIT
+            i
+            for i, a in enumerate(answers)
+            if LogEntry.unpack(a.entry).kind == Kind.COMMIT
         )
         answer = answers[place]
         if lie == "other entry":
@@ -304,9 +342,13 @@ def test_an_auditor_finds_what_does_not_fit(lie: str, relay, hospital, laborator
         elif lie == "kept back":
             answer.ClearField("object")
         elif lie == "other object":
-            grant = next(a for a in answers if LogEntry.unpack(a.entry).kind == Kind.GRANT)
+            grant = next(
+                a for a in answers if LogEntry.unpack(a.entry).kind == Kind.GRANT
+            )
             other = next(
-                a for a in answers if LogEntry.unpack(a.entry).kind == Kind.GRANT and a is not grant
+                a
+                for a in answers
+                if LogEntry.unpack(a.entry).kind == Kind.GRANT and a is not grant
             )
             grant.object.CopyFrom(other.object)
         else:
@@ -342,21 +384,29 @@ def test_an_auditor_finds_what_the_relay_signed_itself(
     objects = [*signed, fork] if what == "two histories" else signed
     sequences = [0, 1, 2] if what == "two histories" else [0, 2]
     entries = [
-        LogEntry(Kind.COMMIT, 1, opened.dataset_id, sequence, verify_commit(item).digest).pack()
+        LogEntry(
+            Kind.COMMIT, 1, opened.dataset_id, sequence, verify_commit(item).digest
+        ).pack()
         for sequence, item in zip(sequences, objects, strict=True)
     ]
     key = load_log_key(relay.config.tls)
     head = Checkpoint(
-        key.verifier_key.name, len(entries), tree_root([leaf_hash(entry) for entry in entries])
+        key.verifier_key.name,
+        len(entries),
+        tree_root([leaf_hash(entry) for entry in entries]),
     )
     note = SignedNote(str(head), (sign_note(str(head), key.verifier_key, key.sign),))
     with relay.join("auditor", "auditor") as auditor, lying_to(relay, auditor) as lying:
-        lying.lies["Log/Prove"] = lambda *_: [log_pb2.ProveResponse(checkpoint=bytes(note))]
+        lying.lies["Log/Prove"] = lambda *_: [
+            log_pb2.ProveResponse(checkpoint=bytes(note))
+        ]
         lying.lies["Log/GetEntries"] = lambda *_: [
             log_pb2.GetEntriesResponse(entry=entry, object=item)
             for entry, item in zip(entries, objects, strict=True)
         ]
-        with pytest.raises(LogInvalid, match="gap" if what == "a gap" else "two histories"):
+        with pytest.raises(
+            LogInvalid, match="gap" if what == "a gap" else "two histories"
+        ):
             auditor.verify_log()
 
 
@@ -403,7 +453,9 @@ def test_a_log_that_was_damaged_on_disk_stops_the_relay(
     laboratory.open_dataset("hospital/study")
     relay.server.stop()
     with sqlite3.connect(relay.folder / "relay.db") as database:
-        hashes = database.execute("select hashes from log_tiles where level = 0").fetchone()[0]
+        hashes = database.execute(
+            "select hashes from log_tiles where level = 0"
+        ).fetchone()[0]
         if damage == "truncated":
             changed = hashes[:-64]
             database.execute("update log_state set size = size - 2")
@@ -428,7 +480,9 @@ def test_damage_below_the_newest_checkpoint_is_found_in_a_log_that_went_on(
     with sqlite3.connect(relay.folder / "relay.db") as database:
         size, hashes = (
             database.execute("select size from log_state").fetchone()[0],
-            database.execute("select hashes from log_tiles where level = 0").fetchone()[0],
+            database.execute("select hashes from log_tiles where level = 0").fetchone()[
+                0
+            ],
         )
         assert size == published
         changed = bytes([hashes[0] ^ 1]) + hashes[1:] + bytes(32)
@@ -442,14 +496,18 @@ def test_damage_below_the_newest_checkpoint_is_found_in_a_log_that_went_on(
 # --- static files --------------------------------------------------------------------------------
 
 
-def test_the_log_is_exported_as_static_tiles(relay, hospital, laboratory, tmp_path: Path) -> None:
+def test_the_log_is_exported_as_static_tiles(
+    relay, hospital, laboratory, tmp_path: Path
+) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
     disclose_often(laboratory, 260)
     out = tmp_path / "tiles"
     arguments = ["log", "export", str(out), "--dir", str(relay.folder)]
     done = CliRunner().invoke(relay_cli.cli, arguments, catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    shown = CliRunner().invoke(relay_cli.cli, ["log", "key", "--dir", str(relay.folder)])
+    shown = CliRunner().invoke(
+        relay_cli.cli, ["log", "key", "--dir", str(relay.folder)]
+    )
     key = VerifierKey.parse(shown.output.strip())
     checkpoint = verify_checkpoint(parse_note((out / "checkpoint").read_bytes()), key)
     entries: list[bytes] = []

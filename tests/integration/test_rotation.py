@@ -15,12 +15,17 @@ from click.testing import CliRunner
 
 import sealift
 from sealift.cli.main import cli
-from sealift.process.clock import utc_now
 from sealift.home.profile import find_profile
+from sealift.home.settings import (
+    RotationPolicy,
+    Settings,
+    read_settings,
+    write_settings,
+)
 from sealift.people.rotation import Rotation, RotationKind
-from sealift.session import Session
-from sealift.home.settings import RotationPolicy, Settings, read_settings, write_settings
 from sealift.people.status import as_prometheus
+from sealift.process.clock import utc_now
+from sealift.session import Session
 from sealift_protocol.errors import InvalidArgument, ProfileError, SealiftError
 
 # Tests turn the clock of a session, not that of the relay.
@@ -39,7 +44,8 @@ def run(*arguments: str) -> str:
 def in_days(session: Session, days: int) -> Session:
     """A session of the same profile whose clock is ahead."""
     return sealift.connect(
-        session.membership.name, now=lambda: utc_now() + timedelta(days=days, seconds=10)
+        session.membership.name,
+        now=lambda: utc_now() + timedelta(days=days, seconds=10),
     )
 
 
@@ -50,7 +56,9 @@ def of_kind(rotations: list[Rotation], kind: RotationKind) -> list[Rotation]:
 def test_without_a_policy_keys_last_as_long_as_nist_says(hospital: Session) -> None:
     hospital.push(ROWS, dataset="study")
     found = hospital.rotations()
-    assert [(rotation.kind, rotation.name, rotation.seconds // DAY) for rotation in found] == [
+    assert [
+        (rotation.kind, rotation.name, rotation.seconds // DAY) for rotation in found
+    ] == [
         (RotationKind.KEY_EPOCH, "study", 730),
         (RotationKind.RECIPIENT_KEY, "", 730),
         (RotationKind.IDENTITY, "", 1095),
@@ -67,7 +75,9 @@ def test_without_a_policy_keys_last_as_long_as_nist_says(hospital: Session) -> N
         ]
 
 
-def test_what_is_due_is_rotated_and_then_is_not_due(hospital: Session, laboratory: Session) -> None:
+def test_what_is_due_is_rotated_and_then_is_not_due(
+    hospital: Session, laboratory: Session
+) -> None:
     for name in ("study", "other"):
         hospital.push(ROWS, dataset=name, to="laboratory")
     hospital.rotate_every("other", 30 * DAY)
@@ -75,7 +85,9 @@ def test_what_is_due_is_rotated_and_then_is_not_due(hospital: Session, laborator
     with in_days(hospital, 30) as later:
         assert [rotation.name for rotation in later.rotate_due()] == ["other"]
         assert list(later.rotate_due()) == []
-        assert [later.access(name).key_epochs[-1].key_epoch for name in ("study", "other")] == [
+        assert [
+            later.access(name).key_epochs[-1].key_epoch for name in ("study", "other")
+        ] == [
             1,
             2,
         ]
@@ -133,7 +145,9 @@ def test_an_identity_is_as_old_as_its_last_succession(hospital: Session) -> None
     assert "nobody knows since when" in run("--profile", "hospital", "status")
 
 
-def test_the_status_is_a_page_a_document_and_metrics_without_names(hospital: Session) -> None:
+def test_the_status_is_a_page_a_document_and_metrics_without_names(
+    hospital: Session,
+) -> None:
     hospital.push(ROWS, dataset="secret-study")
     shown = run("--profile", "hospital", "status")
     assert "keystore     file:" in shown
@@ -147,7 +161,10 @@ def test_the_status_is_a_page_a_document_and_metrics_without_names(hospital: Ses
     assert "secret-study" not in metrics
     assert 'sealift_key_rotations_overdue{kind="key epoch"} 0.0' in metrics
     dataset_id = hospital.rotations()[0].subject.hex()
-    assert f'sealift_key_since_timestamp_seconds{{id="{dataset_id}",kind="key epoch"}}' in metrics
+    assert (
+        f'sealift_key_since_timestamp_seconds{{id="{dataset_id}",kind="key epoch"}}'
+        in metrics
+    )
     with in_days(hospital, 1200) as later:
         late = as_prometheus(later.status()).decode()
     for kind in RotationKind:
@@ -174,15 +191,22 @@ def test_the_command_line_sets_policies_and_rotates(
     assert "30 days" in shown
     assert "60 days" in shown
     assert run("--profile", "hospital", "rotate", "--due") == "nothing is due\n"
-    assert run("--profile", "hospital", "rotate", "study") == "study is at key epoch 2\n"
+    assert (
+        run("--profile", "hospital", "rotate", "study") == "study is at key epoch 2\n"
+    )
     assert "published card" in run("--profile", "hospital", "keystore", "rotate")
-    monkeypatch.setattr("sealift.session.unix", lambda now: int(now().timestamp()) + 60 * DAY)
+    monkeypatch.setattr(
+        "sealift.session.unix", lambda now: int(now().timestamp()) + 60 * DAY
+    )
     said = run("--profile", "hospital", "rotate", "--due")
     assert re.fullmatch(
         r"rotated recipient key [0-9a-f]{16}\nrotated the key epoch of study\n", said
     )
     run("--profile", "hospital", "rotate", "--every", "default")
-    assert find_profile("hospital").settings.rotation.key_epochs == RotationPolicy().key_epochs
+    assert (
+        find_profile("hospital").settings.rotation.key_epochs
+        == RotationPolicy().key_epochs
+    )
     assert "say which dataset" in str(refused())
     assert "go together" in str(refused("--due", "--every", "90d"))
     assert "go together" in str(refused("study", "--due"))
@@ -190,9 +214,13 @@ def test_the_command_line_sets_policies_and_rotates(
     assert "duration" in str(refused("--every", "soon"))
 
 
-def test_settings_keep_a_policy_and_refuse_one_that_makes_no_sense(tmp_path: Path) -> None:
+def test_settings_keep_a_policy_and_refuse_one_that_makes_no_sense(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "settings.json"
-    chosen = Settings(rotation=RotationPolicy(90 * DAY, 60 * DAY, datasets={"ab": 30 * DAY}))
+    chosen = Settings(
+        rotation=RotationPolicy(90 * DAY, 60 * DAY, datasets={"ab": 30 * DAY})
+    )
     write_settings(path, chosen)
     assert read_settings(path) == chosen
     assert chosen.rotation.key_epochs_of(b"\xab") == 30 * DAY
@@ -227,13 +255,18 @@ def test_a_lost_machine_comes_back_from_a_file_and_shares(
     assert isinstance(done.exception, InvalidArgument)
     assert Path(backup).read_bytes() == stored
     assert not any(
-        words[0].encode() in path.read_bytes() for path in profiles.rglob("*") if path.is_file()
+        words[0].encode() in path.read_bytes()
+        for path in profiles.rglob("*")
+        if path.is_file()
     )
     fingerprint = hospital.fingerprint
     hospital.close()
     shutil.rmtree(profiles / "hospital")
     restored = CliRunner().invoke(
-        cli, ["keystore", "restore", backup], input="\n".join(words[1:]), catch_exceptions=False
+        cli,
+        ["keystore", "restore", backup],
+        input="\n".join(words[1:]),
+        catch_exceptions=False,
     )
     assert "restored hospital as profile hospital" in restored.output
     with sealift.connect("hospital") as session:

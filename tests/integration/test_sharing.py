@@ -38,7 +38,9 @@ def records_in(session: Session, path: str = "hospital/study") -> int:
 # --- co-owners -----------------------------------------------------------------------------------
 
 
-def test_two_owners_who_push_at_once_both_succeed(relay, hospital, laboratory, clinic) -> None:
+def test_two_owners_who_push_at_once_both_succeed(
+    relay, hospital, laboratory, clinic
+) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
     hospital.set_co_owner("study", "clinic")
     failures: list[SealiftError] = []
@@ -67,7 +69,9 @@ def test_two_owners_who_push_at_once_both_succeed(relay, hospital, laboratory, c
     assert signers.count(hospital.fingerprint) == 9
 
 
-def test_a_push_that_loses_every_race_gives_up(relay, hospital, laboratory, clinic) -> None:
+def test_a_push_that_loses_every_race_gives_up(
+    relay, hospital, laboratory, clinic
+) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
     hospital.set_co_owner("study", "clinic")
     honest = clinic._relay.append
@@ -117,7 +121,9 @@ def test_a_removed_co_owner_keeps_reading_until_revoked(
         hospital.set_co_owner("study", "clinic", remove=True)
 
 
-def test_only_owners_and_co_owners_change_a_dataset(relay, hospital, laboratory, clinic) -> None:
+def test_only_owners_and_co_owners_change_a_dataset(
+    relay, hospital, laboratory, clinic
+) -> None:
     hospital.push(ROWS, dataset="study", to=["laboratory", "clinic"])
     for change in (
         lambda: clinic.grant("hospital/study", to="laboratory"),
@@ -135,7 +141,9 @@ def test_only_owners_and_co_owners_change_a_dataset(relay, hospital, laboratory,
 # --- granting and revoking -----------------------------------------------------------------------
 
 
-def test_a_grant_covers_what_was_there_and_what_comes(relay, hospital, laboratory) -> None:
+def test_a_grant_covers_what_was_there_and_what_comes(
+    relay, hospital, laboratory
+) -> None:
     hospital.push(ROWS, dataset="study")
     hospital.rotate("study")
     hospital.push(ROWS, dataset="study")
@@ -148,11 +156,21 @@ def test_a_grant_covers_what_was_there_and_what_comes(relay, hospital, laborator
     hospital.push(ROWS, dataset="study")
     assert records_in(laboratory) == 30
     report = hospital.access("study")
-    line = next(line for line in report.recipients if line.recipient == laboratory.fingerprint)
+    line = next(
+        line for line in report.recipients if line.recipient == laboratory.fingerprint
+    )
     assert line.key_epochs == (1, 2, 3)
-    assert (line.not_after, line.purposes, line.live) == (until, ("sepsis model",), True)
+    assert (line.not_after, line.purposes, line.live) == (
+        until,
+        ("sepsis model",),
+        True,
+    )
     assert line.grantors == (hospital.fingerprint,)
-    assert [(e.key_epoch, e.shards) for e in report.key_epochs] == [(1, 1), (2, 1), (3, 1)]
+    assert [(e.key_epoch, e.shards) for e in report.key_epochs] == [
+        (1, 1),
+        (2, 1),
+        (3, 1),
+    ]
     assert all(laboratory.fingerprint in epoch.holders for epoch in report.key_epochs)
 
 
@@ -170,14 +188,18 @@ def test_a_grant_that_cannot_be_meant_is_refused(relay, hospital, laboratory) ->
         hospital.grant("study", to=[])
 
 
-def test_a_revocation_reports_what_the_member_had_fetched(relay, hospital, laboratory) -> None:
+def test_a_revocation_reports_what_the_member_had_fetched(
+    relay, hospital, laboratory
+) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory", purpose="model")
     hospital.push(ROWS, dataset="study")
     records_in(laboratory)
     hospital.push(ROWS, dataset="study")
     revoked = hospital.revoke("study", "laboratory")
     lines = [
-        x.disclosure for x in revoked.account.lines if x.disclosure.signer in revoked.identities
+        x.disclosure
+        for x in revoked.account.lines
+        if x.disclosure.signer in revoked.identities
     ]
     assert [(d.number, d.shard_count, d.purpose) for d in lines] == [(1, 2, "model")]
     assert (revoked.key_epoch, revoked.open_epochs) == (2, {1: 3})
@@ -205,10 +227,14 @@ def test_resealing_closes_the_old_keys(relay, hospital, laboratory) -> None:
     for _ in range(3):
         hospital.push(ROWS, dataset="study", to="laboratory")
     old_key = laboratory._open("hospital/study").epoch_keys[1]
-    before = {p.name for p in (relay.folder / "blobs" / "shards").rglob("*") if p.is_file()}
+    before = {
+        p.name for p in (relay.folder / "blobs" / "shards").rglob("*") if p.is_file()
+    }
     hospital.revoke("study", "laboratory")
     hospital.reseal("study")
-    after = {p.name for p in (relay.folder / "blobs" / "shards").rglob("*") if p.is_file()}
+    after = {
+        p.name for p in (relay.folder / "blobs" / "shards").rglob("*") if p.is_file()
+    }
     assert len(before) == len(after) + 2 == 3
     assert before.isdisjoint(after)
     opened = hospital._open("hospital/study")
@@ -261,10 +287,15 @@ def test_opening_begins_with_the_newest_snapshot(relay, hospital, long_history) 
     assert records_in(long_history) == 140
     whole = hospital._open("hospital/study", whole=True).history
     assert whole.commits[0].number == 0
-    assert (whole.shards, whole.grants) == (opened.history.shards, opened.history.grants)
+    assert (whole.shards, whole.grants) == (
+        opened.history.shards,
+        opened.history.grants,
+    )
 
 
-def test_pages_that_did_not_change_are_stored_once(relay, hospital, long_history) -> None:
+def test_pages_that_did_not_change_are_stored_once(
+    relay, hospital, long_history
+) -> None:
     snapshots = [
         commit.snapshot
         for commit in hospital._open("hospital/study", whole=True).history.commits
@@ -295,7 +326,9 @@ def test_a_reader_from_before_a_snapshot_checks_the_way_to_it(
     assert records_in(laboratory) == 60
 
 
-def test_pages_that_the_relay_keeps_back_are_missed(relay, hospital, long_history) -> None:
+def test_pages_that_the_relay_keeps_back_are_missed(
+    relay, hospital, long_history
+) -> None:
     with lying_to(relay, long_history) as lying:
         lying.lies["Datasets/GetPages"] = lambda _, answers: answers[:-1]
         with pytest.raises(HistoryInvalid):
@@ -314,7 +347,9 @@ def test_a_history_that_begins_in_the_middle_without_a_snapshot_is_refused(
             long_history.open_dataset("hospital/study")
 
 
-def test_a_co_owner_pushes_onto_a_snapshot(relay, hospital, long_history, clinic) -> None:
+def test_a_co_owner_pushes_onto_a_snapshot(
+    relay, hospital, long_history, clinic
+) -> None:
     hospital.set_co_owner("study", "clinic")
     clinic.push(ROWS, dataset="hospital/study")
     assert records_in(long_history) == 150
@@ -323,11 +358,15 @@ def test_a_co_owner_pushes_onto_a_snapshot(relay, hospital, long_history, clinic
         clinic.push(ROWS, dataset="hospital/study")
     commits = [
         verify_commit(signed)
-        for signed in hospital._relay.get_commits(hospital._open("hospital/study").dataset_id)
+        for signed in hospital._relay.get_commits(
+            hospital._open("hospital/study").dataset_id
+        )
     ]
     assert all(c.signer == hospital.fingerprint for c in commits if c.snapshot)
     hospital.push(ROWS, dataset="study")
-    assert long_history._open("hospital/study").history.commits[0].number == len(commits)
+    assert long_history._open("hospital/study").history.commits[0].number == len(
+        commits
+    )
 
 
 def test_a_recipient_without_the_newest_key_epoch_is_told(

@@ -86,7 +86,11 @@ IDENTIFIER = "6f1c1f1e-0000-4000-8000-000000000000"
         ("'x'::name", pa.string(), "x"),
         ("'ab'::bytea", pa.binary(), b"ab"),
         (f"'{MOMENT.isoformat()}'::timestamptz", pa.timestamp("us", "UTC"), MOMENT),
-        ("'2024-01-02T03:04'::timestamp", pa.timestamp("us"), datetime.datetime(2024, 1, 2, 3, 4)),
+        (
+            "'2024-01-02T03:04'::timestamp",
+            pa.timestamp("us"),
+            datetime.datetime(2024, 1, 2, 3, 4),
+        ),
         ("'2024-01-02'::date", pa.date32(), datetime.date(2024, 1, 2)),
         ("'03:04'::time", pa.time64("us"), datetime.time(3, 4)),
         ("'03:04+01'::timetz", pa.string(), "03:04:00+01"),
@@ -106,9 +110,15 @@ IDENTIFIER = "6f1c1f1e-0000-4000-8000-000000000000"
     ],
 )
 def test_a_value_has_its_type(
-    value: str, kind: pa.DataType, expected: object, server: str, admin: psycopg.Connection
+    value: str,
+    kind: pa.DataType,
+    expected: object,
+    server: str,
+    admin: psycopg.Connection,
 ) -> None:
-    admin.execute("DROP TYPE IF EXISTS severity; CREATE TYPE severity AS ENUM ('mild', 'severe')")
+    admin.execute(
+        "DROP TYPE IF EXISTS severity; CREATE TYPE severity AS ENUM ('mild', 'severe')"
+    )
     source = query(server, f'SELECT {value} AS "odd ""name"')
     assert source.schema.names == ['odd "name']
     assert source.schema.types[0].equals(kind)
@@ -125,13 +135,17 @@ def test_a_value_has_its_type(
         ("'NaN'::numeric(5, 2)", "row 1, column 1: the value is not decimal128"),
     ],
 )
-def test_a_value_that_arrow_would_change_is_refused(value: str, what: str, server: str) -> None:
+def test_a_value_that_arrow_would_change_is_refused(
+    value: str, what: str, server: str
+) -> None:
     assert what in str(refuse(server, f"SELECT {value} AS a"))
 
 
 def test_types_are_given(server: str) -> None:
     source = query(
-        server, "SELECT 1.5::numeric AS a, 7 AS b", types={"a": "decimal128(9,3)", "b": "string"}
+        server,
+        "SELECT 1.5::numeric AS a, 7 AS b",
+        types={"a": "decimal128(9,3)", "b": "string"},
     )
     assert rows(source) == [{"a": Decimal("1.500"), "b": "7"}]
     error = refuse(server, "SELECT 'canary' AS a", types={"a": "int64"})
@@ -147,7 +161,9 @@ def test_types_are_given(server: str) -> None:
         "(SELECT * FROM two);",
     ],
 )
-def test_every_kind_of_query_is_read(text: str, server: str, admin: psycopg.Connection) -> None:
+def test_every_kind_of_query_is_read(
+    text: str, server: str, admin: psycopg.Connection
+) -> None:
     admin.execute("DROP TABLE IF EXISTS two; CREATE TABLE two AS VALUES (1), (2)")
     assert rows(query(server, text)) == [{"column1": 1}, {"column1": 2}]
 
@@ -155,9 +171,13 @@ def test_every_kind_of_query_is_read(text: str, server: str, admin: psycopg.Conn
 # --- going on ------------------------------------------------------------------------------------
 
 
-def test_reading_goes_on_behind_the_cursor(server: str, admin: psycopg.Connection) -> None:
+def test_reading_goes_on_behind_the_cursor(
+    server: str, admin: psycopg.Connection
+) -> None:
     admin.execute("DROP TABLE IF EXISTS drips; CREATE TABLE drips (id int8, note text)")
-    admin.execute("INSERT INTO drips SELECT g, repeat('x', 500) FROM generate_series(1, 9000) g")
+    admin.execute(
+        "INSERT INTO drips SELECT g, repeat('x', 500) FROM generate_series(1, 9000) g"
+    )
     text = "SELECT * FROM drips WHERE id % 2 = 0"
     source = query(server, text, cursor_column="id")
     (part,) = source.parts()
@@ -169,7 +189,9 @@ def test_reading_goes_on_behind_the_cursor(server: str, admin: psycopg.Connectio
     done = 0
     for chunk in read:
         done += chunk.batch.num_rows
-        assert [row["id"] for row in rows(source, chunk.end)] == list(range(2, 9001, 2))[done:]
+        assert [row["id"] for row in rows(source, chunk.end)] == list(
+            range(2, 9001, 2)
+        )[done:]
     admin.execute("INSERT INTO drips VALUES (9001), (9002), (0)")
     later = query(server, text, cursor_column="id", expected=source.schema)
     assert [row["id"] for row in rows(later, read[-1].end)] == [9002]
@@ -181,7 +203,10 @@ def test_reading_goes_on_behind_the_cursor(server: str, admin: psycopg.Connectio
     [
         ["-5::int2", "7::int2"],
         ["''::text", "'A'", "'a'", "'a''b\\'", "'b'", "'ä'"],
-        ["'2024-01-02 03:04:05.000001+01'::timestamptz", "'2024-01-02 03:04:05.000002+01'"],
+        [
+            "'2024-01-02 03:04:05.000001+01'::timestamptz",
+            "'2024-01-02 03:04:05.000002+01'",
+        ],
         ["'2024-01-02 03:04'::timestamp", "'2024-01-02 03:05'"],
         ["'1900-01-02'::date", "'2024-01-02'"],
         [f"'{IDENTIFIER}'::uuid", f"'{IDENTIFIER[:-1]}a'"],
@@ -196,7 +221,9 @@ def test_any_exact_type_can_be_a_cursor(values: list[str], server: str) -> None:
     whole = rows(source)
     assert len(whole) == len(values)
     for place, value in enumerate(values):
-        (chunk,) = chunks(query(server, f"{text} WHERE v.key = {value}", cursor_column="key"))
+        (chunk,) = chunks(
+            query(server, f"{text} WHERE v.key = {value}", cursor_column="key")
+        )
         assert rows(source, chunk.end) == whole[place + 1 :]
 
 
@@ -207,7 +234,9 @@ def test_any_exact_type_can_be_a_cursor(values: list[str], server: str) -> None:
         ("SELECT nullif(id, 7) AS id FROM visits", "no value in some rows"),
     ],
 )
-def test_a_cursor_that_would_lose_rows_is_refused(text: str, what: str, server: str) -> None:
+def test_a_cursor_that_would_lose_rows_is_refused(
+    text: str, what: str, server: str
+) -> None:
     assert what in str(refuse(server, text, cursor_column="id"))
 
 
@@ -303,7 +332,10 @@ def test_300_megabytes_are_read_in_a_few(cursor_column: str, server: str) -> Non
         ("SELECT 'canary' FROM", "not correct SQL"),
         ("SELECT 1; SELECT 'canary'", "not correct SQL"),
         ("SELECT 'canary'::int", "computes something impossible"),
-        ("WITH x AS (DELETE FROM visits RETURNING 'canary') SELECT * FROM x", "refuses"),
+        (
+            "WITH x AS (DELETE FROM visits RETURNING 'canary') SELECT * FROM x",
+            "refuses",
+        ),
         ("SELECT 1 AS a, 2 AS a", "columns 1 and 2 have the same name"),
     ],
 )
@@ -326,7 +358,9 @@ def test_a_server_that_is_not_there_is_named(server: str) -> None:
 @pytest.fixture
 def guarded(server: str, admin: psycopg.Connection) -> str:
     """The URL of a user who needs a password: 'canary'."""
-    admin.execute("DROP ROLE IF EXISTS guarded; CREATE ROLE guarded LOGIN PASSWORD 'canary'")
+    admin.execute(
+        "DROP ROLE IF EXISTS guarded; CREATE ROLE guarded LOGIN PASSWORD 'canary'"
+    )
     found = admin.execute("SHOW hba_file").fetchone()
     assert found is not None
     rules = Path(found[0])

@@ -21,7 +21,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A relay, a hospital that has pushed digits, and a laboratory that was granted them."""
     folder = tmp_path_factory.mktemp("trainers") / "place"
     with subprocess.Popen(
-        [sys.executable, EXAMPLES / "trainers.py", folder], stdout=subprocess.PIPE, text=True
+        [sys.executable, EXAMPLES / "trainers.py", folder],
+        stdout=subprocess.PIPE,
+        text=True,
     ) as made:
         assert made.stdout is not None
         shown = []
@@ -53,7 +55,9 @@ def played(example: str, place: Path | None = None, **environment: str) -> str:
         timeout=600,
     )
     if "operator torchvision::" in done.stderr:
-        pytest.skip("torchvision was built for another torch, so that nothing can import it")
+        pytest.skip(
+            "torchvision was built for another torch, so that nothing can import it"
+        )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -71,7 +75,9 @@ def accuracy_of(shown: str) -> float:
 
 def loops_of(shown: str) -> list[tuple[int, int]]:
     """Records and batches of each loop that said how fast it was."""
-    told = r"([\d,]+) records in (\d+) batches: [\d,]+ records/s, waited \d+% of the time"
+    told = (
+        r"([\d,]+) records in (\d+) batches: [\d,]+ records/s, waited \d+% of the time"
+    )
     return [
         (int(records.replace(",", "")), int(batches))
         for records, batches in re.findall(told, shown)
@@ -91,7 +97,9 @@ def test_scikit_learn_learns_batch_by_batch_without_torch() -> None:
         assert line in shown, line
 
 
-def test_a_net_goes_on_from_the_checkpoint_of_a_process_that_was_killed(place: Path) -> None:
+def test_a_net_goes_on_from_the_checkpoint_of_a_process_that_was_killed(
+    place: Path,
+) -> None:
     needs("torch")
     shown = played("train_torch.py", place)
     assert accuracy_of(shown) > 0.85
@@ -109,7 +117,9 @@ def test_a_net_goes_on_from_the_checkpoint_of_a_process_that_was_killed(place: P
         assert line in shown, line
 
 
-def test_two_ranks_see_each_record_once_and_one_goes_on_from_their_checkpoint(place: Path) -> None:
+def test_two_ranks_see_each_record_once_and_one_goes_on_from_their_checkpoint(
+    place: Path,
+) -> None:
     needs("torch")
     shown = played("train_ddp.py", place)
     assert accuracy_of(shown) > 0.8
@@ -125,7 +135,9 @@ def test_two_ranks_see_each_record_once_and_one_goes_on_from_their_checkpoint(pl
         assert line in shown, line
 
 
-def test_lightning_goes_on_from_a_checkpoint_inside_a_training_epoch(place: Path) -> None:
+def test_lightning_goes_on_from_a_checkpoint_inside_a_training_epoch(
+    place: Path,
+) -> None:
     needs("lightning")
     shown = played("train_lightning.py", place)
     assert accuracy_of(shown) > 0.85

@@ -48,8 +48,12 @@ def wide(first: int, rows: int = ROWS) -> pa.Table:
             ),
             "flag": [n % 2 == 0 for n in numbers],
             "word": [f"word-{n}" for n in numbers],
-            "blob": pa.array([bytes([n % 256]) * (n % 50) for n in numbers], pa.binary()),
-            "ragged": pa.array([list(range(n % 5)) for n in numbers], pa.list_(pa.int32())),
+            "blob": pa.array(
+                [bytes([n % 256]) * (n % 50) for n in numbers], pa.binary()
+            ),
+            "ragged": pa.array(
+                [list(range(n % 5)) for n in numbers], pa.list_(pa.int32())
+            ),
             "day": pa.array(np.array(numbers, np.int32), pa.int32()).view(pa.date32()),
             "time": pa.array(np.array(numbers), pa.int64()).view(pa.timestamp("us")),
             "nested": [{"a": n, "b": [str(n)]} for n in numbers],
@@ -105,7 +109,9 @@ def same(value: Any, expected: pa.Array) -> None:
 
 
 @pytest.mark.parametrize("form", ["batches", "numpy", "torch"])
-@pytest.mark.parametrize("how", ["natural", "sequential", "shuffled", "copied", "filtered"])
+@pytest.mark.parametrize(
+    "how", ["natural", "sequential", "shuffled", "copied", "filtered"]
+)
 def test_every_form_and_order_shows_what_was_pushed(
     opened: sealift.Dataset, study: pa.Table, form: str, how: str
 ) -> None:
@@ -162,10 +168,15 @@ def test_a_sequential_batch_is_a_view_of_its_shard(opened: sealift.Dataset) -> N
     assert second["number"].data_ptr() == first["number"].data_ptr() + 8 * 64
     copied = next(iter(opened.torch(64, columns=["number"], copy=True)))["number"]
     assert torch.equal(copied, first["number"])
-    assert copied.untyped_storage().data_ptr() != first["number"].untyped_storage().data_ptr()
+    assert (
+        copied.untyped_storage().data_ptr()
+        != first["number"].untyped_storage().data_ptr()
+    )
 
 
-def test_records_by_number_in_any_order(opened: sealift.Dataset, study: pa.Table) -> None:
+def test_records_by_number_in_any_order(
+    opened: sealift.Dataset, study: pa.Table
+) -> None:
     wanted = [1499, 0, 777, 777, 300, 299]
     taken = opened.take(wanted)
     for name in study.column_names:
@@ -182,7 +193,11 @@ def test_a_loop_that_stops_early_stops_the_reading(opened: sealift.Dataset) -> N
     before = set(threading.enumerate())
     batches = opened.torch(16, shuffle=True)
     next(batches)
-    ours = {thread for thread in set(threading.enumerate()) - before if "sealift" in thread.name}
+    ours = {
+        thread
+        for thread in set(threading.enumerate()) - before
+        if "sealift" in thread.name
+    }
     assert ours
     batches.close()
     for thread in ours:
@@ -203,8 +218,12 @@ def test_what_cannot_be_asked_for_is_named(opened: sealift.Dataset) -> None:
         list(opened.batches(filter=pc.field("nothing") > 1))
 
 
-def test_nulls_are_shown_where_they_can_be(hospital: Session, laboratory: Session) -> None:
-    table = pa.table({"number": range(100), "gap": [None if n % 3 else n for n in range(100)]})
+def test_nulls_are_shown_where_they_can_be(
+    hospital: Session, laboratory: Session
+) -> None:
+    table = pa.table(
+        {"number": range(100), "gap": [None if n % 3 else n for n in range(100)]}
+    )
     hospital.push(table, dataset="gaps", to="laboratory")
     dataset = laboratory.open_dataset("hospital/gaps")
     for batch in dataset.batches(10, shuffle=True):
@@ -212,7 +231,10 @@ def test_nulls_are_shown_where_they_can_be(hospital: Session, laboratory: Sessio
         assert batch["gap"].to_pylist() == [None if n % 3 else n for n in rows]
     with pytest.raises(InvalidArgument, match="nulls"):
         list(dataset.torch(10))
-    assert numbers(dataset.torch(50, columns=["number"])) == [[*range(50)], [*range(50, 100)]]
+    assert numbers(dataset.torch(50, columns=["number"])) == [
+        [*range(50)],
+        [*range(50, 100)],
+    ]
 
 
 # --- order ---------------------------------------------------------------------------------------
@@ -223,14 +245,18 @@ def test_the_order_is_the_same_for_any_number_of_ranks(opened: sealift.Dataset) 
     assert alone != sorted(alone)
     for world in (2, 4, 8):
         each = [
-            numbers(opened.numpy(24 // world, shuffle=True, seed=4, rank=rank, world=world))
+            numbers(
+                opened.numpy(24 // world, shuffle=True, seed=4, rank=rank, world=world)
+            )
             for rank in range(world)
         ]
         together: list[int] = []
         for step in zip(*each, strict=True):
             place = [next(iter(p)) for p in step]
             assert len(place) == world
-            merged = [r for row in itertools.zip_longest(*step) for r in row if r is not None]
+            merged = [
+                r for row in itertools.zip_longest(*step) for r in row if r is not None
+            ]
             together += merged
         assert together == alone
 
@@ -250,7 +276,10 @@ def test_an_epoch_a_seed_and_a_commit_make_the_order(
     newest = laboratory.open_dataset("hospital/study")
     assert order(newest) != first
     assert order(newest.pin_commit(pinned)) == first
-    assert order(laboratory.open_dataset("hospital/study", pin={"hospital/study": pinned})) == first
+    assert (
+        order(laboratory.open_dataset("hospital/study", pin={"hospital/study": pinned}))
+        == first
+    )
 
 
 def test_a_commit_whose_shards_were_removed_cannot_be_pinned(
@@ -315,7 +344,9 @@ def test_weights_are_shares_of_each_batch(two: tuple[Session, pa.Table]) -> None
     seen = list(itertools.chain(*batches))
     assert len(set(seen)) == 1000
     # The next training epoch takes others of the larger dataset.
-    assert set(itertools.chain(*numbers(mix.numpy(100, shuffle=True, epoch=1)))) != set(seen)
+    assert set(itertools.chain(*numbers(mix.numpy(100, shuffle=True, epoch=1)))) != set(
+        seen
+    )
 
 
 def test_datasets_of_other_columns_are_not_mixed(
@@ -349,7 +380,9 @@ def test_the_second_epoch_runs_without_the_relay(
         list(dataset.numpy(50))
 
 
-def test_a_changed_cache_is_fetched_again_and_counted(laboratory: Session, study: pa.Table) -> None:
+def test_a_changed_cache_is_fetched_again_and_counted(
+    laboratory: Session, study: pa.Table
+) -> None:
     dataset = laboratory.open_dataset("hospital/study")
     expected = dataset.to_table()
     files = [f for f in Path(os.environ["SEALIFT_CACHE"]).rglob("*/*") if f.is_file()]
@@ -368,7 +401,9 @@ def test_a_changed_cache_is_fetched_again_and_counted(laboratory: Session, study
     assert dataset.counters["fetched_bytes"] == after["fetched_bytes"]
 
 
-def test_the_cache_holds_nothing_that_can_be_read(laboratory: Session, study: pa.Table) -> None:
+def test_the_cache_holds_nothing_that_can_be_read(
+    laboratory: Session, study: pa.Table
+) -> None:
     laboratory.open_dataset("hospital/study").to_table()
     content = b"".join(
         file.read_bytes() + str(file).encode()
@@ -380,7 +415,9 @@ def test_the_cache_holds_nothing_that_can_be_read(laboratory: Session, study: pa
         assert word not in content.replace(os.environ["SEALIFT_CACHE"].encode(), b"")
 
 
-def test_erased_records_leave_the_cache(hospital: Session, laboratory: Session, relay) -> None:
+def test_erased_records_leave_the_cache(
+    hospital: Session, laboratory: Session, relay
+) -> None:
     people = pa.table({"patient": [f"p{n}" for n in range(10)], "value": range(10)})
     hospital.push(people, dataset="cohort", to="laboratory", subject_column="patient")
     laboratory.open_dataset("hospital/cohort").to_table()
@@ -432,7 +469,10 @@ def test_a_disclosure_says_what_was_fetched(
 
 
 def test_a_grant_that_has_ended_ends_the_next_epoch(
-    hospital: Session, laboratory: Session, study: pa.Table, monkeypatch: pytest.MonkeyPatch
+    hospital: Session,
+    laboratory: Session,
+    study: pa.Table,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dataset = laboratory.open_dataset("hospital/study")
     dataset.to_table()
@@ -457,7 +497,10 @@ def test_a_watched_dataset_goes_on_with_what_is_committed_next(
     watched = laboratory.open_dataset("hospital/live").batches(watch=True)
     assert numbers([next(watched)]) == [[0, 1]]
     pusher = threading.Timer(
-        0.2, lambda: hospital.push(pa.table({"number": [2]}), dataset="live", to="laboratory")
+        0.2,
+        lambda: hospital.push(
+            pa.table({"number": [2]}), dataset="live", to="laboratory"
+        ),
     )
     pusher.start()
     assert numbers([next(watched)]) == [[2]]
@@ -502,9 +545,15 @@ def test_workers_do_not_change_the_order(
     dataset = laboratory.open_dataset("hospital/study")
     list(dataset.torch(500))  # the channel of this process is in use before any fork
     alone = list(dataset.torch_loader(64, columns=columns, seed=5))
-    assert all(isinstance(blob, memoryview) for batch in alone for blob in batch["blob"])
+    assert all(
+        isinstance(blob, memoryview) for batch in alone for blob in batch["blob"]
+    )
     loader = dataset.torch_loader(
-        64, columns=columns, seed=5, num_workers=workers, multiprocessing_context=context
+        64,
+        columns=columns,
+        seed=5,
+        num_workers=workers,
+        multiprocessing_context=context,
     )
     for batch, expected in zip(loader, alone, strict=True):
         assert torch.equal(batch["number"], expected["number"])
@@ -513,10 +562,14 @@ def test_workers_do_not_change_the_order(
         assert batch["blob"] == [bytes(view) for view in expected["blob"]]
 
 
-def test_workers_fetch_each_shard_once(laboratory: Session, hospital: Session, study: Any) -> None:
+def test_workers_fetch_each_shard_once(
+    laboratory: Session, hospital: Session, study: Any
+) -> None:
     dataset = laboratory.open_dataset("hospital/study")
     loader = dataset.torch_loader(64, num_workers=3, columns=["number"])
-    assert sorted(n for batch in loader for n in batch["number"].tolist()) == list(range(1500))
+    assert sorted(n for batch in loader for n in batch["number"].tolist()) == list(
+        range(1500)
+    )
     assert len(hospital.disclosures("study").lines) == 1
 
 
@@ -531,14 +584,18 @@ def test_each_iteration_is_the_next_training_epoch(opened: sealift.Dataset) -> N
     assert [(run.epoch, run.shuffle) for run in opened.runs] == [(0, True), (1, True)]
 
 
-def test_a_loop_that_counts_its_batches_goes_on_to_the_next_epoch(opened: sealift.Dataset) -> None:
+def test_a_loop_that_counts_its_batches_goes_on_to_the_next_epoch(
+    opened: sealift.Dataset,
+) -> None:
     loader = opened.torch_loader(100, columns=["number"])
     epochs = [numbers(itertools.islice(iter(loader), len(loader))) for _ in range(2)]
     assert epochs[0] != epochs[1]
     assert loader.state_dict()["epoch"] == 2
 
 
-def test_the_bill_of_a_resumed_run_is_that_of_the_whole_run(opened: sealift.Dataset) -> None:
+def test_the_bill_of_a_resumed_run_is_that_of_the_whole_run(
+    opened: sealift.Dataset,
+) -> None:
     loader = opened.torch_loader(100, columns=["number"], seed=3)
     numbers(loader)
     next(iter(loader))
@@ -561,9 +618,13 @@ def test_a_loop_goes_on_where_it_was_on_any_number_of_ranks(
     laboratory: Session, study: pa.Table, workers: int
 ) -> None:
     dataset = laboratory.open_dataset("hospital/study")
-    whole = list(itertools.chain(*numbers(dataset.torch_loader(10, columns=["number"]))))
+    whole = list(
+        itertools.chain(*numbers(dataset.torch_loader(10, columns=["number"])))
+    )
     ranks = [
-        dataset.torch_loader(10, columns=["number"], rank=rank, world=2, num_workers=workers)
+        dataset.torch_loader(
+            10, columns=["number"], rank=rank, world=2, num_workers=workers
+        )
         for rank in range(2)
     ]
     seen: list[int] = []
@@ -588,9 +649,14 @@ def test_a_loop_goes_on_where_it_was_on_any_number_of_ranks(
     assert sorted(rest) == sorted(whole[140:])
 
 
-def test_a_state_of_something_else_is_refused(opened: sealift.Dataset, hospital: Session) -> None:
+def test_a_state_of_something_else_is_refused(
+    opened: sealift.Dataset, hospital: Session
+) -> None:
     state = opened.torch_loader(10).state_dict()
-    for options, what in (({"seed": 1}, "seed"), ({"shuffle_block": 4}, "shuffle block")):
+    for options, what in (
+        ({"seed": 1}, "seed"),
+        ({"shuffle_block": 4}, "shuffle block"),
+    ):
         with pytest.raises(InvalidArgument, match=what):
             opened.torch_loader(10, **options).load_state_dict(state)
     hospital.push(wide(7000, 5), dataset="study", to="laboratory")
@@ -601,13 +667,17 @@ def test_a_state_of_something_else_is_refused(opened: sealift.Dataset, hospital:
         opened.torch_loader(10).load_state_dict({**state, "version": 2})
 
 
-def test_a_stateful_loader_of_torchdata_goes_on(laboratory: Session, study: pa.Table) -> None:
+def test_a_stateful_loader_of_torchdata_goes_on(
+    laboratory: Session, study: pa.Table
+) -> None:
     stateful = pytest.importorskip("torchdata.stateful_dataloader")
     dataset = laboratory.open_dataset("hospital/study")
 
     def loader(workers: int) -> Any:
         batches = dataset.torch_iterable(50, columns=["number"], seed=2)
-        return stateful.StatefulDataLoader(batches, batch_size=None, num_workers=workers)
+        return stateful.StatefulDataLoader(
+            batches, batch_size=None, num_workers=workers
+        )
 
     for workers in (0, 2):
         expected = numbers(loader(workers))
@@ -629,7 +699,9 @@ def test_records_by_number_serve_samplers(laboratory: Session, study: pa.Table) 
     assert records[7]["word"] == "word-7"
     for workers in (0, 2):
         sampler = RandomSampler(records, generator=torch.Generator().manual_seed(1))
-        loader = DataLoader(records, batch_size=100, sampler=sampler, num_workers=workers)
+        loader = DataLoader(
+            records, batch_size=100, sampler=sampler, num_workers=workers
+        )
         seen = []
         for batch in loader:
             assert torch.equal(batch["vector"][:, 0].to(torch.int64), batch["number"])
@@ -642,7 +714,9 @@ def test_records_by_number_serve_samplers(laboratory: Session, study: pa.Table) 
     assert list(itertools.chain(*numbers(batched))) == list(range(1500))
 
 
-def test_a_transform_runs_where_the_batch_is_made(laboratory: Session, study: pa.Table) -> None:
+def test_a_transform_runs_where_the_batch_is_made(
+    laboratory: Session, study: pa.Table
+) -> None:
     dataset = laboratory.open_dataset("hospital/study")
     loader = dataset.torch_loader(100, num_workers=2, transform=_with_process)
     processes = {batch["process"] for batch in loader}
@@ -665,14 +739,18 @@ def test_a_device_that_is_not_there_is_named(opened: sealift.Dataset) -> None:
         pytest.skip("this machine has CUDA")
     with pytest.raises(InvalidArgument, match="no such device"):
         list(opened.torch_loader(10, device="cuda"))
-    assert numbers(opened.torch_loader(1500, columns=["number"], device="cpu", shuffle=False))
+    assert numbers(
+        opened.torch_loader(1500, columns=["number"], device="cpu", shuffle=False)
+    )
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_batches_reach_a_cuda_device_whole(opened: sealift.Dataset) -> None:
     expected = numbers(opened.torch_loader(64, columns=["number"], seed=1))
     found = []
-    for batch in opened.torch_loader(64, columns=["number", "vector"], seed=1, device="cuda"):
+    for batch in opened.torch_loader(
+        64, columns=["number", "vector"], seed=1, device="cuda"
+    ):
         assert batch["vector"].is_cuda
         assert torch.equal(batch["vector"][:, 0].to(torch.int64), batch["number"])
         found.append(batch["number"].tolist())

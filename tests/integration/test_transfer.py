@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import sealift
-from sealift.history.disclosures import disclose
 from sealift.crypto.sealing import ShardContext, seal_shard
-from sealift.session import Session
 from sealift.crypto.signing import sign_commit
+from sealift.history.disclosures import disclose
+from sealift.session import Session
 from sealift_protocol.errors import (
     AccessDenied,
     Conflict,
@@ -55,7 +55,12 @@ def test_a_second_push_of_the_same_schema_appends(
 ) -> None:
     first = hospital.push(records, dataset="study", to="laboratory")
     second = hospital.push(records, dataset="study")
-    assert (first.created, first.commit, second.created, second.commit) == (True, 0, False, 1)
+    assert (first.created, first.commit, second.created, second.commit) == (
+        True,
+        0,
+        False,
+        1,
+    )
     opened = laboratory.open_dataset("hospital/study")
     assert opened.to_table().equals(pa.concat_tables([records, records]))
     assert (opened.num_records, opened.num_shards) == (2000, 2)
@@ -71,7 +76,11 @@ def test_a_second_push_of_the_same_schema_appends(
     ],
 )
 def test_a_push_of_another_schema_is_refused(
-    columns: dict[str, list[object]], what: str, relay, hospital: Session, records: pa.Table
+    columns: dict[str, list[object]],
+    what: str,
+    relay,
+    hospital: Session,
+    records: pa.Table,
 ) -> None:
     hospital.push(records, dataset="study")
     before = stored(relay)
@@ -86,7 +95,12 @@ def test_owners_open_their_own_datasets(hospital: Session, records: pa.Table) ->
     assert opened.to_table().equals(records)
     assert opened.description == "in words"
     [info] = hospital.datasets()
-    assert (info.owner, info.name, info.records, info.commits) == ("hospital", "study", 1000, 1)
+    assert (info.owner, info.name, info.records, info.commits) == (
+        "hospital",
+        "study",
+        1000,
+        1,
+    )
 
 
 def test_a_dataset_of_many_shards_and_types_comes_back_as_it_was(
@@ -103,9 +117,13 @@ def test_a_dataset_of_many_shards_and_types_comes_back_as_it_was(
         }
     )
     pq.write_table(table, tmp_path / "records.parquet")
-    pushed = hospital.push(tmp_path / "records.parquet", dataset="types", to="laboratory")
+    pushed = hospital.push(
+        tmp_path / "records.parquet", dataset="types", to="laboratory"
+    )
     assert pushed.shards > 1
-    files = sealift.write_parquet(laboratory.open_dataset("hospital/types"), tmp_path / "out")
+    files = sealift.write_parquet(
+        laboratory.open_dataset("hospital/types"), tmp_path / "out"
+    )
     assert len(files) == pushed.shards
     assert pa.concat_tables([pq.read_table(path) for path in files]).equals(table)
 
@@ -128,10 +146,16 @@ def test_an_unpinned_owners_dataset_is_listed_unopened(
     hospital.push(records, dataset="study", to="laboratory")
     laboratory._profile.trust.remove("hospital")
     [info] = laboratory.datasets()
-    assert (info.trusted, info.name, info.owner) == (False, "", str(hospital.fingerprint))
+    assert (info.trusted, info.name, info.owner) == (
+        False,
+        "",
+        str(hospital.fingerprint),
+    )
 
 
-def test_an_unknown_recipient_is_refused(relay, hospital: Session, records: pa.Table) -> None:
+def test_an_unknown_recipient_is_refused(
+    relay, hospital: Session, records: pa.Table
+) -> None:
     with pytest.raises(NotTrusted):
         hospital.push(records, dataset="study", to="nobody")
     hospital.trust("nobody", str(hospital.fingerprint))
@@ -149,7 +173,9 @@ def test_a_push_that_fails_in_the_middle_shows_nothing(
             yield batch
         raise SourceError("the source broke")
 
-    reader = pa.RecordBatchReader.from_batches(pa.schema({"value": pa.int64()}), breaks())
+    reader = pa.RecordBatchReader.from_batches(
+        pa.schema({"value": pa.int64()}), breaks()
+    )
     with pytest.raises((SourceError, pa.ArrowException)):
         hospital.push(reader, dataset="study")
     assert hospital.datasets() == []
@@ -258,7 +284,9 @@ def dataset_id(hospital: Session) -> bytes:
     return dataset_id_of(hospital.fingerprint, b"s" * 16)
 
 
-def upload(dataset_id: bytes, payload: bytes = b"x" * 9000, shard_id: bytes = b"i" * 16):
+def upload(
+    dataset_id: bytes, payload: bytes = b"x" * 9000, shard_id: bytes = b"i" * 16
+):
     sealed = seal_shard(
         payload,
         epoch_key=sealift.Secret(b"k" * 32),
@@ -267,7 +295,10 @@ def upload(dataset_id: bytes, payload: bytes = b"x" * 9000, shard_id: bytes = b"
     )
     head = sealed.head
     segments = [
-        sealed.data[head.segment_offset(i) : head.segment_offset(i) + head.sealed_segment_size(i)]
+        sealed.data[
+            head.segment_offset(i) : head.segment_offset(i)
+            + head.sealed_segment_size(i)
+        ]
         for i in range(head.segment_count)
     ]
     put_head = shards_pb2.PutHead(
@@ -281,7 +312,9 @@ def upload(dataset_id: bytes, payload: bytes = b"x" * 9000, shard_id: bytes = b"
     return sealed, messages
 
 
-def test_the_generated_classes_speak_the_zero_copy_protocol(shards, dataset_id: bytes) -> None:
+def test_the_generated_classes_speak_the_zero_copy_protocol(
+    shards, dataset_id: bytes
+) -> None:
     sealed, messages = upload(dataset_id)
     assert shards.Put(iter(messages), timeout=5).digest == sealed.head.digest
     # The same again is harmless.
@@ -304,7 +337,11 @@ def test_a_stored_shard_is_served_from_any_segment(
         ],
     )
     parts = list(shards.Get(request, timeout=5))
-    assert [part.WhichOneof("part") for part in parts[:3]] == ["head", "segment", "head"]
+    assert [part.WhichOneof("part") for part in parts[:3]] == [
+        "head",
+        "segment",
+        "head",
+    ]
     request.ranges[0].first = 99
     with pytest.raises(grpc.RpcError) as caught:
         list(shards.Get(request, timeout=5))
@@ -322,11 +359,16 @@ def test_a_stored_shard_is_served_from_any_segment(
         pytest.param(lambda m: [m[0], m[2], m[1], *m[3:]], id="swapped"),
         pytest.param(lambda m: [*m[:-1], m[1], m[-1]], id="one-too-many"),
         pytest.param(lambda m: [*m, m[-1]], id="goes-on"),
-        pytest.param(lambda m: [m[0], shards_pb2.PutRequest(segment=b"short"), *m[2:]], id="short"),
+        pytest.param(
+            lambda m: [m[0], shards_pb2.PutRequest(segment=b"short"), *m[2:]],
+            id="short",
+        ),
         pytest.param(lambda m: [], id="nothing"),
     ],
 )
-def test_a_broken_upload_leaves_nothing(change, relay, shards, dataset_id: bytes) -> None:
+def test_a_broken_upload_leaves_nothing(
+    change, relay, shards, dataset_id: bytes
+) -> None:
     _, messages = upload(dataset_id)
     with pytest.raises(grpc.RpcError):
         shards.Put(iter(change(messages)), timeout=5)
@@ -393,9 +435,13 @@ def test_a_push_that_lost_the_race_is_told_and_repeating_the_commit_is_harmless(
         honest(late, [])
 
 
-def test_a_commit_that_names_a_missing_shard_is_refused(hospital: Session, monkeypatch) -> None:
+def test_a_commit_that_names_a_missing_shard_is_refused(
+    hospital: Session, monkeypatch
+) -> None:
     table = pa.table({"value": [1]})
-    monkeypatch.setattr(hospital._relay, "put_shard", lambda messages: _digest_of(messages()))
+    monkeypatch.setattr(
+        hospital._relay, "put_shard", lambda messages: _digest_of(messages())
+    )
     with pytest.raises(MissingShard):
         hospital.push(table, dataset="study")
     assert hospital.datasets() == []
@@ -406,7 +452,9 @@ def _digest_of(messages: Iterator[bytes]) -> bytes:
     return shards_pb2.PutRequest.FromString(tail).tail.digest
 
 
-def test_a_relay_that_acknowledges_another_digest_is_caught(hospital: Session, monkeypatch) -> None:
+def test_a_relay_that_acknowledges_another_digest_is_caught(
+    hospital: Session, monkeypatch
+) -> None:
     monkeypatch.setattr(hospital._relay, "put_shard", lambda messages: bytes(32))
     with pytest.raises(CorruptShard):
         hospital.push(pa.table({"value": [1]}), dataset="study")

@@ -77,7 +77,9 @@ def plaintext(**changes: object) -> bytes:
 def seal(content: bytes, version: int = 1, info: bytes = b"sealift/1 backup") -> bytes:
     key = HKDF(SHA256(), 32, salt=None, info=info).derive(MASTER)
     header = b"sealiftB" + bytes([version]) + NONCE
-    return header + crypto_aead_xchacha20poly1305_ietf_encrypt(content, header, NONCE, key)
+    return header + crypto_aead_xchacha20poly1305_ietf_encrypt(
+        content, header, NONCE, key
+    )
 
 
 def flipped(content: bytes, place: int) -> bytes:
@@ -97,7 +99,11 @@ def render() -> str:
         ("a bit of the nonce", flipped(good, 20), "does not open"),
         ("a bit of the ciphertext", flipped(good, 100), "does not open"),
         ("cut at the end", good[:-1], "does not open"),
-        ("the key of something else", seal(plaintext(), info=b"sealift/1"), "does not open"),
+        (
+            "the key of something else",
+            seal(plaintext(), info=b"sealift/1"),
+            "does not open",
+        ),
         ("no JSON", seal(b"no JSON"), "no profile in it"),
         ("no keys", seal(plaintext(keys={})), "no profile in it"),
         ("no profile", seal(plaintext(files={})), "no profile in it"),

@@ -28,7 +28,10 @@ TRAINER_SEED, OTHER_SEED = sha(b"vector trainer"), sha(b"vector other trainer")
 OWNER_SEED = sha(b"vector owner")
 DATASET = sha(b"vector dataset")[:16]
 COLUMNS, FILTER = ["age", "Größe"], "(Größe > 1.8)"
-SHARDS = [(sha(b"vector shard %d" % i)[:16], sha(b"vector shard digest %d" % i)) for i in range(3)]
+SHARDS = [
+    (sha(b"vector shard %d" % i)[:16], sha(b"vector shard digest %d" % i))
+    for i in range(3)
+]
 
 
 def public(seed: bytes) -> bytes:
@@ -55,8 +58,12 @@ def encode(payload_type: str, payload: bytes) -> bytes:
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
-def sign(payload: bytes, seed: bytes = TRAINER_SEED, payload_type: str = TYPE) -> dict[str, Any]:
-    signature = Ed25519PrivateKey.from_private_bytes(seed).sign(encode(payload_type, payload))
+def sign(
+    payload: bytes, seed: bytes = TRAINER_SEED, payload_type: str = TYPE
+) -> dict[str, Any]:
+    signature = Ed25519PrivateKey.from_private_bytes(seed).sign(
+        encode(payload_type, payload)
+    )
     return {
         "payloadType": payload_type,
         "payload": base64.b64encode(payload).decode(),
@@ -155,7 +162,9 @@ def good() -> list[dict[str, Any]]:
                 "shards": [{"shard_id": i.hex(), "digest": d.hex()} for i, d in shards],
                 "runs": runs,
                 "document": json.dumps(sign(payload), indent=1) + "\n",
-                "object_digest": sha(encode(TYPE, payload) + public(TRAINER_SEED)).hex(),
+                "object_digest": sha(
+                    encode(TYPE, payload) + public(TRAINER_SEED)
+                ).hex(),
             }
         )
     return made
@@ -197,7 +206,9 @@ def bad() -> list[dict[str, Any]]:
     case("another's signature on a bill of this trainer", "WRONG_SIGNER", other)
     envelope("two signatures", "MALFORMED_OBJECT", signatures=[signature, signature])
     envelope("no signature", "MALFORMED_OBJECT", signatures=[])
-    envelope("something beside what is signed", "MALFORMED_OBJECT", dataset="hospital/icu")
+    envelope(
+        "something beside what is signed", "MALFORMED_OBJECT", dataset="hospital/icu"
+    )
     # 64 bytes end in two letters of padding.
     envelope("a signature in base64 without padding", "MALFORMED_OBJECT",
              signatures=[{**signature, "sig": signature["sig"].rstrip("=")}])  # fmt: skip
@@ -237,37 +248,79 @@ def bad() -> list[dict[str, Any]]:
     case("a version that is true", "MALFORMED_OBJECT", changed(["version"], True))
     case("a field more", "MALFORMED_OBJECT", changed(["approved"], True))
     case("no dataset", "MALFORMED_OBJECT", changed(["datasets"], []))
-    case("a commit twice", "MALFORMED_OBJECT", changed(["datasets"], smallest()["datasets"] * 2))
+    case(
+        "a commit twice",
+        "MALFORMED_OBJECT",
+        changed(["datasets"], smallest()["datasets"] * 2),
+    )
     case("a trainer in capitals", "MALFORMED_OBJECT",
          changed(["trainer"], fingerprint(TRAINER_SEED).upper()))  # fmt: skip
-    case("a trainer who is none", "MALFORMED_OBJECT", changed(["trainer"], "laboratory"))
+    case(
+        "a trainer who is none", "MALFORMED_OBJECT", changed(["trainer"], "laboratory")
+    )
     case("a time before 1970", "MALFORMED_OBJECT", changed(["time"], -1))
     case("a note that is a number", "MALFORMED_OBJECT", changed(["note"], 1))
     case("half a surrogate pair", "MALFORMED_OBJECT", changed(["note"], "\ud800"))
     case("a checkpoint without size", "MALFORMED_OBJECT",
          changed(["checkpoint"], {"sha256": "00" * 32}))  # fmt: skip
     dataset, run = ["datasets", 0], ["runs", 0]
-    for name, value in (("beyond 64 bits", 2**64), ("with a fraction", 12.0), ("as text", "12")):
-        case(f"a commit {name}", "MALFORMED_OBJECT", changed([*dataset, "commit"], value))
-    case("a short digest", "MALFORMED_OBJECT", changed([*dataset, "commit_digest"], "00" * 31))
+    for name, value in (
+        ("beyond 64 bits", 2**64),
+        ("with a fraction", 12.0),
+        ("as text", "12"),
+    ):
+        case(
+            f"a commit {name}", "MALFORMED_OBJECT", changed([*dataset, "commit"], value)
+        )
     case(
-        "digits that are not hex", "MALFORMED_OBJECT", changed([*dataset, "dataset_id"], "xy" * 16)
+        "a short digest",
+        "MALFORMED_OBJECT",
+        changed([*dataset, "commit_digest"], "00" * 31),
     )
     case(
-        "policies that are no list", "MALFORMED_OBJECT", changed([*dataset, "policies"], "00" * 32)
+        "digits that are not hex",
+        "MALFORMED_OBJECT",
+        changed([*dataset, "dataset_id"], "xy" * 16),
     )
-    case("a policy twice", "MALFORMED_OBJECT", changed([*dataset, "policies"], ["", ""]))
-    case("an empty disclosure", "MALFORMED_OBJECT", changed([*dataset, "disclosures"], [""]))
+    case(
+        "policies that are no list",
+        "MALFORMED_OBJECT",
+        changed([*dataset, "policies"], "00" * 32),
+    )
+    case(
+        "a policy twice", "MALFORMED_OBJECT", changed([*dataset, "policies"], ["", ""])
+    )
+    case(
+        "an empty disclosure",
+        "MALFORMED_OBJECT",
+        changed([*dataset, "disclosures"], [""]),
+    )
     case("a disclosure twice", "MALFORMED_OBJECT",
          changed([*dataset, "disclosures"], ["00" * 32] * 2))  # fmt: skip
     for value in (0, -1, True, "1", float("nan"), float("inf"), 10**400):
         case(f"the weight {str(value)[:4]} as {type(value).__name__}", "MALFORMED_OBJECT",
              changed([*dataset, "weight"], value))  # fmt: skip
     case("a shuffle that is 1", "MALFORMED_OBJECT", changed([*run, "shuffle"], 1))
-    for name, value in (("as names", COLUMNS), ("of no length", ""), ("cut", "00" * 31)):
-        case(f"columns {name}", "MALFORMED_OBJECT", changed([*run, "columns_digest"], value))
-    for name, value in (("as text", FILTER), ("that is null", None), ("cut", "00" * 31)):
-        case(f"a filter {name}", "MALFORMED_OBJECT", changed([*run, "filter_digest"], value))
+    for name, value in (
+        ("as names", COLUMNS),
+        ("of no length", ""),
+        ("cut", "00" * 31),
+    ):
+        case(
+            f"columns {name}",
+            "MALFORMED_OBJECT",
+            changed([*run, "columns_digest"], value),
+        )
+    for name, value in (
+        ("as text", FILTER),
+        ("that is null", None),
+        ("cut", "00" * 31),
+    ):
+        case(
+            f"a filter {name}",
+            "MALFORMED_OBJECT",
+            changed([*run, "filter_digest"], value),
+        )
     for spans in ([[3, 0]], [[0]], [0, 3], [[0, 1, 2]]):
         case(f"the training epochs {spans}", "MALFORMED_OBJECT",
              changed([*run, "training_epochs"], spans))  # fmt: skip
@@ -284,7 +337,9 @@ def bad() -> list[dict[str, Any]]:
 def render() -> dict[str, str]:
     """File name to content."""
     made = {"good.json": good(), "bad.json": bad()}
-    return {name: json.dumps(content, indent=1) + "\n" for name, content in made.items()}
+    return {
+        name: json.dumps(content, indent=1) + "\n" for name, content in made.items()
+    }
 
 
 if __name__ == "__main__":

@@ -45,7 +45,9 @@ def ff1(key: bytes, alphabet: str, tweak: bytes, text: str) -> str:
     def prf(blocks: bytes) -> bytes:
         state = bytes(16)
         for at in range(0, len(blocks), 16):
-            state = aes(bytes(a ^ b for a, b in zip(state, blocks[at : at + 16], strict=True)))
+            state = aes(
+                bytes(a ^ b for a, b in zip(state, blocks[at : at + 16], strict=True))
+            )
         return state
 
     radix, n, t = len(alphabet), len(text), len(tweak)
@@ -66,11 +68,18 @@ def ff1(key: bytes, alphabet: str, tweak: bytes, text: str) -> str:
     p = bytes([1, 2, 1]) + radix.to_bytes(3, "big") + bytes([10, u % 256])
     p += n.to_bytes(4, "big") + t.to_bytes(4, "big")
     for i in range(10):
-        q = tweak + bytes((-t - width - 1) % 16) + bytes([i]) + num(b).to_bytes(width, "big")
+        q = (
+            tweak
+            + bytes((-t - width - 1) % 16)
+            + bytes([i])
+            + num(b).to_bytes(width, "big")
+        )
         r = prf(p + q)
         s = r
         for j in range(1, -(-d // 16)):
-            s += aes(bytes(x ^ y for x, y in zip(r, j.to_bytes(16, "big"), strict=True)))
+            s += aes(
+                bytes(x ^ y for x, y in zip(r, j.to_bytes(16, "big"), strict=True))
+            )
         m = u if i % 2 == 0 else v
         c = (num(a) + int.from_bytes(s[:d], "big")) % radix**m
         numerals = []
@@ -84,9 +93,17 @@ def ff1(key: bytes, alphabet: str, tweak: bytes, text: str) -> str:
 def token(alphabet: str, first: int, last: int, domain: str, text: str) -> str:
     key = hkdf(b"sealift/1 token" + domain.encode())
     inner = [char for char in text if char not in " -"]
-    head, middle, tail = inner[:first], inner[first : len(inner) - last], inner[len(inner) - last :]
-    tweak = b"\x00".join(part.encode() for part in (domain, "".join(head), "".join(tail)))
-    changed = iter([*head, *ff1(key, ALPHABETS[alphabet], tweak, "".join(middle)), *tail])
+    head, middle, tail = (
+        inner[:first],
+        inner[first : len(inner) - last],
+        inner[len(inner) - last :],
+    )
+    tweak = b"\x00".join(
+        part.encode() for part in (domain, "".join(head), "".join(tail))
+    )
+    changed = iter(
+        [*head, *ff1(key, ALPHABETS[alphabet], tweak, "".join(middle)), *tail]
+    )
     return "".join(char if char in " -" else next(changed) for char in text)
 
 
@@ -117,7 +134,11 @@ def main() -> None:
             ("alphanumeric", 2, 0, "iban", "DE89 3704 0044 0532 0130 00"),
         )
     ]
-    for name, document in (("pseudonyms", pseudonyms), ("offsets", offsets), ("tokens", tokens)):
+    for name, document in (
+        ("pseudonyms", pseudonyms),
+        ("offsets", offsets),
+        ("tokens", tokens),
+    ):
         content = {"secret": SECRET.hex(), "vectors": document}
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
         (FOLDER / f"{name}.json").write_text(text, encoding="utf-8")

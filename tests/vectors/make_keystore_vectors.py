@@ -100,7 +100,11 @@ def document(*, in_backend: bool, tls_in_backend: bool = False) -> bytes:
     content = {
         **({"held_tls": HELD_TLS} if tls_in_backend else {"tls_private_key": b64(tls)}),
         "recipient_keys": [recipient],
-        **({"held": HELD_IDENTITY} if in_backend else {"identity_seed": b64(IDENTITY_SEED)}),
+        **(
+            {"held": HELD_IDENTITY}
+            if in_backend
+            else {"identity_seed": b64(IDENTITY_SEED)}
+        ),
         "owner_secret": b64(OWNER_SECRET),
     }
     text = json.dumps(content).encode()
@@ -110,8 +114,12 @@ def document(*, in_backend: bool, tls_in_backend: bool = False) -> bytes:
 def version_1() -> dict[str, Any]:
     operations, memory = 2, 64 << 20
     salt, nonce = sha(b"vector salt")[:16], sha(b"vector nonce")[:24]
-    key = argon2id.kdf(32, PASSPHRASE.encode(), salt, opslimit=operations, memlimit=memory)
-    header = struct.pack(">8sBIQ16s24s", b"sealiftK", 1, operations, memory, salt, nonce)
+    key = argon2id.kdf(
+        32, PASSPHRASE.encode(), salt, opslimit=operations, memlimit=memory
+    )
+    header = struct.pack(
+        ">8sBIQ16s24s", b"sealiftK", 1, operations, memory, salt, nonce
+    )
     plaintext = document(in_backend=False)
     return {
         "name": "version 1",
@@ -142,7 +150,9 @@ def hpke_wrap(secret: bytes, info: bytes) -> bytes:
         return size.to_bytes(2) + b"HPKE-v1" + of + label + rest
 
     prk = extract(b"", b"HPKE-v1" + kem + b"eae_prk" + shared)
-    agreed = expand(prk, labelled(32, kem, b"shared_secret", enc + point(RECIPIENT)), 32)
+    agreed = expand(
+        prk, labelled(32, kem, b"shared_secret", enc + point(RECIPIENT)), 32
+    )
     context = (
         b"\x00"
         + extract(b"", b"HPKE-v1" + suite + b"psk_id_hash")
@@ -155,9 +165,14 @@ def hpke_wrap(secret: bytes, info: bytes) -> bytes:
 
 
 def version_2(
-    plaintext: bytes, *, seed: bytes = IDENTITY_SEED, signer: dict[str, Any] = HELD_IDENTITY
+    plaintext: bytes,
+    *,
+    seed: bytes = IDENTITY_SEED,
+    signer: dict[str, Any] = HELD_IDENTITY,
 ) -> dict[str, Any]:
-    bound = sha(json.dumps([URL, HELD_RECIPIENT["reference"]]).encode() + point(RECIPIENT))
+    bound = sha(
+        json.dumps([URL, HELD_RECIPIENT["reference"]]).encode() + point(RECIPIENT)
+    )
     context = b"sealift/1 keystore" + bound
     key, nonce = sha(b"vector file key"), sha(b"vector file nonce")[:24]
     wrapped = hpke_wrap(key, context)
@@ -203,7 +218,9 @@ def bad() -> dict[str, Any]:
         "signed by a key that the backend does not have": version_2(
             plaintext, seed=OTHER_SEED, signer=HELD_ATTACKER
         ),
-        "signed by another key in the identity's name": version_2(plaintext, seed=OTHER_SEED),
+        "signed by another key in the identity's name": version_2(
+            plaintext, seed=OTHER_SEED
+        ),
         "signed by the identity, with another identity inside": version_2(
             document(in_backend=False)
         ),
@@ -212,7 +229,10 @@ def bad() -> dict[str, Any]:
         "url": URL,
         "backend": BACKEND,
         "version_2": [
-            {"name": name, "file": case.hex() if isinstance(case, bytes) else case["file"]}
+            {
+                "name": name,
+                "file": case.hex() if isinstance(case, bytes) else case["file"],
+            }
             for name, case in cases.items()
         ],
     }
@@ -221,7 +241,9 @@ def bad() -> dict[str, Any]:
 def render() -> dict[str, str]:
     """File name to content."""
     made = {"good.json": good(), "bad.json": bad()}
-    return {name: json.dumps(content, indent=1) + "\n" for name, content in made.items()}
+    return {
+        name: json.dumps(content, indent=1) + "\n" for name, content in made.items()
+    }
 
 
 if __name__ == "__main__":

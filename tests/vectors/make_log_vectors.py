@@ -87,7 +87,9 @@ def tree() -> dict[str, object]:
     }
 
 
-def entry(kind: int, dataset: bytes, sequence: int, digest: bytes, version: int = 1) -> bytes:
+def entry(
+    kind: int, dataset: bytes, sequence: int, digest: bytes, version: int = 1
+) -> bytes:
     numbers = TIME.to_bytes(8, "big"), sequence.to_bytes(8, "big")
     return bytes([version, kind]) + numbers[0] + dataset + numbers[1] + digest
 
@@ -167,17 +169,23 @@ def checkpoint() -> dict[str, object]:
     text = f"{origin}\n{len(LEAVES)}\n{head}\n"
     note = signed(text)
     message = f"cosignature/v1\ntime {TIME}\n{text}".encode()
-    cosigned = note + line(WITNESS_NAME, 4, WITNESS_SEED, message, TIME.to_bytes(8, "big"))
+    cosigned = note + line(
+        WITNESS_NAME, 4, WITNESS_SEED, message, TIME.to_bytes(8, "big")
+    )
     bad = {
         "another key under the same name": text
         + "\n"
         + line(origin, 1, WITNESS_SEED, text.encode()),
         "a size that was changed": note.replace(f"\n{len(LEAVES)}\n", "\n9\n", 1),
-        "a root that was changed": note.replace(head, base64.b64encode(bytes(32)).decode(), 1),
+        "a root that was changed": note.replace(
+            head, base64.b64encode(bytes(32)).decode(), 1
+        ),
         "another log's": signed("another\n8\n" + head + "\n"),
         "a size with a leading zero": signed(f"{origin}\n08\n{head}\n"),
         "a negative size": signed(f"{origin}\n-8\n{head}\n"),
-        "a root of 31 bytes": signed(f"{origin}\n8\n{base64.b64encode(bytes(31)).decode()}\n"),
+        "a root of 31 bytes": signed(
+            f"{origin}\n8\n{base64.b64encode(bytes(31)).decode()}\n"
+        ),
         "no root": signed(f"{origin}\n8\n"),
         "no signature": text,
         "a hyphen for the dash": note.replace("— ", "- "),
@@ -195,7 +203,9 @@ def checkpoint() -> dict[str, object]:
         "witness_key": verifier_key(WITNESS_NAME, 4, public(WITNESS_SEED)),
         "cosigned_at": TIME,
         "cosigned": cosigned,
-        "bad": [{"comment": comment, "note": content} for comment, content in bad.items()],
+        "bad": [
+            {"comment": comment, "note": content} for comment, content in bad.items()
+        ],
     }
 
 
@@ -211,7 +221,11 @@ def _respelled(note: str) -> str:
 
 def render() -> dict[str, str]:
     """File name to content."""
-    made = {"tree.json": tree(), "entries.json": entries(), "checkpoint.json": checkpoint()}
+    made = {
+        "tree.json": tree(),
+        "entries.json": entries(),
+        "checkpoint.json": checkpoint(),
+    }
     return {
         name: json.dumps(content, indent=1, ensure_ascii=False) + "\n"
         for name, content in made.items()

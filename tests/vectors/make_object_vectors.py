@@ -61,7 +61,9 @@ def seal(info: bytes, plaintext: bytes, key: bytes | None = None) -> bytes:
     length = len(plaintext) + 8
     exponent = length.bit_length() - 1
     step = 1 << (exponent - exponent.bit_length())
-    padded = plaintext.ljust(-(-length // step) * step - 8, b"\0") + number(len(plaintext))
+    padded = plaintext.ljust(-(-length // step) * step - 8, b"\0") + number(
+        len(plaintext)
+    )
     return SEALING_SALT + okm[32:] + AESGCM(okm[:32]).encrypt(bytes(12), padded, None)
 
 
@@ -136,7 +138,9 @@ def page() -> bytes:
         b"sealift/1 record counts" + DATASET + number(1),
         counts.SerializeToString(deterministic=True),
     )
-    message = objects_pb2.SnapshotPage(shards=entries([0, 1, 2]), key_epoch=1, record_counts=sealed)
+    message = objects_pb2.SnapshotPage(
+        shards=entries([0, 1, 2]), key_epoch=1, record_counts=sealed
+    )
     return message.SerializeToString(deterministic=True)
 
 
@@ -189,7 +193,9 @@ def objects() -> dict[str, dict[str, object]]:
         time=TIME,
         key_epoch=1,
         added=entries([0, 1]),
-        metadata=metadata(0, name="icu", record_counts=[10, 20], subject_column="patient"),
+        metadata=metadata(
+            0, name="icu", record_counts=[10, 20], subject_column="patient"
+        ),
         genesis=genesis,
         granted=[granted],
     )
@@ -244,12 +250,16 @@ def objects() -> dict[str, dict[str, object]]:
         (
             TRAINER_SEED,
             "succession",
-            objects_pb2.Succession(name="laboratory", successor=public(LOG_SEED), time=TIME),
+            objects_pb2.Succession(
+                name="laboratory", successor=public(LOG_SEED), time=TIME
+            ),
         ),
         (
             TRAINER_SEED,
             "identity-revocation",
-            objects_pb2.IdentityRevocation(name="laboratory", time=TIME, reason="laptop stolen"),
+            objects_pb2.IdentityRevocation(
+                name="laboratory", time=TIME, reason="laptop stolen"
+            ),
         ),
         (
             TRAINER_SEED,
@@ -273,13 +283,20 @@ def objects() -> dict[str, dict[str, object]]:
         (
             TRAINER_SEED,
             "purge-receipt",
-            objects_pb2.PurgeReceipt(dataset_id=DATASET, number=1, commit=commit, time=TIME),
+            objects_pb2.PurgeReceipt(
+                dataset_id=DATASET, number=1, commit=commit, time=TIME
+            ),
         ),
         (
             LOG_SEED,
             "deletion-receipt",
             objects_pb2.DeletionReceipt(
-                dataset_id=DATASET, commit=commit, shards=2, bytes=8193, grants=1, time=TIME
+                dataset_id=DATASET,
+                commit=commit,
+                shards=2,
+                bytes=8193,
+                grants=1,
+                time=TIME,
             ),
         ),
         (
@@ -297,7 +314,9 @@ def objects() -> dict[str, dict[str, object]]:
         (
             TRAINER_SEED,
             "probe-answer",
-            objects_pb2.ProbeAnswer(probe=sha(b"a probe"), opened=sha(bytes(1024)), time=TIME),
+            objects_pb2.ProbeAnswer(
+                probe=sha(b"a probe"), opened=sha(bytes(1024)), time=TIME
+            ),
         ),
     ]
     for seed, kind, message in others:
@@ -306,12 +325,16 @@ def objects() -> dict[str, dict[str, object]]:
 
 
 def derived() -> dict[str, object]:
-    subjects_key = HKDF(SHA256(), 32, salt=DATASET, info=b"sealift/1 subjects").derive(OWNER_SEED)
+    subjects_key = HKDF(SHA256(), 32, salt=DATASET, info=b"sealift/1 subjects").derive(
+        OWNER_SEED
+    )
     grant_digest = bytes.fromhex(str(objects()["grant"]["digest"]))
     probe_context = b"sealift/1 probe" + OWNER + TRAINER + KEY_ID + number(TIME)
     master = sha(b"vector recovery master")
     expand = [
-        HKDF(SHA256(), 32, salt=None, info=b"sealift/1 recovery " + label).derive(master)
+        HKDF(SHA256(), 32, salt=None, info=b"sealift/1 recovery " + label).derive(
+            master
+        )
         for label in (b"identity", b"recipient key")
     ]
     return {
@@ -346,7 +369,9 @@ def derived() -> dict[str, object]:
 def render() -> dict[str, str]:
     """File name to content."""
     made = {"signed.json": objects(), "derived.json": derived()}
-    return {name: json.dumps(content, indent=1) + "\n" for name, content in made.items()}
+    return {
+        name: json.dumps(content, indent=1) + "\n" for name, content in made.items()
+    }
 
 
 if __name__ == "__main__":

@@ -14,8 +14,12 @@ from typing import Any
 from blake3 import blake3
 
 
-def permutation(count: int, kind: bytes, seed: int, epoch: int, *place: bytes | int) -> list[int]:
-    context = b"sealift-order-1" + kind + seed.to_bytes(8, "big") + epoch.to_bytes(8, "big")
+def permutation(
+    count: int, kind: bytes, seed: int, epoch: int, *place: bytes | int
+) -> list[int]:
+    context = (
+        b"sealift-order-1" + kind + seed.to_bytes(8, "big") + epoch.to_bytes(8, "big")
+    )
     for part in place:
         context += part if isinstance(part, bytes) else part.to_bytes(8, "big")
     stream = blake3(context).digest(length=8 * count)
@@ -24,13 +28,23 @@ def permutation(count: int, kind: bytes, seed: int, epoch: int, *place: bytes | 
 
 
 def lanes(
-    name: int, counts: list[int], taken: int, seed: int, epoch: int, block: int, shuffle: bool
+    name: int,
+    counts: list[int],
+    taken: int,
+    seed: int,
+    epoch: int,
+    block: int,
+    shuffle: bool,
 ) -> list[list[tuple[int, int, int]]]:
     """A dataset's lanes: (dataset, shard, record) for each place."""
     order = list(range(len(counts)))
     if shuffle:
-        order = permutation(len(counts), b"s", seed, epoch, dataset_id(name), bytes(16), 0)
-    line = [(shard, record) for shard in order for record in range(counts[shard])][:taken]
+        order = permutation(
+            len(counts), b"s", seed, epoch, dataset_id(name), bytes(16), 0
+        )
+    line = [(shard, record) for shard in order for record in range(counts[shard])][
+        :taken
+    ]
     whole, extra = divmod(taken, block)
     cut: list[list[tuple[int, int, int]]] = []
     begin = 0
@@ -45,7 +59,9 @@ def lanes(
             within = list(range(size))
             if shuffle:
                 id_ = shard_id(name, shard)
-                within = permutation(size, b"r", seed, epoch, dataset_id(name), id_, first)
+                within = permutation(
+                    size, b"r", seed, epoch, dataset_id(name), id_, first
+                )
             places += [(name, shard, first + i) for i in within]
             begin += size
         cut.append(places)
@@ -59,7 +75,8 @@ def whole_order(case: dict[str, Any]) -> list[tuple[int, int, int]]:
     if case["weights"]:
         unit = min(n / w for n, w in zip(totals, case["weights"], strict=True))
         taken = [
-            min(n, max(1, int(unit * w))) for n, w in zip(totals, case["weights"], strict=True)
+            min(n, max(1, int(unit * w)))
+            for n, w in zip(totals, case["weights"], strict=True)
         ]
     cut = [
         lanes(d, counts, taken[d], case["seed"], case["epoch"], block, case["shuffle"])
@@ -93,9 +110,21 @@ CASES: list[dict[str, Any]] = [
     {"counts": [[2, 1]], "seed": 7, "epoch": 0, "block": 8},
     {"counts": [[3, 0, 7, 1, 12]], "seed": 7, "epoch": 0, "block": 8, "shuffle": False},
     {"counts": [[5, 9], [20], [1, 1]], "seed": 5, "epoch": 2, "block": 2},
-    {"counts": [[5, 9], [20]], "seed": 5, "epoch": 2, "block": 4, "weights": [2.0, 1.0]},
+    {
+        "counts": [[5, 9], [20]],
+        "seed": 5,
+        "epoch": 2,
+        "block": 4,
+        "weights": [2.0, 1.0],
+    },
     {"counts": [[5, 9], [20]], "seed": 5, "epoch": 2, "block": 4, "shuffle": False},
-    {"counts": [[40, 2], [30, 10], [7]], "seed": 1, "epoch": 0, "block": 3, "weights": [1, 1, 0.1]},
+    {
+        "counts": [[40, 2], [30, 10], [7]],
+        "seed": 1,
+        "epoch": 0,
+        "block": 3,
+        "weights": [1, 1, 0.1],
+    },
 ]
 
 

@@ -32,7 +32,9 @@ def padme(length: int) -> int:
 
 
 def stream(size: int) -> bytes:
-    return b"".join(hashlib.sha256(b"payload%d" % i).digest() for i in range(-(-size // 32)))[:size]
+    return b"".join(
+        hashlib.sha256(b"payload%d" % i).digest() for i in range(-(-size // 32))
+    )[:size]
 
 
 def plain(payload: bytes) -> bytes:
@@ -41,7 +43,10 @@ def plain(payload: bytes) -> bytes:
 
 
 def front(
-    magic: bytes = b"sealift1", suite: int = 1, log2: int = LOG2, reserved: bytes = bytes(6)
+    magic: bytes = b"sealift1",
+    suite: int = 1,
+    log2: int = LOG2,
+    reserved: bytes = bytes(6),
 ) -> bytes:
     return (
         magic
@@ -55,20 +60,30 @@ def front(
 
 
 def seal(
-    plaintext: bytes, header_front: bytes, *, segment: int = SEGMENT, last_flags: bool = True
+    plaintext: bytes,
+    header_front: bytes,
+    *,
+    segment: int = SEGMENT,
+    last_flags: bool = True,
 ) -> list[bytes]:
     """The header and the segments of a shard."""
-    okm = HKDF(SHA256(), 64, salt=SALT, info=b"sealift/1 shard" + header_front).derive(EPOCH_KEY)
+    okm = HKDF(SHA256(), 64, salt=SALT, info=b"sealift/1 shard" + header_front).derive(
+        EPOCH_KEY
+    )
     cipher = AESGCM(okm[:32])
     pieces = [plaintext[i : i + segment] for i in range(0, len(plaintext), segment)]
     parts = [header_front + okm[32:]]
     for index, piece in enumerate(pieces):
         last = last_flags and index == len(pieces) - 1
-        parts.append(cipher.encrypt(index.to_bytes(11, "big") + bytes([last]), piece, None))
+        parts.append(
+            cipher.encrypt(index.to_bytes(11, "big") + bytes([last]), piece, None)
+        )
     return parts
 
 
-def vector(comment: str, expect: str, parts: list[bytes], **changes: object) -> dict[str, object]:
+def vector(
+    comment: str, expect: str, parts: list[bytes], **changes: object
+) -> dict[str, object]:
     digests = b"".join(blake3(part).digest() for part in parts[1:])
     made: dict[str, object] = {
         "comment": comment,
@@ -103,7 +118,9 @@ def good_vectors() -> dict[str, dict[str, object]]:
     for name, size in sizes.items():
         payload = stream(size)
         parts = seal(plain(payload), front())
-        made[name] = vector(f"a payload of {size} bytes", "ok", parts, payload=payload.hex())
+        made[name] = vector(
+            f"a payload of {size} bytes", "ok", parts, payload=payload.hex()
+        )
     return made
 
 
@@ -122,10 +139,24 @@ def bad_vectors() -> dict[str, dict[str, object]]:
 
     made = dict(
         [
-            resealed("bad-magic", "malformed", front(magic=b"seaLift1"), "the magic is another"),
-            resealed("bad-version", "unsupported", front(magic=b"sealift2"), "format version 2"),
-            resealed("bad-suite", "unsupported", front(suite=2), "a suite that is not known"),
-            resealed("bad-segment-size", "malformed", front(log2=21), "segments of 2 MiB"),
+            resealed(
+                "bad-magic",
+                "malformed",
+                front(magic=b"seaLift1"),
+                "the magic is another",
+            ),
+            resealed(
+                "bad-version",
+                "unsupported",
+                front(magic=b"sealift2"),
+                "format version 2",
+            ),
+            resealed(
+                "bad-suite", "unsupported", front(suite=2), "a suite that is not known"
+            ),
+            resealed(
+                "bad-segment-size", "malformed", front(log2=21), "segments of 2 MiB"
+            ),
             resealed(
                 "bad-reserved",
                 "malformed",
@@ -135,10 +166,15 @@ def bad_vectors() -> dict[str, dict[str, object]]:
         ]
     )
     made["bad-truncated-header"] = vector(
-        "the shard ends inside its header", "malformed", [header[:119]], segment_digests=""
+        "the shard ends inside its header",
+        "malformed",
+        [header[:119]],
+        segment_digests="",
     )
     made["bad-size"] = vector(
-        "a last segment of fewer than 8 bytes of plaintext", "malformed", [header, bytes(7 + 16)]
+        "a last segment of fewer than 8 bytes of plaintext",
+        "malformed",
+        [header, bytes(7 + 16)],
     )
     made["bad-size-not-padded"] = vector(
         "a plaintext size that Padmé never gives", "malformed", seal(unpadded, front())
@@ -162,7 +198,9 @@ def bad_vectors() -> dict[str, dict[str, object]]:
         "the commit names another key epoch", "context", base, key_epoch=4
     )
     made["bad-commitment"] = vector(
-        "a bit of the key commitment is flipped", "wrong key", [flip(header, 119), *segments]
+        "a bit of the key commitment is flipped",
+        "wrong key",
+        [flip(header, 119), *segments],
     )
     made["bad-epoch-key"] = vector(
         "another epoch key", "wrong key", base, epoch_key=OTHER_KEY.hex()
@@ -197,7 +235,9 @@ def bad_vectors() -> dict[str, dict[str, object]]:
 def render() -> dict[str, str]:
     """File names and their content."""
     made = {**good_vectors(), **bad_vectors()}
-    return {f"{name}.json": json.dumps(made[name], indent=1) + "\n" for name in sorted(made)}
+    return {
+        f"{name}.json": json.dumps(made[name], indent=1) + "\n" for name in sorted(made)
+    }
 
 
 def main(folder: Path) -> None:

@@ -9,17 +9,17 @@ from typing import BinaryIO
 
 import click
 
-from sealift.history.bills import BillCheck, Outcome, check_bill, check_checkpoint
 from sealift.cli.options import Options, as_json, pass_options, show_time
 from sealift.cli.output import count, show, size
 from sealift.cli.values import aligned, printable
-from sealift.process.clock import unix
+from sealift.history.bills import BillCheck, Outcome, check_bill, check_checkpoint
 from sealift.history.opened import open_history, opened_at
 from sealift.home.profile import find_profile, profile_names
+from sealift.home.words import parse_fingerprint
+from sealift.process.clock import unix
 from sealift.session import Session
 from sealift.trainer.bill import bill_dataset, make_bill, measure_file
 from sealift.trainer.engine.plan import Run
-from sealift.home.words import parse_fingerprint
 from sealift_protocol.bill.format import (
     MAX_TEXT,
     Bill,
@@ -53,8 +53,15 @@ def bom() -> None:
 
 @bom.command("make")
 @click.argument("dataset", metavar="OWNER/DATASET")
-@click.option("--commit", type=int, metavar="N", help="Which was trained on; the newest otherwise.")
-@click.option("--seed", type=int, metavar="N", help="Of the shuffle, if records were shuffled.")
+@click.option(
+    "--commit",
+    type=int,
+    metavar="N",
+    help="Which was trained on; the newest otherwise.",
+)
+@click.option(
+    "--seed", type=int, metavar="N", help="Of the shuffle, if records were shuffled."
+)
 @click.option("--epochs", type=int, metavar="N", help="Training epochs; 1 with --seed.")
 @click.option(
     "--shuffle-block",
@@ -77,7 +84,9 @@ def bom() -> None:
     metavar="FILE",
     help="What came out of it; its SHA-256 and size go into the bill, its name does not.",
 )
-@click.option("--note", default="", help="In your words; whoever gets the bill can read it.")
+@click.option(
+    "--note", default="", help="In your words; whoever gets the bill can read it."
+)
 @pass_options
 def bom_make(
     options: Options,
@@ -102,14 +111,18 @@ def bom_make(
         opened = session._open(dataset, whole=commit is not None)
         if commit is not None:
             opened = opened_at(opened, commit, unix(reader.now))
-        reader.log.check((Kind.DISCLOSURE, digest, opened.dataset_id) for digest in digests)
+        reader.log.check(
+            (Kind.DISCLOSURE, digest, opened.dataset_id) for digest in digests
+        )
         part = bill_dataset(opened, disclosures=digests)
         text = make_bill(
             reader.identity, reader.now, [part], runs, checkpoint=checkpoint, note=note
         )
     click.echo(text, nl=False)
     if not digests:
-        click.echo("note: the bill names no disclosure, so that no fetch backs it", err=True)
+        click.echo(
+            "note: the bill names no disclosure, so that no fetch backs it", err=True
+        )
 
 
 @bom.command("show")
@@ -166,7 +179,9 @@ def bom_verify(
     with 4 if something does not fit.
     """
     text = _read(file)
-    trainers = frozenset() if trainer is None else frozenset({parse_fingerprint(trainer)})
+    trainers = (
+        frozenset() if trainer is None else frozenset({parse_fingerprint(trainer)})
+    )
     if offline or not profile_names():
         bill, checks = check_bill(text, trainers=trainers or _pinned(options))
         names = _Names({}, {})
@@ -254,7 +269,11 @@ class _Names:
 
     def dataset(self, part: BilledDataset) -> str:
         name = self.datasets.get(part.dataset_id)
-        return part.dataset_id.hex() if name is None else f"{self.person(part.owner)}/{name}"
+        return (
+            part.dataset_id.hex()
+            if name is None
+            else f"{self.person(part.owner)}/{name}"
+        )
 
 
 def _find_names(session: Session, bill: Bill) -> _Names:
@@ -266,7 +285,9 @@ def _find_names(session: Session, bill: Bill) -> _Names:
     for part in bill.datasets:
         try:
             trusted = session._contacts.by_fingerprint(part.owner).identities
-            opened = open_history(session._relay, session._reader, part.dataset_id, trusted)
+            opened = open_history(
+                session._relay, session._reader, part.dataset_id, trusted
+            )
         except (AccessDenied, TrustError, UnknownMember, VerificationError, WrongKey):
             # Names are for reading; what is wrong with the dataset is the checks' business.
             continue
@@ -300,8 +321,12 @@ def _describe(bill: Bill, names: _Names) -> list[str]:
     ]
     table, _ = aligned(rows, right=[False, False, *[True] * 5])
     lines += table
-    policies = dict.fromkeys(policy for part in bill.datasets for policy in part.policies)
-    lines += [f"policy {policy.hex() or 'none, for some records'}" for policy in policies]
+    policies = dict.fromkeys(
+        policy for part in bill.datasets for policy in part.policies
+    )
+    lines += [
+        f"policy {policy.hex() or 'none, for some records'}" for policy in policies
+    ]
     lines += ["", *(line for run in bill.runs for line in _describe_run(run))]
     if bill.checkpoint is not None:
         file = bill.checkpoint
@@ -312,13 +337,17 @@ def _describe(bill: Bill, names: _Names) -> list[str]:
 
 
 def _describe_run(run: BilledRun) -> list[str]:
-    spans = [f"{first}" if first == last else f"{first}-{last}" for first, last in run.epochs]
+    spans = [
+        f"{first}" if first == last else f"{first}-{last}" for first, last in run.epochs
+    ]
     order = "in dataset order"
     if run.shuffle:
         blocks = count(run.shuffle_block, "shard")
         order = f"{printable(run.order)}, seed {run.seed}, {blocks} mixed at a time"
     batches = f", batches of {run.batch_size:,}" if run.batch_size else ""
-    lines = [f"training epochs {', '.join(spans)}: {order}{batches}, {count(run.world, 'rank')}"]
+    lines = [
+        f"training epochs {', '.join(spans)}: {order}{batches}, {count(run.world, 'rank')}"
+    ]
     if run.columns_digest is not None:
         lines.append(f"  some columns (digest {run.columns_digest.hex()})")
     if run.filter_digest:

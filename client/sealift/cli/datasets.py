@@ -20,14 +20,18 @@ from sealift.cli.reports import show_report
 from sealift.cli.values import aligned, cell, cut, is_number, printable, type_text
 from sealift.session import DatasetInfo, Session
 from sealift.trainer.dataset import Dataset
-from sealift.trainer.exports.parquet import write_parquet
 from sealift.trainer.exports.arrow import write_arrow
 from sealift.trainer.exports.files import holds_files, write_files
-from sealift.trainer.exports.webdataset import write_webdataset
 from sealift.trainer.exports.json_values import Room, check_names, json_value
+from sealift.trainer.exports.parquet import write_parquet
+from sealift.trainer.exports.webdataset import write_webdataset
 from sealift_protocol.errors import InvalidArgument
 
-_WRITERS = {"parquet": write_parquet, "arrow": write_arrow, "webdataset": write_webdataset}
+_WRITERS = {
+    "parquet": write_parquet,
+    "arrow": write_arrow,
+    "webdataset": write_webdataset,
+}
 _FILES = "files"
 _purpose = click.option(
     "--purpose", default="", help="What for, in the log; your grant's by default."
@@ -89,7 +93,13 @@ def _table(found: list[DatasetInfo]) -> list[str]:
     for info in found:
         commits, end = f"{info.commits:,}", show_time(info.not_after)
         if info.trusted:
-            known = (f"{info.records:,}", f"{info.shards:,}", commits, size(info.stored_bytes), end)
+            known = (
+                f"{info.records:,}",
+                f"{info.shards:,}",
+                commits,
+                size(info.stored_bytes),
+                end,
+            )
             rows.append((_path(info), *known))
             first = next(iter(info.description.splitlines()), "")
             words.append(cut(printable(first), _columns_here() - 4))
@@ -98,7 +108,9 @@ def _table(found: list[DatasetInfo]) -> list[str]:
             words.append(f"of an owner who is not pinned: {info.owner}")
     lines = aligned(rows, right=[False, True, True, True, True])[0]
     both = zip(lines, words, strict=True)
-    return [text for line, said in both for text in (line, f"    {said}") if text.strip()]
+    return [
+        text for line, said in both for text in (line, f"    {said}") if text.strip()
+    ]
 
 
 def _path(info: DatasetInfo) -> str:
@@ -128,7 +140,9 @@ def show_dataset(options: Options, dataset: str, commits: int, as_json: bool) ->
         if as_json:
             show("", as_document(found, names), True)
             return
-        click.echo("\n".join(describe(printable(dataset), found, names, _columns_here())))
+        click.echo(
+            "\n".join(describe(printable(dataset), found, names, _columns_here()))
+        )
     reports, unreadable = reports_of(found)
     begin = found.opened.history.commits[0].number
     since = f" since commit {begin}" if begin else ""
@@ -140,7 +154,9 @@ def show_dataset(options: Options, dataset: str, commits: int, as_json: bool) ->
         )
         show_report(report)
     if unreadable:
-        click.echo(f"\n{count(unreadable, 'report')} of de-identification cannot be read")
+        click.echo(
+            f"\n{count(unreadable, 'report')} of de-identification cannot be read"
+        )
 
 
 @click.command("head")
@@ -157,10 +173,17 @@ def show_dataset(options: Options, dataset: str, commits: int, as_json: bool) ->
 )
 @_columns
 @_purpose
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each record.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one line of JSON for each record."
+)
 @pass_options
 def head(
-    options: Options, dataset: str, number: int, columns: str | None, purpose: str, as_json: bool
+    options: Options,
+    dataset: str,
+    number: int,
+    columns: str | None,
+    purpose: str,
+    as_json: bool,
 ) -> None:
     """Show the first records of a dataset.
 
@@ -214,7 +237,8 @@ def _print_table(found: pa.Table) -> None:
     click.echo("\n".join(lines))
     if shown < len(found.schema):
         click.echo(
-            f"{count(len(found.schema) - shown, 'more column')}; choose with --columns", err=True
+            f"{count(len(found.schema) - shown, 'more column')}; choose with --columns",
+            err=True,
         )
 
 
@@ -260,9 +284,14 @@ def pull(
     column of whole numbers called label also KEY.cls, and everything else is in KEY.json.
     """
     chosen = _chosen(columns)
-    with options.connect() as session, _open(session, dataset, purpose, commit) as opened:
+    with (
+        options.connect() as session,
+        _open(session, dataset, purpose, commit) as opened,
+    ):
         done = 0
-        with progress_bar("pulling", lambda: opened.num_records, lambda: done) as update:
+        with progress_bar(
+            "pulling", lambda: opened.num_records, lambda: done
+        ) as update:
 
             def written(records: int, size: int) -> None:
                 nonlocal done
@@ -271,7 +300,9 @@ def pull(
 
             files = _write(opened, out, form, chosen, written)
         records, purges = opened.num_records, opened.pending_purges
-        logged = [digest.hex() for part in opened.feed.declarations for digest in part.digests]
+        logged = [
+            digest.hex() for part in opened.feed.declarations for digest in part.digests
+        ]
     machine: dict[str, object] = {
         "records": records,
         "files": [str(path) for path in files],
@@ -315,7 +346,9 @@ def _open(
 ) -> AbstractContextManager[Dataset]:
     """A dataset that is read once: its ciphertext would only be in the way of a cache."""
     pin = None if commit is None else {dataset: commit}
-    return session.open_dataset(dataset, purpose=purpose, pin=pin, cache=None, patience=30)
+    return session.open_dataset(
+        dataset, purpose=purpose, pin=pin, cache=None, patience=30
+    )
 
 
 def _chosen(columns: str | None) -> list[str] | None:
@@ -323,7 +356,9 @@ def _chosen(columns: str | None) -> list[str] | None:
         return None
     names = [name.strip() for name in columns.split(",")]
     if not all(names) or len(set(names)) != len(names):
-        raise InvalidArgument("--columns takes names with commas between them, each once")
+        raise InvalidArgument(
+            "--columns takes names with commas between them, each once"
+        )
     return names
 
 

@@ -123,9 +123,13 @@ def _facts(path: str, found: Overview, names: Names) -> list[tuple[str, str]]:
 def _key_epochs(found: Overview) -> str:
     opened = found.opened
     told = f"{opened.history.key_epoch}; you hold {_ranges(sorted(opened.epoch_keys))}"
-    stand = [(epoch, shards) for epoch, shards in found.shards_by_epoch.items() if shards]
+    stand = [
+        (epoch, shards) for epoch, shards in found.shards_by_epoch.items() if shards
+    ]
     if len(stand) > 1:
-        told += "; shards under " + ", ".join(f"{e}: {n:,}" for e, n in stand[-_SHOWN_EPOCHS:])
+        told += "; shards under " + ", ".join(
+            f"{e}: {n:,}" for e, n in stand[-_SHOWN_EPOCHS:]
+        )
     return told
 
 
@@ -148,7 +152,10 @@ def _period(seconds: int) -> str:
 
 
 def _policies(digests: frozenset[bytes]) -> list[str]:
-    ready = {entry.digest: f"{name} {entry.version}" for name, entry in ready_policies().items()}
+    ready = {
+        entry.digest: f"{name} {entry.version}"
+        for name, entry in ready_policies().items()
+    }
     return [
         (f"{ready[digest]}, " if digest in ready else "") + digest.hex()
         if digest != NO_POLICY
@@ -179,7 +186,9 @@ def _did(commit: Commit) -> str:
         count(len(commit.removed), "shard") + " removed" if commit.removed else "",
         "erased a subject" if commit.erasure else "",
         "granted to " + count(members, "member") if members else "",
-        "revoked from " + count(len(commit.revoked), "member") if commit.revoked else "",
+        "revoked from " + count(len(commit.revoked), "member")
+        if commit.revoked
+        else "",
         "new co-owners" if commit.co_owners else "",
     ]
     return ", ".join(filter(None, did))
@@ -215,7 +224,8 @@ def as_document(found: Overview, names: Names) -> dict[str, object]:
                 "shards_removed": len(commit.removed),
                 "erasure": commit.erasure,
                 "granted": [
-                    names(who) for who in dict.fromkeys(g.recipient for g in commit.granted)
+                    names(who)
+                    for who in dict.fromkeys(g.recipient for g in commit.granted)
                 ],
                 "revoked": [names(who) for who in commit.revoked],
             }
@@ -230,7 +240,9 @@ def as_document(found: Overview, names: Names) -> dict[str, object]:
             {"digest": digest.hex(), "name": ready.get(digest, "")}
             for digest in sorted(opened.policies)
         ],
-        "required_policies": [digest.hex() for digest in sorted(opened.required_policies)],
+        "required_policies": [
+            digest.hex() for digest in sorted(opened.required_policies)
+        ],
         "policy_reports": read_reports(opened.policy_reports),
         "grants": [
             {
@@ -243,6 +255,8 @@ def as_document(found: Overview, names: Names) -> dict[str, object]:
             }
             for terms in found.terms
         ],
-        "recipients": [names(who) for who in history.recipients()] if found.is_author else [],
+        "recipients": [names(who) for who in history.recipients()]
+        if found.is_author
+        else [],
         "pending_purges": list(found.pending_purges),
     }

@@ -10,7 +10,6 @@ from typing import TextIO
 
 import click
 
-from sealift.home.backup import note_backup, open_backup, restore, seal_backup
 from sealift.cli.options import (
     SUITES,
     Options,
@@ -24,18 +23,23 @@ from sealift.cli.options import (
 from sealift.cli.output import count, show, size
 from sealift.cli.shares import read_shares, shares, show_shares, threshold
 from sealift.cli.values import aligned
-from sealift.process.clock import unix, utc_now
-from sealift.process.files import write_atomically
-from sealift.people.identities import KeyUsage
-from sealift.keystore import Keys
 from sealift.home import desktop
+from sealift.home.backup import note_backup, open_backup, restore, seal_backup
+from sealift.home.profile import Profile
+from sealift.home.shares import new_master, split_master
+from sealift.keystore import Keys
 from sealift.keystore.backend import Algorithm, HeldKey, SignatureAlgorithm
 from sealift.keystore.custody import Custody
 from sealift.keystore.keychain import Keychain, unlock
 from sealift.keystore.registry import open_backend
-from sealift.home.profile import Profile
-from sealift.home.shares import new_master, split_master
-from sealift_protocol.errors import InvalidArgument, KeyOperationUnsupported, SealiftError
+from sealift.people.identities import KeyUsage
+from sealift.process.clock import unix, utc_now
+from sealift.process.files import write_atomically
+from sealift_protocol.errors import (
+    InvalidArgument,
+    KeyOperationUnsupported,
+    SealiftError,
+)
 from sealift_protocol.objects import WrapSuite
 
 NEW_PASSPHRASE = "SEALIFT_NEW_PASSPHRASE"  # noqa: S105 - the variable's name
@@ -94,11 +98,15 @@ def keystore_test(options: Options, url: str | None, as_json: bool) -> None:
         f"{'ok ' if proof.works else '-  '} {_name(proof.algorithm)}: {proof.detail}"
         for proof in proofs
     ]
-    machine: dict[str, object] = {_name(proof.algorithm): proof.works for proof in proofs}
+    machine: dict[str, object] = {
+        _name(proof.algorithm): proof.works for proof in proofs
+    }
     show("\n".join(lines), machine, as_json)
     useful = {type(proof.algorithm) for proof in proofs if proof.works}
     if useful != {SignatureAlgorithm, WrapSuite}:
-        raise KeyOperationUnsupported("the keystore lacks what a member needs: to sign, to unwrap")
+        raise KeyOperationUnsupported(
+            "the keystore lacks what a member needs: to sign, to unwrap"
+        )
 
 
 @keystore.command("create")
@@ -106,7 +114,9 @@ def keystore_test(options: Options, url: str | None, as_json: bool) -> None:
 @suites
 @yes
 @pass_options
-def keystore_create(options: Options, url: str, suites: tuple[str, ...], yes: bool) -> None:
+def keystore_create(
+    options: Options, url: str, suites: tuple[str, ...], yes: bool
+) -> None:
     """Make new keys in the token or KMS at URL, and let them take over from your file's.
 
     What you were granted is wrapped to the new recipient key, and the old identity vouches for the
@@ -119,7 +129,9 @@ def keystore_create(options: Options, url: str, suites: tuple[str, ...], yes: bo
     with options.connect() as session:
         ask = partial(options.passphrase, variable=NEW_PASSPHRASE)
         with closing(Custody.of_backend(open_backend(url, ask))) as custody:
-            fingerprint = session.move_keys(custody, tuple(SUITES[name] for name in suites))
+            fingerprint = session.move_keys(
+                custody, tuple(SUITES[name] for name in suites)
+            )
     if options.account:
         # It would be given to the token as a PIN.
         _forget(profile)
@@ -193,7 +205,9 @@ def keystore_backup(options: Options, file: Path, shares: int, threshold: int) -
     printed once and stored nowhere. `sealift keystore restore` brings the profile back.
     """
     if file.exists():
-        raise InvalidArgument("there is a file of that name already, which is not overwritten")
+        raise InvalidArgument(
+            "there is a file of that name already, which is not overwritten"
+        )
     master = new_master()
     words = split_master(master, threshold, shares)
     profile = options.found()
@@ -208,7 +222,9 @@ def keystore_backup(options: Options, file: Path, shares: int, threshold: int) -
 @keystore.command("restore")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @click.argument("shares", type=click.File(), default="-")
-@click.option("--check", is_flag=True, help="Only say what is in it; nothing is written.")
+@click.option(
+    "--check", is_flag=True, help="Only say what is in it; nothing is written."
+)
 @pass_options
 def keystore_restore(options: Options, file: Path, shares: TextIO, check: bool) -> None:
     """Bring a profile back from the backup FILE and SHARES, one a line.
@@ -223,7 +239,9 @@ def keystore_restore(options: Options, file: Path, shares: TextIO, check: bool) 
         keys = count(len(backup.keys.recipient_keys), "recipient key")
         click.echo(f"the shares open it: {member.name} ({member.role}), {keys}")
         return
-    profile = restore(backup, options.profile or member.name, options.passphrase(confirm=True))
+    profile = restore(
+        backup, options.profile or member.name, options.passphrase(confirm=True)
+    )
     note_backup(profile, backup.keys, unix(utc_now))
     click.echo(f"restored {member.name} as profile {profile.folder.name}")
 
@@ -277,7 +295,9 @@ def keystore_destroy(options: Options, key: str, yes: bool) -> None:
     with closing(options.keychain()) as keychain:
         found = [held for held in _others(keychain) if held.reference == key]
         if not found:
-            raise InvalidArgument("there is no such key among those that are not used here")
+            raise InvalidArgument(
+                "there is no such key among those that are not used here"
+            )
         confirm("destroy the key, for ever?", yes=yes)
         keychain.custody.destroy(*found)
     click.echo("destroyed 1 key")
@@ -286,7 +306,11 @@ def keystore_destroy(options: Options, key: str, yes: bool) -> None:
 def _others(keychain: Keychain) -> list[HeldKey]:
     """Keys of Sealift's in the same place that this profile does not use."""
     backend, used = keychain.custody.backend, keychain.keys.held
-    return [] if backend is None else [held for held in backend.held_keys() if held not in used]
+    return (
+        []
+        if backend is None
+        else [held for held in backend.held_keys() if held not in used]
+    )
 
 
 def _number(keys: Keys) -> int:
@@ -294,7 +318,9 @@ def _number(keys: Keys) -> int:
     return 1 + len(keys.recipient_keys) + isinstance(keys.tls_private_key, HeldKey)
 
 
-def _listed(keychain: Keychain) -> tuple[list[tuple[str, ...]], list[dict[str, object]]]:
+def _listed(
+    keychain: Keychain,
+) -> tuple[list[tuple[str, ...]], list[dict[str, object]]]:
     keys, custody = keychain.keys, keychain.custody
     signs: Algorithm = SignatureAlgorithm.ED25519
     if isinstance(keys.identity, HeldKey):
@@ -312,10 +338,12 @@ def _listed(keychain: Keychain) -> tuple[list[tuple[str, ...]], list[dict[str, o
         tls = keys.tls_private_key
         rows.append(("tls", _name(tls.algorithm), tls.reference, "-"))
     rows += [
-        ("not used here", _name(held.algorithm), held.reference, "-") for held in _others(keychain)
+        ("not used here", _name(held.algorithm), held.reference, "-")
+        for held in _others(keychain)
     ]
     machine: list[dict[str, object]] = [
-        {"use": use, "algorithm": algorithm, "key": key} for use, algorithm, key, _ in rows[1:]
+        {"use": use, "algorithm": algorithm, "key": key}
+        for use, algorithm, key, _ in rows[1:]
     ]
     return rows, machine
 
@@ -326,7 +354,9 @@ def _try(custody: Custody, algorithm: Algorithm) -> _Proof:
     except KeyOperationUnsupported as error:
         return _Proof(algorithm, works=False, detail=error.what)
     except SealiftError as error:
-        return _Proof(algorithm, works=False, detail=f"{error.what}; {error.hint}".rstrip("; "))
+        return _Proof(
+            algorithm, works=False, detail=f"{error.what}; {error.hint}".rstrip("; ")
+        )
     return _Proof(algorithm, works=True, detail="made, used and destroyed a key")
 
 

@@ -24,9 +24,13 @@ read and were left out; 130 interrupted.
 """
 
 
-@click.group(epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(package_name="sealift")
-@click.option("--profile", metavar="NAME", help="Which identity on this machine to use.")
+@click.option(
+    "--profile", metavar="NAME", help="Which identity on this machine to use."
+)
 @click.option(
     "--passphrase-fd",
     type=int,

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 import click
 
-from sealift.keystore.keychain import Keychain, unlock
 from sealift.home.passphrase import read_passphrase
 from sealift.home.profile import Profile, find_profile
+from sealift.keystore.keychain import Keychain, unlock
 from sealift.process.secret import Secret
 from sealift.session import Session, connect
 from sealift_protocol.errors import InvalidArgument
@@ -79,7 +79,9 @@ suites = click.option(
     type=click.Choice(list(SUITES)),
     help="Of the recipient keys, most preferred first; repeatable.",
 )
-as_json = click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print one line of JSON."
+)
 yes = click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
 
 
@@ -99,7 +101,8 @@ def parse_time(text: str | None) -> int:
         return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
     except ValueError:
         raise InvalidArgument(
-            "this is not a time", hint="write a date as 2027-03-31, or a time from now as 90d"
+            "this is not a time",
+            hint="write a date as 2027-03-31, or a time from now as 90d",
         ) from None
 
 
@@ -111,7 +114,9 @@ def parse_duration(text: str) -> int:
     """
     match = _DURATION.fullmatch(text)
     if match is None:
-        raise InvalidArgument("a duration is a number and s, m, h, d, w or y, such as 90d")
+        raise InvalidArgument(
+            "a duration is a number and s, m, h, d, w or y, such as 90d"
+        )
     return int(match[1]) * _SECONDS[match[2]]
 
 
@@ -123,7 +128,9 @@ def parse_size(text: str) -> int:
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise InvalidArgument("a size is a number and KiB, MiB or GiB (or KB, MB, GB): 20MiB")
+        raise InvalidArgument(
+            "a size is a number and KiB, MiB or GiB (or KB, MB, GB): 20MiB"
+        )
     unit = match[2].lower()
     return int(float(match[1]) * (1024 if "i" in unit else 1000) ** _POWERS[unit[0]])
 

@@ -24,7 +24,9 @@ INTERRUPTED = 130
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
-def show(human: str, machine: dict[str, object] | list[dict[str, object]], as_json: bool) -> None:
+def show(
+    human: str, machine: dict[str, object] | list[dict[str, object]], as_json: bool
+) -> None:
     """Prints a result for a person, or as one line of JSON."""
     click.echo(json.dumps(machine) if as_json else human)
 
@@ -33,11 +35,16 @@ def show_error(error: SealiftError) -> None:
     """Prints `error: what; hint: what to do` on stderr."""
     what = error.what
     # What must not stand in an exception's text may stand on its owner's terminal.
-    if isinstance(error, SourceError | PolicyInvalid | WrongKey) and error.path is not None:
+    if (
+        isinstance(error, SourceError | PolicyInvalid | WrongKey)
+        and error.path is not None
+    ):
         what = f"{error.path}: {what}"
     if isinstance(error, PolicyViolation) and error.columns:
         what = f"{what} ({', '.join(error.columns)})"
-    click.echo(f"error: {what}" + (f"; hint: {error.hint}" if error.hint else ""), err=True)
+    click.echo(
+        f"error: {what}" + (f"; hint: {error.hint}" if error.hint else ""), err=True
+    )
 
 
 def count(number: int, what: str) -> str:
@@ -58,15 +65,23 @@ class ProgressBar:
     """A progress bar on a terminal, nothing on a pipe. Call it with what is safe now."""
 
     def __init__(
-        self, bar: Progress | None, what: str, total: Callable[[], int], done: Callable[[], int]
+        self,
+        bar: Progress | None,
+        what: str,
+        total: Callable[[], int],
+        done: Callable[[], int],
     ) -> None:
         self._bar = bar
         self._total = total
         self._done = done
         self._started = time.monotonic()
-        self._task = bar.add_task(what, total=None, state="") if bar is not None else None
+        self._task = (
+            bar.add_task(what, total=None, state="") if bar is not None else None
+        )
 
-    def __call__(self, records: int, acknowledged: int, committed: int | None = None) -> None:
+    def __call__(
+        self, records: int, acknowledged: int, committed: int | None = None
+    ) -> None:
         """Shows progress.
 
         Args:

@@ -26,16 +26,16 @@ from sealift.cli.rotation import every, set_policy
 from sealift.cli.shares import read_shares, shares, show_shares, threshold
 from sealift.cli.sharing import sealing_again
 from sealift.cli.values import aligned
-from sealift.people.compromise import Exposed
-from sealift.people.joining import join as join_relay
-from sealift.people.joining import rejoin as rejoin_relay
-from sealift.keystore.custody import Custody
-from sealift.keystore.registry import open_backend
 from sealift.home.profile import find_profile, profile_names
 from sealift.home.recovery import keys_of_master
 from sealift.home.shares import new_master, split_master
 from sealift.home.trust import Pin
 from sealift.home.words import parse_fingerprint, word_lines
+from sealift.keystore.custody import Custody
+from sealift.keystore.registry import open_backend
+from sealift.people.compromise import Exposed
+from sealift.people.joining import join as join_relay
+from sealift.people.joining import rejoin as rejoin_relay
 from sealift_protocol.errors import InvalidArgument
 from sealift_protocol.ids import Fingerprint, check_name
 from sealift_protocol.notes import VerifierKey
@@ -43,7 +43,9 @@ from sealift_protocol.notes import VerifierKey
 
 @click.command()
 @click.argument("token")
-@click.option("--organisation", default="", help="Shown on your card; the relay can read it.")
+@click.option(
+    "--organisation", default="", help="Shown on your card; the relay can read it."
+)
 @click.option(
     "--trust-on-first-use",
     is_flag=True,
@@ -80,7 +82,8 @@ def join(
     """
     if tls_key_in_keystore and keystore is None:
         raise InvalidArgument(
-            "--tls-key-in-keystore needs a token or KMS", hint="name it with --keystore URL"
+            "--tls-key-in-keystore needs a token or KMS",
+            hint="name it with --keystore URL",
         )
     read = _read_token(token)
     if keystore is None:
@@ -97,7 +100,9 @@ def join(
             tls_key_in_keystore=tls_key_in_keystore,
         )
     if trust_on_first_use:
-        joined.profile.write_settings(replace(joined.profile.settings, trust_on_first_use=True))
+        joined.profile.write_settings(
+            replace(joined.profile.settings, trust_on_first_use=True)
+        )
     show(
         f"joined as {joined.name} ({joined.role}), profile {joined.profile.folder.name}\n"
         f"your fingerprint, for others to pin:\n  {joined.fingerprint}",
@@ -119,7 +124,9 @@ def rejoin(options: Options, token: str) -> None:
 
     Keys, pins and grants stay as they are.
     """
-    joined = rejoin_relay(_read_token(token), find_profile(options.profile), options.keychain())
+    joined = rejoin_relay(
+        _read_token(token), find_profile(options.profile), options.keychain()
+    )
     click.echo(f"{joined.name} has a new certificate")
 
 
@@ -197,7 +204,9 @@ def key() -> None:
 
 
 @key.command("compromise")
-@click.option("--reseal", is_flag=True, help="Seal what you pushed before anew as well.")
+@click.option(
+    "--reseal", is_flag=True, help="Seal what you pushed before anew as well."
+)
 @yes
 @as_json
 @pass_options
@@ -213,7 +222,9 @@ def key_compromise(options: Options, reseal: bool, yes: bool, as_json: bool) -> 
     with options.connect() as session:
         own = session.membership.name
         with sealing_again(session, reseal, lambda info: info.owner == own) as progress:
-            found = session.replace_compromised_keys(reseal_history=reseal, progress=progress)
+            found = session.replace_compromised_keys(
+                reseal_history=reseal, progress=progress
+            )
     rows = [("dataset", "commits", "from", "until", "key epochs", "records", "now")]
     rows += [
         (
@@ -229,7 +240,11 @@ def key_compromise(options: Options, reseal: bool, yes: bool, as_json: bool) -> 
     ]
     table, _ = aligned(rows, right=[False] * 5 + [True, False])
     machine: list[dict[str, object]] = [asdict(dataset) for dataset in found]
-    show("\n".join(["what the old keys opened, with the ciphertext:", *table]), machine, as_json)
+    show(
+        "\n".join(["what the old keys opened, with the ciphertext:", *table]),
+        machine,
+        as_json,
+    )
 
 
 def _what_now(dataset: Exposed) -> str:
@@ -245,7 +260,9 @@ def _what_now(dataset: Exposed) -> str:
 @every
 @as_json
 @pass_options
-def key_rotate(options: Options, suites: tuple[str, ...], every: str | None, as_json: bool) -> None:
+def key_rotate(
+    options: Options, suites: tuple[str, ...], every: str | None, as_json: bool
+) -> None:
     """Publish new recipient keys and wrap what you were granted to them.
 
     No owner has to do anything and no record is sent again. The old private keys are destroyed
@@ -253,7 +270,9 @@ def key_rotate(options: Options, suites: tuple[str, ...], every: str | None, as_
     `sealift rotate`.
     """
     if every is not None:
-        click.echo(f"recipient keys are due after {set_policy(options, every, 'recipient_keys')}")
+        click.echo(
+            f"recipient keys are due after {set_policy(options, every, 'recipient_keys')}"
+        )
         return
     with options.connect() as session:
         rotated = session.rotate_keys(tuple(SUITES[name] for name in suites))
@@ -297,7 +316,9 @@ def trust() -> None:
 @click.argument("name")
 @click.argument("fingerprint", nargs=-1, required=True)
 @click.option(
-    "--organisation", is_flag=True, help="Trust those too whom NAME endorses, while it does."
+    "--organisation",
+    is_flag=True,
+    help="Trust those too whom NAME endorses, while it does.",
 )
 @pass_options
 def trust_add(
@@ -323,9 +344,14 @@ def trust_ls(options: Options, as_json: bool) -> None:
     """List the pinned members, and how each came to be pinned."""
     profile = find_profile(options.profile)
     pins = profile.trust.pins()
-    lines = [f"{name}  {_describe_pin(pin)}\n  {pin.fingerprint}" for name, pin in pins.items()]
+    lines = [
+        f"{name}  {_describe_pin(pin)}\n  {pin.fingerprint}"
+        for name, pin in pins.items()
+    ]
     if profile.settings.trust_on_first_use:
-        lines.append("trust on first use is on: members are pinned uncompared when first met")
+        lines.append(
+            "trust on first use is on: members are pinned uncompared when first met"
+        )
     machine: list[dict[str, object]] = [
         {
             "name": name,
@@ -395,7 +421,9 @@ def trust_first_use(options: Options, choice: str) -> None:
 
 @click.command()
 @click.argument("name")
-@click.option("--until", default="90d", show_default=True, help="A date, or a time from now.")
+@click.option(
+    "--until", default="90d", show_default=True, help="A date, or a time from now."
+)
 @click.option("--withdraw", is_flag=True, help="Vouch for NAME no longer.")
 @pass_options
 def endorse(options: Options, name: str, until: str, withdraw: bool) -> None:
@@ -495,7 +523,11 @@ def recovery_require(options: Options, name: str) -> None:
     if names:
         profile.trust.find(name)
     profile.write_settings(replace(profile.settings, recovery=names))
-    click.echo(f"every grant goes to {name} too" if names else "no recovery identity is required")
+    click.echo(
+        f"every grant goes to {name} too"
+        if names
+        else "no recovery identity is required"
+    )
 
 
 @recovery.command("restore")

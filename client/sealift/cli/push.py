@@ -33,15 +33,21 @@ from sealift.cli.options import (
 from sealift.cli.output import INTERRUPTED, ProgressBar, count, progress_bar, show, size
 from sealift.cli.reports import column_lines, show_report
 from sealift.cli.sharing import preflight
-from sealift.policy.file import load_policy, ready_policies
 from sealift.owner.deidentify.preview import side_by_side
-from sealift.owner.sources.describing import describe, read_descriptions
+from sealift.owner.push.options import ON_ERROR, PushOptions
 from sealift.owner.push.push import OnChange, Pushed, PushLimits, PushProgress
 from sealift.owner.push.rehearsing import Rehearsal, rehearse
-from sealift.owner.sources import KINDS, SkipRejects, SourceOptions, StopAtRejects, open_source
-from sealift.owner.sources.registry import STDIN
 from sealift.owner.push.transforming import Unchanged
-from sealift.owner.push.options import ON_ERROR, PushOptions
+from sealift.owner.sources import (
+    KINDS,
+    SkipRejects,
+    SourceOptions,
+    StopAtRejects,
+    open_source,
+)
+from sealift.owner.sources.describing import describe, read_descriptions
+from sealift.owner.sources.registry import STDIN
+from sealift.policy.file import load_policy, ready_policies
 from sealift.process.secret import Secret
 from sealift.session import Session
 from sealift_protocol.errors import InvalidArgument, ProbeUnanswered
@@ -69,20 +75,31 @@ def _reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 metavar="COLUMN=TYPE",
                 help="Arrow type of a column of text (int64, float32, string, ...); repeatable.",
             ),
-            click.option("--encoding", default="utf-8", help="Of CSV and HL7; default utf-8."),
-            click.option("--query", default="", metavar="SQL", help="What to read of a database."),
+            click.option(
+                "--encoding", default="utf-8", help="Of CSV and HL7; default utf-8."
+            ),
+            click.option(
+                "--query", default="", metavar="SQL", help="What to read of a database."
+            ),
             click.option(
                 "--cursor-column",
                 default="",
                 metavar="COLUMN",
                 help="Of a query's result: unique and increasing, so that a push can continue.",
             ),
-            click.option("--whole", is_flag=True, help="Keep FHIR and HL7 records as they stand."),
             click.option(
-                "--resource", default="", metavar="TYPE", help="FHIR: read this type of resource."
+                "--whole", is_flag=True, help="Keep FHIR and HL7 records as they stand."
             ),
             click.option(
-                "--no-pixels", is_flag=True, help="DICOM: read the header only, not the image."
+                "--resource",
+                default="",
+                metavar="TYPE",
+                help="FHIR: read this type of resource.",
+            ),
+            click.option(
+                "--no-pixels",
+                is_flag=True,
+                help="DICOM: read the header only, not the image.",
             ),
             click.option(
                 "--crypt4gh-key",
@@ -166,24 +183,38 @@ def _ask_for_key_passphrase() -> Secret:
 
 @click.command()
 @click.argument("source")
-@click.option("--dataset", required=True, metavar="NAME", help="Dataset; made if need be.")
 @click.option(
-    "--to", multiple=True, metavar="NAME", help="A pinned member who may open it; repeatable."
+    "--dataset", required=True, metavar="NAME", help="Dataset; made if need be."
+)
+@click.option(
+    "--to",
+    multiple=True,
+    metavar="NAME",
+    help="A pinned member who may open it; repeatable.",
 )
 @_reading_options
-@click.option("--accept-policy", is_flag=True, help="Let your dataset take this policy, too.")
+@click.option(
+    "--accept-policy", is_flag=True, help="Let your dataset take this policy, too."
+)
 @click.option(
     "--on-change",
     type=click.Choice([choice.value for choice in OnChange]),
     default="stop",
     help="A file that is not what was pushed of it: stop (default), skip it, or push it whole.",
 )
-@click.option("--from-start", is_flag=True, help="Push everything again, as new records.")
 @click.option(
-    "--follow", is_flag=True, help="SOURCE is a folder: seal what appears in it, until Ctrl-C."
+    "--from-start", is_flag=True, help="Push everything again, as new records."
 )
 @click.option(
-    "--settle", default="2s", metavar="TIME", help="--follow: files unchanged so long; default 2s."
+    "--follow",
+    is_flag=True,
+    help="SOURCE is a folder: seal what appears in it, until Ctrl-C.",
+)
+@click.option(
+    "--settle",
+    default="2s",
+    metavar="TIME",
+    help="--follow: files unchanged so long; default 2s.",
 )
 @click.option(
     "--jobs",
@@ -199,16 +230,33 @@ def _ask_for_key_passphrase() -> Secret:
     metavar="SIZE",
     help="Commit after so much; default 1GiB. Records are visible, and safe, from then on.",
 )
-@click.option("--commit-within", metavar="TIME", help="Or after so long; default 5m, --follow 1m.")
-@click.option("--at-once", is_flag=True, help="One commit at the end: all records, or none.")
-@click.option("--deadline", metavar="TIME", help="Commit what is there and end then, as 6h.")
 @click.option(
-    "--retry-for", default="10m", metavar="TIME", help="Relay may be away so long; default 10m."
+    "--commit-within", metavar="TIME", help="Or after so long; default 5m, --follow 1m."
 )
-@click.option("--description", default="", help="Of a new dataset; sealed like its name.")
-@click.option("--purpose", default="", help="Why they may open it; the relay can read it.")
-@click.option("--until", metavar="DATE", help="When their access ends; a date, or as 90d.")
-@click.option("--retain", metavar="TIME", help="The relay destroys the records then; as 90d.")
+@click.option(
+    "--at-once", is_flag=True, help="One commit at the end: all records, or none."
+)
+@click.option(
+    "--deadline", metavar="TIME", help="Commit what is there and end then, as 6h."
+)
+@click.option(
+    "--retry-for",
+    default="10m",
+    metavar="TIME",
+    help="Relay may be away so long; default 10m.",
+)
+@click.option(
+    "--description", default="", help="Of a new dataset; sealed like its name."
+)
+@click.option(
+    "--purpose", default="", help="Why they may open it; the relay can read it."
+)
+@click.option(
+    "--until", metavar="DATE", help="When their access ends; a date, or as 90d."
+)
+@click.option(
+    "--retain", metavar="TIME", help="The relay destroys the records then; as 90d."
+)
 @click.option(
     "--subject-column",
     metavar="COLUMN",
@@ -220,8 +268,12 @@ def _ask_for_key_passphrase() -> Secret:
     is_flag=True,
     help="First send each recipient a sealed KiB that it must open.",
 )
-@click.option("--wait", default=60.0, metavar="SECONDS", help="For --preflight; default 60.")
-@click.option("--dry-run", is_flag=True, help="Read and de-identify everything, send nothing.")
+@click.option(
+    "--wait", default=60.0, metavar="SECONDS", help="For --preflight; default 60."
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Read and de-identify everything, send nothing."
+)
 @yes
 @as_json
 @pass_options
@@ -269,7 +321,9 @@ def push(
         jobs=jobs,
         bytes_per_second=0 if limit_rate is None else parse_size(limit_rate),
         commit_bytes=0 if at_once else parse_size(commit_every),
-        commit_seconds=parse_duration(commit_within or (_FOLLOW_COMMIT if follow else "5m")),
+        commit_seconds=parse_duration(
+            commit_within or (_FOLLOW_COMMIT if follow else "5m")
+        ),
         deadline_seconds=0 if deadline is None else parse_duration(deadline),
         on_change=OnChange(on_change),
         from_start=from_start,
@@ -297,7 +351,14 @@ def push(
         if run_preflight:
             _require_answers(session, to, wait)
         if follow:
-            _follow(session, Path(source), dataset, push_options, parse_duration(settle), as_json)
+            _follow(
+                session,
+                Path(source),
+                dataset,
+                push_options,
+                parse_duration(settle),
+                as_json,
+            )
             return
         pushed = _push(session, source, dataset, push_options, ask=not yes)
     show(_told(pushed), _as_document(pushed), as_json)
@@ -388,7 +449,10 @@ def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
             raise KeyboardInterrupt
         stop.set()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, handle)
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:
@@ -503,7 +567,9 @@ def _show_rehearsal(found: Rehearsal, as_json: bool, *, samples: bool) -> None:
         f"{count(found.parts, 'file')}{of_all}; nothing was sent"
     )
     if found.rejected:
-        click.echo(f"{count(found.rejected, 'record')} could not be read and would be left out")
+        click.echo(
+            f"{count(found.rejected, 'record')} could not be read and would be left out"
+        )
     if samples:
         _show_side_by_side(found)
     else:
@@ -557,7 +623,8 @@ def deidentify(
     """
     if policy is None:
         raise InvalidArgument(
-            "no policy was given", hint="use --policy; `sealift policy ls` lists ready ones"
+            "no policy was given",
+            hint="use --policy; `sealift policy ls` lists ready ones",
         )
     options = PushOptions(
         reading=_source_options(**reading),
@@ -576,12 +643,16 @@ def sources(as_json: bool) -> None:
     document: list[dict[str, object]] = []
     lines = []
     for kind in KINDS.values():
-        chosen = " ".join([*kind.suffixes, *(f"{scheme}://" for scheme in kind.schemes)])
+        chosen = " ".join(
+            [*kind.suffixes, *(f"{scheme}://" for scheme in kind.schemes)]
+        )
         lines.append(f"{kind.name:<9} {kind.what}")
         lines.append(f"{'':<9}   chosen for: {chosen or f'--format {kind.name}'}")
         lines.append(f"{'':<9}   continues: {kind.continues}")
         if not kind.installed:
-            lines.append(f"{'':<9}   not installed: pip install 'sealift[{kind.extra}]'")
+            lines.append(
+                f"{'':<9}   not installed: pip install 'sealift[{kind.extra}]'"
+            )
         document.append(
             {
                 "name": kind.name,

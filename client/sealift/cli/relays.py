@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import click
 
-from sealift.keystore.tlskeys import channel_key
 from sealift.cli.options import Options, as_json, pass_options
 from sealift.cli.output import show
-from sealift.process.clock import utc_now
-from sealift.keystore.keychain import Keychain
-from sealift.home.lastseen import last_seen_key
 from sealift.history.logview import LogView
+from sealift.home.lastseen import last_seen_key
 from sealift.home.profile import Profile, find_profile
+from sealift.keystore.keychain import Keychain
+from sealift.keystore.tlskeys import channel_key
+from sealift.process.clock import utc_now
 from sealift.relay.transport import Relay
 from sealift_protocol.errors import InvalidArgument
 from sealift_protocol.notes import VerifierKey
@@ -67,7 +67,8 @@ def relay_remove(options: Options, address: str, as_json: bool) -> None:
     settings = profile.settings
     if address not in settings.relays:
         raise InvalidArgument(
-            "this is not an address that was added", hint="`sealift relay ls` lists them"
+            "this is not an address that was added",
+            hint="`sealift relay ls` lists them",
         )
     remaining = tuple(known for known in settings.relays if known != address)
     profile.write_settings(replace(settings, relays=remaining))

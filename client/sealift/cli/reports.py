@@ -28,14 +28,19 @@ def column_lines(schema: pa.Schema) -> list[str]:
     for name, field in zip(names, schema, strict=True):
         told = said_of(field)
         notes = ", ".join(printable(told[key]) for key in _SAID if key in told)
-        kind = printable(type_text(field.type)) + ("" if field.nullable else ", never null")
+        kind = printable(type_text(field.type)) + (
+            "" if field.nullable else ", never null"
+        )
         lines.append(f"{name:<{width}}  {kind}" + (f"  ({notes})" if notes else ""))
     return lines
 
 
 def said_of(field: pa.Field) -> dict[str, str]:
     """Label, unit and description of a column, as far as its owner gave them."""
-    found = {key.decode(errors="replace"): value for key, value in (field.metadata or {}).items()}
+    found = {
+        key.decode(errors="replace"): value
+        for key, value in (field.metadata or {}).items()
+    }
     return {key: found[key].decode(errors="replace") for key in _SAID if key in found}
 
 
@@ -45,10 +50,15 @@ def show_report(report: dict[str, Any]) -> None:
     for column in report["columns"]:
         action = f"{column['action']} {column.get('to', '')}".strip()
         numbers = (f"{column[key]:,}" for key in _COUNTS)
-        table.add_row(escape(printable(column["column"])), escape(printable(action)), *numbers)
+        table.add_row(
+            escape(printable(column["column"])), escape(printable(action)), *numbers
+        )
     Console().print(table)
     if report["scrubbed"]:
-        found = (f"{printable(kind)} {number:,}" for kind, number in report["scrubbed"].items())
+        found = (
+            f"{printable(kind)} {number:,}"
+            for kind, number in report["scrubbed"].items()
+        )
         click.echo(f"found in free text: {', '.join(found)}")
     anonymity = report["anonymity"]
     if anonymity:
@@ -74,7 +84,9 @@ def sum_reports(reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     for report in reports:
         rules = [[c["column"], c["action"], c.get("to", "")] for c in report["columns"]]
         key = json.dumps([report["policy"], rules])
-        sums[key] = _added(sums[key], report) if key in sums else {**report, "reports": 1}
+        sums[key] = (
+            _added(sums[key], report) if key in sums else {**report, "reports": 1}
+        )
     return list(sums.values())
 
 
@@ -91,7 +103,9 @@ def _added(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
         "records": one["records"] + two["records"],
         "columns": columns,
         "scrubbed": scrubbed,
-        "anonymity": min(measured, key=lambda found: (found["k"], found["l"]), default=None),
+        "anonymity": min(
+            measured, key=lambda found: (found["k"], found["l"]), default=None
+        ),
         "notices": list(dict.fromkeys((*one["notices"], *two["notices"]))),
         "reports": one["reports"] + 1,
     }
@@ -102,7 +116,12 @@ def _read(text: str) -> dict[str, Any] | None:
     try:
         report = json.loads(text, parse_constant=_refuse)
         policy, anonymity = report["policy"], report["anonymity"]
-        texts = [policy["name"], policy["version"], policy["sha256"], *report["notices"]]
+        texts = [
+            policy["name"],
+            policy["version"],
+            policy["sha256"],
+            *report["notices"],
+        ]
         numbers = [report["records"], *report["scrubbed"].values()]
         for column in report["columns"]:
             texts += [column["column"], column["action"], column.get("to", "")]

@@ -7,15 +7,21 @@ from dataclasses import asdict, replace
 
 import click
 
-from sealift.cli.options import Options, as_json, parse_duration, pass_options, show_time
+from sealift.cli.options import (
+    Options,
+    as_json,
+    parse_duration,
+    pass_options,
+    show_time,
+)
 from sealift.cli.output import count, show
 from sealift.cli.sharing import sealing_again
 from sealift.cli.values import aligned, printable
+from sealift.home.settings import RotationPolicy
 from sealift.keystore.custody import FILE_URL
 from sealift.people.rotation import Rotation, RotationKind
-from sealift.session import Session
-from sealift.home.settings import RotationPolicy
 from sealift.people.status import Status, as_prometheus
+from sealift.session import Session
 from sealift_protocol.errors import InvalidArgument
 from sealift_protocol.ids import Fingerprint
 
@@ -31,13 +37,22 @@ every = click.option(
 @click.command()
 @click.argument("dataset", required=False)
 @click.option(
-    "--reseal", "reseal_history", is_flag=True, help="Seal everything pushed before again, too."
+    "--reseal",
+    "reseal_history",
+    is_flag=True,
+    help="Seal everything pushed before again, too.",
 )
 @every
-@click.option("--due", is_flag=True, help="Rotate what is due, of all datasets and keys.")
+@click.option(
+    "--due", is_flag=True, help="Rotate what is due, of all datasets and keys."
+)
 @pass_options
 def rotate(
-    options: Options, dataset: str | None, reseal_history: bool, every: str | None, due: bool
+    options: Options,
+    dataset: str | None,
+    reseal_history: bool,
+    every: str | None,
+    due: bool,
 ) -> None:
     """Begin a new key epoch of DATASET: what is pushed next is sealed under a new key.
 
@@ -49,7 +64,9 @@ def rotate(
     rotates it. Without a policy keys are used for two years, identities for three, the longest
     that NIST SP 800-57 recommends.
     """
-    if sum((due, every is not None, reseal_history)) > 1 or (due and dataset is not None):
+    if sum((due, every is not None, reseal_history)) > 1 or (
+        due and dataset is not None
+    ):
         raise InvalidArgument(
             "--due, --every and --reseal do not go together, nor --due with a dataset"
         )
@@ -60,7 +77,8 @@ def rotate(
         _set_policy(options, dataset, every)
     elif dataset is None:
         raise InvalidArgument(
-            "say which dataset", hint="or use --due, or --every to set when keys are due"
+            "say which dataset",
+            hint="or use --due, or --every to set when keys are due",
         )
     else:
         _rotate_now(options, dataset, reseal_history)
@@ -69,11 +87,17 @@ def rotate(
 def _rotate_now(options: Options, dataset: str, reseal_history: bool) -> None:
     with (
         options.connect() as session,
-        sealing_again(session, reseal_history, lambda info: info.name == dataset) as progress,
+        sealing_again(
+            session, reseal_history, lambda info: info.name == dataset
+        ) as progress,
     ):
-        committed = session.rotate(dataset, reseal_history=reseal_history, progress=progress)
+        committed = session.rotate(
+            dataset, reseal_history=reseal_history, progress=progress
+        )
     commit = committed.commit
-    again = f", {count(len(commit.added), 'shard')} sealed again" if reseal_history else ""
+    again = (
+        f", {count(len(commit.added), 'shard')} sealed again" if reseal_history else ""
+    )
     click.echo(f"{dataset} is at key epoch {commit.key_epoch}{again}")
 
 
@@ -92,7 +116,9 @@ def _set_policy(options: Options, dataset: str | None, every: str) -> None:
         click.echo(f"key epochs and recipient keys are due after {shown}")
         return
     with options.connect() as session:
-        session.rotate_every(dataset, None if every == DEFAULT else parse_duration(every))
+        session.rotate_every(
+            dataset, None if every == DEFAULT else parse_duration(every)
+        )
     click.echo(f"key epochs of {dataset} are due after {every}")
 
 
@@ -112,7 +138,9 @@ def set_policy(options: Options, every: str, *fields: str) -> str:
 
 @click.command()
 @click.option(
-    "--metrics", is_flag=True, help="In Prometheus' text format, for a textfile collector."
+    "--metrics",
+    is_flag=True,
+    help="In Prometheus' text format, for a textfile collector.",
 )
 @as_json
 @pass_options
@@ -154,7 +182,11 @@ def _backup(found: Status) -> str:
         return "what the token or KMS has for copies"
     if found.backup is None:
         return "none; `sealift keystore backup` makes one"
-    what = "of the keys of now" if found.backup.complete else "older than your keys: make a new one"
+    what = (
+        "of the keys of now"
+        if found.backup.complete
+        else "older than your keys: make a new one"
+    )
     return f"{show_time(found.backup.time)}, {what}"
 
 

@@ -7,22 +7,32 @@ from typing import TextIO
 
 import click
 
-from sealift.process.secret import Secret
 from sealift.home.shares import check_share, combine_shares
+from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument
 
 shares = click.option(
-    "--shares", required=True, type=int, metavar="N", help="How many people get a share."
+    "--shares",
+    required=True,
+    type=int,
+    metavar="N",
+    help="How many people get a share.",
 )
 threshold = click.option(
-    "--threshold", required=True, type=int, metavar="K", help="How many of them are needed."
+    "--threshold",
+    required=True,
+    type=int,
+    metavar="K",
+    help="How many of them are needed.",
 )
 
 
 def show_shares(words: Sequence[str], threshold: int) -> None:
     """Prints each share; nothing of them is kept."""
     for number, share in enumerate(words, 1):
-        click.echo(f"\nshare {number} of {len(words)} ({threshold} are needed):\n  {share}")
+        click.echo(
+            f"\nshare {number} of {len(words)} ({threshold} are needed):\n  {share}"
+        )
 
 
 def read_shares(file: TextIO) -> Secret:
@@ -41,7 +51,9 @@ def _ask() -> Iterator[str]:
     needed = 1
     while len(given) < needed:
         of = f" of {needed}" if given else ""
-        words = " ".join(click.prompt(f"share {len(given) + 1}{of}", err=True).lower().split())
+        words = " ".join(
+            click.prompt(f"share {len(given) + 1}{of}", err=True).lower().split()
+        )
         try:
             needed = check_share(words)
         except InvalidArgument as error:

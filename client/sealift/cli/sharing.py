@@ -11,12 +11,20 @@ from pathlib import Path
 
 import click
 
-from sealift.cli.options import Options, as_json, confirm, parse_time, pass_options, show_time, yes
+from sealift.cli.options import (
+    Options,
+    as_json,
+    confirm,
+    parse_time,
+    pass_options,
+    show_time,
+    yes,
+)
 from sealift.cli.output import count, progress_bar, show, size
 from sealift.cli.values import aligned
 from sealift.history.disclosures import DisclosureLine, verify_report, write_report
-from sealift.owner.push.push import PushProgress
 from sealift.home.profile import find_profile
+from sealift.owner.push.push import PushProgress
 from sealift.session import DatasetInfo, Revoked, Session
 from sealift_protocol.errors import InvalidArgument, ProfileError
 from sealift_protocol.ids import Fingerprint
@@ -32,8 +40,12 @@ _OUT_OF_REACH = (
 @click.command()
 @click.argument("dataset")
 @click.option("--to", multiple=True, required=True, metavar="WHO", help="Repeatable.")
-@click.option("--since", metavar="DATE", help="Not valid before; a date, or a time from now.")
-@click.option("--until", metavar="DATE", help="Ends then; a date, or a time from now such as 90d.")
+@click.option(
+    "--since", metavar="DATE", help="Not valid before; a date, or a time from now."
+)
+@click.option(
+    "--until", metavar="DATE", help="Ends then; a date, or a time from now such as 90d."
+)
 @click.option("--purpose", default="", help="Why; the relay can read it.")
 @as_json
 @pass_options
@@ -67,7 +79,9 @@ def grant(
 
 @click.command()
 @click.argument("dataset")
-@click.option("--from", "member", required=True, metavar="WHO", help="Whose access ends.")
+@click.option(
+    "--from", "member", required=True, metavar="WHO", help="Whose access ends."
+)
 @as_json
 @pass_options
 def revoke(options: Options, dataset: str, member: str, as_json: bool) -> None:
@@ -78,14 +92,20 @@ def revoke(options: Options, dataset: str, member: str, as_json: bool) -> None:
     """
     with options.connect() as session:
         done = session.revoke(dataset, member)
-        lines = [line for line in done.account.lines if line.disclosure.signer in done.identities]
+        lines = [
+            line
+            for line in done.account.lines
+            if line.disclosure.signer in done.identities
+        ]
     show(
         _revocation_report(dataset, done, lines),
         {
             "commit": done.commit,
             "key_epoch": done.key_epoch,
             "fetched": [_disclosure_json(line) for line in lines],
-            "open_epochs": {str(epoch): shards for epoch, shards in done.open_epochs.items()},
+            "open_epochs": {
+                str(epoch): shards for epoch, shards in done.open_epochs.items()
+            },
         },
         as_json,
     )
@@ -97,7 +117,9 @@ def sealing_again(
 ) -> Iterator[Callable[[PushProgress], None]]:
     """A progress bar over the shards of some datasets; yields what to call after each."""
     # Without resealing nothing is counted, and no dataset opened to count.
-    total = sum(info.shards for info in session.datasets() if chosen(info)) if reseal else 0
+    total = (
+        sum(info.shards for info in session.datasets() if chosen(info)) if reseal else 0
+    )
     done = 0
 
     def acknowledged(progress: PushProgress) -> None:
@@ -126,7 +148,8 @@ def access(options: Options, dataset: str, as_json: bool) -> None:
         rows.append(
             (
                 names[line.recipient],
-                ",".join(map(str, line.key_epochs)) + ("" if line.live else " (not now)"),
+                ",".join(map(str, line.key_epochs))
+                + ("" if line.live else " (not now)"),
                 show_time(line.not_before),
                 show_time(line.not_after),
                 ", ".join(names[grantor] for grantor in line.grantors),
@@ -139,7 +162,9 @@ def access(options: Options, dataset: str, as_json: bool) -> None:
     text += aligned(rows)[0]
     for epoch in report.key_epochs:
         holders = ", ".join(names[holder] for holder in epoch.holders)
-        text.append(f"key epoch {epoch.key_epoch}: {count(epoch.shards, 'shard')}, for {holders}")
+        text.append(
+            f"key epoch {epoch.key_epoch}: {count(epoch.shards, 'shard')}, for {holders}"
+        )
     show(
         "\n".join(text),
         {
@@ -195,7 +220,9 @@ def co_owner_remove(options: Options, dataset: str, name: str) -> None:
     """Let NAME append no more. NAME can still open DATASET until you revoke that."""
     with options.connect() as session:
         session.set_co_owner(dataset, name, remove=True)
-    click.echo(f"{name} is no longer a co-owner of {dataset}; `sealift revoke` ends its access")
+    click.echo(
+        f"{name} is no longer a co-owner of {dataset}; `sealift revoke` ends its access"
+    )
 
 
 class _Disclosures(click.Group):
@@ -241,7 +268,8 @@ def disclosures_report(
         lines = [
             line
             for line in account.lines
-            if first <= line.disclosure.time and (not last or line.disclosure.time < last)
+            if first <= line.disclosure.time
+            and (not last or line.disclosure.time < last)
         ]
         names = {
             who: session.label(who)
@@ -260,7 +288,9 @@ def disclosures_report(
         click.echo(text.getvalue(), nl=False)
     else:
         table = aligned(rows)[0] if lines else []
-        entries = f"{account.entries:,} {'entry' if account.entries == 1 else 'entries'}"
+        entries = (
+            f"{account.entries:,} {'entry' if account.entries == 1 else 'entries'}"
+        )
         complete = (
             f"{count(len(lines), 'disclosure')}, each signed and logged; none of the log's "
             f"{entries} of the dataset is missing"
@@ -270,7 +300,9 @@ def disclosures_report(
 
 @disclosures.command("verify")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--log-key", help="The log's verifier key; this profile's, if there is one.")
+@click.option(
+    "--log-key", help="The log's verifier key; this profile's, if there is one."
+)
 @pass_options
 def disclosures_verify(options: Options, file: Path, log_key: str | None) -> None:
     """Check a JSON report offline: every signature and every proof in it."""
@@ -287,7 +319,13 @@ def disclosures_verify(options: Options, file: Path, log_key: str | None) -> Non
 
 @click.command()
 @click.argument("dataset")
-@click.option("--shard", "shards", multiple=True, metavar="ID", help="Only this shard; repeatable.")
+@click.option(
+    "--shard",
+    "shards",
+    multiple=True,
+    metavar="ID",
+    help="Only this shard; repeatable.",
+)
 @yes
 @as_json
 @pass_options
@@ -317,11 +355,15 @@ def delete(
 
 @click.command("erase-subject")
 @click.argument("dataset")
-@click.option("--subject", required=True, metavar="ID", help="As the subject column names it.")
+@click.option(
+    "--subject", required=True, metavar="ID", help="As the subject column names it."
+)
 @yes
 @as_json
 @pass_options
-def erase_subject(options: Options, dataset: str, subject: str, yes: bool, as_json: bool) -> None:
+def erase_subject(
+    options: Options, dataset: str, subject: str, yes: bool, as_json: bool
+) -> None:
     """Take one person out of DATASET, after a consent was withdrawn.
 
     Shards that hold the person are sealed again without, and the old ones destroyed. Those with
@@ -330,7 +372,9 @@ def erase_subject(options: Options, dataset: str, subject: str, yes: bool, as_js
     confirm("erase this person's records at the relay? this cannot be undone", yes=yes)
     with options.connect() as session:
         erased, receipt = session.erase_subject(dataset, subject)
-    text = f"erased {count(erased.records, 'record')} from {count(erased.shards, 'shard')}"
+    text = (
+        f"erased {count(erased.records, 'record')} from {count(erased.shards, 'shard')}"
+    )
     if receipt is None:
         text = f"no record of that subject was found ({count(erased.searched, 'shard')} searched)"
     else:
@@ -392,7 +436,9 @@ def log_verify(options: Options, as_json: bool) -> None:
             "size": audit.size,
             "root": audit.root.hex(),
             "cosignatures": audit.witnesses,
-            "kinds": {kind.name.lower(): number for kind, number in audit.kinds.items()},
+            "kinds": {
+                kind.name.lower(): number for kind, number in audit.kinds.items()
+            },
             "destroyed": audit.destroyed,
         },
         as_json,
@@ -402,9 +448,13 @@ def log_verify(options: Options, as_json: bool) -> None:
 @click.command()
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option(
-    "--probe", is_flag=True, help="Send each NAME a sealed KiB and wait until it was opened."
+    "--probe",
+    is_flag=True,
+    help="Send each NAME a sealed KiB and wait until it was opened.",
 )
-@click.option("--wait", default=60.0, show_default=True, metavar="SECONDS", help="With --probe.")
+@click.option(
+    "--wait", default=60.0, show_default=True, metavar="SECONDS", help="With --probe."
+)
 @as_json
 @pass_options
 @click.pass_context
@@ -429,13 +479,16 @@ def doctor(
         + (f"; hint: {check.hint}" if check.hint else "")
         for check in checks
     ]
-    lines += [f"NOT  probe of {name}: not opened within {wait:.0f} s" for name in unanswered]
+    lines += [
+        f"NOT  probe of {name}: not opened within {wait:.0f} s" for name in unanswered
+    ]
     show(
         "\n".join(lines),
         {
             "ok": ok,
             "checks": [
-                {"name": c.name, "ok": c.ok, "detail": c.detail, "hint": c.hint} for c in checks
+                {"name": c.name, "ok": c.ok, "detail": c.detail, "hint": c.hint}
+                for c in checks
             ],
             "unanswered": unanswered,
         },
@@ -453,7 +506,10 @@ def preflight(session: Session, names: tuple[str, ...], wait: float) -> list[str
 
 
 def _revocation_report(dataset: str, done: Revoked, lines: list[DisclosureLine]) -> str:
-    text = [f"{done.member} has no access to {dataset} from now on (commit {done.commit})", ""]
+    text = [
+        f"{done.member} has no access to {dataset} from now on (commit {done.commit})",
+        "",
+    ]
     if lines:
         text.append(f"what {done.member} had fetched, and keeps:")
         rows = [("time (UTC)", "purpose", "commit", "shards")]
@@ -477,9 +533,14 @@ def _revocation_report(dataset: str, done: Revoked, lines: list[DisclosureLine])
     ]
     left = {epoch: shards for epoch, shards in done.open_epochs.items() if shards}
     if left:
-        text += ["", f"still open to {done.member}, should it ever get hold of the ciphertext:"]
+        text += [
+            "",
+            f"still open to {done.member}, should it ever get hold of the ciphertext:",
+        ]
         text += [f"  key epoch {e}: {count(n, 'shard')}" for e, n in left.items()]
-        text.append(f"  `sealift rotate {dataset} --reseal` seals them again under a new key")
+        text.append(
+            f"  `sealift rotate {dataset} --reseal` seals them again under a new key"
+        )
     return "\n".join(text)
 
 
@@ -526,4 +587,8 @@ def _receipt_json(receipt: DeletionReceipt) -> dict[str, object]:
 
 def _guard(cell: str) -> str:
     # A spreadsheet must not run what a member wrote as its purpose.
-    return "'" + cell if cell[:1] in ("=", "+", "-", "@", "\t", "\r") and cell != "-" else cell
+    return (
+        "'" + cell
+        if cell[:1] in ("=", "+", "-", "@", "\t", "\r") and cell != "-"
+        else cell
+    )

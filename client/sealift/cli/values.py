@@ -12,7 +12,14 @@ import pyarrow as pa
 from rich.cells import cell_len, set_cell_size
 
 from sealift.cli.output import size
-from sealift.trainer.exports.json_values import Room, is_binary, is_list, is_text, is_wrapped, json_value
+from sealift.trainer.exports.json_values import (
+    Room,
+    is_binary,
+    is_list,
+    is_text,
+    is_wrapped,
+    json_value,
+)
 
 ELLIPSIS = "…"
 NULL = "(null)"
@@ -31,7 +38,8 @@ def printable(text: str, limit: int = 200) -> str:
     """
     cut = text[:limit] + (ELLIPSIS if len(text) > limit else "")
     return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in cut
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in cut
     )
 
 
@@ -56,18 +64,27 @@ def cell(value: pa.Scalar) -> str:
         return size(value.as_buffer().size)
     if is_text(kind):
         # A character has four bytes at most.
-        start = bytes(value.as_buffer()[: 4 * _MAX_CHARACTERS + 4]).decode(errors="replace")
+        start = bytes(value.as_buffer()[: 4 * _MAX_CHARACTERS + 4]).decode(
+            errors="replace"
+        )
         return printable(start, _MAX_CHARACTERS)
     if is_list(kind):
         many = len(value.values) > _SHOWN_ITEMS
         return _items(value.values) + (f" {len(value.values):,}" if many else "")
     if pa.types.is_struct(kind):
-        names = [kind.field(place).name for place in range(min(kind.num_fields, _SHOWN_ITEMS))]
+        names = [
+            kind.field(place).name
+            for place in range(min(kind.num_fields, _SHOWN_ITEMS))
+        ]
         shown = [f"{printable(n, 20)}: {cell(value[i])}" for i, n in enumerate(names)]
         more = [ELLIPSIS] if kind.num_fields > _SHOWN_ITEMS else []
         return "{" + ", ".join([*shown, *more]) + "}"
     plain = json_value(value, Room())
-    return f"{plain:.6g}" if isinstance(plain, float) else printable(str(plain), _MAX_CHARACTERS)
+    return (
+        f"{plain:.6g}"
+        if isinstance(plain, float)
+        else printable(str(plain), _MAX_CHARACTERS)
+    )
 
 
 def _items(values: pa.Array) -> str:
@@ -86,12 +103,17 @@ def type_text(kind: pa.DataType) -> str:
 def is_number(kind: pa.DataType) -> bool:
     """Whether a column's cells stand on the right."""
     return bool(
-        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_decimal(kind)
     )
 
 
 def aligned(
-    rows: Sequence[Sequence[str]], *, right: Sequence[bool] = (), width: int | None = None
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[bool] = (),
+    width: int | None = None,
 ) -> tuple[list[str], int]:
     """Rows of cells as lines of columns, and how many columns there was room for.
 
@@ -132,4 +154,6 @@ def _total(widths: Sequence[int]) -> int:
 
 def _placed(text: str, width: int, *, right: bool) -> str:
     text = cut(text, width)
-    return " " * (width - cell_len(text)) + text if right else set_cell_size(text, width)
+    return (
+        " " * (width - cell_len(text)) + text if right else set_cell_size(text, width)
+    )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from sealift.process.secret import Secret
 from sealift.crypto.signing import Identity, sign_grant, sign_rewrap
 from sealift.crypto.suites import PrivateKey, load_recipient
+from sealift.process.secret import Secret
 from sealift_protocol.errors import (
     CardExpired,
     ContextMismatch,
@@ -111,7 +111,9 @@ def open_grant(
         key = private_keys.get(rewrap.key_id)
         own = rewrap.grant == grant.digest and rewrap.signer in recipients
         if own and key is not None and key.suite == rewrap.suite:
-            return key.unwrap(rewrap.wrapped_key, rewrap_context(grant.digest, rewrap.key_id))
+            return key.unwrap(
+                rewrap.wrapped_key, rewrap_context(grant.digest, rewrap.key_id)
+            )
     raise WrongKey("the grant is for a key that this keystore does not hold")
 
 

@@ -10,7 +10,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sealift.process.secret import Secret
 
 
-def derive(secret: Secret, info: bytes, *, salt: bytes | None = None, size: int = 32) -> Secret:
+def derive(
+    secret: Secret, info: bytes, *, salt: bytes | None = None, size: int = 32
+) -> Secret:
     """A secret of `size` bytes for the purpose that `info` names."""
     kdf = HKDF(SHA256(), size, salt=salt, info=info)
     return Secret.filled(size, partial(kdf.derive_into, secret.view()))

@@ -47,7 +47,9 @@ def derive_counts_key(
     return _derive(epoch_key, salt, _COUNTS_INFO + context)
 
 
-def derive_cursor_key(owner_secret: Secret, salt: bytes, dataset_id: bytes) -> tuple[AESGCM, bytes]:
+def derive_cursor_key(
+    owner_secret: Secret, salt: bytes, dataset_id: bytes
+) -> tuple[AESGCM, bytes]:
     """The cipher of an author's source cursor and the commitment (32 bytes) before it."""
     return _derive(owner_secret, salt, _CURSOR_INFO + dataset_id)
 

@@ -20,7 +20,13 @@ from sealift.crypto.keyschedule import (
 from sealift.crypto.padding import read_payload_size, write_padding
 from sealift.process.secret import Secret
 from sealift_protocol.errors import CorruptShard, MalformedObject
-from sealift_protocol.layout import COMMITMENT_SIZE, LENGTH_SIZE, SALT_SIZE, TAG_SIZE, padded_size
+from sealift_protocol.layout import (
+    COMMITMENT_SIZE,
+    LENGTH_SIZE,
+    SALT_SIZE,
+    TAG_SIZE,
+    padded_size,
+)
 from sealift_protocol.objects import Commit, SnapshotPage, parse_message
 from sealift_protocol.v1 import objects_pb2
 
@@ -52,11 +58,15 @@ def open_metadata(commit: Commit, epoch_key: Secret) -> objects_pb2.CommitMetada
         MalformedObject: it was not sealed as specified.
     """
     salt = commit.metadata[:SALT_SIZE]
-    keys = derive_metadata_key(epoch_key, salt, commit.dataset_id, commit.number, commit.key_epoch)
+    keys = derive_metadata_key(
+        epoch_key, salt, commit.dataset_id, commit.number, commit.key_epoch
+    )
     plaintext = _open(commit.metadata, *keys, "the commit's metadata")
     metadata = parse_message(objects_pb2.CommitMetadata, plaintext)
     if len(metadata.record_counts) != len(commit.added):
-        raise MalformedObject("a commit does not say how many records each of its shards has")
+        raise MalformedObject(
+            "a commit does not say how many records each of its shards has"
+        )
     return metadata
 
 
@@ -71,7 +81,9 @@ def seal_counts(
     """Seals the record counts of a snapshot page."""
     salt = secrets.token_bytes(SALT_SIZE) if salt is None else salt
     keys = derive_counts_key(epoch_key, salt, dataset_id, key_epoch)
-    return _seal(objects_pb2.RecordCounts(counts=counts).SerializeToString(), salt, *keys)
+    return _seal(
+        objects_pb2.RecordCounts(counts=counts).SerializeToString(), salt, *keys
+    )
 
 
 def open_counts(page: SnapshotPage, dataset_id: bytes, epoch_key: Secret) -> list[int]:
@@ -86,7 +98,9 @@ def open_counts(page: SnapshotPage, dataset_id: bytes, epoch_key: Secret) -> lis
     plaintext = _open(page.record_counts, *keys, "a snapshot page's record counts")
     counts = list(parse_message(objects_pb2.RecordCounts, plaintext).counts)
     if len(counts) != len(page.shards):
-        raise MalformedObject("a snapshot page does not say how many records each shard has")
+        raise MalformedObject(
+            "a snapshot page does not say how many records each shard has"
+        )
     return counts
 
 
@@ -113,7 +127,9 @@ def open_cursor(
         MalformedObject: it was not sealed as specified.
     """
     keys = derive_cursor_key(owner_secret, sealed[:SALT_SIZE], dataset_id)
-    return parse_message(objects_pb2.SourceCursor, _open(sealed, *keys, "the source cursor"))
+    return parse_message(
+        objects_pb2.SourceCursor, _open(sealed, *keys, "the source cursor")
+    )
 
 
 def _seal(payload: bytes, salt: bytes, cipher: AESGCM, commitment: bytes) -> bytes:

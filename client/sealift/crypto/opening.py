@@ -10,8 +10,8 @@ from cryptography.exceptions import InvalidTag
 
 from sealift.crypto.keyschedule import check_commitment, derive_shard_key
 from sealift.crypto.padding import read_payload_size
-from sealift.process.memory import zero_fill
 from sealift.crypto.sealing import ShardContext, segment_nonce
+from sealift.process.memory import zero_fill
 from sealift.process.secret import Secret
 from sealift_protocol.errors import ContextMismatch, CorruptShard
 from sealift_protocol.layout import COMMITMENT_SIZE, HEADER_SIZE, TAG_SIZE, ShardHead
@@ -25,7 +25,12 @@ class ShardOpener:
     """
 
     def __init__(
-        self, head: ShardHead, *, digest: bytes, epoch_key: Secret, context: ShardContext
+        self,
+        head: ShardHead,
+        *,
+        digest: bytes,
+        epoch_key: Secret,
+        context: ShardContext,
     ) -> None:
         """Checks the shard against what its commit says, then the key.
 
@@ -47,7 +52,9 @@ class ShardOpener:
             context.shard_id,
             context.key_epoch,
         ):
-            raise ContextMismatch("the shard belongs to another place than its commit says")
+            raise ContextMismatch(
+                "the shard belongs to another place than its commit says"
+            )
         bound = head.header_bytes[: HEADER_SIZE - COMMITMENT_SIZE]
         self._cipher, commitment = derive_shard_key(epoch_key, header.salt, bound)
         check_commitment(commitment, header.commitment, "the shard")
@@ -70,7 +77,9 @@ class ShardOpener:
             self._cipher.decrypt_into(nonce, segment, None, plaintext)
         except InvalidTag:
             zero_fill(plaintext)
-            raise CorruptShard(f"segment {index} of the shard fails authentication") from None
+            raise CorruptShard(
+                f"segment {index} of the shard fails authentication"
+            ) from None
         return size
 
     def open_range_into(
@@ -85,7 +94,9 @@ class ShardOpener:
         position = 0
         try:
             for offset, segment in enumerate(segments):
-                position += self.open_segment_into(first + offset, segment, view[position:])
+                position += self.open_segment_into(
+                    first + offset, segment, view[position:]
+                )
         except CorruptShard:
             zero_fill(view)
             raise

@@ -31,7 +31,9 @@ def read_payload_size(plaintext: memoryview) -> int:
     total = len(plaintext)
     payload_size = int.from_bytes(plaintext[total - LENGTH_SIZE :], "big")
     if payload_size > total - LENGTH_SIZE or padded_size(payload_size) != total:
-        raise CorruptShard("a padded plaintext has a length field that does not fit its size")
+        raise CorruptShard(
+            "a padded plaintext has a length field that does not fit its size"
+        )
     padding = plaintext[payload_size : total - LENGTH_SIZE]
     for start in range(0, len(padding), len(ZEROS)):
         chunk = bytes(padding[start : start + len(ZEROS)])

@@ -101,7 +101,9 @@ class ShardSealer:
         """
         total = padded_size(payload_size)
         if total > MAX_SEGMENTS << log2_segment_size:
-            raise RecordTooLarge(f"a payload of {payload_size} bytes does not fit into a shard")
+            raise RecordTooLarge(
+                f"a payload of {payload_size} bytes does not fit into a shard"
+            )
         view = memoryview(buffer).cast("B")
         write_padding(view, payload_size)
         self._plaintext = view[:total]

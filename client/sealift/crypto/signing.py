@@ -212,7 +212,9 @@ def _genesis_message(genesis: Genesis) -> objects_pb2.Genesis:
     )
 
 
-def sign_grant(identity: Identity, terms: GrantTerms, wrapped_key: bytes) -> objects_pb2.Signed:
+def sign_grant(
+    identity: Identity, terms: GrantTerms, wrapped_key: bytes
+) -> objects_pb2.Signed:
     """Signs a grant whose epoch key is wrapped already."""
     grant = objects_pb2.Grant(
         dataset_id=terms.dataset_id,

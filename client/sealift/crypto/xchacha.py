@@ -23,7 +23,9 @@ def fresh_nonce() -> bytes:
 
 def encrypt(plaintext: bytes, associated: bytes, nonce: bytes, key: Secret) -> bytes:
     """The ciphertext, with its tag of 16 bytes."""
-    return crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, associated, nonce, key.reveal())
+    return crypto_aead_xchacha20poly1305_ietf_encrypt(
+        plaintext, associated, nonce, key.reveal()
+    )
 
 
 def decrypt(ciphertext: bytes, associated: bytes, nonce: bytes, key: Secret) -> bytes:

@@ -85,18 +85,24 @@ def audit_entries(relay: Relay, log: LogView, progress: Callable[[int], None]) -
             _check_sequence(entry, sequences)
             if not response.HasField("object"):
                 if entry.kind not in _DESTROYED_WITH_THEIR_DATASET:
-                    raise LogInvalid("the relay keeps an object back that the log names")
+                    raise LogInvalid(
+                        "the relay keeps an object back that the log names"
+                    )
                 destroyed += 1
                 continue
             verified = envelope.verify(response.object, entry.kind.payload_type)
             if verified.digest != entry.digest:
-                raise LogInvalid(f"entry {len(hashes) - 1} of the log is about another object")
+                raise LogInvalid(
+                    f"entry {len(hashes) - 1} of the log is about another object"
+                )
             if entry.kind is Kind.COMMIT:
                 _check_chain(response.object, heads)
         progress(len(hashes))
     if tree_root(hashes[: checkpoint.size]) != checkpoint.root:
         raise LogInvalid("the log's entries do not lead to the root that it signed")
-    return Audit(checkpoint.size, checkpoint.root, len(note.signatures) - 1, kinds, destroyed)
+    return Audit(
+        checkpoint.size, checkpoint.root, len(note.signatures) - 1, kinds, destroyed
+    )
 
 
 def _check_sequence(entry: LogEntry, sequences: dict[bytes, int]) -> None:
@@ -108,7 +114,9 @@ def _check_sequence(entry: LogEntry, sequences: dict[bytes, int]) -> None:
     sequences[entry.dataset_id] = expected + 1
 
 
-def _check_chain(signed: objects_pb2.Signed, heads: dict[bytes, tuple[int, bytes]]) -> None:
+def _check_chain(
+    signed: objects_pb2.Signed, heads: dict[bytes, tuple[int, bytes]]
+) -> None:
     commit = verify_commit(signed)
     number, parent = heads.get(commit.dataset_id, (-1, b""))
     if commit.number != number + 1 or (commit.parent != parent and commit.number):

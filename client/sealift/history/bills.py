@@ -9,13 +9,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sealift.history.contents import NO_POLICY, Contents, read_contents
-from sealift.history.opened import Reader, history_at, open_epoch_keys, read_history
-from sealift.history.disclosures import account
 from sealift.crypto.metadata import open_metadata
+from sealift.history.contents import NO_POLICY, Contents, read_contents
+from sealift.history.disclosures import account
+from sealift.history.opened import Reader, history_at, open_epoch_keys, read_history
 from sealift.process.secret import Secret
 from sealift.relay.transport import RelayClient
-from sealift_protocol import bill as document
+from sealift_protocol.bill import format as document
 from sealift_protocol.bill.format import Bill, BilledDataset, BilledFile
 from sealift_protocol.bill.rules import check_commit, check_fetches, check_shards
 from sealift_protocol.errors import (
@@ -153,7 +153,9 @@ class _Evidence:
 
     def __init__(self, view: BillView) -> None:
         self.view = view
-        self.owners = {s.dataset_id: Fingerprint(s.owner) for s in view.relay.list_datasets()}
+        self.owners = {
+            s.dataset_id: Fingerprint(s.owner) for s in view.relay.list_datasets()
+        }
         self._histories: dict[bytes, History] = {}
         self._accounts: dict[bytes, dict[bytes, Disclosure]] = {}
 
@@ -193,7 +195,10 @@ class _Evidence:
 
 
 def _check_dataset(
-    evidence: _Evidence, part: BilledDataset, time: int, identities: Collection[Fingerprint]
+    evidence: _Evidence,
+    part: BilledDataset,
+    time: int,
+    identities: Collection[Fingerprint],
 ) -> Iterator[BillCheck]:
     claimed = part.owner in evidence.view.reader.identities
     if part.dataset_id not in evidence.owners and not claimed:
@@ -209,13 +214,18 @@ def _check_dataset(
         return
     history = evidence.history(part)
     then = history_at(history, part.commit)
-    shards = look("shards", lambda: f"{len(check_shards(then, part)):,} live, as the bill says")
+    shards = look(
+        "shards", lambda: f"{len(check_shards(then, part)):,} live, as the bill says"
+    )
     yield shards
     if shards.outcome is not Outcome.OK:
         return
     yield look("contents", lambda: _look_at_contents(evidence, then, part))
     if part.disclosures or not part.shards:
-        yield look("disclosures", lambda: _look_at_fetches(evidence, then, part, time, identities))
+        yield look(
+            "disclosures",
+            lambda: _look_at_fetches(evidence, then, part, time, identities),
+        )
     else:
         detail = "the bill names none"
         yield BillCheck("disclosures", Outcome.UNCHECKED, detail, part.dataset_id)
@@ -254,7 +264,9 @@ def _look_at_fetches(
 ) -> str:
     history = evidence.history(part)
     if not evidence.is_author(history):
-        logged = [(Kind.DISCLOSURE, digest, part.dataset_id) for digest in part.disclosures]
+        logged = [
+            (Kind.DISCLOSURE, digest, part.dataset_id) for digest in part.disclosures
+        ]
         evidence.view.reader.log.check(logged)
         return f"{len(logged):,} in the log; whose they are only the owner can see"
     account = evidence.account(part.dataset_id)
@@ -275,7 +287,8 @@ def _identities(
         return trainers
     if view is None:
         raise InvalidArgument(
-            "nothing says who the trainer should be", hint="give the trainer's fingerprint"
+            "nothing says who the trainer should be",
+            hint="give the trainer's fingerprint",
         )
     return view.identities(trainer)
 
@@ -291,7 +304,9 @@ def _check_contents(
     """
     live = check_shards(then, part)
     if sum(contents.record_counts[entry.shard_id] for entry in live) != part.records:
-        raise ContextMismatch("the live shards hold another number of records than the bill says")
+        raise ContextMismatch(
+            "the live shards hold another number of records than the bill says"
+        )
     # A trainer who opens a snapshot sees the policies of records that went after it, too.
     named = set(part.policies)
     if not contents.policies <= named <= _ever(then, keys):

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import pyarrow as pa
-
 from sealift.crypto.metadata import open_counts, open_metadata
-from sealift.history.schemas import extends, read_schema
 from sealift.process.secret import Secret
 from sealift_protocol.errors import HistoryInvalid, MalformedObject, WrongKey
 from sealift_protocol.history import History
@@ -25,7 +22,7 @@ class Contents:
     Attributes:
         name: as the owner named the dataset.
         description: in the owner's words.
-        schema: Arrow schema of every record; older ones lack columns at its end.
+        schemas: Arrow schemas of the records, as IPC messages; each one grew out of the one before.
         retain_seconds: how long shards are kept by default; 0 for ever.
         subject_column: the column that names the subject; empty if none does.
         record_counts: records by shard id.
@@ -37,7 +34,7 @@ class Contents:
 
     name: str = field(repr=False)
     description: str = field(repr=False)
-    schema: pa.Schema = field(repr=False)
+    schemas: tuple[bytes, ...] = field(repr=False)
     retain_seconds: int
     subject_column: str = field(repr=False)
     record_counts: Mapping[bytes, int]
@@ -63,7 +60,7 @@ def read_contents(
     begin = history.commits[0]
     first = open_metadata(begin, _key(keys, begin.key_epoch))
     counts = _counts_of_pages(history.dataset_id, pages, keys)
-    schema = read_schema(first.arrow_schema)
+    schemas = [first.arrow_schema]
     required = frozenset(first.required_policies)
     policies = set(first.live_policies) if begin.snapshot is not None else set()
     reports: list[str] = []
@@ -72,11 +69,16 @@ def read_contents(
         metadata = first if commit is begin else _open(commit, keys, needed=live)
         if metadata is None:
             continue
-        counts.update(zip((e.shard_id for e in commit.added), metadata.record_counts, strict=True))
-        schema = _grown(schema, metadata)
+        counts.update(
+            zip((e.shard_id for e in commit.added), metadata.record_counts, strict=True)
+        )
+        if metadata.arrow_schema and commit is not begin:
+            schemas.append(metadata.arrow_schema)
         if metadata.required_policies and commit is not begin:
             if commit.signer not in history.trusted:
-                raise HistoryInvalid("somebody other than the owner changes the required policies")
+                raise HistoryInvalid(
+                    "somebody other than the owner changes the required policies"
+                )
             required = frozenset(metadata.required_policies)
         if metadata.policy_report:
             reports.append(metadata.policy_report)
@@ -85,7 +87,7 @@ def read_contents(
     return Contents(
         name=first.name,
         description=first.description,
-        schema=schema,
+        schemas=tuple(schemas),
         retain_seconds=first.retain_seconds,
         subject_column=first.subject_column,
         record_counts=counts,
@@ -117,15 +119,6 @@ def _counts_of_pages(
         opened = open_counts(page, dataset_id, _key(keys, page.key_epoch))
         counts.update(zip((e.shard_id for e in page.shards), opened, strict=True))
     return counts
-
-
-def _grown(schema: pa.Schema, metadata: objects_pb2.CommitMetadata) -> pa.Schema:
-    if not metadata.arrow_schema:
-        return schema
-    new = read_schema(metadata.arrow_schema)
-    if not extends(schema, new):
-        raise MalformedObject("a commit changes the dataset's schema beyond adding columns")
-    return new
 
 
 def _key(keys: Mapping[int, Secret], key_epoch: int) -> Secret:

@@ -11,12 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from sealift.process.clock import Clock, unix
-from sealift.history.opened import OpenedDataset, Reader
 from sealift.crypto.signing import Identity
+from sealift.history.opened import OpenedDataset, Reader
+from sealift.process.clock import Clock, unix
 from sealift.relay.transport import RelayClient
 from sealift_protocol import signed as envelope
-from sealift_protocol.errors import DisclosureMissing, LogInvalid, MalformedObject, NotInLog
+from sealift_protocol.errors import (
+    DisclosureMissing,
+    LogInvalid,
+    MalformedObject,
+    NotInLog,
+)
 from sealift_protocol.ids import ID_SIZE, Fingerprint
 from sealift_protocol.logentry import Kind, LogEntry
 from sealift_protocol.merkle import verify_inclusion
@@ -93,7 +98,9 @@ class Fetch:
     def of(cls, opened: OpenedDataset, purpose: str) -> Self:
         """A fetch of a dataset as it was opened."""
         head = opened.history.head
-        return cls(opened.dataset_id, head.number, head.digest, len(opened.shards), purpose)
+        return cls(
+            opened.dataset_id, head.number, head.digest, len(opened.shards), purpose
+        )
 
 
 def declare(
@@ -148,7 +155,9 @@ def confirm_purge(
     receipt = objects_pb2.PurgeReceipt(
         dataset_id=dataset_id, number=number, commit=commit, time=unix(reader.now)
     )
-    relay.confirm_purge(reader.identity.sign(envelope.PURGE_RECEIPT, receipt.SerializeToString()))
+    relay.confirm_purge(
+        reader.identity.sign(envelope.PURGE_RECEIPT, receipt.SerializeToString())
+    )
 
 
 def account(relay: RelayClient, author: Reader, dataset_id: bytes) -> Account:
@@ -177,19 +186,26 @@ def account(relay: RelayClient, author: Reader, dataset_id: bytes) -> Account:
         if entry.kind is Kind.DISCLOSURE:
             disclosure = _matching(response, entry)
             lines.append(
-                DisclosureLine(disclosure, response.object, entry, proof.index, proof.hashes)
+                DisclosureLine(
+                    disclosure, response.object, entry, proof.index, proof.hashes
+                )
             )
         elif entry.kind is Kind.PURGE_RECEIPT:
             receipt = verify_purge_receipt(response.object)
             if receipt.digest != entry.digest:
-                raise DisclosureMissing("a purge receipt is not the one that was logged")
+                raise DisclosureMissing(
+                    "a purge receipt is not the one that was logged"
+                )
             purges.append(receipt)
     checkpoint = bytes(logged[0].note)
     return Account(dataset_id, tuple(lines), tuple(purges), checkpoint, len(entries))
 
 
 def write_report(
-    account: Account, lines: Sequence[DisclosureLine], names: dict[Fingerprint, str], log_key: str
+    account: Account,
+    lines: Sequence[DisclosureLine],
+    names: dict[Fingerprint, str],
+    log_key: str,
 ) -> dict[str, Any]:
     """A report as a JSON document that `verify_report` checks offline."""
     return {
@@ -244,7 +260,9 @@ def verify_report(content: str, log_key: VerifierKey | None) -> list[Disclosure]
             for line in report["disclosures"]
         ]
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise MalformedObject("the file is not a report of disclosures", hint="") from None
+        raise MalformedObject(
+            "the file is not a report of disclosures", hint=""
+        ) from None
     checkpoint = verify_checkpoint(parse_note(note), key)
     verified = []
     for shown, signed, packed, index, hashes in lines:
@@ -270,21 +288,33 @@ def verify_report(content: str, log_key: VerifierKey | None) -> list[Disclosure]
 
 
 def _shown(line: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(line.get(name) for name in ("time", "fingerprint", "purpose", "commit", "shards"))
+    return tuple(
+        line.get(name)
+        for name in ("time", "fingerprint", "purpose", "commit", "shards")
+    )
 
 
-def _check_complete(entries: Sequence[LogEntry], dataset_id: bytes, asked: bytes) -> None:
+def _check_complete(
+    entries: Sequence[LogEntry], dataset_id: bytes, asked: bytes
+) -> None:
     if any(entry.dataset_id != dataset_id for entry in entries):
         raise DisclosureMissing("the relay's account has entries of another dataset")
     if [entry.sequence for entry in entries] != list(range(len(entries))):
         raise DisclosureMissing("the relay's account of the dataset has a gap")
-    if not entries or (entries[-1].kind, entries[-1].digest) != (Kind.ACCOUNTING, asked):
-        raise DisclosureMissing("the relay's account ends before the question was logged")
+    if not entries or (entries[-1].kind, entries[-1].digest) != (
+        Kind.ACCOUNTING,
+        asked,
+    ):
+        raise DisclosureMissing(
+            "the relay's account ends before the question was logged"
+        )
 
 
 def _matching(response: datasets_pb2.AccountResponse, entry: LogEntry) -> Disclosure:
     if not response.HasField("object"):
-        raise DisclosureMissing("the relay's account has a disclosure that nobody signed")
+        raise DisclosureMissing(
+            "the relay's account has a disclosure that nobody signed"
+        )
     disclosure = verify_disclosure(response.object)
     if disclosure.digest != entry.digest:
         raise DisclosureMissing("a disclosure is not the one that was logged")

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sealift.process.clock import Clock, unix
 from sealift.home.lastseen import LastSeen
 from sealift.home.settings import Settings
+from sealift.process.clock import Clock, unix
 from sealift.relay.transport import RelayClient
 from sealift_protocol.errors import NotInLog, RollbackDetected, WitnessesMissing
 from sealift_protocol.logentry import NO_DATASET, Kind, LogEntry
@@ -107,7 +107,9 @@ class LogView:
 
     def _prove(
         self, digests: Sequence[bytes]
-    ) -> tuple[SignedNote, Checkpoint, dict[bytes, tuple[LogEntry, int, tuple[bytes, ...]]]]:
+    ) -> tuple[
+        SignedNote, Checkpoint, dict[bytes, tuple[LogEntry, int, tuple[bytes, ...]]]
+    ]:
         seen = self._last_seen.checkpoint()
         old_size, old_root = seen or (0, b"")
         response = self._relay.prove(old_size, digests)
@@ -116,13 +118,19 @@ class LogView:
         if checkpoint.size < old_size:
             raise RollbackDetected("the relay's log is shorter than it was before")
         verify_consistency(
-            old_size, old_root, checkpoint.size, checkpoint.root, list(response.consistency)
+            old_size,
+            old_root,
+            checkpoint.size,
+            checkpoint.root,
+            list(response.consistency),
         )
         self._check_witnesses(note)
         found = {}
         for proof in response.inclusions:
             hashes = tuple(proof.hashes)
-            verify_inclusion(proof.entry, proof.index, checkpoint.size, hashes, checkpoint.root)
+            verify_inclusion(
+                proof.entry, proof.index, checkpoint.size, hashes, checkpoint.root
+            )
             entry = LogEntry.unpack(proof.entry)
             found[entry.digest] = (entry, proof.index, hashes)
         self._last_seen.remember_checkpoint(checkpoint.size, checkpoint.root)

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from sealift.process.clock import Clock, unix
-from sealift.history.contents import read_contents
 from sealift.crypto.grants import open_grant
-from sealift.home.lastseen import LastSeen
-from sealift.history.logview import LogView
-from sealift.process.secret import Secret
 from sealift.crypto.signing import Identity
 from sealift.crypto.suites import PrivateKey
+from sealift.history.contents import read_contents
+from sealift.history.logview import LogView
+from sealift.history.schemas import read_grown
+from sealift.home.lastseen import LastSeen
+from sealift.process.clock import Clock, unix
+from sealift.process.secret import Secret
 from sealift.relay.transport import RelayClient
 from sealift_protocol.errors import (
     AccessDenied,
@@ -156,7 +157,8 @@ def read_history(
     """
     history = History(dataset_id, trusted)
     commits = [
-        verify_commit(signed) for signed in relay.get_commits(dataset_id, from_snapshot=not whole)
+        verify_commit(signed)
+        for signed in relay.get_commits(dataset_id, from_snapshot=not whole)
     ]
     if not commits:
         raise HistoryInvalid("the dataset's history is empty")
@@ -205,7 +207,9 @@ def open_history(
         newest, history, pages = history, history_at(history, at), []
         gone = sum(shard_id not in newest.shards for shard_id in history.shards)
         if gone:
-            raise ShardsGone(f"{gone} shards of commit {at} were removed by the owner since")
+            raise ShardsGone(
+                f"{gone} shards of commit {at} were removed by the owner since"
+            )
     return _opened(history, pages, keys, unix(reader.now))
 
 
@@ -225,7 +229,10 @@ def opened_at(opened: OpenedDataset, number: int, time: int) -> OpenedDataset:
 
 
 def _opened(
-    history: History, pages: Sequence[SnapshotPage], keys: Mapping[int, Secret], time: int
+    history: History,
+    pages: Sequence[SnapshotPage],
+    keys: Mapping[int, Secret],
+    time: int,
 ) -> OpenedDataset:
     contents = read_contents(history, pages, keys)
     digests = history.commits[0].snapshot.pages if history.commits[0].snapshot else ()
@@ -234,7 +241,7 @@ def _opened(
         trusted=history.trusted,
         name=contents.name,
         description=contents.description,
-        schema=contents.schema,
+        schema=read_grown(contents.schemas),
         retain_seconds=contents.retain_seconds,
         subject_column=contents.subject_column,
         policies=contents.policies,
@@ -245,7 +252,8 @@ def _opened(
         record_counts=contents.record_counts,
         epoch_keys=keys,
         pages=tuple(
-            StoredPage(digest, page.shards) for digest, page in zip(digests, pages, strict=False)
+            StoredPage(digest, page.shards)
+            for digest, page in zip(digests, pages, strict=False)
         ),
     )
 
@@ -262,14 +270,18 @@ def history_at(history: History, number: int) -> History:
     """
     last = history.head.number
     if history.commits[0].number or not 0 <= number <= last:
-        raise InvalidArgument(f"there is no commit {number}", hint=f"the newest is commit {last}")
+        raise InvalidArgument(
+            f"there is no commit {number}", hint=f"the newest is commit {last}"
+        )
     earlier = History(history.dataset_id, history.trusted)
     for commit in history.commits[: number + 1]:
         earlier.append(commit)
     return earlier
 
 
-def open_epoch_keys(relay: RelayClient, reader: Reader, history: History) -> dict[int, Secret]:
+def open_epoch_keys(
+    relay: RelayClient, reader: Reader, history: History
+) -> dict[int, Secret]:
     """Unwraps every epoch key of a dataset that its history grants to the reader.
 
     Raises:
@@ -360,7 +372,9 @@ def open_datasets(
     for summary in relay.list_datasets():
         if summary.owner in owners:
             try:
-                yield open_history(relay, reader, summary.dataset_id, trusted, whole=whole)
+                yield open_history(
+                    relay, reader, summary.dataset_id, trusted, whole=whole
+                )
             except DatasetDeleted:
                 # Deleted between the listing and the opening.
                 continue
@@ -373,7 +387,10 @@ def _read_pages(relay: RelayClient, commit: Commit) -> list[SnapshotPage]:
     contents = relay.get_pages(commit.dataset_id, digests)
     if len(contents) != len(digests):
         raise HistoryInvalid("the relay does not serve every page of a snapshot")
-    return [parse_page(content, digest) for content, digest in zip(contents, digests, strict=True)]
+    return [
+        parse_page(content, digest)
+        for content, digest in zip(contents, digests, strict=True)
+    ]
 
 
 def _check_seen(relay: RelayClient, last_seen: LastSeen, history: History) -> None:
@@ -404,8 +421,12 @@ def _link(
     parent = digest
     for expected, commit in enumerate(between, number + 1):
         if commit.parent != parent or commit.number != expected:
-            raise RollbackDetected("the relay serves another history of a dataset than before")
+            raise RollbackDetected(
+                "the relay serves another history of a dataset than before"
+            )
         parent = commit.digest
     if parent != snapshot.digest:
-        raise RollbackDetected("the relay serves another history of a dataset than before")
+        raise RollbackDetected(
+            "the relay serves another history of a dataset than before"
+        )
     return between[:-1]

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from sealift.process.clock import unix
 from sealift.history.opened import OpenedDataset, Reader
+from sealift.process.clock import unix
 from sealift.relay.transport import RelayClient
 from sealift_protocol.errors import HistoryInvalid
 from sealift_protocol.history import History
@@ -68,7 +68,10 @@ class Overview:
     def shards_by_epoch(self) -> Mapping[int, int]:
         """How many live shards stand under each key epoch."""
         stand = [entry.key_epoch for entry in self.opened.shards]
-        return {epoch: stand.count(epoch) for epoch in range(1, self.opened.history.key_epoch + 1)}
+        return {
+            epoch: stand.count(epoch)
+            for epoch in range(1, self.opened.history.key_epoch + 1)
+        }
 
 
 def overview(

@@ -28,4 +28,6 @@ def read_batches(payload: memoryview, schema: pa.Schema) -> Iterator[pa.RecordBa
                 batch.validate(full=True)
                 yield fit(batch, schema)
     except (pa.ArrowException, OSError, UnicodeDecodeError):
-        raise MalformedObject("a shard's payload is not a well-formed Arrow stream") from None
+        raise MalformedObject(
+            "a shard's payload is not a well-formed Arrow stream"
+        ) from None

@@ -14,7 +14,8 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def check_required(
-    opened: OpenedDataset, required: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+    opened: OpenedDataset,
+    required: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
 ) -> None:
     """Refuses a dataset with records under a policy that nobody allowed.
 

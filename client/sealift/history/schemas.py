@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 
 from sealift_protocol.errors import MalformedObject, SchemaMismatch
@@ -25,6 +27,22 @@ def read_schema(data: bytes) -> pa.Schema:
         return schema
     except (pa.ArrowException, OSError, UnicodeDecodeError):
         raise MalformedObject("the dataset's schema cannot be parsed") from None
+
+
+def read_grown(schemas: Sequence[bytes]) -> pa.Schema:
+    """The newest of some schemas, each of which grew out of the one before.
+
+    Raises:
+        MalformedObject: one is not a schema, or does not extend the one before.
+    """
+    first, *later = (read_schema(data) for data in schemas)
+    for new in later:
+        if not extends(first, new):
+            raise MalformedObject(
+                "a commit changes the dataset's schema beyond adding columns"
+            )
+        first = new
+    return first
 
 
 def extends(old: pa.Schema, new: pa.Schema) -> bool:
@@ -57,7 +75,9 @@ def grow(pinned: pa.Schema, fresh: pa.Schema) -> pa.Schema:
     for place, field in enumerate(pinned, start=1):
         if field.name not in places:
             if len(fresh) == len(pinned) and fresh.names[place - 1] not in pinned.names:
-                raise SchemaMismatch(f"column {place} has another name than in the dataset")
+                raise SchemaMismatch(
+                    f"column {place} has another name than in the dataset"
+                )
             raise SchemaMismatch(
                 f"column {place} of the dataset is missing in these records; the dataset has "
                 f"{len(pinned)} columns and these records have {len(fresh)}"
@@ -94,5 +114,7 @@ def fit(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
             columns.append(pa.nulls(batch.num_rows, field.type))
         else:
             column = batch.column(place)
-            columns.append(column if column.type == field.type else column.cast(field.type))
+            columns.append(
+                column if column.type == field.type else column.cast(field.type)
+            )
     return pa.RecordBatch.from_arrays(columns, schema=schema)

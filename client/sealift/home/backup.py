@@ -16,15 +16,26 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 
 from sealift.crypto import xchacha
-from sealift.process.files import write_atomically
 from sealift.crypto.hkdf import derive
+from sealift.home.profile import (
+    Membership,
+    Profile,
+    new_profile,
+    profiles_folder,
+    read_membership,
+)
 from sealift.keystore import Keys
 from sealift.keystore.custody import Custody
 from sealift.keystore.encoding import decode_keys, encode_keys
 from sealift.keystore.file import create
-from sealift.home.profile import Membership, Profile, new_profile, profiles_folder, read_membership
+from sealift.process.files import write_atomically
 from sealift.process.secret import Secret
-from sealift_protocol.errors import InvalidArgument, KeystoreError, UnsupportedVersion, WrongKey
+from sealift_protocol.errors import (
+    InvalidArgument,
+    KeystoreError,
+    UnsupportedVersion,
+    WrongKey,
+)
 
 _MAGIC = b"sealiftB"
 _VERSION = 1
@@ -97,9 +108,13 @@ def open_backup(content: bytes, master: Secret) -> Backup:
     header = content[: _HEADER.size]
     _, version, nonce = _HEADER.unpack(header)
     if version != _VERSION:
-        raise UnsupportedVersion(f"the backup has version {version}, which is not known")
+        raise UnsupportedVersion(
+            f"the backup has version {version}, which is not known"
+        )
     try:
-        plaintext = xchacha.decrypt(content[_HEADER.size :], header, nonce, _key(master))
+        plaintext = xchacha.decrypt(
+            content[_HEADER.size :], header, nonce, _key(master)
+        )
     except InvalidTag:
         raise WrongKey(
             "the shares do not open the backup",
@@ -173,7 +188,10 @@ def backed_up(profile: Profile, keys: Keys) -> BackedUp | None:
 
 
 def _names(profile: Profile, keys: Keys) -> list[str]:
-    return [profile.membership().fingerprint, *(key.key_id.hex() for key in keys.recipient_keys)]
+    return [
+        profile.membership().fingerprint,
+        *(key.key_id.hex() for key in keys.recipient_keys),
+    ]
 
 
 def _note(profile: Profile) -> Path:

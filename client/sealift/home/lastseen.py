@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sealift.process.files import write_atomically
 from sealift.crypto.hkdf import derive
 from sealift.keystore import Keys
+from sealift.process.files import write_atomically
 from sealift.process.secret import Secret
 from sealift_protocol.errors import KeystoreError, MalformedObject, RollbackDetected
 from sealift_protocol.ids import Fingerprint
@@ -57,7 +57,9 @@ class LastSeen:
         """
         self._advance("cards", str(card.signer), card.version, card.digest, "card")
 
-    def check_head(self, dataset_id: bytes, number: int, digest: bytes, known: bytes) -> None:
+    def check_head(
+        self, dataset_id: bytes, number: int, digest: bytes, known: bytes
+    ) -> None:
         """Refuses a history that is shorter than, or differs from, the one seen before.
 
         Args:
@@ -71,7 +73,9 @@ class LastSeen:
         """
         seen = self.seen_head(dataset_id)
         if seen is not None and number > seen[0] and known != seen[1]:
-            raise RollbackDetected("the relay serves another history of a dataset than before")
+            raise RollbackDetected(
+                "the relay serves another history of a dataset than before"
+            )
         self._advance("heads", dataset_id.hex(), number, digest, "dataset history")
 
     def seen_head(self, dataset_id: bytes) -> tuple[int, bytes] | None:
@@ -106,52 +110,72 @@ class LastSeen:
             return
         with self._changing() as document:
             waiting = document.setdefault("purges", {}).setdefault(dataset_id.hex(), {})
-            waiting.update({str(number): digest.hex() for number, digest in commits.items()})
+            waiting.update(
+                {str(number): digest.hex() for number, digest in commits.items()}
+            )
 
     def purges(self, dataset_id: bytes) -> dict[int, bytes]:
         """Commits whose erased records are still to be purged here."""
         waiting = self._read().get("purges", {}).get(dataset_id.hex(), {})
-        return {int(number): bytes.fromhex(digest) for number, digest in waiting.items()}
+        return {
+            int(number): bytes.fromhex(digest) for number, digest in waiting.items()
+        }
 
     def forget_purges(self, dataset_id: bytes) -> None:
         """Forgets them, when they are confirmed."""
         with self._changing() as document:
             document.get("purges", {}).pop(dataset_id.hex(), None)
 
-    def remember_dataset(self, owner: Fingerprint, name: str, dataset_id: bytes) -> None:
+    def remember_dataset(
+        self, owner: Fingerprint, name: str, dataset_id: bytes
+    ) -> None:
         """Remembers which dataset an owner's name means; the file does not show the name."""
         with self._changing() as document:
-            document.setdefault("datasets", {})[self._tag(owner, name)] = dataset_id.hex()
+            document.setdefault("datasets", {})[self._tag(owner, name)] = (
+                dataset_id.hex()
+            )
 
     def find_dataset(self, owners: Collection[Fingerprint], name: str) -> bytes | None:
         """The dataset that a name meant when it was last opened."""
         known = self._read().get("datasets", {})
-        found = [known[tag] for tag in (self._tag(o, name) for o in owners) if tag in known]
+        found = [
+            known[tag] for tag in (self._tag(o, name) for o in owners) if tag in known
+        ]
         return bytes.fromhex(found[0]) if found else None
 
     def forget_dataset(self, dataset_id: bytes) -> None:
         """Forgets a dataset that this member deleted, so that its name is free again."""
         with self._changing() as document:
             known = document.get("datasets", {})
-            document["datasets"] = {t: i for t, i in known.items() if i != dataset_id.hex()}
+            document["datasets"] = {
+                t: i for t, i in known.items() if i != dataset_id.hex()
+            }
 
     def _tag(self, owner: Fingerprint, name: str) -> str:
         content = b"dataset name" + owner.digest + name.encode()
         return hmac.digest(self._key.view(), content, "sha256").hex()
 
-    def _advance(self, kind: str, key: str, version: int, digest: bytes, what: str) -> None:
+    def _advance(
+        self, kind: str, key: str, version: int, digest: bytes, what: str
+    ) -> None:
         with self._changing() as document:
             seen = document.setdefault(kind, {}).get(key)
             if seen is not None and version < seen[0]:
-                raise RollbackDetected(f"the relay serves an older {what} than it did before")
+                raise RollbackDetected(
+                    f"the relay serves an older {what} than it did before"
+                )
             if seen is not None and version == seen[0] and digest.hex() != seen[1]:
-                raise RollbackDetected(f"the relay serves another {what} than it did before")
+                raise RollbackDetected(
+                    f"the relay serves another {what} than it did before"
+                )
             document[kind][key] = (version, digest.hex())
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Any]]:
         # Two commands of one profile must not forget what the other saw.
-        lock = os.open(self._path.with_name(".seen.lock"), os.O_WRONLY | os.O_CREAT, 0o600)
+        lock = os.open(
+            self._path.with_name(".seen.lock"), os.O_WRONLY | os.O_CREAT, 0o600
+        )
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             document = self._read()
@@ -159,7 +183,11 @@ class LastSeen:
             yield document
             after = json.dumps(document)
             if after != before:
-                content = {"version": _VERSION, "document": after, "mac": self._mac(after)}
+                content = {
+                    "version": _VERSION,
+                    "document": after,
+                    "mac": self._mac(after),
+                }
                 write_atomically(self._path, json.dumps(content).encode())
         finally:
             os.close(lock)

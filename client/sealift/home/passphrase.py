@@ -93,5 +93,7 @@ def _read_line(fd: int) -> str:
                 break
             collected += byte
     except OSError:
-        raise KeystoreError("the passphrase's file descriptor cannot be read", hint="") from None
+        raise KeystoreError(
+            "the passphrase's file descriptor cannot be read", hint=""
+        ) from None
     return collected.decode(errors="replace").rstrip("\r")

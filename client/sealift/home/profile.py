@@ -13,11 +13,11 @@ from pathlib import Path
 
 import platformdirs
 
-from sealift.process.files import sync_folder, write_atomically
 from sealift.home.lastseen import LastSeen
-from sealift.process.secret import Secret
 from sealift.home.settings import Settings, read_settings, write_settings
 from sealift.home.trust import TrustStore
+from sealift.process.files import sync_folder, write_atomically
+from sealift.process.secret import Secret
 from sealift_protocol.errors import ProfileError
 from sealift_protocol.ids import Fingerprint, check_name
 from sealift_protocol.notes import VerifierKey
@@ -143,7 +143,8 @@ def read_membership(content: bytes) -> Membership:
 
 def _unreadable() -> ProfileError:
     return ProfileError(
-        "the profile cannot be read", hint="restore its folder from a backup, or join again"
+        "the profile cannot be read",
+        hint="restore its folder from a backup, or join again",
     )
 
 

@@ -5,11 +5,11 @@ Source: RFC 5869 (HKDF). The shares: `shares.py`.
 
 from __future__ import annotations
 
-from sealift.keystore.tlskeys import generate_tls_key
 from sealift.crypto.hkdf import derive
-from sealift.keystore import Keys, StoredKey
-from sealift.process.secret import Secret
 from sealift.crypto.suites import load_private_key
+from sealift.keystore import Keys, StoredKey
+from sealift.keystore.tlskeys import generate_tls_key
+from sealift.process.secret import Secret
 from sealift_protocol.ids import key_id_of
 from sealift_protocol.objects import WrapSuite
 
@@ -22,7 +22,9 @@ def keys_of_master(master: Secret, time: int) -> Keys:
     private = _derive(master, b"recipient key")
     suite = WrapSuite.MLKEM768_X25519
     public = load_private_key(suite, private).recipient().public_key
-    key = StoredKey(key_id_of(suite, public), suite, private, time, time + _LIFETIME_SECONDS)
+    key = StoredKey(
+        key_id_of(suite, public), suite, private, time, time + _LIFETIME_SECONDS
+    )
     return Keys(_derive(master, b"identity"), (key,), generate_tls_key())
 
 

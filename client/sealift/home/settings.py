@@ -38,7 +38,12 @@ class RotationPolicy:
     datasets: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        times = (self.key_epochs, self.recipient_keys, self.identity, *self.datasets.values())
+        times = (
+            self.key_epochs,
+            self.recipient_keys,
+            self.identity,
+            *self.datasets.values(),
+        )
         if not all(MIN_SECONDS <= time <= MAX_SECONDS for time in times):
             raise InvalidArgument(
                 "keys are replaced after one day at the earliest, after ten years at the latest",
@@ -102,7 +107,11 @@ def read_settings(path: Path) -> Settings:
         document["witnesses"] = tuple(document["witnesses"])
         document["recovery"] = tuple(document["recovery"])
         relays = () if version == 1 else tuple(document.pop("relays"))
-        rotation = RotationPolicy(**document.pop("rotation")) if version > 2 else RotationPolicy()
+        rotation = (
+            RotationPolicy(**document.pop("rotation"))
+            if version > 2
+            else RotationPolicy()
+        )
         return Settings(**document, relays=relays, rotation=rotation)
     except FileNotFoundError:
         return Settings()

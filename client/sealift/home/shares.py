@@ -26,7 +26,9 @@ def split_master(master: Secret, threshold: int, shares: int) -> list[str]:
         InvalidArgument: the numbers do not fit, or the extra is not installed.
     """
     if not 1 < threshold <= shares <= 16:
-        raise InvalidArgument("there are 2 to 16 shares, and a threshold from 2 to their number")
+        raise InvalidArgument(
+            "there are 2 to 16 shares, and a threshold from 2 to their number"
+        )
     mnemonics = _slip39().generate_mnemonics(1, [(threshold, shares)], master.reveal())
     return list(mnemonics[0])
 

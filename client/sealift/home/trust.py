@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sealift.process.files import write_atomically
 from sealift.home.lastseen import LastSeen
+from sealift.process.files import write_atomically
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import (
     AlreadyTrusted,
@@ -197,7 +197,9 @@ class TrustStore:
         """
         card = verify_card(signed_card)
         if card.name != name:
-            raise FingerprintMismatch("the relay's card for that member carries another name")
+            raise FingerprintMismatch(
+                "the relay's card for that member carries another name"
+            )
         _note_revocations(statements, last_seen)
         pins = self.pins()
         trusted: TrustedMember | None
@@ -234,7 +236,9 @@ class TrustStore:
                     "the relay's card for that member has another fingerprint"
                 )
             if last_seen.is_revoked(current):
-                raise IdentityRevoked("the member has declared the pinned identity void")
+                raise IdentityRevoked(
+                    "the member has declared the pinned identity void"
+                )
             former.append(current)
             current = following[0]
         if current != pin.fingerprint:
@@ -259,17 +263,25 @@ class TrustStore:
         write_atomically(self.path, (json.dumps(document, indent=1) + "\n").encode())
 
 
-def _note_revocations(statements: Sequence[objects_pb2.Signed], last_seen: LastSeen) -> None:
+def _note_revocations(
+    statements: Sequence[objects_pb2.Signed], last_seen: LastSeen
+) -> None:
     for signed in statements:
         if signed.payload_type == envelope.IDENTITY_REVOCATION:
             last_seen.remember_revoked(verify_identity_revocation(signed).signer)
 
 
 def _by_endorsement(
-    pins: dict[str, Pin], card: Card, statements: Sequence[objects_pb2.Signed], time: int
+    pins: dict[str, Pin],
+    card: Card,
+    statements: Sequence[objects_pb2.Signed],
+    time: int,
 ) -> TrustedMember | None:
     organisations = {
-        identity: name for name, pin in pins.items() if pin.endorses for identity in pin.identities
+        identity: name
+        for name, pin in pins.items()
+        if pin.endorses
+        for identity in pin.identities
     }
     newest: dict[Fingerprint, Endorsement] = {}
     for signed in statements:
@@ -287,12 +299,18 @@ def _by_endorsement(
             until, identities = endorsement.not_after, frozenset({card.signer})
             return TrustedMember(card, identities, f"endorsed by {name}", until, name)
     if relevant:
-        raise EndorsementExpired("an organisation vouched for that member, but not any more")
+        raise EndorsementExpired(
+            "an organisation vouched for that member, but not any more"
+        )
     return None
 
 
 def _parsed_successions(statements: Sequence[objects_pb2.Signed]) -> list[Succession]:
-    return [verify_succession(s) for s in statements if s.payload_type == envelope.SUCCESSION]
+    return [
+        verify_succession(s)
+        for s in statements
+        if s.payload_type == envelope.SUCCESSION
+    ]
 
 
 def _check_times(card: Card, time: int) -> None:

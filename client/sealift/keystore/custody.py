@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from sealift.crypto.signing import Identity, SigningKey
+from sealift.crypto.suites import PrivateKey, generate, load_private_key
 from sealift.keystore import Keys, StoredKey
 from sealift.keystore.backend import Algorithm, Backend, HeldKey, SignatureAlgorithm
 from sealift.keystore.held import HeldPrivateKey, HeldSigningKey
@@ -14,8 +16,6 @@ from sealift.keystore.locks import BackendLock, Lock, PassphraseLock
 from sealift.keystore.tls import HeldTlsKey
 from sealift.keystore.unwrapped import Unwrapped
 from sealift.process.secret import Secret
-from sealift.crypto.signing import Identity, SigningKey
-from sealift.crypto.suites import PrivateKey, generate, load_private_key
 from sealift_protocol.errors import KeyOperationUnsupported, KeystoreError, SealiftError
 from sealift_protocol.ids import key_id_of
 from sealift_protocol.objects import RecipientKey, WrapSuite
@@ -66,7 +66,9 @@ class Custody:
             return Identity.of_seed(keys.identity)
         if keys.owner_secret is None:
             raise KeystoreError("the keystore has no owner's secret")
-        return Identity(HeldSigningKey(self._opened(), keys.identity), keys.owner_secret)
+        return Identity(
+            HeldSigningKey(self._opened(), keys.identity), keys.owner_secret
+        )
 
     def private_key(self, stored: StoredKey) -> PrivateKey:
         """A recipient key.
@@ -121,7 +123,9 @@ class Custody:
         """
         return self._create(SignatureAlgorithm.ECDSA_P256, "tls")
 
-    def new_recipient_keys(self, suites: Sequence[WrapSuite], time: int) -> tuple[StoredKey, ...]:
+    def new_recipient_keys(
+        self, suites: Sequence[WrapSuite], time: int
+    ) -> tuple[StoredKey, ...]:
         """Fresh recipient keys, valid for two years from `time` (Unix seconds).
 
         Args:
@@ -181,7 +185,11 @@ class Custody:
     @property
     def default_suites(self) -> tuple[WrapSuite, ...]:
         """The suites of a new card."""
-        return (WrapSuite.MLKEM768_X25519,) if self.backend is None else self.backend.suites[:1]
+        return (
+            (WrapSuite.MLKEM768_X25519,)
+            if self.backend is None
+            else self.backend.suites[:1]
+        )
 
     def destroy(self, *places: Secret | HeldKey) -> None:
         """Destroys keys in the backend; those in the file end with it."""

@@ -56,8 +56,12 @@ def decode_keys(plaintext: bytes) -> Keys:
                 )
                 for key in document["recipient_keys"]
             ),
-            tls_private_key=_held_or_secret(document, "tls_private_key", held="held_tls"),
-            owner_secret=_secret(document["owner_secret"]) if "owner_secret" in document else None,
+            tls_private_key=_held_or_secret(
+                document, "tls_private_key", held="held_tls"
+            ),
+            owner_secret=_secret(document["owner_secret"])
+            if "owner_secret" in document
+            else None,
         )
     except (AttributeError, KeyError, TypeError, ValueError):
         raise KeystoreError("the keystore holds something else than keys") from None
@@ -86,10 +90,14 @@ def read_held(document: dict[str, object]) -> HeldKey:
     else:
         parsed = SignatureAlgorithm(str(algorithm))
     public_key = base64.b64decode(str(document["public_key"]), validate=True)
-    return HeldKey(str(document["reference"]), str(document["label"]), parsed, public_key)
+    return HeldKey(
+        str(document["reference"]), str(document["label"]), parsed, public_key
+    )
 
 
-def _private(name: str, key: Secret | HeldKey, *, held: str = "held") -> dict[str, object]:
+def _private(
+    name: str, key: Secret | HeldKey, *, held: str = "held"
+) -> dict[str, object]:
     if isinstance(key, HeldKey):
         return {held: held_document(key)}
     return {name: _text(key.reveal())}

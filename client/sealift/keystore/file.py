@@ -6,10 +6,10 @@ import os
 import stat
 from pathlib import Path
 
-from sealift.process.files import sync_folder, write_atomically
 from sealift.keystore import Keys
 from sealift.keystore.encoding import decode_keys, encode_keys
 from sealift.keystore.locks import Lock
+from sealift.process.files import sync_folder, write_atomically
 from sealift_protocol.errors import KeystoreError, KeystoreInsecure, ProfileError
 
 _MAX_FILE = 1 << 20
@@ -23,9 +23,13 @@ def create(path: Path, keys: Keys, lock: Lock) -> None:
     """
     content = lock.seal(encode_keys(keys), keys)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(
+            path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600
+        )
     except FileExistsError:
-        raise ProfileError("there is a keystore already, which is never overwritten") from None
+        raise ProfileError(
+            "there is a keystore already, which is never overwritten"
+        ) from None
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
@@ -64,15 +68,19 @@ def read_private(path: Path) -> bytes:
         raise ProfileError("the profile has no keystore") from None
     except OSError:
         raise KeystoreInsecure(
-            "the keystore cannot be opened as a plain file", hint="a link is not followed"
+            "the keystore cannot be opened as a plain file",
+            hint="a link is not followed",
         ) from None
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
-            raise KeystoreInsecure("the keystore is not a plain file of this user", hint="")
+            raise KeystoreInsecure(
+                "the keystore is not a plain file of this user", hint=""
+            )
         if status.st_mode & 0o077:
             raise KeystoreInsecure(
-                "other users can read the keystore", hint="run chmod 600 on it, then try again"
+                "other users can read the keystore",
+                hint="run chmod 600 on it, then try again",
             )
         if status.st_size > _MAX_FILE:
             raise KeystoreError("the file is too large for a keystore")

@@ -13,13 +13,13 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from sealift.crypto.suites import Recipient, load_recipient
+from sealift.crypto.suites.dhkem import open_with_shared_point
+from sealift.crypto.suites.hpke import SECRET_SIZE, refused
 from sealift.keystore.backend import Backend, HeldKey
 from sealift.keystore.unwrapped import Unwrapped
 from sealift.process.log import log
 from sealift.process.secret import Secret
-from sealift.crypto.suites import Recipient, load_recipient
-from sealift.crypto.suites.dhkem import open_with_shared_point
-from sealift.crypto.suites.hpke import SECRET_SIZE, refused
 from sealift_protocol.errors import (
     KeyOperationUnsupported,
     KeystoreError,
@@ -105,7 +105,9 @@ class HeldPrivateKey:
             WrapSuite.RSA_OAEP_SHA256: self._open_oaep,
         }.get(self.suite)
         if open_it is None:
-            raise KeyOperationUnsupported("a key in a keystore of this kind is of P-256 or RSA")
+            raise KeyOperationUnsupported(
+                "a key in a keystore of this kind is of P-256 or RSA"
+            )
         return self.unwrapped.remember(
             (self.held.public_key, wrapped, context), lambda: open_it(wrapped, context)
         )
@@ -146,7 +148,9 @@ def _check_point(enc: bytes) -> None:
         raise refused() from None
 
 
-def patiently(operation: Callable[[], _T], sleep: Callable[[float], None] = time.sleep) -> _T:
+def patiently(
+    operation: Callable[[], _T], sleep: Callable[[float], None] = time.sleep
+) -> _T:
     """Does something with a backend, again if it cannot be used in passing.
 
     Raises:

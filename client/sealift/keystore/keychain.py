@@ -6,13 +6,13 @@ from collections.abc import Collection
 from dataclasses import replace as replace_fields
 from pathlib import Path
 
-from sealift.process.files import sync_folder
 from sealift.keystore import Keys
 from sealift.keystore.backend import AskSecret
 from sealift.keystore.custody import Custody
 from sealift.keystore.file import open_keystore, read_private, replace
 from sealift.keystore.locks import backend_of, signer_of
 from sealift.keystore.registry import open_backend
+from sealift.process.files import sync_folder
 from sealift.process.secret import Secret
 from sealift_protocol.errors import KeystoreError
 from sealift_protocol.ids import Fingerprint

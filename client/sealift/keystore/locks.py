@@ -18,13 +18,13 @@ import nacl.utils
 from cryptography.exceptions import InvalidTag
 
 from sealift.crypto import xchacha
+from sealift.crypto.suites import load_recipient
 from sealift.keystore import Keys
 from sealift.keystore.backend import Backend, HeldKey
 from sealift.keystore.encoding import decode_keys, held_document, read_held
 from sealift.keystore.held import HeldPrivateKey, HeldSigningKey, patiently
 from sealift.keystore.unwrapped import Unwrapped
 from sealift.process.secret import Secret
-from sealift.crypto.suites import load_recipient
 from sealift_protocol.errors import (
     InvalidArgument,
     KeyNotFound,
@@ -89,7 +89,9 @@ class PassphraseLock:
             WrongPassphrase, KeystoreError, UnsupportedVersion: as `Lock.open`.
         """
         if backend_of(content) is not None:
-            raise KeystoreError("the keystore is opened by a key elsewhere, not by a passphrase")
+            raise KeystoreError(
+                "the keystore is opened by a key elsewhere, not by a passphrase"
+            )
         if len(content) < _HEADER.size:
             raise KeystoreError("the file is not a keystore")
         header, body = content[: _HEADER.size], content[_HEADER.size :]
@@ -104,7 +106,9 @@ class PassphraseLock:
     def _key(self, salt: bytes, operations: int, memory: int) -> Secret:
         secret = self.passphrase.reveal()
         return Secret(
-            argon2id.kdf(xchacha.KEY_SIZE, secret, salt, opslimit=operations, memlimit=memory)
+            argon2id.kdf(
+                xchacha.KEY_SIZE, secret, salt, opslimit=operations, memlimit=memory
+            )
         )
 
 
@@ -129,7 +133,9 @@ class BackendLock:
         places = (key.private for key in keys.recipient_keys)
         held = next((place for place in places if isinstance(place, HeldKey)), None)
         if held is None or not isinstance(signer, HeldKey):
-            raise InvalidArgument("a keystore in a backend needs identity and recipient key there")
+            raise InvalidArgument(
+                "a keystore in a backend needs identity and recipient key there"
+            )
         key = Secret.random(xchacha.KEY_SIZE)
         context = _context(self.backend.url, held)
         recipient = load_recipient(held.suite, held.public_key)
@@ -166,10 +172,16 @@ class BackendLock:
         signer = signer_of(content, document)
         there = patiently(self.backend.held_keys)
         if held not in there or signer not in there:
-            raise KeyNotFound("the keystore's backend does not have the keys of its file")
+            raise KeyNotFound(
+                "the keystore's backend does not have the keys of its file"
+            )
         private = HeldPrivateKey(self.backend, held, self.unwrapped)
         key = private.unwrap(wrapped, _context(self.backend.url, held))
-        end = _PREFIX.size + _PREFIX.unpack(content[: _PREFIX.size])[2] + xchacha.NONCE_SIZE
+        end = (
+            _PREFIX.size
+            + _PREFIX.unpack(content[: _PREFIX.size])[2]
+            + xchacha.NONCE_SIZE
+        )
         front, body = content[:end], content[end:-SIGNATURE_SIZE]
         nonce = front[-xchacha.NONCE_SIZE :]
         try:
@@ -193,7 +205,9 @@ def backend_of(content: bytes) -> dict[str, Any] | None:
     if version == _PASSPHRASE:
         return None
     if version != _BACKEND:
-        raise UnsupportedVersion(f"the keystore has version {version}, which is not known")
+        raise UnsupportedVersion(
+            f"the keystore has version {version}, which is not known"
+        )
     header = content[_PREFIX.size : _PREFIX.size + size]
     try:
         document = json.loads(header) if len(header) == size <= _MAX_HEADER else None
@@ -231,7 +245,8 @@ def _context(url: str, held: HeldKey) -> bytes:
 
 def _damaged() -> KeystoreError:
     return KeystoreError(
-        "the keystore's file is damaged or was changed", hint="put a backup in its place"
+        "the keystore's file is damaged or was changed",
+        hint="put a backup in its place",
     )
 
 

@@ -27,7 +27,8 @@ def open_backend(url: str, ask: AskSecret) -> Backend:
         known = sorted({point.name for point in entry_points(group=GROUP)})
         raise InvalidArgument(
             "a keystore is named by a URL of a known kind",
-            hint="one of file: (the default), " + ", ".join(f"{name}:" for name in known),
+            hint="one of file: (the default), "
+            + ", ".join(f"{name}:" for name in known),
         )
     point = found[0]
     try:

@@ -43,9 +43,13 @@ class HeldTlsKey(ec.EllipticCurvePrivateKey):
 
     def public_key(self) -> ec.EllipticCurvePublicKey:
         """The public half."""
-        return ec.EllipticCurvePublicKey.from_encoded_point(self.curve, self.held.public_key)
+        return ec.EllipticCurvePublicKey.from_encoded_point(
+            self.curve, self.held.public_key
+        )
 
-    def sign(self, data: Buffer, signature_algorithm: ec.EllipticCurveSignatureAlgorithm) -> bytes:
+    def sign(
+        self, data: Buffer, signature_algorithm: ec.EllipticCurveSignatureAlgorithm
+    ) -> bytes:
         """A signature over data that is not hashed yet, DER.
 
         Raises:
@@ -53,12 +57,16 @@ class HeldTlsKey(ec.EllipticCurvePrivateKey):
             KeystoreError: the backend refuses, or cannot be used.
         """
         if not isinstance(signature_algorithm.algorithm, SHA256):
-            raise KeyOperationUnsupported("a TLS key in a keystore signs with SHA-256 only")
+            raise KeyOperationUnsupported(
+                "a TLS key in a keystore signs with SHA-256 only"
+            )
         signature = self._key.sign(bytes(data))
         r, s = signature[:_HALF], signature[_HALF:]
         return utils.encode_dss_signature(int.from_bytes(r), int.from_bytes(s))
 
-    def exchange(self, algorithm: ec.ECDH, peer_public_key: ec.EllipticCurvePublicKey) -> NoReturn:
+    def exchange(
+        self, algorithm: ec.ECDH, peer_public_key: ec.EllipticCurvePublicKey
+    ) -> NoReturn:
         """Cannot."""
         del algorithm, peer_public_key
         raise KeyOperationUnsupported("a TLS key in a keystore does nothing but sign")

@@ -49,7 +49,9 @@ def certificate_request(tls_key: TlsKey, name: str) -> bytes:
         x509.CertificateSigningRequestBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
         .add_extension(
-            x509.SubjectAlternativeName([x509.UniformResourceIdentifier(f"sealift:member:{name}")]),
+            x509.SubjectAlternativeName(
+                [x509.UniformResourceIdentifier(f"sealift:member:{name}")]
+            ),
             critical=False,
         )
     )
@@ -58,7 +60,9 @@ def certificate_request(tls_key: TlsKey, name: str) -> bytes:
 
 def key_as_pem(tls_key: Secret) -> bytes:
     """The TLS key in the encoding that gRPC takes."""
-    return _load(tls_key).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return _load(tls_key).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
 
 
 def channel_key(tls_key: TlsKey) -> TlsKey:
@@ -75,7 +79,9 @@ def certificate_as_pem(der: bytes) -> bytes:
     try:
         return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
     except ValueError:
-        raise RelayUntrusted("the relay answered with something that is no certificate") from None
+        raise RelayUntrusted(
+            "the relay answered with something that is no certificate"
+        ) from None
 
 
 def check_issued(certificate_pem: bytes, authority_pem: bytes, tls_key: TlsKey) -> None:
@@ -166,7 +172,9 @@ def diagnose_handshake(
 
 def _issued_by(certificate: x509.Certificate, authority_pem: bytes) -> bool:
     try:
-        certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority_pem))
+        certificate.verify_directly_issued_by(
+            x509.load_pem_x509_certificate(authority_pem)
+        )
     except (ValueError, TypeError, InvalidSignature):
         return False
     return True

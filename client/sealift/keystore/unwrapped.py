@@ -49,9 +49,13 @@ class Unwrapped:
         self._lock = threading.Lock()
         self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
 
-    def remember(self, source: tuple[bytes, ...], unwrap: Callable[[], Secret]) -> Secret:
+    def remember(
+        self, source: tuple[bytes, ...], unwrap: Callable[[], Secret]
+    ) -> Secret:
         """The secret of a source: remembered, or unwrapped now."""
-        name = hashlib.sha256(b"".join(len(part).to_bytes(8) + part for part in source)).digest()
+        name = hashlib.sha256(
+            b"".join(len(part).to_bytes(8) + part for part in source)
+        ).digest()
         with self._lock:
             self._forget_old()
             entry = self._entries.get(name)

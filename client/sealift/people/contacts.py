@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sealift.process.clock import Clock, unix
-from sealift.home.lastseen import LastSeen
 from sealift.history.logview import LogView
+from sealift.home.lastseen import LastSeen
 from sealift.home.settings import Settings
-from sealift.relay.transport import Relay
 from sealift.home.trust import TrustedMember, TrustStore
+from sealift.process.clock import Clock, unix
+from sealift.relay.transport import Relay
 from sealift_protocol.errors import (
     FingerprintMismatch,
     NotTrusted,
@@ -102,10 +102,14 @@ class Contacts:
         self._last_seen.check_card(card)
         self._log.check([(Kind.CARD, card.digest, b"")])
         former = self._trust.pins().get(self._own_name)
-        identities = {self._own_fingerprint} | (former.identities if former else frozenset())
+        identities = {self._own_fingerprint} | (
+            former.identities if former else frozenset()
+        )
         return TrustedMember(card, frozenset(identities), "this profile")
 
-    def _verify(self, name: str, response: directory_pb2.GetCardResponse) -> TrustedMember:
+    def _verify(
+        self, name: str, response: directory_pb2.GetCardResponse
+    ) -> TrustedMember:
         member = self._trust.verify_member(
             name,
             response.card,

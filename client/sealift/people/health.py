@@ -50,12 +50,18 @@ def check_certificate(certificate_pem: bytes, now: datetime) -> Check:
 def check_clock(relay: Relay, time: int) -> Check:
     """Whether this machine's clock agrees with the relay's."""
     skew = time - relay.who_am_i().time
-    hint = "set this machine's clock (NTP)" if abs(skew) > MAX_CLOCK_SKEW_SECONDS else ""
+    hint = (
+        "set this machine's clock (NTP)" if abs(skew) > MAX_CLOCK_SKEW_SECONDS else ""
+    )
     return Check("clock", not hint, f"{skew:+d} s from the relay's", hint)
 
 
 def describe_usage(usage: directory_pb2.Usage) -> str:
     """What a member stores, and may."""
-    size = f"{usage.bytes:,}" + (f" of {usage.bytes_limit:,}" if usage.bytes_limit else "")
-    shards = f"{usage.shards:,}" + (f" of {usage.shards_limit:,}" if usage.shards_limit else "")
+    size = f"{usage.bytes:,}" + (
+        f" of {usage.bytes_limit:,}" if usage.bytes_limit else ""
+    )
+    shards = f"{usage.shards:,}" + (
+        f" of {usage.shards_limit:,}" if usage.shards_limit else ""
+    )
     return f"bytes stored: {size}, shards: {shards}"

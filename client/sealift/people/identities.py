@@ -6,19 +6,24 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from sealift.process.clock import unix
-from sealift.history.opened import Reader
 from sealift.crypto.grants import make_rewrap, open_grant
+from sealift.crypto.signing import sign_card
+from sealift.history.opened import Reader
+from sealift.home.profile import Profile
+from sealift.home.trust import SUCCESSION, Pin
 from sealift.keystore import Keys
 from sealift.keystore.backend import HeldKey
 from sealift.keystore.custody import Custody
 from sealift.keystore.keychain import Keychain
-from sealift.home.profile import Profile
-from sealift.crypto.signing import sign_card
+from sealift.process.clock import unix
 from sealift.relay.transport import Relay
-from sealift.home.trust import SUCCESSION, Pin
 from sealift_protocol import signed as envelope
-from sealift_protocol.errors import AccessDenied, SealiftError, UnsupportedVersion, WrongKey
+from sealift_protocol.errors import (
+    AccessDenied,
+    SealiftError,
+    UnsupportedVersion,
+    WrongKey,
+)
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.logentry import Kind
 from sealift_protocol.objects import (
@@ -90,7 +95,9 @@ class Moved:
     suites: tuple[WrapSuite, ...] = ()
 
 
-def key_usage(relay: Relay, reader: Reader, keychain: Keychain, card: Card) -> list[KeyUsage]:
+def key_usage(
+    relay: Relay, reader: Reader, keychain: Keychain, card: Card
+) -> list[KeyUsage]:
     """For each recipient key, held or wrapped to, what depends on it; the newest first."""
     held = {key.key_id: key for key in keychain.keys.recipient_keys}
     published = {key.key_id for key in card.recipient_keys}
@@ -143,7 +150,9 @@ def rotate_keys(
     time, custody = unix(reader.now), keychain.custody
     listed = {key.key_id for key in card.recipient_keys}
     held = keychain.keys.recipient_keys
-    fresh = tuple(key for key in held if key.key_id not in listed and key.not_before > card.time)
+    fresh = tuple(
+        key for key in held if key.key_id not in listed and key.not_before > card.time
+    )
     if not fresh:
         chosen = tuple(suites) or tuple(key.suite for key in card.recipient_keys)
         fresh = custody.new_recipient_keys(chosen, time)
@@ -165,7 +174,9 @@ def rotate_keys(
     reader.log.check([(Kind.CARD, renewed.digest, b"")])
     reader.last_seen.check_card(renewed)
     private = custody.private_keys(keychain.keys)
-    rewrapped, unopened = _rewrap_all(relay, replace(reader, private_keys=private), published[0])
+    rewrapped, unopened = _rewrap_all(
+        relay, replace(reader, private_keys=private), published[0]
+    )
     if not unopened:
         keychain.store(replace(keychain.keys, recipient_keys=fresh))
         custody.destroy(*(key.private for key in old))
@@ -188,9 +199,13 @@ def endorse(relay: Relay, reader: Reader, member: Card, *, not_after: int) -> No
 
 def revoke_identity(relay: Relay, reader: Reader, name: str, reason: str) -> None:
     """Declares this identity void, for ever."""
-    revocation = objects_pb2.IdentityRevocation(name=name, time=unix(reader.now), reason=reason)
+    revocation = objects_pb2.IdentityRevocation(
+        name=name, time=unix(reader.now), reason=reason
+    )
     relay.put_statement(
-        reader.identity.sign(envelope.IDENTITY_REVOCATION, revocation.SerializeToString())
+        reader.identity.sign(
+            envelope.IDENTITY_REVOCATION, revocation.SerializeToString()
+        )
     )
 
 
@@ -222,12 +237,18 @@ def succeed(
         try:
             keychain.stage(profile.successor, staged, custody)
         except BaseException:
-            custody.destroy(*(key for key in staged.held if key not in keychain.keys.held))
+            custody.destroy(
+                *(key for key in staged.held if key not in keychain.keys.held)
+            )
             raise
     successor = custody.identity(staged)
     published = custody.published(staged)
     if moved:
-        held = {key.key_id for key in staged.recipient_keys if isinstance(key.private, HeldKey)}
+        held = {
+            key.key_id
+            for key in staged.recipient_keys
+            if isinstance(key.private, HeldKey)
+        }
         published = [key for key in published if key.key_id in held]
     membership = profile.membership()
     hand_over(successor.fingerprint)
@@ -241,13 +262,17 @@ def succeed(
         recipient_keys=published,
         time=time,
     )
-    relay.succeed(reader.identity.sign(envelope.SUCCESSION, succession.SerializeToString()), card)
+    relay.succeed(
+        reader.identity.sign(envelope.SUCCESSION, succession.SerializeToString()), card
+    )
     pins = profile.trust.pins()
     former = pins[membership.name].former if membership.name in pins else ()
     if membership.name in pins:
         profile.trust.remove(membership.name)
     former = (*former, reader.identity.fingerprint)
-    profile.trust.add(membership.name, Pin(successor.fingerprint, SUCCESSION, time, former=former))
+    profile.trust.add(
+        membership.name, Pin(successor.fingerprint, SUCCESSION, time, former=former)
+    )
     profile.write_membership(
         replace(membership, fingerprint=str(successor.fingerprint), identity_since=time)
     )
@@ -265,10 +290,14 @@ def _staged_keys(keys: Keys, custody: Custody, moved: Moved | None, time: int) -
     except SealiftError:
         custody.destroy(*(key.private for key in fresh))
         raise
-    return replace(keys, identity=identity, recipient_keys=(*fresh, *keys.recipient_keys))
+    return replace(
+        keys, identity=identity, recipient_keys=(*fresh, *keys.recipient_keys)
+    )
 
 
-def _own_grants(relay: Relay, reader: Reader) -> Iterator[tuple[bytes, Grant, list[Rewrap]]]:
+def _own_grants(
+    relay: Relay, reader: Reader
+) -> Iterator[tuple[bytes, Grant, list[Rewrap]]]:
     """Every grant of this member: of which dataset, and its own rewraps of it."""
     for summary in relay.list_datasets(include_future=True):
         try:

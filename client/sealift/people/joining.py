@@ -6,18 +6,28 @@ import base64
 import binascii
 from dataclasses import dataclass
 
-from sealift.keystore.tlskeys import TlsKey, certificate_request, check_issued, generate_tls_key
-from sealift.process.clock import Clock, unix, utc_now
-from sealift.relay.enrolment import enrol
-from sealift.process.files import write_atomically
+from sealift.crypto.signing import Identity, sign_card, sign_membership_request
+from sealift.home.profile import Membership, Profile, new_profile, profiles_folder
 from sealift.keystore import Keys
 from sealift.keystore.custody import Custody
 from sealift.keystore.file import create
 from sealift.keystore.keychain import Keychain
-from sealift.home.profile import Membership, Profile, new_profile, profiles_folder
+from sealift.keystore.tlskeys import (
+    TlsKey,
+    certificate_request,
+    check_issued,
+    generate_tls_key,
+)
+from sealift.process.clock import Clock, unix, utc_now
+from sealift.process.files import write_atomically
 from sealift.process.secret import Secret
-from sealift.crypto.signing import Identity, sign_card, sign_membership_request
-from sealift_protocol.errors import InvalidArgument, MalformedObject, SealiftError, TokenExpired
+from sealift.relay.enrolment import enrol
+from sealift_protocol.errors import (
+    InvalidArgument,
+    MalformedObject,
+    SealiftError,
+    TokenExpired,
+)
 from sealift_protocol.ids import Fingerprint, check_name
 from sealift_protocol.notes import log_verifier_key
 from sealift_protocol.objects import RecipientKey, WrapSuite, parse_message
@@ -54,7 +64,9 @@ def parse_token(text: str) -> objects_pb2.JoinToken:
         if not compact.startswith(TOKEN_PREFIX):
             raise MalformedObject("no prefix")
         body = compact.removeprefix(TOKEN_PREFIX)
-        data = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
+        data = base64.b64decode(
+            body + "=" * (-len(body) % 4), altchars=b"-_", validate=True
+        )
         token = parse_message(objects_pb2.JoinToken, data)
         sizes = (len(token.ca_fingerprint), len(token.log_key))
         if not (token.address and token.secret and sizes == (32, 32)):
@@ -116,7 +128,17 @@ def join(
             identity = custody.identity(keys)
             card_keys = custody.published(keys)
             tls_key = custody.tls_key(keys)
-            _enrol(staging, token, tls_key, identity, card_keys, organisation, time, time, now)
+            _enrol(
+                staging,
+                token,
+                tls_key,
+                identity,
+                card_keys,
+                organisation,
+                time,
+                time,
+                now,
+            )
         except BaseException:
             # The file is dropped with the profile; so are keys that only it knows of.
             custody.destroy(*keys.held)
@@ -139,7 +161,9 @@ def rejoin(
     token = parse_token(token_text)
     member = profile.membership()
     if token.name != member.name:
-        raise InvalidArgument("the enrolment token is for another member than this profile")
+        raise InvalidArgument(
+            "the enrolment token is for another member than this profile"
+        )
     keys, custody = keychain.keys, keychain.custody
     identity = custody.identity(keys)
     card_keys, tls_key = custody.published(keys), custody.tls_key(keys)
@@ -172,7 +196,9 @@ def _enrol(
         certificate_request=certificate_request(tls_key, token.name),
         card=card,
     )
-    authority, certificate, response = enrol(token.address, token.ca_fingerprint, request, now=now)
+    authority, certificate, response = enrol(
+        token.address, token.ca_fingerprint, request, now=now
+    )
     check_issued(certificate, authority, tls_key)
     write_atomically(profile.authority, authority)
     write_atomically(profile.certificate, certificate)
@@ -189,7 +215,11 @@ def _enrol(
 
 
 def _generate_keys(
-    custody: Custody, suites: tuple[WrapSuite, ...], time: int, *, tls_key_in_keystore: bool
+    custody: Custody,
+    suites: tuple[WrapSuite, ...],
+    time: int,
+    *,
+    tls_key_in_keystore: bool,
 ) -> Keys:
     recipient_keys = custody.new_recipient_keys(suites, time)
     made = [key.private for key in recipient_keys]

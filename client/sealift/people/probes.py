@@ -11,18 +11,23 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from sealift.process.clock import unix
-from sealift.history.opened import Reader
 from sealift.crypto.grants import choose_recipient_key
+from sealift.crypto.suites import load_recipient
+from sealift.history.opened import Reader
+from sealift.process.clock import unix
 from sealift.process.log import log
 from sealift.process.secret import Secret
-from sealift.crypto.suites import load_recipient
 from sealift.relay.transport import Relay
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import SealiftError, WrongKey
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.objects import Card, WrapSuite
-from sealift_protocol.statements import PROBE_SIZE, Probe, verify_probe, verify_probe_answer
+from sealift_protocol.statements import (
+    PROBE_SIZE,
+    Probe,
+    verify_probe,
+    verify_probe_answer,
+)
 from sealift_protocol.v1 import objects_pb2
 
 _KEY_SIZE = 32
@@ -92,7 +97,9 @@ def _make_probe(reader: Reader, card: Card) -> tuple[objects_pb2.Signed, bytes]:
     now = unix(reader.now)
     recipient_key = choose_recipient_key(card, now)
     key, plaintext = Secret.random(_KEY_SIZE), secrets.token_bytes(PROBE_SIZE)
-    context = _context(reader.identity.fingerprint, card.signer, recipient_key.key_id, now)
+    context = _context(
+        reader.identity.fingerprint, card.signer, recipient_key.key_id, now
+    )
     recipient = load_recipient(recipient_key.suite, recipient_key.public_key)
     probe = objects_pb2.Probe(
         recipient=card.signer.digest,
@@ -117,11 +124,15 @@ def _answer(reader: Reader, probe: Probe) -> objects_pb2.Signed:
     except InvalidTag:
         raise WrongKey("a probe does not open with the key that came with it") from None
     answer = objects_pb2.ProbeAnswer(
-        probe=probe.digest, opened=hashlib.sha256(plaintext).digest(), time=unix(reader.now)
+        probe=probe.digest,
+        opened=hashlib.sha256(plaintext).digest(),
+        time=unix(reader.now),
     )
     return reader.identity.sign(envelope.PROBE_ANSWER, answer.SerializeToString())
 
 
-def _context(sender: Fingerprint, recipient: Fingerprint, key_id: bytes, time: int) -> bytes:
+def _context(
+    sender: Fingerprint, recipient: Fingerprint, key_id: bytes, time: int
+) -> bytes:
     parts = (sender.digest, recipient.digest, key_id, time.to_bytes(8, "big"))
     return b"sealift/1 probe" + b"".join(parts)

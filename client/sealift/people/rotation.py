@@ -55,7 +55,11 @@ class Rotation:
 
 
 def rotations(
-    relay: RelayClient, reader: Reader, card: Card, membership: Membership, policy: RotationPolicy
+    relay: RelayClient,
+    reader: Reader,
+    card: Card,
+    membership: Membership,
+    policy: RotationPolicy,
 ) -> Iterator[Rotation]:
     """Every key of this member that is replaced from time to time: of own datasets first.
 
@@ -77,12 +81,20 @@ def rotations(
             )
     for key in card.recipient_keys:
         yield Rotation(
-            RotationKind.RECIPIENT_KEY, key.key_id, "", key.not_before, policy.recipient_keys
+            RotationKind.RECIPIENT_KEY,
+            key.key_id,
+            "",
+            key.not_before,
+            policy.recipient_keys,
         )
     # A profile of an earlier release does not say; no identity is younger than its first card.
     since = membership.identity_since or (card.time if card.version == 1 else 0)
     yield Rotation(
-        RotationKind.IDENTITY, reader.identity.fingerprint.digest, "", since, policy.identity
+        RotationKind.IDENTITY,
+        reader.identity.fingerprint.digest,
+        "",
+        since,
+        policy.identity,
     )
 
 
@@ -91,7 +103,9 @@ def _key_epoch_since(relay: RelayClient, reader: Reader, opened: OpenedDataset) 
     since = _begun_in(opened.history)
     if not since:
         # Before the newest snapshot.
-        history, _ = read_history(relay, reader, opened.dataset_id, opened.trusted, whole=True)
+        history, _ = read_history(
+            relay, reader, opened.dataset_id, opened.trusted, whole=True
+        )
         since = _begun_in(history)
     return since
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from sealift.home.backup import BackedUp
 from sealift.home.profile import Membership
-from sealift.process.extras import import_prometheus
 from sealift.people.rotation import Rotation, RotationKind
+from sealift.process.extras import import_prometheus
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,9 @@ class Status:
     @property
     def overdue(self) -> list[Rotation]:
         """The keys that ought to have been replaced by now."""
-        return [rotation for rotation in self.rotations if rotation.is_overdue(self.time)]
+        return [
+            rotation for rotation in self.rotations if rotation.is_overdue(self.time)
+        ]
 
 
 def as_prometheus(status: Status) -> bytes:
@@ -53,19 +55,29 @@ def as_prometheus(status: Status) -> bytes:
     def gauge(name: str, what: str, *labels: str) -> Any:
         return client.Gauge(f"sealift_{name}", what, labels, registry=registry)
 
-    since = gauge("key_since_timestamp_seconds", "When a key came into use", "kind", "id")
-    due = gauge("key_rotation_due_timestamp_seconds", "When it is due to go", "kind", "id")
+    since = gauge(
+        "key_since_timestamp_seconds", "When a key came into use", "kind", "id"
+    )
+    due = gauge(
+        "key_rotation_due_timestamp_seconds", "When it is due to go", "kind", "id"
+    )
     for rotation in status.rotations:
         labels = (rotation.kind.value, rotation.subject.hex())
         since.labels(*labels).set(rotation.since)
         due.labels(*labels).set(rotation.due)
-    overdue = gauge("key_rotations_overdue", "Keys that ought to have been replaced", "kind")
+    overdue = gauge(
+        "key_rotations_overdue", "Keys that ought to have been replaced", "kind"
+    )
     numbers = Counter(rotation.kind for rotation in status.overdue)
     for kind in RotationKind:
         overdue.labels(kind.value).set(numbers[kind])
-    end = gauge("certificate_end_timestamp_seconds", "When the member's certificate ends")
+    end = gauge(
+        "certificate_end_timestamp_seconds", "When the member's certificate ends"
+    )
     end.set(status.certificate_end.timestamp())
-    backup = gauge("backup_timestamp_seconds", "When the keys of now were backed up; 0 for never")
+    backup = gauge(
+        "backup_timestamp_seconds", "When the keys of now were backed up; 0 for never"
+    )
     backup.set(status.backup.time if status.backup and status.backup.complete else 0)
     text: bytes = client.generate_latest(registry)
     return text

@@ -199,7 +199,10 @@ class _Reader:
     """A TOML document into a policy; every complaint with its line."""
 
     def __init__(
-        self, document: dict[str, object], lines: Mapping[KeyPath, int], path: Path | None
+        self,
+        document: dict[str, object],
+        lines: Mapping[KeyPath, int],
+        path: Path | None,
     ) -> None:
         self._document = document
         self._lines = lines
@@ -221,7 +224,9 @@ class _Reader:
             frames=self._frames(),
         )
 
-    def _invalid(self, where: KeyPath, what: str, hint: str | None = None) -> PolicyInvalid:
+    def _invalid(
+        self, where: KeyPath, what: str, hint: str | None = None
+    ) -> PolicyInvalid:
         line = self._line(where)
         text = f"line {line}: {what}" if line else what
         return PolicyInvalid(text, path=self._path, line=line, hint=hint)
@@ -238,14 +243,18 @@ class _Reader:
         for key in table:
             if key not in known:
                 raise self._invalid(
-                    (*where, key), "a key that is not known", "known here: " + listed(known)
+                    (*where, key),
+                    "a key that is not known",
+                    "known here: " + listed(known),
                 )
 
     def _check_format(self) -> None:
         number = self._document.get("format")
         if number is None:
             raise self._invalid(
-                (), "the file does not say its format", f"begin it with: format = {FORMAT}"
+                (),
+                "the file does not say its format",
+                f"begin it with: format = {FORMAT}",
             )
         if type(number) is not int or number != FORMAT:
             raise self._invalid(
@@ -257,7 +266,9 @@ class _Reader:
     def _named(self, key: str) -> str:
         text = self._text(key, None)
         if not 0 < len(text) <= _MAX_TEXT or not text.isprintable():
-            raise self._invalid((key,), f'"{key}" has 1 to {_MAX_TEXT} printable characters')
+            raise self._invalid(
+                (key,), f'"{key}" has 1 to {_MAX_TEXT} printable characters'
+            )
         return text
 
     def _text(self, key: str, default: str | None) -> str:
@@ -265,19 +276,25 @@ class _Reader:
         if value is None:
             raise self._invalid((), f'the file has no "{key}"', f'add: {key} = "..."')
         if not isinstance(value, str):
-            raise self._invalid((key,), f'"{key}" is a text', f'put it in quotes: {key} = "..."')
+            raise self._invalid(
+                (key,), f'"{key}" is a text', f'put it in quotes: {key} = "..."'
+            )
         return value
 
     def _choice(self, key: str, choices: tuple[str, ...]) -> str:
         value = self._document.get(key, choices[0])
         if not isinstance(value, str) or value not in choices:
-            raise self._invalid((key,), f'"{key}" has a value that is not known', _allowed(choices))
+            raise self._invalid(
+                (key,), f'"{key}" has a value that is not known', _allowed(choices)
+            )
         return value
 
     def _table(self, key: str) -> Mapping[str, object]:
         value = self._document.get(key, {})
         if not isinstance(value, dict):
-            raise self._invalid((key,), f'"{key}" is a table', f"begin it with a line [{key}]")
+            raise self._invalid(
+                (key,), f'"{key}" is a table', f"begin it with a line [{key}]"
+            )
         return value
 
     def _privacy(self) -> Privacy:
@@ -290,8 +307,16 @@ class _Reader:
             self._count(table, "min_l"),
         )
         for least, needed, given in (
-            ("min_k", "quasi_identifiers", privacy.min_k and not privacy.quasi_identifiers),
-            ("min_l", "quasi_identifiers", privacy.min_l and not privacy.quasi_identifiers),
+            (
+                "min_k",
+                "quasi_identifiers",
+                privacy.min_k and not privacy.quasi_identifiers,
+            ),
+            (
+                "min_l",
+                "quasi_identifiers",
+                privacy.min_l and not privacy.quasi_identifiers,
+            ),
             ("min_l", "sensitive", privacy.min_l and not privacy.sensitive),
         ):
             if given:
@@ -300,8 +325,12 @@ class _Reader:
 
     def _names(self, table: Mapping[str, object], key: str) -> tuple[str, ...]:
         value = table.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(n, str) and n for n in value):
-            raise self._invalid(("privacy", key), f'"{key}" is a list of column names in quotes')
+        if not isinstance(value, list) or not all(
+            isinstance(n, str) and n for n in value
+        ):
+            raise self._invalid(
+                ("privacy", key), f'"{key}" is a list of column names in quotes'
+            )
         if len(set(value)) < len(value):
             raise self._invalid(("privacy", key), f'"{key}" names a column twice')
         return tuple(value)
@@ -309,7 +338,9 @@ class _Reader:
     def _count(self, table: Mapping[str, object], key: str) -> int:
         value = table.get(key, 0)
         if type(value) is not int or not 0 <= value <= 1_000_000_000:
-            raise self._invalid(("privacy", key), f'"{key}" is a whole number from 0 on')
+            raise self._invalid(
+                ("privacy", key), f'"{key}" is a whole number from 0 on'
+            )
         return value
 
     def _pixels(self) -> PixelRules:
@@ -331,24 +362,32 @@ class _Reader:
         self._only_known(table, ("frames",), ("column", "hooks"))
         column, hooks = table.get("column"), table.get("hooks")
         if not isinstance(column, str) or not column:
-            raise self._invalid(("frames", "column"), '"column" is the name of a column in quotes')
+            raise self._invalid(
+                ("frames", "column"), '"column" is the name of a column in quotes'
+            )
         if (
             not isinstance(hooks, list)
             or not hooks
             or not all(isinstance(name, str) and name for name in hooks)
         ):
-            raise self._invalid(("frames", "hooks"), '"hooks" is a list of hooks\' names in quotes')
+            raise self._invalid(
+                ("frames", "hooks"), '"hooks" is a list of hooks\' names in quotes'
+            )
         return FrameRules(column, tuple(hooks))
 
     def _rules(self) -> tuple[Rule, ...]:
         if "columns" not in self._document:
-            raise self._invalid((), "the file has no [columns]", "add a line [columns] and rules")
+            raise self._invalid(
+                (), "the file has no [columns]", "add a line [columns] and rules"
+            )
         rules = []
         tags: set[str] = set()
         for pattern, value in self._table("columns").items():
             rule = self._rule(pattern, value)
             if rule.tag and rule.tag in tags:
-                raise self._invalid(("columns", pattern), "a rule for this tag stands above")
+                raise self._invalid(
+                    ("columns", pattern), "a rule for this tag stands above"
+                )
             tags.add(rule.tag)
             rules.append(rule)
         return tuple(rules)
@@ -359,14 +398,23 @@ class _Reader:
             raise self._invalid(where, "a rule needs the name of a column")
         table = {"action": value} if isinstance(value, str) else value
         if not isinstance(table, dict) or "action" not in table:
-            raise self._invalid(where, "a rule is an action in quotes, or a table with one", _FORM)
+            raise self._invalid(
+                where, "a rule is an action in quotes, or a table with one", _FORM
+            )
         action = table["action"]
         if not isinstance(action, str) or action not in ACTIONS:
             raise self._invalid(
-                (*where, "action"), "an action that is not known", "actions: " + listed([*ACTIONS])
+                (*where, "action"),
+                "an action that is not known",
+                "actions: " + listed([*ACTIONS]),
             )
         given = {key: setting for key, setting in table.items() if key != "action"}
-        return Rule(pattern, action, self._settings(where, action, given), self._line(where) or 0)
+        return Rule(
+            pattern,
+            action,
+            self._settings(where, action, given),
+            self._line(where) or 0,
+        )
 
     def _settings(
         self, where: KeyPath, action: str, given: Mapping[str, object]
@@ -377,10 +425,14 @@ class _Reader:
             value = given.get(name, setting.default)
             if value is None:
                 hint = f"add: {name} = ...; {setting.what}"
-                raise self._invalid(where, f'"{action}" needs the setting "{name}"', hint)
+                raise self._invalid(
+                    where, f'"{action}" needs the setting "{name}"', hint
+                )
             if name in given and not setting.allowed(value):
                 raise self._invalid(
-                    (*where, name), f'"{name}" has a value that cannot be', "it is " + setting.what
+                    (*where, name),
+                    f'"{name}" has a value that cannot be',
+                    "it is " + setting.what,
                 )
             settings[name] = value  # type: ignore[assignment]
         for name in given:

@@ -28,7 +28,9 @@ def _whole(least: int, most: int, default: int | None = None) -> Setting:
         f"a whole number from {least} to {most}",
         # A bool is an int in Python, and not in TOML.
         lambda value: (
-            isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+            isinstance(value, int)
+            and not isinstance(value, bool)
+            and least <= value <= most
         ),
         default,
     )
@@ -39,14 +41,18 @@ def _positive() -> Setting:
         "a number above 0 and at most 1e15",
         # False for NaN and infinity, and for a bool.
         lambda value: (
-            not isinstance(value, bool) and isinstance(value, (int, float)) and 0 < value <= 1e15
+            not isinstance(value, bool)
+            and isinstance(value, (int, float))
+            and 0 < value <= 1e15
         ),
     )
 
 
 def _one_of(*choices: str, default: str | None = None) -> Setting:
     named = " or ".join(f'"{choice}"' for choice in choices)
-    return Setting(named, lambda value: isinstance(value, str) and value in choices, default)
+    return Setting(
+        named, lambda value: isinstance(value, str) and value in choices, default
+    )
 
 
 def _text(most: int, default: str | None = None) -> Setting:
@@ -59,7 +65,9 @@ def _text(most: int, default: str | None = None) -> Setting:
 
 _ENDS = {"keep_first": _whole(0, 1000, 0), "keep_last": _whole(0, 1000, 0)}
 _DOMAIN = _text(200, "")
-_NAME = Setting("the name of a column", lambda value: isinstance(value, str) and bool(value))
+_NAME = Setting(
+    "the name of a column", lambda value: isinstance(value, str) and bool(value)
+)
 _ONE_CHARACTER = Setting(
     "one character", lambda value: isinstance(value, str) and len(value) == 1, "*"
 )

@@ -26,7 +26,9 @@ _TEXT = re.compile(
 KeyPath = tuple[str, ...]
 
 
-def parse_toml(source: bytes, path: Path | None) -> tuple[dict[str, object], dict[KeyPath, int]]:
+def parse_toml(
+    source: bytes, path: Path | None
+) -> tuple[dict[str, object], dict[KeyPath, int]]:
     """A TOML file's content, and the line of every key in it.
 
     Raises:
@@ -48,7 +50,9 @@ def parse_toml(source: bytes, path: Path | None) -> tuple[dict[str, object], dic
     try:
         return tomllib.loads(text), lines_of_keys(text)
     except RecursionError:
-        raise PolicyInvalid("the file nests too deeply for a policy", path=path) from None
+        raise PolicyInvalid(
+            "the file nests too deeply for a policy", path=path
+        ) from None
     except ValueError as error:
         raise _bad_toml(text, str(error), path) from None
 

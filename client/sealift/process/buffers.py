@@ -15,8 +15,7 @@ from typing import Self
 
 import pyarrow as pa
 
-from sealift.process.memory import allocate
-from sealift.process.memory import zero_fill
+from sealift.process.memory import allocate, zero_fill
 from sealift_protocol.errors import InvalidArgument
 
 _SMALLEST = 1 << 16
@@ -55,7 +54,9 @@ class BufferPool:
         """
         wanted = self._size if size is None else size
         if wanted > self._size:
-            raise InvalidArgument(f"a buffer of {wanted} bytes was asked of a smaller pool")
+            raise InvalidArgument(
+                f"a buffer of {wanted} bytes was asked of a smaller pool"
+            )
         with self._lock:
             buffer = self._free.pop() if self._free else None
         if buffer is None:
@@ -101,7 +102,9 @@ class BufferPools:
         with self._lock:
             pool = self._pools.get(wanted)
             if pool is None:
-                pool = self._pools[wanted] = BufferPool(wanted, max(2, self._budget // wanted))
+                pool = self._pools[wanted] = BufferPool(
+                    wanted, max(2, self._budget // wanted)
+                )
         return pool.lease(size)
 
     def close(self) -> None:

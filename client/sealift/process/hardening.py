@@ -113,7 +113,9 @@ def describe_crash(error: BaseException) -> str:
         for frame, line in traceback.walk_tb(error.__traceback__)
     ]
     # Our innermost frame says more to those who repair it than the innermost of a library.
-    ours = [frame for frame in frames if frame[0].partition(".")[0].startswith("sealift")]
+    ours = [
+        frame for frame in frames if frame[0].partition(".")[0].startswith("sealift")
+    ]
     place = (ours or frames or [("?", 0)])[-1]
     return (
         f"error: unexpected ({type(error).__name__} at {place[0]}:{place[1]}); hint: report this "

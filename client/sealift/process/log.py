@@ -12,7 +12,10 @@ import structlog
 log: structlog.stdlib.BoundLogger = structlog.wrap_logger(
     logging.getLogger("sealift"),
     wrapper_class=structlog.stdlib.BoundLogger,
-    processors=[structlog.stdlib.filter_by_level, structlog.stdlib.render_to_log_kwargs],
+    processors=[
+        structlog.stdlib.filter_by_level,
+        structlog.stdlib.render_to_log_kwargs,
+    ],
 )
 logging.getLogger("sealift").addHandler(logging.NullHandler())
 

@@ -43,7 +43,10 @@ def lock(memory: mmap.mmap) -> bool:
     On Linux pages are locked when they are first touched, so unused memory costs nothing.
     """
     first = ctypes.c_char.from_buffer(memory)
-    where, length = ctypes.c_void_p(ctypes.addressof(first)), ctypes.c_size_t(len(memory))
+    where, length = (
+        ctypes.c_void_p(ctypes.addressof(first)),
+        ctypes.c_size_t(len(memory)),
+    )
     mlock2 = libc_function("mlock2")
     if mlock2 is not None:
         return mlock2(where, length, _MLOCK_ONFAULT) == 0

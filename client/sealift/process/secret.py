@@ -14,7 +14,7 @@ from sealift.process.memory import place_for_secret
 class Secret:
     """Bytes that stay out of reprs, tracebacks, logs, pickles and core dumps.
 
-    They are in memory of their own (`sealift.process.memory`), which is wiped with the last that uses it.
+    They are in memory of their own (`process.memory`), which is wiped with the last that uses it.
     Python cannot promise as much of copies, so what can work on a `view` does.
     """
 
@@ -52,7 +52,9 @@ class Secret:
         return len(self._value)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(self._value, other._value)
+        return isinstance(other, Secret) and hmac.compare_digest(
+            self._value, other._value
+        )
 
     # A hash of a secret would be an oracle in a dict's timing.
     __hash__ = None  # type: ignore[assignment]

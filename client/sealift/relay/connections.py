@@ -19,8 +19,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from sealift.keystore.tlskeys import TlsKey
 from sealift.keystore.tls import HeldTlsKey
+from sealift.keystore.tlskeys import TlsKey
 from sealift.process.secret import Secret
 from sealift_protocol.errors import (
     InvalidArgument,
@@ -91,7 +91,10 @@ class RelayAccess:
 
 
 def _restore(
-    addresses: tuple[str, ...], authority_pem: bytes, certificate_pem: bytes, tls_key: bytes
+    addresses: tuple[str, ...],
+    authority_pem: bytes,
+    certificate_pem: bytes,
+    tls_key: bytes,
 ) -> RelayAccess:
     return RelayAccess(addresses, authority_pem, certificate_pem, Secret(tls_key))
 
@@ -166,7 +169,9 @@ class Connection:
         del on_complete
         try:
             if algorithm != _ECDSA_P256:
-                raise KeyOperationUnsupported("the relay's TLS wants a signature of another kind")
+                raise KeyOperationUnsupported(
+                    "the relay's TLS wants a signature of another kind"
+                )
             with _process.signing:
                 signature = key.sign(data, ec.ECDSA(SHA256()))
         except KeystoreError as error:

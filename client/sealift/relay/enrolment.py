@@ -6,7 +6,11 @@ import hashlib
 
 import grpc
 
-from sealift.keystore.tlskeys import certificate_as_pem, check_server, server_certificate
+from sealift.keystore.tlskeys import (
+    certificate_as_pem,
+    check_server,
+    server_certificate,
+)
 from sealift.process.clock import Clock, utc_now
 from sealift.relay.connections import OPTIONS
 from sealift.relay.transport import CONTROL_SECONDS, retry
@@ -31,7 +35,9 @@ def enrol(
         TokenRefused: the relay does not accept the token.
     """
     leaf = server_certificate(address)
-    with grpc.secure_channel(address, grpc.ssl_channel_credentials(leaf), OPTIONS) as channel:
+    with grpc.secure_channel(
+        address, grpc.ssl_channel_credentials(leaf), OPTIONS
+    ) as channel:
         stub = enrolment_pb2_grpc.EnrolmentStub(channel)
         authority = retry(
             lambda: (

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sealift.process.buffers import BufferPool
 from sealift.crypto.opening import ShardOpener
 from sealift.crypto.sealing import ShardContext
+from sealift.process.buffers import BufferPool
 from sealift.process.secret import Secret
 from sealift.relay.transport import RelayClient, is_passing
 from sealift_protocol import framing
-from sealift_protocol.errors import CorruptShard, MalformedObject, SealiftError, WrongKey
+from sealift_protocol.errors import (
+    CorruptShard,
+    MalformedObject,
+    SealiftError,
+    WrongKey,
+)
 from sealift_protocol.layout import ShardHead
 from sealift_protocol.objects import ShardEntry
 from sealift_protocol.v1 import shards_pb2
@@ -58,7 +63,9 @@ def fetch_shards(
         wanted = entries[done : done + SHARDS_A_CALL]
         request = shards_pb2.GetRequest(
             dataset_id=dataset_id,
-            ranges=[shards_pb2.SegmentRange(shard_id=entry.shard_id) for entry in wanted],
+            ranges=[
+                shards_pb2.SegmentRange(shard_id=entry.shard_id) for entry in wanted
+            ],
             disclosure=disclosure,
         )
         messages = relay.get_segments(request)
@@ -115,7 +122,9 @@ def read_head(messages: Iterator[bytes], entry: ShardEntry) -> ShardHead:
         raise MalformedObject("the relay sent a segment where a shard's head was due")
     head = message.head
     if head.stored_size != entry.stored_size:
-        raise CorruptShard("the relay announced a shard of another size than its owner signed")
+        raise CorruptShard(
+            "the relay announced a shard of another size than its owner signed"
+        )
     return ShardHead.parse(head.header, head.segment_digests, head.stored_size)
 
 

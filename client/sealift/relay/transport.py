@@ -24,8 +24,8 @@ from sealift.keystore.tlskeys import (
     certificate_as_pem,
     diagnose_handshake,
 )
-from sealift.relay.connections import TRANSFER_SECONDS, Connection, RelayAccess, Route
 from sealift.process.log import log
+from sealift.relay.connections import TRANSFER_SECONDS, Connection, RelayAccess, Route
 from sealift_protocol import framing
 from sealift_protocol.errors import (
     InvalidArgument,
@@ -75,7 +75,9 @@ class RelayClient(Protocol):
     def who_am_i(self) -> directory_pb2.WhoAmIResponse:
         """Who the relay takes the caller for."""
 
-    def get_card(self, name: str, fingerprint: bytes = b"") -> directory_pb2.GetCardResponse:
+    def get_card(
+        self, name: str, fingerprint: bytes = b""
+    ) -> directory_pb2.GetCardResponse:
         """A member's card, and what is said about the member."""
 
     def list_datasets(self) -> list[datasets_pb2.DatasetSummary]:
@@ -90,7 +92,12 @@ class RelayClient(Protocol):
         """Stores pages of a snapshot."""
 
     def get_commits(
-        self, dataset_id: bytes, first: int = 0, last: int = 0, *, from_snapshot: bool = False
+        self,
+        dataset_id: bytes,
+        first: int = 0,
+        last: int = 0,
+        *,
+        from_snapshot: bool = False,
     ) -> Iterator[objects_pb2.Signed]:
         """A dataset's commits."""
 
@@ -111,7 +118,9 @@ class RelayClient(Protocol):
     def confirm_purge(self, receipt: objects_pb2.Signed) -> None:
         """Logs a purge receipt."""
 
-    def account(self, accounting: objects_pb2.Signed) -> list[datasets_pb2.AccountResponse]:
+    def account(
+        self, accounting: objects_pb2.Signed
+    ) -> list[datasets_pb2.AccountResponse]:
         """Everything that the log has of a dataset."""
 
     def prove(self, old_size: int, digests: Sequence[bytes]) -> log_pb2.ProveResponse:
@@ -161,7 +170,9 @@ class Relay:
         unique = tuple(dict.fromkeys(_check_address(address) for address in chosen))
         if not unique:
             raise InvalidArgument("a relay has at least one address")
-        self._route = Route(RelayAccess(unique, authority_pem, certificate_pem, tls_key))
+        self._route = Route(
+            RelayAccess(unique, authority_pem, certificate_pem, tls_key)
+        )
 
     @classmethod
     def at(cls, access: RelayAccess) -> Self:
@@ -222,7 +233,9 @@ class Relay:
         )
         return response
 
-    def get_card(self, name: str, fingerprint: bytes = b"") -> directory_pb2.GetCardResponse:
+    def get_card(
+        self, name: str, fingerprint: bytes = b""
+    ) -> directory_pb2.GetCardResponse:
         """A member's card, by name or by fingerprint, and what is said about the member."""
         request = directory_pb2.GetCardRequest(name=name, fingerprint=fingerprint)
         response: directory_pb2.GetCardResponse = self._unary(
@@ -232,7 +245,9 @@ class Relay:
 
     def put_card(self, card: objects_pb2.Signed) -> None:
         """Replaces the caller's card."""
-        self._unary(lambda to: to.directory.PutCard, directory_pb2.PutCardRequest(card=card))
+        self._unary(
+            lambda to: to.directory.PutCard, directory_pb2.PutCardRequest(card=card)
+        )
 
     def put_statement(self, statement: objects_pb2.Signed) -> None:
         """Publishes an endorsement or an identity revocation."""
@@ -247,11 +262,15 @@ class Relay:
     def renew(self, certificate_request: bytes) -> bytes:
         """A new certificate (PEM) for the caller."""
         request = directory_pb2.RenewRequest(certificate_request=certificate_request)
-        return certificate_as_pem(self._unary(lambda to: to.directory.Renew, request).certificate)
+        return certificate_as_pem(
+            self._unary(lambda to: to.directory.Renew, request).certificate
+        )
 
     def put_probe(self, probe: objects_pb2.Signed) -> None:
         """Leaves a probe for another member."""
-        self._unary(lambda to: to.directory.PutProbe, directory_pb2.PutProbeRequest(probe=probe))
+        self._unary(
+            lambda to: to.directory.PutProbe, directory_pb2.PutProbeRequest(probe=probe)
+        )
 
     def get_probes(self) -> directory_pb2.GetProbesResponse:
         """Probes for the caller, and answers to its own."""
@@ -263,10 +282,13 @@ class Relay:
     def answer_probe(self, answer: objects_pb2.Signed) -> None:
         """Answers a probe."""
         self._unary(
-            lambda to: to.directory.AnswerProbe, directory_pb2.AnswerProbeRequest(answer=answer)
+            lambda to: to.directory.AnswerProbe,
+            directory_pb2.AnswerProbeRequest(answer=answer),
         )
 
-    def list_datasets(self, *, include_future: bool = False) -> list[datasets_pb2.DatasetSummary]:
+    def list_datasets(
+        self, *, include_future: bool = False
+    ) -> list[datasets_pb2.DatasetSummary]:
         """The caller's datasets, unverified."""
         request = datasets_pb2.ListRequest(include_future=include_future)
         return list(self._unary(lambda to: to.datasets.List, request).datasets)
@@ -276,7 +298,9 @@ class Relay:
     ) -> objects_pb2.Signed | None:
         """Appends a commit and its grants; repeating the same commit is harmless."""
         request = datasets_pb2.AppendRequest(commit=commit, grants=grants)
-        response: datasets_pb2.AppendResponse = self._unary(lambda to: to.datasets.Append, request)
+        response: datasets_pb2.AppendResponse = self._unary(
+            lambda to: to.datasets.Append, request
+        )
         return response.receipt if response.HasField("receipt") else None
 
     def put_pages(self, dataset_id: bytes, pages: Sequence[bytes]) -> None:
@@ -287,13 +311,20 @@ class Relay:
             self._unary(lambda to: to.datasets.PutPages, request)
 
     def get_commits(
-        self, dataset_id: bytes, first: int = 0, last: int = 0, *, from_snapshot: bool = False
+        self,
+        dataset_id: bytes,
+        first: int = 0,
+        last: int = 0,
+        *,
+        from_snapshot: bool = False,
     ) -> Iterator[objects_pb2.Signed]:
         """A dataset's commits from `first`, or the newest snapshot, on; to `last` if not 0."""
         request = datasets_pb2.GetCommitsRequest(
             dataset_id=dataset_id, first=first, last=last, from_snapshot=from_snapshot
         )
-        return (r.commit for r in self._stream(lambda to: to.datasets.GetCommits, request))
+        return (
+            r.commit for r in self._stream(lambda to: to.datasets.GetCommits, request)
+        )
 
     def get_pages(self, dataset_id: bytes, digests: Sequence[bytes]) -> list[bytes]:
         """Pages of snapshots, in order."""
@@ -306,7 +337,9 @@ class Relay:
         self, dataset_id: bytes, *, everybody: bool = False
     ) -> datasets_pb2.GetGrantsResponse:
         """The caller's grants of a dataset or, to its authors, everybody's; unverified."""
-        request = datasets_pb2.GetGrantsRequest(dataset_id=dataset_id, everybody=everybody)
+        request = datasets_pb2.GetGrantsRequest(
+            dataset_id=dataset_id, everybody=everybody
+        )
         response: datasets_pb2.GetGrantsResponse = self._unary(
             lambda to: to.datasets.GetGrants, request
         )
@@ -315,22 +348,27 @@ class Relay:
     def put_rewraps(self, rewraps: Sequence[objects_pb2.Signed]) -> None:
         """Adds rewraps of the caller's grants."""
         self._unary(
-            lambda to: to.datasets.PutRewraps, datasets_pb2.PutRewrapsRequest(rewraps=rewraps)
+            lambda to: to.datasets.PutRewraps,
+            datasets_pb2.PutRewrapsRequest(rewraps=rewraps),
         )
 
     def disclose(self, disclosure: objects_pb2.Signed) -> None:
         """Logs a disclosure."""
         self._unary(
-            lambda to: to.datasets.Disclose, datasets_pb2.DiscloseRequest(disclosure=disclosure)
+            lambda to: to.datasets.Disclose,
+            datasets_pb2.DiscloseRequest(disclosure=disclosure),
         )
 
     def confirm_purge(self, receipt: objects_pb2.Signed) -> None:
         """Logs a purge receipt."""
         self._unary(
-            lambda to: to.datasets.ConfirmPurge, datasets_pb2.ConfirmPurgeRequest(receipt=receipt)
+            lambda to: to.datasets.ConfirmPurge,
+            datasets_pb2.ConfirmPurgeRequest(receipt=receipt),
         )
 
-    def account(self, accounting: objects_pb2.Signed) -> list[datasets_pb2.AccountResponse]:
+    def account(
+        self, accounting: objects_pb2.Signed
+    ) -> list[datasets_pb2.AccountResponse]:
         """Everything that the log has of a dataset, unverified."""
         request = datasets_pb2.AccountRequest(accounting=accounting)
         return self._stream(lambda to: to.datasets.Account, request)
@@ -344,7 +382,9 @@ class Relay:
     def get_tile(self, level: int, index: int) -> bytes:
         """A tile of the log's hashes, unverified."""
         request = log_pb2.GetTileRequest(level=level, index=index)
-        response: log_pb2.GetTileResponse = self._unary(lambda to: to.log.GetTile, request)
+        response: log_pb2.GetTileResponse = self._unary(
+            lambda to: to.log.GetTile, request
+        )
         return response.hashes
 
     def get_entries(self, first: int, count: int) -> list[log_pb2.GetEntriesResponse]:
@@ -352,7 +392,9 @@ class Relay:
         request = log_pb2.GetEntriesRequest(first=first, count=count)
         return self._stream(lambda to: to.log.GetEntries, request)
 
-    def stat(self, dataset_id: bytes, shard_ids: Iterable[bytes]) -> list[shards_pb2.ShardStatus]:
+    def stat(
+        self, dataset_id: bytes, shard_ids: Iterable[bytes]
+    ) -> list[shards_pb2.ShardStatus]:
         """What the relay holds of some shards."""
         request = shards_pb2.StatRequest(dataset_id=dataset_id, shard_ids=shard_ids)
         return list(self._unary(lambda to: to.shards.Stat, request).shards)
@@ -365,7 +407,9 @@ class Relay:
         """
 
         def upload(to: Connection) -> bytes:
-            response: shards_pb2.PutResponse = to.put(messages(), timeout=TRANSFER_SECONDS)
+            response: shards_pb2.PutResponse = to.put(
+                messages(), timeout=TRANSFER_SECONDS
+            )
             return response.digest
 
         return self._call(upload)
@@ -408,26 +452,34 @@ class Relay:
                 size += answer.ByteSize()
                 if size > _MAX_STREAM:
                     stream.cancel()  # type: ignore[attr-defined] # a gRPC call
-                    raise MalformedObject("the relay's answer is longer than any honest one")
+                    raise MalformedObject(
+                        "the relay's answer is longer than any honest one"
+                    )
                 answers.append(answer)
             return answers
 
         return self._call(collect)
 
-    def _unary(self, pick: Callable[[Connection], Callable[..., _T]], request: object) -> _T:
+    def _unary(
+        self, pick: Callable[[Connection], Callable[..., _T]], request: object
+    ) -> _T:
         return self._call(lambda to: pick(to)(request, timeout=CONTROL_SECONDS))
 
     def _call(self, invoke: Callable[[Connection], _T]) -> _T:
         refused: list[SealiftError] = []
         try:
-            return retry(lambda: self._try_each(invoke, refused), patience=self.patience)
+            return retry(
+                lambda: self._try_each(invoke, refused), patience=self.patience
+            )
         except SealiftError as error:
             if refused and is_passing(error):
                 # None of the addresses works, and somebody else sits at one of them: that is news.
                 raise refused[-1] from None
             raise
 
-    def _try_each(self, invoke: Callable[[Connection], _T], refused: list[SealiftError]) -> _T:
+    def _try_each(
+        self, invoke: Callable[[Connection], _T], refused: list[SealiftError]
+    ) -> _T:
         """A call at the address in use and, if that fails in passing, once at each other."""
         failures: list[SealiftError] = []
         while len(failures) < len(self.access.addresses):
@@ -440,7 +492,9 @@ class Relay:
         refused += [failure for failure in failures if not is_passing(failure)]
         raise _first_passing(failures)
 
-    def _fail_over(self, connection: Connection, error: grpc.RpcError | ValueError) -> SealiftError:
+    def _fail_over(
+        self, connection: Connection, error: grpc.RpcError | ValueError
+    ) -> SealiftError:
         """Names a failure and, if another address may do better, turns to that.
 
         Raises:
@@ -493,15 +547,17 @@ def retry(
             raise failure
         longest = min(_MAX_DELAY, _FIRST_DELAY * 2 ** min(number, 10))
         delay = random.uniform(longest / 2, longest)  # noqa: S311
-        log.info("retry_call", attempt=number, reason=failure.reason, seconds=round(delay, 3))
+        log.info(
+            "retry_call", attempt=number, reason=failure.reason, seconds=round(delay, 3)
+        )
         sleep(delay)
 
 
 def is_passing(error: SealiftError) -> bool:
     """Whether the same call may succeed a little later."""
-    return isinstance(error, RelayUnavailable | RelayBusy | RelayTimeout) and not isinstance(
-        error, RelayStorageFull
-    )
+    return isinstance(
+        error, RelayUnavailable | RelayBusy | RelayTimeout
+    ) and not isinstance(error, RelayStorageFull)
 
 
 def _first_passing(failures: Sequence[SealiftError]) -> SealiftError:
@@ -513,7 +569,9 @@ def _diagnose(
 ) -> tuple[SealiftError, bool]:
     """A failed call's named error, and whether another address may do better."""
     if connection.closed_for_fork:
-        return RelayUnavailable("the connection to the relay was closed for a fork"), True
+        return RelayUnavailable(
+            "the connection to the relay was closed for a fork"
+        ), True
     if isinstance(error, ValueError):
         # What gRPC raises if the channel was closed just before the call began.
         if not connection.cut:
@@ -545,10 +603,14 @@ def _check_address(address: str) -> str:
 
 
 def segment_stream(
-    head: shards_pb2.PutHead, segments: Iterable[bytes | memoryview], tail: Callable[[], bytes]
+    head: shards_pb2.PutHead,
+    segments: Iterable[bytes | memoryview],
+    tail: Callable[[], bytes],
 ) -> Iterator[bytes]:
     """The serialised PutRequests of one shard; `tail` gives its digest when all was sealed."""
     yield shards_pb2.PutRequest(head=head).SerializeToString()
     for segment in segments:
         yield framing.segment_message(segment)
-    yield shards_pb2.PutRequest(tail=shards_pb2.PutTail(digest=tail())).SerializeToString()
+    yield shards_pb2.PutRequest(
+        tail=shards_pb2.PutTail(digest=tail())
+    ).SerializeToString()

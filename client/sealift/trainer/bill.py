@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sealift.process.clock import Clock, unix
-from sealift.history.opened import OpenedDataset
 from sealift.crypto.signing import Identity
+from sealift.history.opened import OpenedDataset
+from sealift.process.clock import Clock, unix
 from sealift.trainer.engine.order import ALGORITHM
 from sealift.trainer.engine.plan import Run
 from sealift_protocol import signed as envelope
@@ -34,7 +34,10 @@ from sealift_protocol.errors import InvalidArgument, MalformedObject
 
 
 def bill_dataset(
-    opened: OpenedDataset, *, weight: float | None = None, disclosures: Iterable[bytes] = ()
+    opened: OpenedDataset,
+    *,
+    weight: float | None = None,
+    disclosures: Iterable[bytes] = (),
 ) -> BilledDataset:
     """What a dataset, as it was opened, gives to a run.
 
@@ -93,7 +96,9 @@ def make_bill(
         checkpoint=None if checkpoint is None else measure_file(checkpoint),
         note=note,
     )
-    text = write_envelope(identity.sign(envelope.BILL_OF_MATERIALS, write_payload(bill)))
+    text = write_envelope(
+        identity.sign(envelope.BILL_OF_MATERIALS, write_payload(bill))
+    )
     try:
         # The format is written down once, in what reads it.
         verify_bill(text)

@@ -14,26 +14,30 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sealift.process.clock import unix
-from sealift.history.opened import OpenedDataset, Reader
 from sealift.history.disclosures import Fetch
+from sealift.history.opened import OpenedDataset, Reader
 from sealift.history.schemas import extends
-from sealift.trainer.forms.batches import as_numpy, as_torch
+from sealift.process.clock import unix
+from sealift.relay.transport import RelayClient
 from sealift.trainer.bill import bill_dataset, make_bill
-from sealift.trainer.forms.columns import pick_columns
 from sealift.trainer.engine.feed import Feed, Supply
-from sealift.trainer.forms.gathering import Form, Gathered, Selection
-from sealift.trainer.metrics.metering import metered
-from sealift.trainer.options import ReadOptions
 from sealift.trainer.engine.plan import Plan, Run
 from sealift.trainer.engine.reading import Opening
 from sealift.trainer.engine.sealed import SealedDataset
 from sealift.trainer.engine.selecting import matching, select
-from sealift.relay.transport import RelayClient
+from sealift.trainer.forms.batches import as_numpy, as_torch
+from sealift.trainer.forms.columns import pick_columns
+from sealift.trainer.forms.gathering import Form, Gathered, Selection
+from sealift.trainer.metrics.metering import metered
+from sealift.trainer.options import ReadOptions
 from sealift_protocol.errors import GrantExpired, InvalidArgument, SchemaMismatch
 
 if TYPE_CHECKING:
-    from sealift.trainer.frameworks.pytorch import RecordsByNumber, TorchBatches, TorchLoader
+    from sealift.trainer.frameworks.pytorch import (
+        RecordsByNumber,
+        TorchBatches,
+        TorchLoader,
+    )
 
 _POLL_SECONDS = 5.0
 
@@ -117,7 +121,9 @@ class Dataset:
         )
         self._free = weakref.finalize(self, self._feed.close)
         for part in parts:
-            if self._feed.cache is not None and reader.last_seen.purges(part.opened.dataset_id):
+            if self._feed.cache is not None and reader.last_seen.purges(
+                part.opened.dataset_id
+            ):
                 live = {entry.shard_id for entry in part.opened.shards}
                 self._feed.cache.keep_only(part.opened.dataset_id, live)
 
@@ -182,7 +188,9 @@ class Dataset:
 
         An empty text stands for records under none.
         """
-        return sorted({digest.hex() for part in self.parts for digest in part.opened.policies})
+        return sorted(
+            {digest.hex() for part in self.parts for digest in part.opened.policies}
+        )
 
     @property
     def policy_reports(self) -> tuple[str, ...]:
@@ -193,7 +201,9 @@ class Dataset:
     def pending_purges(self) -> list[int]:
         """Commits that erased records which may have been fetched; see `Session.confirm_purge`."""
         seen = self._reader.last_seen
-        return sorted(n for part in self.parts for n in seen.purges(part.opened.dataset_id))
+        return sorted(
+            n for part in self.parts for n in seen.purges(part.opened.dataset_id)
+        )
 
     @property
     def counters(self) -> dict[str, int]:
@@ -217,13 +227,19 @@ class Dataset:
         """
         chosen = select(self._feed, expression)
         filtered = self._filtered_by(expression)
-        return self._with(self.parts, feed=self._feed.with_chosen(chosen), filtered=filtered)
+        return self._with(
+            self.parts, feed=self._feed.with_chosen(chosen), filtered=filtered
+        )
 
     def _filtered_by(self, expression: pc.Expression | None) -> str:
         """This dataset's filter and one more, as text."""
         if expression is None:
             return self._filtered
-        return f"({self._filtered}) and ({expression})" if self._filtered else str(expression)
+        return (
+            f"({self._filtered}) and ({expression})"
+            if self._filtered
+            else str(expression)
+        )
 
     def pin_commit(self, number: int) -> Dataset:
         """The dataset as it was after commit `number`, for a run that can be repeated.
@@ -234,20 +250,25 @@ class Dataset:
         """
         if len(self.parts) > 1:
             raise InvalidArgument(
-                "a commit is of one dataset", hint="pin each one where it is opened: pin={...}"
+                "a commit is of one dataset",
+                hint="pin each one where it is opened: pin={...}",
             )
         opened = self._reopen(self.parts[0], number)
         return self._with([replace(self.parts[0], opened=opened)])
 
     def refresh(self) -> Dataset:
         """The dataset with what was committed since."""
-        return self._with([replace(part, opened=self._reopen(part, None)) for part in self.parts])
+        return self._with(
+            [replace(part, opened=self._reopen(part, None)) for part in self.parts]
+        )
 
     def _with(
         self, parts: Sequence[Part], *, feed: Feed | None = None, filtered: str = ""
     ) -> Dataset:
         if self._filtered and feed is None:
-            raise InvalidArgument("a filtered dataset cannot be reopened", hint="filter it after")
+            raise InvalidArgument(
+                "a filtered dataset cannot be reopened", hint="filter it after"
+            )
         return Dataset(
             self._relay,
             self._reader,
@@ -328,7 +349,9 @@ class Dataset:
         return pa.Table.from_batches([batch])
 
     def take(
-        self, indices: Sequence[int] | np.ndarray[Any, Any], columns: Sequence[str] | None = None
+        self,
+        indices: Sequence[int] | np.ndarray[Any, Any],
+        columns: Sequence[str] | None = None,
     ) -> pa.RecordBatch:
         """Records by number, in the order asked for; fetches the segments that hold them.
 
@@ -340,10 +363,14 @@ class Dataset:
             InvalidArgument: there is no such record.
         """
         self._check_grants()
-        batch: pa.RecordBatch = self._feed.take(indices, columns, "arrow", declare_all=False)
+        batch: pa.RecordBatch = self._feed.take(
+            indices, columns, "arrow", declare_all=False
+        )
         return batch
 
-    def shards(self, columns: Sequence[str] | None = None) -> Iterator[Iterator[pa.RecordBatch]]:
+    def shards(
+        self, columns: Sequence[str] | None = None
+    ) -> Iterator[Iterator[pa.RecordBatch]]:
         """For each shard its record batches, as they lie; see `batches`."""
         self._check_grants()
         return (_wanted_of(opening, None) for opening in self._feed.shards(columns))
@@ -351,7 +378,7 @@ class Dataset:
     # --- torch -------------------------------------------------------------------------------
 
     def torch_loader(self, batch_size: int, **options: Any) -> TorchLoader:
-        """A `torch.utils.data.DataLoader` of batches; see `sealift.trainer.frameworks.pytorch.TorchLoader`."""
+        """A `torch.utils.data.DataLoader` of batches; see `TorchLoader`."""
         from sealift.trainer.frameworks.pytorch import TorchLoader
 
         return TorchLoader(self, batch_size, **options)
@@ -374,7 +401,9 @@ class Dataset:
 
     # --- what was read -----------------------------------------------------------------------
 
-    def bill_of_materials(self, *, checkpoint: Path | None = None, note: str = "") -> str:
+    def bill_of_materials(
+        self, *, checkpoint: Path | None = None, note: str = ""
+    ) -> str:
         """A signed document of what fed the training epochs that were begun so far.
 
         It names commits, shards, orders, seeds and policies, and has digests of the columns and the
@@ -385,8 +414,12 @@ class Dataset:
             note: a line of the caller's.
         """
         billed = [
-            bill_dataset(part.opened, weight=part.weight, disclosures=declarations.digests)
-            for part, declarations in zip(self.parts, self._feed.declarations, strict=True)
+            bill_dataset(
+                part.opened, weight=part.weight, disclosures=declarations.digests
+            )
+            for part, declarations in zip(
+                self.parts, self._feed.declarations, strict=True
+            )
         ]
         return make_bill(
             self._reader.identity,
@@ -397,7 +430,9 @@ class Dataset:
             note=note,
         )
 
-    def memory(self, *, shuffle_block: int = 8, shuffle: bool = True, world: int = 1) -> int:
+    def memory(
+        self, *, shuffle_block: int = 8, shuffle: bool = True, world: int = 1
+    ) -> int:
         """Bytes of shards that a training epoch has in use and read ahead; buffers take more."""
         plan = Plan(1, shuffle=shuffle, shuffle_block=shuffle_block, world=world)
         return self._feed.memory(plan)
@@ -464,11 +499,20 @@ class Dataset:
         plan = None
         if batch_size is not None:
             plan = Plan(
-                batch_size, shuffle, seed, epoch, shuffle_block, drop_last, rank, world, start
+                batch_size,
+                shuffle,
+                seed,
+                epoch,
+                shuffle_block,
+                drop_last,
+                rank,
+                world,
+                start,
             )
         elif shuffle or drop_last or world > 1 or start:
             raise InvalidArgument(
-                "shuffle, drop_last, rank and start need a batch_size", hint="give a batch_size"
+                "shuffle, drop_last, rank and start need a batch_size",
+                hint="give a batch_size",
             )
         return self._read(form, plan, columns, filter, watch=watch, copy=copy)
 
@@ -485,7 +529,9 @@ class Dataset:
         pick_columns(self.schema, columns)
         if watch:
             if plan is not None and plan.shuffle:
-                raise InvalidArgument("what is not there yet cannot be shuffled: watch, or shuffle")
+                raise InvalidArgument(
+                    "what is not there yet cannot be shuffled: watch, or shuffle"
+                )
             return self._watch(form, plan, columns, wanted, copy)
         if plan is None:
             found = self._as_they_lie(form, columns, wanted, copy)
@@ -535,7 +581,9 @@ class Dataset:
             if any(part.opened.shards for part in parts):
                 fresh = self._with(parts)
                 fresh.runs = self.runs
-                yield from fresh._read(form, plan, columns, wanted, watch=False, copy=copy)
+                yield from fresh._read(
+                    form, plan, columns, wanted, watch=False, copy=copy
+                )
             seen = [
                 known | {entry.shard_id for entry in part.opened.shards}
                 for part, known in zip(dataset.parts, seen, strict=True)
@@ -583,10 +631,14 @@ def _common_schema(schemas: Sequence[pa.Schema]) -> pa.Schema:
 
 
 def _without(opened: OpenedDataset, known: frozenset[bytes]) -> OpenedDataset:
-    return replace(opened, shards=tuple(e for e in opened.shards if e.shard_id not in known))
+    return replace(
+        opened, shards=tuple(e for e in opened.shards if e.shard_id not in known)
+    )
 
 
-def _wanted_of(opening: Opening, wanted: pc.Expression | None) -> Iterator[pa.RecordBatch]:
+def _wanted_of(
+    opening: Opening, wanted: pc.Expression | None
+) -> Iterator[pa.RecordBatch]:
     rows = opening.selected
     begin = 0
     for batch in opening.batches:

@@ -168,7 +168,9 @@ def _utf8(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        raise InvalidArgument("a column's name or a filter cannot be written in UTF-8") from None
+        raise InvalidArgument(
+            "a column's name or a filter cannot be written in UTF-8"
+        ) from None
 
 
 def write_payload(bill: Bill) -> bytes:
@@ -202,7 +204,9 @@ def write_payload(bill: Bill) -> bytes:
                 "training_epochs": run.epochs,
                 "batch_size": run.batch_size,
                 "world": run.world,
-                "columns_digest": None if run.columns_digest is None else run.columns_digest.hex(),
+                "columns_digest": None
+                if run.columns_digest is None
+                else run.columns_digest.hex(),
                 "filter_digest": run.filter_digest.hex(),
             }
             for run in bill.runs
@@ -221,7 +225,10 @@ def write_envelope(signed: objects_pb2.Signed) -> str:
         "payloadType": signed.payload_type,
         "payload": base64.b64encode(signed.payload).decode(),
         "signatures": [
-            {"keyid": signed.signer.hex(), "sig": base64.b64encode(signed.signature).decode()}
+            {
+                "keyid": signed.signer.hex(),
+                "sig": base64.b64encode(signed.signature).decode(),
+            }
         ],
     }
     return json.dumps(document, indent=1) + "\n"
@@ -239,7 +246,9 @@ def verify_bill(text: str) -> Bill:
     if len(text) > MAX_TEXT:
         raise MalformedObject("a bill of materials is longer than any honest one")
     outer = read_fields(parse_json(text), ("payloadType", "payload", "signatures"))
-    signatures = read_list(outer["signatures"], lambda item: read_fields(item, ("keyid", "sig")))
+    signatures = read_list(
+        outer["signatures"], lambda item: read_fields(item, ("keyid", "sig"))
+    )
     if len(signatures) != 1:
         raise MalformedObject("a bill of materials has one signature")
     signed = objects_pb2.Signed(
@@ -255,24 +264,35 @@ def verify_bill(text: str) -> Bill:
         raise MalformedObject("a bill of materials is not text") from None
     bill = _bill(payload, verified.digest)
     if bill.trainer != verified.signer:
-        raise WrongSigner("a bill of materials is not signed by the trainer that it names")
+        raise WrongSigner(
+            "a bill of materials is not signed by the trainer that it names"
+        )
     return bill
 
 
 def _bill(payload: object, digest: bytes) -> Bill:
-    if isinstance(payload, dict) and read_whole(payload.get("version", _VERSION)) != _VERSION:
+    if (
+        isinstance(payload, dict)
+        and read_whole(payload.get("version", _VERSION)) != _VERSION
+    ):
         raise UnsupportedVersion("a bill of materials has a version that is not known")
     names = ("version", "time", "trainer", "datasets", "runs", "checkpoint", "note")
     fields = read_fields(payload, names)
     datasets = read_list(fields["datasets"], _dataset)
-    if not datasets or not _distinct([(part.dataset_id, part.commit) for part in datasets]):
-        raise MalformedObject("a bill of materials names no dataset, or a commit of one twice")
+    if not datasets or not _distinct(
+        [(part.dataset_id, part.commit) for part in datasets]
+    ):
+        raise MalformedObject(
+            "a bill of materials names no dataset, or a commit of one twice"
+        )
     return Bill(
         time=read_whole(fields["time"]),
         trainer=read_fingerprint(fields["trainer"]),
         datasets=datasets,
         runs=read_list(fields["runs"], _run),
-        checkpoint=None if fields["checkpoint"] is None else _file(fields["checkpoint"]),
+        checkpoint=None
+        if fields["checkpoint"] is None
+        else _file(fields["checkpoint"]),
         note=read_text(fields["note"]),
         digest=digest,
     )
@@ -293,12 +313,18 @@ def _dataset(value: object) -> BilledDataset:
         shards=read_whole(fields["shards"]),
         shards_digest=read_hex(fields["shards_digest"], DIGEST_SIZE),
         records=read_whole(fields["records"]),
-        policies=read_list(fields["policies"], lambda item: read_hex(item, DIGEST_SIZE, 0)),
-        disclosures=read_list(fields["disclosures"], lambda item: read_hex(item, DIGEST_SIZE)),
+        policies=read_list(
+            fields["policies"], lambda item: read_hex(item, DIGEST_SIZE, 0)
+        ),
+        disclosures=read_list(
+            fields["disclosures"], lambda item: read_hex(item, DIGEST_SIZE)
+        ),
         weight=None if fields["weight"] is None else _weight(fields["weight"]),
     )
     if not _distinct(part.policies) or not _distinct(part.disclosures):
-        raise MalformedObject("a bill of materials names a policy or a disclosure twice")
+        raise MalformedObject(
+            "a bill of materials names a policy or a disclosure twice"
+        )
     return part
 
 
@@ -331,11 +357,17 @@ def _span(value: object) -> tuple[int, int]:
 
 def _file(value: object) -> BilledFile:
     fields = read_fields(value, ("sha256", "size"))
-    return BilledFile(read_hex(fields["sha256"], DIGEST_SIZE), read_whole(fields["size"]))
+    return BilledFile(
+        read_hex(fields["sha256"], DIGEST_SIZE), read_whole(fields["size"])
+    )
 
 
 def _weight(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MAX_WHOLE:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 < value <= MAX_WHOLE
+    ):
         raise MalformedObject("a dataset's weight is a number above 0")
     return float(value)
 

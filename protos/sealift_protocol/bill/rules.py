@@ -60,10 +60,17 @@ def check_shards(then: History, part: BilledDataset) -> list[ShardEntry]:
         ContextMismatch: shards or owner are others than the bill says.
     """
     if then.owner != part.owner:
-        raise ContextMismatch("the bill names another owner than the dataset had at its commit")
+        raise ContextMismatch(
+            "the bill names another owner than the dataset had at its commit"
+        )
     live = [entry for entry in then.shards.values() if entry.kept_at(part.expired_by)]
-    if len(live) != part.shards or shards_digest(then.dataset_id, live) != part.shards_digest:
-        raise ContextMismatch("the live shards at the bill's commit are others than it says")
+    if (
+        len(live) != part.shards
+        or shards_digest(then.dataset_id, live) != part.shards_digest
+    ):
+        raise ContextMismatch(
+            "the live shards at the bill's commit are others than it says"
+        )
     return live
 
 
@@ -97,13 +104,17 @@ def check_fetches(
     for digest in part.disclosures:
         made = disclosures.get(digest)
         if made is None:
-            raise DisclosureMissing("the bill names a disclosure that is not in the account")
+            raise DisclosureMissing(
+                "the bill names a disclosure that is not in the account"
+            )
         if made.signer not in identities:
             raise WrongSigner("the bill names a disclosure of another member")
         if made.dataset_id != part.dataset_id or made.number < part.commit:
             raise ContextMismatch("the bill names a disclosure of other records")
         if made.commit != digests.get(made.number):
-            raise HistoryInvalid("a disclosure is of a commit that is not in the history")
+            raise HistoryInvalid(
+                "a disclosure is of a commit that is not in the history"
+            )
         if made.time > time + CLOCK_SKEW:
             raise ContextMismatch("the bill names a disclosure that came after it")
         covered |= {

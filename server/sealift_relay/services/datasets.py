@@ -140,7 +140,9 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
             for number, signed in enumerate(page, first):
                 if request.last and number > request.last:
                     return
-                yield datasets_pb2.GetCommitsResponse(commit=objects_pb2.Signed.FromString(signed))
+                yield datasets_pb2.GetCommitsResponse(
+                    commit=objects_pb2.Signed.FromString(signed)
+                )
             first += len(page)
 
     def GetPages(  # noqa: N802 - gRPC's name
@@ -161,7 +163,9 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
         member = self._callers.member(context)
         if request.everybody:
             require_author(self._histories, request.dataset_id, member)
-            found = [g for g in self._histories.grants(request.dataset_id) if not g.revoked]
+            found = [
+                g for g in self._histories.grants(request.dataset_id) if not g.revoked
+            ]
             return datasets_pb2.GetGrantsResponse(
                 grants=[objects_pb2.Signed.FromString(grant.signed) for grant in found]
             )
@@ -173,7 +177,9 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
             require_reader(self._histories, request.dataset_id, member)
             raise denied()
         now = unix_now()
-        lasting = [grant for grant in found if grant.not_after == 0 or now < grant.not_after]
+        lasting = [
+            grant for grant in found if grant.not_after == 0 or now < grant.not_after
+        ]
         if not any(grant.live_at(now) for grant in lasting):
             raise GrantExpired("your grant of that dataset is not valid at this time")
         rewraps = self._histories.rewraps([grant.digest for grant in lasting])
@@ -214,9 +220,15 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
         self._check_time(disclosure.time, "disclosure")
         known = self._histories.commit_digest(disclosure.dataset_id, disclosure.number)
         if known != disclosure.commit:
-            raise ContextMismatch("a disclosure names a commit that is not in the history")
+            raise ContextMismatch(
+                "a disclosure names a commit that is not in the history"
+            )
         self._put_statement(
-            Kind.DISCLOSURE, disclosure.digest, request.disclosure, member, disclosure.dataset_id
+            Kind.DISCLOSURE,
+            disclosure.digest,
+            request.disclosure,
+            member,
+            disclosure.dataset_id,
         )
         log.info("log_disclosure", shards=disclosure.shard_count)
         return datasets_pb2.DiscloseResponse()
@@ -228,14 +240,25 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
         member = self._callers.member(context)
         receipt = verify_purge_receipt(request.receipt)
         if receipt.signer != member.fingerprint:
-            raise WrongSigner("a purge receipt is signed by somebody else than the caller")
+            raise WrongSigner(
+                "a purge receipt is signed by somebody else than the caller"
+            )
         if not self._histories.grants(receipt.dataset_id, member.identities):
             raise denied()
-        if self._histories.commit_digest(receipt.dataset_id, receipt.number) != receipt.commit:
-            raise ContextMismatch("a purge receipt names a commit that is not in the history")
+        if (
+            self._histories.commit_digest(receipt.dataset_id, receipt.number)
+            != receipt.commit
+        ):
+            raise ContextMismatch(
+                "a purge receipt names a commit that is not in the history"
+            )
         self._check_time(receipt.time, "purge receipt")
         self._put_statement(
-            Kind.PURGE_RECEIPT, receipt.digest, request.receipt, member, receipt.dataset_id
+            Kind.PURGE_RECEIPT,
+            receipt.digest,
+            request.receipt,
+            member,
+            receipt.dataset_id,
         )
         log.info("log_purge")
         return datasets_pb2.ConfirmPurgeResponse()
@@ -247,11 +270,17 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
         member = self._callers.member(context)
         accounting = verify_accounting(request.accounting)
         if accounting.signer != member.fingerprint:
-            raise WrongSigner("an accounting is signed by somebody else than the caller")
+            raise WrongSigner(
+                "an accounting is signed by somebody else than the caller"
+            )
         require_author(self._histories, accounting.dataset_id, member)
         self._check_time(accounting.time, "accounting")
         self._put_statement(
-            Kind.ACCOUNTING, accounting.digest, request.accounting, member, accounting.dataset_id
+            Kind.ACCOUNTING,
+            accounting.digest,
+            request.accounting,
+            member,
+            accounting.dataset_id,
         )
         head, _, _ = self._metadata.log.head()
         asked = self._metadata.log.inclusions([accounting.digest], head)[0]
@@ -320,8 +349,12 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
         if card is None:
             raise UnknownMember("a grant's recipient is not a member")
         keys = verify_card(objects_pb2.Signed.FromString(card)).recipient_keys
-        if (grant.terms.key_id, grant.terms.suite) not in {(k.key_id, k.suite) for k in keys}:
-            raise KeyRotated("a grant is for a key that is not on the recipient's newest card")
+        if (grant.terms.key_id, grant.terms.suite) not in {
+            (k.key_id, k.suite) for k in keys
+        }:
+            raise KeyRotated(
+                "a grant is for a key that is not on the recipient's newest card"
+            )
 
 
 def _includes(grants: list[tuple[Grant, bytes]], recipient: Fingerprint) -> bool:

@@ -7,7 +7,12 @@ from datetime import UTC, datetime
 import grpc
 
 from sealift_protocol import signed as envelope
-from sealift_protocol.errors import Conflict, InvalidArgument, UnknownMember, WrongSigner
+from sealift_protocol.errors import (
+    Conflict,
+    InvalidArgument,
+    UnknownMember,
+    WrongSigner,
+)
 from sealift_protocol.ids import FINGERPRINT_SIZE, Fingerprint
 from sealift_protocol.logentry import Kind
 from sealift_protocol.objects import Card, verify_card
@@ -30,7 +35,9 @@ from sealift_relay.store.members import Members, SignedCard
 class Directory(directory_pb2_grpc.DirectoryServicer):
     """The service sealift.v1.Directory."""
 
-    def __init__(self, callers: Callers, members: Members, authority: Authority) -> None:
+    def __init__(
+        self, callers: Callers, members: Members, authority: Authority
+    ) -> None:
         self._callers = callers
         self._members = members
         self._authority = authority
@@ -60,7 +67,9 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
     ) -> directory_pb2.GetCardResponse:
         """A member's newest card, and what is said about the member."""
         self._callers.member(context)
-        by_fingerprint = not request.name and len(request.fingerprint) == FINGERPRINT_SIZE
+        by_fingerprint = (
+            not request.name and len(request.fingerprint) == FINGERPRINT_SIZE
+        )
         member = (
             self._members.find_fingerprint(Fingerprint(request.fingerprint))
             if by_fingerprint
@@ -70,7 +79,9 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
         if member is None or card is None:
             raise UnknownMember("there is no member of that name")
         about = [member.fingerprint, *self._members.predecessors(member.fingerprint)]
-        statements = [s for who in reversed(about) for s in self._members.statements_about(who)]
+        statements = [
+            s for who in reversed(about) for s in self._members.statements_about(who)
+        ]
         return directory_pb2.GetCardResponse(
             card=objects_pb2.Signed.FromString(card),
             statements=[objects_pb2.Signed.FromString(signed) for signed in statements],
@@ -85,10 +96,16 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
         if card.signer != member.fingerprint or card.name != member.name:
             raise WrongSigner("a card is another member's")
         current = self._members.card(member.fingerprint)
-        known = None if current is None else verify_card(objects_pb2.Signed.FromString(current))
+        known = (
+            None
+            if current is None
+            else verify_card(objects_pb2.Signed.FromString(current))
+        )
         if known is None or card.digest != known.digest != card.previous:
             raise Conflict("the card does not follow the one that the relay has")
-        self._members.put_card(member.fingerprint, _signed_card(card, request.card), unix_now())
+        self._members.put_card(
+            member.fingerprint, _signed_card(card, request.card), unix_now()
+        )
         log.info("put_card", version=card.version)
         return directory_pb2.PutCardResponse()
 
@@ -100,18 +117,33 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
         signed = request.statement
         if signed.payload_type == envelope.ENDORSEMENT:
             endorsement = verify_endorsement(signed)
-            kind, signer, digest = Kind.ENDORSEMENT, endorsement.signer, endorsement.digest
+            kind, signer, digest = (
+                Kind.ENDORSEMENT,
+                endorsement.signer,
+                endorsement.digest,
+            )
             subject = endorsement.member
         elif signed.payload_type == envelope.IDENTITY_REVOCATION:
             revocation = verify_identity_revocation(signed)
-            kind, signer, digest = Kind.IDENTITY_REVOCATION, revocation.signer, revocation.digest
+            kind, signer, digest = (
+                Kind.IDENTITY_REVOCATION,
+                revocation.signer,
+                revocation.digest,
+            )
             subject = revocation.signer
         else:
-            raise InvalidArgument("a statement is an endorsement or an identity revocation")
+            raise InvalidArgument(
+                "a statement is an endorsement or an identity revocation"
+            )
         if signer != member.fingerprint:
             raise WrongSigner("a statement is signed by somebody else than the caller")
         self._members.put_statement(
-            kind, digest, signed.SerializeToString(), signer=signer, subject=subject, now=unix_now()
+            kind,
+            digest,
+            signed.SerializeToString(),
+            signer=signer,
+            subject=subject,
+            now=unix_now(),
         )
         log.info("put_statement", kind=kind.name.lower())
         return directory_pb2.PutStatementResponse()
@@ -125,10 +157,15 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
         card = verify_card(request.card)
         if succession.successor == member.fingerprint:
             return directory_pb2.SucceedResponse()
-        if succession.signer != member.fingerprint or card.signer != succession.successor:
+        if (
+            succession.signer != member.fingerprint
+            or card.signer != succession.successor
+        ):
             raise WrongSigner("a succession is not signed by both identities")
         if not succession.name == card.name == member.name or card.version != 1:
-            raise Conflict("the new identity's card is not the first of the same name", hint="")
+            raise Conflict(
+                "the new identity's card is not the first of the same name", hint=""
+            )
         self._members.succeed(
             member,
             succession.successor,
@@ -161,7 +198,9 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
         if probe.signer != member.fingerprint:
             raise WrongSigner("a probe is signed by somebody else than the caller")
         if len(probe.sealed) > 2048 or self._members.card(probe.recipient) is None:
-            raise UnknownMember("a probe is too large, or its recipient is not a member")
+            raise UnknownMember(
+                "a probe is too large, or its recipient is not a member"
+            )
         signed = request.probe.SerializeToString()
         self._members.put_probe(
             probe.digest, signed, member.fingerprint, probe.recipient, unix_now()

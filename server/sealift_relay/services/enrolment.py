@@ -28,7 +28,11 @@ class Enrolment(enrolment_pb2_grpc.EnrolmentServicer):
     """The service sealift.v1.Enrolment."""
 
     def __init__(
-        self, members: Members, authority: Authority, address: str, failures_a_minute: int
+        self,
+        members: Members,
+        authority: Authority,
+        address: str,
+        failures_a_minute: int,
     ) -> None:
         self._members = members
         self._authority = authority
@@ -60,7 +64,9 @@ class Enrolment(enrolment_pb2_grpc.EnrolmentServicer):
         asked = verify_membership_request(request.membership_request)
         # Only a digest of the secret is stored, and looked up by index: no comparison leaks it.
         secret_digest = hashlib.sha256(asked.token_secret).digest()
-        invite, issued = self._members.find_invite(secret_digest, asked.digest, unix_now())
+        invite, issued = self._members.find_invite(
+            secret_digest, asked.digest, unix_now()
+        )
         if issued is not None:
             return issued
         if asked.card.name != invite.name:

@@ -22,7 +22,9 @@ _PAGE = 256
 class Log(log_pb2_grpc.LogServicer):
     """The service sealift.v1.Log."""
 
-    def __init__(self, callers: Callers, metadata: Metadata, publisher: Publisher) -> None:
+    def __init__(
+        self, callers: Callers, metadata: Metadata, publisher: Publisher
+    ) -> None:
         self._callers = callers
         self._metadata = metadata
         self._publisher = publisher
@@ -43,7 +45,9 @@ class Log(log_pb2_grpc.LogServicer):
             checkpoint=bytes(note),
             consistency=consistency,
             inclusions=[
-                log_pb2.InclusionProof(entry=item.entry, index=item.index, hashes=item.hashes)
+                log_pb2.InclusionProof(
+                    entry=item.entry, index=item.index, hashes=item.hashes
+                )
                 for item in found
             ],
         )
@@ -53,7 +57,9 @@ class Log(log_pb2_grpc.LogServicer):
     ) -> log_pb2.GetTileResponse:
         """A tile of hashes, which say nothing about what was hashed."""
         self._callers.member(context)
-        return log_pb2.GetTileResponse(hashes=self._metadata.log.tile(request.level, request.index))
+        return log_pb2.GetTileResponse(
+            hashes=self._metadata.log.tile(request.level, request.index)
+        )
 
     def GetEntries(  # noqa: N802 - gRPC's name
         self, request: log_pb2.GetEntriesRequest, context: grpc.ServicerContext
@@ -67,5 +73,7 @@ class Log(log_pb2_grpc.LogServicer):
             for item, digest in zip(page, digests, strict=True):
                 response = log_pb2.GetEntriesResponse(entry=item.entry)
                 if digest in objects:
-                    response.object.CopyFrom(objects_pb2.Signed.FromString(objects[digest]))
+                    response.object.CopyFrom(
+                        objects_pb2.Signed.FromString(objects[digest])
+                    )
                 yield response

@@ -129,7 +129,9 @@ class Shards:
         log.info("put_shard", bytes=head.stored_size)
         return head
 
-    def get(self, request: shards_pb2.GetRequest, context: grpc.ServicerContext) -> Iterator[bytes]:
+    def get(
+        self, request: shards_pb2.GetRequest, context: grpc.ServicerContext
+    ) -> Iterator[bytes]:
         """Streams segment ranges, each after its shard's head."""
         member = self._callers.member(context)
         require_reader(self._metadata.histories, request.dataset_id, member)
@@ -144,11 +146,16 @@ class Shards:
             if shard is None or not _is_there(shard):
                 raise MissingShard("a shard that was asked for is not stored")
             if not _covers(disclosure, item.shard_id, shard):
-                raise DisclosureRequired("the disclosure does not cover a shard that was asked for")
+                raise DisclosureRequired(
+                    "the disclosure does not cover a shard that was asked for"
+                )
             first, last = _segment_range(item, shard.head)
             yield _head_message(shard.head)
             ranges = [
-                (shard.head.segment_offset(index), shard.head.sealed_segment_size(index))
+                (
+                    shard.head.segment_offset(index),
+                    shard.head.sealed_segment_size(index),
+                )
                 for index in range(first, last)
             ]
             for segment in self._blobs.read(request.dataset_id, item.shard_id, ranges):
@@ -162,7 +169,10 @@ class Shards:
         if signed is None:
             raise DisclosureRequired("no disclosure was logged for what was asked for")
         disclosure = verify_disclosure(objects_pb2.Signed.FromString(signed))
-        if disclosure.signer != member.fingerprint or disclosure.dataset_id != request.dataset_id:
+        if (
+            disclosure.signer != member.fingerprint
+            or disclosure.dataset_id != request.dataset_id
+        ):
             raise DisclosureRequired("the disclosure is another's")
         if unix_now() - disclosure.time > self._disclosure_seconds:
             raise DisclosureRequired("the disclosure is too old")
@@ -197,11 +207,18 @@ class _Upload:
 
     def __init__(self, put_head: shards_pb2.PutHead, messages: Iterator[bytes]) -> None:
         self.header = ShardHeader.unpack(put_head.header)
-        if len(put_head.dataset_id) != ID_SIZE or put_head.dataset_id != self.header.dataset_id:
-            raise ContextMismatch("a shard's header names another dataset than its upload")
+        if (
+            len(put_head.dataset_id) != ID_SIZE
+            or put_head.dataset_id != self.header.dataset_id
+        ):
+            raise ContextMismatch(
+                "a shard's header names another dataset than its upload"
+            )
         self._header_bytes = put_head.header
         self.stored_size = put_head.stored_size
-        self._plaintext_size = plaintext_size(put_head.stored_size, self.header.segment_size)
+        self._plaintext_size = plaintext_size(
+            put_head.stored_size, self.header.segment_size
+        )
         self._messages = messages
         self._digests: list[bytes] = []
 
@@ -217,7 +234,9 @@ class _Upload:
             segment = framing.parse_put(next(self._messages, b""))
             if not isinstance(segment, memoryview):
                 raise CorruptShard("an upload ended before its last segment")
-            expected = segment_plaintext_size(index, self._plaintext_size, size) + TAG_SIZE
+            expected = (
+                segment_plaintext_size(index, self._plaintext_size, size) + TAG_SIZE
+            )
             if len(segment) != expected:
                 raise CorruptShard(f"segment {index} of an upload has the wrong size")
             self._digests.append(segment_digest(segment))
@@ -232,7 +251,9 @@ class _Upload:
 
     def head(self) -> ShardHead:
         """Header and digest list, when every piece has arrived."""
-        return ShardHead.parse(self._header_bytes, b"".join(self._digests), self.stored_size)
+        return ShardHead.parse(
+            self._header_bytes, b"".join(self._digests), self.stored_size
+        )
 
 
 def _read_head(messages: Iterator[bytes]) -> shards_pb2.PutHead:

@@ -71,7 +71,9 @@ class Blobs:
             if self._folder is not None:
                 write_durably(self._folder / name, guarded())
             else:
-                obstore.put(self._store, name, guarded(), chunk_size=_CHUNK, max_concurrency=2)
+                obstore.put(
+                    self._store, name, guarded(), chunk_size=_CHUNK, max_concurrency=2
+                )
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing may stay behind
             self.discard(name)
             if failure is not None:
@@ -138,8 +140,14 @@ class Blobs:
                 for path in stale:
                     path.unlink(missing_ok=True)
                 return len(stale)
-            listed = (meta for batch in obstore.list(self._store, _STAGING) for meta in batch)
-            names = [meta["path"] for meta in listed if meta["last_modified"].timestamp() <= before]
+            listed = (
+                meta for batch in obstore.list(self._store, _STAGING) for meta in batch
+            )
+            names = [
+                meta["path"]
+                for meta in listed
+                if meta["last_modified"].timestamp() <= before
+            ]
         except (OSError, obstore.exceptions.BaseError) as error:
             raise _storage_error(error) from None
         for name in names:
@@ -175,7 +183,9 @@ class Blobs:
             raise _storage_error(error) from None
 
     @contextmanager
-    def _reader(self, name: str, largest: int) -> Iterator[Callable[[int, int], memoryview]]:
+    def _reader(
+        self, name: str, largest: int
+    ) -> Iterator[Callable[[int, int], memoryview]]:
         if self._folder is None:
             yield lambda start, size: memoryview(
                 obstore.get_range(self._store, name, start=start, length=size)
@@ -201,9 +211,19 @@ def _modified(path: Path) -> float:
 
 
 def _storage_error(error: Exception) -> RelayError:
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    full = isinstance(error, OSError) and error.errno in (
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EFBIG,
+    )
     # obstore keeps the operating system's error as text only.
-    texts = ("No space left", "os error 28", "Disk quota", "os error 122", "os error 27")
+    texts = (
+        "No space left",
+        "os error 28",
+        "Disk quota",
+        "os error 122",
+        "os error 27",
+    )
     if full or any(text in str(error) for text in texts):
         return RelayStorageFull("the relay's storage is full")
     return RelayError("the relay's storage failed")

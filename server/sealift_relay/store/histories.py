@@ -90,19 +90,27 @@ class Histories:
         with self._database.transaction(read_only=True) as connection:
             rows = connection.execute(query).all()
         return [
-            StoredGrant(r.digest, r.signed, r.not_before, r.not_after, r.revoked_at is not None)
+            StoredGrant(
+                r.digest, r.signed, r.not_before, r.not_after, r.revoked_at is not None
+            )
             for r in rows
         ]
 
     def rewraps(self, grant_digests: Sequence[bytes]) -> list[bytes]:
         """Rewraps of grants, serialised."""
         table = schema.rewraps
-        query = select(table.c.signed).where(table.c.grant_digest.in_(list(grant_digests)))
+        query = select(table.c.signed).where(
+            table.c.grant_digest.in_(list(grant_digests))
+        )
         with self._database.transaction(read_only=True) as connection:
             return list(connection.execute(query).scalars())
 
     def of_member(
-        self, identities: Sequence[Fingerprint], now: int, *, include_future: bool = False
+        self,
+        identities: Sequence[Fingerprint],
+        now: int,
+        *,
+        include_future: bool = False,
     ) -> list[DatasetRow]:
         """What a member, by its identities, may append to or was granted."""
         digests = [identity.digest for identity in identities]
@@ -112,7 +120,9 @@ class Histories:
             sa.or_(sa.literal(include_future), schema.grants.c.not_before <= now),
             (schema.grants.c.not_after == 0) | (schema.grants.c.not_after > now),
         )
-        own = select(schema.authors.c.dataset_id).where(schema.authors.c.fingerprint == digests[0])
+        own = select(schema.authors.c.dataset_id).where(
+            schema.authors.c.fingerprint == digests[0]
+        )
         query = (
             select(schema.datasets)
             .where(
@@ -147,11 +157,17 @@ class Histories:
     def commit_digest(self, dataset_id: bytes, number: int) -> bytes | None:
         """Digest of a commit."""
         with self._database.transaction(read_only=True) as connection:
-            row = one_row(connection, schema.commits, dataset_id=dataset_id, number=number)
+            row = one_row(
+                connection, schema.commits, dataset_id=dataset_id, number=number
+            )
         return None if row is None else row.digest
 
     def append(
-        self, commit: Commit, signed: bytes, grants: Sequence[tuple[Grant, bytes]], now: int
+        self,
+        commit: Commit,
+        signed: bytes,
+        grants: Sequence[tuple[Grant, bytes]],
+        now: int,
     ) -> None:
         """Appends a commit and its grants if they follow the head; the same again is harmless.
 
@@ -164,7 +180,10 @@ class Histories:
         """
         with self._database.transaction() as connection:
             known = one_row(
-                connection, schema.commits, dataset_id=commit.dataset_id, number=commit.number
+                connection,
+                schema.commits,
+                dataset_id=commit.dataset_id,
+                number=commit.number,
             )
             if known is not None and known.digest == commit.digest:
                 return
@@ -203,7 +222,9 @@ class Histories:
                 key = {"grant_digest": rewrap.grant, "key_id": rewrap.key_id}
                 if one_row(connection, table, **key) is None:
                     connection.execute(
-                        table.insert().values(**key, digest=rewrap.digest, signed=signed)
+                        table.insert().values(
+                            **key, digest=rewrap.digest, signed=signed
+                        )
                     )
                     logged = [(Kind.REWRAP, rewrap.digest)]
                     log_objects(connection, logged, now, rewrap.dataset_id)
@@ -221,7 +242,13 @@ class Histories:
         """Adds and logs a statement about a dataset; the same again is harmless."""
         with self._database.transaction() as connection:
             insert_statement(
-                connection, kind, digest, signed, signer=signer, dataset_id=dataset_id, now=now
+                connection,
+                kind,
+                digest,
+                signed,
+                signer=signer,
+                dataset_id=dataset_id,
+                now=now,
             )
 
     def statement(self, digest: bytes) -> bytes | None:
@@ -245,7 +272,9 @@ class Histories:
                 query = select(table.c.digest, table.c.signed).where(
                     table.c.digest.in_(list(digests))
                 )
-                found.update({row.digest: row.signed for row in connection.execute(query)})
+                found.update(
+                    {row.digest: row.signed for row in connection.execute(query)}
+                )
         return {digest: signed for digest, signed in found.items() if signed}
 
     def _move_head(self, connection: Connection, commit: Commit) -> None:
@@ -262,10 +291,16 @@ class Histories:
                     key_epoch=commit.key_epoch,
                 )
             )
-            _set_authors(connection, commit.dataset_id, {commit.signer, *commit.genesis.co_owners})
+            _set_authors(
+                connection,
+                commit.dataset_id,
+                {commit.signer, *commit.genesis.co_owners},
+            )
             return
         row = one_row(connection, table, dataset_id=commit.dataset_id)
-        if row is None or not _is_author(connection, commit.dataset_id, commit.signer.digest):
+        if row is None or not _is_author(
+            connection, commit.dataset_id, commit.signer.digest
+        ):
             raise RoleDenied("the member may not append to that dataset")
         _check_commit(connection, row, commit)
         if commit.co_owners is not None:
@@ -311,15 +346,24 @@ def _check_commit(connection: Connection, dataset: Row[Any], commit: Commit) -> 
 def _commit_shards(connection: Connection, commit: Commit) -> None:
     table = schema.shards
     for entry in commit.added:
-        row = one_row(connection, table, dataset_id=commit.dataset_id, shard_id=entry.shard_id)
-        if row is None or (row.digest, row.stored_size) != (entry.digest, entry.stored_size):
+        row = one_row(
+            connection, table, dataset_id=commit.dataset_id, shard_id=entry.shard_id
+        )
+        if row is None or (row.digest, row.stored_size) != (
+            entry.digest,
+            entry.stored_size,
+        ):
             raise MissingShard("a commit names a shard that is not stored as it says")
         if row.committed_by is not None:
             raise Conflict("a commit names a shard that an earlier one added")
         if entry.key_epoch != commit.key_epoch:
-            raise KeyEpochMoved("a commit adds a shard of another key epoch than its own")
+            raise KeyEpochMoved(
+                "a commit adds a shard of another key epoch than its own"
+            )
         if ShardHeader.unpack(row.header).key_epoch != entry.key_epoch:
-            raise MissingShard("a commit names a shard under another key epoch than it has")
+            raise MissingShard(
+                "a commit names a shard under another key epoch than it has"
+            )
         if row.uploaded_by != commit.signer.digest:
             raise MissingShard("a commit names a shard that somebody else stored")
         _update_shard(
@@ -330,7 +374,9 @@ def _commit_shards(connection: Connection, commit: Commit) -> None:
             not_after=entry.not_after,
         )
     for shard_id in commit.removed:
-        row = one_row(connection, table, dataset_id=commit.dataset_id, shard_id=shard_id)
+        row = one_row(
+            connection, table, dataset_id=commit.dataset_id, shard_id=shard_id
+        )
         if row is None or row.committed_by is None or row.removed_by is not None:
             raise MissingShard("a commit removes a shard that is not there")
         _update_shard(connection, commit.dataset_id, shard_id, removed_by=commit.number)
@@ -347,11 +393,15 @@ def _update_shard(
     )
 
 
-def _set_authors(connection: Connection, dataset_id: bytes, authors: set[Fingerprint]) -> None:
+def _set_authors(
+    connection: Connection, dataset_id: bytes, authors: set[Fingerprint]
+) -> None:
     table = schema.authors
     connection.execute(table.delete().where(table.c.dataset_id == dataset_id))
     for author in authors:
-        connection.execute(table.insert().values(dataset_id=dataset_id, fingerprint=author.digest))
+        connection.execute(
+            table.insert().values(dataset_id=dataset_id, fingerprint=author.digest)
+        )
 
 
 def _end_grants(connection: Connection, commit: Commit, now: int) -> None:
@@ -388,13 +438,20 @@ def _delete(connection: Connection, commit: Commit, now: int) -> None:
     """Destroys every wrapped key; shards are marked, and destroyed after the transaction."""
     of_dataset = schema.grants.c.dataset_id == commit.dataset_id
     digests = select(schema.grants.c.digest).where(of_dataset)
-    connection.execute(schema.rewraps.delete().where(schema.rewraps.c.grant_digest.in_(digests)))
-    connection.execute(schema.grants.update().where(of_dataset).values(signed=b"", revoked_at=now))
-    connection.execute(schema.pages.delete().where(schema.pages.c.dataset_id == commit.dataset_id))
+    connection.execute(
+        schema.rewraps.delete().where(schema.rewraps.c.grant_digest.in_(digests))
+    )
+    connection.execute(
+        schema.grants.update().where(of_dataset).values(signed=b"", revoked_at=now)
+    )
+    connection.execute(
+        schema.pages.delete().where(schema.pages.c.dataset_id == commit.dataset_id)
+    )
     connection.execute(
         schema.shards.update()
         .where(
-            schema.shards.c.dataset_id == commit.dataset_id, schema.shards.c.removed_by.is_(None)
+            schema.shards.c.dataset_id == commit.dataset_id,
+            schema.shards.c.removed_by.is_(None),
         )
         .values(removed_by=commit.number)
     )
@@ -406,7 +463,9 @@ def _delete(connection: Connection, commit: Commit, now: int) -> None:
 
 
 def _is_author(connection: Connection, dataset_id: bytes, fingerprint: bytes) -> bool:
-    row = one_row(connection, schema.authors, dataset_id=dataset_id, fingerprint=fingerprint)
+    row = one_row(
+        connection, schema.authors, dataset_id=dataset_id, fingerprint=fingerprint
+    )
     return row is not None
 
 

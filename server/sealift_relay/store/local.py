@@ -84,7 +84,9 @@ def _open(path: Path, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _write_blocks(descriptor: int, block: mmap.mmap, pieces: Iterable[bytes | memoryview]) -> int:
+def _write_blocks(
+    descriptor: int, block: mmap.mmap, pieces: Iterable[bytes | memoryview]
+) -> int:
     """Writes whole blocks, the last one padded to the alignment; returns the size without it."""
     filled = total = 0
     with memoryview(block) as view:

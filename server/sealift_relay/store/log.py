@@ -48,13 +48,19 @@ def log_objects(
     table = schema.log_entries
     digests = [digest for _, digest in objects]
     known = set(
-        connection.execute(select(table.c.digest).where(table.c.digest.in_(digests))).scalars()
+        connection.execute(
+            select(table.c.digest).where(table.c.digest.in_(digests))
+        ).scalars()
     )
-    fresh = [(kind, digest) for kind, digest in dict.fromkeys(objects) if digest not in known]
+    fresh = [
+        (kind, digest) for kind, digest in dict.fromkeys(objects) if digest not in known
+    ]
     if not fresh:
         return
     # The lock that makes writers queue; SQLite's immediate transactions queue anyway.
-    size = connection.execute(select(schema.log_state.c.size).with_for_update()).scalar_one()
+    size = connection.execute(
+        select(schema.log_state.c.size).with_for_update()
+    ).scalar_one()
     sequence = _take_sequence(connection, dataset_id, len(fresh))
     rows = []
     for place, (kind, digest) in enumerate(fresh):
@@ -81,12 +87,18 @@ def _take_sequence(connection: Connection, dataset_id: bytes | None, count: int)
         return 0
     table = schema.datasets
     where = table.c.dataset_id == dataset_id
-    sequence: int = connection.execute(select(table.c.log_sequence).where(where)).scalar_one()
-    connection.execute(table.update().where(where).values(log_sequence=sequence + count))
+    sequence: int = connection.execute(
+        select(table.c.log_sequence).where(where)
+    ).scalar_one()
+    connection.execute(
+        table.update().where(where).values(log_sequence=sequence + count)
+    )
     return sequence
 
 
-def _append_hashes(connection: Connection, level: int, count: int, hashes: Sequence[bytes]) -> None:
+def _append_hashes(
+    connection: Connection, level: int, count: int, hashes: Sequence[bytes]
+) -> None:
     """Adds hashes to a level that has `count`; tiles that become full add to the next level."""
     table = schema.log_tiles
     full: list[bytes] = []
@@ -99,12 +111,16 @@ def _append_hashes(connection: Connection, level: int, count: int, hashes: Seque
         if filled:
             held = connection.execute(select(table.c.hashes).where(*key)).scalar_one()
             if len(held) != filled * HASH_SIZE:
-                raise LogDamaged("a tile of the log has another size than its level says")
+                raise LogDamaged(
+                    "a tile of the log has another size than its level says"
+                )
             tile = held + b"".join(fresh)
             connection.execute(table.update().where(*key).values(hashes=tile))
         else:
             tile = b"".join(fresh)
-            connection.execute(table.insert().values(level=level, position=index, hashes=tile))
+            connection.execute(
+                table.insert().values(level=level, position=index, hashes=tile)
+            )
         if len(tile) == TILE_WIDTH * HASH_SIZE:
             full.append(complete_subtree(_split(tile)))
         index, filled = index + 1, 0
@@ -148,7 +164,9 @@ class LogStore:
     def inclusions(self, digests: Sequence[bytes], size: int) -> list[LoggedEntry]:
         """Inclusion proofs of objects among the first `size` entries; others are left out."""
         table = schema.log_entries
-        query = select(table).where(table.c.digest.in_(list(digests)), table.c.position < size)
+        query = select(table).where(
+            table.c.digest.in_(list(digests)), table.c.position < size
+        )
         with self._database.transaction(read_only=True) as connection:
             read = _node_reader(connection)
             rows = {row.digest: row for row in connection.execute(query)}
@@ -169,7 +187,10 @@ class LogStore:
         while first < end:
             query = (
                 select(table)
-                .where(table.c.position >= first, table.c.position < min(end, first + _PAGE))
+                .where(
+                    table.c.position >= first,
+                    table.c.position < min(end, first + _PAGE),
+                )
                 .order_by(table.c.position)
             )
             with self._database.transaction(read_only=True) as connection:
@@ -206,7 +227,9 @@ class LogStore:
     def tile(self, level: int, index: int) -> bytes:
         """Hashes of a tile; empty if there is none."""
         table = schema.log_tiles
-        query = select(table.c.hashes).where(table.c.level == level, table.c.position == index)
+        query = select(table.c.hashes).where(
+            table.c.level == level, table.c.position == index
+        )
         with self._database.transaction(read_only=True) as connection:
             return connection.execute(query).scalar_one_or_none() or b""
 
@@ -217,7 +240,9 @@ def _node_reader(connection: Connection) -> NodeReader:
 
     def tile(level: int, index: int) -> bytes:
         if (level, index) not in tiles:
-            query = select(table.c.hashes).where(table.c.level == level, table.c.position == index)
+            query = select(table.c.hashes).where(
+                table.c.level == level, table.c.position == index
+            )
             tiles[level, index] = connection.execute(query).scalar_one_or_none() or b""
         return tiles[level, index]
 

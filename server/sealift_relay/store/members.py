@@ -95,7 +95,9 @@ class Members:
 
     # --- invitations -------------------------------------------------------------------------
 
-    def add_invite(self, secret_digest: bytes, invite: Invite, *, again: bool = False) -> None:
+    def add_invite(
+        self, secret_digest: bytes, invite: Invite, *, again: bool = False
+    ) -> None:
         """Remembers a token.
 
         Args:
@@ -133,12 +135,16 @@ class Members:
             .order_by(table.c.name)
         )
         with self._database.transaction(read_only=True) as connection:
-            return [Invite(r.name, r.role, r.not_after) for r in connection.execute(query)]
+            return [
+                Invite(r.name, r.role, r.not_after) for r in connection.execute(query)
+            ]
 
     def withdraw_invites(self, name: str) -> int:
         """Makes the unused tokens of a name useless; returns how many."""
         table = schema.invites
-        statement = table.delete().where(table.c.name == name, table.c.request_digest.is_(None))
+        statement = table.delete().where(
+            table.c.name == name, table.c.request_digest.is_(None)
+        )
         with self._database.transaction() as connection:
             return connection.execute(statement).rowcount
 
@@ -191,7 +197,10 @@ class Members:
             if known is None:
                 _insert_member(connection, member, now)
                 _insert_card(connection, member.fingerprint, card, now)
-            elif known.fingerprint != member.fingerprint.digest or known.role != member.role:
+            elif (
+                known.fingerprint != member.fingerprint.digest
+                or known.role != member.role
+            ):
                 raise _taken()
             else:
                 _admit_again(connection, member.fingerprint)
@@ -214,9 +223,13 @@ class Members:
             row = connection.execute(query).one_or_none()
         if row is None:
             return None
-        return replace(_member(row), former=tuple(self.predecessors(Fingerprint(row.fingerprint))))
+        return replace(
+            _member(row), former=tuple(self.predecessors(Fingerprint(row.fingerprint)))
+        )
 
-    def add_certificate(self, fingerprint: Fingerprint, certificate: IssuedCertificate) -> None:
+    def add_certificate(
+        self, fingerprint: Fingerprint, certificate: IssuedCertificate
+    ) -> None:
         """Remembers a renewed certificate; the one before works until it expires."""
         with self._database.transaction() as connection:
             _insert_certificate(connection, fingerprint, certificate)
@@ -296,7 +309,13 @@ class Members:
         """Adds and logs a statement about a member; the same again is harmless."""
         with self._database.transaction() as connection:
             insert_statement(
-                connection, kind, digest, signed, signer=signer, subject=subject, now=now
+                connection,
+                kind,
+                digest,
+                signed,
+                signer=signer,
+                subject=subject,
+                now=now,
             )
 
     def statements_about(self, subject: Fingerprint) -> list[bytes]:
@@ -361,7 +380,13 @@ class Members:
                 )
             )
             _insert_member(connection, Member(successor, member.name, member.role), now)
-            kept = ("used_bytes", "used_shards", "bytes_limit", "shards_limit", "calls_a_minute")
+            kept = (
+                "used_bytes",
+                "used_shards",
+                "bytes_limit",
+                "shards_limit",
+                "calls_a_minute",
+            )
             connection.execute(
                 table.update()
                 .where(table.c.fingerprint == successor.digest)
@@ -386,12 +411,19 @@ class Members:
     # --- probes ------------------------------------------------------------------------------
 
     def put_probe(
-        self, digest: bytes, signed: bytes, sender: Fingerprint, recipient: Fingerprint, now: int
+        self,
+        digest: bytes,
+        signed: bytes,
+        sender: Fingerprint,
+        recipient: Fingerprint,
+        now: int,
     ) -> None:
         """Leaves a probe, and forgets those of last week."""
         table = schema.probes
         with self._database.transaction() as connection:
-            connection.execute(table.delete().where(table.c.stored_at < now - _PROBE_SECONDS))
+            connection.execute(
+                table.delete().where(table.c.stored_at < now - _PROBE_SECONDS)
+            )
             connection.execute(
                 table.insert().values(
                     digest=digest,

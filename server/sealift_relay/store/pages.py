@@ -33,9 +33,14 @@ class Pages:
         with self._database.transaction() as connection:
             _check_count(connection, dataset_id)
             for digest, content in pages:
-                if one_row(connection, table, dataset_id=dataset_id, digest=digest) is None:
+                if (
+                    one_row(connection, table, dataset_id=dataset_id, digest=digest)
+                    is None
+                ):
                     connection.execute(
-                        table.insert().values(dataset_id=dataset_id, digest=digest, content=content)
+                        table.insert().values(
+                            dataset_id=dataset_id, digest=digest, content=content
+                        )
                     )
 
     def read(self, dataset_id: bytes, digests: Sequence[bytes]) -> Iterator[bytes]:
@@ -48,7 +53,9 @@ class Pages:
                 yield row.content
 
 
-def check_pages(connection: Connection, dataset_id: bytes, pages: Sequence[bytes]) -> None:
+def check_pages(
+    connection: Connection, dataset_id: bytes, pages: Sequence[bytes]
+) -> None:
     """Checks that every page of a new snapshot is stored.
 
     Raises:
@@ -62,13 +69,17 @@ def check_pages(connection: Connection, dataset_id: bytes, pages: Sequence[bytes
         raise MissingShard("a snapshot names a page that is not stored")
 
 
-def forget_pages(connection: Connection, dataset_id: bytes, pages: Sequence[bytes]) -> None:
+def forget_pages(
+    connection: Connection, dataset_id: bytes, pages: Sequence[bytes]
+) -> None:
     """Forgets pages but those of a new snapshot and of the last, which somebody may be reading."""
     keep = set(pages) | _pages_of_last(connection, dataset_id)
     own = schema.pages.c.dataset_id == dataset_id
     held = connection.execute(select(schema.pages.c.digest).where(own)).scalars()
     for digest in set(held) - keep:
-        connection.execute(schema.pages.delete().where(own, schema.pages.c.digest == digest))
+        connection.execute(
+            schema.pages.delete().where(own, schema.pages.c.digest == digest)
+        )
 
 
 def _pages_of_last(connection: Connection, dataset_id: bytes) -> set[bytes]:

@@ -53,7 +53,9 @@ class ShardIndex:
         """A stored shard that no commit removed."""
         return self.find_all(dataset_id, [shard_id]).get(shard_id)
 
-    def find_all(self, dataset_id: bytes, shard_ids: Sequence[bytes]) -> dict[bytes, StoredShard]:
+    def find_all(
+        self, dataset_id: bytes, shard_ids: Sequence[bytes]
+    ) -> dict[bytes, StoredShard]:
         """Stored shards by id; those that are not held, or were removed, are left out."""
         table = schema.shards
         query = select(table).where(
@@ -111,7 +113,8 @@ class ShardIndex:
                 or_(
                     table.c.removed_by.is_not(None),
                     (table.c.not_after > 0) & (table.c.not_after <= now),
-                    table.c.committed_by.is_(None) & (table.c.stored_at < uncommitted_before),
+                    table.c.committed_by.is_(None)
+                    & (table.c.stored_at < uncommitted_before),
                 ),
             )
             .limit(_BATCH)
@@ -157,7 +160,9 @@ class ShardIndex:
                 connection.execute(table.delete().where(*key))
             else:
                 connection.execute(
-                    table.update().where(*key).values(destroyed_at=now, segment_digests=b"")
+                    table.update()
+                    .where(*key)
+                    .values(destroyed_at=now, segment_digests=b"")
                 )
 
 
@@ -173,15 +178,22 @@ def check_quota(used_bytes: int, used_shards: int, limits: Quota) -> None:
         raise QuotaExceeded(f"the member's quota of {limits.shards} shards is used up")
 
 
-def _count(connection: Connection, member: bytes, size: int, shards: int) -> tuple[int, int]:
+def _count(
+    connection: Connection, member: bytes, size: int, shards: int
+) -> tuple[int, int]:
     table = schema.members
     key = table.c.fingerprint == member
     connection.execute(
         table.update()
         .where(key)
-        .values(used_bytes=table.c.used_bytes + size, used_shards=table.c.used_shards + shards)
+        .values(
+            used_bytes=table.c.used_bytes + size,
+            used_shards=table.c.used_shards + shards,
+        )
     )
-    row = connection.execute(select(table.c.used_bytes, table.c.used_shards).where(key)).one()
+    row = connection.execute(
+        select(table.c.used_bytes, table.c.used_shards).where(key)
+    ).one()
     return row.used_bytes, row.used_shards
 
 

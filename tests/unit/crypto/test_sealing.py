@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from places import DOCS, VECTORS
+
 from sealift.crypto.opening import ShardOpener, open_shard_into
 from sealift.crypto.padding import write_padding
 from sealift.crypto.sealing import SealedShard, ShardContext, ShardSealer, seal_shard
@@ -38,7 +38,12 @@ FAILURES: dict[str, type[SealiftError]] = {
 
 def open_sealed(sealed: SealedShard, **changes: object) -> bytes:
     out = bytearray(len(sealed.data))
-    arguments = {"digest": sealed.head.digest, "epoch_key": KEY, "context": CONTEXT, **changes}
+    arguments = {
+        "digest": sealed.head.digest,
+        "epoch_key": KEY,
+        "context": CONTEXT,
+        **changes,
+    }
     size = open_shard_into(sealed.data, sealed.head.segment_digests, out, **arguments)  # type: ignore[arg-type]
     return bytes(out[:size])
 
@@ -64,7 +69,10 @@ def test_any_segment_range_opens_alone() -> None:
     opener = ShardOpener(head, digest=head.digest, epoch_key=KEY, context=CONTEXT)
     view = memoryview(sealed.data)
     segments = [
-        view[head.segment_offset(i) : head.segment_offset(i) + head.sealed_segment_size(i)]
+        view[
+            head.segment_offset(i) : head.segment_offset(i)
+            + head.sealed_segment_size(i)
+        ]
         for i in (2, 3)
     ]
     out = bytearray(2 * 4096)
@@ -75,7 +83,11 @@ def test_any_segment_range_opens_alone() -> None:
 def test_sealing_a_segment_again_gives_the_same_bytes() -> None:
     buffer = bytearray(b"record" * 2000)
     sealer = ShardSealer(
-        buffer + bytes(4096), len(buffer), epoch_key=KEY, context=CONTEXT, log2_segment_size=12
+        buffer + bytes(4096),
+        len(buffer),
+        epoch_key=KEY,
+        context=CONTEXT,
+        log2_segment_size=12,
     )
     first, again = bytearray(8192), bytearray(8192)
     assert sealer.segment_size(0) == sealer.seal_segment_into(0, first)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import nacl.exceptions
@@ -12,16 +11,17 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.bindings._rust import openssl as pyca
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import (
+    X25519PrivateKey,
+    X25519PublicKey,
+)
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from cryptography.hazmat.primitives.serialization import load_der_private_key
-
 from places import VECTORS
+
+from sealift.crypto.suites import dhkem, load_private_key, rsa_oaep
 from sealift.process.secret import Secret
-from sealift.crypto.suites import load_private_key
-from sealift.crypto.suites import dhkem
-from sealift.crypto.suites import rsa_oaep
 from sealift_protocol.errors import MalformedObject, SignatureInvalid
 from sealift_protocol.objects import WrapSuite
 from sealift_protocol.signatures import verify_signature
@@ -34,19 +34,25 @@ def load(name: str) -> Any:
 
 
 def wycheproof(name: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    return [(group, test) for group in load(name)["testGroups"] for test in group["tests"]]
+    return [
+        (group, test) for group in load(name)["testGroups"] for test in group["tests"]
+    ]
 
 
 def unhex(text: str) -> bytes:
     return bytes.fromhex(text)
 
 
-@pytest.mark.parametrize("vector", load("rfc9180_hpke.json"), ids=lambda v: f"kem{v['kem_id']}")
+@pytest.mark.parametrize(
+    "vector", load("rfc9180_hpke.json"), ids=lambda v: f"kem{v['kem_id']}"
+)
 def test_rfc_9180_base_mode(vector: dict[str, Any]) -> None:
     kem, suite = {32: (KEM.X25519, WrapSuite.X25519), 16: (KEM.P256, WrapSuite.P256)}[
         vector["kem_id"]
     ]
-    aead = {1: AEAD.AES_128_GCM, 2: AEAD.AES_256_GCM, 3: AEAD.CHACHA20_POLY1305}[vector["aead_id"]]
+    aead = {1: AEAD.AES_128_GCM, 2: AEAD.AES_256_GCM, 3: AEAD.CHACHA20_POLY1305}[
+        vector["aead_id"]
+    ]
     private = load_private_key(suite, Secret(unhex(vector["skRm"])))
     assert private.recipient().public_key == unhex(vector["pkRm"])
     # The RFC's vectors have associated data, which pyca's public single-shot call leaves empty.
@@ -67,7 +73,9 @@ def test_rfc_9180_base_mode(vector: dict[str, Any]) -> None:
 )
 def test_rfc_9180_around_a_shared_point_from_elsewhere(vector: dict[str, Any]) -> None:
     private = ec.derive_private_key(int(vector["skRm"], 16), ec.SECP256R1())
-    enc = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), unhex(vector["enc"]))
+    enc = ec.EllipticCurvePublicKey.from_encoded_point(
+        ec.SECP256R1(), unhex(vector["enc"])
+    )
     opened = dhkem.open_with_shared_point(
         private.exchange(ec.ECDH(), enc),
         unhex(vector["enc"]),
@@ -84,7 +92,10 @@ def test_rfc_6979_signatures_of_p256() -> None:
     vectors = load("rfc6979_p256.json")
     public = b"\x04" + unhex(vectors["Ux"]) + unhex(vectors["Uy"])
     for vector in vectors["SHA-256"]:
-        message, signature = vector["message"].encode(), unhex(vector["r"] + vector["s"])
+        message, signature = (
+            vector["message"].encode(),
+            unhex(vector["r"] + vector["s"]),
+        )
         verify_signature(public, message, signature)
         for bad in (signature[::-1], bytes(64), signature[:32] + bytes(32)):
             with pytest.raises(SignatureInvalid):
@@ -105,7 +116,9 @@ def test_x_wing_seeds_expand_to_the_published_public_keys() -> None:
     vectors = load("xwing.json")
     assert len(vectors) == 3
     for vector in vectors:
-        private = load_private_key(WrapSuite.MLKEM768_X25519, Secret(unhex(vector["sk"])))
+        private = load_private_key(
+            WrapSuite.MLKEM768_X25519, Secret(unhex(vector["sk"]))
+        )
         assert private.recipient().public_key.hex() == vector["pk"]
 
 

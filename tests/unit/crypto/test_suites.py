@@ -14,11 +14,15 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from sealift.crypto.grants import choose_recipient_key
-from sealift.process.secret import Secret
-from sealift.crypto.suites import generate, load_private_key, load_recipient
-from sealift.crypto.suites import rsa_oaep
+from sealift.crypto.suites import generate, load_private_key, load_recipient, rsa_oaep
 from sealift.crypto.suites import hpke as hpke_suite
-from sealift_protocol.errors import CardExpired, InvalidArgument, MalformedObject, WrongKey
+from sealift.process.secret import Secret
+from sealift_protocol.errors import (
+    CardExpired,
+    InvalidArgument,
+    MalformedObject,
+    WrongKey,
+)
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.objects import Card, RecipientKey, WrapSuite
 
@@ -99,16 +103,24 @@ def test_degenerate_points_are_refused() -> None:
 
 def test_weak_or_foreign_rsa_keys_are_refused() -> None:
     curve = ec.generate_private_key(ec.SECP256R1())
-    for key in (rsa.generate_private_key(65537, 2048), rsa.generate_private_key(3, 3072), curve):
+    for key in (
+        rsa.generate_private_key(65537, 2048),
+        rsa.generate_private_key(3, 3072),
+        curve,
+    ):
         private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        public = key.public_key().public_bytes(
+            Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+        )
         with pytest.raises(MalformedObject):
             load_private_key(WrapSuite.RSA_OAEP_SHA256, Secret(private))
         with pytest.raises(MalformedObject):
             load_recipient(WrapSuite.RSA_OAEP_SHA256, public)
 
 
-def test_a_wrapped_secret_of_another_size_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrapped_secret_of_another_size_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     # A sender that does not check: the recipient still does.
     for module in (hpke_suite, rsa_oaep):
         monkeypatch.setattr(module, "check_secret_size", lambda _: None)
@@ -123,7 +135,9 @@ def test_the_first_valid_key_of_a_card_is_chosen() -> None:
         RecipientKey(bytes([i]) * 16, WrapSuite.X25519, bytes(32), *span)
         for i, span in enumerate([(0, 10), (5, 100), (0, 100)])
     )
-    card = Card("a", "", 1, b"", 0, (old, good, later), 0, Fingerprint(bytes(32)), bytes(32))
+    card = Card(
+        "a", "", 1, b"", 0, (old, good, later), 0, Fingerprint(bytes(32)), bytes(32)
+    )
     assert choose_recipient_key(card, 50) == good
     with pytest.raises(CardExpired):
         choose_recipient_key(card, 100)

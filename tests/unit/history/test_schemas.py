@@ -7,9 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealift.owner.sources.describing import describe, read_descriptions
 from sealift.history.schemas import extends, fit, grow, read_schema, write_schema
-from sealift_protocol.errors import InvalidArgument, MalformedObject, SchemaMismatch, SourceError
+from sealift.owner.sources.describing import describe, read_descriptions
+from sealift_protocol.errors import (
+    InvalidArgument,
+    MalformedObject,
+    SchemaMismatch,
+    SourceError,
+)
 
 ID = pa.field("id", pa.int64())
 SCORE = pa.field("score", pa.float64())
@@ -82,9 +87,15 @@ def test_bytes_that_are_no_schema_are_refused(data: bytes) -> None:
 def test_descriptions_become_field_metadata(tmp_path) -> None:
     path = tmp_path / "columns.toml"
     path.write_text('[score]\nlabel = "Score"\nunit = "kg"\n')
-    described = describe(pa.schema([ID, SCORE.with_metadata({"x": "y"})]), read_descriptions(path))
+    described = describe(
+        pa.schema([ID, SCORE.with_metadata({"x": "y"})]), read_descriptions(path)
+    )
     assert described.field("id").metadata is None
-    assert described.field("score").metadata == {b"x": b"y", b"label": b"Score", b"unit": b"kg"}
+    assert described.field("score").metadata == {
+        b"x": b"y",
+        b"label": b"Score",
+        b"unit": b"kg",
+    }
     with pytest.raises(InvalidArgument, match="does not have"):
         describe(pa.schema([ID]), read_descriptions(path))
 

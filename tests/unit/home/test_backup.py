@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from places import VECTORS
+
 from sealift.home.backup import open_backup, restore, seal_backup
+from sealift.home.profile import Profile
+from sealift.home.shares import combine_shares, new_master
 from sealift.keystore.backend import HeldKey, SignatureAlgorithm
 from sealift.keystore.custody import Custody
 from sealift.keystore.file import open_keystore
-from sealift.home.profile import Profile
 from sealift.process.secret import Secret
-from sealift.home.shares import combine_shares, new_master
 from sealift_protocol.errors import (
     InvalidArgument,
     KeystoreError,
@@ -45,7 +45,10 @@ PASSPHRASE = Secret(b"correct horse battery staple")
 
 
 def test_the_vectors_are_what_their_script_writes(vector_script) -> None:
-    assert vector_script("make_backup_vectors").render() == (FOLDER / "backup.json").read_text()
+    assert (
+        vector_script("make_backup_vectors").render()
+        == (FOLDER / "backup.json").read_text()
+    )
 
 
 @pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: case["name"])
@@ -55,7 +58,10 @@ def test_vectors_open_or_are_refused(case: dict[str, str]) -> None:
         backup = open_backup(content, MASTER)
         document = json.loads(base64.b64decode(VECTORS["plaintext"]))
         assert backup.membership.name == "hospital"
-        assert base64.b64decode(document["files"]["trust.json"]) == backup.files["trust.json"]
+        assert (
+            base64.b64decode(document["files"]["trust.json"])
+            == backup.files["trust.json"]
+        )
         assert len(backup.keys.recipient_keys) == 1
         return
     with pytest.raises(SealiftError) as caught:

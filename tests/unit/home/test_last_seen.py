@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from sealift.crypto.signing import Identity
+from sealift.home.lastseen import LastSeen, last_seen_key
 from sealift.keystore import Keys
 from sealift.keystore.backend import HeldKey, SignatureAlgorithm
-from sealift.home.lastseen import LastSeen, last_seen_key
 from sealift.process.secret import Secret
-from sealift.crypto.signing import Identity
 from sealift_protocol.errors import KeystoreError, MalformedObject, RollbackDetected
 
 
-def keys_with(tls_private_key: Secret | HeldKey, owner_secret: Secret | None = None) -> Keys:
+def keys_with(
+    tls_private_key: Secret | HeldKey, owner_secret: Secret | None = None
+) -> Keys:
     return Keys(Secret(bytes(32)), (), tls_private_key, owner_secret)
 
 
@@ -48,14 +50,20 @@ def test_it_is_read_back_and_shows_no_name(seen: LastSeen, tmp_path: Path) -> No
 
 def test_it_never_goes_back(seen: LastSeen) -> None:
     seen.check_head(DATASET, 4, b"i" * 32, DIGEST)
-    for number, digest, known in ((3, DIGEST, b""), (4, DIGEST, b""), (5, b"j" * 32, DIGEST)):
+    for number, digest, known in (
+        (3, DIGEST, b""),
+        (4, DIGEST, b""),
+        (5, b"j" * 32, DIGEST),
+    ):
         with pytest.raises(RollbackDetected):
             seen.check_head(DATASET, number, digest, known)
     seen.remember_checkpoint(9, b"o" * 32)
     assert seen.checkpoint() == (10, bytes(32))
 
 
-def test_a06_a_record_that_was_changed_is_refused(seen: LastSeen, tmp_path: Path) -> None:
+def test_a06_a_record_that_was_changed_is_refused(
+    seen: LastSeen, tmp_path: Path
+) -> None:
     path = tmp_path / "seen.json"
     content = json.loads(path.read_text())
     document = json.loads(content["document"])
@@ -92,6 +100,8 @@ def test_purges_wait_until_they_are_confirmed(seen: LastSeen) -> None:
 def test_where_the_tls_key_is_in_a_backend_the_owners_secret_takes_its_place() -> None:
     held = HeldKey("1", "tls", SignatureAlgorithm.ECDSA_P256, b"")
     owner_secret = Secret(b"owner's secret")
-    assert last_seen_key(keys_with(held, owner_secret)) == last_seen_key(keys_with(owner_secret))
+    assert last_seen_key(keys_with(held, owner_secret)) == last_seen_key(
+        keys_with(owner_secret)
+    )
     with pytest.raises(KeystoreError):
         last_seen_key(keys_with(held))

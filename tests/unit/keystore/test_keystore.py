@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from sealift.keystore.tlskeys import generate_tls_key
+from sealift.crypto.suites.hpke import refused
+from sealift.home.passphrase import read_passphrase
 from sealift.keystore import Keys
 from sealift.keystore import held as held_module
 from sealift.keystore.backend import Algorithm, HeldKey, SignatureAlgorithm
@@ -27,10 +28,9 @@ from sealift.keystore.file import create, open_keystore
 from sealift.keystore.held import HeldPrivateKey, HeldSigningKey, patiently
 from sealift.keystore.keychain import Keychain
 from sealift.keystore.locks import PassphraseLock, backend_of
-from sealift.home.passphrase import read_passphrase
+from sealift.keystore.tlskeys import generate_tls_key
 from sealift.keystore.unwrapped import Unwrapped
 from sealift.process.secret import Secret
-from sealift.crypto.suites.hpke import refused
 from sealift_protocol.errors import (
     InvalidArgument,
     KeyDenied,
@@ -57,7 +57,9 @@ class FakeBackend:
     suites = (WrapSuite.RSA_OAEP_SHA256, WrapSuite.P256)
 
     def __init__(self) -> None:
-        self.private: dict[str, tuple[HeldKey, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey]] = {}
+        self.private: dict[
+            str, tuple[HeldKey, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey]
+        ] = {}
         self.failures: list[KeystoreError] = []
         self.lying = False
 
@@ -68,11 +70,15 @@ class FakeBackend:
         key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
         if algorithm is WrapSuite.RSA_OAEP_SHA256:
             key = rsa.generate_private_key(65537, 3072)
-            public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            public = key.public_key().public_bytes(
+                Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+            )
         else:
             key = ec.generate_private_key(ec.SECP256R1())
             shown = ec.generate_private_key(ec.SECP256R1()) if self.lying else key
-            public = shown.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+            public = shown.public_key().public_bytes(
+                Encoding.X962, PublicFormat.UncompressedPoint
+            )
         held = HeldKey(f"{len(self.private)}", label, algorithm, public)
         self.private[held.reference] = held, key
         return held
@@ -195,7 +201,9 @@ def test_what_fails_in_passing_in_a_fake_backend_is_tried_again(
     suite: WrapSuite, waits: list[float]
 ) -> None:
     backend = FakeBackend()
-    key = HeldPrivateKey(backend, backend.create(suite, "recipient"), Unwrapped(seconds=0))
+    key = HeldPrivateKey(
+        backend, backend.create(suite, "recipient"), Unwrapped(seconds=0)
+    )
     secret = Secret.random(32)
     wrapped = key.recipient().wrap(secret, b"context")
     backend.failures = [KeystoreTimeout("slow"), KeystoreThrottled("busy")]
@@ -208,7 +216,12 @@ def test_what_fails_in_passing_in_a_fake_backend_is_tried_again(
     with pytest.raises(KeyDenied):
         key.unwrap(wrapped, b"context")
     assert len(backend.failures) == 1
-    for changed in (b"", wrapped[:70], wrapped[:-1], b"\x04" + bytes(64) + wrapped[65:]):
+    for changed in (
+        b"",
+        wrapped[:70],
+        wrapped[:-1],
+        b"\x04" + bytes(64) + wrapped[65:],
+    ):
         backend.failures = []
         with pytest.raises(WrongKey):
             key.unwrap(changed, b"context")
@@ -239,7 +252,9 @@ def test_a_signing_key_of_a_backend_stays_behind_when_a_process_is_spawned(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     backend = FakeBackend()
-    key = HeldSigningKey(backend, backend.create(SignatureAlgorithm.ECDSA_P256, "identity"))
+    key = HeldSigningKey(
+        backend, backend.create(SignatureAlgorithm.ECDSA_P256, "identity")
+    )
     with pytest.raises(RuntimeError):
         pickle.dumps(key)
     # As multiprocessing does it for its own.
@@ -285,7 +300,9 @@ def test_keys_are_proven_and_a_lost_one_is_named() -> None:
 # --- the file ------------------------------------------------------------------------------------
 
 
-def test_a_file_that_a_backend_opens_comes_back_and_follows_the_newest_key(tmp_path: Path) -> None:
+def test_a_file_that_a_backend_opens_comes_back_and_follows_the_newest_key(
+    tmp_path: Path,
+) -> None:
     backend = FakeBackend()
     custody = Custody.of_backend(backend)
     keys = keys_in(custody)
@@ -297,9 +314,14 @@ def test_a_file_that_a_backend_opens_comes_back_and_follows_the_newest_key(tmp_p
     assert keychain.keys == keys
     fresh = custody.new_recipient_keys((WrapSuite.P256,), 1)
     old = keychain.keys.recipient_keys
-    keychain.store(Keys(keys.identity, fresh + old, keys.tls_private_key, keys.owner_secret))
+    keychain.store(
+        Keys(keys.identity, fresh + old, keys.tls_private_key, keys.owner_secret)
+    )
     custody.destroy(*(key.private for key in old))
-    assert open_keystore(path, Custody.of_backend(backend).lock).recipient_keys == fresh + old
+    assert (
+        open_keystore(path, Custody.of_backend(backend).lock).recipient_keys
+        == fresh + old
+    )
 
 
 def test_a_keystore_of_a_passphrase_gets_another(tmp_path: Path) -> None:
@@ -314,14 +336,20 @@ def test_a_keystore_of_a_passphrase_gets_another(tmp_path: Path) -> None:
         open_keystore(path, PassphraseLock(first))
 
 
-def test_any_changed_byte_of_a_file_that_a_backend_opens_is_refused(tmp_path: Path) -> None:
+def test_any_changed_byte_of_a_file_that_a_backend_opens_is_refused(
+    tmp_path: Path,
+) -> None:
     backend = FakeBackend()
     custody = Custody.of_backend(backend)
     path = tmp_path / "keystore"
     create(path, keys_in(custody), custody.lock)
     content = path.read_bytes()
     size = struct.unpack(">I", content[9:13])[0]
-    places = [*range(13), *range(13, 13 + size, 37), *range(13 + size, len(content), 53)]
+    places = [
+        *range(13),
+        *range(13, 13 + size, 37),
+        *range(13 + size, len(content), 53),
+    ]
     for place in [*places, len(content) - 1]:
         changed = bytearray(content)
         changed[place] ^= 1
@@ -441,7 +469,9 @@ def test_what_a_fake_backend_holds_is_used_for_what_it_is() -> None:
     with pytest.raises(KeyOperationUnsupported, match="P-256 or RSA"):
         HeldPrivateKey(backend, odd, Unwrapped()).unwrap(bytes(80), b"context")
     # HPKE would carry anything; only epoch keys are asked for.
-    point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), held.public_key)
+    point = ec.EllipticCurvePublicKey.from_encoded_point(
+        ec.SECP256R1(), held.public_key
+    )
     suite = Suite(KEM.P256, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
     wrapped = suite.encrypt(b"too short", point, info=b"context")
     with pytest.raises(WrongKey):
@@ -487,7 +517,9 @@ def test_a_passphrase_comes_from_a_descriptor_the_environment_or_a_credential(
         read_passphrase(fd=reading, confirm=False)
 
 
-def test_a_passphrase_that_cannot_be_had_says_where_it_is_looked_for(nowhere: None) -> None:
+def test_a_passphrase_that_cannot_be_had_says_where_it_is_looked_for(
+    nowhere: None,
+) -> None:
     with pytest.raises(KeystoreError) as caught:
         read_passphrase("PIN of the token", fd=None, confirm=False)
     for place in ("--passphrase-fd", "SEALIFT_PASSPHRASE", "sealift-passphrase"):
@@ -516,8 +548,16 @@ def test_a_person_is_asked_by_what_is_wanted(
     asked: list[str] = []
     answers = iter(["123456", "one of them", "the other one"])
     monkeypatch.setattr("sys.stdin", Terminal())
-    monkeypatch.setattr("getpass.getpass", lambda text: asked.append(text) or next(answers))
-    assert read_passphrase("PIN of the token", fd=None, confirm=False) == Secret(b"123456")
+    monkeypatch.setattr(
+        "getpass.getpass", lambda text: asked.append(text) or next(answers)
+    )
+    assert read_passphrase("PIN of the token", fd=None, confirm=False) == Secret(
+        b"123456"
+    )
     with pytest.raises(KeystoreError, match="differ"):
         read_passphrase(fd=None, confirm=True)
-    assert asked == ["PIN of the token: ", "passphrase of the keystore: ", "the same again: "]
+    assert asked == [
+        "PIN of the token: ",
+        "passphrase of the keystore: ",
+        "the same again: ",
+    ]

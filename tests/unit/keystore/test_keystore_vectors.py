@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-
 from places import VECTORS
+
+from sealift.crypto.signing import Identity
 from sealift.keystore.backend import Algorithm, HeldKey
 from sealift.keystore.custody import Custody
 from sealift.keystore.encoding import decode_keys, encode_keys, read_held
 from sealift.keystore.held import HeldPrivateKey
 from sealift.keystore.locks import PassphraseLock
 from sealift.process.secret import Secret
-from sealift.crypto.signing import Identity
 from sealift_protocol.errors import KeyNotFound, KeystoreError
 from sealift_protocol.objects import WrapSuite
 
 KEYSTORES = VECTORS / "keystore"
-GOOD, BAD = (json.loads((KEYSTORES / name).read_text()) for name in ("good.json", "bad.json"))
+GOOD, BAD = (
+    json.loads((KEYSTORES / name).read_text()) for name in ("good.json", "bad.json")
+)
 
 
 class SoftwareBackend:
@@ -34,7 +35,8 @@ class SoftwareBackend:
     def __init__(self, vectors: dict[str, Any]) -> None:
         self.url = vectors["url"]
         self._private = {
-            read_held(key["held"]): bytes.fromhex(key["private"]) for key in vectors["backend"]
+            read_held(key["held"]): bytes.fromhex(key["private"])
+            for key in vectors["backend"]
         }
 
     def held_keys(self) -> list[HeldKey]:
@@ -44,7 +46,9 @@ class SoftwareBackend:
         return Identity.of_seed(Secret(self._private[key])).key.sign(message)
 
     def agree(self, key: HeldKey, point: bytes) -> bytes:
-        private = ec.derive_private_key(int.from_bytes(self._private[key]), ec.SECP256R1())
+        private = ec.derive_private_key(
+            int.from_bytes(self._private[key]), ec.SECP256R1()
+        )
         peer = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
         return private.exchange(ec.ECDH(), peer)
 
@@ -82,9 +86,13 @@ def test_a_file_of_version_2_opens(vector: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("vector", BAD["version_2"], ids=lambda vector: vector["name"])
-def test_a_file_of_version_2_that_somebody_else_wrote_is_refused(vector: dict[str, str]) -> None:
+def test_a_file_of_version_2_that_somebody_else_wrote_is_refused(
+    vector: dict[str, str],
+) -> None:
     with pytest.raises(KeystoreError) as caught:
-        Custody.of_backend(SoftwareBackend(BAD)).lock.open(bytes.fromhex(vector["file"]))
+        Custody.of_backend(SoftwareBackend(BAD)).lock.open(
+            bytes.fromhex(vector["file"])
+        )
     unknown = "does not have" in vector["name"]
     assert (caught.type is KeyNotFound) is unknown
 
@@ -92,7 +100,9 @@ def test_a_file_of_version_2_that_somebody_else_wrote_is_refused(vector: dict[st
 def test_the_vectors_show_what_is_between_file_and_plaintext() -> None:
     custody = Custody.of_backend(SoftwareBackend(GOOD))
     recipient = next(
-        key for key in custody.backend.held_keys() if isinstance(key.algorithm, WrapSuite)
+        key
+        for key in custody.backend.held_keys()
+        if isinstance(key.algorithm, WrapSuite)
     )
     for vector in GOOD["version_2"]:
         content = bytes.fromhex(vector["file"])

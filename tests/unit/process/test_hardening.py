@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sealift.process import hardening
-from sealift.process import memory
 from sealift.crypto import padding
+from sealift.process import hardening, memory
 from sealift.process.buffers import BufferPool
 from sealift.process.secret import Secret
 
-linux_only = pytest.mark.skipif(sys.platform != "linux", reason="/proc and prctl are Linux's")
+linux_only = pytest.mark.skipif(
+    sys.platform != "linux", reason="/proc and prctl are Linux's"
+)
 
 # Takes every capability away, for good: root is like anybody then.
 WITHOUT_CAPABILITIES = """
@@ -43,12 +44,18 @@ def facts():
 """
 
 
-def run(code: str, *, capable: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(
+    code: str, *, capable: bool = True, **environment: str
+) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", code]
     if not capable:
         command = [sys.executable, "-c", WITHOUT_CAPABILITIES, code]
     return subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, **environment}, check=False
+        command,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        check=False,
     )
 
 
@@ -97,7 +104,9 @@ print(json.dumps([done.core_dumps_off, done.not_dumpable, facts(), child]))
 
 
 @linux_only
-def test_all_memory_is_locked_where_no_limit_binds_and_costs_nothing_to_speak_of() -> None:
+def test_all_memory_is_locked_where_no_limit_binds_and_costs_nothing_to_speak_of() -> (
+    None
+):
     seen = answer("""
 before = facts()
 done = hardening.harden_process()
@@ -114,7 +123,9 @@ print(json.dumps([done.memory_locked, before, after]))
 
 
 @linux_only
-@pytest.mark.parametrize(("limit", "how"), [(4 << 20, "buffers"), (1 << 20, "no"), (0, "no")])
+@pytest.mark.parametrize(
+    ("limit", "how"), [(4 << 20, "buffers"), (1 << 20, "no"), (0, "no")]
+)
 def test_a_limit_on_locked_memory_is_kept_and_later_allocations_succeed(
     limit: int, how: str
 ) -> None:
@@ -262,7 +273,9 @@ def test_a_crash_is_placed_at_our_innermost_line() -> None:
         padding.read_payload_size("not a memoryview")  # type: ignore[arg-type]
     except TypeError as error:
         line = hardening.describe_crash(error)
-    assert re.match(r"error: unexpected \(TypeError at sealift\.padding:\d+\); hint: ", line)
+    assert re.match(
+        r"error: unexpected \(TypeError at sealift\.crypto\.padding:\d+\); hint: ", line
+    )
     assert hardening.describe_crash(ValueError("never raised")).startswith(
         "error: unexpected (ValueError at ?:0)"
     )

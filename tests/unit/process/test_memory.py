@@ -12,13 +12,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sealift.process.buffers import BufferPool
-from sealift.owner.push.packing import pack, plain_schema, shard_pool
 from sealift.history.records import read_batches
+from sealift.owner.push.packing import pack, plain_schema, shard_pool
+from sealift.process.buffers import BufferPool
 from sealift.session import Session
+from sealift.trainer.engine.reading import opened_size
 from sealift.trainer.forms.batches import as_numpy, as_torch
 from sealift.trainer.options import ReadOptions
-from sealift.trainer.engine.reading import opened_size
 from sealift_protocol import framing
 from sealift_protocol.errors import (
     InvalidArgument,
@@ -81,7 +81,9 @@ def test_full_shards_are_read_ahead_by_as_many_threads_as_there_are() -> None:
 
 
 @pytest.fixture
-def opened(hospital: Session, laboratory: Session) -> Iterator[tuple[memoryview, pa.RecordBatch]]:
+def opened(
+    hospital: Session, laboratory: Session
+) -> Iterator[tuple[memoryview, pa.RecordBatch]]:
     images = pa.FixedSizeListArray.from_arrays(pa.array(range(60), pa.float32()), 6)
     table = pa.table(
         {"image": images, "label": pa.array(range(10), pa.int64()), "text": ["x"] * 10}
@@ -118,7 +120,9 @@ def test_torch_tensors_are_views_of_the_buffer_that_was_decrypted_into(opened) -
     assert batch["label"][3].as_py() == 77
 
 
-def test_tensors_of_a_dataset_outlive_the_iteration(hospital: Session, laboratory: Session) -> None:
+def test_tensors_of_a_dataset_outlive_the_iteration(
+    hospital: Session, laboratory: Session
+) -> None:
     for start in (0, 1000, 2000, 3000, 4000):
         hospital.push(
             pa.table({"value": pa.array(range(start, start + 10))}),
@@ -147,19 +151,27 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @given(st.lists(st.integers(0, 300), min_size=1, max_size=8), st.integers(1500, 20_000))
 @settings(max_examples=40, deadline=None)
-def test_packed_records_come_back_whole_and_in_order(sizes: list[int], room: int) -> None:
+def test_packed_records_come_back_whole_and_in_order(
+    sizes: list[int], room: int
+) -> None:
     schema = pa.schema({"number": pa.int64(), "text": pa.string()})
     batches, number = [], 0
     for size in sizes:
         rows = range(number, number + size)
-        batches.append(pa.record_batch([list(rows), ["x" * (i % 40) for i in rows]], schema=schema))
+        batches.append(
+            pa.record_batch([list(rows), ["x" * (i % 40) for i in rows]], schema=schema)
+        )
         number += size
     seen: list[int] = []
     with BufferPool(1 << 16, 2) as pool:
         for shard in pack(iter(batches), schema, pool, max_payload=room):
             assert shard.payload_size <= room
             payload = shard.buffer[: shard.payload_size]
-            found = [n for b in read_batches(payload, schema) for n in b["number"].to_pylist()]
+            found = [
+                n
+                for b in read_batches(payload, schema)
+                for n in b["number"].to_pylist()
+            ]
             assert len(found) == shard.records
             seen += found
     assert seen == list(range(number))
@@ -168,7 +180,9 @@ def test_packed_records_come_back_whole_and_in_order(sizes: list[int], room: int
 def test_a_shard_is_filled_before_the_next_begins() -> None:
     batch = pa.record_batch({"value": pa.array(range(1 << 20), pa.int64())})
     with shard_pool(3) as pool:
-        shards = [shard.payload_size for shard in pack(iter([batch] * 20), batch.schema, pool)]
+        shards = [
+            shard.payload_size for shard in pack(iter([batch] * 20), batch.schema, pool)
+        ]
     assert len(shards) == 3
     assert min(shards[:-1]) > 63 << 20
 

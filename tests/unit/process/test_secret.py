@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-from sealift.process import memory
 from sealift.crypto.hkdf import derive
+from sealift.process import memory
 from sealift.process.memory import place_for_secret
 from sealift.process.secret import Secret
 

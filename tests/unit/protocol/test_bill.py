@@ -13,14 +13,20 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from places import DOCS, VECTORS
-from sealift.history.bills import BillCheck, Outcome, check_bill, check_checkpoint, verify_bill
-from sealift.process.secret import Secret
+
 from sealift.crypto.signing import Identity
+from sealift.history.bills import (
+    BillCheck,
+    Outcome,
+    check_bill,
+    check_checkpoint,
+    verify_bill,
+)
+from sealift.process.secret import Secret
 from sealift.trainer.bill import make_bill, measure_file
-from sealift_protocol import bill as formats
 from sealift_protocol import signed as envelope
+from sealift_protocol.bill import format as formats
 from sealift_protocol.bill.format import (
     Bill,
     BilledDataset,
@@ -29,7 +35,12 @@ from sealift_protocol.bill.format import (
     filter_digest,
     shards_digest,
 )
-from sealift_protocol.bill.rules import CLOCK_SKEW, check_commit, check_fetches, check_shards
+from sealift_protocol.bill.rules import (
+    CLOCK_SKEW,
+    check_commit,
+    check_fetches,
+    check_shards,
+)
 from sealift_protocol.errors import (
     BY_REASON,
     ContextMismatch,
@@ -89,7 +100,9 @@ PART = BilledDataset(
 )
 
 
-def made(*parts: BilledDataset, runs: tuple[Run, ...] = (Run(),), **options: Any) -> str:
+def made(
+    *parts: BilledDataset, runs: tuple[Run, ...] = (Run(),), **options: Any
+) -> str:
     return make_bill(TRAINER, now, parts or (PART,), runs, **options)
 
 
@@ -142,7 +155,10 @@ def test_what_is_made_is_what_is_read() -> None:
     text = made(
         replace(PART, weight=2.5),
         replace(PART, commit=3, policies=(), disclosures=()),
-        runs=(Run(epoch=0, columns=("age", "Größe"), filter="(age > 18)"), Run(batch_size=None)),
+        runs=(
+            Run(epoch=0, columns=("age", "Größe"), filter="(age > 18)"),
+            Run(batch_size=None),
+        ),
         note="first\nrun",
     )
     bill = formats.verify_bill(text)
@@ -153,12 +169,18 @@ def test_what_is_made_is_what_is_read() -> None:
     chosen, plain = bill.runs
     assert chosen.columns_digest == columns_digest(["age", "Größe"])
     assert chosen.filter_digest == hashlib.sha256(b"(age > 18)").digest()
-    assert (plain.columns_digest, plain.filter_digest, plain.batch_size) == (None, b"", 0)
+    assert (plain.columns_digest, plain.filter_digest, plain.batch_size) == (
+        None,
+        b"",
+        0,
+    )
     assert {run.order for run in bill.runs} == {"sealift-order-1"}
 
 
 def test_a_bill_does_not_show_names_of_columns_or_a_filter() -> None:
-    text = made(runs=(Run(columns=("canary-name", "Kanarienvögel"), filter="(canary == 4711)"),))
+    text = made(
+        runs=(Run(columns=("canary-name", "Kanarienvögel"), filter="(canary == 4711)"),)
+    )
     shown = payload_of(text) + text.encode() + repr(formats.verify_bill(text)).encode()
     for secret in ("canary", "4711", "Kanarien", "vögel", r"v\u00f6gel"):
         assert secret.encode() not in shown
@@ -174,25 +196,37 @@ def test_the_digest_of_columns_is_of_whole_names_in_their_order() -> None:
 
 
 def test_runs_that_read_otherwise_are_other_runs() -> None:
-    ways = (Run(), Run(columns=("a",)), Run(columns=()), Run(filter="x"), Run(columns=("b",)))
+    ways = (
+        Run(),
+        Run(columns=("a",)),
+        Run(columns=()),
+        Run(filter="x"),
+        Run(columns=("b",)),
+    )
     assert len(formats.verify_bill(made(runs=ways * 2)).runs) == len(ways)
 
 
 def test_anybody_can_read_a_bill_without_sealift() -> None:
     outer = json.loads(made())
     assert outer["payloadType"] == "application/vnd.sealift.bill-of-materials.v1+json"
-    assert json.loads(base64.b64decode(outer["payload"]))["datasets"][0]["records"] == 60
+    assert (
+        json.loads(base64.b64decode(outer["payload"]))["datasets"][0]["records"] == 60
+    )
     assert bytes.fromhex(outer["signatures"][0]["keyid"]) == TRAINER.public_key
 
 
 def test_a_thousand_training_epochs_take_a_line() -> None:
-    runs = [run for n in range(1000) for run in (Run(epoch=n), Run(epoch=0, shuffle=False))]
+    runs = [
+        run for n in range(1000) for run in (Run(epoch=n), Run(epoch=0, shuffle=False))
+    ]
     short, long = made(), made(runs=tuple(runs))
     bill = formats.verify_bill(long)
     assert [run.shuffle for run in bill.runs] == [True, False]
     assert bill.runs[0].epochs == ((0, 999),)
     assert bill.runs[1].epochs == ((0, 0),) * 1000
-    resumed = formats.verify_bill(made(runs=tuple(Run(epoch=n) for n in (0, 1, 1, 2, 7))))
+    resumed = formats.verify_bill(
+        made(runs=tuple(Run(epoch=n) for n in (0, 1, 1, 2, 7)))
+    )
     assert resumed.runs[0].epochs == ((0, 1), (1, 2), (7, 7))
     assert len(made(runs=tuple(Run(epoch=n) for n in range(1000)))) < len(short) + 10
 
@@ -204,7 +238,9 @@ def test_a_thousand_training_epochs_take_a_line() -> None:
         (Run(seed=2**64),),
     ],
 )
-def test_what_cannot_stand_in_a_bill_is_the_callers_error(runs: tuple[Run, ...]) -> None:
+def test_what_cannot_stand_in_a_bill_is_the_callers_error(
+    runs: tuple[Run, ...],
+) -> None:
     with pytest.raises(InvalidArgument, match="cannot be made"):
         made(runs=runs)
 
@@ -244,14 +280,19 @@ def test_a_checkpoint_stands_in_it_by_digest_and_size_alone(tmp_path: Path) -> N
     file.write_bytes(b"weights" * 100_000)
     text = made(checkpoint=file)
     bill = formats.verify_bill(text)
-    assert bill.checkpoint == BilledFile(hashlib.sha256(file.read_bytes()).digest(), 700_000)
+    assert bill.checkpoint == BilledFile(
+        hashlib.sha256(file.read_bytes()).digest(), 700_000
+    )
     assert b"secret-project-name" not in payload_of(text)
     assert check_checkpoint(bill, measure_file(file)).outcome is Outcome.OK
     file.write_bytes(b"weights" * 99_999)
     failed = check_checkpoint(bill, measure_file(file))
     assert failed.outcome is Outcome.FAILED
     assert isinstance(failed.error, ContextMismatch)
-    assert check_checkpoint(replace(bill, checkpoint=None), measure_file(file)).error is not None
+    assert (
+        check_checkpoint(replace(bill, checkpoint=None), measure_file(file)).error
+        is not None
+    )
     for missing in (tmp_path / "none.pt", tmp_path):
         with pytest.raises(InvalidArgument) as refused:
             made(checkpoint=missing)
@@ -263,7 +304,9 @@ def test_a_checkpoint_stands_in_it_by_digest_and_size_alone(tmp_path: Path) -> N
 
 @settings(max_examples=300)
 @given(st.data())
-def test_a01_any_changed_byte_of_what_was_signed_is_refused(data: st.DataObject) -> None:
+def test_a01_any_changed_byte_of_what_was_signed_is_refused(
+    data: st.DataObject,
+) -> None:
     text = GOOD[1]["document"]
     outer = json.loads(text)
     payload = bytearray(base64.b64decode(outer["payload"]))
@@ -276,7 +319,9 @@ def test_a01_any_changed_byte_of_what_was_signed_is_refused(data: st.DataObject)
 
 @settings(max_examples=300)
 @given(st.data())
-def test_a01_any_changed_letter_of_a_bill_is_refused_or_says_the_same(data: st.DataObject) -> None:
+def test_a01_any_changed_letter_of_a_bill_is_refused_or_says_the_same(
+    data: st.DataObject,
+) -> None:
     text = GOOD[1]["document"]
     place = data.draw(st.integers(0, len(text) - 1))
     letter = data.draw(st.characters(max_codepoint=0x17F))
@@ -289,7 +334,9 @@ def test_a01_any_changed_letter_of_a_bill_is_refused_or_says_the_same(data: st.D
     assert bill.digest.hex() == GOOD[1]["object_digest"]
 
 
-@given(st.text(max_size=200) | st.binary(max_size=200).map(lambda b: b.decode("latin-1")))
+@given(
+    st.text(max_size=200) | st.binary(max_size=200).map(lambda b: b.decode("latin-1"))
+)
 def test_any_text_is_a_bill_or_a_named_error(text: str) -> None:
     with pytest.raises(VerificationError):
         formats.verify_bill(text)
@@ -297,7 +344,9 @@ def test_any_text_is_a_bill_or_a_named_error(text: str) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner)
+    ),
     max_leaves=5,
 )
 
@@ -305,7 +354,9 @@ JSON = st.recursive(
 def places_of(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     inner: list[tuple[Any, ...]] = []
     if isinstance(value, dict):
-        inner = [p for key, item in value.items() for p in places_of(item, (*path, key))]
+        inner = [
+            p for key, item in value.items() for p in places_of(item, (*path, key))
+        ]
     elif isinstance(value, list):
         inner = [p for n, item in enumerate(value) for p in places_of(item, (*path, n))]
     return [path, *inner] if path else inner
@@ -362,7 +413,9 @@ def test_what_was_checked_has_names() -> None:
     bill, checks = check_bill(made(), trainers={TRAINER.fingerprint})
     assert bill.datasets == (PART,)
     assert [check.name for check in checks] == ["signature", "trainer"]
-    assert all(isinstance(check, BillCheck) and check.outcome is Outcome.OK for check in checks)
+    assert all(
+        isinstance(check, BillCheck) and check.outcome is Outcome.OK for check in checks
+    )
 
 
 # --- against a history ---------------------------------------------------------------------------
@@ -397,7 +450,11 @@ def history(*commits: Commit) -> History:
     return made
 
 
-WHOLE = (commit(0, shard(1)), commit(1, shard(2)), commit(2, shard(3), removed=(bytes([1]) * 16,)))
+WHOLE = (
+    commit(0, shard(1)),
+    commit(1, shard(2)),
+    commit(2, shard(3), removed=(bytes([1]) * 16,)),
+)
 
 
 def test_the_bill_of_a_commit_that_is_not_the_newest_fits() -> None:
@@ -437,7 +494,11 @@ def test_a_bill_cannot_be_older_than_its_commit() -> None:
         {"shards_digest": shards_digest(DATASET, [shard(2), shard(1)])},
         {"shards_digest": shards_digest(DATASET, [shard(1)]), "shards": 1},
         {"shards_digest": shards_digest(b"e" * 16, [shard(1), shard(2)])},
-        {"shards_digest": shards_digest(DATASET, [shard(1), replace(shard(2), digest=bytes(32))])},
+        {
+            "shards_digest": shards_digest(
+                DATASET, [shard(1), replace(shard(2), digest=bytes(32))]
+            )
+        },
         {"owner": OTHER.fingerprint},
     ],
 )
@@ -446,7 +507,9 @@ def test_other_shards_or_another_owner_than_the_commits_are_named(change) -> Non
         check_shards(history(*WHOLE[:2]), replace(PART, **change))
 
 
-def test_shards_past_their_retention_are_left_out_as_the_trainer_left_them_out() -> None:
+def test_shards_past_their_retention_are_left_out_as_the_trainer_left_them_out() -> (
+    None
+):
     kept, short, shorter = shard(1), shard(2, TIME - 100), shard(3, TIME - 200)
     then = history(commit(0, kept, short, shorter))
     for expired_by, live in ((0, 3), (TIME - 201, 3), (TIME - 200, 2), (TIME - 100, 1)):
@@ -515,7 +578,9 @@ def test_disclosures_cover_what_they_name_and_what_was_live_then() -> None:
         (fetch(time=TIME + CLOCK_SKEW + 1), ContextMismatch),
     ],
 )
-def test_a14_a_disclosure_that_does_not_back_the_bill_is_named(made: Disclosure, error) -> None:
+def test_a14_a_disclosure_that_does_not_back_the_bill_is_named(
+    made: Disclosure, error
+) -> None:
     with pytest.raises(error):
         covered(made)
 
@@ -525,7 +590,12 @@ def test_the_specification_names_every_field() -> None:
     bill = formats.verify_bill(GOOD[1]["document"])
     assert isinstance(bill, Bill)
     document = json.loads(formats.write_payload(bill))
-    for fields in (document, document["datasets"][0], document["runs"][0], document["checkpoint"]):
+    for fields in (
+        document,
+        document["datasets"][0],
+        document["runs"][0],
+        document["checkpoint"],
+    ):
         for name in fields:
             assert f"`{name}`" in spec, name
     assert envelope.BILL_OF_MATERIALS in spec

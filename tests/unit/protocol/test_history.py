@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealift.process.secret import Secret
 from sealift.crypto.signing import Identity
+from sealift.process.secret import Secret
 from sealift_protocol.errors import (
     ContextMismatch,
     DatasetDeleted,
@@ -121,7 +121,10 @@ def test_the_state_follows_the_commits() -> None:
         (commit(1, co_owners=CoOwners((), SUCCESSOR)), WrongSigner),
         (commit(1, revoked=(OWNER,)), WrongSigner),
         (commit(1, snapshot=Snapshot(GENESIS, OWNER, (), (), ())), HistoryInvalid),
-        (commit(1, snapshot=Snapshot(GENESIS, CO_OWNER, (), (), (grant(1),))), HistoryInvalid),
+        (
+            commit(1, snapshot=Snapshot(GENESIS, CO_OWNER, (), (), (grant(1),))),
+            HistoryInvalid,
+        ),
         (
             commit(1, snapshot=Snapshot(GENESIS, OWNER, (CO_OWNER,), (), (grant(1),))),
             HistoryInvalid,
@@ -148,7 +151,9 @@ def test_a_commit_that_breaks_a_rule_is_refused_and_changes_nothing(
         {"snapshot": Snapshot(GENESIS, OWNER, (CO_OWNER,), (), (grant(1),))},
     ],
 )
-def test_a08_what_only_the_owner_may_is_refused_to_a_co_owner(fields: dict[str, object]) -> None:
+def test_a08_what_only_the_owner_may_is_refused_to_a_co_owner(
+    fields: dict[str, object],
+) -> None:
     made = history(FIRST, commit(1, co_owners=CoOwners((CO_OWNER,), None)))
     with pytest.raises(WrongSigner):
         made.append(commit(2, signer=CO_OWNER, **fields))
@@ -179,7 +184,9 @@ def test_nothing_follows_a_deletion() -> None:
 
 def test_a_successor_that_is_trusted_takes_over() -> None:
     handed = commit(1, co_owners=CoOwners((), SUCCESSOR))
-    made = history(FIRST, handed, commit(2, signer=SUCCESSOR), trusted={OWNER, SUCCESSOR})
+    made = history(
+        FIRST, handed, commit(2, signer=SUCCESSOR), trusted={OWNER, SUCCESSOR}
+    )
     assert made.owner == SUCCESSOR
     with pytest.raises(WrongSigner):
         made.append(commit(3, signer=OWNER))
@@ -242,7 +249,9 @@ def test_whatever_is_accepted_keeps_the_state_sound(data: st.DataObject) -> None
     for _ in range(data.draw(st.integers(1, 8))):
         number = len(made.commits)
         added = data.draw(st.lists(st.integers(1, 9), max_size=2))
-        removed = data.draw(st.lists(st.sampled_from([bytes([n]) * 16 for n in range(1, 9)])))
+        removed = data.draw(
+            st.lists(st.sampled_from([bytes([n]) * 16 for n in range(1, 9)]))
+        )
         epoch = data.draw(st.sampled_from([made.key_epoch, made.key_epoch + 1]))
         co_owners = data.draw(st.none() | st.just(CoOwners((CO_OWNER,), None)))
         candidate = commit(
@@ -257,8 +266,15 @@ def test_whatever_is_accepted_keeps_the_state_sound(data: st.DataObject) -> None
         try:
             made.append(candidate)
         except VerificationError:
-            after = (list(made.shards), made.key_epoch, made.co_owners, len(made.commits))
+            after = (
+                list(made.shards),
+                made.key_epoch,
+                made.co_owners,
+                len(made.commits),
+            )
             assert before == after
         else:
-            live = [i for i in live if i not in removed] + [shard(n).shard_id for n in added]
+            live = [i for i in live if i not in removed] + [
+                shard(n).shard_id for n in added
+            ]
         assert list(made.shards) == live

@@ -59,7 +59,9 @@ def test_the_largest_payload_fills_a_shard_exactly() -> None:
     assert padded_size(MAX_PAYLOAD) == MAX_SHARD_PLAINTEXT
 
 
-@pytest.mark.parametrize("stored", [0, HEADER_SIZE, HEADER_SIZE + TAG_SIZE + 7, 1 << 40])
+@pytest.mark.parametrize(
+    "stored", [0, HEADER_SIZE, HEADER_SIZE + TAG_SIZE + 7, 1 << 40]
+)
 def test_an_impossible_stored_size_is_refused(stored: int) -> None:
     with pytest.raises(MalformedObject):
         plaintext_size(stored, 1 << 20)

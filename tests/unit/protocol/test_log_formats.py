@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import suppress
-from pathlib import Path
 
 import nacl.signing
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from places import DOCS, VECTORS
+
 from sealift_protocol.errors import (
     InvalidArgument,
     LogInvalid,
@@ -89,7 +88,11 @@ def test_proofs_are_those_of_the_vectors() -> None:
         made = inclusion_proof(reader(HASHES), case["index"], case["size"])
         assert made == unhex(case["proof"])
         verify_inclusion(
-            LEAVES[case["index"]], case["index"], case["size"], made, ROOTS[case["size"]]
+            LEAVES[case["index"]],
+            case["index"],
+            case["size"],
+            made,
+            ROOTS[case["size"]],
         )
     for case in TREE["consistency"]:
         old, size = case["old_size"], case["size"]
@@ -109,7 +112,10 @@ def test_every_changed_proof_is_refused() -> None:
             (leaf, size, size, proof, root),
             (leaf, -1, size, proof, root),
             (leaf, index ^ 1, size, proof, root),
-            *[(leaf, index, size, proof[:i] + proof[i + 1 :], root) for i in range(len(proof))],
+            *[
+                (leaf, index, size, proof[:i] + proof[i + 1 :], root)
+                for i in range(len(proof))
+            ],
             *[
                 (leaf, index, size, [*proof[:i], bytes(32), *proof[i + 1 :]], root)
                 for i in range(len(proof))
@@ -147,18 +153,30 @@ def test_proofs_of_any_tree_verify(size: int, data: st.DataObject) -> None:
     verify_inclusion(leaves[index], index, size, proof, root)
     old = data.draw(st.integers(0, size))
     verify_consistency(
-        old, tree_root(hashes[:old]), size, root, consistency_proof(reader(hashes), old, size)
+        old,
+        tree_root(hashes[:old]),
+        size,
+        root,
+        consistency_proof(reader(hashes), old, size),
     )
-    other = data.draw(st.integers(0, size - 1).filter(lambda i: i != index)) if size > 1 else None
+    other = (
+        data.draw(st.integers(0, size - 1).filter(lambda i: i != index))
+        if size > 1
+        else None
+    )
     if other is not None:
         with pytest.raises(LogInvalid):
             verify_inclusion(leaves[other], index, size, proof, root)
 
 
 @given(
-    st.integers(0, 1 << 60), st.integers(0, 1 << 60), st.lists(st.binary(min_size=32, max_size=32))
+    st.integers(0, 1 << 60),
+    st.integers(0, 1 << 60),
+    st.lists(st.binary(min_size=32, max_size=32)),
 )
-def test_any_proof_is_refused_in_bounded_time(old: int, size: int, proof: list[bytes]) -> None:
+def test_any_proof_is_refused_in_bounded_time(
+    old: int, size: int, proof: list[bytes]
+) -> None:
     with pytest.raises(LogInvalid):
         verify_inclusion(b"leaf", old, size, proof, bytes(32))
     if old not in (0, size):
@@ -209,7 +227,9 @@ def test_any_bytes_are_an_entry_or_a_named_error(content: bytes) -> None:
 
 def test_the_note_of_the_go_documentation_verifies() -> None:
     """The example of golang.org/x/mod/sumdb/note, which the C2SP format comes from."""
-    key = VerifierKey.parse("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW")
+    key = VerifierKey.parse(
+        "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
+    )
     text = (
         "If you think cryptography is the answer to your problem,\n"
         "then you don't know what your problem is.\n"
@@ -236,7 +256,10 @@ def test_the_checkpoint_of_the_vectors_verifies() -> None:
     for content in (CHECKPOINT["note"], CHECKPOINT["cosigned"]):
         note = parse_note(content.encode())
         checkpoint = verify_checkpoint(note, key)
-        assert (checkpoint.size, checkpoint.root.hex()) == (CHECKPOINT["size"], CHECKPOINT["root"])
+        assert (checkpoint.size, checkpoint.root.hex()) == (
+            CHECKPOINT["size"],
+            CHECKPOINT["root"],
+        )
         assert str(checkpoint) == note.text
         assert bytes(note) == content.encode()
 
@@ -247,7 +270,10 @@ def test_the_cosignature_of_the_vectors_verifies() -> None:
     assert cosigned_at(cosigned, witness) == CHECKPOINT["cosigned_at"]
     signing = nacl.signing.SigningKey(bytes.fromhex(CHECKPOINT["witness_seed"]))
     line = cosign_note(
-        cosigned.text, witness, lambda m: signing.sign(m).signature, CHECKPOINT["cosigned_at"]
+        cosigned.text,
+        witness,
+        lambda m: signing.sign(m).signature,
+        CHECKPOINT["cosigned_at"],
     )
     plain = parse_note(CHECKPOINT["note"].encode())
     assert cosigned_at(plain, witness) is None
@@ -290,7 +316,10 @@ def test_a_signature_of_another_size_counts_for_nothing() -> None:
     short = SignedNote(note.text, ((key.name, key.key_hash, b"short"),))
     with pytest.raises(LogInvalid, match="not signed"):
         verify_checkpoint(short, key)
-    assert cosigned_at(short.add([(witness.name, witness.key_hash, bytes(8))]), witness) is None
+    assert (
+        cosigned_at(short.add([(witness.name, witness.key_hash, bytes(8))]), witness)
+        is None
+    )
 
 
 @pytest.mark.parametrize(

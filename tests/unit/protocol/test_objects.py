@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealift.crypto.metadata import open_metadata, seal_metadata
-from sealift.process.secret import Secret
 from sealift.crypto.signing import Identity, sign_membership_request
+from sealift.process.secret import Secret
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import (
     ContextMismatch,
@@ -42,7 +42,9 @@ def card_message(**changes: object) -> objects_pb2.Card:
     key = objects_pb2.RecipientKey(
         key_id=key_id_of(2, bytes(32)), suite=2, public_key=bytes(32), not_after=1
     )
-    return objects_pb2.Card(**{"name": "alice", "version": 1, "recipient_keys": [key], **changes})
+    return objects_pb2.Card(
+        **{"name": "alice", "version": 1, "recipient_keys": [key], **changes}
+    )
 
 
 def commit_message(**changes: object) -> objects_pb2.Commit:
@@ -64,7 +66,9 @@ def grant_message(**changes: object) -> objects_pb2.Grant:
     return objects_pb2.Grant(**{**fields, **changes})
 
 
-def signed(message: objects_pb2.Card | objects_pb2.Commit | objects_pb2.Grant, signer=ALICE):
+def signed(
+    message: objects_pb2.Card | objects_pb2.Commit | objects_pb2.Grant, signer=ALICE
+):
     kinds = {
         objects_pb2.Card: envelope.CARD,
         objects_pb2.Commit: envelope.COMMIT,
@@ -75,7 +79,9 @@ def signed(message: objects_pb2.Card | objects_pb2.Commit | objects_pb2.Grant, s
 
 def test_the_pre_authentication_encoding_is_that_of_dsse() -> None:
     # The example of the DSSE protocol document.
-    encoded = envelope.pre_authentication_encoding("http://example.com/HelloWorld", b"hello world")
+    encoded = envelope.pre_authentication_encoding(
+        "http://example.com/HelloWorld", b"hello world"
+    )
     assert encoded == b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
 
 
@@ -106,8 +112,18 @@ def test_a_card_out_of_form_is_refused(changes: dict[str, object]) -> None:
         {"genesis": None},
         {"key_epoch": 0},
         {"removed": [b"short"]},
-        {"added": [objects_pb2.ShardEntry(shard_id=SIXTEEN, digest=b"short", key_epoch=1)]},
-        {"added": [objects_pb2.ShardEntry(shard_id=b"short", digest=THIRTY_TWO, key_epoch=1)]},
+        {
+            "added": [
+                objects_pb2.ShardEntry(shard_id=SIXTEEN, digest=b"short", key_epoch=1)
+            ]
+        },
+        {
+            "added": [
+                objects_pb2.ShardEntry(
+                    shard_id=b"short", digest=THIRTY_TWO, key_epoch=1
+                )
+            ]
+        },
         {"added": [objects_pb2.ShardEntry(shard_id=SIXTEEN, digest=THIRTY_TWO)]},
         {"granted": [objects_pb2.GrantEntry(digest=b"short", key_epoch=1)]},
         {"granted": [objects_pb2.GrantEntry(digest=THIRTY_TWO, key_epoch=1)]},
@@ -116,7 +132,11 @@ def test_a_card_out_of_form_is_refused(changes: dict[str, object]) -> None:
         {"co_owners": objects_pb2.CoOwners(fingerprints=[b"short"])},
         {"co_owners": objects_pb2.CoOwners(successor=b"short")},
         {"snapshot": objects_pb2.Snapshot(pages=[b"short"])},
-        {"snapshot": objects_pb2.Snapshot(genesis=commit_message().genesis, owner=b"short")},
+        {
+            "snapshot": objects_pb2.Snapshot(
+                genesis=commit_message().genesis, owner=b"short"
+            )
+        },
         {"genesis": objects_pb2.Genesis(salt=b"short", owner=ALICE.fingerprint.digest)},
         {"genesis": objects_pb2.Genesis(salt=SALT, owner=b"short")},
     ],
@@ -171,7 +191,9 @@ def test_a_membership_request_carries_its_signers_own_card() -> None:
 
 def sealed_commit(number: int = 0, **changes: object) -> Commit:
     metadata = objects_pb2.CommitMetadata(name="study", **changes)
-    sealed = seal_metadata(metadata, epoch_key=KEY, dataset_id=DATASET, number=number, key_epoch=1)
+    sealed = seal_metadata(
+        metadata, epoch_key=KEY, dataset_id=DATASET, number=number, key_epoch=1
+    )
     return verify_commit(signed(commit_message(metadata=sealed)))
 
 
@@ -240,7 +262,13 @@ def test_a_fingerprint_is_read_however_it_was_written_down() -> None:
     assert len(text.split("-")) == 13
     for written in (text, text.upper(), text.replace("-", " "), text.replace("-", "")):
         assert Fingerprint.parse(written) == ALICE.fingerprint
-    for wrong in ("", text[:-1], text + "a", "1" + text[1:], text.replace("-", "-0", 1)):
+    for wrong in (
+        "",
+        text[:-1],
+        text + "a",
+        "1" + text[1:],
+        text.replace("-", "-0", 1),
+    ):
         with pytest.raises(InvalidArgument):
             Fingerprint.parse(wrong)
     with pytest.raises(InvalidArgument):

@@ -6,22 +6,21 @@ import hashlib
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from places import VECTORS
+
 from sealift.crypto.grants import rewrap_context
 from sealift.crypto.metadata import open_counts, open_cursor, open_metadata, seal_counts
-from sealift.owner.push.cursor import part_id
-from sealift.owner.manage.subjects import subject_tagger
-from sealift.people.probes import _context as probe_context
-from sealift.home.recovery import keys_of_master
-from sealift.process.secret import Secret
 from sealift.crypto.signing import Identity
+from sealift.home.recovery import keys_of_master
 from sealift.home.words import fingerprint_words, parse_fingerprint, word_lines
+from sealift.owner.manage.subjects import subject_tagger
+from sealift.owner.push.cursor import part_id
+from sealift.people.probes import _context as probe_context
+from sealift.process.secret import Secret
 from sealift_protocol import objects, statements
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import (
@@ -149,13 +148,20 @@ def test_words_are_those_of_the_vectors_and_are_read_back() -> None:
     assert parse_fingerprint(" ".join(words).upper()) == TRAINER.fingerprint
     assert parse_fingerprint(str(TRAINER.fingerprint)) == TRAINER.fingerprint
     swapped = [words[1], words[0], *words[2:]]
-    for wrong in (swapped, [*words[:-1], "abandon"], [*words[:-1], "sealift"], words[:-1]):
+    for wrong in (
+        swapped,
+        [*words[:-1], "abandon"],
+        [*words[:-1], "sealift"],
+        words[:-1],
+    ):
         with pytest.raises(InvalidArgument):
             parse_fingerprint(" ".join(wrong))
 
 
 def test_a_history_is_the_same_from_commit_0_and_from_a_snapshot() -> None:
-    commits = [verify_commit(signed_of(name)) for name in SIGNED if name.startswith("commit")]
+    commits = [
+        verify_commit(signed_of(name)) for name in SIGNED if name.startswith("commit")
+    ]
     key = Secret(bytes_of("epoch_key"))
     page = parse_page(bytes_of("snapshot_page"), bytes_of("snapshot_page_digest"))
     assert open_counts(page, commits[0].dataset_id, key) == DERIVED["record_counts"]
@@ -166,7 +172,15 @@ def test_a_history_is_the_same_from_commit_0_and_from_a_snapshot() -> None:
     short.begin(commits[1], [page])
     assert open_metadata(commits[1], key).name == "icu"
     short.append(commits[2])
-    for name in ("shards", "grants", "co_owners", "key_epoch", "owner", "genesis", "last_snapshot"):
+    for name in (
+        "shards",
+        "grants",
+        "co_owners",
+        "key_epoch",
+        "owner",
+        "genesis",
+        "last_snapshot",
+    ):
         assert getattr(short, name) == getattr(whole, name)
     assert list(short.shards) == list(whole.shards)
     assert whole.grants == {}
@@ -186,15 +200,24 @@ def test_a_page_that_is_not_the_signed_one_is_refused() -> None:
     [
         objects_pb2.SnapshotPage(key_epoch=1),
         objects_pb2.SnapshotPage(
-            key_epoch=0, shards=[objects_pb2.ShardEntry(shard_id=b"i" * 16, key_epoch=1)]
+            key_epoch=0,
+            shards=[objects_pb2.ShardEntry(shard_id=b"i" * 16, key_epoch=1)],
         ),
         objects_pb2.SnapshotPage(
             key_epoch=0,
-            shards=[objects_pb2.ShardEntry(shard_id=b"i" * 16, key_epoch=1, digest=b"d" * 32)],
+            shards=[
+                objects_pb2.ShardEntry(
+                    shard_id=b"i" * 16, key_epoch=1, digest=b"d" * 32
+                )
+            ],
         ),
         objects_pb2.SnapshotPage(
             key_epoch=1,
-            shards=[objects_pb2.ShardEntry(shard_id=b"i" * 16, key_epoch=1, digest=b"d" * 32)]
+            shards=[
+                objects_pb2.ShardEntry(
+                    shard_id=b"i" * 16, key_epoch=1, digest=b"d" * 32
+                )
+            ]
             * 1025,
         ),
     ],
@@ -209,14 +232,19 @@ def test_record_counts_open_with_their_key_and_number() -> None:
     dataset, key = bytes(16), Secret(b"k" * 32)
     entry = objects.ShardEntry(b"i" * 16, 1, 1, b"d" * 32)
 
-    def page(sealed: bytes, shards: int = 2, key_epoch: int = 1) -> objects.SnapshotPage:
+    def page(
+        sealed: bytes, shards: int = 2, key_epoch: int = 1
+    ) -> objects.SnapshotPage:
         return objects.SnapshotPage((entry,) * shards, key_epoch, sealed)
 
     sealed = seal_counts([1, 2], epoch_key=key, dataset_id=dataset, key_epoch=1)
     assert open_counts(page(sealed), dataset, key) == [1, 2]
     with pytest.raises(MalformedObject):
         open_counts(page(sealed, shards=3), dataset, key)
-    for other in ((page(sealed), bytes([1]) * 16, key), (page(sealed, key_epoch=2), dataset, key)):
+    for other in (
+        (page(sealed), bytes([1]) * 16, key),
+        (page(sealed, key_epoch=2), dataset, key),
+    ):
         with pytest.raises(WrongKey):
             open_counts(*other)
 
@@ -224,7 +252,12 @@ def test_record_counts_open_with_their_key_and_number() -> None:
 FINGERPRINT, ID, DIGEST = b"f" * 32, b"i" * 16, b"d" * 32
 GOOD: dict[str, dict[str, object]] = {
     envelope.REWRAP: {"grant": DIGEST, "dataset_id": ID, "key_id": ID, "suite": 2},
-    envelope.ENDORSEMENT: {"member": FINGERPRINT, "name": "alice", "time": 1, "not_after": 2},
+    envelope.ENDORSEMENT: {
+        "member": FINGERPRINT,
+        "name": "alice",
+        "time": 1,
+        "not_after": 2,
+    },
     envelope.SUCCESSION: {"name": "alice", "successor": b"p" * 32, "time": 1},
     envelope.IDENTITY_REVOCATION: {"name": "alice", "time": 1, "reason": "lost"},
     envelope.DISCLOSURE: {
@@ -276,7 +309,9 @@ WRONG: dict[str, object] = {
 @pytest.mark.parametrize("kind", GOOD, ids=lambda kind: kind.split(".")[2])
 def test_a_statement_out_of_form_is_refused(kind: str) -> None:
     def verify(fields: dict[str, object]) -> object:
-        return VERIFIERS[kind](OWNER.sign(kind, MESSAGES[kind](**fields).SerializeToString()))
+        return VERIFIERS[kind](
+            OWNER.sign(kind, MESSAGES[kind](**fields).SerializeToString())
+        )
 
     verify(GOOD[kind])
     for field in GOOD[kind]:
@@ -288,7 +323,9 @@ def test_a_disclosures_purpose_has_a_limit() -> None:
     fields = {**GOOD[envelope.DISCLOSURE], "purpose": "x" * 257}
     message = objects_pb2.Disclosure(**fields)
     with pytest.raises(MalformedObject):
-        statements.verify_disclosure(OWNER.sign(envelope.DISCLOSURE, message.SerializeToString()))
+        statements.verify_disclosure(
+            OWNER.sign(envelope.DISCLOSURE, message.SerializeToString())
+        )
 
 
 @given(st.binary(max_size=300))

@@ -20,10 +20,10 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 import sealift
-from sealift.keystore.tlskeys import certificate_request, generate_tls_key, key_as_pem
-from sealift.relay.connections import RelayAccess
-from sealift.process.secret import Secret
 from sealift.home.settings import Settings, read_settings, write_settings
+from sealift.keystore.tlskeys import certificate_request, generate_tls_key, key_as_pem
+from sealift.process.secret import Secret
+from sealift.relay.connections import RelayAccess
 from sealift.relay.transport import Relay
 from sealift_protocol.errors import (
     InvalidArgument,
@@ -46,20 +46,28 @@ class Host(grpc.GenericRpcHandler):
     """A relay's host that answers every call as it was told to."""
 
     def __init__(self, tls: Path) -> None:
-        self.answer: Answer = lambda _: iter([directory_pb2.WhoAmIResponse().SerializeToString()])
+        self.answer: Answer = lambda _: iter(
+            [directory_pb2.WhoAmIResponse().SerializeToString()]
+        )
         self.calls: list[str] = []
         self._server = grpc.server(ThreadPoolExecutor(16))
         self._server.add_generic_rpc_handlers((self,))
         authority = (tls / "ca.pem").read_bytes()
         chain = (tls / "server.pem").read_bytes() + authority
         credentials = grpc.ssl_server_credentials(
-            [((tls / "server.key").read_bytes(), chain)], authority, require_client_auth=True
+            [((tls / "server.key").read_bytes(), chain)],
+            authority,
+            require_client_auth=True,
         )
-        self.address = f"localhost:{self._server.add_secure_port('localhost:0', credentials)}"
+        self.address = (
+            f"localhost:{self._server.add_secure_port('localhost:0', credentials)}"
+        )
         self._server.start()
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
-        def call(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        def call(
+            requests: Iterator[bytes], context: grpc.ServicerContext
+        ) -> Iterator[bytes]:
             self.calls.append(details.method.rpartition("/")[2])
             yield from self.answer(context)
 
@@ -123,7 +131,9 @@ def stranger(tmp_path: Path) -> Iterator[Host]:
 
 
 @pytest.fixture
-def events(caplog: pytest.LogCaptureFixture) -> Callable[[str], list[logging.LogRecord]]:
+def events(
+    caplog: pytest.LogCaptureFixture,
+) -> Callable[[str], list[logging.LogRecord]]:
     caplog.set_level(logging.INFO, logger="sealift")
     return lambda event: [record for record in caplog.records if record.msg == event]
 
@@ -151,7 +161,9 @@ def test_the_first_address_is_used_while_it_works(relays: Relays) -> None:
     assert (len(first.calls), len(second.calls)) == (3, 0)
 
 
-def test_an_address_where_nobody_ever_was_is_passed_over_once(relays: Relays, events) -> None:
+def test_an_address_where_nobody_ever_was_is_passed_over_once(
+    relays: Relays, events
+) -> None:
     host = relays.host()
     relay = relays.connect(nobody(), host.address)
     started = time.monotonic()
@@ -159,7 +171,9 @@ def test_an_address_where_nobody_ever_was_is_passed_over_once(relays: Relays, ev
     relay.who_am_i()
     assert time.monotonic() - started < 5
     assert len(host.calls) == 2
-    assert [(e.address, e.reason) for e in events("fail_over")] == [(1, "RELAY_UNAVAILABLE")]
+    assert [(e.address, e.reason) for e in events("fail_over")] == [
+        (1, "RELAY_UNAVAILABLE")
+    ]
     assert not events("retry_call")
 
 
@@ -180,7 +194,9 @@ def test_a_host_that_refuses_in_passing_is_left_until_the_next_one_does(
     assert (len(first.calls), len(second.calls)) == (3, 3)
 
 
-def test_what_another_address_cannot_mend_is_raised_at_once(relays: Relays, events) -> None:
+def test_what_another_address_cannot_mend_is_raised_at_once(
+    relays: Relays, events
+) -> None:
     first, second = relays.host(), relays.host()
     first.answer = failing(RelayStorageFull("full"))
     with pytest.raises(RelayStorageFull):
@@ -189,7 +205,9 @@ def test_what_another_address_cannot_mend_is_raised_at_once(relays: Relays, even
     assert not events("fail_over")
 
 
-def test_nobody_waits_before_every_address_has_failed(relays: Relays, events, quick) -> None:
+def test_nobody_waits_before_every_address_has_failed(
+    relays: Relays, events, quick
+) -> None:
     hosts = [relays.host() for _ in range(3)]
     for host in hosts:
         host.answer = failing(RelayBusy("later"))
@@ -224,16 +242,24 @@ def test_an_address_that_accepts_and_says_nothing_costs_seconds(relays: Relays) 
 # --- impostors -----------------------------------------------------------------------------------
 
 
-def test_an_impostor_is_skipped_with_a_warning(relays: Relays, stranger: Host, events) -> None:
+def test_an_impostor_is_skipped_with_a_warning(
+    relays: Relays, stranger: Host, events
+) -> None:
     host = relays.host()
     relay = relays.connect(stranger.address, host.address)
     relay.who_am_i()
     assert not stranger.calls
     (event,) = events("fail_over")
-    assert (event.levelname, event.address, event.reason) == ("WARNING", 1, "RELAY_UNTRUSTED")
+    assert (event.levelname, event.address, event.reason) == (
+        "WARNING",
+        1,
+        "RELAY_UNTRUSTED",
+    )
 
 
-def test_an_impostor_is_named_at_once_if_it_is_alone(relays: Relays, stranger: Host) -> None:
+def test_an_impostor_is_named_at_once_if_it_is_alone(
+    relays: Relays, stranger: Host
+) -> None:
     with pytest.raises(RelayUntrusted):
         relays.connect(stranger.address).who_am_i()
 
@@ -274,7 +300,9 @@ def test_an_impostor_does_not_shorten_the_wait_for_the_relay(
 # --- streams -------------------------------------------------------------------------------------
 
 
-def test_a_stream_that_broke_is_raised_and_the_next_one_is_elsewhere(relays: Relays) -> None:
+def test_a_stream_that_broke_is_raised_and_the_next_one_is_elsewhere(
+    relays: Relays,
+) -> None:
     first, second = relays.host(), relays.host()
 
     def breaks(context: grpc.ServicerContext) -> Iterator[bytes]:
@@ -423,7 +451,9 @@ def test_a_closed_relay_says_so(relays: Relays) -> None:
 
 
 @contextmanager
-def together(count: int, act: Callable[[], object]) -> Iterator[list[sealift.SealiftError]]:
+def together(
+    count: int, act: Callable[[], object]
+) -> Iterator[list[sealift.SealiftError]]:
     """Runs something in threads; yields what they raise."""
     errors: list[sealift.SealiftError] = []
 
@@ -485,7 +515,16 @@ def test_threads_come_through_hosts_that_come_and_go(relays: Relays, quick) -> N
 
 
 NO_ADDRESSES = (
-    *("", "relay", "relay:", ":7443", "relay:0", "relay:65536", "relay:07443", "relay:7443\n"),
+    *(
+        "",
+        "relay",
+        "relay:",
+        ":7443",
+        "relay:0",
+        "relay:65536",
+        "relay:07443",
+        "relay:7443\n",
+    ),
     *("dns:///relay:1", "unix:/tmp/x", "a/b:1", "re lay:1", "::1:7443", "[::1]"),
 )
 
@@ -536,7 +575,9 @@ def test_a_new_certificate_is_in_what_a_worker_gets(relays: Relays) -> None:
 # --- settings ------------------------------------------------------------------------------------
 
 
-def test_settings_of_before_there_were_several_addresses_are_read(tmp_path: Path) -> None:
+def test_settings_of_before_there_were_several_addresses_are_read(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "settings.json"
     path.write_text(
         '{"version": 1, "witnesses": ["a+b+c"], "quorum": 1, "recovery": [], '
@@ -554,7 +595,9 @@ def test_addresses_are_read_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", ["1", "4", "null"])
-def test_addresses_in_settings_of_another_version_are_refused(tmp_path: Path, version: str) -> None:
+def test_addresses_in_settings_of_another_version_are_refused(
+    tmp_path: Path, version: str
+) -> None:
     path = tmp_path / "settings.json"
     write_settings(path, Settings(relays=("a:1",)))
     path.write_text(path.read_text().replace('"version": 3', f'"version": {version}'))

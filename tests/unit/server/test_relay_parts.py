@@ -15,8 +15,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
 from places import ROOT
+
 from sealift.keystore.tlskeys import certificate_request, generate_tls_key
 from sealift_protocol.errors import (
     Conflict,
@@ -74,13 +74,17 @@ def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
         ("[listen", "not valid TOML"),
     ],
 )
-def test_a_wrong_configuration_names_the_key(text: str, what: str, tmp_path: Path) -> None:
+def test_a_wrong_configuration_names_the_key(
+    text: str, what: str, tmp_path: Path
+) -> None:
     (tmp_path / "relay.toml").write_text(text)
     with pytest.raises(InvalidArgument, match=what):
         load_config(tmp_path, {})
 
 
-def test_a_missing_configuration_or_a_wrong_environment_is_named(tmp_path: Path) -> None:
+def test_a_missing_configuration_or_a_wrong_environment_is_named(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(InvalidArgument, match=r"no relay\.toml"):
         load_config(tmp_path, {})
     write_config(tmp_path, Listen())
@@ -127,7 +131,9 @@ def describe(certificate: x509.Certificate) -> dict[str, object]:
 def test_certificates_are_what_the_profile_says() -> None:
     authority = make_authority(NOW)
     server_key = ec.generate_private_key(ec.SECP256R1()).public_key()
-    server = issue_server_certificate(authority, server_key, ["relay.example.org", "::1"], NOW)
+    server = issue_server_certificate(
+        authority, server_key, ["relay.example.org", "::1"], NOW
+    )
     request = certificate_request(generate_tls_key(), "hospital")
     member = issue_member_certificate(authority, request, "hospital", NOW)
     for name, certificate in (
@@ -154,14 +160,23 @@ def test_a_request_that_is_not_as_it_should_be_is_refused(kind: str) -> None:
     builder = x509.CertificateSigningRequestBuilder().subject_name(
         x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hospital")])
     )
-    uris = ["sealift:member:hospital", "sealift:member:other"][: 2 if kind == "two-names" else 1]
+    uris = ["sealift:member:hospital", "sealift:member:other"][
+        : 2 if kind == "two-names" else 1
+    ]
     if kind != "no-san":
-        names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(u) for u in uris])
+        names = x509.SubjectAlternativeName(
+            [x509.UniformResourceIdentifier(u) for u in uris]
+        )
         builder = builder.add_extension(names, critical=False)
-    der = builder.sign(ec.generate_private_key(curve), SHA256()).public_bytes(Encoding.DER)
+    der = builder.sign(ec.generate_private_key(curve), SHA256()).public_bytes(
+        Encoding.DER
+    )
     with pytest.raises(MalformedObject):
         issue_member_certificate(
-            make_authority(NOW), b"garbage" if kind == "garbage" else der, "hospital", NOW
+            make_authority(NOW),
+            b"garbage" if kind == "garbage" else der,
+            "hospital",
+            NOW,
         )
 
 
@@ -177,7 +192,9 @@ DATASET, SHARD = b"d" * 16, b"s" * 16
 
 @pytest.fixture(params=["file", "memory"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Blobs]:
-    store = Blobs((tmp_path / "blobs").as_uri() if request.param == "file" else "memory:///")
+    store = Blobs(
+        (tmp_path / "blobs").as_uri() if request.param == "file" else "memory:///"
+    )
     yield store
     store.close()
 
@@ -190,7 +207,9 @@ def objects(blobs: Blobs) -> list[str]:
 
 def test_a_blob_comes_back_in_any_ranges(blobs: Blobs) -> None:
     content = os.urandom(9 << 20)
-    pieces = [memoryview(content)[i : i + 999_999] for i in range(0, len(content), 999_999)]
+    pieces = [
+        memoryview(content)[i : i + 999_999] for i in range(0, len(content), 999_999)
+    ]
     blobs.publish(blobs.stage(pieces), DATASET, SHARD)
     ranges = [(0, 1), (5, 4096), (4095, 2), (1 << 20, 3 << 20), (len(content) - 7, 7)]
     read = [bytes(part) for part in blobs.read(DATASET, SHARD, ranges)]
@@ -254,7 +273,9 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path, monkeypatch) ->
     blobs.close()
 
 
-def test_a_file_system_without_direct_writes_is_used_all_the_same(monkeypatch, tmp_path) -> None:
+def test_a_file_system_without_direct_writes_is_used_all_the_same(
+    monkeypatch, tmp_path
+) -> None:
     honest = os.open
 
     def without_direct(path: object, flags: int, mode: int = 0o777) -> int:
@@ -302,10 +323,14 @@ def test_acknowledged_metadata_survives_a_power_cut(tmp_path: Path) -> None:
 
 def test_a_name_that_is_taken_gets_no_second_invitation(relay, hospital) -> None:
     with pytest.raises(Conflict):
-        relay.server._metadata.members.add_invite(b"x" * 32, Invite("hospital", "owner", 1 << 40))
+        relay.server._metadata.members.add_invite(
+            b"x" * 32, Invite("hospital", "owner", 1 << 40)
+        )
 
 
-def test_the_commands_for_ones_own_ca_make_a_certificate_that_serves(tmp_path: Path) -> None:
+def test_the_commands_for_ones_own_ca_make_a_certificate_that_serves(
+    tmp_path: Path,
+) -> None:
     import re
     import subprocess
 
@@ -316,7 +341,10 @@ def test_the_commands_for_ones_own_ca_make_a_certificate_that_serves(tmp_path: P
     [commands] = re.findall(r"^```sh\n(.*?)^```", readme, re.M | re.S)
     write_tls(tmp_path / "tls", ["localhost"])
     subprocess.run(
-        ["bash", "-euc", commands], cwd=tmp_path / "tls", check=True, capture_output=True
+        ["bash", "-euc", commands],
+        cwd=tmp_path / "tls",
+        check=True,
+        capture_output=True,
     )
     server = x509.load_pem_x509_certificate((tmp_path / "tls/server.pem").read_bytes())
     server.verify_directly_issued_by(load_authority(tmp_path / "tls").certificate)
@@ -325,7 +353,9 @@ def test_the_commands_for_ones_own_ca_make_a_certificate_that_serves(tmp_path: P
         write_private(tmp_path / "tls/ca.key", b"never overwritten")
 
 
-def test_a_database_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_cannot_be_used_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with pytest.raises(InvalidArgument, match="not a database URL"):
         Metadata("no url")
     monkeypatch.setitem(sys.modules, "psycopg", None)

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from sealift.process.secret import Secret
-from sealift.crypto.suites.mlkem768_x25519 import MlKem768X25519PrivateKey, MlKem768X25519Recipient
+from sealift.crypto.suites.mlkem768_x25519 import (
+    MlKem768X25519PrivateKey,
+    MlKem768X25519Recipient,
+)
 from sealift.crypto.suites.p256 import P256PrivateKey, P256Recipient
 from sealift.crypto.suites.rsa_oaep import RsaOaepPrivateKey, RsaOaepRecipient
 from sealift.crypto.suites.x25519 import X25519PrivateKey, X25519Recipient
+from sealift.process.secret import Secret
 from sealift_protocol.objects import WrapSuite
 
 

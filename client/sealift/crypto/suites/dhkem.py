@@ -67,7 +67,9 @@ def open_with_shared_point(
         cryptography.exceptions.InvalidTag: it does not open.
     """
     extracted = _extract(_KEM_SUITE, b"", b"eae_prk", shared)
-    secret = _expand(_KEM_SUITE, extracted, b"shared_secret", enc + public_key, _SECRET_SIZE)
+    secret = _expand(
+        _KEM_SUITE, extracted, b"shared_secret", enc + public_key, _SECRET_SIZE
+    )
     suite = b"HPKE" + b"".join(
         number.to_bytes(2) for number in (_KEM_P256, _KDF_HKDF_SHA256, aead.number)
     )

@@ -18,8 +18,12 @@ from sealift_protocol.errors import InvalidArgument, MalformedObject, WrongKey
 
 SECRET_SIZE = 32
 
-HpkePublicKey = x25519.X25519PublicKey | ec.EllipticCurvePublicKey | MLKEM768X25519PublicKey
-HpkePrivateKey = x25519.X25519PrivateKey | ec.EllipticCurvePrivateKey | MLKEM768X25519PrivateKey
+HpkePublicKey = (
+    x25519.X25519PublicKey | ec.EllipticCurvePublicKey | MLKEM768X25519PublicKey
+)
+HpkePrivateKey = (
+    x25519.X25519PrivateKey | ec.EllipticCurvePrivateKey | MLKEM768X25519PrivateKey
+)
 
 
 def hpke_wrap(kem: KEM, key: HpkePublicKey, secret: Secret, context: bytes) -> bytes:
@@ -36,7 +40,9 @@ def hpke_wrap(kem: KEM, key: HpkePublicKey, secret: Secret, context: bytes) -> b
         raise MalformedObject("a recipient's public key is degenerate") from None
 
 
-def hpke_unwrap(kem: KEM, key: HpkePrivateKey, wrapped: bytes, context: bytes) -> Secret:
+def hpke_unwrap(
+    kem: KEM, key: HpkePrivateKey, wrapped: bytes, context: bytes
+) -> Secret:
     """What `hpke_wrap` wrapped.
 
     Raises:
@@ -63,7 +69,9 @@ def check_secret_size(secret: Secret) -> None:
 
 def refused() -> WrongKey:
     """The one answer to everything that does not unwrap."""
-    return WrongKey("a wrapped key does not open: another key, other terms, or changed bytes")
+    return WrongKey(
+        "a wrapped key does not open: another key, other terms, or changed bytes"
+    )
 
 
 def _suite(kem: KEM) -> Suite:

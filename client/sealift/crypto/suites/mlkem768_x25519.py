@@ -13,15 +13,18 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import (
     MLKEM768PrivateKey,
     MLKEM768PublicKey,
 )
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import (
+    X25519PrivateKey,
+    X25519PublicKey,
+)
 from cryptography.hazmat.primitives.hpke import (
     KEM,
     MLKEM768X25519PrivateKey,
     MLKEM768X25519PublicKey,
 )
 
-from sealift.process.secret import Secret
 from sealift.crypto.suites.hpke import hpke_unwrap, hpke_wrap
+from sealift.process.secret import Secret
 from sealift_protocol.errors import MalformedObject
 from sealift_protocol.objects import WrapSuite
 
@@ -79,7 +82,10 @@ class MlKem768X25519PrivateKey:
     def recipient(self) -> MlKem768X25519Recipient:
         """The public half."""
         mlkem, x25519 = self._expand()
-        public = mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
+        public = (
+            mlkem.public_key().public_bytes_raw()
+            + x25519.public_key().public_bytes_raw()
+        )
         return MlKem768X25519Recipient(public)
 
     def unwrap(self, wrapped: bytes, context: bytes) -> Secret:

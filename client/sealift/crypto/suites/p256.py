@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hpke import KEM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from sealift.process.secret import Secret
 from sealift.crypto.suites.hpke import hpke_unwrap, hpke_wrap
+from sealift.process.secret import Secret
 from sealift_protocol.errors import MalformedObject
 from sealift_protocol.objects import WrapSuite
 
@@ -71,7 +71,11 @@ class P256PrivateKey:
 
     def recipient(self) -> P256Recipient:
         """The public half."""
-        point = self._key().public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        point = (
+            self._key()
+            .public_key()
+            .public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        )
         return P256Recipient(point)
 
     def unwrap(self, wrapped: bytes, context: bytes) -> Secret:
@@ -87,7 +91,9 @@ class P256PrivateKey:
         return self.scalar
 
     def _key(self) -> ec.EllipticCurvePrivateKey:
-        return ec.derive_private_key(int.from_bytes(self.scalar.view(), "big"), ec.SECP256R1())
+        return ec.derive_private_key(
+            int.from_bytes(self.scalar.view(), "big"), ec.SECP256R1()
+        )
 
 
 def _point(public_key: bytes) -> ec.EllipticCurvePublicKey:
@@ -96,4 +102,6 @@ def _point(public_key: bytes) -> ec.EllipticCurvePublicKey:
     try:
         return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public_key)
     except ValueError:
-        raise MalformedObject("a P-256 public key is not a point of the curve") from None
+        raise MalformedObject(
+            "a P-256 public key is not a point of the curve"
+        ) from None

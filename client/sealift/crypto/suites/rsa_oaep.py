@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
-from sealift.process.secret import Secret
 from sealift.crypto.suites.hpke import SECRET_SIZE, check_secret_size, refused
+from sealift.process.secret import Secret
 from sealift_protocol.errors import MalformedObject
 from sealift_protocol.objects import WrapSuite
 
@@ -73,7 +73,9 @@ class RsaOaepPrivateKey:
     def generate(cls) -> Self:
         """A fresh key of 3072 bits."""
         key = rsa.generate_private_key(_EXPONENT, MIN_BITS)
-        return cls(Secret(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())))
+        return cls(
+            Secret(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
+        )
 
     @classmethod
     def load(cls, data: Secret) -> Self:

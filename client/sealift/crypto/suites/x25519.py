@@ -8,8 +8,8 @@ from typing import Self
 from cryptography.hazmat.primitives.asymmetric import x25519
 from cryptography.hazmat.primitives.hpke import KEM
 
-from sealift.process.secret import Secret
 from sealift.crypto.suites.hpke import hpke_unwrap, hpke_wrap
+from sealift.process.secret import Secret
 from sealift_protocol.errors import MalformedObject
 from sealift_protocol.objects import WrapSuite
 

@@ -25,13 +25,13 @@ from botocore.config import Config
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from sealift.crypto.suites.hpke import refused
 from sealift.keystore.backend import Algorithm, AskSecret, HeldKey, SignatureAlgorithm
 from sealift.keystore.backends.forks import PerProcess
 from sealift.keystore.backends.publickeys import encoded
 from sealift.keystore.backends.signatures import raw_signature
 from sealift.keystore.backends.urls import is_private_origin
 from sealift.process.log import keep_debug_off
-from sealift.crypto.suites.hpke import refused
 from sealift_protocol.errors import (
     InvalidArgument,
     KeyDenied,
@@ -64,7 +64,11 @@ _DENIED = (
     "MissingAuthenticationTokenException",
 )
 _BUSY = ("ThrottlingException", "TooManyRequestsException")
-_DOWN = ("KMSInternalException", "DependencyTimeoutException", "KeyUnavailableException")
+_DOWN = (
+    "KMSInternalException",
+    "DependencyTimeoutException",
+    "KeyUnavailableException",
+)
 _NO_CREDENTIALS = (
     exceptions.NoCredentialsError,
     exceptions.PartialCredentialsError,
@@ -93,7 +97,9 @@ def open_awskms(url: str, ask: AskSecret) -> AwsKmsBackend:
     keep_debug_off("botocore", "boto3")
 
     def client() -> Any:
-        session = boto3.session.Session(profile_name=options.get("profile"), region_name=region)
+        session = boto3.session.Session(
+            profile_name=options.get("profile"), region_name=region
+        )
         return session.client(
             "kms",
             endpoint_url=options.get("endpoint"),
@@ -130,7 +136,9 @@ class AwsKmsBackend:
                     if alias["AliasName"].startswith(_ALIAS) and "TargetKeyId" in alias:
                         # One that an administrator took away must not take the others with it.
                         with suppress(*gone):
-                            held.append(self._read(alias["TargetKeyId"], alias["AliasName"]))
+                            held.append(
+                                self._read(alias["TargetKeyId"], alias["AliasName"])
+                            )
         return held
 
     def create(self, algorithm: Algorithm, label: str) -> HeldKey:
@@ -143,7 +151,9 @@ class AwsKmsBackend:
         alias = f"{_ALIAS}{label}-{secrets.token_hex(8)}"
         with _named():
             client = self._clients.get()
-            key_id = client.create_key(KeyUsage=usage, KeySpec=spec)["KeyMetadata"]["KeyId"]
+            key_id = client.create_key(KeyUsage=usage, KeySpec=spec)["KeyMetadata"][
+                "KeyId"
+            ]
             try:
                 held = self._read(key_id, alias)
                 client.create_alias(AliasName=alias, TargetKeyId=key_id)
@@ -200,7 +210,9 @@ class AwsKmsBackend:
         )
 
     def _read(self, key_id: str, alias: str) -> HeldKey:
-        public = load_der_public_key(self._clients.get().get_public_key(KeyId=key_id)["PublicKey"])
+        public = load_der_public_key(
+            self._clients.get().get_public_key(KeyId=key_id)["PublicKey"]
+        )
         algorithm: Algorithm = WrapSuite.RSA_OAEP_SHA256
         if isinstance(public, ec.EllipticCurvePublicKey):
             algorithm = SignatureAlgorithm.ECDSA_P256

@@ -27,11 +27,11 @@ from azure.keyvault.keys.crypto import CryptographyClient, EncryptionAlgorithm
 from azure.keyvault.keys.crypto import SignatureAlgorithm as VaultSignature
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from sealift.crypto.suites.hpke import refused
 from sealift.keystore.backend import Algorithm, AskSecret, HeldKey, SignatureAlgorithm
 from sealift.keystore.backends.forks import PerProcess
 from sealift.keystore.backends.publickeys import encoded
 from sealift.process.log import keep_debug_off, log
-from sealift.crypto.suites.hpke import refused
 from sealift_protocol.errors import (
     InvalidArgument,
     KeyDenied,
@@ -94,13 +94,17 @@ def open_azurekeyvault(url: str, ask: AskSecret) -> AzureKeyVaultBackend:
     del ask
     where = parse_url(url)
     # At DEBUG bodies may be written into the log, and with them what was decrypted.
-    keep_debug_off("azure", "azure.core.pipeline.policies._universal", "azure.identity", "msal")
+    keep_debug_off(
+        "azure", "azure.core.pipeline.policies._universal", "azure.identity", "msal"
+    )
     bounds = {"connection_timeout": _SECONDS, "read_timeout": _SECONDS}
 
     def clients() -> Clients:
         credential = DefaultAzureCredential(**bounds)
         # Trying again is `patiently`'s business, or it would be done twice.
-        return Clients(KeyClient(where.address, credential, retry_total=0, **bounds), credential)
+        return Clients(
+            KeyClient(where.address, credential, retry_total=0, **bounds), credential
+        )
 
     with _named():
         return AzureKeyVaultBackend(url, clients)
@@ -149,11 +153,17 @@ class AzureKeyVaultBackend:
             keys = self._clients.get().keys
             if algorithm is SignatureAlgorithm.ECDSA_P256:
                 uses = ["sign", "verify"]
-                return _read(keys.create_ec_key(name, curve="P-256", key_operations=uses, **common))
+                return _read(
+                    keys.create_ec_key(
+                        name, curve="P-256", key_operations=uses, **common
+                    )
+                )
             if algorithm is WrapSuite.RSA_OAEP_SHA256:
                 uses = ["encrypt", "decrypt"]
                 return _read(
-                    keys.create_rsa_key(name, size=_RSA_BITS, key_operations=uses, **common)
+                    keys.create_rsa_key(
+                        name, size=_RSA_BITS, key_operations=uses, **common
+                    )
                 )
         raise KeyOperationUnsupported(
             "a key vault is not used with keys of this kind", hint="use rsa-oaep-sha256"
@@ -193,7 +203,11 @@ class AzureKeyVaultBackend:
             raise KeyOperationUnsupported("a signing key does not unwrap")
         with _named():
             try:
-                return self._user(key).decrypt(EncryptionAlgorithm.rsa_oaep_256, block).plaintext
+                return (
+                    self._user(key)
+                    .decrypt(EncryptionAlgorithm.rsa_oaep_256, block)
+                    .plaintext
+                )
             except exceptions.HttpResponseError as error:
                 if error.status_code != 400:
                     raise
@@ -258,14 +272,18 @@ def _named() -> Iterator[None]:
         ) from None
     except exceptions.HttpResponseError as error:
         raise _by_code(error.status_code or 0) from None
-    except (exceptions.ServiceRequestTimeoutError, exceptions.ServiceResponseTimeoutError):
+    except (
+        exceptions.ServiceRequestTimeoutError,
+        exceptions.ServiceResponseTimeoutError,
+    ):
         raise KeystoreTimeout("the key vault did not answer in time") from None
     except exceptions.AzureError:
         raise KeystoreUnavailable("the key vault cannot be reached") from None
     except ValueError:
         # A challenge that asks for credentials of another place, and answers that are no JSON.
         raise KeystoreError(
-            "what answers there is not a key vault", hint="check the URL of the keystore"
+            "what answers there is not a key vault",
+            hint="check the URL of the keystore",
         ) from None
 
 
@@ -281,5 +299,6 @@ def _by_code(code: int) -> KeystoreError:
     if code >= 500:
         return KeystoreUnavailable("the key vault has failed for a moment")
     return KeystoreError(
-        f"the key vault refused: HTTP {code}", hint="its REST reference says what that means"
+        f"the key vault refused: HTTP {code}",
+        hint="its REST reference says what that means",
     )

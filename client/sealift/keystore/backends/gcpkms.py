@@ -36,13 +36,13 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import kms_v1
 from google.protobuf.json_format import ParseError
 
+from sealift.crypto.suites.hpke import refused
 from sealift.keystore.backend import Algorithm, AskSecret, HeldKey, SignatureAlgorithm
 from sealift.keystore.backends.forks import PerProcess
 from sealift.keystore.backends.publickeys import encoded
 from sealift.keystore.backends.signatures import raw_signature
 from sealift.keystore.backends.urls import is_private_origin
 from sealift.process.log import keep_debug_off
-from sealift.crypto.suites.hpke import refused
 from sealift_protocol.errors import (
     InvalidArgument,
     KeyDenied,
@@ -66,15 +66,26 @@ _SUFFIX = ".googleapis.com"
 _RING = re.compile(r"projects/[\w.:-]+/locations/[\w-]+/keyRings/[\w-]+", re.ASCII)
 # No name of a key is ever used twice, so the first version is the only one that Sealift makes.
 _VERSION = "/cryptoKeyVersions/1"
-_PROTECTION = {"hsm": kms_v1.ProtectionLevel.HSM, "software": kms_v1.ProtectionLevel.SOFTWARE}
+_PROTECTION = {
+    "hsm": kms_v1.ProtectionLevel.HSM,
+    "software": kms_v1.ProtectionLevel.SOFTWARE,
+}
 _Purpose = kms_v1.CryptoKey.CryptoKeyPurpose
 _Spec = kms_v1.CryptoKeyVersion.CryptoKeyVersionAlgorithm
 _State = kms_v1.CryptoKeyVersion.CryptoKeyVersionState
 _SPECS: dict[Algorithm, tuple[int, int]] = {
-    SignatureAlgorithm.ECDSA_P256: (_Purpose.ASYMMETRIC_SIGN, _Spec.EC_SIGN_P256_SHA256),
-    WrapSuite.RSA_OAEP_SHA256: (_Purpose.ASYMMETRIC_DECRYPT, _Spec.RSA_DECRYPT_OAEP_3072_SHA256),
+    SignatureAlgorithm.ECDSA_P256: (
+        _Purpose.ASYMMETRIC_SIGN,
+        _Spec.EC_SIGN_P256_SHA256,
+    ),
+    WrapSuite.RSA_OAEP_SHA256: (
+        _Purpose.ASYMMETRIC_DECRYPT,
+        _Spec.RSA_DECRYPT_OAEP_3072_SHA256,
+    ),
 }
-_ALGORITHMS: dict[int, Algorithm] = {spec: algorithm for algorithm, (_, spec) in _SPECS.items()}
+_ALGORITHMS: dict[int, Algorithm] = {
+    spec: algorithm for algorithm, (_, spec) in _SPECS.items()
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +137,9 @@ def open_gcpkms(url: str, ask: AskSecret) -> GcpKmsBackend:
     where = parse_url(url)
     # At DEBUG they write answers into the log, and with them what was decrypted.
     services = "google.cloud.kms_v1.services.key_management_service"
-    keep_debug_off("google", "google.auth", f"{services}.client", f"{services}.transports.rest")
+    keep_debug_off(
+        "google", "google.auth", f"{services}.client", f"{services}.transports.rest"
+    )
 
     def client() -> kms_v1.KeyManagementServiceClient:
         credentials: Any = AnonymousCredentials()  # type: ignore[no-untyped-call]
@@ -148,7 +161,9 @@ class GcpKmsBackend:
     signatures = (SignatureAlgorithm.ECDSA_P256,)
     suites = (WrapSuite.RSA_OAEP_SHA256,)
 
-    def __init__(self, url: str, client: Callable[[], kms_v1.KeyManagementServiceClient]) -> None:
+    def __init__(
+        self, url: str, client: Callable[[], kms_v1.KeyManagementServiceClient]
+    ) -> None:
         self.url = url
         self._where = parse_url(url)
         self._clients = PerProcess(client)
@@ -170,7 +185,8 @@ class GcpKmsBackend:
         """A fresh key; no key leaves the service."""
         if algorithm not in _SPECS:
             raise KeyOperationUnsupported(
-                "Google Cloud KMS is not used with keys of this kind", hint="use rsa-oaep-sha256"
+                "Google Cloud KMS is not used with keys of this kind",
+                hint="use rsa-oaep-sha256",
             )
         purpose, spec = _SPECS[algorithm]
         with _named():
@@ -180,7 +196,8 @@ class GcpKmsBackend:
                 crypto_key=kms_v1.CryptoKey(
                     purpose=purpose,
                     version_template=kms_v1.CryptoKeyVersionTemplate(
-                        algorithm=spec, protection_level=_PROTECTION[self._where.protection]
+                        algorithm=spec,
+                        protection_level=_PROTECTION[self._where.protection],
                     ),
                     labels=_LABEL,
                 ),
@@ -234,7 +251,9 @@ class GcpKmsBackend:
         self._clients.get().transport.close()  # type: ignore[no-untyped-call]
 
     def _version(self, name: str) -> kms_v1.CryptoKeyVersion:
-        return self._clients.get().get_crypto_key_version(name=name, retry=None, timeout=_SECONDS)
+        return self._clients.get().get_crypto_key_version(
+            name=name, retry=None, timeout=_SECONDS
+        )
 
     def _generated(self, name: str) -> kms_v1.CryptoKeyVersion:
         """The version of a fresh key, once the service has generated it."""
@@ -258,7 +277,9 @@ class GcpKmsBackend:
                 "a key with Sealift's label is of another kind",
                 hint="take the label `sealift` off it in the Cloud console",
             )
-        answer = self._clients.get().get_public_key(name=version.name, retry=None, timeout=_SECONDS)
+        answer = self._clients.get().get_public_key(
+            name=version.name, retry=None, timeout=_SECONDS
+        )
         label = version.name.removesuffix(_VERSION).rpartition("/")[2]
         public = load_pem_public_key(answer.pem.encode())
         return HeldKey(version.name, label, algorithm, encoded(public))
@@ -287,7 +308,9 @@ def _named() -> Iterator[None]:
     except exceptions.GoogleAPICallError as error:
         raise _by_code(error) from None
     except (auth_exceptions.TransportError, auth_exceptions.TimeoutError):
-        raise KeystoreUnavailable("Google's service for credentials cannot be reached") from None
+        raise KeystoreUnavailable(
+            "Google's service for credentials cannot be reached"
+        ) from None
     except auth_exceptions.GoogleAuthError:
         raise KeyDenied(
             "there are no Google credentials, or they have ended",
@@ -297,7 +320,8 @@ def _named() -> Iterator[None]:
         raise KeystoreTimeout("Google Cloud KMS did not answer in time") from None
     except ParseError:
         raise KeystoreError(
-            "what answers there is not Google Cloud KMS", hint="check the URL of the keystore"
+            "what answers there is not Google Cloud KMS",
+            hint="check the URL of the keystore",
         ) from None
     except OSError:
         # requests' own errors are of this kind.

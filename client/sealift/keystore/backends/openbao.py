@@ -28,12 +28,12 @@ import requests
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from hvac import exceptions
 
+from sealift.crypto.suites.hpke import refused
 from sealift.keystore.backend import Algorithm, AskSecret, HeldKey, SignatureAlgorithm
 from sealift.keystore.backends.forks import PerProcess
 from sealift.keystore.backends.publickeys import encoded
 from sealift.keystore.backends.urls import is_private
 from sealift.process.secret import Secret
-from sealift.crypto.suites.hpke import refused
 from sealift_protocol.errors import (
     InvalidArgument,
     KeyDenied,
@@ -159,7 +159,9 @@ class OpenBaoBackend:
             except exceptions.InvalidPath:
                 # That is how it says that there are none.
                 return []
-            found = (self._read(transit, name) for name in names if name.startswith(_PREFIX))
+            found = (
+                self._read(transit, name) for name in names if name.startswith(_PREFIX)
+            )
             return [key for key in found if key is not None]
 
         return self._use(listed)
@@ -204,7 +206,9 @@ class OpenBaoBackend:
         if not isinstance(key.algorithm, SignatureAlgorithm):
             raise KeyOperationUnsupported("a recipient key does not sign")
         raw = key.algorithm is SignatureAlgorithm.ECDSA_P256
-        form = {"hash_algorithm": "sha2-256", "marshaling_algorithm": "jws"} if raw else {}
+        form = (
+            {"hash_algorithm": "sha2-256", "marshaling_algorithm": "jws"} if raw else {}
+        )
 
         def signed(transit: Any) -> bytes:
             answer = transit.sign_data(
@@ -215,7 +219,9 @@ class OpenBaoBackend:
                 **form,
             )
             text = answer["data"]["signature"].rpartition(":")[2]
-            return base64.urlsafe_b64decode(text + "==") if raw else base64.b64decode(text)
+            return (
+                base64.urlsafe_b64decode(text + "==") if raw else base64.b64decode(text)
+            )
 
         return self._use(signed)
 
@@ -284,12 +290,18 @@ class OpenBaoBackend:
         text = self._secret.reveal().decode(errors="replace")
         try:
             if self._where.role_id:
-                answer = login.client.auth.approle.login(self._where.role_id, secret_id=text)
+                answer = login.client.auth.approle.login(
+                    self._where.role_id, secret_id=text
+                )
                 self._keep(login, answer["auth"]["lease_duration"])
                 return
             login.client.token = text
             data = login.client.auth.token.lookup_self()["data"]
-        except (exceptions.InvalidRequest, exceptions.Forbidden, exceptions.Unauthorized):
+        except (
+            exceptions.InvalidRequest,
+            exceptions.Forbidden,
+            exceptions.Unauthorized,
+        ):
             raise WrongPin(
                 "the server does not take what it was given to log in",
                 hint="check role id and secret id, or the token, and whether it has expired",
@@ -315,7 +327,9 @@ class OpenBaoBackend:
             data = transit.read_key(name, mount_point=self._where.mount)["data"]
         except exceptions.InvalidPath:
             return None
-        algorithm = next((a for a, kind in _KINDS.items() if kind == data["type"]), None)
+        algorithm = next(
+            (a for a, kind in _KINDS.items() if kind == data["type"]), None
+        )
         first = data["keys"].get(str(_VERSION))
         if algorithm is None or first is None:
             return None
@@ -333,15 +347,25 @@ def _named() -> Iterator[None]:
     except exceptions.Forbidden:
         raise KeyDenied("the server's policy does not allow it") from None
     except exceptions.InvalidPath:
-        raise KeyNotFound("the server does not have the key, or not this engine") from None
+        raise KeyNotFound(
+            "the server does not have the key, or not this engine"
+        ) from None
     except exceptions.RateLimitExceeded:
         raise KeystoreThrottled("the server takes no more calls for a moment") from None
-    except (exceptions.VaultDown, exceptions.InternalServerError, exceptions.BadGateway):
-        raise KeystoreUnavailable("the server is sealed, starting, or has failed") from None
+    except (
+        exceptions.VaultDown,
+        exceptions.InternalServerError,
+        exceptions.BadGateway,
+    ):
+        raise KeystoreUnavailable(
+            "the server is sealed, starting, or has failed"
+        ) from None
     except exceptions.InvalidRequest as error:
         if "not found" in str(error):
             raise KeyNotFound("the server does not have the key") from None
-        raise KeystoreError("the server refused the request", hint="its log says why") from None
+        raise KeystoreError(
+            "the server refused the request", hint="its log says why"
+        ) from None
     except exceptions.VaultError as error:
         raise KeystoreError(
             f"the server refused: {type(error).__name__}", hint="its log says why"

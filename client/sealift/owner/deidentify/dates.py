@@ -24,7 +24,9 @@ _ISO = (
     r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2}"
     r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?)?)?$"
 )
-_COMPACT = r"^[0-9]{6}([0-9]{2}([0-9]{2}([0-9]{2}([0-9]{2}(\.[0-9]+)?)?)?([+-][0-9]{4})?)?)?$"
+_COMPACT = (
+    r"^[0-9]{6}([0-9]{2}([0-9]{2}([0-9]{2}([0-9]{2}(\.[0-9]+)?)?)?([+-][0-9]{4})?)?)?$"
+)
 
 
 def is_date(kind: pa.DataType) -> bool:
@@ -72,13 +74,17 @@ def take_apart(texts: pa.Array) -> DateTexts:
     first = ((year - 1970) * 12 + month.clip(1, 12) - 1).astype("datetime64[M]")
     days = first.astype("datetime64[D]") + (day - 1)
     exists = is_month & (days.astype("datetime64[M]") == first)
-    long = [np.asarray(pc.fill_null(pc.greater_equal(length, n), False)) for n in (6, 8)]
+    long = [
+        np.asarray(pc.fill_null(pc.greater_equal(length, n), False)) for n in (6, 8)
+    ]
     return DateTexts(
         _where(is_year & (is_month | ~long[0]) & (exists | ~long[1]), year),
         _where(is_month & long[0] & (exists | ~long[1]), month),
         _where(exists & long[1], days.astype(np.int32)).view(pa.date32()),
         iso,
-        pc.if_else(iso, pc.utf8_slice_codeunits(texts, 10), pc.utf8_slice_codeunits(texts, 8)),
+        pc.if_else(
+            iso, pc.utf8_slice_codeunits(texts, 10), pc.utf8_slice_codeunits(texts, 8)
+        ),
     )
 
 
@@ -86,7 +92,9 @@ def put_together(parts: DateTexts, days: pa.Array) -> pa.Array:
     """Other days (date32) in the form of the texts, with their times."""
     dates = days.cast(pa.string()).cast(parts.rest.type)
     dates = pc.if_else(parts.dashes, dates, pc.replace_substring(dates, "-", ""))
-    return pc.binary_join_element_wise(dates, parts.rest, pa.scalar("", parts.rest.type))
+    return pc.binary_join_element_wise(
+        dates, parts.rest, pa.scalar("", parts.rest.type)
+    )
 
 
 def years_of(values: pa.Array, *, at_least: int | None) -> pa.Array:

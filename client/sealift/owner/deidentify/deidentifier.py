@@ -8,7 +8,6 @@ from types import TracebackType
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sealift.process.clock import Clock, utc_now
 from sealift.owner.deidentify.images import ImageSteps
 from sealift.owner.deidentify.lists import (
     for_each_item,
@@ -19,11 +18,12 @@ from sealift.owner.deidentify.lists import (
     with_items,
 )
 from sealift.owner.deidentify.operations import Operation, operation_for
-from sealift.policy.file import Policy, Rule
 from sealift.owner.deidentify.report import ColumnReport, Report
 from sealift.owner.deidentify.rules import Columns, at_places, match_rules
 from sealift.owner.deidentify.scrubbers import Scrubbers
 from sealift.owner.deidentify.texts import has_text
+from sealift.policy.file import Policy, Rule
+from sealift.process.clock import Clock, utc_now
 from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument, PolicyViolation
 
@@ -105,9 +105,12 @@ class Deidentifier:
         year = now().year
         try:
             self._steps = [
-                self._plan(place, rule, columns, secret, year) for place, rule in enumerate(rules)
+                self._plan(place, rule, columns, secret, year)
+                for place, rule in enumerate(rules)
             ]
-            self.schema: pa.Schema = pa.schema([s.field for s in self._steps if s.field])
+            self.schema: pa.Schema = pa.schema(
+                [s.field for s in self._steps if s.field]
+            )
             self._images = ImageSteps(policy, schema, self.schema)
             self._check_privacy()
         except BaseException:
@@ -190,7 +193,9 @@ class Deidentifier:
                 hint="drop the column, or see the types of each action in docs/deidentification.md",
             )
         result = list_kind(kind, operation.kind) if is_list(kind) else operation.kind
-        changed = pa.field(field.name, result, nullable=True, metadata=_kept_metadata(field))
+        changed = pa.field(
+            field.name, result, nullable=True, metadata=_kept_metadata(field)
+        )
         by = self._by(rule, columns) if action == "shift" else None
         return _Step(field.name, place, rule, action, operation, changed, by)
 

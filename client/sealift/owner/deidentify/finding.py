@@ -15,7 +15,9 @@ from sealift.owner.deidentify.clinical_words import (
 from sealift.owner.deidentify.patterns import TERMINOLOGY, Pattern
 from sealift.owner.deidentify.spans import Span
 
-WORD = re.compile(r"[^\W\d_][\w\u0300-\u036f]*(?:['\u2019-][^\W\d_][\w\u0300-\u036f]*)*")
+WORD = re.compile(
+    r"[^\W\d_][\w\u0300-\u036f]*(?:['\u2019-][^\W\d_][\w\u0300-\u036f]*)*"
+)
 
 _NAME_KINDS = ("PERSON", "LOCATION", "EMPLOYER")
 _GROUPS = ("x", "y", "z")
@@ -59,7 +61,9 @@ def _of_pattern(text: str, start: int, end: int, pattern: Pattern) -> Iterator[S
         yield Span(start, end, kind, score, pattern.spreads)
 
 
-def find_names(text: str, start: int, end: int, kind: str, score: float) -> Iterator[Span]:
+def find_names(
+    text: str, start: int, end: int, kind: str, score: float
+) -> Iterator[Span]:
     """What of a model's finding can be a name: without medical words, diseases and states."""
     for first, last in _names(text, start, end, kind, score):
         found = text[first:last]
@@ -68,7 +72,9 @@ def find_names(text: str, start: int, end: int, kind: str, score: float) -> Iter
         digits = any(character.isdigit() for character in found)
         if not capital or short or digits or names_disease(text, last):
             continue
-        if not _DOSE.match(text, last) and not _PRESCRIBING.search(text, max(0, first - 20), first):
+        if not _DOSE.match(text, last) and not _PRESCRIBING.search(
+            text, max(0, first - 20), first
+        ):
             yield Span(first, last, kind, score, spreads=kind == "PERSON")
 
 
@@ -83,7 +89,9 @@ def possessive(found: str) -> int:
     return 2 if found.endswith(("'s", "\u2019s")) else 0
 
 
-def _names(text: str, start: int, end: int, kind: str, score: float) -> Iterator[tuple[int, int]]:
+def _names(
+    text: str, start: int, end: int, kind: str, score: float
+) -> Iterator[tuple[int, int]]:
     """The runs of words between those that are of no name."""
     if kind != "PERSON":
         if text[start].isdigit():

@@ -84,13 +84,17 @@ class FrameHooks:
         self._hooks = [find_frame_hook(name) for name in names]
         self._column = column
         kind = schema.field(column).type
-        raw = (SHAPE, TYPE) if column == PIXELS else (f"{column}_shape", f"{column}_type")
+        raw = (
+            (SHAPE, TYPE) if column == PIXELS else (f"{column}_shape", f"{column}_type")
+        )
         is_bytes = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
         self._change: Callable[[pa.RecordBatch, pa.Array], pa.Array]
         if isinstance(kind, pa.FixedShapeTensorType):
             self._change = self._tensors
         elif is_bytes and all(schema.get_field_index(name) >= 0 for name in raw):
-            self._change = lambda batch, column: self._raw(column, *map(batch.column, raw))
+            self._change = lambda batch, column: self._raw(
+                column, *map(batch.column, raw)
+            )
         elif is_bytes:
             self._change = lambda _, column: self._encoded(column)
         else:
@@ -116,7 +120,8 @@ class FrameHooks:
                 frame = np.ascontiguousarray(hook(frame))
             except Exception:  # noqa: BLE001  (whatever others' code does)
                 raise PolicyViolation(
-                    "a frame hook failed", hint="call it on such a frame in Python to see why"
+                    "a frame hook failed",
+                    hint="call it on such a frame in Python to see why",
                 ) from None
             if frame.shape != shape or frame.dtype != kind:
                 raise PolicyViolation(
@@ -128,13 +133,16 @@ class FrameHooks:
     def _tensors(self, _: pa.RecordBatch, column: pa.Array) -> pa.Array:
         if column.null_count:
             raise PolicyViolation(
-                "a frame is missing in a column of tensors", hint="leave such records out"
+                "a frame is missing in a column of tensors",
+                hint="leave such records out",
             )
         if not len(column):
             return column
         frames = [self._run(frame.copy()) for frame in column.to_numpy_ndarray()]
         storage = pa.array(np.stack(frames).reshape(-1))
-        stored = pa.FixedSizeListArray.from_arrays(storage, type=column.type.storage_type)
+        stored = pa.FixedSizeListArray.from_arrays(
+            storage, type=column.type.storage_type
+        )
         return pa.ExtensionArray.from_storage(column.type, stored)
 
     def _raw(self, column: pa.Array, shapes: pa.Array, kinds: pa.Array) -> pa.Array:
@@ -163,7 +171,9 @@ class FrameHooks:
         try:
             with images.open(io.BytesIO(content), formats=("PNG", "JPEG")) as image:
                 form = image.format
-                frame = np.array(image if image.mode in ("L", "RGB", "RGBA") else image.convert())
+                frame = np.array(
+                    image if image.mode in ("L", "RGB", "RGBA") else image.convert()
+                )
         except (OSError, ValueError, SyntaxError, images.DecompressionBombError):
             raise _unreadable() from None
         written = io.BytesIO()

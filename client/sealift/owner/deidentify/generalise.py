@@ -26,7 +26,9 @@ _MOST_BANDS = 2.0**53
 def is_number(kind: pa.DataType) -> bool:
     """Whether values of a type are numbers."""
     return bool(
-        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_decimal(kind)
     )
 
 
@@ -59,11 +61,15 @@ def zip3(values: pa.Array) -> pa.Array:
     if not is_text(values.type):
         # 501 is 00501; seven to nine digits are ZIP+4.
         width = pc.if_else(pc.less_equal(pc.utf8_length(texts), 5), 5, 9)
-        zeros = pc.max_element_wise(pc.subtract(width, pc.utf8_length(texts)), 0, skip_nulls=False)
+        zeros = pc.max_element_wise(
+            pc.subtract(width, pc.utf8_length(texts)), 0, skip_nulls=False
+        )
         texts = pc.binary_join_element_wise(pc.binary_repeat("0", zeros), texts, "")
     texts = pc.utf8_trim_whitespace(texts)
     fits = pc.match_substring_regex(texts, "^[0-9]{5}(-?[0-9]{4})?$")
-    areas = pc.if_else(fits, pc.utf8_slice_codeunits(texts, 0, 3), pa.scalar(None, pa.string()))
+    areas = pc.if_else(
+        fits, pc.utf8_slice_codeunits(texts, 0, 3), pa.scalar(None, pa.string())
+    )
     return pc.if_else(pc.is_in(areas, value_set=_LOW_POPULATION), "000", areas)
 
 
@@ -84,8 +90,12 @@ def bands(values: pa.Array, *, width: float) -> pa.Array:
     found, indices = np.unique(numbers, return_inverse=True)
     with localcontext(prec=60):
         step = Decimal(repr(width))
-        labels = [f"[{_plain(n * step)},{_plain((n + 1) * step)})" for n in map(int, found)]
-    return pa.array(labels, pa.string()).take(pa.array(indices.reshape(-1), mask=missing))
+        labels = [
+            f"[{_plain(n * step)},{_plain((n + 1) * step)})" for n in map(int, found)
+        ]
+    return pa.array(labels, pa.string()).take(
+        pa.array(indices.reshape(-1), mask=missing)
+    )
 
 
 def round_to(values: pa.Array, *, digits: int) -> pa.Array:

@@ -30,7 +30,9 @@ class ImageSteps:
         self._inspector = inspector if self._pixels >= 0 and inspector.applies else None
         self._frames, self._hooks = -1, None
         frames = policy.frames
-        self._without_frames = frames is not None and source.get_field_index(frames.column) < 0
+        self._without_frames = (
+            frames is not None and source.get_field_index(frames.column) < 0
+        )
         if frames is None:
             return
         self._frames = result.get_field_index(frames.column)
@@ -73,9 +75,13 @@ class ImageSteps:
         """Sentences about the images since the last call."""
         notices = self._inspector.take_notices() if self._inspector is not None else ()
         if self._burned_in == "drop":
-            notices = tuple(f"{told}; pixels of suspected ones are left out" for told in notices)
+            notices = tuple(
+                f"{told}; pixels of suspected ones are left out" for told in notices
+            )
         if self._without_frames:
-            notices += ("the records have no column of the name in [frames]: no hook was run",)
+            notices += (
+                "the records have no column of the name in [frames]: no hook was run",
+            )
         return notices
 
     def _judge(self, found: list[BurnedIn], pixels: pa.Array) -> pa.Array:

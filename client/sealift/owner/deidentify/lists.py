@@ -10,7 +10,9 @@ import pyarrow.compute as pc
 def is_list(kind: pa.DataType) -> bool:
     """Whether a type is one of Arrow's lists."""
     return bool(
-        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+        pa.types.is_list(kind)
+        or pa.types.is_large_list(kind)
+        or pa.types.is_fixed_size_list(kind)
     )
 
 
@@ -48,7 +50,9 @@ def with_items(lists: pa.Array, items: pa.Array, kind: pa.DataType) -> pa.Array:
         return pa.FixedSizeListArray.from_arrays(items, type=kind, mask=missing)
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
     wide = pa.types.is_large_list(kind)
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64 if wide else np.int32)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(
+        np.int64 if wide else np.int32
+    )
     array = pa.LargeListArray if wide else pa.ListArray
     return array.from_arrays(pa.array(offsets), items, type=kind, mask=missing)
 

@@ -8,7 +8,9 @@ import pyarrow.compute as pc
 from sealift.owner.deidentify.texts import texts_of
 
 
-def mask(values: pa.Array, *, keep_first: int, keep_last: int, character: str) -> pa.Array:
+def mask(
+    values: pa.Array, *, keep_first: int, keep_last: int, character: str
+) -> pa.Array:
     """Each value's text with its middle replaced; nulls stay.
 
     A text that has no more characters than would be kept is replaced whole.

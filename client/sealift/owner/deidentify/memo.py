@@ -20,7 +20,9 @@ class Memo:
         self._places: dict[bytes, int] = {}
         self._results: pa.Array | None = None
 
-    def apply(self, texts: pa.Array, compute: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    def apply(
+        self, texts: pa.Array, compute: Callable[[pa.Array], pa.Array]
+    ) -> pa.Array:
         """The result of each text; null for null.
 
         Args:
@@ -31,7 +33,9 @@ class Memo:
         encoded = texts.dictionary_encode()
         return self._of_distinct(encoded.dictionary, compute).take(encoded.indices)
 
-    def _of_distinct(self, texts: pa.Array, compute: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    def _of_distinct(
+        self, texts: pa.Array, compute: Callable[[pa.Array], pa.Array]
+    ) -> pa.Array:
         keys = as_bytes(texts)
         known = self._places.get
         # Looking up in a dict costs a tenth of an HMAC; Arrow's index_in costs as much as one.
@@ -43,7 +47,9 @@ class Memo:
             results = pa.concat_arrays([self._results, results])
         places[unknown] = range(first, first + len(unknown))
         self._results = results
-        self._places.update((keys[place], first + i) for i, place in enumerate(unknown.tolist()))
+        self._places.update(
+            (keys[place], first + i) for i, place in enumerate(unknown.tolist())
+        )
         if len(self._places) > MAX_REMEMBERED:
             self._places, self._results = {}, None
         return results.take(pa.array(places))

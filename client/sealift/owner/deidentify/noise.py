@@ -21,7 +21,9 @@ class Noise:
             distribution: laplace or gaussian.
         """
         generator = np.random.default_rng(secrets.randbits(256))
-        self._draw = generator.laplace if distribution == "laplace" else generator.normal
+        self._draw = (
+            generator.laplace if distribution == "laplace" else generator.normal
+        )
         self._scale = scale
 
     def apply(self, values: pa.Array) -> pa.Array:

@@ -57,7 +57,9 @@ def _shades(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if not high > low:
         low, high = float(image.min()), float(image.max())
     scale = 255 / (high - low) if high > low else 0
-    shown: np.ndarray[Any, Any] = np.clip((image.astype(np.float32) - low) * scale, 0, 255)
+    shown: np.ndarray[Any, Any] = np.clip(
+        (image.astype(np.float32) - low) * scale, 0, 255
+    )
     return shown
 
 
@@ -98,8 +100,15 @@ def as_png(image: np.ndarray[Any, Any]) -> bytes:
     lines = np.zeros((rows, columns + 1), np.uint8)
     lines[:, 1:] = image
     header = struct.pack(">IIBBBBB", columns, rows, 8, 0, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes(), 1)), (b"IEND", b""))
+    chunks = (
+        (b"IHDR", header),
+        (b"IDAT", zlib.compress(lines.tobytes(), 1)),
+        (b"IEND", b""),
+    )
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        struct.pack(">I", len(data))
+        + kind
+        + data
+        + struct.pack(">I", zlib.crc32(kind + data))
         for kind, data in chunks
     )

@@ -11,12 +11,12 @@ import pyarrow as pa
 from sealift.owner.deidentify import dates, generalise
 from sealift.owner.deidentify.masking import mask
 from sealift.owner.deidentify.noise import Noise
-from sealift.policy.file import Rule
 from sealift.owner.deidentify.pseudonyms import Pseudonyms
 from sealift.owner.deidentify.scrubbers import Scrubbers
 from sealift.owner.deidentify.shift import Shift
 from sealift.owner.deidentify.texts import has_text, is_text, text_kind
 from sealift.owner.deidentify.tokens import Tokeniser
+from sealift.policy.file import Rule
 from sealift.process.secret import Secret
 
 Change = Callable[[pa.Array, Any], pa.Array]
@@ -37,7 +37,12 @@ class Operation:
 
 
 def operation_for(
-    rule: Rule, kind: pa.DataType, *, secret: Secret, scrubbers: Scrubbers, this_year: int
+    rule: Rule,
+    kind: pa.DataType,
+    *,
+    secret: Secret,
+    scrubbers: Scrubbers,
+    this_year: int,
 ) -> Operation | None:
     """What a rule does to values of a type, or None if its action cannot be done to them.
 
@@ -87,25 +92,35 @@ def _alone(kind: pa.DataType, change: Callable[[pa.Array], pa.Array]) -> Operati
     return Operation(kind, lambda values, _: change(values))
 
 
-def _generalisation(settings: Any, kind: pa.DataType, this_year: int) -> Operation | None:
+def _generalisation(
+    settings: Any, kind: pa.DataType, this_year: int
+) -> Operation | None:
     number = generalise.is_number(kind)
     match settings["to"]:
         case "age-band" if number or is_text(kind):
             width = settings["width"]
-            return _alone(pa.string(), lambda values: generalise.age_bands(values, width=width))
+            return _alone(
+                pa.string(), lambda values: generalise.age_bands(values, width=width)
+            )
         case "zip3" if number or is_text(kind):
             return _alone(pa.string(), generalise.zip3)
         case "year" if dates.is_date(kind):
             oldest = settings["oldest"]
             at_least = this_year - oldest if oldest else None
-            return _alone(pa.int32(), lambda values: dates.years_of(values, at_least=at_least))
+            return _alone(
+                pa.int32(), lambda values: dates.years_of(values, at_least=at_least)
+            )
         case "month" if dates.is_date(kind):
             return _alone(pa.string(), dates.months_of)
         case "band" if number:
             width = settings["width"]
-            return _alone(pa.string(), lambda values: generalise.bands(values, width=width))
+            return _alone(
+                pa.string(), lambda values: generalise.bands(values, width=width)
+            )
         case "decimals" if number:
             digits = settings["digits"]
-            return _alone(kind, lambda values: generalise.round_to(values, digits=digits))
+            return _alone(
+                kind, lambda values: generalise.round_to(values, digits=digits)
+            )
         case _:
             return None

@@ -66,7 +66,9 @@ HEADER_RULES = (
         r"^1\.2\.840\.10008\.5\.1\.4\.1\.1\.(7|7\.[1-4]|104\.[0-9]+)\s*$",
         "secondary captures and encapsulated documents are made of screens and paper",
     ),
-    HeaderRule("ConversionType", r"\S", "the image was converted from a screen, film or paper"),
+    HeaderRule(
+        "ConversionType", r"\S", "the image was converted from a screen, film or paper"
+    ),
     HeaderRule(
         "Modality",
         r"^\s*(US|IVUS|ES|XC|GM|OT|SC|DOC|ECG|HD|EPS)\s*$",
@@ -90,7 +92,9 @@ HEADER_RULES = (
 )
 
 
-def detect_text(pixels: np.ndarray[Any, Any], *, with_ocr: bool | None = None) -> BurnedIn:
+def detect_text(
+    pixels: np.ndarray[Any, Any], *, with_ocr: bool | None = None
+) -> BurnedIn:
     """Looks for text in an image.
 
     Of several frames at most eight are looked at, evenly spread, the first and last among them.
@@ -138,7 +142,9 @@ class PixelInspector:
             schema: of the batches, before de-identification.
             with_ocr: whether Tesseract is asked; None for if it is installed.
         """
-        self.applies = all(schema.get_field_index(name) >= 0 for name in (PIXELS, SHAPE, TYPE))
+        self.applies = all(
+            schema.get_field_index(name) >= 0 for name in (PIXELS, SHAPE, TYPE)
+        )
         self._with_ocr = ocr.is_installed() if with_ocr is None else with_ocr
         self._images = 0
         self._found: Counter[str] = Counter()
@@ -173,10 +179,16 @@ class PixelInspector:
         if not images:
             return ()
         if not found:
-            how = "reading and by shape" if self._with_ocr else "shape; Tesseract is not installed"
+            how = (
+                "reading and by shape"
+                if self._with_ocr
+                else "shape; Tesseract is not installed"
+            )
             return (f"no text was found in {images} images (by header, {how})",)
         ways = ", ".join(f"{count} by {how}" for how, count in sorted(found.items()))
-        return (f"{found.total()} of {images} images are suspected of burned-in text ({ways})",)
+        return (
+            f"{found.total()} of {images} images are suspected of burned-in text ({ways})",
+        )
 
 
 def image_of(batch: pa.RecordBatch, row: int) -> np.ndarray[Any, Any] | None:
@@ -185,7 +197,9 @@ def image_of(batch: pa.RecordBatch, row: int) -> np.ndarray[Any, Any] | None:
     return as_image(batch.column(PIXELS)[row].as_buffer(), shape, name)
 
 
-def as_image(content: pa.Buffer, shape: object, name: object) -> np.ndarray[Any, Any] | None:
+def as_image(
+    content: pa.Buffer, shape: object, name: object
+) -> np.ndarray[Any, Any] | None:
     """Bytes as an image, or None if they are not of that shape and type."""
     try:
         kind = np.dtype(name).newbyteorder("<")  # type: ignore[call-overload]
@@ -195,13 +209,17 @@ def as_image(content: pa.Buffer, shape: object, name: object) -> np.ndarray[Any,
     return image if kind.kind in _KINDS and image.ndim >= 2 and image.size else None
 
 
-def _rows_that_fit(column: pa.Array, pattern: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _rows_that_fit(
+    column: pa.Array, pattern: str
+) -> np.ndarray[Any, np.dtype[np.int64]]:
     texts, rows = column, np.arange(len(column))
     if pa.types.is_list(column.type):
         texts, rows = column.flatten(), pc.list_parent_indices(column).to_numpy()
     if not pa.types.is_string(texts.type):
         return np.zeros(0, np.int64)
-    fits = pc.fill_null(pc.match_substring_regex(texts, pattern, ignore_case=True), False)
+    fits = pc.fill_null(
+        pc.match_substring_regex(texts, pattern, ignore_case=True), False
+    )
     return np.asarray(rows[fits.to_numpy(zero_copy_only=False)], np.int64)
 
 

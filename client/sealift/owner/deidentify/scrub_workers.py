@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
+from sealift.owner.deidentify.scrub_engine import InProcess, Scrubbed
 from sealift.process.hardening import harden_process, keep_values_off_stderr
-from sealift.owner.deidentify.scrub import InProcess, Scrubbed
 from sealift_protocol.errors import PolicyViolation
 
 _FAREWELL_SECONDS = 2.0
@@ -48,7 +48,10 @@ class Workers:
         for _ in range(count):
             ours, theirs = context.Pipe()
             process = context.Process(
-                target=_serve, args=(theirs, sorted(entities)), daemon=True, name="sealift-scrub"
+                target=_serve,
+                args=(theirs, sorted(entities)),
+                daemon=True,
+                name="sealift-scrub",
             )
             with _no_interrupts():
                 process.start()
@@ -86,7 +89,9 @@ class Workers:
                 given += 1
             elif busy:
                 ready = wait(list(busy))
-                for worker in [worker for pipe, worker in busy.items() if pipe in ready]:
+                for worker in [
+                    worker for pipe, worker in busy.items() if pipe in ready
+                ]:
                     del busy[worker.pipe]
                     done[worker.batch] = _receive(worker)
                     idle.append(worker)

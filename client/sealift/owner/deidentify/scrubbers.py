@@ -40,7 +40,9 @@ class Scrubbers:
 
         key = tuple(sorted(set(entities)))
         if key not in self._scrubbers:
-            self._scrubbers[key] = TextScrubber(entities=key or ALL, workers=self._workers)
+            self._scrubbers[key] = TextScrubber(
+                entities=key or ALL, workers=self._workers
+            )
         scrubber = self._scrubbers[key]
 
         def scrub(texts: pa.Array) -> pa.Array:

@@ -15,7 +15,12 @@ from sealift.owner.deidentify.pseudonyms import derive_key, digests_of
 from sealift.owner.deidentify.texts import as_bytes, is_text, texts_of
 from sealift.process.secret import Secret
 
-_PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+_PER_DAY = {
+    "s": 86_400,
+    "ms": 86_400_000,
+    "us": 86_400_000_000,
+    "ns": 86_400_000_000_000,
+}
 
 
 class Shift:
@@ -53,7 +58,9 @@ class Shift:
             return put_together(parts, _move(parts.day, offsets, 1))
         if pa.types.is_date32(kind):
             return _move(values, offsets, 1)
-        return _move(values, offsets, _PER_DAY["ms" if pa.types.is_date64(kind) else kind.unit])
+        return _move(
+            values, offsets, _PER_DAY["ms" if pa.types.is_date64(kind) else kind.unit]
+        )
 
     def _offsets(self, texts: pa.Array) -> pa.Array:
         days = self._days

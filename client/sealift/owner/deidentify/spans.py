@@ -56,7 +56,9 @@ def agree(spans: Iterable[Span]) -> list[Span]:
 
     Nothing that was found is given up; only its type may be another's.
     """
-    ranked = sorted(spans, key=lambda span: (span.start, -span.end, -span.score, span.kind))
+    ranked = sorted(
+        spans, key=lambda span: (span.start, -span.end, -span.score, span.kind)
+    )
     return [span for group in _touching(ranked) for span in _settle(group)]
 
 
@@ -78,7 +80,9 @@ def _settle(group: list[Span]) -> list[Span]:
     if len(group) == 1:
         return group
     first = group[0].start
-    best = sorted(group, key=lambda span: (-span.score, span.start - span.end, span.kind))
+    best = sorted(
+        group, key=lambda span: (-span.score, span.start - span.end, span.kind)
+    )
     owner = [-1] * (max(span.end for span in group) - first)
     for rank, span in enumerate(best):
         for place in range(span.start - first, span.end - first):

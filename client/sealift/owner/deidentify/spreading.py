@@ -28,14 +28,18 @@ def spread(text: str, spans: list[Span]) -> list[Span]:
             continue
         found = text[span.start : span.end]
         if span.kind == "PERSON":
-            names.update(word[0].lower() for word in WORD.finditer(found) if _is_name(word[0]))
+            names.update(
+                word[0].lower() for word in WORD.finditer(found) if _is_name(word[0])
+            )
         elif len(found) >= _SHORTEST_CODE and any(c.isdigit() for c in found):
             codes.setdefault(found, span.kind)
     return [*_spread_names(text, names), *_spread_codes(text, codes)]
 
 
 def _is_name(word: str) -> bool:
-    return len(word) > 1 and (not is_medical(word, by_ending=False) or word.lower() in ALSO_NAMES)
+    return len(word) > 1 and (
+        not is_medical(word, by_ending=False) or word.lower() in ALSO_NAMES
+    )
 
 
 def _spread_names(text: str, names: set[str]) -> Iterator[Span]:
@@ -61,7 +65,9 @@ def _spread_codes(text: str, codes: dict[str, str]) -> Iterator[Span]:
         return
     for word in _CODE_WORD.finditer(text):
         whole = word[0] in codes
-        for piece in [word] if whole else _CODE_PIECE.finditer(text, word.start(), word.end()):
+        for piece in (
+            [word] if whole else _CODE_PIECE.finditer(text, word.start(), word.end())
+        ):
             kind = codes.get(piece[0])
             if kind is not None:
                 yield Span(piece.start(), piece.end(), kind, _SCORE)

@@ -66,7 +66,9 @@ def count_lines(image: Pixels) -> int:
     found = 0
     for low, high in _windows(image):
         for tile in _tiles(image):
-            shown = np.clip((tile.astype(np.float32) - low) * (255.0 / (high - low)), 0, 255)
+            shown = np.clip(
+                (tile.astype(np.float32) - low) * (255.0 / (high - low)), 0, 255
+            )
             for radius in _RADII:
                 above = shown - mean_around(shown, radius)
                 found += _lines(above > _CONTRAST, shown)
@@ -151,7 +153,9 @@ def _regions(mask: Pixels, ink: Pixels) -> _Glyphs:
     begins, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
     if not len(begins):
         nothing = np.zeros(0, np.int64)
-        return _Glyphs(nothing, nothing, nothing, nothing, nothing, np.zeros(0, np.float32))
+        return _Glyphs(
+            nothing, nothing, nothing, nothing, nothing, np.zeros(0, np.float32)
+        )
     line = columns + 1
     row, left, right = begins // line, begins % line, ends % line
     # Runs of the next row that touch each run stand one after another.

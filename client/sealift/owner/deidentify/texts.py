@@ -34,7 +34,9 @@ def has_text(kind: pa.DataType) -> bool:
 def is_text(kind: pa.DataType) -> bool:
     """Whether a type is one of Arrow's types of text."""
     return bool(
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_string_view(kind)
     )
 
 
@@ -94,7 +96,9 @@ def by_distinct(values: pa.Array, change: Callable[[pa.Array], pa.Array]) -> pa.
 def as_bytes(texts: pa.Array) -> list[bytes]:
     """Texts without nulls in UTF-8."""
     large = pa.types.is_large_string(texts.type)
-    found: list[bytes] = texts.view(pa.large_binary() if large else pa.binary()).to_pylist()
+    found: list[bytes] = texts.view(
+        pa.large_binary() if large else pa.binary()
+    ).to_pylist()
     return found
 
 
@@ -103,7 +107,9 @@ def _each(values: pa.Array, text: Callable[[Any], str]) -> pa.Array:
 
 
 def _text_of_float(value: float) -> str:
-    return str(int(value)) if value.is_integer() and abs(value) <= _EXACT else repr(value)
+    return (
+        str(int(value)) if value.is_integer() and abs(value) <= _EXACT else repr(value)
+    )
 
 
 def _text_of_decimal(value: Decimal) -> str:

@@ -101,7 +101,9 @@ class Tokeniser:
         if len(changed) == len(value):
             return changed
         characters = iter(changed)
-        return "".join([char if char in SEPARATORS else next(characters) for char in value])
+        return "".join(
+            [char if char in SEPARATORS else next(characters) for char in value]
+        )
 
 
 _NO_SEPARATORS = str.maketrans("", "", SEPARATORS)

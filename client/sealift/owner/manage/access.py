@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sealift.process.clock import unix
-from sealift.history.opened import OpenedDataset, Reader
 from sealift.crypto.grants import make_grant
 from sealift.crypto.keyschedule import EPOCH_KEY_SIZE
+from sealift.history.opened import OpenedDataset, Reader
 from sealift.owner.push.committing import Change, Committed, append
+from sealift.process.clock import unix
 from sealift.process.secret import Secret
 from sealift.relay.transport import RelayClient
 from sealift_protocol.errors import AccessDenied, InvalidArgument, NotTrusted
@@ -178,7 +178,9 @@ def report(relay: RelayClient, author: Reader, opened: OpenedDataset) -> AccessR
     lines = []
     for recipient in history.recipients():
         entries = history.grants_of(recipient)
-        known = [purposes[entry.digest] for entry in entries if entry.digest in purposes]
+        known = [
+            purposes[entry.digest] for entry in entries if entry.digest in purposes
+        ]
         ends = [entry.not_after for entry in entries]
         lines.append(
             AccessLine(
@@ -186,7 +188,9 @@ def report(relay: RelayClient, author: Reader, opened: OpenedDataset) -> AccessR
                 key_epochs=tuple(dict.fromkeys(entry.key_epoch for entry in entries)),
                 not_before=min(entry.not_before for entry in entries),
                 not_after=0 if 0 in ends else max(ends),
-                purposes=tuple(dict.fromkeys(g.terms.purpose for g in known if g.terms.purpose)),
+                purposes=tuple(
+                    dict.fromkeys(g.terms.purpose for g in known if g.terms.purpose)
+                ),
                 grantors=tuple(dict.fromkeys(g.signer for g in known)),
                 live=any(entry.live_at(now) for entry in entries),
             )
@@ -218,7 +222,9 @@ def _regrant(
     response = relay.get_grants(opened.dataset_id, everybody=True)
     terms = {grant.digest: grant.terms for grant in map(verify_grant, response.grants)}
     made = []
-    for recipient in dict.fromkeys([author.identity.fingerprint, *history.recipients()]):
+    for recipient in dict.fromkeys(
+        [author.identity.fingerprint, *history.recipients()]
+    ):
         if recipient in left_out:
             continue
         entries = history.grants_of(recipient)

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from sealift.process.buffers import BufferPool
-from sealift.history.opened import OpenedDataset, Reader
-from sealift.history.disclosures import disclose
-from sealift.relay.fetching import fetch_shards
 from sealift.crypto.metadata import open_metadata
+from sealift.history.disclosures import disclose
+from sealift.history.opened import OpenedDataset, Reader
+from sealift.history.records import read_batches
+from sealift.owner.manage.subjects import as_subject, subject_tagger
 from sealift.owner.push.committing import Change, Committed, append
 from sealift.owner.push.packing import pack, shard_pool
-from sealift.owner.manage.subjects import as_subject, subject_tagger
 from sealift.owner.push.uploading import SealedShards, SealingTarget, seal_and_upload
-from sealift.history.records import read_batches
+from sealift.process.buffers import BufferPool
+from sealift.relay.fetching import fetch_shards
 from sealift.relay.transport import RelayClient
 from sealift_protocol.errors import AccessDenied, InvalidArgument
 from sealift_protocol.layout import MAX_SHARD_PLAINTEXT
@@ -57,7 +57,9 @@ def reseal(
     old = [e for e in opened.shards if e.key_epoch != opened.history.key_epoch]
     if not old:
         return None
-    sealed = _seal_again(relay, author, opened, old, "reseal", lambda batch: batch, acknowledged)
+    sealed = _seal_again(
+        relay, author, opened, old, "reseal", lambda batch: batch, acknowledged
+    )
     return append(
         relay,
         author,
@@ -125,7 +127,10 @@ def erase_subject(
 
 
 def remove_shards(
-    relay: RelayClient, author: Reader, opened: OpenedDataset, shard_ids: Sequence[bytes]
+    relay: RelayClient,
+    author: Reader,
+    opened: OpenedDataset,
+    shard_ids: Sequence[bytes],
 ) -> Committed:
     """Removes shards, which the relay destroys.
 
@@ -133,16 +138,24 @@ def remove_shards(
         AccessDenied: one is not in the dataset.
     """
     if not set(shard_ids) <= set(opened.history.shards):
-        raise AccessDenied("the dataset has no such shard", hint="see `sealift access --json`")
-    return append(relay, author, opened, lambda _: Change(removed=list(shard_ids), erasure=True))
+        raise AccessDenied(
+            "the dataset has no such shard", hint="see `sealift access --json`"
+        )
+    return append(
+        relay, author, opened, lambda _: Change(removed=list(shard_ids), erasure=True)
+    )
 
 
-def delete_dataset(relay: RelayClient, owner: Reader, opened: OpenedDataset) -> Committed:
+def delete_dataset(
+    relay: RelayClient, owner: Reader, opened: OpenedDataset
+) -> Committed:
     """Ends a dataset: the relay destroys every wrapped key and every shard."""
     return append(relay, owner, opened, lambda _: Change(deletion=True))
 
 
-def _candidates(author: Reader, opened: OpenedDataset, subject: str) -> list[ShardEntry]:
+def _candidates(
+    author: Reader, opened: OpenedDataset, subject: str
+) -> list[ShardEntry]:
     tagger = subject_tagger(author.identity, opened.dataset_id, opened.subject_column)
     live = {entry.shard_id for entry in opened.shards}
     found = []
@@ -155,7 +168,9 @@ def _candidates(author: Reader, opened: OpenedDataset, subject: str) -> list[Sha
         for place, entry in enumerate(commit.added):
             # Tags of another author have another key: such a shard has to be searched.
             unknown = not own or place >= len(tags)
-            if entry.shard_id in live and (unknown or tagger.may_hold(tags[place], subject)):
+            if entry.shard_id in live and (
+                unknown or tagger.may_hold(tags[place], subject)
+            ):
                 found.append(entry)
     return found
 
@@ -170,7 +185,9 @@ def _holding(
 ) -> dict[bytes, int]:
     """How many of a person's records each shard holds, for those that hold any."""
     hits: dict[bytes, int] = {}
-    for entry, batch in _open_again(relay, author, opened, entries, "erasure: searching"):
+    for entry, batch in _open_again(
+        relay, author, opened, entries, "erasure: searching"
+    ):
         count = sum(as_subject(v) == subject for v in batch.column(column).to_pylist())
         if count:
             hits[entry.shard_id] = hits.get(entry.shard_id, 0) + count
@@ -186,7 +203,10 @@ def _seal_again(
     change: Callable[[pa.RecordBatch], pa.RecordBatch],
     acknowledged: Callable[[int, int], None] = lambda _records, _bytes: None,
 ) -> SealedShards:
-    batches = (change(batch) for _, batch in _open_again(relay, author, opened, entries, purpose))
+    batches = (
+        change(batch)
+        for _, batch in _open_again(relay, author, opened, entries, purpose)
+    )
     # Of shards with different ends the earliest counts: retention is a promise.
     ends = [entry.not_after for entry in entries if entry.not_after]
     column = opened.subject_column
@@ -195,7 +215,9 @@ def _seal_again(
         epoch_key=opened.current_key,
         key_epoch=opened.history.key_epoch,
         not_after=min(ends, default=0),
-        subjects=subject_tagger(author.identity, opened.dataset_id, column) if column else None,
+        subjects=subject_tagger(author.identity, opened.dataset_id, column)
+        if column
+        else None,
     )
     with shard_pool(_SEAL_BUFFERS) as pool:
         packed = pack(batches, opened.schema, pool)

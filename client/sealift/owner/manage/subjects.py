@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sealift.crypto.hkdf import derive
+from sealift.crypto.signing import Identity
 from sealift.owner.push.packing import PackedShard
 from sealift.process.secret import Secret
-from sealift.crypto.signing import Identity
 from sealift_protocol.v1 import objects_pb2
 
 TAG_SIZE = 8
@@ -41,7 +41,9 @@ class SubjectTagger:
         place = schema.get_field_index(self.column)
         with pa.ipc.open_stream(payload) as reader:
             columns = [batch.column(place) for batch in reader]
-        found = pc.unique(pa.chunked_array(columns, schema.field(place).type)).drop_null()
+        found = pc.unique(
+            pa.chunked_array(columns, schema.field(place).type)
+        ).drop_null()
         if len(found) > MAX_SUBJECTS:
             return objects_pb2.SubjectTags(search=True)
         tags = sorted({self.tag(as_subject(value)) for value in found.to_pylist()})

@@ -12,18 +12,23 @@ from typing import Self
 
 import pyarrow as pa
 
-from sealift.process.clock import unix
-from sealift.history.contents import NO_POLICY
-from sealift.history.opened import OpenedDataset, Reader, open_history
 from sealift.crypto.grants import make_grant
 from sealift.crypto.keyschedule import EPOCH_KEY_SIZE
+from sealift.history.contents import NO_POLICY
+from sealift.history.opened import OpenedDataset, Reader, open_history
+from sealift.history.schemas import extends, grow, write_schema
 from sealift.owner.manage.access import grants_for
+from sealift.owner.manage.subjects import subject_tagger
 from sealift.owner.push.committing import Change, Committed, append, create
 from sealift.owner.push.pacing import Pace
 from sealift.owner.push.packing import Packer, plain_schema, shard_pool
-from sealift.owner.manage.subjects import subject_tagger
-from sealift.owner.push.uploading import DEFAULT_JOBS, SealedShards, SealingTarget, Uploads
-from sealift.history.schemas import extends, grow, write_schema
+from sealift.owner.push.uploading import (
+    DEFAULT_JOBS,
+    SealedShards,
+    SealingTarget,
+    Uploads,
+)
+from sealift.process.clock import unix
 from sealift.process.secret import Secret
 from sealift.relay.transport import RelayClient
 from sealift_protocol.errors import (
@@ -117,7 +122,9 @@ def check_dataset_name(name: str) -> None:
         )
 
 
-def check_policy(opened: OpenedDataset | None, author: Author, terms: PushTerms) -> None:
+def check_policy(
+    opened: OpenedDataset | None, author: Author, terms: PushTerms
+) -> None:
     """Refuses records that are not under a policy that the dataset requires.
 
     Raises:
@@ -129,7 +136,9 @@ def check_policy(opened: OpenedDataset | None, author: Author, terms: PushTerms)
     if terms.policy in opened.required_policies:
         return
     if not terms.accept_policy or not terms.policy:
-        required = ", ".join(sorted(digest.hex()[:16] for digest in opened.required_policies))
+        required = ", ".join(
+            sorted(digest.hex()[:16] for digest in opened.required_policies)
+        )
         raise PolicyUnmet(
             "the dataset takes only records that were de-identified under another policy",
             hint=f"push with --policy and the file whose SHA-256 begins with {required}; its owner "
@@ -183,7 +192,9 @@ class Appender:
         """
         check_dataset_name(author.dataset)
         if opened is None and author.reader.identity.fingerprint not in author.trusted:
-            raise AccessDenied("there is no such dataset of that owner, or you are not a co-owner")
+            raise AccessDenied(
+                "there is no such dataset of that owner, or you are not a co-owner"
+            )
         check_policy(opened, author, terms)
         schema = plain_schema(schema)
         self.opened = opened
@@ -299,7 +310,9 @@ class Appender:
             epoch_key=key,
             key_epoch=key_epoch,
             not_after=unix(reader.now) + retain if retain else 0,
-            subjects=subject_tagger(reader.identity, dataset_id, column) if column else None,
+            subjects=subject_tagger(reader.identity, dataset_id, column)
+            if column
+            else None,
         )
 
     def _change(
@@ -311,12 +324,17 @@ class Appender:
         if not extends(newest.schema, self.schema):
             # A co-owner has added a column since: these records lack it, at its place.
             raise SchemaMismatch(
-                "columns were added to the dataset meanwhile", hint="run the command again"
+                "columns were added to the dataset meanwhile",
+                hint="run the command again",
             )
         now = unix(reader.now)
         missing = []
         for card in terms.recipients:
-            live = {g.key_epoch for g in newest.history.grants_of(card.signer) if g.live_at(now)}
+            live = {
+                g.key_epoch
+                for g in newest.history.grants_of(card.signer)
+                if g.live_at(now)
+            }
             if not live.issuperset(newest.epoch_keys):
                 missing.append(card)
         admitted = newest.required_policies
@@ -327,7 +345,11 @@ class Appender:
             counts=sealed.counts,
             subjects=sealed.subjects,
             grants=grants_for(
-                reader, newest, missing, not_after=terms.not_after, purpose=terms.purpose
+                reader,
+                newest,
+                missing,
+                not_after=terms.not_after,
+                purpose=terms.purpose,
             ),
             cursor=cursor,
             schema=self.schema if len(self.schema) > len(newest.schema) else None,
@@ -388,8 +410,12 @@ def _subject_column(
     column = terms.subject_column
     if opened is not None:
         if column not in (None, opened.subject_column):
-            raise InvalidArgument("the dataset's subject column was chosen when it was made")
+            raise InvalidArgument(
+                "the dataset's subject column was chosen when it was made"
+            )
         column = opened.subject_column
     if column and column not in schema.names:
-        raise SchemaMismatch("the records have no column of the name given for subjects")
+        raise SchemaMismatch(
+            "the records have no column of the name given for subjects"
+        )
     return column

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from sealift.process.clock import unix
-from sealift.history.opened import OpenedDataset, Reader, open_history
 from sealift.crypto.metadata import seal_counts, seal_metadata
-from sealift.history.schemas import write_schema
-from sealift.process.secret import Secret
 from sealift.crypto.signing import shard_entry_message, sign_commit
+from sealift.history.opened import OpenedDataset, Reader, open_history
+from sealift.history.schemas import write_schema
+from sealift.process.clock import unix
+from sealift.process.secret import Secret
 from sealift.relay.transport import RelayClient
 from sealift_protocol.errors import Conflict, HistoryInvalid, KeyEpochMoved
 from sealift_protocol.ids import Fingerprint
@@ -171,7 +171,9 @@ def _sign(
         metadata.name = opened.name
         metadata.description = opened.description
         metadata.arrow_schema = write_schema(change.schema or opened.schema)
-        metadata.required_policies[:] = sorted(change.required_policies or opened.required_policies)
+        metadata.required_policies[:] = sorted(
+            change.required_policies or opened.required_policies
+        )
         metadata.live_policies[:] = sorted(opened.policies)
         metadata.retain_seconds = opened.retain_seconds
         metadata.subject_column = opened.subject_column
@@ -215,7 +217,9 @@ def _said_of(change: Change) -> objects_pb2.CommitMetadata:
 
 def _ends(change: Change) -> bool:
     # After a deletion nobody reads; a successor makes the next snapshot itself.
-    return change.deletion or (change.co_owners is not None and bool(change.co_owners.successor))
+    return change.deletion or (
+        change.co_owners is not None and bool(change.co_owners.successor)
+    )
 
 
 def _send(
@@ -249,7 +253,10 @@ def _snapshot(
     shards = [entry for i, entry in history.shards.items() if i not in removed]
     shards += change.added
     added_ids = [entry.shard_id for entry in change.added]
-    counts = {**opened.record_counts, **dict(zip(added_ids, change.counts, strict=True))}
+    counts = {
+        **opened.record_counts,
+        **dict(zip(added_ids, change.counts, strict=True)),
+    }
     digests, fresh = _pages(opened, shards, counts, key_epoch, epoch_key)
     relay.put_pages(opened.dataset_id, fresh)
     revoked = set(change.revoked)

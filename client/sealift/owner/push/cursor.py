@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from sealift.history.opened import OpenedDataset, Reader, read_history
 from sealift.crypto.metadata import open_cursor, open_metadata, seal_cursor
+from sealift.history.opened import OpenedDataset, Reader, read_history
 from sealift.history.schemas import read_schema, write_schema
 from sealift.process.secret import Secret
 from sealift.relay.transport import RelayClient
@@ -90,8 +90,13 @@ def read_pushed_parts(
             break
         number = cursor.previous_number
         commit = commits.get(number) or _fetch(relay, opened.dataset_id, number)
-        if commit.digest != cursor.previous_commit or commit.signer not in author.identities:
-            raise CursorUnreadable("a source cursor names a commit that the relay does not serve")
+        if (
+            commit.digest != cursor.previous_commit
+            or commit.signer not in author.identities
+        ):
+            raise CursorUnreadable(
+                "a source cursor names a commit that the relay does not serve"
+            )
     parts: dict[bytes, PartState] = {}
     schema = None
     for cursor in reversed(chain):
@@ -104,13 +109,17 @@ def read_pushed_parts(
     return PushedParts(parts, newest, chain[0].depth, schema)
 
 
-def last_cursor_commit(relay: RelayClient, author: Reader, opened: OpenedDataset) -> Commit | None:
+def last_cursor_commit(
+    relay: RelayClient, author: Reader, opened: OpenedDataset
+) -> Commit | None:
     """The author's newest commit that carries a cursor."""
     history = opened.history
     found = _last_of(history.commits, author, opened)
     if found is None and history.commits[0].number > 0:
         # None since the last snapshot: it has to be looked for from the beginning.
-        whole, _ = read_history(relay, author, opened.dataset_id, opened.trusted, whole=True)
+        whole, _ = read_history(
+            relay, author, opened.dataset_id, opened.trusted, whole=True
+        )
         found = _last_of(whole.commits, author, opened)
     return found
 
@@ -133,7 +142,11 @@ def make_cursor(
         dataset_id: 16 bytes.
     """
     cursor = objects_pb2.SourceCursor(parts=_messages(touched))
-    if before.commit is None or before.schema is None or not before.schema.equals(schema):
+    if (
+        before.commit is None
+        or before.schema is None
+        or not before.schema.equals(schema)
+    ):
         cursor.arrow_schema = write_schema(schema)
     if before.commit is not None:
         cursor.previous_number = before.commit.number
@@ -141,7 +154,8 @@ def make_cursor(
         cursor.depth = before.depth + 1
         if cursor.depth >= _MAX_DEPTH:
             whole = objects_pb2.SourceCursor(
-                parts=_messages({**before.parts, **touched}), arrow_schema=write_schema(schema)
+                parts=_messages({**before.parts, **touched}),
+                arrow_schema=write_schema(schema),
             )
             if whole.ByteSize() <= _MAX_WHOLE:
                 cursor = whole
@@ -163,7 +177,9 @@ def _messages(parts: Mapping[bytes, PartState]) -> list[objects_pb2.SourcePart]:
     ]
 
 
-def _last_of(commits: list[Commit], author: Reader, opened: OpenedDataset) -> Commit | None:
+def _last_of(
+    commits: list[Commit], author: Reader, opened: OpenedDataset
+) -> Commit | None:
     for commit in reversed(commits):
         key = opened.epoch_keys.get(commit.key_epoch)
         # A cursor comes with the records that it is about.
@@ -173,12 +189,18 @@ def _last_of(commits: list[Commit], author: Reader, opened: OpenedDataset) -> Co
     return None
 
 
-def _open(commit: Commit, opened: OpenedDataset, owner_secret: Secret) -> objects_pb2.SourceCursor:
+def _open(
+    commit: Commit, opened: OpenedDataset, owner_secret: Secret
+) -> objects_pb2.SourceCursor:
     metadata = open_metadata(commit, opened.epoch_keys[commit.key_epoch])
     try:
-        return open_cursor(metadata.cursor, owner_secret=owner_secret, dataset_id=opened.dataset_id)
+        return open_cursor(
+            metadata.cursor, owner_secret=owner_secret, dataset_id=opened.dataset_id
+        )
     except WrongKey:
-        raise CursorUnreadable("what was pushed before was noted under another secret") from None
+        raise CursorUnreadable(
+            "what was pushed before was noted under another secret"
+        ) from None
 
 
 def _fetch(relay: RelayClient, dataset_id: bytes, number: int) -> Commit:
@@ -186,4 +208,6 @@ def _fetch(relay: RelayClient, dataset_id: bytes, number: int) -> Commit:
         commit = verify_commit(signed)
         if commit.number == number and commit.dataset_id == dataset_id:
             return commit
-    raise CursorUnreadable("the relay does not serve a commit that a source cursor names")
+    raise CursorUnreadable(
+        "the relay does not serve a commit that a source cursor names"
+    )

@@ -73,7 +73,9 @@ class Deidentifying:
             )
         wanted = {*privacy.quasi_identifiers, *privacy.sensitive}
         wanted |= {
-            str(rule.settings["by"]) for rule in self._policy.rules if rule.settings.get("by")
+            str(rule.settings["by"])
+            for rule in self._policy.rules
+            if rule.settings.get("by")
         }
         names = [name for name in source.schema.names if name in wanted]
         schema = pa.schema([source.schema.field(name) for name in names])

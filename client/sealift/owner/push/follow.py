@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sealift.process.log import log
 from sealift.owner.push.push import Pushed, PushLimits
 from sealift.owner.sources.fileset import find_files
+from sealift.process.log import log
 from sealift_protocol.errors import EmptySource, SourceError
 
 _POLL_SECONDS = 1.0
@@ -47,7 +47,11 @@ def follow_folder(
     waiting_since: float | None = None
     while not stop.is_set():
         seen = _settled(folder, settle_seconds)
-        fresh = [size for path, (size, time_) in seen.items() if taken.get(path) != (size, time_)]
+        fresh = [
+            size
+            for path, (size, time_) in seen.items()
+            if taken.get(path) != (size, time_)
+        ]
         now = time.monotonic()
         if fresh and waiting_since is None:
             waiting_since = now

@@ -11,11 +11,12 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from sealift.history.contents import NO_POLICY
+from sealift.home.trust import TrustedMember
 from sealift.keystore.keychain import Keychain
 from sealift.owner.push.appending import Author, PushTerms
-from sealift.policy.file import Policy, load_policy
 from sealift.owner.push.push import PushJob, PushLimits, PushProgress
 from sealift.owner.push.quarantine import SUFFIX, Quarantine
+from sealift.owner.push.transforming import Transform, Unchanged
 from sealift.owner.sources import (
     Rejects,
     SkipRejects,
@@ -26,8 +27,7 @@ from sealift.owner.sources import (
     open_source,
 )
 from sealift.owner.sources.memory import MemorySource
-from sealift.owner.push.transforming import Transform, Unchanged
-from sealift.home.trust import TrustedMember
+from sealift.policy.file import Policy, load_policy
 from sealift_protocol.errors import InvalidArgument
 
 Records: TypeAlias = str | os.PathLike[str] | pa.Table | pa.RecordBatchReader | Source
@@ -123,7 +123,10 @@ def transform_of(
     from sealift.owner.push.deidentifying import Deidentifying
 
     return lambda source: Deidentifying(
-        source, policy, owner_secret=keychain.owner_secret(), workers=options.text_workers
+        source,
+        policy,
+        owner_secret=keychain.owner_secret(),
+        workers=options.text_workers,
     )
 
 
@@ -148,7 +151,9 @@ def job_of(
 
     def open_records(expected: pa.Schema | None) -> Source:
         if isinstance(records, str | os.PathLike):
-            source = open_source(os.fspath(records), replace(reading, expected=expected))
+            source = open_source(
+                os.fspath(records), replace(reading, expected=expected)
+            )
             source.schema = options.describe(source.schema)
             return source
         if isinstance(records, pa.Table | pa.RecordBatchReader):
@@ -176,6 +181,8 @@ def _rejects(on_error: str, author: Author) -> Rejects:
             return SkipRejects()
         case "quarantine":
             own = author.reader.identities
-            return Quarantine(replace(author, dataset=author.dataset + SUFFIX, trusted=own))
+            return Quarantine(
+                replace(author, dataset=author.dataset + SUFFIX, trusted=own)
+            )
         case _:
             raise InvalidArgument("on_error is one of " + ", ".join(ON_ERROR))

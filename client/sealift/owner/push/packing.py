@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from sealift.process.buffers import BufferPool
 from sealift.history.schemas import fit
+from sealift.process.buffers import BufferPool
 from sealift_protocol.errors import RecordTooLarge, SchemaMismatch
 from sealift_protocol.layout import MAX_PAYLOAD, MAX_SHARD_PLAINTEXT
 
@@ -51,7 +51,9 @@ def plain_schema(schema: pa.Schema) -> pa.Schema:
         if pa.types.is_dictionary(column.type):
             column = column.with_type(column.type.value_type)
         if "dictionary<" in str(column.type):
-            raise SchemaMismatch("a nested column is dictionary-encoded, which is not supported")
+            raise SchemaMismatch(
+                "a nested column is dictionary-encoded, which is not supported"
+            )
         fields.append(column)
     return pa.schema(fields, metadata=schema.metadata)
 
@@ -176,5 +178,7 @@ def _rows_that_fit(batch: pa.RecordBatch, room: int) -> int:
             high = guess - 1
         # Records of one source are alike, so the first guesses are by proportion.
         share = max(room, 0) * guess // size
-        guess = min(high, max(low + 1, share if low < share < high else (low + high + 1) // 2))
+        guess = min(
+            high, max(low + 1, share if low < share < high else (low + high + 1) // 2)
+        )
     return low

@@ -16,7 +16,6 @@ import pyarrow as pa
 
 from sealift.history.contents import NO_POLICY
 from sealift.history.opened import OpenedDataset, find_dataset
-from sealift.process.log import log
 from sealift.owner.push.appending import (
     Appender,
     Author,
@@ -35,9 +34,10 @@ from sealift.owner.push.cursor import (
 )
 from sealift.owner.push.pacing import Pace
 from sealift.owner.push.quarantine import Quarantine
-from sealift.owner.sources import BEGINNING, Part, Rejects, Selective, Source
 from sealift.owner.push.transforming import Transform
 from sealift.owner.push.uploading import DEFAULT_JOBS
+from sealift.owner.sources import BEGINNING, Part, Rejects, Selective, Source
+from sealift.process.log import log
 from sealift.process.secret import Secret
 from sealift_protocol.errors import (
     Conflict,
@@ -185,16 +185,22 @@ def push(author: Author, job: PushJob) -> Pushed:
     """
     check_dataset_name(author.dataset)
     deadline = (
-        time.monotonic() + job.limits.deadline_seconds if job.limits.deadline_seconds else None
+        time.monotonic() + job.limits.deadline_seconds
+        if job.limits.deadline_seconds
+        else None
     )
     pace = Pace(job.limits.bytes_per_second)
     for attempt in range(1, _RESTARTS + 1):
-        opened = find_dataset(author.relay, author.reader, author.trusted, author.dataset)
+        opened = find_dataset(
+            author.relay, author.reader, author.trusted, author.dataset
+        )
         # Refused before the source is read, let alone sealed.
         check_policy(opened, author, job.terms)
         before = PushedParts()
         if opened is not None and not job.limits.from_start:
-            before = read_pushed_parts(author.relay, author.reader, opened, job.owner_secret())
+            before = read_pushed_parts(
+                author.relay, author.reader, opened, job.owner_secret()
+            )
         source = job.open_source(before.schema)
         try:
             return _Push(author, job, source, opened, before, pace, deadline).run()
@@ -354,7 +360,9 @@ class _Push:
             case OnChange.SKIP:
                 return _LeftOut.CHANGED
             case OnChange.STOP:
-                raise SourceChanged("the file is not what was pushed of it before", path=part.path)
+                raise SourceChanged(
+                    "the file is not what was pushed of it before", path=part.path
+                )
 
     def _touch(self, *, complete: bool) -> None:
         """Notes how far the part that is being read was added."""
@@ -391,7 +399,9 @@ class _Push:
         self._touched = {}
         self._report()
 
-    def _cursor(self, newest: OpenedDataset | None, touched: dict[bytes, PartState]) -> bytes:
+    def _cursor(
+        self, newest: OpenedDataset | None, touched: dict[bytes, PartState]
+    ) -> bytes:
         """The cursor on top of the dataset's newest state.
 
         Raises:

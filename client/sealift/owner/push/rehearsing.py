@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from sealift.owner.push.packing import plain_schema
 from sealift.owner.push.push import forget_left_out
-from sealift.owner.sources import BEGINNING, Rejects, Source
 from sealift.owner.push.transforming import Transform
+from sealift.owner.sources import BEGINNING, Rejects, Source
 from sealift_protocol.errors import EmptySource
 
 

@@ -10,10 +10,10 @@ from typing import Self
 
 import pyarrow as pa
 
+from sealift.crypto.sealing import ShardContext, ShardSealer
+from sealift.owner.manage.subjects import SubjectTagger
 from sealift.owner.push.pacing import Pace
 from sealift.owner.push.packing import PackedShard
-from sealift.owner.manage.subjects import SubjectTagger
-from sealift.crypto.sealing import ShardContext, ShardSealer
 from sealift.process.secret import Secret
 from sealift.relay.transport import RelayClient, segment_stream
 from sealift_protocol.errors import CorruptShard
@@ -176,5 +176,9 @@ def _upload(
     if not sealer.complete or received != sealer.head().digest:
         raise CorruptShard("the relay acknowledged another shard than was sent")
     return ShardEntry(
-        context.shard_id, context.key_epoch, sealer.stored_size, received, target.not_after
+        context.shard_id,
+        context.key_epoch,
+        sealer.stored_size,
+        received,
+        target.not_after,
     )

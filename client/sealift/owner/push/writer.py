@@ -13,9 +13,9 @@ from sealift.history.opened import find_dataset
 from sealift.owner.push.appending import Appender, Author, PushTerms, check_policy
 from sealift.owner.push.pacing import Pace
 from sealift.owner.push.push import PushLimits, PushProgress
+from sealift.owner.push.transforming import Transform
 from sealift.owner.sources import Source
 from sealift.owner.sources.memory import MemorySource
-from sealift.owner.push.transforming import Transform
 from sealift_protocol.errors import InvalidArgument, SchemaMismatch
 
 # Records are turned into Arrow by so many at a time.
@@ -62,7 +62,9 @@ class Writer:
         self._make_transform = transform
         self._limits = limits
         self._progress = progress
-        self._opened = find_dataset(author.relay, author.reader, author.trusted, author.dataset)
+        self._opened = find_dataset(
+            author.relay, author.reader, author.trusted, author.dataset
+        )
         check_policy(self._opened, author, terms)
         self._appender: Appender | None = None
         self._transform: Transform | None = None
@@ -152,7 +154,9 @@ class Writer:
         if self._schema is None:
             self._schema = batch.schema
         if not batch.schema.equals(self._schema):
-            raise SchemaMismatch("the batch has another schema than the records before it")
+            raise SchemaMismatch(
+                "the batch has another schema than the records before it"
+            )
         appender, transform = self._begin(self._schema)
         appender.add(transform.apply(batch))
         self._written += batch.num_rows
@@ -177,7 +181,11 @@ class Writer:
         if self._appender is not None:
             totals = self._appender.totals
             self._progress(
-                PushProgress(totals.acknowledged_records, totals.acknowledged_bytes, totals.records)
+                PushProgress(
+                    totals.acknowledged_records,
+                    totals.acknowledged_bytes,
+                    totals.records,
+                )
             )
 
 
@@ -197,11 +205,15 @@ def _inferred(records: list[Mapping[str, Any]]) -> pa.Schema:
     return schema
 
 
-def _as_batch(records: list[Mapping[str, Any]], schema: pa.Schema, before: int) -> pa.RecordBatch:
+def _as_batch(
+    records: list[Mapping[str, Any]], schema: pa.Schema, before: int
+) -> pa.RecordBatch:
     names = set(schema.names)
     for place, record in enumerate(records, start=before + 1):
         if not record.keys() <= names:
-            raise SchemaMismatch(f"record {place} has a column that the schema does not have")
+            raise SchemaMismatch(
+                f"record {place} has a column that the schema does not have"
+            )
     try:
         return pa.RecordBatch.from_pylist(records, schema=schema)
     except (pa.ArrowException, TypeError, OverflowError):

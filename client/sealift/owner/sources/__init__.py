@@ -12,7 +12,13 @@ from sealift.owner.sources.interface import (
     Source,
     StopAtRejects,
 )
-from sealift.owner.sources.registry import KINDS, Kind, SourceOptions, check_source, open_source
+from sealift.owner.sources.registry import (
+    KINDS,
+    Kind,
+    SourceOptions,
+    check_source,
+    open_source,
+)
 
 __all__ = [
     "BEGINNING",

@@ -142,5 +142,7 @@ class FileDigests:
 
 
 def _unreadable(path: Path, error: OSError) -> SourceError:
-    reason = error.strerror.lower() if error.strerror else "it is damaged or ends too early"
+    reason = (
+        error.strerror.lower() if error.strerror else "it is damaged or ends too early"
+    )
     return SourceError(f"the file cannot be read: {reason}", path=path)

@@ -46,7 +46,9 @@ _MAX_HEADER = 1 << 20
 _MAX_KEY_FILE = 64 << 10
 _MAX_ROUNDS = {b"scrypt": 1 << 32, b"bcrypt": 2_000, b"pbkdf2_hmac_sha256": 10_000_000}
 _STREAM_BUFFER = 256 << 10
-_COPY_AGAIN = "copy it again; what was committed before stays, and a push continues there"
+_COPY_AGAIN = (
+    "copy it again; what was committed before stays, and a push continues there"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,9 @@ def open_crypt4gh(path: Path, key: Secret) -> BinaryIO:
         beside = _find_digest(path)
         if beside is not None:
             pieces = _compared(pieces, beside, path)
-        return cast("BinaryIO", io.BufferedReader(_Content(file, pieces), _STREAM_BUFFER))
+        return cast(
+            "BinaryIO", io.BufferedReader(_Content(file, pieces), _STREAM_BUFFER)
+        )
     except BaseException:
         file.close()
         raise
@@ -134,7 +138,9 @@ def _read_header(file: io.FileIO, path: Path, key: Secret) -> _Header:
     try:
         packets = list(package.parse(head))
     except ValueError:
-        raise SourceError("this is not a whole Crypt4GH file of version 1", path=path) from None
+        raise SourceError(
+            "this is not a whole Crypt4GH file of version 1", path=path
+        ) from None
     opened, _ = package.decrypt(packets, [(0, key.reveal(), None)])
     if not opened:
         raise WrongKey(
@@ -148,25 +154,33 @@ def _read_header(file: io.FileIO, path: Path, key: Secret) -> _Header:
         keys = [bytes(package.parse_enc_packet(packet)) for packet in data]
         lengths = None if edits is None else list(package.parse_edit_list_packet(edits))
     except ValueError:
-        raise SourceError("the Crypt4GH header holds something unknown", path=path) from None
+        raise SourceError(
+            "the Crypt4GH header holds something unknown", path=path
+        ) from None
     if not keys or any(len(each) != _KEY_SIZE for each in keys) or lengths == []:
         raise SourceError("the Crypt4GH header is not well-formed", path=path)
     return _Header([ChaCha20Poly1305(each) for each in keys], lengths, head.tell())
 
 
-def _blocks(file: io.FileIO, path: Path, ciphers: list[ChaCha20Poly1305]) -> Iterator[bytes]:
+def _blocks(
+    file: io.FileIO, path: Path, ciphers: list[ChaCha20Poly1305]
+) -> Iterator[bytes]:
     reader = io.BufferedReader(file, 4 * _BLOCK)
     number = 0
     while block := reader.read(_BLOCK):
         number += 1
         if len(block) <= _OVERHEAD:
             raise SourceError(
-                f"the file ends too early, within block {number}", path=path, hint=_COPY_AGAIN
+                f"the file ends too early, within block {number}",
+                path=path,
+                hint=_COPY_AGAIN,
             )
         yield _open_block(block, number, path, ciphers)
 
 
-def _open_block(block: bytes, number: int, path: Path, ciphers: list[ChaCha20Poly1305]) -> bytes:
+def _open_block(
+    block: bytes, number: int, path: Path, ciphers: list[ChaCha20Poly1305]
+) -> bytes:
     view = memoryview(block)
     for place, cipher in enumerate(ciphers):
         try:
@@ -178,11 +192,15 @@ def _open_block(block: bytes, number: int, path: Path, ciphers: list[ChaCha20Pol
         return content
     early = " or the file ends too early" if len(block) < _BLOCK else ""
     raise SourceError(
-        f"block {number} is damaged{early}; the key is the right one", path=path, hint=_COPY_AGAIN
+        f"block {number} is damaged{early}; the key is the right one",
+        path=path,
+        hint=_COPY_AGAIN,
     )
 
 
-def _edited(pieces: Iterator[bytes], lengths: Sequence[int], path: Path) -> Iterator[bytes]:
+def _edited(
+    pieces: Iterator[bytes], lengths: Sequence[int], path: Path
+) -> Iterator[bytes]:
     """Leaves out and keeps by turns; what follows a last length to leave out is kept."""
     turns: list[int | None] = [*lengths]
     if len(lengths) % 2:
@@ -195,7 +213,9 @@ def _edited(pieces: Iterator[bytes], lengths: Sequence[int], path: Path) -> Iter
                 if piece is None:
                     if left is None:
                         return
-                    raise SourceError("the file ends before its edit list does", path=path)
+                    raise SourceError(
+                        "the file ends before its edit list does", path=path
+                    )
                 rest = piece
             taken = rest[:left]
             rest = rest[len(taken) :]
@@ -228,14 +248,20 @@ def _compared(pieces: Iterator[bytes], beside: Path, path: Path) -> Iterator[byt
 def _find_digest(path: Path) -> Path | None:
     names = [path.name + suffix for suffix in SIDECARS]
     names += [path.stem + suffix for suffix in SIDECARS]
-    return next((place for name in names if (place := path.with_name(name)).is_file()), None)
+    return next(
+        (place for name in names if (place := path.with_name(name)).is_file()), None
+    )
 
 
 def _read_digest(beside: Path) -> str:
     with beside.open("rb") as file:
         words = file.read(4096).decode("ascii", "replace").lower().split()
     size = 64 if beside.suffix == ".sha256" else 32
-    if not words or len(words[0]) != size or not set(words[0]) <= set("0123456789abcdef"):
+    if (
+        not words
+        or len(words[0]) != size
+        or not set(words[0]) <= set("0123456789abcdef")
+    ):
         raise SourceError("the digest beside the file is none", path=beside)
     return words[0]
 
@@ -295,7 +321,8 @@ def read_crypt4gh_key(path: Path, passphrase: Callable[[], Secret]) -> Secret:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & 0o077:
                 raise KeystoreInsecure(
-                    "others can read the Crypt4GH key's file", hint="run chmod 600 on it"
+                    "others can read the Crypt4GH key's file",
+                    hint="run chmod 600 on it",
                 )
             text = file.read(_MAX_KEY_FILE).strip()
     except OSError:
@@ -339,7 +366,9 @@ def _crypt4gh_key(content: bytes, passphrase: Callable[[], Secret]) -> Secret:
         raise _no_key()
     derived = derive_key(kdf, passphrase().reveal(), options[4:], rounds)
     try:
-        return Secret(ChaCha20Poly1305(derived).decrypt(data[:_NONCE], data[_NONCE:], None))
+        return Secret(
+            ChaCha20Poly1305(derived).decrypt(data[:_NONCE], data[_NONCE:], None)
+        )
     except InvalidTag:
         raise _closed() from None
 

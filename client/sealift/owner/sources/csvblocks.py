@@ -15,12 +15,19 @@ import pyarrow.csv as pc
 from sealift.owner.sources.bisection import bad_places, first_bad
 from sealift.owner.sources.interface import Rejects
 from sealift.owner.sources.lines import MAX_RECORD, Block, TextFormat, not_text
-from sealift_protocol.errors import EmptySource, InvalidArgument, SchemaMismatch, SourceError
+from sealift_protocol.errors import (
+    EmptySource,
+    InvalidArgument,
+    SchemaMismatch,
+    SourceError,
+)
 
 _BOM = b"\xef\xbb\xbf"
 # More than Arrow's reader takes, and nothing less.
 _INTEGERS = re.compile(r"\s*[+-]?(?:0[xX][0-9a-fA-F]*|[0-9]+)\s*")
-_FLOATS = re.compile(r"\s*[+-]?(?:[0-9.]*(?:e[+-]?[0-9]*)?|nan|inf(?:inity)?)\s*", re.IGNORECASE)
+_FLOATS = re.compile(
+    r"\s*[+-]?(?:[0-9.]*(?:e[+-]?[0-9]*)?|nan|inf(?:inity)?)\s*", re.IGNORECASE
+)
 _TIMES = re.compile(r"[\s0-9TtZz:./+-]*")
 _NULLS = frozenset(pc.ConvertOptions().null_values)
 _OTHER_COLUMNS = "files of one push have the same columns; push this one by itself"
@@ -144,7 +151,9 @@ class CsvParser:
         if not head.holds_rows:
             raise EmptySource("the file holds no record", path=path)
         if not types.keys() <= set(head.names):
-            raise InvalidArgument("a type is given for a column that the file does not have")
+            raise InvalidArgument(
+                "a type is given for a column that the file does not have"
+            )
         known = {**{field.name: field.type for field in expected or []}, **types}
         try:
             schema = self._convert(head.names, head.body, known).schema
@@ -156,7 +165,9 @@ class CsvParser:
                 raise rejected[0][0] from None
             schema = self._convert(head.names, good, known).schema
         # Nothing is known of a column that begins empty.
-        found = {f.name: pa.string() if pa.types.is_null(f.type) else f.type for f in schema}
+        found = {
+            f.name: pa.string() if pa.types.is_null(f.type) else f.type for f in schema
+        }
         pinned = {field.name: known[field.name] for field in expected or []}
         self.schema = pa.schema(list({**pinned, **found}.items()))
         return self.schema
@@ -187,7 +198,9 @@ class CsvParser:
                     hint=_OTHER_COLUMNS,
                 )
 
-    def parse(self, path: Path | None, names: Sequence[str], block: Block) -> pa.RecordBatch:
+    def parse(
+        self, path: Path | None, names: Sequence[str], block: Block
+    ) -> pa.RecordBatch:
         """A block's rows.
 
         Args:
@@ -253,7 +266,9 @@ class CsvParser:
         good = b"".join(row.raw for place, row in enumerate(rows) if place not in bad)
         return replace(block, data=good, sound=True), rejected
 
-    def _problem(self, path: Path | None, names: Sequence[str], row: _Row) -> SourceError | None:
+    def _problem(
+        self, path: Path | None, names: Sequence[str], row: _Row
+    ) -> SourceError | None:
         try:
             row.raw.decode()
         except UnicodeDecodeError as error:
@@ -318,7 +333,9 @@ def _line_starts(data: bytes) -> list[int]:
     return starts
 
 
-def _bad_value(path: Path | None, line: int, column: int, kind: pa.DataType) -> SourceError:
+def _bad_value(
+    path: Path | None, line: int, column: int, kind: pa.DataType
+) -> SourceError:
     return SourceError(
         f"line {line}, column {column + 1}: the value is not {kind}, the type of the column",
         path=path,

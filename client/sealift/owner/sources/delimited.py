@@ -55,7 +55,9 @@ class CsvSource:
         """
         self._files = files
         self._block_size = block_size
-        form = TextFormat(encoding, quoted=True, delimiter=delimiter, strict=rejects.stops)
+        form = TextFormat(
+            encoding, quoted=True, delimiter=delimiter, strict=rejects.stops
+        )
         self._parser = CsvParser(form, rejects)
         self.size: int | None = files.size
         path, head = self._first()
@@ -75,7 +77,9 @@ class CsvSource:
         """
         path = path_of(part)
         blocks = self._blocks(path, offset_of(mark))
-        head = self._parser.begin(blocks if mark == BEGINNING else self._blocks(path), path)
+        head = self._parser.begin(
+            blocks if mark == BEGINNING else self._blocks(path), path
+        )
         if head.names:
             self._parser.check_names(head.names, path)
         if mark == BEGINNING and head.names:
@@ -106,4 +110,6 @@ class CsvSource:
 
     def _blocks(self, path: Path, begin: int = 0) -> Iterator[Block]:
         opener = self._files.opener
-        return read_blocks(path, opener, self._parser.form, begin, size=self._block_size)
+        return read_blocks(
+            path, opener, self._parser.form, begin, size=self._block_size
+        )

@@ -44,7 +44,9 @@ def read_descriptions(path: Path) -> dict[str, dict[str, str]]:
     return document
 
 
-def describe(schema: pa.Schema, descriptions: Mapping[str, Mapping[str, str]]) -> pa.Schema:
+def describe(
+    schema: pa.Schema, descriptions: Mapping[str, Mapping[str, str]]
+) -> pa.Schema:
     """A schema whose fields carry their descriptions beside the metadata that they have.
 
     Raises:
@@ -54,6 +56,10 @@ def describe(schema: pa.Schema, descriptions: Mapping[str, Mapping[str, str]]) -
         raise InvalidArgument("a column is described that the source does not have")
     fields = []
     for field in schema:
-        said = {k.encode(): v.encode() for k, v in descriptions.get(field.name, {}).items()}
-        fields.append(field.with_metadata({**(field.metadata or {}), **said}) if said else field)
+        said = {
+            k.encode(): v.encode() for k, v in descriptions.get(field.name, {}).items()
+        }
+        fields.append(
+            field.with_metadata({**(field.metadata or {}), **said}) if said else field
+        )
     return pa.schema(fields, metadata=schema.metadata)

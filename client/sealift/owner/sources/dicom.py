@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, BinaryIO
 import pyarrow as pa
 
 from sealift.formats.dicom import DAMAGE, quiet
-from sealift.process.log import log
 from sealift.owner.sources.bytestreams import is_packed
 from sealift.owner.sources.dicomelements import (
     Column,
@@ -25,10 +24,22 @@ from sealift.owner.sources.dicomelements import (
     is_big_endian,
     known_element,
 )
-from sealift.owner.sources.dicompixels import PIXEL_FIELDS, Pixels, decode, has_pixels, layout_of
+from sealift.owner.sources.dicompixels import (
+    PIXEL_FIELDS,
+    Pixels,
+    decode,
+    has_pixels,
+    layout_of,
+)
 from sealift.owner.sources.fileset import Fileset, path_of
 from sealift.owner.sources.interface import BEGINNING, Chunk, Part, Rejects
-from sealift_protocol.errors import EmptySource, RecordTooLarge, SourceChanged, SourceError
+from sealift.process.log import log
+from sealift_protocol.errors import (
+    EmptySource,
+    RecordTooLarge,
+    SourceChanged,
+    SourceError,
+)
 
 if TYPE_CHECKING:
     from pydicom import FileDataset
@@ -106,7 +117,9 @@ class DicomSource:
             except SourceChanged:
                 raise
             except SourceError as error:
-                self._rejects.reject(error, b"" if self._rejects.stops else _content(stream))
+                self._rejects.reject(
+                    error, b"" if self._rejects.stops else _content(stream)
+                )
 
     def digest(self, part: Part, mark: str) -> bytes:
         """BLAKE3 of the file, since each row repeats the header; of nothing before the first."""
@@ -174,7 +187,9 @@ class DicomSource:
         if self._pixels and has_pixels(stream, header):
             layout = layout_of(header, path)
             total = layout.frames
-            pieces = iter(decode(stream, header, layout, first, path) if first < total else [])
+            pieces = iter(
+                decode(stream, header, layout, first, path) if first < total else []
+            )
         common = self._common(header, path)
         begin = mark
         for pixels in pieces:
@@ -200,7 +215,9 @@ class DicomSource:
                     continue
                 name = column.field.name
                 if name not in self._nulls:
-                    raise SourceChanged("the file has an element that it did not have", path=path)
+                    raise SourceChanged(
+                        "the file has an element that it did not have", path=path
+                    )
                 try:
                     value = convert(header[tag], column, swapped)
                     columns[name] = pa.array([value], column.field.type)
@@ -221,7 +238,8 @@ class DicomSource:
             content = stream.read(_MAX_UNPACKED + 1)
             if len(content) > _MAX_UNPACKED:
                 raise SourceError(
-                    f"a packed DICOM file may hold {_MAX_UNPACKED >> 20} MiB at most", path=path
+                    f"a packed DICOM file may hold {_MAX_UNPACKED >> 20} MiB at most",
+                    path=path,
                 )
             yield io.BytesIO(content)
 

@@ -21,7 +21,18 @@ PIXEL_ELEMENTS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 _INTEGERS = ("IS", "SL", "SS", "SV", "UL", "US", "US or SS")
 _REALS = ("DS", "FD", "FL")
 _WORDS = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
-_BYTES = ("OB", "OB or OW", "OD", "OF", "OL", "OV", "OW", "UN", "US or OW", "US or SS or OW")
+_BYTES = (
+    "OB",
+    "OB or OW",
+    "OD",
+    "OF",
+    "OL",
+    "OV",
+    "OW",
+    "UN",
+    "US or OW",
+    "US or SS or OW",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +116,9 @@ def convert(element: DataElement, column: Column, swapped: bool) -> object:
     if pa.types.is_binary(column.field.type):
         return _binary(value, str(element.VR), swapped)
     several = isinstance(value, Sequence) and not isinstance(value, str)
-    values = [None if v is None or v == "" else v for v in (value if several else [value])]
+    values = [
+        None if v is None or v == "" else v for v in (value if several else [value])
+    ]
     if not values or values == [None]:
         return None
     if not column.is_list and len(values) > 1:

@@ -19,10 +19,20 @@ if TYPE_CHECKING:
     from pydicom import FileDataset
 
 PIXEL_FIELDS = (
-    pa.field("pixels", pa.large_binary(), metadata={"description": "C order, little-endian"}),
-    pa.field("pixel_shape", pa.list_(pa.int32()), metadata={"description": "of this row"}),
-    pa.field("pixel_type", pa.string(), metadata={"description": "NumPy's name, such as int16"}),
-    pa.field("first_frame", pa.int32(), metadata={"description": "of this row, from 0"}),
+    pa.field(
+        "pixels", pa.large_binary(), metadata={"description": "C order, little-endian"}
+    ),
+    pa.field(
+        "pixel_shape", pa.list_(pa.int32()), metadata={"description": "of this row"}
+    ),
+    pa.field(
+        "pixel_type",
+        pa.string(),
+        metadata={"description": "NumPy's name, such as int16"},
+    ),
+    pa.field(
+        "first_frame", pa.int32(), metadata={"description": "of this row, from 0"}
+    ),
     pa.field("frames", pa.int32(), metadata={"description": "in this row"}),
 )
 
@@ -60,7 +70,9 @@ class Pixels:
         """As PIXEL_FIELDS has them, without a copy."""
         import numpy as np
 
-        little = self.array.astype(self.array.dtype.newbyteorder("<"), order="C", copy=False)
+        little = self.array.astype(
+            self.array.dtype.newbyteorder("<"), order="C", copy=False
+        )
         content = pa.py_buffer(little.reshape(-1).view(np.uint8))
         ends = pa.py_buffer(struct.pack("=qq", 0, content.size))
         values: dict[str, object] = {
@@ -81,7 +93,9 @@ def has_pixels(stream: BinaryIO, header: FileDataset) -> bool:
     position = stream.tell()
     head = stream.read(4)
     stream.seek(position)
-    group, element = struct.unpack(">HH" if is_big_endian(header) else "<HH", head.ljust(4, b"\0"))
+    group, element = struct.unpack(
+        ">HH" if is_big_endian(header) else "<HH", head.ljust(4, b"\0")
+    )
     return group << 16 | element in PIXEL_ELEMENTS
 
 
@@ -141,7 +155,9 @@ def decode(
         first += count
 
 
-def _take(frames: Iterator[np.ndarray[Any, Any]], count: int, path: Path) -> np.ndarray[Any, Any]:
+def _take(
+    frames: Iterator[np.ndarray[Any, Any]], count: int, path: Path
+) -> np.ndarray[Any, Any]:
     """The next frames as one array."""
     import numpy as np
 

@@ -107,11 +107,15 @@ class FhirSource:
             SourceError: a line is not a resource of the source's type.
         """
         path, opener = path_of(part), self._files.opener
-        blocks = read_blocks(path, opener, self._form, offset_of(mark), size=self._block_size)
+        blocks = read_blocks(
+            path, opener, self._form, offset_of(mark), size=self._block_size
+        )
         for block in blocks:
             batch = self._parse(path, block)
             begin = str(block.offset) if block.offset else BEGINNING
-            yield Chunk(batch, begin, str(block.end), 0 if is_packed(path) else block.end)
+            yield Chunk(
+                batch, begin, str(block.end), 0 if is_packed(path) else block.end
+            )
 
     def digest(self, part: Part, mark: str) -> bytes:
         """BLAKE3 of what stands before an offset."""
@@ -143,7 +147,9 @@ class FhirSource:
         self.left_out += left_out
         return batch
 
-    def _sift(self, path: Path, numbered: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    def _sift(
+        self, path: Path, numbered: Sequence[tuple[int, bytes]]
+    ) -> list[tuple[int, bytes]]:
         """The lines that hold resources of the wanted type; the others are rejected or left out."""
         bad: dict[int, SourceError] = {}
         texts = [text for _, text in numbered]
@@ -169,7 +175,9 @@ class FhirSource:
 
     def _bad_value(self, path: Path, line: int, text: bytes) -> SourceError:
         elements = MAPPING[self.resource] if isinstance(self._reader, Flattener) else ()
-        first = first_bad(elements, lambda some: _takes(Flattener(self.resource, some), [text]))
+        first = first_bad(
+            elements, lambda some: _takes(Flattener(self.resource, some), [text])
+        )
         column, where = None, f"line {line}"
         if first is not None:
             column = self.schema.get_field_index(column_name(elements[first])) + 1
@@ -192,7 +200,9 @@ class ResourceReader(Protocol):
 
     schema: pa.Schema
 
-    def flatten(self, lines: Sequence[bytes]) -> tuple[pa.RecordBatch, pa.Array, Counter[str]]:
+    def flatten(
+        self, lines: Sequence[bytes]
+    ) -> tuple[pa.RecordBatch, pa.Array, Counter[str]]:
         """Rows of lines; the resources' types; how often an element had no column."""
 
 
@@ -201,9 +211,17 @@ class WholeReader:
 
     schema: pa.Schema = pa.schema(
         [
-            pa.field("resourceType", pa.string(), metadata={"fhir.path": "Resource.resourceType"}),
+            pa.field(
+                "resourceType",
+                pa.string(),
+                metadata={"fhir.path": "Resource.resourceType"},
+            ),
             pa.field("id", pa.string(), metadata={"fhir.path": "Resource.id"}),
-            pa.field("lastUpdated", MOMENT, metadata={"fhir.path": "Resource.meta.lastUpdated"}),
+            pa.field(
+                "lastUpdated",
+                MOMENT,
+                metadata={"fhir.path": "Resource.meta.lastUpdated"},
+            ),
             pa.field("resource", pa.string(), metadata={"fhir.path": "Resource"}),
         ]
     )
@@ -215,7 +233,9 @@ class WholeReader:
         ]
     )
 
-    def flatten(self, lines: Sequence[bytes]) -> tuple[pa.RecordBatch, pa.Array, Counter[str]]:
+    def flatten(
+        self, lines: Sequence[bytes]
+    ) -> tuple[pa.RecordBatch, pa.Array, Counter[str]]:
         """Rows of lines.
 
         Raises:
@@ -226,8 +246,12 @@ class WholeReader:
             raise pa.ArrowInvalid("not one object on each line")
         types, ids, meta = (column.combine_chunks() for column in table.columns)
         changed = parse_instants(pc.struct_field(meta, "lastUpdated"))
-        texts = pa.array([line.strip() for line in lines], pa.binary()).cast(pa.string())
-        batch = pa.RecordBatch.from_arrays([types, ids, changed, texts], schema=self.schema)
+        texts = pa.array([line.strip() for line in lines], pa.binary()).cast(
+            pa.string()
+        )
+        batch = pa.RecordBatch.from_arrays(
+            [types, ids, changed, texts], schema=self.schema
+        )
         return batch, types, Counter()
 
 

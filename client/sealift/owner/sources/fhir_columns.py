@@ -13,13 +13,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from sealift.owner.sources.fhir_dates import MOMENT, parse_dates, parse_instants, parse_moments
+from sealift.owner.sources.fhir_dates import (
+    MOMENT,
+    parse_dates,
+    parse_instants,
+    parse_moments,
+)
 from sealift.owner.sources.fhir_mapping import PREFERRED, Element, Leaf
 
 _STEP = re.compile(r"([^.\[]+)(\[(\*|[^\]=]*=[^\]]*)?\])?(?:\.|$)")
-_PLAIN = {Leaf.BOOLEAN: pa.bool_(), Leaf.INTEGER: pa.int64(), Leaf.DECIMAL: pa.float64()}
+_PLAIN = {
+    Leaf.BOOLEAN: pa.bool_(),
+    Leaf.INTEGER: pa.int64(),
+    Leaf.DECIMAL: pa.float64(),
+}
 # What is left of a reference's address when everything before the id is gone.
-_REFERENCE_ID = r"^(?:urn:[a-z]+:|(?:.*/)?[A-Z][A-Za-z]+/)(?P<id>[^/#?|]+)(?:/_history/.*)?$"
+_REFERENCE_ID = (
+    r"^(?:urn:[a-z]+:|(?:.*/)?[A-Z][A-Za-z]+/)(?P<id>[^/#?|]+)(?:/_history/.*)?$"
+)
 # Arrow's reader crashes while it infers what is nested tens of thousands of times.
 _MAX_NESTING = 1000
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
@@ -63,7 +74,9 @@ class _Shape:
 
     def arrow(self) -> pa.DataType:
         """Its Arrow type."""
-        kind = self.value or pa.struct([(n, shape.arrow()) for n, shape in self.fields.items()])
+        kind = self.value or pa.struct(
+            [(n, shape.arrow()) for n, shape in self.fields.items()]
+        )
         return pa.list_(kind) if self.several else kind
 
 
@@ -87,13 +100,17 @@ class Flattener:
         for element in elements:
             self._plan(element)
             for name, kind in _columns_of(element):
-                fields.append(pa.field(name, kind, metadata={"fhir.path": f"{resource}.{name}"}))
+                fields.append(
+                    pa.field(name, kind, metadata={"fhir.path": f"{resource}.{name}"})
+                )
         self.schema: pa.Schema = pa.schema(fields)
         self._read_as = pa.schema(
             [(name, shape.arrow()) for name, shape in self._shape.fields.items()]
         )
 
-    def flatten(self, lines: Sequence[bytes]) -> tuple[pa.RecordBatch, pa.Array, Counter[str]]:
+    def flatten(
+        self, lines: Sequence[bytes]
+    ) -> tuple[pa.RecordBatch, pa.Array, Counter[str]]:
         """Resources, one a line, as rows; their types; and how often an element had no column.
 
         Raises:
@@ -107,18 +124,26 @@ class Flattener:
         except pa.ArrowInvalid:
             # Elements that have no column may differ in type from line to line.
             read_objects(data, self._read_as)
-            table = read_objects(_stub(lines, self._shape), self._read_as, others="infer")
+            table = read_objects(
+                _stub(lines, self._shape), self._read_as, others="infer"
+            )
         if len(table) != len(lines):
             raise pa.ArrowInvalid("not one object on each line")
         found = _Found()
         resources = table.combine_chunks().to_struct_array().combine_chunks()
         self._walk(self._root, resources, "", found, _bare)
         columns = [
-            found.columns[f.name] if f.name in found.columns else pa.nulls(len(lines), f.type)
+            found.columns[f.name]
+            if f.name in found.columns
+            else pa.nulls(len(lines), f.type)
             for f in self.schema
         ]
         types = pc.struct_field(resources, "resourceType")
-        return pa.RecordBatch.from_arrays(columns, schema=self.schema), types, found.left_out
+        return (
+            pa.RecordBatch.from_arrays(columns, schema=self.schema),
+            types,
+            found.left_out,
+        )
 
     # --- planning --------------------------------------------------------------------------------
 
@@ -144,7 +169,12 @@ class Flattener:
     # --- walking ---------------------------------------------------------------------------------
 
     def _walk(
-        self, parent: _Node, holders: pa.StructArray, path: str, found: _Found, wrap: Wrap
+        self,
+        parent: _Node,
+        holders: pa.StructArray,
+        path: str,
+        found: _Found,
+        wrap: Wrap,
     ) -> None:
         """Turns the children of some objects into columns and counts those that have none."""
         # What an object was chosen by is said by the column's name.
@@ -174,7 +204,9 @@ class Flattener:
             if count > taken[name]:
                 found.left_out[f"{path}{name}[others]"] += count - taken[name]
 
-    def _emit(self, element: Element, values: pa.Array, found: _Found, wrap: Wrap) -> None:
+    def _emit(
+        self, element: Element, values: pa.Array, found: _Found, wrap: Wrap
+    ) -> None:
         arrays: tuple[pa.Array, ...]
         match element.leaf:
             case Leaf.DATE:
@@ -187,7 +219,9 @@ class Flattener:
                 arrays = values, _reference_ids(values)
             case _:
                 arrays = (values,)
-        for (name, _), array in zip(_columns_of(element, wrapped=False), arrays, strict=True):
+        for (name, _), array in zip(
+            _columns_of(element, wrapped=False), arrays, strict=True
+        ):
             found.columns[name] = wrap(array)
 
 
@@ -211,7 +245,9 @@ def read_objects(data: bytes, schema: pa.Schema, others: str = "ignore") -> pa.T
     return pj.read_json(
         pa.py_buffer(data),
         read_options=pj.ReadOptions(block_size=len(data) + 1, use_threads=False),
-        parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior=others),
+        parse_options=pj.ParseOptions(
+            explicit_schema=schema, unexpected_field_behavior=others
+        ),
     )
 
 
@@ -228,7 +264,9 @@ def column_name(element: Element) -> str:
     return element.name or re.sub(r"\[[^\]]*\]", "", element.path)
 
 
-def _columns_of(element: Element, *, wrapped: bool = True) -> Iterable[tuple[str, pa.DataType]]:
+def _columns_of(
+    element: Element, *, wrapped: bool = True
+) -> Iterable[tuple[str, pa.DataType]]:
     name = column_name(element)
     match element.leaf:
         case Leaf.DATE:
@@ -248,7 +286,9 @@ def _columns_of(element: Element, *, wrapped: bool = True) -> Iterable[tuple[str
 
 def _choose(values: pa.ListArray, node: _Node) -> pa.Array:
     """One element of each list, as the node says, or null: as long as `values`."""
-    lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy(zero_copy_only=False)
+    lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy(
+        zero_copy_only=False
+    )
     flat = values.flatten()
     if node.mode == "[]" and len(flat) == len(values) and np.all(lengths == 1):
         return flat
@@ -267,7 +307,9 @@ def _choose(values: pa.ListArray, node: _Node) -> pa.Array:
     return flat.take(pa.array(places, mask=missing))
 
 
-def _ranks(flat: pa.StructArray, node: _Node) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _ranks(
+    flat: pa.StructArray, node: _Node
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     wanted: tuple[str, ...]
     if node.mode == "=":
         by, wanted = node.where[0], node.where[1:]
@@ -286,7 +328,9 @@ def _bare(array: pa.Array) -> pa.Array:
 
 def _wrapping(values: pa.ListArray) -> Wrap:
     """Puts what was made of the elements of lists into lists again."""
-    lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy(zero_copy_only=False)
+    lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy(
+        zero_copy_only=False
+    )
     offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
     missing = values.is_null()
     return lambda array: pa.ListArray.from_arrays(offsets, array, mask=missing)
@@ -299,7 +343,9 @@ def _reference_ids(references: pa.Array) -> pa.Array:
 def _stub(lines: Sequence[bytes], shape: _Shape) -> bytes:
     """Lines of JSON in which everything that has no column is `true`."""
     try:
-        return b"\n".join(json.dumps(_stubbed(json.loads(line), shape)).encode() for line in lines)
+        return b"\n".join(
+            json.dumps(_stubbed(json.loads(line), shape)).encode() for line in lines
+        )
     except (ValueError, RecursionError):
         raise pa.ArrowInvalid("not one object on each line") from None
 

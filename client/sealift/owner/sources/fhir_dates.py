@@ -35,7 +35,9 @@ def parse_dates(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
     levels = _levels(texts)
     if np.any(levels > DAY):
         raise pa.ArrowInvalid("a date with a time, or none")
-    return _completed(texts, levels, _REST_OF_DATE).cast(pa.date32()), _named(levels, texts)
+    return _completed(texts, levels, _REST_OF_DATE).cast(pa.date32()), _named(
+        levels, texts
+    )
 
 
 def parse_moments(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
@@ -84,5 +86,9 @@ def _completed(
     return pc.binary_join_element_wise(texts, rests.take(pa.array(levels)), "")
 
 
-def _named(levels: np.ndarray[tuple[int], np.dtype[np.int8]], texts: pa.Array) -> pa.Array:
-    return PRECISIONS.take(pa.array(levels, mask=pc.is_null(texts).to_numpy(zero_copy_only=False)))
+def _named(
+    levels: np.ndarray[tuple[int], np.dtype[np.int8]], texts: pa.Array
+) -> pa.Array:
+    return PRECISIONS.take(
+        pa.array(levels, mask=pc.is_null(texts).to_numpy(zero_copy_only=False))
+    )

@@ -108,7 +108,11 @@ def not_a_resource(path: Path, line: int, text: bytes) -> SourceError:
     """The error of a line for which `is_typed` does not hold."""
     try:
         is_object = isinstance(json.loads(text.decode()), dict)
-        what = "is not a FHIR resource: it names no type" if is_object else "is not an object"
+        what = (
+            "is not a FHIR resource: it names no type"
+            if is_object
+            else "is not an object"
+        )
     except UnicodeDecodeError:
         return not_text("utf-8", path, line)
     except (ValueError, RecursionError):

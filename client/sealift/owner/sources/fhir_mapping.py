@@ -82,12 +82,17 @@ def _reference(path: str) -> tuple[Element, ...]:
 
 
 def _quantity(path: str) -> tuple[Element, ...]:
-    rest = (Element(f"{path}.{part}") for part in ("comparator", "unit", "system", "code"))
+    rest = (
+        Element(f"{path}.{part}") for part in ("comparator", "unit", "system", "code")
+    )
     return (Element(f"{path}.value", Leaf.DECIMAL), *rest)
 
 
 def _period(path: str) -> tuple[Element, ...]:
-    return (Element(f"{path}.start", Leaf.DATETIME), Element(f"{path}.end", Leaf.DATETIME))
+    return (
+        Element(f"{path}.start", Leaf.DATETIME),
+        Element(f"{path}.end", Leaf.DATETIME),
+    )
 
 
 def _money(path: str) -> tuple[Element, ...]:
@@ -156,7 +161,9 @@ _PATIENT = (
     *_reference("managingOrganization"),
     *_us_core("us-core-race"),
     *_us_core("us-core-ethnicity"),
-    Element(f"extension[url={_US_CORE}us-core-birthsex].valueCode", name="us-core-birthsex"),
+    Element(
+        f"extension[url={_US_CORE}us-core-birthsex].valueCode", name="us-core-birthsex"
+    ),
 )
 
 _ENCOUNTER = (

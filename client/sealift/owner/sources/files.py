@@ -14,10 +14,10 @@ from typing import BinaryIO, cast
 
 import pyarrow as pa
 
-from sealift.process.buffers import BufferPool
 from sealift.owner.sources.bytestreams import ENCRYPTED
 from sealift.owner.sources.fileset import Fileset, path_of, unreadable
 from sealift.owner.sources.interface import BEGINNING, Chunk, Part
+from sealift.process.buffers import BufferPool
 from sealift_protocol.errors import SourceChanged, SourceError
 
 MAX_WHOLE = 32 << 20
@@ -27,11 +27,23 @@ PIECE = 8 << 20
 
 SCHEMA = pa.schema(
     [
-        pa.field("path", pa.string(), metadata={"description": "below the folder, with slashes"}),
-        pa.field("media_type", pa.string(), metadata={"description": "by the file's suffix"}),
-        pa.field("size", pa.int64(), metadata={"unit": "byte", "description": "of the file"}),
+        pa.field(
+            "path",
+            pa.string(),
+            metadata={"description": "below the folder, with slashes"},
+        ),
+        pa.field(
+            "media_type", pa.string(), metadata={"description": "by the file's suffix"}
+        ),
+        pa.field(
+            "size", pa.int64(), metadata={"unit": "byte", "description": "of the file"}
+        ),
         pa.field("modified", pa.timestamp("us", "UTC")),
-        pa.field("offset", pa.int64(), metadata={"unit": "byte", "description": "of the content"}),
+        pa.field(
+            "offset",
+            pa.int64(),
+            metadata={"unit": "byte", "description": "of the content"},
+        ),
         pa.field("content", pa.large_binary()),
     ],
     metadata={"sealift.kind": "files"},
@@ -59,7 +71,11 @@ _OWN_TYPES = {
     ".nii": "application/x-nifti",
     ".zst": "application/zstd",
 }
-_ENCODINGS = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
+_ENCODINGS = {
+    "gzip": "application/gzip",
+    "bzip2": "application/x-bzip2",
+    "xz": "application/x-xz",
+}
 # Without the tables of the machine, which differ from one to the next.
 _TYPES = mimetypes.MimeTypes()
 
@@ -114,12 +130,19 @@ class FilesSource:
         size = self._content_size(part)
         offset = int(mark) if mark else 0
         row = _Row(self._name(part), size, part.modified)
-        with BufferPool(max(1, min(size, MAX_WHOLE)), 3) as pool, self._open(path) as stream:
+        with (
+            BufferPool(max(1, min(size, MAX_WHOLE)), 3) as pool,
+            self._open(path) as stream,
+        ):
             _move(stream, offset)
             begin = mark
             while begin == BEGINNING or offset < size:
                 length = size if size <= MAX_WHOLE else min(PIECE, size - offset)
-                content = memoryview(bytearray(length)) if length < _POOLED else pool.lease(length)
+                content = (
+                    memoryview(bytearray(length))
+                    if length < _POOLED
+                    else pool.lease(length)
+                )
                 if _fill(stream, content) != length:
                     raise _changed(path)
                 batch = row.batch(offset, content)
@@ -159,7 +182,11 @@ class FilesSource:
 
     def _open(self, path: Path) -> AbstractContextManager[BinaryIO]:
         # A compressed file stays as it is: it is the file that counts here.
-        return self._files.opener.open(path) if self._is_opened(path) else _open_plain(path)
+        return (
+            self._files.opener.open(path)
+            if self._is_opened(path)
+            else _open_plain(path)
+        )
 
 
 class _Row:
@@ -175,7 +202,11 @@ class _Row:
 
     def batch(self, offset: int, content: memoryview) -> pa.RecordBatch:
         """One piece as a record, without a copy."""
-        buffers = [None, pa.py_buffer(struct.pack("=qq", 0, len(content))), pa.py_buffer(content)]
+        buffers = [
+            None,
+            pa.py_buffer(struct.pack("=qq", 0, len(content))),
+            pa.py_buffer(content),
+        ]
         bytes_ = pa.Array.from_buffers(pa.large_binary(), 1, buffers)
         columns = [*self._common, pa.array([offset], pa.int64()), bytes_]
         return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
@@ -197,9 +228,13 @@ def _check_name(name: str, path: Path) -> None:
         name.encode()
     except UnicodeEncodeError:
         raise SourceError(
-            "a file's name is not UTF-8", path=path, hint="rename it: convmv does whole folders"
+            "a file's name is not UTF-8",
+            path=path,
+            hint="rename it: convmv does whole folders",
         ) from None
-    if "\\" in name or any(unicodedata.category(character) == "Cc" for character in name):
+    if "\\" in name or any(
+        unicodedata.category(character) == "Cc" for character in name
+    ):
         raise SourceError(
             "a file's name has a backslash or a control character",
             path=path,

@@ -42,7 +42,9 @@ class Fileset:
         self.size = sum(part.size for part in self.parts)
         self._digests = FileDigests()
         if not self.parts:
-            raise EmptySource("there is no file to read", path=root, hint="check the path")
+            raise EmptySource(
+                "there is no file to read", path=root, hint="check the path"
+            )
 
     @property
     def first(self) -> Path:
@@ -52,7 +54,9 @@ class Fileset:
     def relative(self, part: Part) -> str:
         """A part's path below the root, with slashes."""
         path = path_of(part)
-        return path.relative_to(self.root).as_posix() if path != self.root else path.name
+        return (
+            path.relative_to(self.root).as_posix() if path != self.root else path.name
+        )
 
     def digest(self, part: Part, size: int | None = None) -> bytes:
         """BLAKE3 of a part's first `size` bytes, or of all; of all if it is compressed."""
@@ -78,7 +82,9 @@ def offset_of(mark: str) -> int:
 
 def unreadable(path: Path, error: OSError) -> SourceError:
     """The error of a file that the system does not let be read."""
-    reason = error.strerror.lower() if error.strerror else "it is damaged or ends too early"
+    reason = (
+        error.strerror.lower() if error.strerror else "it is damaged or ends too early"
+    )
     return SourceError(f"the file cannot be read: {reason}", path=path)
 
 
@@ -103,7 +109,11 @@ def find_files(text: str, *, settle_seconds: float = 0) -> tuple[Path, list[Path
             return path, [_regular(path)]
         if glob.has_magic(text):
             found = sorted(Path(name) for name in glob.glob(text, recursive=True))  # noqa: PTH207
-            files = [match for match in found if match.is_file() and not _is_unfinished(match.name)]
+            files = [
+                match
+                for match in found
+                if match.is_file() and not _is_unfinished(match.name)
+            ]
             if files:
                 return _fixed_folder(path), files
     except OSError as error:
@@ -143,7 +153,9 @@ def _walk(folder: str) -> Iterator[os.DirEntry[str]]:
             entries = sorted(found, key=lambda entry: entry.name)
     except OSError as error:
         raise SourceError(
-            "a folder cannot be read", path=Path(error.filename or folder), hint="check rights"
+            "a folder cannot be read",
+            path=Path(error.filename or folder),
+            hint="check rights",
         ) from None
     beside = {entry.name for entry in entries}
     for entry in entries:

@@ -89,7 +89,9 @@ class Hl7Source:
                 rows = list(self._rows_of(path, block))
                 batch = pa.RecordBatch.from_pylist(rows, schema=self.schema)
                 begin = str(block.offset) if block.offset else BEGINNING
-                yield Chunk(batch, begin, str(block.end), 0 if is_packed(path) else block.end)
+                yield Chunk(
+                    batch, begin, str(block.end), 0 if is_packed(path) else block.end
+                )
 
     def digest(self, part: Part, mark: str) -> bytes:
         """BLAKE3 of what stands before an offset."""

@@ -119,7 +119,9 @@ def _fields() -> Iterator[pa.Field]:
         if not place.time:
             yield pa.field(place.name, pa.string(), metadata={"hl7.path": place.path})
             continue
-        yield pa.field(place.name, pa.timestamp("us"), metadata={"hl7.path": place.path})
+        yield pa.field(
+            place.name, pa.timestamp("us"), metadata={"hl7.path": place.path}
+        )
         for rest in ("precision", "offset"):
             meta = {"hl7.path": f"{place.path}.{rest}"}
             yield pa.field(f"{place.name}.{rest}", pa.string(), metadata=meta)
@@ -144,9 +146,13 @@ class RowMaker:
             BrokenMessageError: it is about several patients, or a time is none.
         """
         names = [text[:3] for _, text in message.segments]
-        kept = [s for s, name in zip(message.segments, names, strict=True) if name in _USED]
+        kept = [
+            s for s, name in zip(message.segments, names, strict=True) if name in _USED
+        ]
         segments = _parse(dataclasses.replace(message, segments=kept))
-        patients = [place for place, segment in enumerate(segments) if segment.name == "PID"]
+        patients = [
+            place for place, segment in enumerate(segments) if segment.name == "PID"
+        ]
         if len(patients) > 1:
             raise BrokenMessageError(
                 "the message is about several patients",
@@ -227,7 +233,9 @@ class _Segment:
     def whole(self, field: int) -> str | None:
         """A field's text with its separators; repetitions on lines of their own."""
         count = self.repetitions(field)
-        texts = [self.message.unescape(str(self.fields[field][i])) for i in range(count)]
+        texts = [
+            self.message.unescape(str(self.fields[field][i])) for i in range(count)
+        ]
         text = "\n".join(texts)
         return None if text in ("", _NULL) else text
 
@@ -281,7 +289,9 @@ def _patient_ids(segment: _Segment) -> dict[str, object]:
         for place in range(segment.repetitions(3))
     ]
     numbers = [number for number in numbers if number["id"] is not None]
-    best = next((n for n in numbers if n["type"] == "MR"), numbers[0] if numbers else None)
+    best = next(
+        (n for n in numbers if n["type"] == "MR"), numbers[0] if numbers else None
+    )
     return {"patient_ids": numbers, "patient_id": best["id"] if best else None}
 
 

@@ -27,7 +27,10 @@ _OVERLAP = 8
 
 # HL7 table 0211. ASCII is what nearly every message claims, whatever it is in.
 _CHARACTER_SETS = {
-    **{f"8859/{number}": f"iso8859-{number}" for number in (1, 2, 3, 4, 5, 6, 7, 8, 9, 15)},
+    **{
+        f"8859/{number}": f"iso8859-{number}"
+        for number in (1, 2, 3, 4, 5, 6, 7, 8, 9, 15)
+    },
     "UNICODE UTF-8": "utf-8",
     "UTF-8": "utf-8",
     "UTF8": "utf-8",
@@ -94,7 +97,12 @@ class Message:
         field, component, repetition, subcomponent = tuple(self.separators)
         match code[:1]:
             case "F" | "S" | "R" | "T" | "E" if len(code) == 1:
-                meanings = {"F": field, "S": component, "R": repetition, "T": subcomponent}
+                meanings = {
+                    "F": field,
+                    "S": component,
+                    "R": repetition,
+                    "T": subcomponent,
+                }
                 return meanings.get(code, self.escape)
             case "H" | "N" if len(code) == 1:
                 return ""
@@ -201,11 +209,15 @@ def read_message(raw: bytes, line: int, encoding: str) -> Message | None:
         raise BrokenMessageError("MSH does not name its separators", first)
     for number, segment in segments:
         if not _SEGMENT.match(segment) or segment[3:4] not in ("", separator):
-            raise BrokenMessageError("the line does not begin with a segment's name", number)
+            raise BrokenMessageError(
+                "the line does not begin with a segment's name", number
+            )
     if not _header_field(header, separator, 9):
         raise BrokenMessageError("MSH names no message type", first)
     # What a message does not name is as the standard recommends.
-    component, repetition, escape, subcomponent = tuple(signs[:4] + r"^~\&"[len(signs) :])
+    component, repetition, escape, subcomponent = tuple(
+        signs[:4] + r"^~\&"[len(signs) :]
+    )
     separators = separator + component + repetition + subcomponent
     return Message(segments, separators, escape if len(signs) > 2 else "", encoding)
 
@@ -243,7 +255,9 @@ def _skip(stream: BinaryIO, count: int, path: Path) -> tuple[int, bytes]:
     while count > 0:
         content = stream.read(min(count, BLOCK))
         if not content:
-            raise SourceChanged("the file is shorter than what was pushed of it", path=path)
+            raise SourceChanged(
+                "the file is shorter than what was pushed of it", path=path
+            )
         count -= len(content)
         lines += _line_ends(content) - (last == b"\r" and content[:1] == b"\n")
         last = content[-1:]

@@ -12,11 +12,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.json as pj
 
+from sealift.history.schemas import shown
 from sealift.owner.sources.bisection import bad_places, first_bad
 from sealift.owner.sources.csvblocks import one_batch
 from sealift.owner.sources.interface import Rejects
 from sealift.owner.sources.lines import Block, not_text
-from sealift.history.schemas import shown
 from sealift_protocol.errors import InvalidArgument, SourceError
 
 # Arrow's reader crashes while it infers what is nested a hundred thousand times.
@@ -36,7 +36,9 @@ class LineParser:
         schema: of the batches.
     """
 
-    def __init__(self, schema: pa.Schema, rejects: Rejects, *, ignore_others: bool = False) -> None:
+    def __init__(
+        self, schema: pa.Schema, rejects: Rejects, *, ignore_others: bool = False
+    ) -> None:
         """Takes what is known of the columns.
 
         Args:
@@ -47,7 +49,10 @@ class LineParser:
         Raises:
             InvalidArgument: a column is of a type that is not read from JSON.
         """
-        if any(pa.types.is_time(kind) or pa.types.is_duration(kind) for kind in schema.types):
+        if any(
+            pa.types.is_time(kind) or pa.types.is_duration(kind)
+            for kind in schema.types
+        ):
             raise InvalidArgument(
                 "times of day and durations are not read from JSON",
                 hint="give string or int64 as the column's type",
@@ -56,7 +61,9 @@ class LineParser:
         self._rejects = rejects
         self._others = "ignore" if ignore_others else "error"
 
-    def infer(self, path: Path | None, block: Block, pinned: Sequence[str] = ()) -> pa.Schema:
+    def infer(
+        self, path: Path | None, block: Block, pinned: Sequence[str] = ()
+    ) -> pa.Schema:
         """Learns columns and types from a first block.
 
         Args:
@@ -91,7 +98,9 @@ class LineParser:
         return self.schema
 
     def _learn(self, types: Mapping[str, pa.DataType]) -> None:
-        self.schema = pa.schema([(name, _without_nulls(kind)) for name, kind in types.items()])
+        self.schema = pa.schema(
+            [(name, _without_nulls(kind)) for name, kind in types.items()]
+        )
 
     def parse(self, path: Path | None, block: Block) -> pa.RecordBatch:
         """A block's records.
@@ -183,7 +192,8 @@ class LineParser:
         records = [
             record
             for place, text in enumerate(block.data.split(b"\n"))
-            if text.strip() and isinstance(record := _parse(path, block.line + place, text), dict)
+            if text.strip()
+            and isinstance(record := _parse(path, block.line + place, text), dict)
         ]
         found = {field.name: field.type for field in self.schema}
         for name in dict.fromkeys(name for record in records for name in record):
@@ -237,7 +247,9 @@ def _parse(path: Path | None, line: int, text: bytes) -> dict[str, Any] | Source
     except UnicodeDecodeError:
         return not_text("utf-8", path, line)
     except (ValueError, RecursionError):
-        return SourceError(f"line {line} is not JSON", path=path, line=line, hint=_ONE_A_LINE)
+        return SourceError(
+            f"line {line} is not JSON", path=path, line=line, hint=_ONE_A_LINE
+        )
     if not isinstance(record, dict):
         what = f"line {line} is not an object"
         return SourceError(what, path=path, line=line, hint=_ONE_A_LINE)
@@ -259,7 +271,9 @@ def _is_surely_bad(value: object, kind: pa.DataType) -> bool:
     return bool(pa.types.is_struct(kind)) and not isinstance(value, dict)
 
 
-def _bad_value(path: Path | None, line: int, column: int, kind: pa.DataType) -> SourceError:
+def _bad_value(
+    path: Path | None, line: int, column: int, kind: pa.DataType
+) -> SourceError:
     # The text of a nested type holds the names of its fields.
     return SourceError(
         f"line {line}, column {column}: a value is not of its column's type, {shown(kind)}",
@@ -284,7 +298,9 @@ def _is_shallow(data: bytes) -> bool:
     lines = filter(None, map(bytes.strip, data.split(b"\n")))
     # No array or object goes on behind such a line: Arrow finds the error there.
     if all(
-        line.count(b"[") + line.count(b"{") <= _MAX_DEPTH and line[0] == 123 and line[-1] == 125
+        line.count(b"[") + line.count(b"{") <= _MAX_DEPTH
+        and line[0] == 123
+        and line[-1] == 125
         for line in lines
     ):
         return True
@@ -301,7 +317,9 @@ def _is_one_a_line(data: bytes, count: int) -> bool:
         return True
     stripped = map(bytes.strip, data.removeprefix(_BOM.encode()).split(b"\n"))
     lines = [line for line in stripped if line]
-    return len(lines) == count and all(line[0] == 123 and line[-1] == 125 for line in lines)
+    return len(lines) == count and all(
+        line[0] == 123 and line[-1] == 125 for line in lines
+    )
 
 
 def _depth(data: bytes) -> int:
@@ -332,13 +350,15 @@ def _read(data: bytes, schema: pa.Schema, others: str) -> pa.Table:
         return schema.empty_table()
     # Arrow has no dates in JSON, but reads them from text.
     read = [
-        field.with_type(pa.string()) if pa.types.is_date(field.type) else field for field in schema
+        field.with_type(pa.string()) if pa.types.is_date(field.type) else field
+        for field in schema
     ]
     table = pj.read_json(
         pa.py_buffer(data),
         read_options=pj.ReadOptions(block_size=len(data) + 1, use_threads=False),
         parse_options=pj.ParseOptions(
-            explicit_schema=pa.schema(read) if read else None, unexpected_field_behavior=others
+            explicit_schema=pa.schema(read) if read else None,
+            unexpected_field_behavior=others,
         ),
     )
     # Objects that share a line, or have many, would be another number in another block.

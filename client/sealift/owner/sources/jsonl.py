@@ -76,7 +76,9 @@ class JsonLinesSource:
         for block in self._blocks(path, offset_of(mark)):
             batch = self._lines.parse(path, block)
             begin = str(block.offset) if block.offset else BEGINNING
-            yield Chunk(batch, begin, str(block.end), 0 if is_packed(path) else block.end)
+            yield Chunk(
+                batch, begin, str(block.end), 0 if is_packed(path) else block.end
+            )
 
     def digest(self, part: Part, mark: str) -> bytes:
         """BLAKE3 of what stands before an offset."""

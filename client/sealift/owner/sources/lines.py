@@ -174,7 +174,10 @@ def _endless(form: TextFormat, path: Path | None, line: int) -> SourceError:
     else:
         hint = "each record has a line of its own; split a JSON array with: jq -c '.[]'"
     return SourceError(
-        f"the record that begins at line {line} never ends", path=path, line=line, hint=hint
+        f"the record that begins at line {line} never ends",
+        path=path,
+        line=line,
+        hint=hint,
     )
 
 
@@ -196,7 +199,9 @@ def _skip(stream: BinaryIO, count: int, path: Path) -> tuple[int, bytes]:
     while count > 0:
         content = stream.read(min(count, BLOCK))
         if not content:
-            raise SourceChanged("the file is shorter than what was pushed of it", path=path)
+            raise SourceChanged(
+                "the file is shorter than what was pushed of it", path=path
+            )
         count -= len(content)
         lines += content.count(b"\n")
         last = content[-1:]
@@ -283,7 +288,9 @@ def _as_utf8(
     return (raw if form.is_utf8 else text.encode()), True
 
 
-def not_text(encoding: str, path: Path | None, line: int, raw: bytes = b"") -> SourceError:
+def not_text(
+    encoding: str, path: Path | None, line: int, raw: bytes = b""
+) -> SourceError:
     """The error of a line that is not text of its encoding."""
     if raw.startswith(_UTF16):
         return SourceError(

@@ -22,7 +22,9 @@ class MemorySource:
         self._records = records
         self.schema: pa.Schema = records.schema
         self.rereadable = isinstance(records, pa.Table)
-        self.size: int | None = records.nbytes if isinstance(records, pa.Table) else None
+        self.size: int | None = (
+            records.nbytes if isinstance(records, pa.Table) else None
+        )
 
     def parts(self) -> Iterator[Part]:
         """The whole."""
@@ -31,7 +33,9 @@ class MemorySource:
     def read(self, part: Part, mark: str) -> Iterator[Chunk]:
         """The batches."""
         batches = (
-            self._records.to_batches() if isinstance(self._records, pa.Table) else self._records
+            self._records.to_batches()
+            if isinstance(self._records, pa.Table)
+            else self._records
         )
         position = 0
         for batch in batches:

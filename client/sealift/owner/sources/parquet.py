@@ -13,7 +13,12 @@ from blake3 import blake3
 from sealift.owner.sources.bytestreams import is_packed
 from sealift.owner.sources.fileset import Fileset, path_of, unreadable
 from sealift.owner.sources.interface import BEGINNING, Chunk, Part
-from sealift_protocol.errors import EmptySource, SchemaMismatch, SourceChanged, SourceError
+from sealift_protocol.errors import (
+    EmptySource,
+    SchemaMismatch,
+    SourceChanged,
+    SourceError,
+)
 
 _BATCH_ROWS = 32_768
 _BATCH_BYTES = 2 << 20
@@ -50,7 +55,9 @@ class ParquetSource:
             self._stored: pa.Schema = first.schema_arrow
         self._keys = self._partition_types(expected)
         fields = [pa.field(name, kind) for name, kind in self._keys.items()]
-        self.schema = pa.schema([*self._stored, *fields], metadata=self._stored.metadata)
+        self.schema = pa.schema(
+            [*self._stored, *fields], metadata=self._stored.metadata
+        )
 
     def parts(self) -> Iterator[Part]:
         """The files."""
@@ -70,7 +77,9 @@ class ParquetSource:
             self._check_schema(file.schema_arrow, path)
             total, wanted = file.metadata.num_rows, _row(mark)
             if wanted > total:
-                raise SourceChanged("the file is shorter than what was pushed of it", path=path)
+                raise SourceChanged(
+                    "the file is shorter than what was pushed of it", path=path
+                )
             row = 0
             for group in range(file.metadata.num_row_groups):
                 rows = file.metadata.row_group(group).num_rows
@@ -104,7 +113,9 @@ class ParquetSource:
                     break
                 found = file.metadata.row_group(group)
                 row += found.num_rows
-                end = max(end, *(_end(found.column(i)) for i in range(found.num_columns)), 0)
+                end = max(
+                    end, *(_end(found.column(i)) for i in range(found.num_columns)), 0
+                )
         groups = self._files.digest(part, end)
         try:
             with path.open("rb") as stream:
@@ -140,7 +151,9 @@ class ParquetSource:
             raise _other_schema(what, path, column)
         if fields or len(found) != len(self._stored):
             column = min(map(found.get_field_index, fields), default=0) + 1
-            raise _other_schema(f"column {column} is not in the first file", path, column)
+            raise _other_schema(
+                f"column {column} is not in the first file", path, column
+            )
 
     def _widen(
         self, batch: pa.RecordBatch, values: Mapping[str, int | str | None]
@@ -161,7 +174,9 @@ class ParquetSource:
         for key, values in found.items():
             if key in self._stored.names:
                 continue
-            known = expected.field(key).type if expected and key in expected.names else None
+            known = (
+                expected.field(key).type if expected and key in expected.names else None
+            )
             whole = all(_is_integer(value) for value in values - {_NO_VALUE})
             types[key] = pa.int64() if whole and known != pa.string() else pa.string()
         return types
@@ -180,14 +195,20 @@ class ParquetSource:
     def _segments(self, part: Part) -> dict[str, str]:
         folders = self._files.relative(part).split("/")[:-1]
         pairs = [folder.partition("=") for folder in folders]
-        return {unquote(key): unquote(value) for key, equals, value in pairs if equals and key}
+        return {
+            unquote(key): unquote(value)
+            for key, equals, value in pairs
+            if equals and key
+        }
 
 
 def _row(mark: str) -> int:
     return int(mark) if mark else 0
 
 
-def _slices(file: pq.ParquetFile, group: int, row: int, path: Path) -> Iterator[pa.RecordBatch]:
+def _slices(
+    file: pq.ParquetFile, group: int, row: int, path: Path
+) -> Iterator[pa.RecordBatch]:
     """A row group's rows in batches of a few MiB, however wide its rows are."""
     found = file.metadata.row_group(group)
     width = max(1, found.total_byte_size // max(1, found.num_rows))
@@ -197,7 +218,9 @@ def _slices(file: pq.ParquetFile, group: int, row: int, path: Path) -> Iterator[
         try:
             batch = next(batches, None)
         except (pa.ArrowException, OSError):
-            raise SourceError(f"the Parquet file is damaged after row {row}", path=path) from None
+            raise SourceError(
+                f"the Parquet file is damaged after row {row}", path=path
+            ) from None
         if batch is None:
             return
         row += batch.num_rows
@@ -222,7 +245,10 @@ def _open(path: Path) -> pq.ParquetFile:
     try:
         # Columns are read in slices, not whole chunks: a row group may be gigabytes.
         return pq.ParquetFile(
-            path, buffer_size=_READ_BUFFER, pre_buffer=False, page_checksum_verification=True
+            path,
+            buffer_size=_READ_BUFFER,
+            pre_buffer=False,
+            page_checksum_verification=True,
         )
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno:

@@ -22,7 +22,12 @@ from sealift.owner.sources.jsonl import JsonLinesSource
 from sealift.owner.sources.lines import check_encoding
 from sealift.owner.sources.parquet import ParquetSource
 from sealift.owner.sources.sql import SCHEMES, open_sql
-from sealift.owner.sources.stdin import arrow_stream, csv_stream, jsonl_stream, standard_input
+from sealift.owner.sources.stdin import (
+    arrow_stream,
+    csv_stream,
+    jsonl_stream,
+    standard_input,
+)
 from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument
 
@@ -186,13 +191,17 @@ def _csv_stream(stream: BinaryIO, options: SourceOptions) -> Source:
 
 def _jsonl_stream(stream: BinaryIO, options: SourceOptions) -> Source:
     return jsonl_stream(
-        stream, types=options.column_types(), rejects=options.rejects, expected=options.expected
+        stream,
+        types=options.column_types(),
+        rejects=options.rejects,
+        expected=options.expected,
     )
 
 
 def _only_streamed(_text: str, _options: SourceOptions) -> Source:
     raise InvalidArgument(
-        "an Arrow stream is read from standard input", hint="sealift push - --format arrow < FILE"
+        "an Arrow stream is read from standard input",
+        hint="sealift push - --format arrow < FILE",
     )
 
 
@@ -308,11 +317,13 @@ def open_source(text: str | Path, options: SourceOptions | None = None) -> Sourc
     kind = choose_kind(str(text), chosen.kind, Opener(chosen.crypt4gh_key))
     if chosen.types and not kind.takes_types:
         raise InvalidArgument(
-            f"a source of the kind {kind.name} has types of its own", hint="leave --types out"
+            f"a source of the kind {kind.name} has types of its own",
+            hint="leave --types out",
         )
     if chosen.whole and not kind.takes_whole:
         raise InvalidArgument(
-            f"a source of the kind {kind.name} has nothing to keep whole", hint="leave --whole out"
+            f"a source of the kind {kind.name} has nothing to keep whole",
+            hint="leave --whole out",
         )
     if chosen.resource and kind.name != "fhir":
         raise InvalidArgument(
@@ -364,14 +375,18 @@ def choose_kind(text: str, name: str, opener: Opener | None = None) -> Kind:
     """
     if name:
         if name not in KINDS:
-            raise InvalidArgument("there is no source of that kind", hint="see `sealift sources`")
+            raise InvalidArgument(
+                "there is no source of that kind", hint="see `sealift sources`"
+            )
         return KINDS[name]
     scheme = text.partition("://")[0] if "://" in text else ""
     if scheme:
         for kind in KINDS.values():
             if scheme in kind.schemes:
                 return kind
-        raise InvalidArgument("no source reads URLs of that kind", hint="see `sealift sources`")
+        raise InvalidArgument(
+            "no source reads URLs of that kind", hint="see `sealift sources`"
+        )
     if text == STDIN:
         raise InvalidArgument(
             "standard input has no suffix to tell its kind by",

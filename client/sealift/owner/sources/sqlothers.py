@@ -19,7 +19,7 @@ from uuid import UUID
 import pyarrow as pa
 
 from sealift.owner.sources.bisection import first_bad
-from sealift.owner.sources.sql import Key, cast, check_columns, misfit, unfit_cursor
+from sealift.owner.sources.sqlrows import Key, cast, check_columns, misfit, unfit_cursor
 from sealift_protocol.errors import EmptySource, InvalidArgument, SourceError
 
 if TYPE_CHECKING:
@@ -78,9 +78,8 @@ class OtherQuery:
         self._dialect = self._engine.dialect
         self._text = query
         found = self._engine.url
-        self.database = (
-            f"{found.get_backend_name()}://{found.host or ''}:{found.port or ''}/{_place(url)}"
-        )
+        host = f"{found.host or ''}:{found.port or ''}"
+        self.database = f"{found.get_backend_name()}://{host}/{_place(url)}"
         self._cursor_column = ""
         with self._running(self._select(None)) as result:
             names = list(result.keys())
@@ -104,7 +103,9 @@ class OtherQuery:
             if not self._is_fit(kind):
                 raise unfit_cursor()
 
-    def read(self, after: Key | None) -> Iterator[tuple[pa.RecordBatch, pa.Array | None]]:
+    def read(
+        self, after: Key | None
+    ) -> Iterator[tuple[pa.RecordBatch, pa.Array | None]]:
         """The rows with a cursor above a value, and the cursor's values."""
         if after is not None:
             self._check_nulls()
@@ -141,8 +142,12 @@ class OtherQuery:
         return f"SELECT * FROM ({self._text}\n) q{condition} ORDER BY {name}"  # noqa: S608
 
     def _cursor_name(self) -> str:
-        name = "q." + self._dialect.identifier_preparer.quote_identifier(self._cursor_column)
-        if self._dialect.name == "sqlite" and pa.types.is_string(self.schema[self._place].type):
+        name = "q." + self._dialect.identifier_preparer.quote_identifier(
+            self._cursor_column
+        )
+        if self._dialect.name == "sqlite" and pa.types.is_string(
+            self.schema[self._place].type
+        ):
             # A column may compare without regard to case: 'a' would hide 'A'.
             return f"{name} COLLATE BINARY"
         return name
@@ -152,7 +157,9 @@ class OtherQuery:
 
         kind = self.schema.field(self._place).type
         value = pa.array([key.value]).cast(kind)[0].as_py()
-        text = literal(value).compile(dialect=self._dialect, compile_kwargs={"literal_binds": True})
+        text = literal(value).compile(
+            dialect=self._dialect, compile_kwargs={"literal_binds": True}
+        )
         return str(text)
 
     def _is_fit(self, kind: pa.DataType) -> bool:
@@ -160,8 +167,12 @@ class OtherQuery:
         if pa.types.is_string(kind):
             return self._dialect.name == "sqlite"
         # Python's own dates stand for what is stored, which in SQLite is text.
-        timed = (pa.types.is_timestamp(kind) and kind.tz is None) or pa.types.is_date(kind)
-        return bool(pa.types.is_integer(kind) or (timed and self._dialect.name != "sqlite"))
+        timed = (pa.types.is_timestamp(kind) and kind.tz is None) or pa.types.is_date(
+            kind
+        )
+        return bool(
+            pa.types.is_integer(kind) or (timed and self._dialect.name != "sqlite")
+        )
 
     def _check_nulls(self) -> None:
         """Refuses rows without a cursor, which no comparison finds."""
@@ -193,7 +204,9 @@ class OtherQuery:
                     stream_results=True, max_row_buffer=_FIRST_ROWS
                 ).exec_driver_sql(text)
             if not result.returns_rows:
-                raise InvalidArgument("the query returns no rows", hint="a push only reads")
+                raise InvalidArgument(
+                    "the query returns no rows", hint="a push only reads"
+                )
             yield result
         finally:
             with _named_errors("the connection cannot be closed"):
@@ -215,10 +228,14 @@ def _engine(url: str) -> Engine:
             return create_engine(url, poolclass=NullPool, hide_parameters=True)
         path = Path(_place(url))
         if not path.is_file():
-            raise SourceError("there is no such file", path=path, hint="sqlite:///relative.db")
+            raise SourceError(
+                "there is no such file", path=path, hint="sqlite:///relative.db"
+            )
         uri = f"{path.resolve().as_uri()}?mode=ro"
         return create_engine(
-            "sqlite://", poolclass=NullPool, creator=lambda: sqlite3.connect(uri, uri=True)
+            "sqlite://",
+            poolclass=NullPool,
+            creator=lambda: sqlite3.connect(uri, uri=True),
         )
     except ImportError:
         raise InvalidArgument(
@@ -250,7 +267,9 @@ def _first_rows(result: CursorResult[Any]) -> list[Sequence[Any]]:
         if not found:
             break
         rows += found
-        size += sum(len(v) if isinstance(v, str | bytes) else 8 for row in found for v in row)
+        size += sum(
+            len(v) if isinstance(v, str | bytes) else 8 for row in found for v in row
+        )
     return rows
 
 
@@ -276,7 +295,9 @@ def _infer(values: Sequence[Any], column: int) -> pa.DataType:
     return kinds.pop()
 
 
-def _array(values: Sequence[Any], kind: pa.DataType, column: int, before: int) -> pa.Array:
+def _array(
+    values: Sequence[Any], kind: pa.DataType, column: int, before: int
+) -> pa.Array:
     """Values of a column, given a type.
 
     Raises:
@@ -288,7 +309,9 @@ def _array(values: Sequence[Any], kind: pa.DataType, column: int, before: int) -
         values = [_TEXT_OF.get(type(value), _same)(value) for value in values]
         found = set(map(type, values))
     if found & {bytearray, memoryview}:
-        values = [bytes(v) if isinstance(v, bytearray | memoryview) else v for v in values]
+        values = [
+            bytes(v) if isinstance(v, bytearray | memoryview) else v for v in values
+        ]
     if found <= {str, type(None)} and not pa.types.is_string(kind):
         return cast(pa.array(values, pa.string()), kind, column, before)
     array = _try(values, kind)
@@ -318,11 +341,15 @@ def _named_errors(what: str) -> Iterator[None]:
         yield
     except DBAPIError as error:
         if error.connection_invalidated:
-            raise SourceError(f"{what}: the database dropped the connection", hint=_LOST) from None
+            raise SourceError(
+                f"{what}: the database dropped the connection", hint=_LOST
+            ) from None
         text = str(error.orig).lower()
         if "readonly" in text or "read only" in text or "read-only" in text:
             said = "the query would change the database, and a push only reads"
-        elif isinstance(error, ProgrammingError) or "no such" in text or "syntax" in text:
+        elif (
+            isinstance(error, ProgrammingError) or "no such" in text or "syntax" in text
+        ):
             said = "a table or column does not exist, or the query is not correct"
         else:
             said = type(error).__name__

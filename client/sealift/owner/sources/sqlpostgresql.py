@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sealift.owner.sources.sql import Key, cast, check_columns, unfit_cursor
+from sealift.owner.sources.sqlrows import Key, cast, check_columns, unfit_cursor
 from sealift_protocol.errors import InvalidArgument, SourceError
 
 _BEGIN = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
@@ -30,7 +30,16 @@ _AS_THEY_ARE = {
     *("text", "varchar", "bpchar", "name", "date", "time", "timestamp", "timestamptz"),
 }
 _TEXT = {"text", "varchar", "bpchar", "name"}
-_CURSORS = _TEXT | {"int2", "int4", "int8", "date", "timestamp", "timestamptz", "uuid", "numeric"}
+_CURSORS = _TEXT | {
+    "int2",
+    "int4",
+    "int8",
+    "date",
+    "timestamp",
+    "timestamptz",
+    "uuid",
+    "numeric",
+}
 # PostgreSQL's times begin in 4713 BC: what is before is "infinity", which overflowed.
 _FIRST_DAY = -2_451_545
 _FIRST_MICROSECOND = _FIRST_DAY * 86_400_000_000
@@ -71,13 +80,17 @@ class PostgresqlQuery:
             check_columns(found.names, cursor_column)
         self.database = f"postgresql://{_hosts(url)}/{name}"
         self._columns = [_column(column, types) for column in found]
-        self.schema = pa.schema([(column.name, column.kind) for column in self._columns])
+        self.schema = pa.schema(
+            [(column.name, column.kind) for column in self._columns]
+        )
         self._cursor = next((c for c in self._columns if c.name == cursor_column), None)
         self.cursor_kind = self._cursor.stored if self._cursor else ""
         if self._cursor and not _is_fit(self._cursor):
             raise unfit_cursor()
 
-    def read(self, after: Key | None) -> Iterator[tuple[pa.RecordBatch, pa.Array | None]]:
+    def read(
+        self, after: Key | None
+    ) -> Iterator[tuple[pa.RecordBatch, pa.Array | None]]:
         """The rows with a cursor above a value, and the cursor's values."""
         with self._connected() as cursor:
             if after is not None:
@@ -103,7 +116,9 @@ class PostgresqlQuery:
         columns = [f"{c.expression} AS {_quoted(c.name)}" for c in self._columns]
         # Arrays of several dimensions come flattened: their number is looked at.
         columns += [
-            f"array_ndims(q.{_quoted(c.name)})" for c in self._columns if c.stored[0] == "_"
+            f"array_ndims(q.{_quoted(c.name)})"
+            for c in self._columns
+            if c.stored[0] == "_"
         ]
         text = f"SELECT {', '.join(columns)} FROM ({self._text}\n) AS q"  # noqa: S608
         if self._cursor:
@@ -134,7 +149,9 @@ class PostgresqlQuery:
                 hint="choose a column that every row has, or leave such rows out in the query",
             )
 
-    def _convert(self, batch: pa.RecordBatch, rows: int) -> tuple[pa.RecordBatch, pa.Array | None]:
+    def _convert(
+        self, batch: pa.RecordBatch, rows: int
+    ) -> tuple[pa.RecordBatch, pa.Array | None]:
         arrays, keys = [], None
         dimensions = iter(batch.columns[len(self._columns) :])
         for place, column in enumerate(self._columns):
@@ -248,7 +265,9 @@ def _hosts(url: str) -> str:
     """Where a URL leads, without user and password."""
     parts = urlsplit(url)
     named = {
-        k: v for k, v in parse_qsl(parts.query) if k in ("host", "hostaddr", "port", "service")
+        k: v
+        for k, v in parse_qsl(parts.query)
+        if k in ("host", "hostaddr", "port", "service")
     }
     place = parts.netloc.rpartition("@")[2] or os.environ.get("PGHOST", "")
     return ",".join([place, *(f"{key}={named[key]}" for key in sorted(named))])
@@ -265,19 +284,31 @@ def _with_timeout(url: str) -> str:
 
 _PERMISSION = "ask the database's administrator for SELECT on what the query names"
 _CODES = {
-    "42P01": ("the query names a table that does not exist", "check the query and the database"),
+    "42P01": (
+        "the query names a table that does not exist",
+        "check the query and the database",
+    ),
     "42703": ("the query names a column that does not exist", "check the query"),
     "42601": ("the query is not correct SQL", "try it with psql"),
     "42501": ("the database does not allow the query", _PERMISSION),
     "25006": ("the query would change the database", "a push only reads"),
     "57014": ("the database stopped the query", "raise its statement_timeout"),
-    "28P01": ("the database does not accept the password", "set PGPASSWORD, or ~/.pgpass"),
+    "28P01": (
+        "the database does not accept the password",
+        "set PGPASSWORD, or ~/.pgpass",
+    ),
     "3D000": ("there is no such database", "check the URL"),
 }
 _CLASSES = {
     "08": ("the database dropped the connection", _LOST),
-    "22": ("the query computes something impossible", "look for divisions by zero and casts"),
-    "28": ("the database does not let this user in", "check the user, PGPASSWORD and ~/.pgpass"),
+    "22": (
+        "the query computes something impossible",
+        "look for divisions by zero and casts",
+    ),
+    "28": (
+        "the database does not let this user in",
+        "check the user, PGPASSWORD and ~/.pgpass",
+    ),
     "42": ("the database does not understand the query", "try it with psql"),
     "53": ("the database lacks memory, disk or connections", _LOST),
     "57": ("the database dropped the connection", _LOST),
@@ -288,7 +319,11 @@ _CONNECTING = (
     ("password", *_CODES["28P01"]),
     ("does not exist", "there is no such database or user", "check the URL"),
     ("pg_hba.conf", *_CLASSES["28"]),
-    ("", "the database cannot be reached", "check host and port, and that the server runs"),
+    (
+        "",
+        "the database cannot be reached",
+        "check host and port, and that the server runs",
+    ),
 )
 
 
@@ -321,5 +356,8 @@ def _said(state: str, text: str) -> tuple[str, str]:
     if "read-only" in text:
         return _CODES["25006"]
     if "FATAL" in text or "ERROR" in text:
-        return "the database ended it", f"try the query with psql; if it went away, {_LOST}"
+        return (
+            "the database ended it",
+            f"try the query with psql; if it went away, {_LOST}",
+        )
     return "its result cannot be read", "cast unusual columns to text in the query"

@@ -28,7 +28,10 @@ class StreamSource:
     rereadable = False
 
     def __init__(
-        self, kind: str, schema: pa.Schema, batches: Iterator[tuple[pa.RecordBatch, int]]
+        self,
+        kind: str,
+        schema: pa.Schema,
+        batches: Iterator[tuple[pa.RecordBatch, int]],
     ) -> None:
         """Takes what was learned from the stream's beginning.
 
@@ -55,7 +58,8 @@ class StreamSource:
         batches, self._batches = self._batches, None
         if batches is None:
             raise SourceError(
-                "a stream is read only once", hint="save it, sealed or not, where you may read it"
+                "a stream is read only once",
+                hint="save it, sealed or not, where you may read it",
             )
         try:
             for batch, position in batches:
@@ -163,7 +167,8 @@ def arrow_stream(stream: BinaryIO) -> StreamSource:
         reader = pa.ipc.open_stream(watched)
     except (pa.ArrowException, OSError):
         raise SourceError(
-            "this is not an Arrow IPC stream", hint="write it with pyarrow.ipc.new_stream"
+            "this is not an Arrow IPC stream",
+            hint="write it with pyarrow.ipc.new_stream",
         ) from None
 
     def batches() -> Iterator[tuple[pa.RecordBatch, int]]:
@@ -185,11 +190,13 @@ def arrow_stream(stream: BinaryIO) -> StreamSource:
         # Arrow takes the end of the input for the end of the stream.
         if watched.ended:
             raise SourceError(
-                f"the Arrow stream ends too early, before batch {number}", hint=_ENDED_EARLY
+                f"the Arrow stream ends too early, before batch {number}",
+                hint=_ENDED_EARLY,
             )
         if read_fully(stream, 1):
             raise SourceError(
-                "something follows the end of the Arrow stream", hint="pipe one stream at a time"
+                "something follows the end of the Arrow stream",
+                hint="pipe one stream at a time",
             )
 
     return StreamSource("arrow", reader.schema, batches())

@@ -147,7 +147,8 @@ class DicomDecoder:
                     fits = len(frame) <= size + size // 64 + 1024
                 else:
                     fits = all(
-                        height * width <= rows * columns and components <= max(samples, 4)
+                        height * width <= rows * columns
+                        and components <= max(samples, 4)
                         for height, width, components in _announced(frame)
                     )
                 if not fits:
@@ -173,7 +174,10 @@ def _frames(header: FileDataset) -> Iterator[bytes]:
     """The compressed frames, found as pydicom's decoders find them."""
     from pydicom.encaps import generate_frames
 
-    offsets = header.get("ExtendedOffsetTable"), header.get("ExtendedOffsetTableLengths")
+    offsets = (
+        header.get("ExtendedOffsetTable"),
+        header.get("ExtendedOffsetTableLengths"),
+    )
     frames: Iterator[bytes] = generate_frames(
         header.PixelData,
         number_of_frames=int(header.get("NumberOfFrames") or 1),
@@ -200,7 +204,9 @@ def _announced(frame: bytes) -> list[tuple[int, int, int]]:
     if not places:
         raise ValueError
     sizes = [_J2K_SIZE.unpack_from(frame, place) for place in places]
-    return [(bottom - top, right - left, count) for right, bottom, left, top, count in sizes]
+    return [
+        (bottom - top, right - left, count) for right, bottom, left, top, count in sizes
+    ]
 
 
 def _announced_by_jpeg(frame: bytes) -> tuple[int, int, int]:
@@ -229,5 +235,6 @@ def _check_pydicom() -> None:
         import pydicom  # noqa: F401
     except ImportError:
         raise InvalidArgument(
-            "pydicom is not installed", hint="install it with: pip install 'sealift[dicom]'"
+            "pydicom is not installed",
+            hint="install it with: pip install 'sealift[dicom]'",
         ) from None

@@ -16,8 +16,8 @@ from typing import Any, Literal
 import numpy as np
 
 from sealift.formats.images import import_pillow
-from sealift.trainer.forms.columns import import_torch
 from sealift.trainer.decode.dicom import DicomDecoder, decode_dicom
+from sealift.trainer.forms.columns import import_torch
 from sealift.trainer.forms.stacking import (
     BROKEN_HINT,
     Array,
@@ -125,7 +125,9 @@ class ImageDecoder:
             import_torch()
         if self.backend == "torchvision":
             if self.mode == "RGBA":
-                raise InvalidArgument("torchvision does not decode JPEG to RGBA: use Pillow")
+                raise InvalidArgument(
+                    "torchvision does not decode JPEG to RGBA: use Pillow"
+                )
             if _find_torchvision() is None:
                 raise InvalidArgument(
                     "torchvision is not installed, or does not fit the torch that is",
@@ -158,12 +160,16 @@ class ImageDecoder:
                         "an image has more than 8 bits a sample",
                         hint="decode it with a transform of your own",
                     )
-                if self.backend == "torchvision" and image.format in _TORCHVISION_FORMATS:
+                if (
+                    self.backend == "torchvision"
+                    and image.format in _TORCHVISION_FORMATS
+                ):
                     return self._by_torchvision(data, (height, width))
                 return self._by_pillow(image)
         except (image_module.DecompressionBombError, *_DAMAGE):
             raise MalformedObject(
-                "an image is broken, or of a format that is not decoded", hint=BROKEN_HINT
+                "an image is broken, or of a format that is not decoded",
+                hint=BROKEN_HINT,
             ) from None
 
     def _by_pillow(self, image: Any) -> Array:
@@ -172,7 +178,9 @@ class ImageDecoder:
         if self.size is not None:
             height, width = self.size
             image = image.resize((width, height), import_pillow().Resampling.BILINEAR)
-        return np.array(image, np.uint8).reshape(image.height, image.width, len(self.mode))
+        return np.array(image, np.uint8).reshape(
+            image.height, image.width, len(self.mode)
+        )
 
     def _by_torchvision(self, data: bytes, announced: tuple[int, int]) -> Array:
         torch, torchvision = import_torch(), _find_torchvision()
@@ -236,7 +244,9 @@ class PixelDecoder:
         values, single = values_of(batch, self.column)
         kinds, _ = values_of(batch, self.dtype)
         shapes, _ = values_of(batch, self.shape)
-        places = iter([(shapes, kinds[0])] if single else zip(shapes, kinds, strict=True))
+        places = iter(
+            [(shapes, kinds[0])] if single else zip(shapes, kinds, strict=True)
+        )
         arrays = decode_each(values, lambda content: _shaped(content, *next(places)))
         return {**batch, self.column: together(arrays, self.output, single=single)}
 
@@ -244,13 +254,17 @@ class PixelDecoder:
 def _shaped(content: memoryview, shape: Any, dtype: Any) -> Array:
     sizes = [] if shape is None else [int(size) for size in shape]
     if dtype not in _PIXEL_TYPES or any(size < 0 for size in sizes):
-        raise MalformedObject("pixels have no shape, or not a known type", hint=BROKEN_HINT)
+        raise MalformedObject(
+            "pixels have no shape, or not a known type", hint=BROKEN_HINT
+        )
     kind = np.dtype(dtype).newbyteorder("<")
     count = 1
     for size in sizes:
         count *= size
     if count * kind.itemsize != len(content):
-        raise MalformedObject("pixels do not fit their shape and type", hint=BROKEN_HINT)
+        raise MalformedObject(
+            "pixels do not fit their shape and type", hint=BROKEN_HINT
+        )
     # Whoever keeps a pixel would keep the whole shard's buffer.
     return np.frombuffer(content, kind).reshape(sizes).copy()
 

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sealift.trainer.forms.columns import is_list
 from sealift.trainer.engine.order import Integers
+from sealift.trainer.forms.columns import is_list
 from sealift_protocol.errors import MalformedObject
 
 # Address and size.
@@ -29,7 +29,9 @@ _RECORD_BATCH = 3
 _HEADER_TYPE, _HEADER, _COMPRESSION = 1, 2, 3
 
 
-def needed(array: pa.Array, rows: Integers, lacks: Callable[[Span], bool]) -> Iterator[Span]:
+def needed(
+    array: pa.Array, rows: Integers, lacks: Callable[[Span], bool]
+) -> Iterator[Span]:
     """Spans of memory that are lacking to read some rows of an array of a walkable type.
 
     Where values of different lengths lie is known from their offsets: while those are lacking, the
@@ -76,7 +78,9 @@ def is_walkable(kind: pa.DataType) -> bool:
     if pa.types.is_fixed_size_list(kind) or is_list(kind):
         return is_walkable(kind.value_type)
     if pa.types.is_struct(kind):
-        return all(is_walkable(kind.field(place).type) for place in range(kind.num_fields))
+        return all(
+            is_walkable(kind.field(place).type) for place in range(kind.num_fields)
+        )
     return bool(
         pa.types.is_null(kind)
         or pa.types.is_boolean(kind)
@@ -125,7 +129,9 @@ def pick(array: pa.Array, rows: Integers) -> pa.Array:
     try:
         valid = None if buffers[0] is None else _pick_bits(buffers[0], at)
         if pa.types.is_boolean(kind):
-            return pa.Array.from_buffers(kind, count, [valid, _pick_bits(buffers[1], at)])
+            return pa.Array.from_buffers(
+                kind, count, [valid, _pick_bits(buffers[1], at)]
+            )
         if pa.types.is_struct(kind):
             children = [pick(array.field(n), rows) for n in range(kind.num_fields)]
             return pa.Array.from_buffers(kind, count, [valid], children=children)
@@ -139,7 +145,9 @@ def pick(array: pa.Array, rows: Integers) -> pa.Array:
             offsets = pa.py_buffer(np.cumsum([0, *(ends - begins)]).astype(dtype))
             if is_list(kind):
                 child = pick(array.values, _spread(begins, ends))
-                return pa.Array.from_buffers(kind, count, [valid, offsets], children=[child])
+                return pa.Array.from_buffers(
+                    kind, count, [valid, offsets], children=[child]
+                )
             data = b"" if buffers[2] is None else _numbers(buffers[2], np.uint8).data
             spans = zip(begins.tolist(), ends.tolist(), strict=True)
             content = pa.py_buffer(b"".join(data[begin:end] for begin, end in spans))
@@ -147,7 +155,9 @@ def pick(array: pa.Array, rows: Integers) -> pa.Array:
         width = kind.bit_width // 8
         whole = _numbers(buffers[1], np.uint8)
         values = whole[: len(whole) // width * width].reshape(-1, width)[at]
-        return pa.Array.from_buffers(kind, count, [valid, pa.py_buffer(values.reshape(-1))])
+        return pa.Array.from_buffers(
+            kind, count, [valid, pa.py_buffer(values.reshape(-1))]
+        )
     except IndexError:
         raise MalformedObject(_OUTSIDE) from None
 
@@ -179,7 +189,9 @@ def _of_different_lengths(
     array: pa.Array, at: Integers, lacks: Callable[[Span], bool]
 ) -> Iterator[Span]:
     buffers = array.buffers()
-    lacking = list(_spans(buffers[1], at, at + 2, 8 if _is_large(array.type) else 4, lacks))
+    lacking = list(
+        _spans(buffers[1], at, at + 2, 8 if _is_large(array.type) else 4, lacks)
+    )
     if lacking:
         yield from lacking
         return
@@ -196,7 +208,9 @@ def _offsets(array: pa.Array, at: Integers) -> tuple[Integers, Integers]:
     offsets = _numbers(buffers[1], np.int64 if _is_large(array.type) else np.int32)
     begins, ends = offsets[at].astype(np.int64), offsets[at + 1].astype(np.int64)
     # How many values a list's array has is a claim; where they lie is checked when they are read.
-    limit = _MOST_VALUES if is_list(array.type) else buffers[2].size if buffers[2] else 0
+    limit = (
+        _MOST_VALUES if is_list(array.type) else buffers[2].size if buffers[2] else 0
+    )
     if (begins < 0).any() or (ends < begins).any() or (ends > limit).any():
         raise MalformedObject(_OUTSIDE)
     return begins, ends
@@ -227,7 +241,9 @@ def _spread(begins: Integers, ends: Integers) -> Integers:
     lengths = ends - begins
     total = int(lengths.sum())
     if total > _MOST_VALUES:
-        raise MalformedObject("a shard's payload has lists that are longer than any honest ones")
+        raise MalformedObject(
+            "a shard's payload has lists that are longer than any honest ones"
+        )
     firsts = np.repeat(begins - np.concatenate(([0], np.cumsum(lengths)[:-1])), lengths)
     return firsts + np.arange(total)
 

@@ -42,7 +42,9 @@ _LOCK_POLL_SECONDS = 0.01
 def default_folder() -> Path:
     """Where the cache lies: $SEALIFT_CACHE, or the platform's cache folder."""
     chosen = os.environ.get(FOLDER_VARIABLE)
-    return Path(chosen) if chosen else platformdirs.user_cache_path("sealift") / "shards"
+    return (
+        Path(chosen) if chosen else platformdirs.user_cache_path("sealift") / "shards"
+    )
 
 
 class ShardCache:
@@ -71,7 +73,8 @@ class ShardCache:
             ) from None
         if owner != os.getuid():
             raise InvalidArgument(
-                "the cache's folder belongs to another user", hint="give a folder of your own"
+                "the cache's folder belongs to another user",
+                hint="give a folder of your own",
             )
         self.folder = folder
         self.limit = min(DEFAULT_BYTES, free // 4) if limit is None else limit
@@ -79,12 +82,16 @@ class ShardCache:
         # The first write looks.
         self._written = self.limit
 
-    def open(self, dataset_id: bytes, entry: ShardEntry, *, write: bool) -> CachedShard | None:
+    def open(
+        self, dataset_id: bytes, entry: ShardEntry, *, write: bool
+    ) -> CachedShard | None:
         """A shard's file; None if there is none, or, for writing, if the disk does not take it."""
         path = self.folder / dataset_id.hex() / entry.shard_id.hex()
         try:
             if not write:
-                return CachedShard(os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW), entry)
+                return CachedShard(
+                    os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW), entry
+                )
             self._make_room(entry.stored_size)
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -142,12 +149,18 @@ class ShardCache:
                 for file in os.scandir(folder.path):
                     with contextlib.suppress(FileNotFoundError):
                         status = file.stat(follow_symlinks=False)
-                        yield status.st_mtime_ns, status.st_blocks * 512, Path(file.path)
+                        yield (
+                            status.st_mtime_ns,
+                            status.st_blocks * 512,
+                            Path(file.path),
+                        )
 
     @contextlib.contextmanager
     def _only_process(self) -> Iterator[bool]:
         """Whether nobody else evicts now; nobody waits, and a killed process locks nobody out."""
-        lock = os.open(self.folder / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(
+            self.folder / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield True
@@ -212,7 +225,9 @@ class CachedShard:
         self._write(head.segment_digests, head.stored_size)
         self._write(head.header_bytes, 0)
 
-    def read_segment(self, head: ShardHead, index: int, into: memoryview) -> memoryview | None:
+    def read_segment(
+        self, head: ShardHead, index: int, into: memoryview
+    ) -> memoryview | None:
         """One ciphertext segment, unverified, in the beginning of `into`; None if it is a hole."""
         size = head.sealed_segment_size(index)
         segment = into[:size]

@@ -19,17 +19,29 @@ import pyarrow as pa
 
 from sealift.process.buffers import BufferPools
 from sealift.relay.connections import STREAM_WINDOW, RelayAccess
+from sealift.relay.transport import Relay, RelayClient
 from sealift.trainer.engine.cache import ShardCache, default_folder
-from sealift.trainer.forms.columns import pick_columns
-from sealift.trainer.metrics.counters import Counters
-from sealift.trainer.forms.gathering import Form, Gathered, Selection, View, are_neighbours
-from sealift.trainer.options import ReadOptions
 from sealift.trainer.engine.order import Integers, Order, Shelf, share_by_weight
 from sealift.trainer.engine.plan import Plan, bundles
-from sealift.trainer.engine.reading import Opening, Readable, ReadAhead, Step, opened_size
+from sealift.trainer.engine.reading import (
+    Opening,
+    Readable,
+    ReadAhead,
+    Step,
+    opened_size,
+)
 from sealift.trainer.engine.sealed import Declarations, SealedDataset, ShardLoader
 from sealift.trainer.engine.sparse import RandomAccess
-from sealift.relay.transport import Relay, RelayClient
+from sealift.trainer.forms.columns import pick_columns
+from sealift.trainer.forms.gathering import (
+    Form,
+    Gathered,
+    Selection,
+    View,
+    are_neighbours,
+)
+from sealift.trainer.metrics.counters import Counters
+from sealift.trainer.options import ReadOptions
 
 # Small batches are gathered many at a time, up to about this many bytes.
 _BUNDLE_BYTES = 4 << 20
@@ -58,7 +70,9 @@ class Supply:
         """How many records of each shard are wanted, (shards,)."""
         if self.chosen is None:
             return self.records
-        return np.array([int.from_bytes(bits).bit_count() for bits in self.chosen], np.int64)
+        return np.array(
+            [int.from_bytes(bits).bit_count() for bits in self.chosen], np.int64
+        )
 
     def selected(self, shard: int) -> Integers:
         """Which records of a shard are wanted, ascending."""
@@ -124,7 +138,8 @@ class Feed:
     def with_chosen(self, chosen: Sequence[tuple[bytes, ...]]) -> Feed:
         """The same, but only some records of each dataset."""
         supplies = [
-            replace(supply, chosen=bits) for supply, bits in zip(self.supplies, chosen, strict=True)
+            replace(supply, chosen=bits)
+            for supply, bits in zip(self.supplies, chosen, strict=True)
         ]
         return Feed(self._relay, supplies, self.schema, self.options, self.declarations)
 
@@ -152,11 +167,18 @@ class Feed:
         takes: Sequence[int | None] = [None] * len(totals)
         if len(totals) > 1 and all(weight is not None for weight in weights):
             takes = share_by_weight(totals, [float(weight or 0) for weight in weights])
-        return [_shelf(supply, take) for supply, take in zip(self.supplies, takes, strict=True)]
+        return [
+            _shelf(supply, take)
+            for supply, take in zip(self.supplies, takes, strict=True)
+        ]
 
     def memory(self, plan: Plan) -> int:
         """Bytes that an epoch holds at most, about: block, read-ahead, streams, batches."""
-        sizes = [opened_size(entry) for supply in self.supplies for entry in supply.sealed.shards]
+        sizes = [
+            opened_size(entry)
+            for supply in self.supplies
+            for entry in supply.sealed.shards
+        ]
         largest = max(sizes, default=0)
         block = plan.shuffle_block
         lanes = block // math.gcd(block, plan.world) if plan.shuffle else 1
@@ -195,12 +217,16 @@ class Feed:
         single = not plan.shuffle and len(self.supplies) == 1
         size = plan.batch_size * self._record_size()
         together = int(max(1, min(_MAX_BUNDLE, _BUNDLE_BYTES // max(1, size))))
-        ahead = max(_MIN_STEPS_AHEAD, int(self.options.read_ahead // max(1, size * together)))
+        ahead = max(
+            _MIN_STEPS_AHEAD, int(self.options.read_ahead // max(1, size * together))
+        )
         schema = pick_columns(self.schema, columns)
         sizes: deque[list[int]] = deque()
 
         def positions() -> Iterator[Integers]:
-            cut = bundles(plan, order.records, worker=worker, workers=workers, together=together)
+            cut = bundles(
+                plan, order.records, worker=worker, workers=workers, together=together
+            )
             for places, lengths in cut:
                 sizes.append(lengths)
                 yield places
@@ -228,7 +254,9 @@ class Feed:
             ends = np.cumsum(supply.counts)
             ranges = (
                 np.arange(end - count, end)
-                for end, count in zip(ends.tolist(), supply.counts.tolist(), strict=True)
+                for end, count in zip(
+                    ends.tolist(), supply.counts.tolist(), strict=True
+                )
                 if count
             )
             steps_ahead = max(_MIN_STEPS_AHEAD, len(ends))
@@ -264,7 +292,9 @@ class Feed:
         wanted = np.asarray(indices, np.int64).reshape(-1)
         found = self._random_access().parts(wanted, declare_all=declare_all)
         if columns is not None:
-            found = [replace(part, batch=part.batch.select(list(columns))) for part in found]
+            found = [
+                replace(part, batch=part.batch.select(list(columns))) for part in found
+            ]
         return Gathered(found, schema, form, None).batch(0, len(wanted))
 
     def _random_access(self) -> RandomAccess:
@@ -296,7 +326,9 @@ class Feed:
         )
         return ahead.steps(order, positions, steps_ahead=steps_ahead)
 
-    def _readables(self, stopped: threading.Event, columns: Sequence[str] | None) -> list[Readable]:
+    def _readables(
+        self, stopped: threading.Event, columns: Sequence[str] | None
+    ) -> list[Readable]:
         return [
             Readable(
                 sealed=supply.sealed,
@@ -316,7 +348,9 @@ class Feed:
                     stopped=stopped,
                 ),
             )
-            for supply, declarations in zip(self.supplies, self.declarations, strict=True)
+            for supply, declarations in zip(
+                self.supplies, self.declarations, strict=True
+            )
         ]
 
     def _record_size(self) -> float:
@@ -335,7 +369,8 @@ def _in_child(
 ) -> Feed:
     """A feed in a process that was started by the one that had it."""
     declarations = [
-        Declarations(supply.sealed, whole) for supply, whole in zip(supplies, declared, strict=True)
+        Declarations(supply.sealed, whole)
+        for supply, whole in zip(supplies, declared, strict=True)
     ]
     return Feed(Relay.at(access), supplies, schema, options, declarations)
 
@@ -347,7 +382,11 @@ def _shelf(supply: Supply, take: int | None = None) -> Shelf:
 
 def _order(shelves: Sequence[Shelf], plan: Plan) -> Order:
     return Order(
-        shelves, seed=plan.seed, epoch=plan.epoch, shuffle=plan.shuffle, block=plan.shuffle_block
+        shelves,
+        seed=plan.seed,
+        epoch=plan.epoch,
+        shuffle=plan.shuffle,
+        block=plan.shuffle_block,
     )
 
 
@@ -360,7 +399,9 @@ class _Views:
         self._pools = pools
         self._last: View | None = None
 
-    def batches(self, parts: Sequence[Selection], lengths: Sequence[int]) -> Iterator[Any]:
+    def batches(
+        self, parts: Sequence[Selection], lengths: Sequence[int]
+    ) -> Iterator[Any]:
         """Cuts records, which lie in the order in which they are wanted, into batches."""
         number = 0
         for begin, end in _bounds(lengths):
@@ -374,7 +415,9 @@ class _Views:
             if len(inside) == 1 and are_neighbours(inside[0].rows):
                 yield self._view(inside[0])
             else:
-                yield Gathered(inside, self._schema, self._form, self._pools).batch(0, end - begin)
+                yield Gathered(inside, self._schema, self._form, self._pools).batch(
+                    0, end - begin
+                )
         self._last = None
 
     def _view(self, part: Selection) -> Any:

@@ -103,7 +103,13 @@ class Order:
     """
 
     def __init__(
-        self, shelves: Sequence[Shelf], *, seed: int, epoch: int, shuffle: bool, block: int
+        self,
+        shelves: Sequence[Shelf],
+        *,
+        seed: int,
+        epoch: int,
+        shuffle: bool,
+        block: int,
     ) -> None:
         """Lays out the lanes.
 
@@ -118,12 +124,16 @@ class Order:
             InvalidArgument: a number is out of range.
         """
         if not (0 <= seed < 1 << 64 and 0 <= epoch < 1 << 64):
-            raise InvalidArgument("seed and training epoch have to be from 0 to 2**64 - 1")
+            raise InvalidArgument(
+                "seed and training epoch have to be from 0 to 2**64 - 1"
+            )
         if not 1 <= block <= MAX_BLOCK:
             raise InvalidArgument(f"a shuffle block has 1 to {MAX_BLOCK} shards")
         self.lanes = block if shuffle else 1
         self._seed, self._epoch, self._shuffle = seed, epoch, shuffle
-        self._lines = [_Line(shelf, self._shards(shelf), self.lanes) for shelf in shelves]
+        self._lines = [
+            _Line(shelf, self._shards(shelf), self.lanes) for shelf in shelves
+        ]
         self._rounds = np.array([line.rounds for line in self._lines], np.int64)
         self._full = int(self._rounds.sum()) * self.lanes
         self._rests = np.cumsum([0, *(line.rest for line in self._lines)])
@@ -139,21 +149,31 @@ class Order:
         shelf, lane, offset = self._in_lanes(positions)
         place, shard = np.empty_like(offset), np.empty_like(offset)
         for number, line in enumerate(self._lines):
-            of_it = slice(None) if len(self._lines) == 1 else np.flatnonzero(shelf == number)
+            of_it = (
+                slice(None)
+                if len(self._lines) == 1
+                else np.flatnonzero(shelf == number)
+            )
             place[of_it] = line.starts[lane[of_it]] + offset[of_it]
             shard[of_it] = np.searchsorted(line.ends, place[of_it], side="right")
         key = (shelf * self.lanes + lane) * (1 << 40) + shard
         if len(key) and (key[0] == key[-1]) and (key == key[0]).all():
-            return [self._piece(shelf[0], lane[0], shard[0], place, np.arange(len(key)))]
+            return [
+                self._piece(shelf[0], lane[0], shard[0], place, np.arange(len(key)))
+            ]
         sorting = np.argsort(key, kind="stable")
         cuts = np.flatnonzero(np.diff(key[sorting])) + 1
         return [
-            self._piece(shelf[group[0]], lane[group[0]], shard[group[0]], place[group], group)
+            self._piece(
+                shelf[group[0]], lane[group[0]], shard[group[0]], place[group], group
+            )
             for group in np.split(sorting, cuts)
             if len(group)
         ]
 
-    def _piece(self, shelf: Any, lane: Any, shard: Any, place: Integers, places: Integers) -> Piece:
+    def _piece(
+        self, shelf: Any, lane: Any, shard: Any, place: Integers, places: Integers
+    ) -> Piece:
         line = self._lines[shelf]
         first = int(line.begins[shard])
         original = int(line.order[shard])
@@ -161,7 +181,9 @@ class Order:
             return Piece(int(shelf), original, int(lane), place - first, places)
         begin = max(first, int(line.starts[lane]))
         end = min(int(line.ends[shard]), int(line.starts[lane + 1]))
-        permutation = self._permutation(int(shelf), int(lane), original, begin - first, end - begin)
+        permutation = self._permutation(
+            int(shelf), int(lane), original, begin - first, end - begin
+        )
         rows = permutation[place - begin] + (begin - first)
         return Piece(int(shelf), original, int(lane), rows, places)
 
@@ -175,7 +197,9 @@ class Order:
         if whole:
             first = int(rounds[0])
             merged = _merge(self._rounds, first, int(rounds[whole - 1]) - first + 1)
-            shelf[:whole], offset[:whole] = (part[rounds[:whole] - first] for part in merged)
+            shelf[:whole], offset[:whole] = (
+                part[rounds[:whole] - first] for part in merged
+            )
         tail = positions[whole:] - self._full
         shelf[whole:] = np.searchsorted(self._rests, tail, side="right") - 1
         lane[whole:] = tail - self._rests[shelf[whole:]]
@@ -188,12 +212,16 @@ class Order:
             return np.arange(count, dtype=np.int64)
         return self._permute(count, _SHARDS, shelf.dataset_id, bytes(16), 0)
 
-    def _permutation(self, shelf: int, lane: int, shard: int, first: int, count: int) -> Integers:
+    def _permutation(
+        self, shelf: int, lane: int, shard: int, first: int, count: int
+    ) -> Integers:
         kept = self._permutations.get((shelf, lane))
         if kept is not None and kept[0] == shard:
             return kept[1]
         source = self._lines[shelf].shelf
-        made = self._permute(count, _RECORDS, source.dataset_id, source.shard_ids[shard], first)
+        made = self._permute(
+            count, _RECORDS, source.dataset_id, source.shard_ids[shard], first
+        )
         # A lane goes through its pieces one after another.
         self._permutations[shelf, lane] = shard, made
         return made
@@ -202,7 +230,13 @@ class Order:
         self, count: int, kind: bytes, dataset_id: bytes, shard_id: bytes, first: int
     ) -> Integers:
         context = _CONTEXT.pack(
-            ALGORITHM.encode(), kind, self._seed, self._epoch, dataset_id, shard_id, first
+            ALGORITHM.encode(),
+            kind,
+            self._seed,
+            self._epoch,
+            dataset_id,
+            shard_id,
+            first,
         )
         keys = np.frombuffer(blake3(context).digest(length=8 * count), "<u8")
         order = np.argsort(keys)
@@ -281,7 +315,9 @@ class Steps:
 
     def __len__(self) -> int:
         """How many steps there are."""
-        whole, rest = divmod(max(0, self.records - self.start), self.batch_size * self.world)
+        whole, rest = divmod(
+            max(0, self.records - self.start), self.batch_size * self.world
+        )
         if self.drop_last or rest == 0 or (rest < self.world and whole):
             return whole
         return whole + 1

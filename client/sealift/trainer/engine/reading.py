@@ -11,12 +11,17 @@ from typing import TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from sealift.process.buffers import BufferPools
 from sealift.history.records import read_batches
-from sealift.trainer.metrics.counters import Counters
-from sealift.trainer.forms.gathering import Selection
+from sealift.process.buffers import BufferPools
 from sealift.trainer.engine.order import Integers, Order, Piece
-from sealift.trainer.engine.sealed import Interrupted, LoadedShard, SealedDataset, ShardLoader
+from sealift.trainer.engine.sealed import (
+    Interrupted,
+    LoadedShard,
+    SealedDataset,
+    ShardLoader,
+)
+from sealift.trainer.forms.gathering import Selection
+from sealift.trainer.metrics.counters import Counters
 from sealift_protocol.errors import MalformedObject, VerificationError
 from sealift_protocol.layout import LOG2_SEGMENT_SIZE, plaintext_size
 from sealift_protocol.objects import ShardEntry
@@ -64,7 +69,9 @@ class Opening:
         self._error = error
         self._done.set()
 
-    def fill(self, payload: memoryview, schema: pa.Schema, columns: tuple[str, ...] | None) -> None:
+    def fill(
+        self, payload: memoryview, schema: pa.Schema, columns: tuple[str, ...] | None
+    ) -> None:
         """Takes the records of an opened payload.
 
         Raises:
@@ -73,9 +80,13 @@ class Opening:
         batches = [batch for batch in read_batches(payload, schema) if batch.num_rows]
         ends = np.cumsum([0, *(batch.num_rows for batch in batches)])
         if int(ends[-1]) != self.records:
-            raise MalformedObject("a shard holds another number of records than its commit says")
+            raise MalformedObject(
+                "a shard holds another number of records than its commit says"
+            )
         self.payload = payload
-        self.batches = batches if columns is None else [b.select(list(columns)) for b in batches]
+        self.batches = (
+            batches if columns is None else [b.select(list(columns)) for b in batches]
+        )
         self.begins = ends
 
     def parts(self, piece: Piece) -> list[Selection]:
@@ -155,7 +166,9 @@ class ReadAhead:
         self._waiting = 0
         self._changed = threading.Condition()
         self._stopped = stopped
-        self._work: queue.SimpleQueue[list[tuple[Readable, Opening]] | None] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[list[tuple[Readable, Opening]] | None] = (
+            queue.SimpleQueue()
+        )
         # Daemons: a stream that stalls must not keep a program from ending.
         self._threads = [
             threading.Thread(target=self._open_all, name="sealift-open", daemon=True)
@@ -177,7 +190,10 @@ class ReadAhead:
         """
         ready: queue.Queue[_Planned] = queue.Queue(maxsize=steps_ahead)
         planner = threading.Thread(
-            target=self._plan, args=(order, positions, ready), name="sealift-plan", daemon=True
+            target=self._plan,
+            args=(order, positions, ready),
+            name="sealift-plan",
+            daemon=True,
         )
         for thread in (*self._threads, planner):
             thread.start()
@@ -228,7 +244,10 @@ class ReadAhead:
                     before = lanes.get(lane)
                     if before != shard:
                         lanes[lane] = shard
-                        opening, users = openings.get(shard) or (self._opening(*shard), 0)
+                        opening, users = openings.get(shard) or (
+                            self._opening(*shard),
+                            0,
+                        )
                         if not users:
                             fresh.append((self._datasets[piece.shelf], opening))
                         openings[shard] = opening, users + 1
@@ -302,7 +321,10 @@ class ReadAhead:
             del openings
 
     def _open_group(self, dataset: Readable, openings: Sequence[Opening]) -> None:
-        loaded = [LoadedShard(dataset.sealed, opening.entry, self._pools) for opening in openings]
+        loaded = [
+            LoadedShard(dataset.sealed, opening.entry, self._pools)
+            for opening in openings
+        ]
         dataset.loader.load(loaded, [None] * len(loaded))
         for opening, shard in zip(openings, loaded, strict=True):
             error = shard.failed

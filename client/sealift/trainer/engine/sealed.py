@@ -13,19 +13,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sealift.process.buffers import BufferPools
-from sealift.process.clock import Clock, unix
-from sealift.history.disclosures import Fetch, declare
-from sealift.relay.fetching import read_head, read_segment
-from sealift.process.log import log
 from sealift.crypto.opening import ShardOpener
 from sealift.crypto.sealing import ShardContext
-from sealift.process.secret import Secret
 from sealift.crypto.signing import Identity
+from sealift.history.disclosures import Fetch, declare
+from sealift.process.buffers import BufferPools
+from sealift.process.clock import Clock, unix
+from sealift.process.log import log
+from sealift.process.secret import Secret
+from sealift.relay.fetching import read_head, read_segment
+from sealift.relay.transport import RelayClient, is_passing
 from sealift.trainer.engine.cache import CachedShard, ShardCache
 from sealift.trainer.metrics.counters import Counters
 from sealift.trainer.options import OnCorrupt
-from sealift.relay.transport import RelayClient, is_passing
 from sealift_protocol.errors import (
     CorruptShard,
     DisclosureRequired,
@@ -80,7 +80,9 @@ class Declarations:
         whole: digest and Unix seconds of the newest one of the whole dataset.
     """
 
-    def __init__(self, sealed: SealedDataset, whole: tuple[bytes, int] | None = None) -> None:
+    def __init__(
+        self, sealed: SealedDataset, whole: tuple[bytes, int] | None = None
+    ) -> None:
         """Begins with what another process declared, if anything.
 
         Args:
@@ -106,7 +108,11 @@ class Declarations:
                     return made[0]
             sealed = self._sealed
             digest = declare(
-                relay, sealed.identity, sealed.now, sealed.fetch, shard_ids=list(shard_ids)
+                relay,
+                sealed.identity,
+                sealed.now,
+                sealed.fetch,
+                shard_ids=list(shard_ids),
             )
             self.digests.append(digest)
             if shard_ids:
@@ -132,7 +138,9 @@ class LoadedShard:
         failed: why it is left out, if `on_corrupt` is "skip".
     """
 
-    def __init__(self, sealed: SealedDataset, entry: ShardEntry, pools: BufferPools) -> None:
+    def __init__(
+        self, sealed: SealedDataset, entry: ShardEntry, pools: BufferPools
+    ) -> None:
         self.entry = entry
         self.head: ShardHead | None = None
         self.buffer = memoryview(b"")
@@ -172,7 +180,9 @@ class LoadedShard:
                 hint="ask the owner to grant you that key epoch too",
             )
         context = ShardContext(self._sealed.dataset_id, entry.shard_id, entry.key_epoch)
-        self._opener = ShardOpener(head, digest=entry.digest, epoch_key=epoch_key, context=context)
+        self._opener = ShardOpener(
+            head, digest=entry.digest, epoch_key=epoch_key, context=context
+        )
         self.buffer = self._pools.lease(head.plaintext_size)
         self.head = head
 
@@ -260,7 +270,9 @@ class ShardLoader:
         work = list(zip(shards, wanted, strict=True))
         for shard, segments in work:
             self._from_cache(shard, segments)
-        work = [(shard, segments) for shard, segments in work if shard.missing(segments)]
+        work = [
+            (shard, segments) for shard, segments in work if shard.missing(segments)
+        ]
         if not work:
             return
         self._counters.add(cache_misses=len(work) if self._cache is not None else 0)
@@ -333,7 +345,10 @@ class ShardLoader:
             except SealiftError as error:
                 if self._counters.fetched_bytes > before:
                     last_progress, number = time.monotonic(), 0
-                if not is_passing(error) or time.monotonic() - last_progress >= self._patience:
+                if (
+                    not is_passing(error)
+                    or time.monotonic() - last_progress >= self._patience
+                ):
                     raise
                 number += 1
                 log.info("retry_fetch", attempt=number, reason=error.reason)

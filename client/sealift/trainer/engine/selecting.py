@@ -21,7 +21,8 @@ def select(feed: Feed, expression: pc.Expression) -> list[tuple[bytes, ...]]:
         SealiftError: the records could not be read.
     """
     chosen: list[list[bytes]] = [
-        [bytes(-(-int(count) // 8)) for count in supply.records] for supply in feed.supplies
+        [bytes(-(-int(count) // 8)) for count in supply.records]
+        for supply in feed.supplies
     ]
     places = {
         entry.shard_id: (number, place)
@@ -30,7 +31,9 @@ def select(feed: Feed, expression: pc.Expression) -> list[tuple[bytes, ...]]:
     }
     for opening in feed.shards():
         number, place = places[opening.entry.shard_id]
-        mask = np.concatenate([matching(batch, expression) for batch in opening.batches])
+        mask = np.concatenate(
+            [matching(batch, expression) for batch in opening.batches]
+        )
         if opening.selected is not None:
             before = np.zeros(len(mask), bool)
             before[opening.selected] = True

@@ -16,13 +16,19 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from sealift.process.buffers import BufferPools
 from sealift.history.schemas import extends, fit
-from sealift.trainer.engine.arrowspans import Span, is_compressed, is_walkable, needed, pick
-from sealift.trainer.forms.gathering import Selection
+from sealift.process.buffers import BufferPools
+from sealift.trainer.engine.arrowspans import (
+    Span,
+    is_compressed,
+    is_walkable,
+    needed,
+    pick,
+)
 from sealift.trainer.engine.order import Integers
 from sealift.trainer.engine.reading import Readable
 from sealift.trainer.engine.sealed import LoadedShard
+from sealift.trainer.forms.gathering import Selection
 from sealift_protocol.errors import InvalidArgument, MalformedObject
 from sealift_protocol.objects import ShardEntry
 
@@ -34,7 +40,11 @@ class RandomAccess:
     """Records of some datasets by number, counted through all of them."""
 
     def __init__(
-        self, datasets: Sequence[Readable], schema: pa.Schema, pools: BufferPools, budget: int
+        self,
+        datasets: Sequence[Readable],
+        schema: pa.Schema,
+        pools: BufferPools,
+        budget: int,
     ) -> None:
         """Opens nothing yet.
 
@@ -71,8 +81,12 @@ class RandomAccess:
             InvalidArgument: there is no such record.
             SealiftError: they cannot be read.
         """
-        if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < len(self):
-            raise InvalidArgument(f"the dataset has {len(self):,} records: one is not there")
+        if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < len(
+            self
+        ):
+            raise InvalidArgument(
+                f"the dataset has {len(self):,} records: one is not there"
+            )
         places = np.searchsorted(self._ends, indices, side="right")
         wanted = sorted(set(places.tolist()))
         ids = [] if declare_all else [self._entry(place).shard_id for place in wanted]
@@ -128,7 +142,9 @@ class _SparseShard:
         """Memory that was filled, about."""
         return self._loaded.opened << 20
 
-    def parts(self, rows: Integers, places: Integers, ids: Sequence[bytes]) -> list[Selection]:
+    def parts(
+        self, rows: Integers, places: Integers, ids: Sequence[bytes]
+    ) -> list[Selection]:
         """Some records, by record batch."""
         self._ids = ids
         try:
@@ -139,16 +155,30 @@ class _SparseShard:
                 chosen = np.flatnonzero(of_batch == number)
                 begin = self._ends[number - 1] if number else 0
                 found.append(self._part(number, rows[chosen] - begin, places[chosen]))
-        except (pa.ArrowException, OSError, struct.error, IndexError, UnicodeDecodeError):
-            raise MalformedObject("a shard's payload is not a well-formed Arrow stream") from None
+        except (
+            pa.ArrowException,
+            OSError,
+            struct.error,
+            IndexError,
+            UnicodeDecodeError,
+        ):
+            raise MalformedObject(
+                "a shard's payload is not a well-formed Arrow stream"
+            ) from None
         return found
 
     def _part(self, number: int, rows: Integers, places: Integers) -> Selection:
         batch = self._batches[number]
         # Until nothing is missing: where strings lie is known when their offsets were read.
         while True:
-            needs = [need for column in batch.columns for need in needed(column, rows, self._lacks)]
-            if not self._open([place for need in needs if (place := self._place(need))]):
+            needs = [
+                need
+                for column in batch.columns
+                for need in needed(column, rows, self._lacks)
+            ]
+            if not self._open(
+                [place for need in needs if (place := self._place(need))]
+            ):
                 break
         taken = pa.RecordBatch.from_arrays(
             [pick(column, rows) for column in batch.columns], schema=batch.schema
@@ -164,7 +194,9 @@ class _SparseShard:
         while not self._ends or row >= self._ends[-1]:
             message, self._next = self._message(self._next)
             if message is None:
-                raise MalformedObject("a shard holds fewer records than its commit says")
+                raise MalformedObject(
+                    "a shard holds fewer records than its commit says"
+                )
             if self._own_schema is None:
                 self._own_schema = pa.ipc.read_schema(message)
                 if not extends(self._own_schema, self._schema):
@@ -177,10 +209,14 @@ class _SparseShard:
                 self._open_all()
                 batch.validate(full=True)
             if batch.num_rows < 0:
-                raise MalformedObject("a shard's payload has a batch of fewer than no records")
+                raise MalformedObject(
+                    "a shard's payload has a batch of fewer than no records"
+                )
             if batch.num_rows:
                 self._batches.append(batch)
-                self._ends.append(batch.num_rows + (self._ends[-1] if self._ends else 0))
+                self._ends.append(
+                    batch.num_rows + (self._ends[-1] if self._ends else 0)
+                )
 
     def _message(self, offset: int) -> tuple[pa.ipc.Message | None, int]:
         """The message there and where the next one begins; None at the end of the stream."""
@@ -215,7 +251,9 @@ class _SparseShard:
 
     def _open(self, ranges: Sequence[tuple[int, int]]) -> bool:
         """Opens what is missing of some ranges of the plaintext; False if nothing was."""
-        wanted = sorted({i for begin, end in ranges for i in self._segments(begin, end)})
+        wanted = sorted(
+            {i for begin, end in ranges for i in self._segments(begin, end)}
+        )
         missing = self._loaded.missing(wanted)
         if missing:
             self._load(missing)

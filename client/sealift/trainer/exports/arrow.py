@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from sealift.trainer.exports.parts import Part, Progress, Shards, no_progress, write_parts
+from sealift.trainer.exports.parts import (
+    Part,
+    Progress,
+    Shards,
+    no_progress,
+    write_parts,
+)
 from sealift_protocol.errors import InvalidArgument
 
 
@@ -34,7 +40,9 @@ def write_arrow(
             format cannot hold a column.
         SealiftError: the dataset could not be read; nothing is left behind.
     """
-    return write_parts(dataset, folder, ".arrow", _open_part, columns=columns, progress=progress)
+    return write_parts(
+        dataset, folder, ".arrow", _open_part, columns=columns, progress=progress
+    )
 
 
 @contextmanager

@@ -27,10 +27,14 @@ _COLUMNS = {
 }
 _MAX_NAME = 255
 _MAX_PATH = 2048
-_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\..*)?", re.I)
+_RESERVED = re.compile(
+    r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\..*)?", re.I
+)
 _DRIVE = re.compile(r"[A-Za-z]:")
 # Line and paragraph separators, and what turns the direction of the text that follows.
-_DECEPTIVE = frozenset("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_DECEPTIVE = frozenset(
+    "\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
 
 
 class _Records(Protocol):
@@ -89,7 +93,9 @@ def write_files(
             names = _write_all(dataset, staging, progress)
     except OSError as error:
         reason = (error.strerror or "unknown").lower()
-        raise InvalidArgument(f"the output folder cannot be written: {reason}") from None
+        raise InvalidArgument(
+            f"the output folder cannot be written: {reason}"
+        ) from None
     return [folder / name for name in names]
 
 
@@ -101,16 +107,22 @@ def _check_schema(schema: pa.Schema) -> None:
             )
 
 
-def _write_all(dataset: _Records, folder: Path, progress: Callable[[int, int], None]) -> list[str]:
+def _write_all(
+    dataset: _Records, folder: Path, progress: Callable[[int, int], None]
+) -> list[str]:
     files: dict[str, _File] = {}
     places = _Places()
     records = written = 0
     for batch in dataset.batches():
         columns = [batch.column(name) for name in _COLUMNS]
         if any(column.null_count for column in columns):
-            raise MalformedObject("a record of a file has no path, size, offset or content")
+            raise MalformedObject(
+                "a record of a file has no path, size, offset or content"
+            )
         names, sizes, offsets = (column.to_pylist() for column in columns[:3])
-        for name, size, offset, content in zip(names, sizes, offsets, columns[3], strict=True):
+        for name, size, offset, content in zip(
+            names, sizes, offsets, columns[3], strict=True
+        ):
             file = files.get(name)
             if file is None:
                 places.take(name)
@@ -142,7 +154,9 @@ def _check_whole(file: _File) -> None:
         if begin != end:
             missing = begin > end
             raise MalformedObject(
-                "a piece of a file is missing" if missing else "a part of a file comes twice"
+                "a piece of a file is missing"
+                if missing
+                else "a part of a file comes twice"
             )
         end = after
     if end != file.size or (file.size == 0 and len(file.pieces) != 1):
@@ -151,7 +165,9 @@ def _check_whole(file: _File) -> None:
         )
 
 
-def _write_piece(folder: Path, name: str, offset: int, data: memoryview, *, first: bool) -> None:
+def _write_piece(
+    folder: Path, name: str, offset: int, data: memoryview, *, first: bool
+) -> None:
     target = folder / name
     if first:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -191,7 +207,9 @@ class _Places:
             above = "/".join(parts[:count])
             key = _fold(above)
             if key in self._files or self._folders.setdefault(key, above) != above:
-                raise MalformedObject("two paths of the dataset are one on some systems")
+                raise MalformedObject(
+                    "two paths of the dataset are one on some systems"
+                )
 
 
 def check_path(path: str) -> None:
@@ -203,7 +221,9 @@ def check_path(path: str) -> None:
     if len(path.encode()) > _MAX_PATH:
         raise MalformedObject("a path of the dataset is too long")
     if "\\" in path or any(_is_control(character) for character in path):
-        raise MalformedObject("a path of the dataset has a backslash or a control character")
+        raise MalformedObject(
+            "a path of the dataset has a backslash or a control character"
+        )
     for name in path.split("/"):
         # An absolute path begins with an empty name.
         if name in ("", ".", ".."):
@@ -211,7 +231,9 @@ def check_path(path: str) -> None:
         if _DRIVE.match(name):
             raise MalformedObject("a path of the dataset names a drive")
         if _RESERVED.fullmatch(name) or name[-1] in ". " or name[0] == " ":
-            raise MalformedObject("a path of the dataset has a name that some systems reserve")
+            raise MalformedObject(
+                "a path of the dataset has a name that some systems reserve"
+            )
         if len(name.encode()) > _MAX_NAME:
             raise MalformedObject("a path of the dataset is too long")
 

@@ -119,7 +119,9 @@ def is_wrapped(kind: pa.DataType) -> bool:
 def is_text(kind: pa.DataType) -> bool:
     """Whether it is a type of texts."""
     return bool(
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_string_view(kind)
     )
 
 
@@ -154,7 +156,9 @@ def _time(value: pa.Scalar) -> object:
         days = value.value if pa.types.is_date32(kind) else value.value // 86_400_000
         return str(np.datetime64(days, "D"))
     if pa.types.is_timestamp(kind):
-        return str(np.datetime64(value.value, kind.unit)) + ("Z" if kind.tz is not None else "")
+        return str(np.datetime64(value.value, kind.unit)) + (
+            "Z" if kind.tz is not None else ""
+        )
     seconds, rest = divmod(abs(value.value), 10 ** _DIGITS[kind.unit])
     fraction = f".{rest:0{_DIGITS[kind.unit]}}" if _DIGITS[kind.unit] else ""
     if pa.types.is_duration(kind):
@@ -167,5 +171,7 @@ def _plain(value: object, *, strict: bool) -> object:
     if isinstance(value, float):
         if not strict or math.isfinite(value):
             return value
-        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+        return (
+            "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+        )
     return value if isinstance(value, bool | int) or value is None else str(value)

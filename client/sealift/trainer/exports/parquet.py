@@ -9,7 +9,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sealift.trainer.exports.parts import Part, Progress, Shards, no_progress, write_parts
+from sealift.trainer.exports.parts import (
+    Part,
+    Progress,
+    Shards,
+    no_progress,
+    write_parts,
+)
 from sealift_protocol.errors import InvalidArgument
 
 
@@ -35,7 +41,9 @@ def write_parquet(
             has no type for a column.
         SealiftError: the dataset could not be read; nothing is left behind.
     """
-    return write_parts(dataset, folder, ".parquet", _open_part, columns=columns, progress=progress)
+    return write_parts(
+        dataset, folder, ".parquet", _open_part, columns=columns, progress=progress
+    )
 
 
 @contextmanager
@@ -45,5 +53,6 @@ def _open_part(path: Path, schema: pa.Schema) -> Iterator[Part]:
             yield writer
     except pa.ArrowNotImplementedError:
         raise InvalidArgument(
-            "Parquet has no type for a column of the dataset", hint="write it as Arrow instead"
+            "Parquet has no type for a column of the dataset",
+            hint="write it as Arrow instead",
         ) from None

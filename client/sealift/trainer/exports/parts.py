@@ -9,8 +9,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from sealift.trainer.forms.columns import pick_columns
 from sealift.trainer.exports.staging import new_folder
+from sealift.trainer.forms.columns import pick_columns
 from sealift_protocol.errors import MalformedObject
 
 Progress = Callable[[int, int], None]
@@ -31,7 +31,9 @@ class Shards(Protocol):
     def num_records(self) -> int:
         """In all shards."""
 
-    def shards(self, columns: Sequence[str] | None) -> Iterator[Iterable[pa.RecordBatch]]:
+    def shards(
+        self, columns: Sequence[str] | None
+    ) -> Iterator[Iterable[pa.RecordBatch]]:
         """For each shard its record batches, in order."""
 
 
@@ -91,5 +93,7 @@ def write_parts(
             with open_part(staging / names[-1], schema):
                 pass
         if records != dataset.num_records:
-            raise MalformedObject("the shards hold another number of records than the commits say")
+            raise MalformedObject(
+                "the shards hold another number of records than the commits say"
+            )
     return [folder / name for name in names]

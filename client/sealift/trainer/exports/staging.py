@@ -22,8 +22,12 @@ def new_folder(folder: Path) -> Iterator[Path]:
     Raises:
         InvalidArgument: the folder is in the way, or its parent is missing.
     """
-    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
-        raise InvalidArgument("the output folder is not empty", hint="give a new folder with --out")
+    if folder.is_symlink() or (
+        folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    ):
+        raise InvalidArgument(
+            "the output folder is not empty", hint="give a new folder with --out"
+        )
     if not folder.parent.is_dir():
         raise InvalidArgument("the output folder's parent does not exist")
     staging = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")

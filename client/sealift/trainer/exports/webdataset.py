@@ -35,7 +35,6 @@ from typing import IO, Any
 import numpy as np
 import pyarrow as pa
 
-from sealift.trainer.exports.parts import Part, Progress, Shards, no_progress, write_parts
 from sealift.trainer.exports.json_values import (
     Room,
     check_names,
@@ -45,6 +44,13 @@ from sealift.trainer.exports.json_values import (
     is_wrapped,
     json_value,
     text_of,
+)
+from sealift.trainer.exports.parts import (
+    Part,
+    Progress,
+    Shards,
+    no_progress,
+    write_parts,
 )
 from sealift.trainer.exports.tar import BLOCK, END, tar_header
 
@@ -118,7 +124,9 @@ def write_webdataset(
             part.end()
             first = part.next
 
-    return write_parts(dataset, folder, ".tar", open_part, columns=columns, progress=progress)
+    return write_parts(
+        dataset, folder, ".tar", open_part, columns=columns, progress=progress
+    )
 
 
 def members_of(schema: pa.Schema) -> list[Member]:
@@ -135,7 +143,9 @@ def members_of(schema: pa.Schema) -> list[Member]:
         suffix = "" if form is _Form.JSON else _free(field.name, form, taken)
         taken.add(suffix)
         is_class = field.name == "label" and pa.types.is_integer(field.type)
-        members.append(Member(field.name, form, suffix, is_class, is_wrapped(field.type)))
+        members.append(
+            Member(field.name, form, suffix, is_class, is_wrapped(field.type))
+        )
     return members
 
 
@@ -150,7 +160,9 @@ def _form_of(kind: pa.DataType) -> _Form:
         return _Form.TEXT
     if is_binary(kind):
         return _Form.BYTES
-    numbers = is_list(kind) and not pa.types.is_map(kind) and _is_number(kind.value_type)
+    numbers = (
+        is_list(kind) and not pa.types.is_map(kind) and _is_number(kind.value_type)
+    )
     return _Form.ARRAY if numbers else _Form.JSON
 
 
@@ -199,7 +211,10 @@ class _Tar:
             if member.form is _Form.JSON or _has_gaps(member.form, bare):
                 rest[member.column] = json_value(bare, room)
             elif bare.is_valid:
-                self._add(f"{key}.{member.suffix}", _content(member.form, bare, value.type, room))
+                self._add(
+                    f"{key}.{member.suffix}",
+                    _content(member.form, bare, value.type, room),
+                )
                 written += 1
             if member.is_class and bare.is_valid:
                 self._add(f"{key}.cls", str(bare.as_py()).encode())
@@ -225,7 +240,9 @@ def _has_gaps(form: _Form, value: pa.Scalar) -> bool:
     return bool(form is _Form.ARRAY and value.is_valid and value.values.null_count)
 
 
-def _content(form: _Form, value: pa.Scalar, kind: pa.DataType, room: Room) -> bytes | memoryview:
+def _content(
+    form: _Form, value: pa.Scalar, kind: pa.DataType, room: Room
+) -> bytes | memoryview:
     """What a member holds; `kind` is the column's type, which knows a tensor's shape."""
     if form is _Form.TEXT:
         return text_of(value, room).encode()

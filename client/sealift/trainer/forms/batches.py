@@ -53,7 +53,9 @@ def as_torch(payload: memoryview, batch: pa.RecordBatch) -> dict[str, Any]:
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         layout = layout_of(column.type)
         tensors[name] = (
-            as_tensor_column(column) if layout is None else _view(payload, column, layout)
+            as_tensor_column(column)
+            if layout is None
+            else _view(payload, column, layout)
         )
     return tensors
 

@@ -90,7 +90,9 @@ class Layout:
         if column.null_count or values.null_count:
             return None
         whole = np.frombuffer(values.buffers()[1] or b"", self.dtype)
-        return whole[values.offset : values.offset + len(values)].reshape(len(column), *self.shape)
+        return whole[values.offset : values.offset + len(values)].reshape(
+            len(column), *self.shape
+        )
 
     def as_shown(self, elements: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Elements with the axes and the type that people expect."""
@@ -130,7 +132,9 @@ def _time_type(kind: pa.DataType) -> np.dtype[Any] | None:
     if pa.types.is_duration(kind):
         return np.dtype(f"timedelta64[{kind.unit}]")
     if pa.types.is_date(kind):
-        return np.dtype("datetime64[D]" if pa.types.is_date32(kind) else "datetime64[ms]")
+        return np.dtype(
+            "datetime64[D]" if pa.types.is_date32(kind) else "datetime64[ms]"
+        )
     return None
 
 
@@ -160,7 +164,8 @@ def binary_views(column: pa.Array) -> list[memoryview | None]:
         buffer = column.buffers()[2]
         data = memoryview(buffer if buffer is not None else b"").cast("B")
     views: list[memoryview | None] = [
-        data[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+        data[start:end]
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
     ]
     if column.null_count:
         views = [
@@ -187,7 +192,9 @@ def as_array(column: pa.Array) -> Any:
         inner = layout_of(column.type.value_type)
         values = column.flatten()
         if inner is not None and not values.null_count:
-            offsets = np.concatenate(([0], np.cumsum(column.value_lengths().to_numpy())))
+            offsets = np.concatenate(
+                ([0], np.cumsum(column.value_lengths().to_numpy()))
+            )
             return Ragged(as_array(values), offsets.astype(np.int64))
     return column.to_numpy(zero_copy_only=False)
 
@@ -253,7 +260,8 @@ def import_torch() -> Any:
         import torch
     except ImportError:
         raise InvalidArgument(
-            "torch is not installed", hint="install it with: pip install 'sealift[torch]'"
+            "torch is not installed",
+            hint="install it with: pip install 'sealift[torch]'",
         ) from None
     return torch
 

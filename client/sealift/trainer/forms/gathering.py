@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sealift.process.buffers import BufferPools
+from sealift.trainer.engine.order import Integers
 from sealift.trainer.forms.batches import as_torch
 from sealift.trainer.forms.columns import (
     Layout,
@@ -21,7 +22,6 @@ from sealift.trainer.forms.columns import (
     layout_of,
     tensor_of,
 )
-from sealift.trainer.engine.order import Integers
 
 Form = Literal["arrow", "numpy", "torch"]
 # Values above this are copied one by one; smaller ones cost less together.
@@ -70,16 +70,22 @@ class Gathered:
         self.num_rows = sum(len(part.rows) for part in parts)
         self._form = form
         columns = [
-            self._gather(parts, place, column.type, pools) for place, column in enumerate(schema)
+            self._gather(parts, place, column.type, pools)
+            for place, column in enumerate(schema)
         ]
         if form == "arrow":
-            arrays = [_to_arrow(c, kind) for c, kind in zip(columns, schema.types, strict=True)]
+            arrays = [
+                _to_arrow(c, kind)
+                for c, kind in zip(columns, schema.types, strict=True)
+            ]
             self._whole: Any = pa.RecordBatch.from_arrays(arrays, schema=schema)
         else:
             show = _to_numpy if form == "numpy" else _to_torch
             self._whole = {
                 name: show(column, kind)
-                for name, column, kind in zip(schema.names, columns, schema.types, strict=True)
+                for name, column, kind in zip(
+                    schema.names, columns, schema.types, strict=True
+                )
             }
 
     def batch(self, begin: int, end: int) -> Any:
@@ -87,7 +93,11 @@ class Gathered:
         return _cut(self._whole, self._form, begin, end)
 
     def _gather(
-        self, parts: Sequence[Selection], place: int, kind: pa.DataType, pools: BufferPools | None
+        self,
+        parts: Sequence[Selection],
+        place: int,
+        kind: pa.DataType,
+        pools: BufferPools | None,
     ) -> Any:
         columns = [part.batch.column(place) for part in parts]
         layout = layout_of(kind)
@@ -117,11 +127,15 @@ class Gathered:
             where = _evenly(part.places)
             if are_neighbours(part.rows):
                 first = int(part.rows[0]) if len(part.rows) else 0
-                out[part.places if where is None else where] = source[first:][: len(part.rows)]
+                out[part.places if where is None else where] = source[first:][
+                    : len(part.rows)
+                ]
             elif where is not None and where.step == 1:
                 np.take(source, part.rows, axis=0, out=out[where], mode="clip")
             else:
-                out[part.places if where is None else where] = source.take(part.rows, axis=0)
+                out[part.places if where is None else where] = source.take(
+                    part.rows, axis=0
+                )
         return out.reshape(self.num_rows, *layout.shape)
 
     def _views(
@@ -131,7 +145,9 @@ class Gathered:
         for part, column in zip(parts, columns, strict=True):
             first, last = int(part.rows.min()), int(part.rows.max())
             views = binary_views(column.slice(first, last - first + 1))
-            for row, place in zip(part.rows.tolist(), part.places.tolist(), strict=True):
+            for row, place in zip(
+                part.rows.tolist(), part.places.tolist(), strict=True
+            ):
                 out[place] = views[row - first]
         return out
 
@@ -141,7 +157,9 @@ class Gathered:
         if not parts:
             return pa.array([], kind)
         order = np.empty(self.num_rows, np.int64)
-        order[np.concatenate([part.places for part in parts])] = np.arange(self.num_rows)
+        order[np.concatenate([part.places for part in parts])] = np.arange(
+            self.num_rows
+        )
         if is_binary(kind) and _mean_size(columns) >= _LARGE_VALUE:
             pieces = [
                 column.slice(row, 1)
@@ -150,10 +168,15 @@ class Gathered:
             ]
             return pa.concat_arrays([pieces[place] for place in order.tolist()])
         taken = [
-            column.take(pa.array(part.rows)) for part, column in zip(parts, columns, strict=True)
+            column.take(pa.array(part.rows))
+            for part, column in zip(parts, columns, strict=True)
         ]
         together = taken[0] if len(taken) == 1 else pa.concat_arrays(taken)
-        return together if _evenly(order) == slice(0, len(order), 1) else together.take(order)
+        return (
+            together
+            if _evenly(order) == slice(0, len(order), 1)
+            else together.take(order)
+        )
 
 
 class View:
@@ -175,7 +198,9 @@ class View:
                 if layout_of(column.type) is not None
             ]
             tensors = as_torch(payload, batch.select(numbers))
-            self._whole = {name: tensors.get(name, batch[name]) for name in batch.schema.names}
+            self._whole = {
+                name: tensors.get(name, batch[name]) for name in batch.schema.names
+            }
 
     def rows(self, begin: int, end: int) -> Any:
         """A batch of the records from `begin` to `end`."""

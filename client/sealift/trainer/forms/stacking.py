@@ -14,7 +14,9 @@ from sealift_protocol.errors import InvalidArgument, MalformedObject
 
 Output = Literal["tensor", "array"]
 Array = npt.NDArray[Any]
-BROKEN_HINT = "tell the dataset's owner; until then leave such records out with a filter"
+BROKEN_HINT = (
+    "tell the dataset's owner; until then leave such records out with a filter"
+)
 
 
 def check_output(output: Output) -> None:
@@ -35,10 +37,13 @@ def values_of(batch: dict[str, Any], column: str) -> tuple[Sequence[Any], bool]:
     """
     if column not in batch:
         raise InvalidArgument(
-            "the batch lacks a column that is to be decoded", hint="name it in columns=, too"
+            "the batch lacks a column that is to be decoded",
+            hint="name it in columns=, too",
         )
     values = batch[column]
-    if values is None or isinstance(values, str | bytes | bytearray | memoryview | pa.Buffer):
+    if values is None or isinstance(
+        values, str | bytes | bytearray | memoryview | pa.Buffer
+    ):
         return [values], True
     return values, False
 
@@ -59,7 +64,9 @@ def view_of(value: object) -> memoryview:
     return memoryview(value).cast("B")
 
 
-def decode_each(values: Sequence[Any], decode: Callable[[memoryview], Array]) -> list[Array]:
+def decode_each(
+    values: Sequence[Any], decode: Callable[[memoryview], Array]
+) -> list[Array]:
     """Every value, decoded.
 
     Raises:

@@ -32,14 +32,17 @@ def onto_device(batches: Iterator[Any], device: Any) -> Iterator[Any]:
         return
     if target.type != "cuda" or not torch.cuda.is_available():
         raise InvalidArgument(
-            "torch finds no such device on this machine", hint="leave device out, or check CUDA"
+            "torch finds no such device on this machine",
+            hint="leave device out, or check CUDA",
         )
     side = torch.cuda.Stream(target)
     ahead: deque[tuple[Any, Any, Any]] = deque()
     for batch in batches:
         with torch.cuda.stream(side):
             pinned = _each_tensor(batch, lambda tensor: tensor.pin_memory())
-            moved = _each_tensor(pinned, lambda tensor: tensor.to(target, non_blocking=True))
+            moved = _each_tensor(
+                pinned, lambda tensor: tensor.to(target, non_blocking=True)
+            )
             copied = torch.cuda.Event()
             copied.record(side)
         ahead.append((moved, copied, pinned))

@@ -25,9 +25,9 @@ import numpy as np
 import pyarrow as pa
 from blake3 import blake3
 
-from sealift.trainer.forms.columns import pick_columns
 from sealift.trainer.engine.feed import Feed
 from sealift.trainer.engine.plan import Plan
+from sealift.trainer.forms.columns import pick_columns
 from sealift_protocol.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -82,7 +82,9 @@ def as_hf_dataset(
     if num_shards < 1:
         raise InvalidArgument("a dataset has one part at least")
     schema = pick_columns(dataset.schema, columns)
-    features = datasets.Features({field.name: feature_of(field.type) for field in schema})
+    features = datasets.Features(
+        {field.name: feature_of(field.type) for field in schema}
+    )
     for field, wanted in zip(schema, features.arrow_schema, strict=True):
         # Now, rather than in the middle of an epoch.
         convert(pa.nulls(0, field.type), wanted.type)
@@ -169,9 +171,13 @@ class _Records(_BaseExamplesIterable):  # type: ignore[misc]
         """The order of the training epoch that `set_epoch` made the generator of."""
         if not self._plan.shuffle:
             return self
-        return self._with(replace(self._plan, epoch=_epoch_of(generator)), self.num_shards)
+        return self._with(
+            replace(self._plan, epoch=_epoch_of(generator)), self.num_shards
+        )
 
-    def shard_data_sources(self, num_shards: int, index: int, contiguous: bool = True) -> Self:
+    def shard_data_sources(
+        self, num_shards: int, index: int, contiguous: bool = True
+    ) -> Self:
         """One of some parts, which are of one size and together everything."""
         del contiguous
         plan = self._plan
@@ -230,8 +236,17 @@ class _Records(_BaseExamplesIterable):  # type: ignore[misc]
 def _order_of(dataset: Dataset, plan: Plan) -> str:
     """Tells orders apart, and says nothing else about them."""
     what = [
-        *([part.opened.history.head.digest.hex(), part.weight] for part in dataset.parts),
-        [dataset.filtered, plan.seed, plan.shuffle, plan.shuffle_block, plan.batch_size],
+        *(
+            [part.opened.history.head.digest.hex(), part.weight]
+            for part in dataset.parts
+        ),
+        [
+            dataset.filtered,
+            plan.seed,
+            plan.shuffle,
+            plan.shuffle_block,
+            plan.batch_size,
+        ],
     ]
     return str(blake3(json.dumps(what).encode()).hexdigest(length=16))
 

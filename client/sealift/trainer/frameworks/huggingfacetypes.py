@@ -10,7 +10,12 @@ import pyarrow as pa
 
 from sealift_protocol.errors import InvalidArgument
 
-_TENSORS = {2: datasets.Array2D, 3: datasets.Array3D, 4: datasets.Array4D, 5: datasets.Array5D}
+_TENSORS = {
+    2: datasets.Array2D,
+    3: datasets.Array3D,
+    4: datasets.Array4D,
+    5: datasets.Array5D,
+}
 
 
 def feature_of(kind: pa.DataType) -> Any:
@@ -45,7 +50,8 @@ def feature_of(kind: pa.DataType) -> Any:
         return datasets.Features.from_arrow_schema(pa.schema({"": kind}))[""]
     except (ValueError, pa.ArrowException):
         raise InvalidArgument(
-            "a column has a type that Hugging Face's datasets lack", hint="leave it out: columns="
+            "a column has a type that Hugging Face's datasets lack",
+            hint="leave it out: columns=",
         ) from None
 
 
@@ -61,7 +67,8 @@ def convert(column: pa.Array, kind: pa.DataType) -> pa.Array:
         return column.cast(kind)
     except pa.ArrowException:
         raise InvalidArgument(
-            "a column has a type that Hugging Face's datasets lack", hint="leave it out: columns="
+            "a column has a type that Hugging Face's datasets lack",
+            hint="leave it out: columns=",
         ) from None
 
 
@@ -74,7 +81,9 @@ def _tensor(column: pa.Array, kind: pa.DataType) -> pa.Array:
     order = column.type.permutation
     if order is not None and list(order) != sorted(order):
         lying = np.asarray(values).reshape(rows, *column.type.shape)
-        values = pa.array(lying.transpose(0, *(axis + 1 for axis in order)).ravel(), values.type)
+        values = pa.array(
+            lying.transpose(0, *(axis + 1 for axis in order)).ravel(), values.type
+        )
     nulls = column.is_null() if column.null_count else None
     if not isinstance(kind, pa.BaseExtensionType):
         for place, length in reversed(list(enumerate(shape))):

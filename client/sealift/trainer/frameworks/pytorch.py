@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from sealift.trainer.engine.feed import Feed
+from sealift.trainer.engine.plan import Plan, Run
 from sealift.trainer.forms.columns import import_torch
 from sealift.trainer.frameworks.device import onto_device
-from sealift.trainer.engine.feed import Feed
 from sealift.trainer.metrics.metering import metered
-from sealift.trainer.engine.plan import Plan, Run
 from sealift_protocol.bill.format import filter_digest
 from sealift_protocol.errors import InvalidArgument, RelayUnavailable
 
@@ -160,7 +160,9 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
         self._source = dataset
         self._columns = columns
         self._device = device
-        self._plan = Plan(batch_size, shuffle, seed, epoch, shuffle_block, drop_last, here, ranks)
+        self._plan = Plan(
+            batch_size, shuffle, seed, epoch, shuffle_block, drop_last, here, ranks
+        )
         self._position = 0
         self._resumed = False
         self._batches = TorchBatches(dataset.feed, self._plan, columns, transform)
@@ -182,7 +184,11 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
     def set_epoch(self, epoch: int) -> None:
         """Chooses the training epoch of the next iteration, which begins at its beginning."""
         if epoch != self._plan.epoch:
-            self._plan, self._position, self._resumed = replace(self._plan, epoch=epoch), 0, False
+            self._plan, self._position, self._resumed = (
+                replace(self._plan, epoch=epoch),
+                0,
+                False,
+            )
 
     def __len__(self) -> int:
         """Batches of a whole training epoch."""
@@ -230,7 +236,9 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
             "epoch": self._plan.epoch,
             "position": self._position,
             # So that the bill of materials of a run that was resumed is that of the whole run.
-            "runs": [[getattr(run, name) for name in _RUN] for run in self._source.runs],
+            "runs": [
+                [getattr(run, name) for name in _RUN] for run in self._source.runs
+            ],
             **self._identity(),
         }
 
@@ -245,11 +253,17 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
             if state.get(name) != value:
                 raise InvalidArgument(
                     f"the state was taken with another {name.replace('_', ' ')}",
-                    hint=_HINTS.get(name, "make the loader as it was, then load the state"),
+                    hint=_HINTS.get(
+                        name, "make the loader as it was, then load the state"
+                    ),
                 )
         columns = None if self._columns is None else tuple(self._columns)
         before = [
-            Run(**dict(zip(_RUN, run, strict=True)), columns=columns, filter=self._source.filtered)
+            Run(
+                **dict(zip(_RUN, run, strict=True)),
+                columns=columns,
+                filter=self._source.filtered,
+            )
             for run in state["runs"]
         ]
         self._source.runs[:0] = [run for run in before if run not in self._source.runs]
@@ -265,9 +279,12 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
         """What an order depends on."""
         return {
             "datasets": [
-                [part.opened.dataset_id.hex(), part.weight] for part in self._source.parts
+                [part.opened.dataset_id.hex(), part.weight]
+                for part in self._source.parts
             ],
-            "commits": [part.opened.history.head.digest.hex() for part in self._source.parts],
+            "commits": [
+                part.opened.history.head.digest.hex() for part in self._source.parts
+            ],
             # A checkpoint travels; the text may compare a patient's number.
             "filter": filter_digest(self._source.filtered).hex(),
             "seed": self._plan.seed,
@@ -298,7 +315,10 @@ class RecordsByNumber(torch.utils.data.Dataset[Any]):
     """
 
     def __init__(
-        self, dataset: Dataset, columns: Sequence[str] | None, transform: Transform | None
+        self,
+        dataset: Dataset,
+        columns: Sequence[str] | None,
+        transform: Transform | None,
     ) -> None:
         self._source: Dataset | None = dataset
         self._feed = dataset.feed
@@ -318,9 +338,14 @@ class RecordsByNumber(torch.utils.data.Dataset[Any]):
         """Several records in one go, as torch's fetcher asks for them."""
         batch = self._take(numbers)
         records = [
-            {name: values[row] for name, values in batch.items()} for row in range(len(numbers))
+            {name: values[row] for name, values in batch.items()}
+            for row in range(len(numbers))
         ]
-        return records if self._transform is None else [self._transform(r) for r in records]
+        return (
+            records
+            if self._transform is None
+            else [self._transform(r) for r in records]
+        )
 
     def _take(self, numbers: Sequence[int]) -> dict[str, Any]:
         self._feed = self._feed.here()

@@ -27,7 +27,9 @@ class Counters:
     refetched: int = 0
     skipped_shards: int = 0
     skipped_records: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+    _lock: threading.Lock = field(
+        default_factory=threading.Lock, repr=False, compare=False
+    )
 
     def add(self, **amounts: int) -> None:
         """Adds to some totals."""
@@ -38,4 +40,6 @@ class Counters:
     def snapshot(self) -> dict[str, int]:
         """All totals by name."""
         with self._lock:
-            return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "_lock"}
+            return {
+                f.name: getattr(self, f.name) for f in fields(self) if f.name != "_lock"
+            }

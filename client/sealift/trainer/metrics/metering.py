@@ -12,7 +12,13 @@ from sealift.trainer.forms.columns import Ragged
 from sealift.trainer.metrics.counters import Counters
 from sealift.trainer.metrics.metrics import BatchMetrics
 
-_AMOUNTS = ("fetched_bytes", "cached_bytes", "cache_misses", "refetched", "skipped_records")
+_AMOUNTS = (
+    "fetched_bytes",
+    "cached_bytes",
+    "cache_misses",
+    "refetched",
+    "skipped_records",
+)
 
 
 def metered(
@@ -71,5 +77,7 @@ def _size(value: Any) -> int:
     if isinstance(value, Ragged):
         return _size(value.values) + _size(value.offsets)
     if isinstance(value, list):
-        return sum(len(item) for item in value if isinstance(item, bytes | memoryview | str))
+        return sum(
+            len(item) for item in value if isinstance(item, bytes | memoryview | str)
+        )
     return int(getattr(value, "nbytes", 0))

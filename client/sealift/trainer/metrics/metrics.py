@@ -104,7 +104,9 @@ class Totals:
         return _ratio(self.cached_bytes, self.cached_bytes + self.fetched_bytes)
 
 
-_AMOUNTS = tuple(f.name for f in fields(BatchMetrics) if f.name not in ("epoch", "batch"))
+_AMOUNTS = tuple(
+    f.name for f in fields(BatchMetrics) if f.name not in ("epoch", "batch")
+)
 
 
 def waiting_share(metrics: BatchMetrics | Totals) -> float:
@@ -163,7 +165,9 @@ class _Periodic:
 
     def __post_init__(self) -> None:
         if self.every < 1:
-            raise InvalidArgument("metrics are written every batch at most: every has to be 1 up")
+            raise InvalidArgument(
+                "metrics are written every batch at most: every has to be 1 up"
+            )
 
     def __call__(self, batch: BatchMetrics) -> None:
         self.window(batch)
@@ -213,14 +217,20 @@ def to_prometheus(
 
     try:
         counters = {
-            name: make(client.Counter, _COUNTERS[name][0], _COUNTERS[name][1]) for name in _COUNTERS
+            name: make(client.Counter, _COUNTERS[name][0], _COUNTERS[name][1])
+            for name in _COUNTERS
         }
         batches = make(client.Counter, "batches", "Batches that the loop took")
         waits = make(
-            client.Histogram, "batch_wait_seconds", "Waiting for one batch", buckets=_SECONDS
+            client.Histogram,
+            "batch_wait_seconds",
+            "Waiting for one batch",
+            buckets=_SECONDS,
         )
         share = make(
-            client.Gauge, "waiting_share", "Share of this training epoch that the loop waited"
+            client.Gauge,
+            "waiting_share",
+            "Share of this training epoch that the loop waited",
         )
         epoch = make(client.Gauge, "training_epoch", "Training epoch, from 0")
     except ValueError:
@@ -249,7 +259,10 @@ _COUNTERS = {
     "records": ("records", "Records that the loop took"),
     "bytes": ("bytes", "Bytes in memory that the loop took"),
     "wait_seconds": ("wait_seconds", "Seconds that the loop waited for batches"),
-    "busy_seconds": ("busy_seconds", "Seconds that the loop was at work between batches"),
+    "busy_seconds": (
+        "busy_seconds",
+        "Seconds that the loop was at work between batches",
+    ),
     "fetched_bytes": ("fetched_bytes", "Ciphertext from the relay"),
     "cached_bytes": ("cached_bytes", "Ciphertext from the cache"),
     "cache_misses": ("cache_misses", "Shards of which the cache lacked something"),

@@ -6,6 +6,8 @@ from alembic import context
 
 from sealift_relay.store.schema import tables
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=tables)
+context.configure(
+    connection=context.config.attributes["connection"], target_metadata=tables
+)
 with context.begin_transaction():
     context.run_migrations()

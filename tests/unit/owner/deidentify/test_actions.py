@@ -31,7 +31,10 @@ def deidentify(rule: str, values: pa.Array, **others: pa.Array) -> pa.Array:
     batch = pa.record_batch({"x": values, **others})
     policy = parse_policy(f"{head}x = {rule}".encode())
     with Deidentifier(
-        policy, batch.schema, secret=SECRET, now=lambda: dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
+        policy,
+        batch.schema,
+        secret=SECRET,
+        now=lambda: dt.datetime(2026, 6, 1, tzinfo=dt.UTC),
     ) as it:
         found = it.apply(batch)
     found.validate(full=True)
@@ -46,7 +49,9 @@ def deidentify(rule: str, values: pa.Array, **others: pa.Array) -> pa.Array:
 def test_a_mask_keeps_the_ends_and_the_length(
     texts: list[str | None], first: int, last: int
 ) -> None:
-    found = mask(pa.array(texts, pa.string()), keep_first=first, keep_last=last, character="•")
+    found = mask(
+        pa.array(texts, pa.string()), keep_first=first, keep_last=last, character="•"
+    )
     for text, masked in zip(texts, found.to_pylist(), strict=True):
         if text is None:
             assert masked is None
@@ -91,7 +96,10 @@ def test_what_is_no_age_becomes_null() -> None:
     assert age_bands(ages, width=5).to_pylist() == [None, None, None, None, "85-89"]
     texts = pa.array(["old", "", "1e3", "-4", None, "89.5"])
     assert age_bands(texts, width=5).to_pylist() == [None] * 5 + ["85-89"]
-    assert age_bands(pa.array([2**63 - 1, -(2**63)]), width=5).to_pylist() == ["90+", None]
+    assert age_bands(pa.array([2**63 - 1, -(2**63)]), width=5).to_pylist() == [
+        "90+",
+        None,
+    ]
 
 
 def test_zip_codes_lose_their_last_digits_and_thinly_populated_areas_all() -> None:
@@ -99,7 +107,12 @@ def test_zip_codes_lose_their_last_digits_and_thinly_populated_areas_all() -> No
     assert zip3(texts).to_pylist() == ["021", "021", "021", "000", "000", None]
     bad = pa.array(["2139", "0213", "02139-", "02139-43", "SW1A 1AA", "", "٠٢١٣٩"])
     assert zip3(bad).to_pylist() == [None] * 7
-    assert zip3(pa.array([2139, 501, 21394307, None])).to_pylist() == ["021", "005", "021", None]
+    assert zip3(pa.array([2139, 501, 21394307, None])).to_pylist() == [
+        "021",
+        "005",
+        "021",
+        None,
+    ]
     assert zip3(pa.array([2139.0, 2139.5, -2139.0])).to_pylist() == ["021", None, None]
     every = [f"{area:03d}01" for area in range(1000)]
     suppressed = [
@@ -164,9 +177,13 @@ def test_dates_of_any_type_become_years_and_months(kind: pa.DataType) -> None:
 
 def test_years_of_birth_of_the_oldest_become_one() -> None:
     rule = "{ action = 'generalise', to = 'year', oldest = 90 }"
-    values = pa.array([dt.date(1901, 1, 1), dt.date(1936, 1, 1), dt.date(1937, 1, 1), None])
+    values = pa.array(
+        [dt.date(1901, 1, 1), dt.date(1936, 1, 1), dt.date(1937, 1, 1), None]
+    )
     assert deidentify(rule, values).to_pylist() == [1936, 1936, 1937, None]
-    assert deidentify("{ action = 'generalise', to = 'year' }", values)[0].as_py() == 1901
+    assert (
+        deidentify("{ action = 'generalise', to = 'year' }", values)[0].as_py() == 1901
+    )
 
 
 def test_numbers_become_bands() -> None:
@@ -177,7 +194,9 @@ def test_numbers_become_bands() -> None:
         "[-10,0)",
         None,
     ]
-    assert bands(pa.array([0.5, 0.74, -0.1, 1e300, math.nan]), width=0.25).to_pylist() == [
+    assert bands(
+        pa.array([0.5, 0.74, -0.1, 1e300, math.nan]), width=0.25
+    ).to_pylist() == [
         "[0.5,0.75)",
         "[0.5,0.75)",
         "[-0.25,0)",
@@ -197,19 +216,29 @@ def test_numbers_become_bands() -> None:
 @given(st.lists(st.integers(-(2**63), 2**63 - 1)), st.integers(1, 10**15))
 def test_a_whole_number_lies_in_its_band(numbers: list[int], width: int) -> None:
     for number, band in zip(
-        numbers, bands(pa.array(numbers, pa.int64()), width=width).to_pylist(), strict=True
+        numbers,
+        bands(pa.array(numbers, pa.int64()), width=width).to_pylist(),
+        strict=True,
     ):
         low, high = band.removeprefix("[").removesuffix(")").split(",")
         assert int(low) <= number < int(high) == int(low) + width
 
 
 def test_decimals_are_rounded_half_to_even() -> None:
-    assert round_to(pa.array([0.125, 0.375, None]), digits=2).to_pylist() == [0.12, 0.38, None]
-    assert round_to(pa.array([52.123456], pa.float32()), digits=1)[0].as_py() == np.float32(52.1)
+    assert round_to(pa.array([0.125, 0.375, None]), digits=2).to_pylist() == [
+        0.12,
+        0.38,
+        None,
+    ]
+    assert round_to(pa.array([52.123456], pa.float32()), digits=1)[
+        0
+    ].as_py() == np.float32(52.1)
     assert round_to(pa.array([7]), digits=2).to_pylist() == [7]
 
 
-DAYS = st.lists(st.dates(dt.date(1900, 1, 1), dt.date(2100, 1, 1)), min_size=2, max_size=2)
+DAYS = st.lists(
+    st.dates(dt.date(1900, 1, 1), dt.date(2100, 1, 1)), min_size=2, max_size=2
+)
 
 
 @given(DAYS, st.integers(1, 36_500), st.text(max_size=5))
@@ -224,7 +253,10 @@ def test_a_shift_keeps_intervals_and_is_never_nothing(
     assert shift.apply(texts, by).to_pylist() == [f"{day}T10:11:12Z" for day in moved]
     for kind in (pa.timestamp("ns"), pa.timestamp("ms", "Asia/Tokyo"), pa.date64()):
         values = pa.array(days).cast(kind)
-        assert shift.apply(values, by).to_pylist() == pa.array(moved).cast(kind).to_pylist()
+        assert (
+            shift.apply(values, by).to_pylist()
+            == pa.array(moved).cast(kind).to_pylist()
+        )
 
 
 def test_offsets_reach_both_ends_and_leave_out_zero() -> None:
@@ -233,7 +265,9 @@ def test_offsets_reach_both_ends_and_leave_out_zero() -> None:
     assert all(30 < offsets.count(offset) < 70 for offset in (-2, -1, 1, 2))
 
 
-def test_dates_that_nobody_is_known_for_or_that_leave_the_calendar_become_null() -> None:
+def test_dates_that_nobody_is_known_for_or_that_leave_the_calendar_become_null() -> (
+    None
+):
     by = pa.array([None, "a", "a", "a", "a"])
     days = [dt.date(2024, 1, 1), dt.date.min, dt.date.max, None, dt.date(2024, 1, 1)]
     offset = Shift(SECRET, days=9).offsets(by)[1].as_py()
@@ -267,7 +301,9 @@ def test_noise_has_the_scale_that_was_asked_for(distribution: str) -> None:
     deviation = 3.0 * (math.sqrt(2) if distribution == "laplace" else 1)
     assert abs(found.mean()) < 0.2
     assert abs(found.std() / deviation - 1) < 0.1
-    assert not np.array_equal(found, np.asarray(noise.apply(pa.array(np.zeros(20_000)))))
+    assert not np.array_equal(
+        found, np.asarray(noise.apply(pa.array(np.zeros(20_000))))
+    )
 
 
 @pytest.mark.parametrize("kind", [pa.int8(), pa.uint8(), pa.int64(), pa.uint64()])
@@ -295,7 +331,9 @@ def test_floats_of_every_width_are_changed(kind: pa.DataType) -> None:
     assert deidentify("{ action = 'noise', scale = 0.1 }", values).type == kind
     band = deidentify("{ action = 'generalise', to = 'band', width = 1 }", values)
     assert band.to_pylist() == ["[1,2)", None]
-    digits = deidentify("{ action = 'generalise', to = 'decimals', digits = 0 }", values)
+    digits = deidentify(
+        "{ action = 'generalise', to = 'decimals', digits = 0 }", values
+    )
     assert digits.to_pylist() == [2.0, None]
     assert deidentify("'hash'", values) == deidentify("'hash'", pa.array(["1.5", None]))
 
@@ -315,7 +353,9 @@ def test_items_of_lists_are_changed_one_by_one(kind: pa.DataType) -> None:
     named = dict(zip(["a", "b", None], [*alone, None], strict=True))
     plain = pa.array(lists, pa.list_(pa.string()))
     values = (
-        plain.cast(kind) if not pa.types.is_dictionary(kind.value_type) else pa.array(lists, kind)
+        plain.cast(kind)
+        if not pa.types.is_dictionary(kind.value_type)
+        else pa.array(lists, kind)
     )
     expected = [[named[x] for x in items] if items else items for items in lists]
     assert deidentify("'hash'", values).to_pylist() == expected
@@ -341,6 +381,8 @@ def test_text_is_scrubbed_and_what_was_found_is_counted() -> None:
         report = it.take_report()
         assert sum(report.scrubbed.values()) == 2
         assert it.take_report().scrubbed == {}
-    unknown = parse_policy(head + b"note = { action = 'scrub', entities = ['X'] }\nmore = 'drop'")
+    unknown = parse_policy(
+        head + b"note = { action = 'scrub', entities = ['X'] }\nmore = 'drop'"
+    )
     with pytest.raises(InvalidArgument):
         Deidentifier(unknown, schema, secret=SECRET)

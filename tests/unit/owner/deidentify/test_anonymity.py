@@ -38,7 +38,9 @@ def count(
     return check
 
 
-def result(records: list[dict[str, Any]] | pa.Table, privacy: Privacy, batch: int = 7) -> Anonymity:
+def result(
+    records: list[dict[str, Any]] | pa.Table, privacy: Privacy, batch: int = 7
+) -> Anonymity:
     found = count(records, privacy, batch).result()
     assert found is not None
     return found
@@ -47,7 +49,9 @@ def result(records: list[dict[str, Any]] | pa.Table, privacy: Privacy, batch: in
 # pandas takes its time.
 @settings(max_examples=25, deadline=None)
 @given(RECORDS, st.integers(1, 10))
-def test_k_and_l_are_those_of_pycanon(records: list[dict[str, Any]], batch: int) -> None:
+def test_k_and_l_are_those_of_pycanon(
+    records: list[dict[str, Any]], batch: int
+) -> None:
     pycanon = pytest.importorskip("pycanon.anonymity")
     table = pa.Table.from_pylist(records)
     found = result(table, Privacy(QUASI, ("diagnosis", "drug")), batch)
@@ -88,13 +92,17 @@ FOUR = [
 def test_too_small_a_group_is_refused_with_how_many_records_it_concerns() -> None:
     with pytest.raises(PolicyViolation) as caught:
         count(FOUR, Privacy(QUASI, (), 2)).check()
-    assert str(caught.value).startswith("k-anonymity is 1 and the policy demands 2: 1 of 4 records")
+    assert str(caught.value).startswith(
+        "k-anonymity is 1 and the policy demands 2: 1 of 4 records"
+    )
     count(FOUR, Privacy(QUASI, (), 1)).check()
     count(FOUR[:3], Privacy(QUASI, (), 3)).check()
 
 
 def test_a_group_with_too_few_sensitive_values_is_refused() -> None:
-    with pytest.raises(PolicyViolation, match=r"l-diversity is 1 .* demands 2: 3 of 3 records"):
+    with pytest.raises(
+        PolicyViolation, match=r"l-diversity is 1 .* demands 2: 3 of 3 records"
+    ):
         count(FOUR[:3], Privacy(QUASI, ("diagnosis",), 3, 2)).check()
     count(FOUR, Privacy(QUASI, ("diagnosis",), 0, 1)).check()
 
@@ -135,7 +143,9 @@ def test_a_nested_column_cannot_be_counted_by() -> None:
     assert "Zxqv" not in str(caught.value)
 
 
-def test_memory_is_bounded_by_a_limit_on_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_bounded_by_a_limit_on_groups(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(anonymity, "MAX_GROUPS", 1000)
     monkeypatch.setattr(anonymity, "_GATHERED", 100)
     table = pa.table({"age": range(5000)})

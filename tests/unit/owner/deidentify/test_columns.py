@@ -29,7 +29,9 @@ def text_schema(*names: str) -> pa.Schema:
     return pa.schema([(name, pa.string()) for name in names])
 
 
-def actions(columns: str, schema: pa.Schema, top: str = 'unlisted = "keep"') -> list[str]:
+def actions(
+    columns: str, schema: pa.Schema, top: str = 'unlisted = "keep"'
+) -> list[str]:
     rules = match_rules(policy_of(columns, top=top + '\nabsent = "ignore"'), schema)
     return [rule.action if rule else "" for rule in rules]
 
@@ -85,7 +87,9 @@ def test_without_pydicom_tags_are_known_only_from_the_source(
         return real(name, *arguments, **named)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    tagged = pa.schema([pa.field("a", pa.string(), metadata={"dicom.tag": "(0010,0010)"})])
+    tagged = pa.schema(
+        [pa.field("a", pa.string(), metadata={"dicom.tag": "(0010,0010)"})]
+    )
     assert actions('"(0010,0010)" = "drop"', tagged) == ["drop"]
     with pytest.raises(InvalidArgument) as caught:
         actions('"(0010,0010)" = "drop"', text_schema("PatientName"))
@@ -93,7 +97,9 @@ def test_without_pydicom_tags_are_known_only_from_the_source(
 
 
 @given(
-    st.lists(st.text("ab.", min_size=1, max_size=4), min_size=1, max_size=5, unique=True),
+    st.lists(
+        st.text("ab.", min_size=1, max_size=4), min_size=1, max_size=5, unique=True
+    ),
     st.lists(st.text("ab.*?", min_size=1, max_size=4), max_size=5, unique=True),
 )
 def test_every_column_gets_the_rule_that_the_order_says(
@@ -104,7 +110,9 @@ def test_every_column_gets_the_rule_that_the_order_says(
     found = match_rules(policy, text_schema(*names))
     for name, rule in zip(names, found, strict=True):
         fitting = [p for p in patterns if p == name]
-        fitting += [p for p in patterns if p not in names and fnmatch.fnmatchcase(name, p)]
+        fitting += [
+            p for p in patterns if p not in names and fnmatch.fnmatchcase(name, p)
+        ]
         assert (rule.pattern if rule else None) == (fitting[0] if fitting else None)
 
 
@@ -170,7 +178,9 @@ def test_a_rule_for_a_part_of_a_column_is_refused_where_the_column_would_pass() 
         ("'scrub'", pa.int64()),
     ],
 )
-def test_an_action_on_a_type_that_it_cannot_change_is_refused(rule: str, kind: pa.DataType) -> None:
+def test_an_action_on_a_type_that_it_cannot_change_is_refused(
+    rule: str, kind: pa.DataType
+) -> None:
     schema = pa.schema([("p", pa.string()), ("Zxqv", kind)])
     error = refuse(f"p = 'keep'\nZxqv = {rule}", schema)
     assert str(error).startswith("line 9 ")
@@ -202,10 +212,14 @@ def test_metadata_of_columns_stays_and_that_of_the_schema_goes() -> None:
         ],
         metadata={"pandas": "a column named c"},
     )
-    it = Deidentifier(policy_of('a = "keep"\nb = "hash"\nc = "drop"'), schema, secret=SECRET)
+    it = Deidentifier(
+        policy_of('a = "keep"\nb = "hash"\nc = "drop"'), schema, secret=SECRET
+    )
     as_bytes = {key.encode(): value.encode() for key, value in told.items()}
     assert it.schema.metadata is None
-    assert it.schema == pa.schema([pa.field("a", pa.int64(), nullable=False), ("b", pa.string())])
+    assert it.schema == pa.schema(
+        [pa.field("a", pa.int64(), nullable=False), ("b", pa.string())]
+    )
     assert [field.metadata for field in it.schema] == [as_bytes, as_bytes]
     batch = pa.RecordBatch.from_pydict({"a": [1], "b": [2], "c": [3]}, schema=schema)
     assert it.apply(batch).schema.equals(it.schema, check_metadata=True)
@@ -268,7 +282,9 @@ SCHEMA = pa.schema(
         ("kind", pa.dictionary(pa.int32(), pa.string())),
     ]
 )
-TEXTS = st.one_of(st.none(), st.text(max_size=6), st.sampled_from(["02139", "1980-05-06"]))
+TEXTS = st.one_of(
+    st.none(), st.text(max_size=6), st.sampled_from(["02139", "1980-05-06"])
+)
 RECORDS = st.lists(
     st.fixed_dictionaries(
         {
@@ -306,17 +322,27 @@ def test_records_keep_their_number_and_order_however_they_are_batched(
         assert (record["id"] is None) == (out["id"] is None)
         assert (record["tags"] is None) == (out["tags"] is None)
         if record["tags"] is not None:
-            assert [tag is None for tag in record["tags"]] == [tag is None for tag in out["tags"]]
+            assert [tag is None for tag in record["tags"]] == [
+                tag is None for tag in out["tags"]
+            ]
 
 
 def test_a_sample_is_shown_side_by_side_without_control_characters() -> None:
     before = pa.RecordBatch.from_pydict(
-        {"name": ["a\x1b[2J", "b", "c"], "n": [1, None, 3], "day": [dt.date(2024, 1, 2)] * 3}
+        {
+            "name": ["a\x1b[2J", "b", "c"],
+            "n": [1, None, 3],
+            "day": [dt.date(2024, 1, 2)] * 3,
+        }
     )
-    policy = policy_of('name = "drop"\nn = "keep"\nday = { action = "generalise", to = "year" }')
+    policy = policy_of(
+        'name = "drop"\nn = "keep"\nday = { action = "generalise", to = "year" }'
+    )
     after = Deidentifier(policy, before.schema, secret=SECRET).apply(before)
     rows = side_by_side(before, after, 2)
-    assert [(row.record, row.column, row.before, row.after, row.changed) for row in rows] == [
+    assert [
+        (row.record, row.column, row.before, row.after, row.changed) for row in rows
+    ] == [
         (1, "name", "a\\u001b[2J", "(dropped)", True),
         (1, "n", "1", "1", False),
         (1, "day", "2024-01-02", "2024", True),

@@ -49,13 +49,17 @@ def pixels_of(name: str) -> Pixels:
     return array
 
 
-def drawn(base: Pixels, text: str, size: int, *, at: tuple[int, int], level: float) -> Pixels:
+def drawn(
+    base: Pixels, text: str, size: int, *, at: tuple[int, int], level: float
+) -> Pixels:
     """An image with text at a brightness from 0, its darkest, to 1, its brightest."""
     mask = Image.new("L", (base.shape[1], base.shape[0]))
     ImageDraw.Draw(mask).text(at, text, font=ImageFont.load_default(size), fill=255)
     share = np.asarray(mask) / 255
     low, high = float(base.min()), float(base.max())
-    return (base * (1 - share) + (low + (high - low) * level) * share).astype(base.dtype)
+    return (base * (1 - share) + (low + (high - low) * level) * share).astype(
+        base.dtype
+    )
 
 
 # --- by shape ------------------------------------------------------------------------------------
@@ -74,7 +78,14 @@ def test_text_that_devices_wrote_is_found(name: str) -> None:
     assert found.boxes > 0
 
 
-NAMES = ("DOE^JANE", "SMITH, JOHN A", "MRN 00482913", "1961-04-23", "Maria Gonzales", "F 045Y")
+NAMES = (
+    "DOE^JANE",
+    "SMITH, JOHN A",
+    "MRN 00482913",
+    "1961-04-23",
+    "Maria Gonzales",
+    "F 045Y",
+)
 
 
 def cases() -> Iterator[Pixels]:
@@ -83,7 +94,11 @@ def cases() -> Iterator[Pixels]:
     places = itertools.cycle([(8, 8), (60, 100), (100, 170), (20, 195)])
     scan = pixels_of("examples_rgb_color.dcm")[90:160, 100:150, 0]
     ultrasound = np.kron(scan, np.ones((4, 6), scan.dtype))
-    bases = pixels_of("J2K_pixelrep_mismatch.dcm"), pixels_of("examples_overlay.dcm"), ultrasound
+    bases = (
+        pixels_of("J2K_pixelrep_mismatch.dcm"),
+        pixels_of("examples_overlay.dcm"),
+        ultrasound,
+    )
     for base, size in itertools.product(bases, (9, 10, 12, 14, 16, 20, 24, 28)):
         for level in (1.0, 0.8):
             yield drawn(base, next(texts), size, at=next(places), level=level)
@@ -103,7 +118,9 @@ def test_dark_text_on_a_bright_image_is_found() -> None:
     assert detect_text(dark, with_ocr=False).suspected
 
 
-def test_text_in_a_corner_of_a_large_image_is_found_though_it_is_looked_at_in_pieces() -> None:
+def test_text_in_a_corner_of_a_large_image_is_found_though_it_is_looked_at_in_pieces() -> (
+    None
+):
     image = np.zeros((2300, 2500), np.uint16)
     image += np.linspace(400, 0, 2500).astype(np.uint16)
     assert not detect_text(image, with_ocr=False).suspected
@@ -121,7 +138,9 @@ def test_text_in_the_last_frame_of_many_is_found() -> None:
     assert not detect_text(frames_[:-1], with_ocr=False).suspected
 
 
-@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.uint32, np.float32, np.float64, np.bool_])
+@pytest.mark.parametrize(
+    "kind", [np.uint8, np.int16, np.uint32, np.float32, np.float64, np.bool_]
+)
 def test_images_of_every_type_are_looked_at(kind: type) -> None:
     image = WITH_TEXT > 120 if kind is np.bool_ else WITH_TEXT.astype(kind)
     assert detect_text(image, with_ocr=False).suspected
@@ -146,7 +165,9 @@ def test_tesseract_reads_words_and_none_where_there_are_none() -> None:
 
 
 @tesseract
-def test_what_has_no_line_of_letters_by_shape_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_has_no_line_of_letters_by_shape_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("sealift.owner.deidentify.pixels.count_lines", lambda image: 0)
     found = detect_text(pixels_of("examples_jpeg2k.dcm"))
     assert (found.suspected, found.how) == (True, "ocr")
@@ -165,14 +186,20 @@ image = Image.new("L", (300, 100))
 ImageDraw.Draw(image).text((20, 20), "DOE JANE", font=ImageFont.load_default(32), fill=255)
 print(ocr.count_words(np.asarray(image)))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert int(done.stdout) >= 1
 
 
-def test_an_image_that_tesseract_fails_on_is_suspected(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_that_tesseract_fails_on_is_suspected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(ocr, "PROGRAM", "false")
     image = np.arange(400, dtype=np.uint8).reshape(20, 20)
-    assert detect_text(image, with_ocr=True) == BurnedIn(suspected=True, how="unreadable")
+    assert detect_text(image, with_ocr=True) == BurnedIn(
+        suspected=True, how="unreadable"
+    )
 
 
 def test_png_that_goes_to_tesseract_is_the_image() -> None:
@@ -210,7 +237,11 @@ def test_every_header_rule_names_an_element_that_the_source_has_as_a_column() ->
 
 
 def test_ordinary_scans_are_not_suspected_by_their_header() -> None:
-    row = {"Modality": "CT", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2", "BurnedInAnnotation": "NO"}
+    row = {
+        "Modality": "CT",
+        "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2",
+        "BurnedInAnnotation": "NO",
+    }
     assert suspects_by_header(pa.RecordBatch.from_pylist([row])).tolist() == [False]
 
 
@@ -223,21 +254,28 @@ def batch_of(*images: Pixels | None, **columns: list[Any]) -> pa.RecordBatch:
         {
             "PatientName": ["Zxqv^Wq"] * len(images),
             "pixels": pa.array(
-                [None if image is None else little(image) for image in images], pa.large_binary()
+                [None if image is None else little(image) for image in images],
+                pa.large_binary(),
             ),
             "pixel_shape": pa.array(shapes, pa.list_(pa.int32())),
-            "pixel_type": [None if image is None else image.dtype.name for image in images],
+            "pixel_type": [
+                None if image is None else image.dtype.name for image in images
+            ],
             **columns,
         }
     )
 
 
-WITH_TEXT = drawn(np.eye(120, 200, dtype=np.uint8) * 255, "DOE^JANE", 16, at=(60, 20), level=1)
+WITH_TEXT = drawn(
+    np.eye(120, 200, dtype=np.uint8) * 255, "DOE^JANE", 16, at=(60, 20), level=1
+)
 NO_TEXT = np.eye(120, 200, dtype=np.int16)
 
 
 def test_an_inspector_counts_images_and_how_text_was_found() -> None:
-    batch = batch_of(WITH_TEXT, NO_TEXT, None, NO_TEXT, Modality=["CT", "CT", "CT", "US"])
+    batch = batch_of(
+        WITH_TEXT, NO_TEXT, None, NO_TEXT, Modality=["CT", "CT", "CT", "US"]
+    )
     inspector = PixelInspector(batch.schema, with_ocr=False)
     found = inspector.inspect(batch)
     assert [one.how for one in found] == ["edges", "", "", "header"]
@@ -249,7 +287,11 @@ def test_an_inspector_counts_images_and_how_text_was_found() -> None:
 
 def test_an_image_whose_bytes_do_not_fit_its_shape_is_suspected() -> None:
     good = batch_of(NO_TEXT)
-    for column, value in (("pixel_shape", [7, 7]), ("pixel_type", "int99"), ("pixel_type", "O")):
+    for column, value in (
+        ("pixel_shape", [7, 7]),
+        ("pixel_type", "int99"),
+        ("pixel_type", "O"),
+    ):
         row = good.to_pylist()[0] | {column: value}
         batch = pa.RecordBatch.from_pylist([row], schema=good.schema)
         (found,) = PixelInspector(batch.schema, with_ocr=False).inspect(batch)
@@ -258,7 +300,9 @@ def test_an_image_whose_bytes_do_not_fit_its_shape_is_suspected() -> None:
 
 def policy_of(*tables: str, columns: str = 'PatientName = "drop"') -> Any:
     head = 'format = 1\nname = "x"\nversion = "1"\nunlisted = "keep"\n'
-    return parse_policy((head + "\n".join(tables) + f"\n[columns]\n{columns}\n").encode())
+    return parse_policy(
+        (head + "\n".join(tables) + f"\n[columns]\n{columns}\n").encode()
+    )
 
 
 def run(policy: Any, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, tuple[str, ...]]:
@@ -277,7 +321,10 @@ def test_a_policy_that_says_nothing_reports_burned_in_text() -> None:
 def test_a_policy_can_drop_the_pixels_of_suspected_images() -> None:
     batch = batch_of(WITH_TEXT, NO_TEXT)
     after, notices = run(policy_of('[pixels]\nburned_in = "drop"'), batch)
-    assert after.column("pixels").to_pylist() == [None, batch.column("pixels")[1].as_py()]
+    assert after.column("pixels").to_pylist() == [
+        None,
+        batch.column("pixels")[1].as_py(),
+    ]
     assert notices[0].endswith("(1 by edges); pixels of suspected ones are left out")
 
 
@@ -318,7 +365,9 @@ def test_a_mistake_in_these_tables_is_named_with_its_line(text: str, line: int) 
 
 # --- hooks on frames ------------------------------------------------------------------------------
 
-FRAMES = policy_of('[frames]\ncolumn = "image"\nhooks = ["invert", "halve"]', columns='x = "keep"')
+FRAMES = policy_of(
+    '[frames]\ncolumn = "image"\nhooks = ["invert", "halve"]', columns='x = "keep"'
+)
 
 
 @pytest.fixture(autouse=True)
@@ -331,7 +380,9 @@ def hooks(monkeypatch: pytest.MonkeyPatch) -> dict[str, frames.FrameHook]:
 
 
 def frame_batch(image: pa.Array, **columns: Any) -> pa.RecordBatch:
-    return pa.RecordBatch.from_pydict({"x": [1] * len(image), "image": image, **columns})
+    return pa.RecordBatch.from_pydict(
+        {"x": [1] * len(image), "image": image, **columns}
+    )
 
 
 IMAGE = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
@@ -342,7 +393,9 @@ def test_hooks_run_in_their_order_on_tensors_and_change_nothing_of_the_source() 
     batch = frame_batch(tensors)
     after, _ = run(FRAMES, batch)
     assert after.schema.field("image").type == tensors.type
-    assert np.array_equal(after.column("image").to_numpy_ndarray()[1], (254 - IMAGE) // 2)
+    assert np.array_equal(
+        after.column("image").to_numpy_ndarray()[1], (254 - IMAGE) // 2
+    )
     assert np.array_equal(tensors.to_numpy_ndarray()[0], IMAGE)
     assert run(FRAMES, batch.slice(0, 0))[0].num_rows == 0
 
@@ -368,7 +421,9 @@ def test_hooks_run_on_image_files_which_lose_their_metadata(
     assert b"Zxqv" in written.getvalue()
     caplog.set_level(logging.DEBUG)
     caplog.clear()
-    after, _ = run(FRAMES, frame_batch(pa.array([written.getvalue(), None], pa.binary())))
+    after, _ = run(
+        FRAMES, frame_batch(pa.array([written.getvalue(), None], pa.binary()))
+    )
     changed, nothing = after.column("image").to_pylist()
     assert nothing is None
     assert b"Zxqv" not in changed
@@ -396,7 +451,9 @@ def test_hooks_of_installed_packages_are_found(
         "bad": EntryPoint("bad", "zqzq_not_there:hook", frames.GROUP),
     }
     monkeypatch.setattr(
-        frames, "entry_points", lambda *, group, name: [points[name]] if name in points else []
+        frames,
+        "entry_points",
+        lambda *, group, name: [points[name]] if name in points else [],
     )
     assert frames.find_frame_hook("good") is np.negative
     with pytest.raises(PolicyViolation, match="cannot be loaded"):
@@ -409,7 +466,12 @@ def secret_in_error(frame: Pixels) -> Pixels:
 
 @pytest.mark.parametrize(
     "hook",
-    [secret_in_error, lambda frame: frame[:1], lambda frame: frame.astype(float), lambda _: None],
+    [
+        secret_in_error,
+        lambda frame: frame[:1],
+        lambda frame: frame.astype(float),
+        lambda _: None,
+    ],
 )
 def test_a_hook_that_fails_or_returns_something_else_refuses_without_quoting(
     hooks: dict[str, Any], hook: Any
@@ -442,4 +504,6 @@ def test_a_frame_column_that_a_rule_changes_or_that_is_absent_is_refused() -> No
         run(policy_of(table, columns='image = "hash"'), batch)
     with pytest.raises(PolicyViolation, match="do not have"):
         run(policy_of(table, columns='x = "keep"'), batch.select(["x"]))
-    assert run(policy_of(table, columns='image = "drop"'), batch)[0].schema.names == ["x"]
+    assert run(policy_of(table, columns='image = "drop"'), batch)[0].schema.names == [
+        "x"
+    ]

@@ -12,7 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealift.owner.deidentify import Privacy, Rule, load_policy, parse_policy, ready_policies
+from sealift.owner.deidentify import (
+    Privacy,
+    Rule,
+    load_policy,
+    parse_policy,
+    ready_policies,
+)
 from sealift.policy.lines import MAX_SIZE, lines_of_keys
 from sealift_protocol.errors import PolicyInvalid
 
@@ -99,9 +105,17 @@ MISTAKES = [
     ('format = 1\nname = "a\\u001b"\nversion = "1"\n[columns]\n', 2, "printable"),
     ('format = 1\nname = "x"\nversion = "1"\n', None, "[columns]"),
     ('format = 1\nname = "x"\nversion = "1"\ncolumns = 3\n', 4, "table"),
-    ('format = 1\nname = "x"\nversion = "1"\nunlisted = "allow"\n[columns]\n', 4, "not known"),
+    (
+        'format = 1\nname = "x"\nversion = "1"\nunlisted = "allow"\n[columns]\n',
+        4,
+        "not known",
+    ),
     ('format = 1\nname = "x"\nversion = "1"\nabsent = []\n[columns]\n', 4, "not known"),
-    ('format = 1\nname = "x"\nversion = "1"\ncolour = "red"\n[columns]\n', 4, "not known"),
+    (
+        'format = 1\nname = "x"\nversion = "1"\ncolour = "red"\n[columns]\n',
+        4,
+        "not known",
+    ),
     (HEAD + "[privacy]\nmin_k = 5\n", 6, "quasi_identifiers"),
     (HEAD + "[privacy]\nquasi_identifiers = ['a']\nmin_l = 5\n", 7, "sensitive"),
     (HEAD + "[privacy]\nquasi_identifiers = 'a'\n", 6, "list"),
@@ -126,9 +140,23 @@ MISTAKES = [
     (with_rule("x = { action = 'generalise', to = 'decade' }"), 6, '"to"'),
     (with_rule("x = { action = 'generalise', to = ['year'] }"), 6, '"to"'),
     (with_rule("x = { action = 'generalise', to = 'band' }"), 6, '"width"'),
-    (with_rule("x = { action = 'generalise', to = 'band', width = nan }"), 6, '"width"'),
-    (with_rule("x = { action = 'generalise', to = 'band', width = 1" + "0" * 400 + " }"), 6, "wid"),
-    (with_rule("x = { action = 'generalise', to = 'zip3', width = 5 }"), 6, "does not have"),
+    (
+        with_rule("x = { action = 'generalise', to = 'band', width = nan }"),
+        6,
+        '"width"',
+    ),
+    (
+        with_rule(
+            "x = { action = 'generalise', to = 'band', width = 1" + "0" * 400 + " }"
+        ),
+        6,
+        "wid",
+    ),
+    (
+        with_rule("x = { action = 'generalise', to = 'zip3', width = 5 }"),
+        6,
+        "does not have",
+    ),
     (with_rule("x = { action = 'shift' }"), 6, '"by"'),
     (with_rule("x = { action = 'shift', by = 'p', days = 0 }"), 6, '"days"'),
     (with_rule("x = { action = 'noise', scale = inf }"), 6, '"scale"'),
@@ -146,7 +174,9 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("text", "line", "words"), MISTAKES, ids=range(len(MISTAKES)))
-def test_every_mistake_is_named_with_its_line(text: str, line: int | None, words: str) -> None:
+def test_every_mistake_is_named_with_its_line(
+    text: str, line: int | None, words: str
+) -> None:
     path = Path("some.toml")
     with pytest.raises(PolicyInvalid) as caught:
         parse_policy(text.encode(), path)
@@ -172,14 +202,22 @@ def test_a_file_made_to_hurt_is_refused(source: bytes) -> None:
 
 
 def test_errors_quote_nothing_of_the_file() -> None:
-    for secret in ("Zxqv", "Zxqv = 'drop'", "x = 'Zxqv'", "Zxqv.a = 'drop'", "x = {Zxqv = 1}"):
+    for secret in (
+        "Zxqv",
+        "Zxqv = 'drop'",
+        "x = 'Zxqv'",
+        "Zxqv.a = 'drop'",
+        "x = {Zxqv = 1}",
+    ):
         with pytest.raises(PolicyInvalid) as caught:
             parse_policy(with_rule(secret + "\nx = 'keep'\n? = 1").encode())
         assert "Zxqv" not in str(caught.value) + caught.value.hint
         assert caught.value.__cause__ is None
 
 
-def test_a_policy_is_found_by_path_or_by_the_name_of_a_ready_one(tmp_path: Path) -> None:
+def test_a_policy_is_found_by_path_or_by_the_name_of_a_ready_one(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "mine.toml"
     path.write_bytes(WHOLE)
     assert load_policy(path) == load_policy(str(path)) == parse_policy(WHOLE)
@@ -196,9 +234,14 @@ KEYS = st.one_of(
 )
 VALUES = st.recursive(
     st.one_of(
-        st.booleans(), st.integers(), st.floats(), st.sampled_from(["drop", "hash", "generalise"])
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.sampled_from(["drop", "hash", "generalise"]),
     ),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
@@ -206,7 +249,9 @@ VALUES = st.recursive(
 def quoted(text: str, *, bare: bool = False) -> str:
     if bare and text.isascii() and text.replace("-", "").replace("_", "").isalnum():
         return text
-    escaped = "".join(c if c.isalnum() or c in " #=[]{}.'," else f"\\U{ord(c):08x}" for c in text)
+    escaped = "".join(
+        c if c.isalnum() or c in " #=[]{}.'," else f"\\U{ord(c):08x}" for c in text
+    )
     return f'"{escaped}"'
 
 
@@ -218,7 +263,9 @@ def as_toml(value: Any) -> str:
     if isinstance(value, list):
         return "[ # ]\n" + ", # '\n".join(as_toml(item) for item in value) + "\n]"
     if isinstance(value, dict):
-        pairs = (f"{quoted(key, bare=True)} = {as_toml(item)}" for key, item in value.items())
+        pairs = (
+            f"{quoted(key, bare=True)} = {as_toml(item)}" for key, item in value.items()
+        )
         return "{ " + ", ".join(pairs) + " }"
     return repr(value)
 
@@ -235,17 +282,23 @@ def test_the_line_of_every_key_is_found(document: dict[str, Any]) -> None:
     assert {path: line for path, line in found.items() if len(path) == 1} == expected
 
 
-@given(st.one_of(st.binary(max_size=200), st.text("[]{}=\"'.,#\n\\ abu01e-", max_size=60)))
+@given(
+    st.one_of(st.binary(max_size=200), st.text("[]{}=\"'.,#\n\\ abu01e-", max_size=60))
+)
 def test_bytes_of_any_kind_are_read_or_refused(source: bytes | str) -> None:
     with contextlib.suppress(PolicyInvalid):
         parse_policy(source if isinstance(source, bytes) else source.encode())
 
 
 @given(
-    st.dictionaries(st.sampled_from(["unlisted", "absent", "privacy", "x"]), VALUES, max_size=2),
+    st.dictionaries(
+        st.sampled_from(["unlisted", "absent", "privacy", "x"]), VALUES, max_size=2
+    ),
     st.dictionaries(KEYS, VALUES, max_size=4),
     st.lists(
-        st.sampled_from(["width = 5", "to = 'band'", "to = 'age-band'", "by = 'p'", "scale = 1"]),
+        st.sampled_from(
+            ["width = 5", "to = 'band'", "to = 'age-band'", "by = 'p'", "scale = 1"]
+        ),
         max_size=3,
     ),
 )

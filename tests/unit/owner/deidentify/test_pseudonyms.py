@@ -7,7 +7,6 @@ import datetime as dt
 import importlib.util
 import json
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -15,8 +14,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from places import VECTORS
+
 from sealift.owner.deidentify import memo as memo_module
 from sealift.owner.deidentify.memo import Memo
 from sealift.owner.deidentify.pseudonyms import Pseudonyms, derive_key, digests_of
@@ -42,7 +41,9 @@ def load(name: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("vector", load("rfc4231_hmac_sha256.json"), ids=range(3))
 def test_rfc_4231(vector: dict[str, str]) -> None:
     key = Secret(bytes.fromhex(vector["key"]))
-    assert digests_of(key, [bytes.fromhex(vector["data"])]) == [bytes.fromhex(vector["mac"])]
+    assert digests_of(key, [bytes.fromhex(vector["data"])]) == [
+        bytes.fromhex(vector["mac"])
+    ]
 
 
 @pytest.mark.parametrize("vector", load("nist_ff1.json"), ids=range(9))
@@ -69,20 +70,26 @@ def test_the_vectors_script_computes_the_samples_of_nist_as_well() -> None:
 
 @pytest.mark.parametrize("vector", load("pseudonyms.json"), ids=range(8))
 def test_pseudonyms_are_those_of_the_vectors(vector: dict[str, Any]) -> None:
-    found = Pseudonyms(vector["secret"], vector["domain"]).apply(pa.array([vector["text"]]))
+    found = Pseudonyms(vector["secret"], vector["domain"]).apply(
+        pa.array([vector["text"]])
+    )
     assert found.to_pylist() == [vector["pseudonym"]]
 
 
 @pytest.mark.parametrize("vector", load("offsets.json"), ids=range(6))
 def test_offsets_are_those_of_the_vectors(vector: dict[str, Any]) -> None:
-    found = Shift(vector["secret"], days=vector["days"]).offsets(pa.array([vector["by"]]))
+    found = Shift(vector["secret"], days=vector["days"]).offsets(
+        pa.array([vector["by"]])
+    )
     assert found.to_pylist() == [vector["offset"]]
 
 
 @pytest.mark.parametrize("vector", load("tokens.json"), ids=range(4))
 def test_tokens_are_those_of_the_vectors_and_turn_back(vector: dict[str, Any]) -> None:
     pytest.importorskip("ffx")
-    settings = {name: vector[name] for name in ("alphabet", "keep_first", "keep_last", "domain")}
+    settings = {
+        name: vector[name] for name in ("alphabet", "keep_first", "keep_last", "domain")
+    }
     tokeniser = Tokeniser(vector["secret"], **settings)
     assert tokeniser.tokenise(vector["value"]) == vector["token"]
     assert tokeniser.detokenise(vector["token"]) == vector["value"]
@@ -105,7 +112,11 @@ def test_a_number_and_its_text_have_one_pseudonym() -> None:
     assert found[0][1] is None
 
 
-@given(st.lists(st.lists(st.one_of(st.none(), st.integers(0, 60)), max_size=8), max_size=12))
+@given(
+    st.lists(
+        st.lists(st.one_of(st.none(), st.integers(0, 60)), max_size=8), max_size=12
+    )
+)
 def test_what_is_remembered_and_forgotten_makes_no_difference(
     batches: list[list[int | None]],
 ) -> None:
@@ -156,8 +167,16 @@ def test_a_secret_of_another_size_is_refused() -> None:
         (dt.date(2024, 2, 29), pa.date32(), "2024-02-29"),
         (dt.date(2024, 2, 29), pa.date64(), "2024-02-29"),
         (dt.datetime(2024, 2, 29, 1, 2, 3), pa.timestamp("us"), "2024-02-29T01:02:03"),
-        (dt.datetime(2024, 2, 29, 1, 2, 3, 500_000), pa.timestamp("us"), "2024-02-29T01:02:03.5"),
-        (dt.datetime(2024, 2, 29), pa.timestamp("ns", "Europe/Berlin"), "2024-02-29T00:00:00Z"),
+        (
+            dt.datetime(2024, 2, 29, 1, 2, 3, 500_000),
+            pa.timestamp("us"),
+            "2024-02-29T01:02:03.5",
+        ),
+        (
+            dt.datetime(2024, 2, 29),
+            pa.timestamp("ns", "Europe/Berlin"),
+            "2024-02-29T00:00:00Z",
+        ),
         (dt.time(12, 30), pa.time64("us"), "12:30:00"),
         (dt.time(12, 30, 0, 250_000), pa.time64("us"), "12:30:00.25"),
     ],
@@ -179,7 +198,9 @@ def test_tokens_keep_the_form_and_turn_back(alphabet: str, data: st.DataObject) 
         return
     assert token is not None
     assert tokeniser.detokenise(token) == value
-    assert [c if c in " -" else "x" for c in token] == [c if c in " -" else "x" for c in value]
+    assert [c if c in " -" else "x" for c in token] == [
+        c if c in " -" else "x" for c in value
+    ]
     bare_token = token.replace(" ", "").replace("-", "")
     assert bare_token.startswith(bare[:first])
     assert bare_token.endswith(bare[len(bare) - last :])
@@ -189,8 +210,13 @@ def test_what_cannot_be_tokenised_becomes_null() -> None:
     pytest.importorskip("ffx")
     tokeniser = Tokeniser(SECRET)
     values = pa.array(["123456", "12345", "12345x", "", None, "1" * 1001, "٣٤٥٦٧٨"])
-    assert [token is None for token in tokeniser.apply(values).to_pylist()] == [False, *[True] * 6]
-    assert tokeniser.apply(pa.array([123456])).to_pylist() == [tokeniser.tokenise("123456")]
+    assert [token is None for token in tokeniser.apply(values).to_pylist()] == [
+        False,
+        *[True] * 6,
+    ]
+    assert tokeniser.apply(pa.array([123456])).to_pylist() == [
+        tokeniser.tokenise("123456")
+    ]
 
 
 def test_without_libffx_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,21 +5,20 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
-
 from places import DOCS
+
 from sealift.owner.deidentify import Deidentifier, Policy, parse_policy, ready_policies
 from sealift.owner.deidentify.frames import register_frame_hook
-from sealift.policy.file import Rule
 from sealift.owner.deidentify.rules import match_rules
 from sealift.owner.sources.fhir_columns import Flattener
 from sealift.owner.sources.fhir_mapping import MAPPING
 from sealift.owner.sources.hl7_columns import RowMaker, WholeMaker
+from sealift.policy.file import Rule
 from sealift.process.secret import Secret
 from sealift_protocol.errors import PolicyViolation
 
@@ -34,7 +33,10 @@ NAMES = (
     "pci-transactions",
 )
 CLINICAL = ("gdpr-pseudonymous", "hipaa-safe-harbor")
-FHIR = {resource: Flattener(resource, elements).schema for resource, elements in MAPPING.items()}
+FHIR = {
+    resource: Flattener(resource, elements).schema
+    for resource, elements in MAPPING.items()
+}
 
 
 def without_scrubbing(policy: Policy) -> Policy:
@@ -90,13 +92,20 @@ def columns_for(rule: Rule) -> Iterator[pa.Field]:
 @pytest.mark.parametrize("name", NAMES)
 def test_no_rule_is_hidden_behind_others(name: str) -> None:
     policy = READY[name]
-    fields = [field for rule in policy.rules for field in columns_for(rule) if field.name]
+    fields = [
+        field for rule in policy.rules for field in columns_for(rule) if field.name
+    ]
     # Names stand in a schema once, so those with a path are asked by themselves.
     plain = {field.name: field for field in fields if not field.metadata}
-    with_path = {field.metadata[b"fhir.path"]: field for field in fields if field.metadata}
+    with_path = {
+        field.metadata[b"fhir.path"]: field for field in fields if field.metadata
+    }
     reached = {
         rule.pattern
-        for schema in (pa.schema(list(plain.values())), pa.schema(list(with_path.values())))
+        for schema in (
+            pa.schema(list(plain.values())),
+            pa.schema(list(with_path.values())),
+        )
         for rule in match_rules(policy, schema)
         if rule
     }
@@ -121,7 +130,9 @@ def test_a_column_that_nobody_thought_of_is_not_sent(name: str) -> None:
 def test_every_column_of_every_fhir_resource_has_a_rule_that_can_change_it(
     name: str, resource: str
 ) -> None:
-    with Deidentifier(without_scrubbing(READY[name]), FHIR[resource], secret=SECRET) as work:
+    with Deidentifier(
+        without_scrubbing(READY[name]), FHIR[resource], secret=SECRET
+    ) as work:
         assert work.schema.names
 
 
@@ -152,7 +163,9 @@ IDENTIFYING = re.compile(
 
 @pytest.mark.parametrize("name", CLINICAL)
 @pytest.mark.parametrize("resource", sorted(FHIR))
-def test_no_identifying_column_of_a_fhir_resource_is_kept(name: str, resource: str) -> None:
+def test_no_identifying_column_of_a_fhir_resource_is_kept(
+    name: str, resource: str
+) -> None:
     schema = FHIR[resource]
     for field, rule in zip(schema, match_rules(READY[name], schema), strict=True):
         assert rule is not None
@@ -169,7 +182,9 @@ def test_no_identifying_column_of_a_fhir_resource_is_kept(name: str, resource: s
 PATIENT = {
     "resourceType": "Patient",
     "id": "pt-77120034",
-    "identifier": [{"use": "usual", "system": "http://st-mary.example/mrn", "value": "MRN-4711"}],
+    "identifier": [
+        {"use": "usual", "system": "http://st-mary.example/mrn", "value": "MRN-4711"}
+    ],
     "name": [{"text": "Jane Q Doe", "family": "Doe", "given": ["Jane", "Quilla"]}],
     "telecom": [
         {"system": "phone", "value": "555-867-5309"},
@@ -193,15 +208,38 @@ OBSERVATION = {
     "resourceType": "Observation",
     "id": "ob-1",
     "status": "final",
-    "code": {"coding": [{"system": "http://loinc.org", "code": "4548-4", "display": "Doe's A1c"}]},
+    "code": {
+        "coding": [
+            {"system": "http://loinc.org", "code": "4548-4", "display": "Doe's A1c"}
+        ]
+    },
     "subject": {"reference": "Patient/pt-77120034", "display": "Jane Doe"},
     "effectiveDateTime": "2024-02-28T08:30:00Z",
     "issued": "2024-03-01T08:30:00Z",
     "valueQuantity": {"value": 6.5, "unit": "%"},
 }
 PLANTED = (
-    *("pt-77120034", "MRN-4711", "st-mary", "Doe", "Jane", "Quilla", "867", "doe.example"),
-    *("Elm", "Springfield", "Greene", "65807", "1931", "04-23", "03-09", "02-28", "08:30"),
+    *(
+        "pt-77120034",
+        "MRN-4711",
+        "st-mary",
+        "Doe",
+        "Jane",
+        "Quilla",
+        "867",
+        "doe.example",
+    ),
+    *(
+        "Elm",
+        "Springfield",
+        "Greene",
+        "65807",
+        "1931",
+        "04-23",
+        "03-09",
+        "02-28",
+        "08:30",
+    ),
 )
 
 
@@ -238,7 +276,9 @@ def test_safe_harbor_lets_no_planted_identifier_of_fhir_through() -> None:
     assert seen["effectiveDateTime"] == 2024
 
 
-def test_pseudonymous_records_keep_intervals_across_resource_types_and_no_planted_value() -> None:
+def test_pseudonymous_records_keep_intervals_across_resource_types_and_no_planted_value() -> (
+    None
+):
     patient = deidentified("gdpr-pseudonymous", flattened(PATIENT))
     observation = deidentified("gdpr-pseudonymous", flattened(OBSERVATION))
     text = everything_in(patient) + everything_in(observation)
@@ -248,7 +288,10 @@ def test_pseudonymous_records_keep_intervals_across_resource_types_and_no_plante
     assert seen["subject.reference.id"] == row["id"]
     shift = row["birthDate"] - dt.date(1931, 4, 23)
     assert 0 < abs(shift.days) <= 365
-    assert seen["effectiveDateTime"] == dt.datetime(2024, 2, 28, 8, 30, tzinfo=dt.UTC) + shift
+    assert (
+        seen["effectiveDateTime"]
+        == dt.datetime(2024, 2, 28, 8, 30, tzinfo=dt.UTC) + shift
+    )
     assert row["address.postalCode"] == "65***"
 
 
@@ -288,7 +331,13 @@ TABLE = {
     "hba1c": 6.5,
     "platelets_flag": True,
 }
-KEPT = {"sex": "F", "icd10": "E11.9", "hba1c": 6.5, "platelets_flag": True, "state": "MO"}
+KEPT = {
+    "sex": "F",
+    "icd10": "E11.9",
+    "hba1c": 6.5,
+    "platelets_flag": True,
+    "state": "MO",
+}
 
 
 def test_safe_harbor_covers_all_eighteen_kinds_in_a_table() -> None:
@@ -299,20 +348,33 @@ def test_safe_harbor_covers_all_eighteen_kinds_in_a_table() -> None:
         *("patient_id", "mrn", "zip", "dob", "admission_date", "discharge_date", "age"),
     }
     assert {name: row[name] for name in KEPT} == KEPT
-    assert (row["zip"], row["dob"], row["admission_date"], row["age"]) == ("658", 1961, 2024, "90+")
+    assert (row["zip"], row["dob"], row["admission_date"], row["age"]) == (
+        "658",
+        1961,
+        2024,
+        "90+",
+    )
     assert re.fullmatch("[0-9a-f]{32}", row["mrn"])
 
 
 def test_safe_harbor_scrubs_free_text_wherever_it_is_expected() -> None:
     policy = READY["hipaa-safe-harbor"]
-    for name in ("note", "discharge_notes", "comment", "valueString", "conclusion", "description"):
+    for name in (
+        "note",
+        "discharge_notes",
+        "comment",
+        "valueString",
+        "conclusion",
+        "description",
+    ):
         rule = rule_for(policy, name)
         assert rule is not None
         assert rule.action == "scrub"
 
 
 @pytest.mark.parametrize(
-    "name", ["platelet_count_zq", "toxicity_zq", "ethnicity_zq", "template_zq", "studies_zq"]
+    "name",
+    ["platelet_count_zq", "toxicity_zq", "ethnicity_zq", "template_zq", "studies_zq"],
 )
 def test_words_that_hold_an_identifiers_name_are_not_taken_for_one(name: str) -> None:
     with pytest.raises(PolicyViolation):
@@ -357,16 +419,36 @@ def test_dicom_basic_keeps_what_an_image_is_and_no_planted_identifier() -> None:
     row = after.to_pylist()[0]
     assert set(row) == {
         *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "Modality", "PatientID"),
-        *("RescaleSlope", "Rows", "pixels", "pixel_shape", "pixel_type", "first_frame", "frames"),
+        *(
+            "RescaleSlope",
+            "Rows",
+            "pixels",
+            "pixel_shape",
+            "pixel_type",
+            "first_frame",
+            "frames",
+        ),
     }
     text = everything_in(after)
-    for planted in ("Doe", "4711", "1961", "2024", "ACC-9", "Mary", "Roe", "SN-77", "unheard-of"):
+    for planted in (
+        "Doe",
+        "4711",
+        "1961",
+        "2024",
+        "ACC-9",
+        "Mary",
+        "Roe",
+        "SN-77",
+        "unheard-of",
+    ):
         assert planted not in text
     assert (row["Modality"], row["RescaleSlope"]) == ("CT", 1.5)
 
 
 def test_dicom_basic_gives_one_uid_one_pseudonym_wherever_it_stands() -> None:
-    after = deidentified("dicom-basic", dicom_batch(ReferencedSOPInstanceUID="1.2.3.4711"))
+    after = deidentified(
+        "dicom-basic", dicom_batch(ReferencedSOPInstanceUID="1.2.3.4711")
+    )
     row = after.to_pylist()[0]
     assert row["ReferencedSOPInstanceUID"] == row["SOPInstanceUID"]
     assert row["StudyInstanceUID"] != row["SOPInstanceUID"]
@@ -379,7 +461,9 @@ def test_dicom_basic_names_only_elements_that_can_be_columns() -> None:
     patterns = [rule.pattern for rule in READY["dicom-basic"].rules]
     of_pixels = {field.name for field in PIXEL_FIELDS}
     assert of_pixels <= set(patterns)
-    assert [p for p in patterns if p not in of_pixels and known_element(p) is None] == []
+    assert [
+        p for p in patterns if p not in of_pixels and known_element(p) is None
+    ] == []
 
 
 def test_dicom_basic_can_change_every_column_that_it_names() -> None:
@@ -390,7 +474,9 @@ def test_dicom_basic_can_change_every_column_that_it_names() -> None:
     schema = pa.schema([column.field for column in columns.values() if column])
     with Deidentifier(READY["dicom-basic"], schema, secret=SECRET) as work:
         assert set(work.schema.names) == {
-            rule.pattern for rule in rules if rule.action != "drop" and columns[rule.pattern]
+            rule.pattern
+            for rule in rules
+            if rule.action != "drop" and columns[rule.pattern]
         }
 
 
@@ -405,12 +491,18 @@ OPTIONS = re.compile(r"^# ([A-Z][A-Za-z]+) = (\"keep\"|\{[^}]*\})", re.MULTILINE
 def test_the_options_in_dicom_basic_are_rules_that_a_copy_can_have() -> None:
     source = READY["dicom-basic"].source.decode()
     options = dict(OPTIONS.findall(source))
-    assert {"PatientSex", "StudyDate", "DeviceSerialNumber", "StudyDescription"} <= set(options)
+    assert {"PatientSex", "StudyDate", "DeviceSerialNumber", "StudyDescription"} <= set(
+        options
+    )
     for keyword, rule in options.items():
-        source, count = re.subn(rf'^{keyword} = "drop"$', f"{keyword} = {rule}", source, flags=re.M)
+        source, count = re.subn(
+            rf'^{keyword} = "drop"$', f"{keyword} = {rule}", source, flags=re.M
+        )
         assert count == 1, keyword
     policy = without_scrubbing(parse_policy(source.encode()))
-    with Deidentifier(policy, dicom_batch(PatientSex="F").schema, secret=SECRET) as work:
+    with Deidentifier(
+        policy, dicom_batch(PatientSex="F").schema, secret=SECRET
+    ) as work:
         row = work.apply(dicom_batch(PatientSex="F")).to_pylist()[0]
     assert row["PatientSex"] == "F"
     assert 0 < abs((row["StudyDate"] - dt.date(2024, 2, 28)).days) <= 365
@@ -459,13 +551,35 @@ def test_card_numbers_become_tokens_and_what_identifies_the_holder_is_gone() -> 
         assert row[column][6:] != number[6:]
     text = everything_in(after)
     for planted in (
-        *("411111111111111", "78282246310005", "987", "A1B2C3", "2612", "12/26", "JANE", "Jane"),
-        *("Doe", "1961", "Elm", "65807", "C-4711", "DE8937", "dev-77", "203.0", "37.20", "93.29"),
+        *(
+            "411111111111111",
+            "78282246310005",
+            "987",
+            "A1B2C3",
+            "2612",
+            "12/26",
+            "JANE",
+            "Jane",
+        ),
+        *(
+            "Doe",
+            "1961",
+            "Elm",
+            "65807",
+            "C-4711",
+            "DE8937",
+            "dev-77",
+            "203.0",
+            "37.20",
+            "93.29",
+        ),
     ):
         assert planted not in text
     assert (row["lat"], row["long"], row["zip"]) == (37.2, -93.3, "658")
     same = ("merchant", "mcc", "amount", "timestamp", "is_fraud")
-    assert {name: row[name] for name in same} == {name: TRANSACTION[name] for name in same}
+    assert {name: row[name] for name in same} == {
+        name: TRANSACTION[name] for name in same
+    }
 
 
 # --- vehicles -------------------------------------------------------------------------------------
@@ -495,13 +609,18 @@ def test_frames_are_not_sent_while_a_hook_is_missing() -> None:
 
 def test_frames_under_another_name_are_not_sent_past_the_hooks() -> None:
     hidden = vehicle_batch().rename_columns(
-        ["frame_front" if name == "image" else name for name in vehicle_batch().schema.names]
+        [
+            "frame_front" if name == "image" else name
+            for name in vehicle_batch().schema.names
+        ]
     )
     with pytest.raises(PolicyViolation) as caught:
         Deidentifier(READY["av-frames"], hidden.schema, secret=SECRET)
     assert caught.value.columns == ("frame_front",)
     without = vehicle_batch().drop_columns(["image"])
-    with Deidentifier(READY["av-frames"], without.schema, secret=SECRET) as deidentifier:
+    with Deidentifier(
+        READY["av-frames"], without.schema, secret=SECRET
+    ) as deidentifier:
         deidentifier.apply(without)
         assert "no hook was run" in deidentifier.take_report().notices[-1]
 
@@ -515,7 +634,10 @@ def test_frames_pass_the_hooks_and_places_times_and_drivers_are_coarser_or_gone(
     monkeypatch.setattr(frames, "_registered", hooks)
     after = deidentified("av-frames", vehicle_batch())
     row = after.to_pylist()[0]
-    assert after.column("image").to_numpy_ndarray().tolist() == np.ones((1, 8, 8, 3)).tolist()
+    assert (
+        after.column("image").to_numpy_ndarray().tolist()
+        == np.ones((1, 8, 8, 3)).tolist()
+    )
     assert set(row) == {
         *("image", "vehicle_id", "vin", "latitude", "longitude", "timestamp", "speed"),
     }

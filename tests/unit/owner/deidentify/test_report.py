@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
-
 from places import DOCS
-from sealift.owner.deidentify import Anonymity, ColumnReport, Deidentifier, Report, parse_policy
+
+from sealift.owner.deidentify import (
+    Anonymity,
+    ColumnReport,
+    Deidentifier,
+    Report,
+    parse_policy,
+)
 from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument
 
@@ -66,12 +71,16 @@ def test_a_report_is_taken_once() -> None:
     it.take_report()
     again = it.take_report()
     assert again.records == 0
-    assert all(column.values == column.changed == column.nulls == 0 for column in again.columns)
+    assert all(
+        column.values == column.changed == column.nulls == 0 for column in again.columns
+    )
 
 
 def test_the_report_of_two_batches_is_the_sum_of_two_reports() -> None:
     scrubbed = replace(report_of(BATCH), scrubbed={"PERSON": 2}, notices=("a", "b"))
-    other = replace(report_of(BATCH), scrubbed={"PERSON": 1, "PHONE": 4}, notices=("b", "c"))
+    other = replace(
+        report_of(BATCH), scrubbed={"PERSON": 1, "PHONE": 4}, notices=("b", "c")
+    )
     merged = scrubbed.merged(other)
     assert replace(merged, scrubbed={}, notices=()) == report_of(BATCH, BATCH)
     assert merged.scrubbed == {"PERSON": 3, "PHONE": 4}
@@ -80,7 +89,10 @@ def test_the_report_of_two_batches_is_the_sum_of_two_reports() -> None:
 
 def test_reports_of_two_policies_or_schemas_are_not_merged() -> None:
     report = report_of(BATCH)
-    for other in (replace(report, digest="00" * 32), replace(report, columns=report.columns[1:])):
+    for other in (
+        replace(report, digest="00" * 32),
+        replace(report, columns=report.columns[1:]),
+    ):
         with pytest.raises(InvalidArgument):
             report.merged(other)
 

@@ -19,7 +19,6 @@ from corpus.measure_recall import measure, table
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from places import TESTS
 from sealift.owner.deidentify.analysis import Analysis
 from sealift.owner.deidentify.patterns import PATTERNS
 from sealift.owner.deidentify.plain_text import PlainText
@@ -27,7 +26,6 @@ from sealift.owner.deidentify.recognisers import ENTITIES
 from sealift.owner.deidentify.scrub import ALL, TextScrubber
 from sealift.owner.deidentify.spans import CHUNK, OVERLAP, Span, agree, chunks
 from sealift_protocol.errors import InvalidArgument, PolicyViolation
-
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +135,8 @@ def test_what_identifies_nobody_stays(scrubber: TextScrubber, text: str) -> None
 
 def test_a_name_found_once_is_scrubbed_everywhere(scrubber: TextScrubber) -> None:
     text = (
-        "Patient: Xiomara Quux. Denies pain. Quux ambulates; xiomara quux is stable. QUUX's wound."
+        "Patient: Xiomara Quux. Denies pain. "
+        "Quux ambulates; xiomara quux is stable. QUUX's wound."
     )
     scrubbed = scrub(scrubber, text)
     assert not re.search("xiomara|quux", scrubbed, re.IGNORECASE)
@@ -152,24 +151,37 @@ def test_a_number_found_once_is_scrubbed_everywhere(scrubber: TextScrubber) -> N
 
 def test_only_the_types_asked_for_are_replaced() -> None:
     with TextScrubber(entities=["DATE"]) as some:
-        scrubbed, found = some.scrub(pa.array(["Dr. Maria Lopez, MRN: 12-03-19, on 12/03/2019"]))
+        scrubbed, found = some.scrub(
+            pa.array(["Dr. Maria Lopez, MRN: 12-03-19, on 12/03/2019"])
+        )
     assert scrubbed.to_pylist() == ["Dr. Maria Lopez, MRN: 12-03-19, on <DATE>"]
     assert found == Counter(DATE=1)
 
 
 def test_counts_are_of_what_was_replaced(scrubber: TextScrubber) -> None:
-    scrubbed, found = scrubber.scrub(pa.array(["on 12/03/2019 and 13/03/2019", None, "MRN: 4711"]))
+    scrubbed, found = scrubber.scrub(
+        pa.array(["on 12/03/2019 and 13/03/2019", None, "MRN: 4711"])
+    )
     assert scrubbed.to_pylist() == ["on <DATE> and <DATE>", None, "MRN: <MRN>"]
     assert found == Counter(DATE=2, MRN=1)
 
 
 @pytest.mark.parametrize(
     "kind",
-    [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())],
+    [
+        pa.string(),
+        pa.large_string(),
+        pa.string_view(),
+        pa.dictionary(pa.int8(), pa.string()),
+    ],
     ids=str,
 )
-def test_every_string_type_comes_back_as_it_was(scrubber: TextScrubber, kind: pa.DataType) -> None:
-    texts = pa.array(["left out", "SSN 123-45-6789", None, "", "   ", "\x00"]).cast(kind)[1:]
+def test_every_string_type_comes_back_as_it_was(
+    scrubber: TextScrubber, kind: pa.DataType
+) -> None:
+    texts = pa.array(["left out", "SSN 123-45-6789", None, "", "   ", "\x00"]).cast(
+        kind
+    )[1:]
     scrubbed, _ = scrubber.scrub(texts)
     assert scrubbed.type == kind
     assert scrubbed.to_pylist() == ["SSN <SSN>", None, "", "   ", "\x00"]
@@ -181,7 +193,9 @@ def test_what_is_not_text_is_refused(scrubber: TextScrubber) -> None:
     with pytest.raises(InvalidArgument):
         scrubber.scrub(pa.array([1, 2]))
     broken = pa.Array.from_buffers(
-        pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")]
+        pa.string(),
+        1,
+        [None, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")],
     )
     with pytest.raises(PolicyViolation, match="UTF-8"):
         scrubber.scrub(broken)
@@ -220,11 +234,15 @@ def test_whatever_stands_around_it_an_address_is_found(
 ) -> None:
     scrubbed = scrub(scrubber, f"{before} write to anna.kern@example.org {after}")
     assert "anna.kern" not in scrubbed
-    assert scrubbed == scrub(scrubber, f"{before} write to anna.kern@example.org {after}")
+    assert scrubbed == scrub(
+        scrubber, f"{before} write to anna.kern@example.org {after}"
+    )
 
 
 def test_a_long_text_is_scrubbed_across_its_chunks(scrubber: TextScrubber) -> None:
-    texts = [f"The wound is dry. Call (555) 123-{number}. " for number in range(1000, 1800)]
+    texts = [
+        f"The wound is dry. Call (555) 123-{number}. " for number in range(1000, 1800)
+    ]
     whole = "".join(texts)
     assert len(whole) > 3 * CHUNK
     scrubbed, found = scrubber.scrub(pa.array([whole]))
@@ -237,7 +255,9 @@ def test_a_long_text_is_scrubbed_across_its_chunks(scrubber: TextScrubber) -> No
     times=st.integers(1, 12_000),
     space=st.sampled_from([" ", "\n", ""]),
 )
-def test_chunks_hold_all_of_a_text_and_overlap(words: list[str], times: int, space: str) -> None:
+def test_chunks_hold_all_of_a_text_and_overlap(
+    words: list[str], times: int, space: str
+) -> None:
     text = space.join(words * times)
     end = 0
     for start, piece in chunks(text):
@@ -261,12 +281,16 @@ _SPANS = st.builds(
 def test_spans_agree_without_giving_anything_up(spans: list[Span]) -> None:
     settled = agree(spans)
     covered = {place for span in spans for place in range(span.start, span.end)}
-    assert sorted(covered) == [p for span in settled for p in range(span.start, span.end)]
+    assert sorted(covered) == [
+        p for span in settled for p in range(span.start, span.end)
+    ]
     assert settled == agree(reversed(spans)) == agree(settled)
 
 
 @given(st.text(max_size=30), st.data())
-def test_plain_text_leads_back_to_the_original(original: str, data: st.DataObject) -> None:
+def test_plain_text_leads_back_to_the_original(
+    original: str, data: st.DataObject
+) -> None:
     plain = PlainText(original)
     if not plain.text:
         return
@@ -277,7 +301,21 @@ def test_plain_text_leads_back_to_the_original(original: str, data: st.DataObjec
 
 
 @pytest.mark.parametrize(
-    "unit", ["a", " ", "1", "A. ", "1-", "x@", "Dr. ", "1/2/", "A, A", "case no ", "a.b.", "-:"]
+    "unit",
+    [
+        "a",
+        " ",
+        "1",
+        "A. ",
+        "1-",
+        "x@",
+        "Dr. ",
+        "1/2/",
+        "A, A",
+        "case no ",
+        "a.b.",
+        "-:",
+    ],
 )
 def test_no_text_makes_a_pattern_slow(unit: str) -> None:
     hostile = unit * (CHUNK // len(unit))
@@ -312,7 +350,9 @@ def test_the_same_seed_makes_the_same_notes() -> None:
 # --- processes -------------------------------------------------------------------------------
 
 
-def test_workers_find_what_one_process_finds_and_can_be_ended(scrubber: TextScrubber) -> None:
+def test_workers_find_what_one_process_finds_and_can_be_ended(
+    scrubber: TextScrubber,
+) -> None:
     texts = pa.array([note.text for note in clinical_notes(70, seed=5)] + [None, ""])
     with TextScrubber(workers=2) as many:
         scrubbed, found = many.scrub(texts)
@@ -326,7 +366,9 @@ def test_workers_find_what_one_process_finds_and_can_be_ended(scrubber: TextScru
     assert scrubbed.equals(alone)
     assert found == alone_found
     # Nor does it matter what stands beside a text.
-    assert [scrub(scrubber, text) for text in texts.to_pylist()[:9]] == alone.to_pylist()[:9]
+    assert [
+        scrub(scrubber, text) for text in texts.to_pylist()[:9]
+    ] == alone.to_pylist()[:9]
 
 
 def test_a_worker_that_dies_is_an_error_and_not_a_silence() -> None:

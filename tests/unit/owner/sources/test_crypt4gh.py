@@ -18,7 +18,11 @@ from crypt4gh.keys import c4gh, get_private_key
 
 from sealift.owner.sources import BEGINNING, SourceOptions, open_source
 from sealift.owner.sources.bytestreams import Opener
-from sealift.owner.sources.crypt4gh import content_size, open_crypt4gh, read_crypt4gh_key
+from sealift.owner.sources.crypt4gh import (
+    content_size,
+    open_crypt4gh,
+    read_crypt4gh_key,
+)
 from sealift.process.secret import Secret
 from sealift_protocol.errors import (
     InvalidArgument,
@@ -36,7 +40,10 @@ CONTENT = b"".join(number.to_bytes(4, "big") for number in range(60_000))
 
 def encrypted(content: bytes, *recipients: Secret) -> bytes:
     out = io.BytesIO()
-    to = [(0, os.urandom(32), sodium.derive_pk(key.reveal())) for key in recipients or (KEY,)]
+    to = [
+        (0, os.urandom(32), sodium.derive_pk(key.reveal()))
+        for key in recipients or (KEY,)
+    ]
     lib.encrypt(to, io.BytesIO(content), out)
     return out.getvalue()
 
@@ -92,12 +99,15 @@ def zstd(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("pack", "suffix"), [(bytes, ".csv"), (gzip.compress, ".csv.gz"), (zstd, ".csv.zst")]
+    ("pack", "suffix"),
+    [(bytes, ".csv"), (gzip.compress, ".csv.gz"), (zstd, ".csv.zst")],
 )
 def test_an_encrypted_csv_file_gives_the_same_table_and_continues(
     pack: Any, suffix: str, tmp_path: Path
 ) -> None:
-    text = b"id,name\n" + b"".join(b"%d,somebody\n" % number for number in range(150_000))
+    text = b"id,name\n" + b"".join(
+        b"%d,somebody\n" % number for number in range(150_000)
+    )
     plain = tmp_path / "visits.csv"
     plain.write_bytes(text)
     path = tmp_path / f"sealed{suffix}.c4gh"
@@ -134,7 +144,9 @@ def test_a_wrong_key_is_told_from_a_damaged_file(path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"crypt4gh", b"x" * 500, b"crypt4gh\1\0\0\0\xff\xff\xff\xff"]
 )
-def test_what_is_no_crypt4gh_file_is_said_to_be_none(content: bytes, path: Path) -> None:
+def test_what_is_no_crypt4gh_file_is_said_to_be_none(
+    content: bytes, path: Path
+) -> None:
     path.write_bytes(content)
     with pytest.raises(SourceError, match="not a whole Crypt4GH file") as caught:
         read(path)
@@ -152,7 +164,9 @@ def test_a_flipped_bit_is_found_in_its_block_and_nothing_of_it_is_given(
     path.write_bytes(head + b"".join(sealed))
     given: list[bytes] = []
     with open_crypt4gh(path, KEY) as stream:
-        with pytest.raises(SourceError, match=f"block {block + 1} is damaged") as caught:
+        with pytest.raises(
+            SourceError, match=f"block {block + 1} is damaged"
+        ) as caught:
             given.extend(iter(lambda: stream.read(SEGMENT), b""))
         with pytest.raises(SourceError):
             stream.read(1)
@@ -201,7 +215,10 @@ def test_whole_blocks_that_moved_are_found_by_the_digest_beside_the_file_only(
     beside = path.with_name(f"{name}.{digest}")
     beside.write_text(f"{hashlib.new(digest, CONTENT).hexdigest()}  visits.bin\n")
     given: list[bytes] = []
-    with open_crypt4gh(path, KEY) as stream, pytest.raises(SourceError, match="beside") as caught:
+    with (
+        open_crypt4gh(path, KEY) as stream,
+        pytest.raises(SourceError, match="beside") as caught,
+    ):
         given.extend(iter(lambda: stream.read(SEGMENT), b""))
     assert caught.value.path == path
     assert len(b"".join(given)) <= max(0, len(changed) - 1)
@@ -211,14 +228,21 @@ def test_whole_blocks_that_moved_are_found_by_the_digest_beside_the_file_only(
 
 @pytest.mark.parametrize(
     ("pack", "attack"),
-    [("gz", cut_at_a_block), ("gz", swapped), ("gz", repeated), ("zst", cut_at_a_block)],
+    [
+        ("gz", cut_at_a_block),
+        ("gz", swapped),
+        ("gz", repeated),
+        ("zst", cut_at_a_block),
+    ],
 )
 def test_whole_blocks_that_moved_are_found_by_a_compression_inside(
     pack: str, attack: Any, tmp_path: Path
 ) -> None:
     # Compressed, it still has several blocks.
     content = os.urandom(4 * SEGMENT)
-    head, sealed = blocks(encrypted(gzip.compress(content) if pack == "gz" else zstd(content)))
+    head, sealed = blocks(
+        encrypted(gzip.compress(content) if pack == "gz" else zstd(content))
+    )
     path = tmp_path / f"visits.csv.{pack}.c4gh"
     path.write_bytes(head + b"".join(sealed))
     assert read(path) == content
@@ -265,10 +289,14 @@ def with_edits(lengths: list[int]) -> bytes:
     head, sealed = blocks(encrypted(CONTENT))
     to = [(0, os.urandom(32), sodium.derive_pk(KEY.reveal()))]
     edits = header.encrypt(header.make_packet_data_edit_list(lengths), to)
-    return header.serialize([*header.parse(io.BytesIO(head)), *edits]) + b"".join(sealed)
+    return header.serialize([*header.parse(io.BytesIO(head)), *edits]) + b"".join(
+        sealed
+    )
 
 
-def test_no_key_is_logged_at_any_level(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_key_is_logged_at_any_level(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path.write_bytes(encrypted(CONTENT))
     with caplog.at_level(logging.DEBUG):
         read(path)
@@ -289,7 +317,9 @@ def never() -> Secret:
 
 
 @pytest.mark.parametrize("passphrase", [None, b"correct horse"])
-def test_a_key_of_crypt4gh_keygen_is_read(passphrase: bytes | None, tmp_path: Path) -> None:
+def test_a_key_of_crypt4gh_keygen_is_read(
+    passphrase: bytes | None, tmp_path: Path
+) -> None:
     path = made_key(tmp_path, passphrase)
     key = read_crypt4gh_key(path, (lambda: Secret(passphrase)) if passphrase else never)
     assert key == Secret(get_private_key(path, (passphrase or b"").decode))
@@ -298,7 +328,18 @@ def test_a_key_of_crypt4gh_keygen_is_read(passphrase: bytes | None, tmp_path: Pa
 @pytest.mark.parametrize("passphrase", ["", "correct horse"])
 def test_a_key_of_ssh_keygen_is_read(passphrase: str, tmp_path: Path) -> None:
     path = tmp_path / "id_ed25519"
-    command = ["ssh-keygen", "-q", "-t", "ed25519", "-a", "4", "-N", passphrase, "-f", str(path)]
+    command = [
+        "ssh-keygen",
+        "-q",
+        "-t",
+        "ed25519",
+        "-a",
+        "4",
+        "-N",
+        passphrase,
+        "-f",
+        str(path),
+    ]
     try:
         subprocess.run(command, check=True)
     except FileNotFoundError:
@@ -310,11 +351,17 @@ def test_a_key_of_ssh_keygen_is_read(passphrase: str, tmp_path: Path) -> None:
             read_crypt4gh_key(path, lambda: Secret(b"wrong"))
 
 
-def test_a_wrong_passphrase_is_told_from_a_file_that_holds_no_key(tmp_path: Path) -> None:
+def test_a_wrong_passphrase_is_told_from_a_file_that_holds_no_key(
+    tmp_path: Path,
+) -> None:
     path = made_key(tmp_path, b"correct horse")
     with pytest.raises(WrongPassphrase):
         read_crypt4gh_key(path, lambda: Secret(b"wrong"))
-    for content in (b"", b"canary", b"-----BEGIN CRYPT4GH PRIVATE KEY-----\nAAAA\n-----END-----"):
+    for content in (
+        b"",
+        b"canary",
+        b"-----BEGIN CRYPT4GH PRIVATE KEY-----\nAAAA\n-----END-----",
+    ):
         other = tmp_path / "other"
         other.write_bytes(content)
         other.chmod(0o600)

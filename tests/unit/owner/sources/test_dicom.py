@@ -17,11 +17,21 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import (
+    CTImageStorage,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    generate_uid,
+)
 
 from sealift.owner.sources import BEGINNING, SkipRejects, SourceOptions, open_source
 from sealift.owner.sources.dicom import DicomSource
-from sealift_protocol.errors import EmptySource, RecordTooLarge, SourceChanged, SourceError
+from sealift_protocol.errors import (
+    EmptySource,
+    RecordTooLarge,
+    SourceChanged,
+    SourceError,
+)
 
 MIB = 1 << 20
 
@@ -61,7 +71,12 @@ def make(path: Path, frames: int = 0, side: int = 4, **elements: Any) -> Path:
     if frames:
         data.NumberOfFrames = frames
         data.Rows = data.Columns = side
-        data.SamplesPerPixel, data.BitsAllocated, data.BitsStored, data.HighBit = 1, 8, 8, 7
+        data.SamplesPerPixel, data.BitsAllocated, data.BitsStored, data.HighBit = (
+            1,
+            8,
+            8,
+            7,
+        )
         data.PixelRepresentation, data.PhotometricInterpretation = 0, "MONOCHROME2"
         data.PixelData = b"".join(bytes([n % 251]) * side * side for n in range(frames))
     with warnings.catch_warnings():
@@ -80,9 +95,19 @@ def make(path: Path, frames: int = 0, side: int = 4, **elements: Any) -> Path:
 def test_header_elements_become_columns_of_their_vr() -> None:
     source = dicom(shipped("CT_small.dcm"))
     kinds = {field.name: field.type for field in source.schema}
-    assert kinds["PatientName"] == kinds["StudyTime"] == kinds["SOPInstanceUID"] == pa.string()
+    assert (
+        kinds["PatientName"]
+        == kinds["StudyTime"]
+        == kinds["SOPInstanceUID"]
+        == pa.string()
+    )
     assert kinds["StudyDate"] == pa.date32()
-    assert kinds["Rows"] == kinds["SeriesNumber"] == kinds["PixelPaddingValue"] == pa.int64()
+    assert (
+        kinds["Rows"]
+        == kinds["SeriesNumber"]
+        == kinds["PixelPaddingValue"]
+        == pa.int64()
+    )
     assert kinds["SliceThickness"] == pa.float64()
     assert kinds["PixelSpacing"] == pa.list_(pa.float64())
     assert kinds["ImageType"] == pa.list_(pa.string())
@@ -106,7 +131,9 @@ def test_private_elements_sequences_and_overlays_are_left_out_and_counted() -> N
     overlay = dicom(shipped("examples_overlay.dcm"))
     assert overlay.left_out["overlays and curves"] > 0
     for each in (source, overlay):
-        tags = [f.metadata[b"dicom.tag"] for f in each.schema if b"dicom.tag" in f.metadata]
+        tags = [
+            f.metadata[b"dicom.tag"] for f in each.schema if b"dicom.tag" in f.metadata
+        ]
         assert tags == sorted(tags)
         assert not any(int(tag[1:5], 16) % 2 or tag.startswith(b"(6") for tag in tags)
         assert not {"PixelData", "TransferSyntaxUID"} & set(each.schema.names)
@@ -122,7 +149,9 @@ def test_the_schema_is_the_union_of_all_headers(tmp_path: Path) -> None:
     assert [r["RTPlanLabel"] is None for r in found] == [True, True, False]
 
 
-def test_a_later_push_keeps_the_order_and_adds_columns_at_the_end(tmp_path: Path) -> None:
+def test_a_later_push_keeps_the_order_and_adds_columns_at_the_end(
+    tmp_path: Path,
+) -> None:
     first = dicom(shipped("MR_small.dcm")).schema
     shutil.copy(shipped("CT_small.dcm"), tmp_path)
     shutil.copy(shipped("MR_small.dcm"), tmp_path)
@@ -135,9 +164,13 @@ def test_a_later_push_keeps_the_order_and_adds_columns_at_the_end(tmp_path: Path
 
 
 def test_a_type_never_depends_on_the_data(tmp_path: Path) -> None:
-    one = row(make(tmp_path / "1.dcm", PixelSpacing=[1, 2], ImageType="A", StudyDate=""))
+    one = row(
+        make(tmp_path / "1.dcm", PixelSpacing=[1, 2], ImageType="A", StudyDate="")
+    )
     assert (one["ImageType"], one["StudyDate"]) == (["A"], None)
-    many = row(make(tmp_path / "2.dcm", StudyDescription="a\\b", StudyDate="1997.04.24"))
+    many = row(
+        make(tmp_path / "2.dcm", StudyDescription="a\\b", StudyDate="1997.04.24")
+    )
     assert many["StudyDescription"] == "a\\b"
     assert many["StudyDate"] == datetime.date(1997, 4, 24)
     gaps = row(make(tmp_path / "3.dcm", ImageType=["A", "", "C"]))
@@ -145,12 +178,17 @@ def test_a_type_never_depends_on_the_data(tmp_path: Path) -> None:
 
 
 def test_text_in_other_character_sets_is_decoded(tmp_path: Path) -> None:
-    path = make(tmp_path / "1.dcm", SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Jürg")
+    path = make(
+        tmp_path / "1.dcm", SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Jürg"
+    )
     assert row(path)["PatientName"] == "Müller^Jürg"
 
 
 def test_burned_in_annotation_is_an_ordinary_column(tmp_path: Path) -> None:
-    assert row(make(tmp_path / "1.dcm", BurnedInAnnotation="YES"))["BurnedInAnnotation"] == "YES"
+    assert (
+        row(make(tmp_path / "1.dcm", BurnedInAnnotation="YES"))["BurnedInAnnotation"]
+        == "YES"
+    )
 
 
 # --- pixels --------------------------------------------------------------------------------------
@@ -172,7 +210,9 @@ def test_burned_in_annotation_is_an_ordinary_column(tmp_path: Path) -> None:
         ("image_dfl.dcm", "uint8", [512, 512]),
     ],
 )
-def test_pixels_are_those_that_pydicom_decodes(name: str, kind: str, shape: list[int]) -> None:
+def test_pixels_are_those_that_pydicom_decodes(
+    name: str, kind: str, shape: list[int]
+) -> None:
     found = row(name)
     expected = pydicom.dcmread(shipped(name)).pixel_array
     assert (found["pixel_type"], found["pixel_shape"]) == (kind, shape)
@@ -196,7 +236,9 @@ def test_pixel_data_can_be_left_out() -> None:
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
-def test_frames_that_do_not_fit_into_a_shard_become_several_rows(pack: Any, tmp_path: Path) -> None:
+def test_frames_that_do_not_fit_into_a_shard_become_several_rows(
+    pack: Any, tmp_path: Path
+) -> None:
     path = make(tmp_path / "large.dcm", frames=70, side=1024, InstanceNumber=7)
     if pack is not bytes:
         path.with_suffix(".dcm.gz").write_bytes(gzip.compress(path.read_bytes(), 1))
@@ -277,11 +319,17 @@ def test_a_directory_file_is_passed_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small_RLE.dcm", "rtplan.dcm"])
-def test_a_truncated_file_is_refused_wherever_it_ends(name: str, tmp_path: Path) -> None:
+def test_a_truncated_file_is_refused_wherever_it_ends(
+    name: str, tmp_path: Path
+) -> None:
     whole = shipped(name).read_bytes()
     header = pydicom.dcmread(io.BytesIO(whole), stop_before_pixels=True)
     # At the end of an element nothing tells that there was more.
-    ends = {e.value_tell + e.length for t in header.keys() if (e := header.get_item(t)).is_raw}  # noqa: SIM118
+    ends = {
+        e.value_tell + e.length
+        for t in header.keys()  # noqa: SIM118
+        if (e := header.get_item(t)).is_raw
+    }
     path = tmp_path / "cut.dcm"
     missed = 0
     for size in range(400, len(whole), 211):
@@ -299,7 +347,9 @@ def test_a_truncated_file_is_refused_wherever_it_ends(name: str, tmp_path: Path)
     assert missed <= 1
 
 
-def test_a_file_that_ends_within_a_sequence_of_unknown_length_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_ends_within_a_sequence_of_unknown_length_is_refused(
+    tmp_path: Path,
+) -> None:
     item = Dataset()
     item.ReferencedSOPInstanceUID = generate_uid()
     path = make(tmp_path / "1.dcm", ReferencedImageSequence=[item])
@@ -318,7 +368,9 @@ def test_a_file_that_ends_within_a_sequence_of_unknown_length_is_refused(tmp_pat
 
 @pytest.mark.parametrize("name", ["JPEGLSNearLossless_08.dcm", "MR_truncated.dcm"])
 def test_pixel_data_that_cannot_be_decoded_is_rejected(name: str) -> None:
-    with pytest.raises(SourceError, match=r"cannot be decoded|ends too early") as caught:
+    with pytest.raises(
+        SourceError, match=r"cannot be decoded|ends too early"
+    ) as caught:
         row(name)
     assert caught.value.path == shipped(name)
     rejects = SkipRejects()
@@ -344,7 +396,11 @@ def test_a_value_that_is_not_of_its_vr_is_named_by_its_tag_and_not_shown(
     recwarn: pytest.WarningsRecorder,
 ) -> None:
     # pydicom does not write such a value: it takes the place of one that is as long.
-    stand_in = {"StudyDate": "20240101", "SliceThickness": "1.0625", "Rows": [1, 2, 3, 4]}[keyword]
+    stand_in = {
+        "StudyDate": "20240101",
+        "SliceThickness": "1.0625",
+        "Rows": [1, 2, 3, 4],
+    }[keyword]
     path = make(tmp_path / "bad.dcm", **{keyword: stand_in})
     if keyword != "Rows":
         raw = value.encode()
@@ -357,7 +413,9 @@ def test_a_value_that_is_not_of_its_vr_is_named_by_its_tag_and_not_shown(
     assert not recwarn.list
 
 
-def test_a_file_that_gains_an_element_while_it_is_read_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_gains_an_element_while_it_is_read_is_refused(
+    tmp_path: Path,
+) -> None:
     path = make(tmp_path / "1.dcm")
     source = dicom(path, rejects=SkipRejects())
     make(path, PatientID="x")

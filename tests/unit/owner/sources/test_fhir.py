@@ -13,9 +13,15 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from places import DOCS
-from sealift.owner.sources import BEGINNING, SkipRejects, SourceOptions, StopAtRejects, open_source
+
+from sealift.owner.sources import (
+    BEGINNING,
+    SkipRejects,
+    SourceOptions,
+    StopAtRejects,
+    open_source,
+)
 from sealift.owner.sources.bytestreams import Opener
 from sealift.owner.sources.fhir import FhirSource
 from sealift.owner.sources.fhir_columns import Flattener
@@ -23,7 +29,12 @@ from sealift.owner.sources.fhir_dates import parse_dates, parse_moments
 from sealift.owner.sources.fhir_mapping import MAPPING
 from sealift.owner.sources.fileset import Fileset, find_files
 from sealift.owner.sources.interface import Rejects
-from sealift_protocol.errors import EmptySource, InvalidArgument, SourceChanged, SourceError
+from sealift_protocol.errors import (
+    EmptySource,
+    InvalidArgument,
+    SourceChanged,
+    SourceError,
+)
 
 Resource = dict[str, Any]
 US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/"
@@ -40,7 +51,10 @@ def patient(number: int, **more: Any) -> Resource:
                 "url": f"{US_CORE}us-core-race",
                 "extension": [
                     {"url": "text", "valueString": "White"},
-                    {"url": "ombCategory", "valueCoding": {"code": "2106-3", "display": "White"}},
+                    {
+                        "url": "ombCategory",
+                        "valueCoding": {"code": "2106-3", "display": "White"},
+                    },
                 ],
             },
             {"url": "http://example.org/pet", "valueString": "a cat"},
@@ -52,7 +66,12 @@ def patient(number: int, **more: Any) -> Resource:
         ],
         "name": [
             {"use": "nickname", "given": ["Annie"]},
-            {"use": "official", "family": "Ng", "given": ["Anna", "B."], "prefix": ["Dr."]},
+            {
+                "use": "official",
+                "family": "Ng",
+                "given": ["Anna", "B."],
+                "prefix": ["Dr."],
+            },
         ],
         "telecom": [
             {"system": "email", "value": "a@example.org"},
@@ -62,9 +81,17 @@ def patient(number: int, **more: Any) -> Resource:
         "gender": "female",
         "birthDate": "1970-05-17",
         "address": [
-            {"line": ["1 Main St"], "city": "Boston", "state": "MA", "postalCode": "02101"}
+            {
+                "line": ["1 Main St"],
+                "city": "Boston",
+                "state": "MA",
+                "postalCode": "02101",
+            }
         ],
-        "maritalStatus": {"coding": [{"system": "urn:m", "code": "M"}], "text": "Married"},
+        "maritalStatus": {
+            "coding": [{"system": "urn:m", "code": "M"}],
+            "text": "Married",
+        },
         **more,
     }
 
@@ -78,7 +105,11 @@ def observation(number: int, **more: Any) -> Resource:
             "coding": [
                 {"system": "urn:local", "code": "BP"},
                 {"system": "http://snomed.info/sct", "code": "75367002"},
-                {"system": "http://loinc.org", "code": "85354-9", "display": "Blood pressure"},
+                {
+                    "system": "http://loinc.org",
+                    "code": "85354-9",
+                    "display": "Blood pressure",
+                },
             ]
         },
         "subject": {"reference": f"Patient/p{number}"},
@@ -93,9 +124,13 @@ def write(path: Path, *resources: Resource) -> Path:
     return path
 
 
-def source_of(path: Path, *, rejects: Rejects | None = None, **options: Any) -> FhirSource:
+def source_of(
+    path: Path, *, rejects: Rejects | None = None, **options: Any
+) -> FhirSource:
     root, paths = find_files(str(path))
-    return FhirSource(Fileset(root, paths, Opener()), rejects=rejects or StopAtRejects(), **options)
+    return FhirSource(
+        Fileset(root, paths, Opener()), rejects=rejects or StopAtRejects(), **options
+    )
 
 
 def rows_of(source: Any) -> list[Resource]:
@@ -131,7 +166,9 @@ def left_out(*resources: Resource) -> dict[str, int]:
 def test_a_patient_becomes_columns_named_by_fhir_path() -> None:
     assert said(flat(patient(1))[0]) == {
         "id": "p1",
-        "meta.lastUpdated": datetime.datetime(2024, 2, 3, 3, 5, 6, 789000, datetime.UTC),
+        "meta.lastUpdated": datetime.datetime(
+            2024, 2, 3, 3, 5, 6, 789000, datetime.UTC
+        ),
         "identifier.system": "urn:mrn",
         "identifier.value": "MRN1",
         "name.family": "Ng",
@@ -168,7 +205,12 @@ def test_of_several_codings_the_one_of_the_preferred_system_is_taken() -> None:
     ("name", "value", "column", "expected"),
     [
         ("valueQuantity", {"value": 120, "unit": "mmHg"}, "valueQuantity.value", 120.0),
-        ("valueCodeableConcept", {"text": "positive"}, "valueCodeableConcept.text", "positive"),
+        (
+            "valueCodeableConcept",
+            {"text": "positive"},
+            "valueCodeableConcept.text",
+            "positive",
+        ),
         ("valueString", "as before", "valueString", "as before"),
         ("valueBoolean", False, "valueBoolean", False),
         ("valueInteger", 7, "valueInteger", 7),
@@ -193,10 +235,21 @@ def test_components_become_lists_that_stay_side_by_side() -> None:
             "code": {"coding": [{"system": "http://loinc.org", "code": "8480-6"}]},
             "valueQuantity": {"value": 121.5},
         },
-        {"code": {"coding": [{"code": "x"}, {"system": "http://loinc.org", "code": "8462-4"}]}},
+        {
+            "code": {
+                "coding": [
+                    {"code": "x"},
+                    {"system": "http://loinc.org", "code": "8462-4"},
+                ]
+            }
+        },
         {"valueDateTime": "2024"},
     ]
-    rows = flat(observation(1), observation(2, component=components), observation(3, component=[]))
+    rows = flat(
+        observation(1),
+        observation(2, component=components),
+        observation(3, component=[]),
+    )
     names = ("component.code.coding.code", "component.valueQuantity.value")
     assert [[row[name] for name in names] for row in rows] == [
         [None, None],
@@ -223,15 +276,28 @@ def test_a_reference_also_gives_the_id_that_the_other_dataset_has(
     reference: str, expected: str | None
 ) -> None:
     row = flat(observation(1, subject={"reference": reference}))[0]
-    assert (row["subject.reference"], row["subject.reference.id"]) == (reference, expected)
+    assert (row["subject.reference"], row["subject.reference.id"]) == (
+        reference,
+        expected,
+    )
 
 
 def test_partial_dates_keep_what_was_said_and_no_more() -> None:
     dates, precisions = parse_dates(pa.array(["1970", "1970-05", "1970-05-17", None]))
-    days = [datetime.date(1970, 1, 1), datetime.date(1970, 5, 1), datetime.date(1970, 5, 17), None]
+    days = [
+        datetime.date(1970, 1, 1),
+        datetime.date(1970, 5, 1),
+        datetime.date(1970, 5, 17),
+        None,
+    ]
     assert dates.to_pylist() == days
     assert precisions.to_pylist() == ["year", "month", "day", None]
-    texts = ["1970-05", "2024-02-29", "2024-01-01T12:00:00", "2024-01-01T12:00:00.1234567-05:00"]
+    texts = [
+        "1970-05",
+        "2024-02-29",
+        "2024-01-01T12:00:00",
+        "2024-01-01T12:00:00.1234567-05:00",
+    ]
     moments, precisions = parse_moments(pa.array(texts))
     assert precisions.to_pylist() == ["month", "day", "local", "time"]
     assert moments.cast(pa.int64()).to_pylist() == [
@@ -247,14 +313,18 @@ def test_partial_dates_keep_what_was_said_and_no_more() -> None:
 
 @given(st.dates(min_value=datetime.date(1000, 1, 1)), st.sampled_from([4, 7, 10]))
 @settings(max_examples=50)
-def test_a_date_and_its_precision_give_back_the_text(date: datetime.date, length: int) -> None:
+def test_a_date_and_its_precision_give_back_the_text(
+    date: datetime.date, length: int
+) -> None:
     text = date.isoformat()[:length]
     dates, precisions = parse_dates(pa.array([text]))
     size = {"year": 4, "month": 7, "day": 10}[precisions[0].as_py()]
     assert dates[0].as_py().isoformat()[:size] == text
 
 
-@pytest.mark.parametrize("text", ["19700517", "1970-13", "1970-02-30", "70", "soon", "1970-05-1"])
+@pytest.mark.parametrize(
+    "text", ["19700517", "1970-13", "1970-02-30", "70", "soon", "1970-05-1"]
+)
 def test_what_is_no_date_is_refused(text: str) -> None:
     for parse in (parse_dates, parse_moments):
         with pytest.raises(pa.ArrowInvalid):
@@ -277,9 +347,17 @@ def test_what_has_no_column_is_counted_by_path() -> None:
     }
 
 
-def test_elements_without_columns_may_differ_in_type_and_are_counted_all_the_same() -> None:
-    contained = [{"resourceType": "Organization", "name": "x"}, {"name": [{"family": "y"}]}]
-    resources = (observation(1, contained=contained), observation(2, contained=[{"name": 1}]))
+def test_elements_without_columns_may_differ_in_type_and_are_counted_all_the_same() -> (
+    None
+):
+    contained = [
+        {"resourceType": "Organization", "name": "x"},
+        {"name": [{"family": "y"}]},
+    ]
+    resources = (
+        observation(1, contained=contained),
+        observation(2, contained=[{"name": 1}]),
+    )
     assert [row["id"] for row in flat(*resources)] == ["o1", "o2"]
     assert left_out(*resources)["contained"] == 2
     assert left_out(*resources) == {"contained": 2, "code.coding[others]": 4}
@@ -301,7 +379,11 @@ def test_every_type_has_distinct_columns_that_name_their_path(resource: str) -> 
     ]
     smallest = json.dumps({"resourceType": resource, "id": "1"}).encode()
     batch, types, others = flattener.flatten([smallest])
-    assert (batch.schema, types.to_pylist(), others) == (flattener.schema, [resource], {})
+    assert (batch.schema, types.to_pylist(), others) == (
+        flattener.schema,
+        [resource],
+        {},
+    )
     assert said(batch.to_pylist()[0]) == {"id": "1"}
 
 
@@ -317,9 +399,13 @@ def test_the_page_on_fhir_lists_every_column() -> None:
 
 
 @pytest.mark.parametrize("suffix", [".ndjson", ".ndjson.gz"])
-def test_a_source_continued_at_any_chunk_gives_the_same_rows(suffix: str, tmp_path: Path) -> None:
+def test_a_source_continued_at_any_chunk_gives_the_same_rows(
+    suffix: str, tmp_path: Path
+) -> None:
     resources = [patient(number) for number in range(40)]
-    source = source_of(write(tmp_path / f"patients{suffix}", *resources), block_size=3000)
+    source = source_of(
+        write(tmp_path / f"patients{suffix}", *resources), block_size=3000
+    )
     (part,) = source.parts()
     chunks = list(source.read(part, BEGINNING))
     assert len(chunks) > 10
@@ -329,7 +415,11 @@ def test_a_source_continued_at_any_chunk_gives_the_same_rows(suffix: str, tmp_pa
     done = 0
     for chunk in chunks:
         done += len(chunk.batch)
-        rest = [row for more in source.read(part, chunk.end) for row in more.batch.to_pylist()]
+        rest = [
+            row
+            for more in source.read(part, chunk.end)
+            for row in more.batch.to_pylist()
+        ]
         assert rest == rows[done:]
 
 
@@ -343,7 +433,9 @@ def test_a_file_cut_below_the_mark_is_not_continued(tmp_path: Path) -> None:
         list(source.read(part, mark))
 
 
-def test_resources_are_told_from_other_json_lines_by_their_first_line(tmp_path: Path) -> None:
+def test_resources_are_told_from_other_json_lines_by_their_first_line(
+    tmp_path: Path,
+) -> None:
     write(tmp_path / "a.ndjson", patient(1))
     (tmp_path / "empty.ndjson").touch()
     assert open_source(tmp_path).kind == "fhir"
@@ -379,9 +471,14 @@ def test_of_a_mixed_file_the_chosen_type_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("resource", ["Questionnaire", "patient", "canary"])
-def test_a_type_without_columns_is_refused_with_the_way_out(resource: str, tmp_path: Path) -> None:
+def test_a_type_without_columns_is_refused_with_the_way_out(
+    resource: str, tmp_path: Path
+) -> None:
     path = write(tmp_path / "q.ndjson", {"resourceType": resource, "id": "1"})
-    for options in (SourceOptions(kind="fhir"), SourceOptions(kind="fhir", resource=resource)):
+    for options in (
+        SourceOptions(kind="fhir"),
+        SourceOptions(kind="fhir", resource=resource),
+    ):
         with pytest.raises(InvalidArgument, match="have no columns") as caught:
             open_source(path, options)
         assert resource not in str(caught.value)
@@ -415,9 +512,14 @@ def test_whole_resources_of_any_type_keep_their_text(tmp_path: Path) -> None:
     path.write_text("\n".join(lines))
     rows = rows_of(source_of(path, whole=True))
     assert [row["resource"] for row in rows] == lines
-    assert [(row["resourceType"], row["id"]) for row in rows] == [("Patient", "1"), ("Claim", "2")]
+    assert [(row["resourceType"], row["id"]) for row in rows] == [
+        ("Patient", "1"),
+        ("Claim", "2"),
+    ]
     assert rows[1]["lastUpdated"] == datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
-    assert [row["id"] for row in rows_of(source_of(path, whole=True, resource="Claim"))] == ["2"]
+    assert [
+        row["id"] for row in rows_of(source_of(path, whole=True, resource="Claim"))
+    ] == ["2"]
 
 
 def test_a_byte_order_mark_and_blank_lines_are_no_resources(tmp_path: Path) -> None:
@@ -440,8 +542,16 @@ BROKEN = [
     (b'{"resourceType": "Patient", "id": "caf\xe9"}', "line 3 is not utf-8 text", None),
     (b'{"resourceType": "Patient", "id": 7}', "line 3, column 1: a value", 1),
     (b'{"resourceType": "Patient", "birthDate": "canary"}', "line 3, column ", 15),
-    (b'{"resourceType": "Patient", "name": {"family": "canary"}}', "line 3, column ", 7),
-    (b'{"resourceType": "Patient"} {"resourceType": "Patient"}', "line 3 is not JSON", None),
+    (
+        b'{"resourceType": "Patient", "name": {"family": "canary"}}',
+        "line 3, column ",
+        7,
+    ),
+    (
+        b'{"resourceType": "Patient"} {"resourceType": "Patient"}',
+        "line 3 is not JSON",
+        None,
+    ),
     (b'{"resourceType": "Patient",\n"id": "canary"}', "line 3 is not JSON", None),
 ]
 

@@ -82,7 +82,9 @@ def test_a_folder_becomes_records_and_comes_back_byte_for_byte(tmp_path: Path) -
         "application/x-mcap",
     ]
     written = write_files(Opened(source), tmp_path / "out")
-    assert {str(p.relative_to(tmp_path / "out")): p.read_bytes() for p in written} == contents
+    assert {
+        str(p.relative_to(tmp_path / "out")): p.read_bytes() for p in written
+    } == contents
 
 
 def test_a_push_continues_at_the_piece(tmp_path: Path) -> None:
@@ -99,7 +101,9 @@ def test_a_push_continues_at_the_piece(tmp_path: Path) -> None:
     assert not source.continues(part)
 
 
-def test_a_whole_or_an_empty_file_is_not_read_again_behind_its_end(tmp_path: Path) -> None:
+def test_a_whole_or_an_empty_file_is_not_read_again_behind_its_end(
+    tmp_path: Path,
+) -> None:
     for content in (b"", b"x"):
         path = tmp_path / f"{len(content)}.bin"
         path.write_bytes(content)
@@ -144,21 +148,29 @@ def test_a_crypt4gh_file_is_opened_if_its_key_is_given(tmp_path: Path) -> None:
     path = tmp_path / "reads.bam.c4gh"
     key = os.urandom(32)
     with path.open("wb") as sealed:
-        lib.encrypt([(0, os.urandom(32), sodium.derive_pk(key))], io.BytesIO(content), sealed)
+        lib.encrypt(
+            [(0, os.urandom(32), sodium.derive_pk(key))], io.BytesIO(content), sealed
+        )
     source = files(path, crypt4gh_key=Secret(key))
     (written,) = write_files(Opened(source), tmp_path / "out")
     assert written.name == "reads.bam"
     assert written.read_bytes() == content
     part = next(iter(source.parts()))
     chunks = list(source.read(part, BEGINNING))
-    assert [c.batch for c in source.read(part, chunks[1].end)] == [c.batch for c in chunks[2:]]
+    assert [c.batch for c in source.read(part, chunks[1].end)] == [
+        c.batch for c in chunks[2:]
+    ]
     (row,) = rows(files(path.parent / "reads.bam.c4gh"))[:1]
     assert row["path"] == "reads.bam.c4gh"
 
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("a.JPG", "image/jpeg"), ("a.tar.gz", "application/gzip"), ("a", "application/octet-stream")],
+    [
+        ("a.JPG", "image/jpeg"),
+        ("a.tar.gz", "application/gzip"),
+        ("a", "application/octet-stream"),
+    ],
 )
 def test_a_media_type_follows_from_the_suffix(name: str, kind: str) -> None:
     assert media_type(name) == kind
@@ -168,7 +180,9 @@ def test_a_media_type_follows_from_the_suffix(name: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", [b"caf\xe9.png", b"a\\b.png", b"a\nb.png"])
-def test_a_name_that_cannot_be_written_back_is_refused_early(name: bytes, tmp_path: Path) -> None:
+def test_a_name_that_cannot_be_written_back_is_refused_early(
+    name: bytes, tmp_path: Path
+) -> None:
     path = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name)))  # noqa: PTH118
     path.write_bytes(b"x")
     with pytest.raises(SourceError) as caught:
@@ -185,8 +199,12 @@ def test_names_that_differ_in_case_only_are_refused_early(tmp_path: Path) -> Non
             files(tmp_path)
 
 
-@pytest.mark.parametrize("after", [b"", b"abc", b"abcdefghi"], ids=["empty", "shorter", "longer"])
-def test_a_file_that_changes_size_while_it_is_read_is_refused(after: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "after", [b"", b"abc", b"abcdefghi"], ids=["empty", "shorter", "longer"]
+)
+def test_a_file_that_changes_size_while_it_is_read_is_refused(
+    after: bytes, tmp_path: Path
+) -> None:
     path = tmp_path / "x.bin"
     path.write_bytes(b"abcdef")
     source = files(path)
@@ -255,5 +273,9 @@ def test_ten_thousand_tiny_files_are_ten_thousand_records(tmp_path: Path) -> Non
     for number in range(10_000):
         (tmp_path / f"{number // 100:02}" / f"{number}.bin").write_bytes(bytes(1024))
     source = files(tmp_path)
-    total = sum(c.batch.num_rows for part in source.parts() for c in source.read(part, BEGINNING))
+    total = sum(
+        c.batch.num_rows
+        for part in source.parts()
+        for c in source.read(part, BEGINNING)
+    )
     assert total == 10_000

@@ -12,9 +12,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from places import DOCS
-from sealift.owner.sources import BEGINNING, SkipRejects, SourceOptions, StopAtRejects, open_source
+
+from sealift.owner.sources import (
+    BEGINNING,
+    SkipRejects,
+    SourceOptions,
+    StopAtRejects,
+    open_source,
+)
 from sealift.owner.sources.bytestreams import Opener
 from sealift.owner.sources.fileset import Fileset, find_files
 from sealift.owner.sources.hl7 import Hl7Source
@@ -53,9 +59,13 @@ def message(segments: list[str], end: str = "\r") -> bytes:
     return "".join(segment + end for segment in segments).encode()
 
 
-def source_of(path: Path, *, rejects: Rejects | None = None, **options: Any) -> Hl7Source:
+def source_of(
+    path: Path, *, rejects: Rejects | None = None, **options: Any
+) -> Hl7Source:
     root, paths = find_files(str(path))
-    return Hl7Source(Fileset(root, paths, Opener()), rejects=rejects or StopAtRejects(), **options)
+    return Hl7Source(
+        Fileset(root, paths, Opener()), rejects=rejects or StopAtRejects(), **options
+    )
 
 
 def rows_of(source: Any) -> list[Row]:
@@ -178,7 +188,13 @@ def test_a_message_becomes_a_row(tmp_path: Path) -> None:
         },
     ]
     assert diagnoses == [
-        {"code": "I21.9", "text": "Infarction", "system": "I10", "time": "20240101", "type": "A"}
+        {
+            "code": "I21.9",
+            "text": "Infarction",
+            "system": "I10",
+            "time": "20240101",
+            "type": "A",
+        }
     ]
     assert isinstance(source, Hl7Source)
     assert source.left_out == {"NK1": 1}
@@ -190,7 +206,10 @@ def test_a_message_becomes_a_row(tmp_path: Path) -> None:
         (r"a\F\b\S\c\T\d\R\e\E\f", r"a|b^c&d~e\f"),
         (r"one\.br\two\.sp2\three", "one\ntwo\n\nthree"),
         (r"\H\bold\N\ text", "bold text"),
-        (r"\XC3A9\t\X7\ \Zunknown\ \C2842\ end\ ", "ét\\X7\\ \\Zunknown\\ \\C2842\\ end\\ "),
+        (
+            r"\XC3A9\t\X7\ \Zunknown\ \C2842\ end\ ",
+            "ét\\X7\\ \\Zunknown\\ \\C2842\\ end\\ ",
+        ),
         (r"\.br99999999\x", r"\.br99999999\x"),
         (r"\.brx\ \.br²\ ", r"\.brx\ \.br²\ "),
     ],
@@ -206,7 +225,10 @@ def test_escape_sequences_are_replaced_and_unknown_ones_stay(
 
 
 def test_a_message_may_use_other_separators(tmp_path: Path) -> None:
-    segments = [r"MSH#*%!@#A#B#C#D#2024##ORU*R01#7#P#2.3", "PID###9*x##O!T!Neil*Al@l%Other"]
+    segments = [
+        r"MSH#*%!@#A#B#C#D#2024##ORU*R01#7#P#2.3",
+        "PID###9*x##O!T!Neil*Al@l%Other",
+    ]
     (row,) = rows(tmp_path, message(segments))
     assert (row["message_type"], row["event"]) == ("ORU", "R01")
     assert (row["family_name"], row["given_name"]) == ("O@Neil", "Al")
@@ -235,7 +257,12 @@ def test_whole_messages_keep_their_text(tmp_path: Path) -> None:
     framed = b"\x0b" + message(admission(1, *REPORT), "\r\n") + b"\x1c\r"
     (row,) = rows(tmp_path, framed, whole=True)
     text = message(admission(1, *REPORT)).decode()
-    assert row == {"message_type": "ADT", "event": "A01", "control_id": "C1", "message": text}
+    assert row == {
+        "message_type": "ADT",
+        "event": "A01",
+        "control_id": "C1",
+        "message": text,
+    }
 
 
 def test_the_page_on_hl7_lists_every_column() -> None:
@@ -243,7 +270,9 @@ def test_the_page_on_hl7_lists_every_column() -> None:
     section = page.partition("## As columns\n")[2].partition("\n## ")[0]
     listed = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
     assert listed == [
-        name for name in RowMaker.schema.names if not name.endswith((".precision", ".offset"))
+        name
+        for name in RowMaker.schema.names
+        if not name.endswith((".precision", ".offset"))
     ]
 
 
@@ -268,7 +297,11 @@ def test_a_source_continued_at_any_chunk_gives_the_same_rows(
         done = 0
         for chunk in chunks:
             done += len(chunk.batch)
-            rest = [row for more in source.read(part, chunk.end) for row in more.batch.to_pylist()]
+            rest = [
+                row
+                for more in source.read(part, chunk.end)
+                for row in more.batch.to_pylist()
+            ]
             assert rest == found[done:]
 
 
@@ -284,11 +317,17 @@ def test_frames_and_envelopes_are_no_records(tmp_path: Path) -> None:
     )
     for size in (5, 1 << 20):
         rejects = SkipRejects()
-        assert ids(rows(tmp_path, content, block_size=size, rejects=rejects)) == ["C1", "C2", "C3"]
+        assert ids(rows(tmp_path, content, block_size=size, rejects=rejects)) == [
+            "C1",
+            "C2",
+            "C3",
+        ]
         assert rejects.count == 0
 
 
-def test_a_file_that_has_grown_goes_on_unless_its_last_message_did(tmp_path: Path) -> None:
+def test_a_file_that_has_grown_goes_on_unless_its_last_message_did(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "messages.hl7"
     first = message(admission(1))
     for kept, added, fine in [
@@ -307,7 +346,11 @@ def test_a_file_that_has_grown_goes_on_unless_its_last_message_did(tmp_path: Pat
         assert list(source.read(part, mark)) == []
         path.write_bytes(kept + added)
         if fine:
-            rest = [row for chunk in source.read(part, mark) for row in chunk.batch.to_pylist()]
+            rest = [
+                row
+                for chunk in source.read(part, mark)
+                for row in chunk.batch.to_pylist()
+            ]
             assert ids(rest) == ["C2"]
         else:
             with pytest.raises(SourceChanged):
@@ -318,9 +361,13 @@ def test_a_file_that_has_grown_goes_on_unless_its_last_message_did(tmp_path: Pat
 
 
 def test_the_character_set_of_a_message_wins_over_the_option(tmp_path: Path) -> None:
-    latin = message([s.replace("Anna", "Ann\u00e9") for s in admission(1, charset="8859/1")])
+    latin = message(
+        [s.replace("Anna", "Ann\u00e9") for s in admission(1, charset="8859/1")]
+    )
     latin = latin.decode().encode("latin-1")
-    named = message([s.replace("Anna", "Ann\u00e9") for s in admission(2, charset="UNICODE UTF-8")])
+    named = message(
+        [s.replace("Anna", "Ann\u00e9") for s in admission(2, charset="UNICODE UTF-8")]
+    )
     content = latin + named
     assert [row["given_name"] for row in rows(tmp_path, content)] == ["Ann\u00e9"] * 2
     silent = latin.replace(b"8859/1", b"ASCII")
@@ -394,7 +441,9 @@ def test_text_before_the_first_message_is_rejected(tmp_path: Path) -> None:
     assert ids(rows(tmp_path, content, rejects=SkipRejects())) == ["C1"]
 
 
-@given(content=st.text(alphabet='|^~\\&\rAMSHPID1"é\x1c', max_size=80), whole=st.booleans())
+@given(
+    content=st.text(alphabet='|^~\\&\rAMSHPID1"é\x1c', max_size=80), whole=st.booleans()
+)
 @settings(max_examples=100, deadline=None)
 def test_a_message_ends_as_a_row_or_a_named_error(
     content: str, whole: bool, tmp_path_factory: pytest.TempPathFactory

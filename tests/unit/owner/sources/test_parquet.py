@@ -16,7 +16,12 @@ from sealift.owner.sources.bytestreams import Opener
 from sealift.owner.sources.fileset import Fileset, find_files
 from sealift.owner.sources.interface import Chunk
 from sealift.owner.sources.parquet import ParquetSource
-from sealift_protocol.errors import EmptySource, SchemaMismatch, SourceChanged, SourceError
+from sealift_protocol.errors import (
+    EmptySource,
+    SchemaMismatch,
+    SourceChanged,
+    SourceError,
+)
 
 
 def source(path: Path, expected: pa.Schema | None = None) -> ParquetSource:
@@ -31,7 +36,9 @@ def chunks(opened: ParquetSource, mark: str = BEGINNING) -> Iterator[Chunk]:
 
 def table(path: Path) -> pa.Table:
     opened = source(path)
-    return pa.Table.from_batches([chunk.batch for chunk in chunks(opened)], opened.schema)
+    return pa.Table.from_batches(
+        [chunk.batch for chunk in chunks(opened)], opened.schema
+    )
 
 
 def refuse(path: Path, kind: type[SourceError] = SourceError) -> SourceError:
@@ -47,7 +54,9 @@ def write(path: Path, records: pa.Table, **options: object) -> Path:
     return path
 
 
-NUMBERS = pa.table({"id": range(1000), "name": [f"n{number}" for number in range(1000)]})
+NUMBERS = pa.table(
+    {"id": range(1000), "name": [f"n{number}" for number in range(1000)]}
+)
 
 
 # --- going on ------------------------------------------------------------------------------------
@@ -67,13 +76,19 @@ def test_reading_goes_on_at_any_row(group: int, tmp_path: Path) -> None:
 
 
 def test_reading_goes_on_at_the_end_of_each_chunk(tmp_path: Path) -> None:
-    wide = pa.table({"id": range(400), "blob": [os.urandom(20_000) for _ in range(400)]})
+    wide = pa.table(
+        {"id": range(400), "blob": [os.urandom(20_000) for _ in range(400)]}
+    )
     opened = source(write(tmp_path / "v.parquet", wide, row_group_size=300))
     read = list(chunks(opened))
     done = 0
     for chunk in read:
         done += chunk.batch.num_rows
-        rest = [row for later in chunks(opened, chunk.end) for row in later.batch["id"].to_pylist()]
+        rest = [
+            row
+            for later in chunks(opened, chunk.end)
+            for row in later.batch["id"].to_pylist()
+        ]
         assert rest == list(range(done, 400))
     # However wide rows are, chunks hold a few MiB.
     assert max(chunk.batch.nbytes for chunk in read) < 4 << 20
@@ -87,7 +102,11 @@ def test_a_file_with_fewer_rows_than_were_pushed_is_refused(tmp_path: Path) -> N
 
 def test_the_digest_changes_with_any_byte_before_the_mark(tmp_path: Path) -> None:
     path = write(
-        tmp_path / "v.parquet", NUMBERS, row_group_size=500, use_dictionary=False, compression=None
+        tmp_path / "v.parquet",
+        NUMBERS,
+        row_group_size=500,
+        use_dictionary=False,
+        compression=None,
     )
     part = next(source(path).parts())
     early, late = source(path).digest(part, "500"), source(path).digest(part, "501")
@@ -113,7 +132,10 @@ def test_folders_named_key_equals_value_become_columns(tmp_path: Path) -> None:
         ("s%20w", "2", 2),
         ("__HIVE_DEFAULT_PARTITION__", "3", 3),
     ):
-        write(tmp_path / f"ward={ward}" / f"month={month}" / "v.parquet", pa.table({"id": [row]}))
+        write(
+            tmp_path / f"ward={ward}" / f"month={month}" / "v.parquet",
+            pa.table({"id": [row]}),
+        )
     assert table(tmp_path).to_pylist() == [
         {"id": 3, "ward": None, "month": 3},
         {"id": 1, "ward": "north", "month": 1},
@@ -121,7 +143,9 @@ def test_folders_named_key_equals_value_become_columns(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("values", [["02139", "10001"], ["1", "9" * 30], ["1", "x"], ["-0"]])
+@pytest.mark.parametrize(
+    "values", [["02139", "10001"], ["1", "9" * 30], ["1", "x"], ["-0"]]
+)
 def test_a_key_that_would_lose_something_as_a_number_stays_text(
     values: list[str], tmp_path: Path
 ) -> None:
@@ -158,17 +182,24 @@ def test_files_may_have_their_columns_in_another_order(tmp_path: Path) -> None:
     ],
     ids=["missing", "another type", "one more", "narrower"],
 )
-def test_a_file_of_another_schema_is_refused(other: pa.Table, column: int, tmp_path: Path) -> None:
+def test_a_file_of_another_schema_is_refused(
+    other: pa.Table, column: int, tmp_path: Path
+) -> None:
     write(tmp_path / "1.parquet", pa.table({"a": [1], "b": ["x"]}))
     second = write(tmp_path / "2.parquet", other)
     error = refuse(tmp_path, SchemaMismatch)
     assert (error.path, error.column) == (second, column)
 
 
-def test_a_file_that_allows_nulls_where_the_first_does_not_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_allows_nulls_where_the_first_does_not_is_refused(
+    tmp_path: Path,
+) -> None:
     strict = pa.schema([pa.field("a", pa.int64(), nullable=False)])
     write(tmp_path / "1.parquet", pa.table({"a": [1]}, schema=strict))
-    write(tmp_path / "2.parquet", pa.table({"a": [None]}, schema=pa.schema([("a", pa.int64())])))
+    write(
+        tmp_path / "2.parquet",
+        pa.table({"a": [None]}, schema=pa.schema([("a", pa.int64())])),
+    )
     refuse(tmp_path, SchemaMismatch)
 
 
@@ -210,11 +241,15 @@ def test_a_damaged_footer_is_refused(place: str, tmp_path: Path) -> None:
 
 
 def test_a_damaged_row_group_is_named_by_the_rows_before_it(tmp_path: Path) -> None:
-    path = write(tmp_path / "v.parquet", NUMBERS, row_group_size=250, compression="zstd")
+    path = write(
+        tmp_path / "v.parquet", NUMBERS, row_group_size=250, compression="zstd"
+    )
     column = pq.read_metadata(path).row_group(2).column(1)
     content = bytearray(path.read_bytes())
     start = column.dictionary_page_offset or column.data_page_offset
-    content[start : start + column.total_compressed_size] = os.urandom(column.total_compressed_size)
+    content[start : start + column.total_compressed_size] = os.urandom(
+        column.total_compressed_size
+    )
     path.write_bytes(content)
     read = chunks(source(path))
     assert [next(read).end, next(read).end] == ["250", "500"]

@@ -16,7 +16,11 @@ from sealift_protocol.errors import EmptySource, InvalidArgument, SourceError
 def read(path: Path, **types: str) -> pa.Table:
     source = open_source(path, SourceOptions(types=types))
     return pa.Table.from_batches(
-        [chunk.batch for part in source.parts() for chunk in source.read(part, BEGINNING)],
+        [
+            chunk.batch
+            for part in source.parts()
+            for chunk in source.read(part, BEGINNING)
+        ],
         schema=source.schema,
     )
 
@@ -37,7 +41,9 @@ def test_csv_types_are_inferred_or_given(tmp_path: Path) -> None:
 
 def test_json_lines_and_parquet_are_read_whole(tmp_path: Path) -> None:
     lines = tmp_path / "records.jsonl"
-    lines.write_text("".join(json.dumps({"id": i, "tags": ["x"]}) + "\n" for i in range(1000)))
+    lines.write_text(
+        "".join(json.dumps({"id": i, "tags": ["x"]}) + "\n" for i in range(1000))
+    )
     assert read(lines)["id"].to_pylist() == list(range(1000))
     assert read(lines, id="float64")["id"].type == pa.float64()
     table = pa.table({"id": range(1000)})
@@ -45,7 +51,9 @@ def test_json_lines_and_parquet_are_read_whole(tmp_path: Path) -> None:
     assert read(tmp_path / "records.parquet").equals(table)
 
 
-def refuse(path: Path, kind: type[SourceError] = SourceError, **types: str) -> SourceError:
+def refuse(
+    path: Path, kind: type[SourceError] = SourceError, **types: str
+) -> SourceError:
     with pytest.raises(kind) as caught:
         read(path, **types)
     assert caught.value.path == path
@@ -54,7 +62,9 @@ def refuse(path: Path, kind: type[SourceError] = SourceError, **types: str) -> S
 
 
 @pytest.mark.parametrize(
-    ("bad", "column"), [("4,5", 3), ("4,5,6,7", 4), ("4", 2)], ids=["short", "long", "one"]
+    ("bad", "column"),
+    [("4,5", 3), ("4,5,6,7", 4), ("4", 2)],
+    ids=["short", "long", "one"],
 )
 @pytest.mark.parametrize("before", [3, 700_000])
 def test_a_ragged_row_is_named_by_line_and_column(
@@ -93,9 +103,15 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("line", "what"),
-    [("{broken", "is not JSON"), ("[1]", "is not an object"), ('{"id": "canary"}', "its column")],
+    [
+        ("{broken", "is not JSON"),
+        ("[1]", "is not an object"),
+        ('{"id": "canary"}', "its column"),
+    ],
 )
-def test_a_broken_json_line_is_named_and_not_shown(line: str, what: str, tmp_path: Path) -> None:
+def test_a_broken_json_line_is_named_and_not_shown(
+    line: str, what: str, tmp_path: Path
+) -> None:
     path = tmp_path / "records.jsonl"
     path.write_text('{"id": 1}\n' * 5 + line + "\n")
     error = refuse(path, id="int64")
@@ -167,5 +183,7 @@ def test_columns_stay_in_the_files_order_whatever_types_are_given(
 ) -> None:
     text = {"a.csv": "z,y,x\n1,2,3\n", "a.jsonl": '{"z": 1, "y": 2, "x": 3}\n'}[name]
     (tmp_path / name).write_text(text)
-    source = open_source(tmp_path / name, SourceOptions(types={"x": "float64", "y": "int32"}))
+    source = open_source(
+        tmp_path / name, SourceOptions(types={"x": "float64", "y": "int32"})
+    )
     assert source.schema.names == ["z", "y", "x"]

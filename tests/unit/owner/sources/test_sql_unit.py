@@ -13,9 +13,15 @@ import pytest
 
 from sealift.owner.sources import BEGINNING, Source, SourceOptions, open_source
 from sealift.owner.sources.interface import Chunk
-from sealift.owner.sources.sql import Key, SqlSource
+from sealift.owner.sources.sql import SqlSource
 from sealift.owner.sources.sqlpostgresql import _hosts, _literal
-from sealift_protocol.errors import EmptySource, InvalidArgument, SourceChanged, SourceError
+from sealift.owner.sources.sqlrows import Key
+from sealift_protocol.errors import (
+    EmptySource,
+    InvalidArgument,
+    SourceChanged,
+    SourceError,
+)
 
 
 class Database:
@@ -40,7 +46,9 @@ class Database:
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
     made = Database(tmp_path / "canary.db")
-    made.run("CREATE TABLE visits (id INTEGER PRIMARY KEY, ward TEXT, weight REAL, scan BLOB)")
+    made.run(
+        "CREATE TABLE visits (id INTEGER PRIMARY KEY, ward TEXT, weight REAL, scan BLOB)"
+    )
     made.run(
         "INSERT INTO visits VALUES (?, ?, ?, ?)",
         [
@@ -91,7 +99,9 @@ def test_a_query_is_read_whole_and_once_more(database: Database) -> None:
     assert {(chunk.begin, chunk.end) for chunk in read} == {(BEGINNING, BEGINNING)}
 
 
-def test_rows_of_any_width_come_in_batches_of_a_few_mebibytes(database: Database) -> None:
+def test_rows_of_any_width_come_in_batches_of_a_few_mebibytes(
+    database: Database,
+) -> None:
     query = "SELECT id, zeroblob(200000) AS scan FROM visits LIMIT 400"
     assert max(chunk.batch.nbytes for chunk in chunks(database.open(query))) < 16 << 20
     query = "SELECT id, 'x' AS name FROM visits"
@@ -106,13 +116,17 @@ def test_types_are_given_or_kept_from_earlier_pushes(database: Database) -> None
     assert first["id"] == "0"
     assert first["day"] == datetime.date(2024, 1, 2)
     assert str(first["cost"]) == "1.50"
-    expected = pa.schema([("id", pa.int32()), ("day", pa.string()), ("cost", pa.float32())])
+    expected = pa.schema(
+        [("id", pa.int32()), ("day", pa.string()), ("cost", pa.float32())]
+    )
     assert database.open(query, expected=expected).schema == expected
     with pytest.raises(InvalidArgument):
         database.open(query, types={"canary": "int64"})
 
 
-def test_a_column_of_nulls_is_text_and_whole_numbers_may_be_fractions(database: Database) -> None:
+def test_a_column_of_nulls_is_text_and_whole_numbers_may_be_fractions(
+    database: Database,
+) -> None:
     source = database.open("SELECT NULL AS a, 1 AS b UNION ALL SELECT NULL, 2.5")
     assert source.schema.types == [pa.string(), pa.float64()]
     assert rows(source) == [{"a": None, "b": 1.0}, {"a": None, "b": 2.5}]
@@ -139,7 +153,9 @@ def test_values_of_other_databases_have_a_type_each() -> None:
         (datetime.datetime(2024, 1, 2, tzinfo=berlin), pa.timestamp("us", "UTC"), None),
     ):
         assert _infer([None, value], 1) in (kind, pa.string())
-        assert _array([None, value], kind, 1, 0)[1].as_py() == (value if stored is None else stored)
+        assert _array([None, value], kind, 1, 0)[1].as_py() == (
+            value if stored is None else stored
+        )
 
 
 # --- going on ------------------------------------------------------------------------------------
@@ -187,7 +203,9 @@ def test_text_and_its_quotes_can_be_a_cursor(database: Database) -> None:
         assert [row[column] for row in rows(source)] == sorted(names)
         for place, name in enumerate(sorted(names)):
             mark = Key(column, "string", name).mark()
-            assert [row[column] for row in rows(source, mark)] == sorted(names)[place + 1 :]
+            assert [row[column] for row in rows(source, mark)] == sorted(names)[
+                place + 1 :
+            ]
 
 
 @pytest.mark.parametrize(
@@ -203,7 +221,9 @@ def test_a_cursor_that_would_lose_rows_is_refused(
     assert what in str(refuse(database, query, cursor_column="id"))
 
 
-def test_a_row_without_a_cursor_that_comes_later_is_not_lost(database: Database) -> None:
+def test_a_row_without_a_cursor_that_comes_later_is_not_lost(
+    database: Database,
+) -> None:
     query = "SELECT nullif(id, 50000) AS id FROM visits"
     source = database.open(query, cursor_column="id")
     *_, last = chunks(source)
@@ -222,9 +242,13 @@ class Batches:
     def __init__(self, *batches: list[int | None]) -> None:
         self._batches = batches
 
-    def read(self, after: Key | None) -> Iterator[tuple[pa.RecordBatch, pa.Array | None]]:
+    def read(
+        self, after: Key | None
+    ) -> Iterator[tuple[pa.RecordBatch, pa.Array | None]]:
         for values in self._batches:
-            batch = pa.RecordBatch.from_arrays([pa.array(values, pa.int64())], schema=self.schema)
+            batch = pa.RecordBatch.from_arrays(
+                [pa.array(values, pa.int64())], schema=self.schema
+            )
             yield batch, batch.column(0)
 
 
@@ -309,7 +333,12 @@ def test_a_query_cannot_change_the_database(database: Database) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["SELECT * FROM canary", "SELECT canary FROM visits", "SELECT FROM", "SELECT 1; SELECT 2"],
+    [
+        "SELECT * FROM canary",
+        "SELECT canary FROM visits",
+        "SELECT FROM",
+        "SELECT 1; SELECT 2",
+    ],
 )
 def test_a_query_that_is_wrong_is_refused(query: str, database: Database) -> None:
     assert "cannot be run" in str(refuse(database, query))
@@ -324,12 +353,16 @@ def test_a_value_of_another_type_is_named_by_row_and_column(database: Database) 
     error = refuse(database, "SELECT id, weight FROM visits")
     assert error.column == 2
     assert str(error).startswith("row 50001, column 2:")
-    error = refuse(database, "SELECT id, 'canary' AS day FROM visits", types={"day": "date32"})
+    error = refuse(
+        database, "SELECT id, 'canary' AS day FROM visits", types={"day": "date32"}
+    )
     assert str(error).startswith("row 1, column 2:")
     assert refuse(database, "SELECT 1 AS a UNION ALL SELECT 'canary'").column == 1
 
 
-def test_a_result_without_rows_is_empty_unless_its_columns_are_known(database: Database) -> None:
+def test_a_result_without_rows_is_empty_unless_its_columns_are_known(
+    database: Database,
+) -> None:
     query = "SELECT id FROM visits WHERE id < 0"
     with pytest.raises(EmptySource):
         database.open(query)
@@ -349,7 +382,8 @@ def test_a_database_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql+mysqldb://u:canary@h/d", "mssql://u:canary@h:x/d", "oracle+canary://h"]
+    "url",
+    ["mysql+mysqldb://u:canary@h/d", "mssql://u:canary@h:x/d", "oracle+canary://h"],
 )
 def test_a_database_without_a_driver_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(InvalidArgument) as caught:

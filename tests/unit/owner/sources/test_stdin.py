@@ -53,7 +53,9 @@ class Piped:
     def __init__(self, content: bytes, step: int) -> None:
         end, self._end = os.pipe()
         self.stream = os.fdopen(end, "rb", buffering=0)
-        self._thread = threading.Thread(target=self._write, args=(content, step), daemon=True)
+        self._thread = threading.Thread(
+            target=self._write, args=(content, step), daemon=True
+        )
         self._thread.start()
 
     def _write(self, content: bytes, step: int) -> None:
@@ -79,7 +81,9 @@ def test_positions_count_what_was_read() -> None:
     read = list(chunks(csv(text)))
     assert len(read) > 5
     assert read[-1].position == len(text)
-    assert [chunk.position for chunk in read] == sorted(chunk.position for chunk in read)
+    assert [chunk.position for chunk in read] == sorted(
+        chunk.position for chunk in read
+    )
 
 
 def test_a_stream_is_one_part_without_a_name_and_is_read_once() -> None:
@@ -93,7 +97,9 @@ def test_a_stream_is_one_part_without_a_name_and_is_read_once() -> None:
     (part,) = source.parts()
     assert part.name == ""
     assert not source.continues(part)
-    assert [(chunk.begin, chunk.end) for chunk in source.read(part, BEGINNING)] == [("", "")]
+    assert [(chunk.begin, chunk.end) for chunk in source.read(part, BEGINNING)] == [
+        ("", "")
+    ]
     with pytest.raises(SourceError, match="only once"):
         list(source.read(part, BEGINNING))
 
@@ -116,7 +122,13 @@ def test_an_arrow_stream_that_ends_early_is_an_error() -> None:
     batches = pa.ipc.open_stream(reader)
     batches.read_next_batch()
     between = reader.tell()
-    for size in (len(content) - 8, len(content) - 4, len(content) - 20, between, between + 100):
+    for size in (
+        len(content) - 8,
+        len(content) - 4,
+        len(content) - 20,
+        between,
+        between + 100,
+    ):
         source = arrow_stream(io.BytesIO(content[:size]))
         with pytest.raises(SourceError, match="ends too early"):
             rows(source)
@@ -158,7 +170,10 @@ def test_bad_records_are_rejected_as_in_files() -> None:
     ]
     assert rejects.count == 1
     rejects = SkipRejects()
-    assert rows(jsonl(b'{"a":1}\nx\n{"a":2}\n', rejects=rejects)) == [{"a": 1}, {"a": 2}]
+    assert rows(jsonl(b'{"a":1}\nx\n{"a":2}\n', rejects=rejects)) == [
+        {"a": 1},
+        {"a": 2},
+    ]
     assert rejects.count == 1
 
 
@@ -205,7 +220,9 @@ print(count, int(peak) // 1024)
 def test_standard_input_is_read_in_bounded_memory() -> None:
     row = b"123456," + b"x" * 993 + b"\n"
     with subprocess.Popen(
-        [sys.executable, "-c", READ, "csv"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", READ, "csv"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as reader:
         assert reader.stdin is not None
         assert reader.stdout is not None

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from sealift.owner.sources import BEGINNING, Source, SourceOptions, open_source
 from sealift.owner.sources.bytestreams import Opener
-from sealift.owner.sources.delimited import CsvSource
 from sealift.owner.sources.csvblocks import _is_surely_bad, _reads
+from sealift.owner.sources.delimited import CsvSource
 from sealift.owner.sources.fileset import Fileset, find_files
 from sealift.owner.sources.interface import Chunk, Rejects, StopAtRejects
 from sealift.owner.sources.jsonl import JsonLinesSource
@@ -104,10 +104,14 @@ def rows(source: Source, mark: str = BEGINNING) -> list[dict[str, object]]:
 
 def table(path: Path, **options: object) -> pa.Table:
     source = open_source(path, SourceOptions(**options))  # type: ignore[arg-type]
-    return pa.Table.from_batches([chunk.batch for chunk in chunks(source)], source.schema)
+    return pa.Table.from_batches(
+        [chunk.batch for chunk in chunks(source)], source.schema
+    )
 
 
-def refuse(path: Path, kind: type[SourceError] = SourceError, **options: object) -> SourceError:
+def refuse(
+    path: Path, kind: type[SourceError] = SourceError, **options: object
+) -> SourceError:
     with pytest.raises(kind) as caught:
         table(path, **options)
     assert "canary" not in str(caught.value) + caught.value.hint
@@ -143,26 +147,43 @@ def test_compressed_text_is_read_like_plain_text(suffix: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
-def test_compressed_text_that_ends_too_early_is_refused(suffix: str, tmp_path: Path) -> None:
+def test_compressed_text_that_ends_too_early_is_refused(
+    suffix: str, tmp_path: Path
+) -> None:
     text = os.urandom(1 << 20).hex().encode()
     text = b"a\n" + b"\n".join(text[at : at + 64] for at in range(0, len(text), 64))
-    packed = gzip.compress(text) if suffix == ".gz" else pa.compress(text, "zstd", asbytes=True)
+    packed = (
+        gzip.compress(text)
+        if suffix == ".gz"
+        else pa.compress(text, "zstd", asbytes=True)
+    )
     path = written(tmp_path / f"visits.csv{suffix}", packed[:-100])
     error = refuse(path, types={"a": "string"})
     assert error.path == path
     assert (
-        "ends too early" in str(error) or "damaged" in str(error) or "cannot be read" in str(error)
+        "ends too early" in str(error)
+        or "damaged" in str(error)
+        or "cannot be read" in str(error)
     )
 
 
 def test_gzip_members_one_after_the_other_are_one_text(tmp_path: Path) -> None:
-    path = written(tmp_path / "visits.csv.gz", gzip.compress(b"a\n1\n") + gzip.compress(b"2\n"))
+    path = written(
+        tmp_path / "visits.csv.gz", gzip.compress(b"a\n1\n") + gzip.compress(b"2\n")
+    )
     assert table(path)["a"].to_pylist() == [1, 2]
 
 
-def test_tabs_quotes_line_ends_a_byte_order_mark_and_nulls_are_read(tmp_path: Path) -> None:
-    path = written(tmp_path / "visits.tsv", '\ufeff"na\tme"\tb\r\n"x\r\n""y"""\t\r\n\r\nz,\t2\r\n')
-    assert table(path).to_pylist() == [{"na\tme": 'x\r\n"y"', "b": None}, {"na\tme": "z,", "b": 2}]
+def test_tabs_quotes_line_ends_a_byte_order_mark_and_nulls_are_read(
+    tmp_path: Path,
+) -> None:
+    path = written(
+        tmp_path / "visits.tsv", '\ufeff"na\tme"\tb\r\n"x\r\n""y"""\t\r\n\r\nz,\t2\r\n'
+    )
+    assert table(path).to_pylist() == [
+        {"na\tme": 'x\r\n"y"', "b": None},
+        {"na\tme": "z,", "b": 2},
+    ]
 
 
 def test_a_row_of_blanks_is_a_row(tmp_path: Path) -> None:
@@ -185,7 +206,10 @@ def test_a_quote_inside_a_field_is_text(tmp_path: Path) -> None:
     text = 'size,note\n5" pipe,"a\nb"\n' + '6" pipe,plain\n' * 3
     path = written(tmp_path / "visits.csv", text)
     for size in (1, 4, 16, BLOCK):
-        assert rows(csv_source(path, block_size=size))[0] == {"size": '5" pipe', "note": "a\nb"}
+        assert rows(csv_source(path, block_size=size))[0] == {
+            "size": '5" pipe',
+            "note": "a\nb",
+        }
         assert len(rows(csv_source(path, block_size=size))) == 4
 
 
@@ -193,19 +217,25 @@ def test_a_row_longer_than_a_block_is_read(tmp_path: Path) -> None:
     long = "x" * (3 * BLOCK)
     path = written(tmp_path / "visits.csv", f'a,b\n"{long}\n",1\ny,2\n')
     assert [len(str(row["a"])) for row in rows(csv_source(path))] == [len(long) + 1, 1]
-    lines = written(tmp_path / "visits.jsonl", json.dumps({"a": long}) + '\n{"a": "y"}\n')
+    lines = written(
+        tmp_path / "visits.jsonl", json.dumps({"a": long}) + '\n{"a": "y"}\n'
+    )
     assert [len(str(row["a"])) for row in rows(jsonl_source(lines))] == [len(long), 1]
 
 
 def test_nul_bytes_are_text_in_csv_and_refused_in_json(tmp_path: Path) -> None:
-    assert table(written(tmp_path / "v.csv", "a,b\nx\0y,1\n"))["a"].to_pylist() == ["x\0y"]
+    assert table(written(tmp_path / "v.csv", "a,b\nx\0y,1\n"))["a"].to_pylist() == [
+        "x\0y"
+    ]
     error = refuse(written(tmp_path / "v.jsonl", '{"a": "x"}\n{"a": "x\0y"}\n'))
     assert error.line == 2
 
 
 def test_the_last_line_needs_no_line_end(tmp_path: Path) -> None:
     assert table(written(tmp_path / "v.csv", "a\n1\n2"))["a"].to_pylist() == [1, 2]
-    assert table(written(tmp_path / "v.jsonl", '{"a":1}\n{"a":2}'))["a"].to_pylist() == [1, 2]
+    assert table(written(tmp_path / "v.jsonl", '{"a":1}\n{"a":2}'))[
+        "a"
+    ].to_pylist() == [1, 2]
 
 
 def test_a_column_that_begins_with_nulls_becomes_text(tmp_path: Path) -> None:
@@ -229,7 +259,9 @@ def test_dates_of_json_are_given_by_type(tmp_path: Path) -> None:
 
 def test_decimals_are_given_by_type(tmp_path: Path) -> None:
     path = written(tmp_path / "v.csv", "a\n1.25\n")
-    assert table(path, types={"a": "decimal128(12, 2)"}).schema.types == [pa.decimal128(12, 2)]
+    assert table(path, types={"a": "decimal128(12, 2)"}).schema.types == [
+        pa.decimal128(12, 2)
+    ]
 
 
 # --- encodings -----------------------------------------------------------------------------------
@@ -249,7 +281,12 @@ def test_text_of_another_encoding_is_named_by_line(tmp_path: Path) -> None:
 def test_marks_count_the_bytes_of_the_file_in_any_encoding(tmp_path: Path) -> None:
     text = "é,b\n" + "".join(f"ü{number},1\n" for number in range(100))
     path = written(tmp_path / "v.csv", text.encode("latin-1"))
-    options = {"types": {}, "delimiter": ",", "encoding": "latin-1", "rejects": StopAtRejects()}
+    options = {
+        "types": {},
+        "delimiter": ",",
+        "encoding": "latin-1",
+        "rejects": StopAtRejects(),
+    }
     source = CsvSource(files(path), block_size=64, **options)  # type: ignore[arg-type]
     whole = rows(source)
     done = 0
@@ -272,7 +309,9 @@ def test_an_encoding_in_which_a_line_end_is_not_one_byte_is_refused(name: str) -
         check_encoding(name)
 
 
-@pytest.mark.parametrize("name", ["utf-8", "UTF8", "latin-1", "cp1252", "shift_jis", "gb18030"])
+@pytest.mark.parametrize(
+    "name", ["utf-8", "UTF8", "latin-1", "cp1252", "shift_jis", "gb18030"]
+)
 def test_an_encoding_that_holds_ascii_is_taken(name: str) -> None:
     check_encoding(name)
 
@@ -293,19 +332,32 @@ def test_only_the_rows_of_another_encoding_are_rejected(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [8, 64, BLOCK])
-def test_rejected_rows_are_left_out_and_their_bytes_kept(size: int, tmp_path: Path) -> None:
-    path = written(tmp_path / "v.csv", 'a,b\n1,x\n2\n"3","y\nz"\ncanary,w\n5,u,v\n6,t\n')
+def test_rejected_rows_are_left_out_and_their_bytes_kept(
+    size: int, tmp_path: Path
+) -> None:
+    path = written(
+        tmp_path / "v.csv", 'a,b\n1,x\n2\n"3","y\nz"\ncanary,w\n5,u,v\n6,t\n'
+    )
     rejects = Kept()
     source = csv_source(
-        path, rejects=rejects, types={"a": pa.int64(), "b": pa.string()}, block_size=size
+        path,
+        rejects=rejects,
+        types={"a": pa.int64(), "b": pa.string()},
+        block_size=size,
     )
     assert [row["a"] for row in rows(source)] == [1, 3, 6]
     assert rejects.contents == [b"2\n", b"canary,w\n", b"5,u,v\n"]
-    assert [(error.line, error.column) for error in rejects.errors] == [(3, 2), (6, 1), (7, 3)]
+    assert [(error.line, error.column) for error in rejects.errors] == [
+        (3, 2),
+        (6, 1),
+        (7, 3),
+    ]
 
 
 @pytest.mark.parametrize("size", [8, 64])
-def test_rejected_lines_are_left_out_and_their_bytes_kept(size: int, tmp_path: Path) -> None:
+def test_rejected_lines_are_left_out_and_their_bytes_kept(
+    size: int, tmp_path: Path
+) -> None:
     good = ['{"a":1,"b":{"c":2}}', '{"b":null}', '{"a":4}']
     bad = [
         "{broken",
@@ -317,7 +369,9 @@ def test_rejected_lines_are_left_out_and_their_bytes_kept(size: int, tmp_path: P
         '{"a":5}{"a":6}',
         '{"a":' + "[" * 300_000 + "]" * 300_000 + "}",
     ]
-    path = written(tmp_path / "v.jsonl", "\n".join([good[0], *bad[:4], good[1], *bad[4:], good[2]]))
+    path = written(
+        tmp_path / "v.jsonl", "\n".join([good[0], *bad[:4], good[1], *bad[4:], good[2]])
+    )
     rejects = Kept()
     types = {"a": pa.int64(), "b": pa.struct([("c", pa.int64())])}
     source = jsonl_source(path, rejects=rejects, types=types, block_size=size)
@@ -335,7 +389,14 @@ def test_rejected_lines_are_left_out_and_their_bytes_kept(size: int, tmp_path: P
 def test_a_row_that_is_rejected_does_not_decide_about_types(tmp_path: Path) -> None:
     path = written(tmp_path / "v.csv", "a,b\nx\n1,2\n3,4\n")
     assert csv_source(path, rejects=Kept()).schema.types == [pa.int64(), pa.int64()]
-    lines = ['{"a":1,"b":"x"}', '{"a":"canary"}', '{"a":2.5}', "{broken", '{"b":7}', '{"a":[1]}']
+    lines = [
+        '{"a":1,"b":"x"}',
+        '{"a":"canary"}',
+        '{"a":2.5}',
+        "{broken",
+        '{"b":7}',
+        '{"a":[1]}',
+    ]
     path = written(tmp_path / "v.jsonl", "\n".join(lines))
     rejects = Kept()
     source = jsonl_source(path, rejects=rejects)
@@ -402,13 +463,20 @@ def test_many_bad_values_take_no_longer_than_a_few_blocks(tmp_path: Path) -> Non
     assert rejects.count == 30_000
     lines = '{"a":1}\n' + "".join('{"a":"x"}\n' for _ in range(30_000))
     rejects = Kept()
-    assert len(rows(jsonl_source(written(tmp_path / "v.jsonl", lines), rejects=rejects))) == 1
+    assert (
+        len(rows(jsonl_source(written(tmp_path / "v.jsonl", lines), rejects=rejects)))
+        == 1
+    )
     assert rejects.count == 30_000
     assert time.process_time() - started < 60
 
 
 def test_a_block_of_open_quotes_takes_no_longer_than_one_of_text() -> None:
-    for text in (b'"\n' + b'""\n' * 500_000, b'x"\n' * 500_000, b'a,"' + b"\n" * 4_000_000):
+    for text in (
+        b'"\n' + b'""\n' * 500_000,
+        b'x"\n' * 500_000,
+        b'a,"' + b"\n" * 4_000_000,
+    ):
         started = time.process_time()
         try:
             for _ in blocks_of(io.BytesIO(text), TextFormat(quoted=True)):
@@ -444,7 +512,11 @@ def test_files_may_have_their_columns_in_another_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("header", "column", "what"),
-    [("a,b,canary", 3, "no column of that name"), ("a", 2, "is missing"), ("a,canary", 2, "")],
+    [
+        ("a,b,canary", 3, "no column of that name"),
+        ("a", 2, "is missing"),
+        ("a,canary", 2, ""),
+    ],
 )
 def test_a_file_with_other_columns_is_refused(
     header: str, column: int, what: str, tmp_path: Path
@@ -468,17 +540,24 @@ def test_columns_that_earlier_pushes_added_are_expected(tmp_path: Path) -> None:
     assert [c.batch.to_pylist() for c in source.read(second, BEGINNING)] == [
         [{"a": 2, "b": "y", "c": 3}]
     ]
-    with pytest.raises(SchemaMismatch, match="column 3 of the records before") as caught:
+    with pytest.raises(
+        SchemaMismatch, match="column 3 of the records before"
+    ) as caught:
         list(source.read(first, BEGINNING))
     assert caught.value.path == old
 
 
-def test_types_of_earlier_pushes_are_kept_unless_others_are_given(tmp_path: Path) -> None:
+def test_types_of_earlier_pushes_are_kept_unless_others_are_given(
+    tmp_path: Path,
+) -> None:
     path = written(tmp_path / "v.csv", "a,b\n1,2\n")
     expected = pa.schema([("a", pa.string()), ("b", pa.float32())])
     assert csv_source(path, expected=expected).schema == expected
     given_types = {"b": pa.int8()}
-    assert csv_source(path, expected=expected, types=given_types).schema.types[1] == pa.int8()
+    assert (
+        csv_source(path, expected=expected, types=given_types).schema.types[1]
+        == pa.int8()
+    )
     lines = written(tmp_path / "v.jsonl", '{"a":"1"}\n')
     assert jsonl_source(lines, expected=expected).schema == expected
 
@@ -512,7 +591,14 @@ def test_thousands_of_files_are_read_in_seconds(tmp_path: Path) -> None:
 def test_what_is_hidden_unfinished_or_elsewhere_is_left_out(tmp_path: Path) -> None:
     folder = tmp_path / "exports"
     (folder / "deep" / ".hidden").mkdir(parents=True)
-    for name in ("1.csv", "deep/2.csv", ".3.csv", "deep/.hidden/4.csv", "5.csv.tmp", "6.csv.PART"):
+    for name in (
+        "1.csv",
+        "deep/2.csv",
+        ".3.csv",
+        "deep/.hidden/4.csv",
+        "5.csv.tmp",
+        "6.csv.PART",
+    ):
         written(folder / name, "a\n1\n")
     outside = written(tmp_path / "7.csv", "a\n1\n")
     (folder / "8.csv").symlink_to(outside)
@@ -595,7 +681,10 @@ def test_a_header_that_has_grown_rows_goes_on_behind_it(tmp_path: Path) -> None:
 
 
 def test_a_last_record_that_has_grown_is_not_read_by_halves(tmp_path: Path) -> None:
-    for name, text, more in (("v.csv", "a\n1\n2", "3\n4\n"), ("v.jsonl", '{"a":1}', ' \n{"a":2}')):
+    for name, text, more in (
+        ("v.csv", "a\n1\n2", "3\n4\n"),
+        ("v.jsonl", '{"a":1}', ' \n{"a":2}'),
+    ):
         path = written(tmp_path / name, text)
         source = open_source(path)
         *_, last = chunks(source)
@@ -615,11 +704,17 @@ def test_a_file_that_has_shrunk_is_not_read(tmp_path: Path) -> None:
         rows(source, last.end)
 
 
-def test_the_digest_changes_with_what_stands_before_the_mark_only(tmp_path: Path) -> None:
+def test_the_digest_changes_with_what_stands_before_the_mark_only(
+    tmp_path: Path,
+) -> None:
     path = written(tmp_path / "v.csv", "a\n1\n2\n3\n")
     digest = csv_source(path).digest(next(csv_source(path).parts()), "4")
     assert len(digest) == 16
-    for text, same in (("a\n1\n2\n9\n", True), ("a\n1\n2\n3\n4\n", True), ("a\n9\n2\n3\n", False)):
+    for text, same in (
+        ("a\n1\n2\n9\n", True),
+        ("a\n1\n2\n3\n4\n", True),
+        ("a\n9\n2\n3\n", False),
+    ):
         path.write_text(text)
         source = csv_source(path)
         assert (source.digest(next(source.parts()), "4") == digest) == same
@@ -660,7 +755,9 @@ FUZZ = settings(
 
 
 CSV_TEXT = st.lists(
-    st.sampled_from(['"a\nb",', 'a,"\n\n"\n', '"",', 'a"b,', '"', ",", "\n", "\r\n", "\r", "a"]),
+    st.sampled_from(
+        ['"a\nb",', 'a,"\n\n"\n', '"",', 'a"b,', '"', ",", "\n", "\r\n", "\r", "a"]
+    ),
     max_size=16,
 ).map("".join)
 
@@ -711,11 +808,17 @@ def test_what_a_writer_wrote_is_read_back(
 @given(
     st.one_of(
         st.text(' +-0123456789.eExXaAfFnNiItTzZ:/"', max_size=6),
-        st.sampled_from(["nan", "-Infinity", "NULL", " NA ", "#N/A", "2024-01-02", "0x1F", "1e5"]),
+        st.sampled_from(
+            ["nan", "-Infinity", "NULL", " NA ", "#N/A", "2024-01-02", "0x1F", "1e5"]
+        ),
     ),
-    st.sampled_from([pa.int8(), pa.uint64(), pa.float32(), pa.date32(), pa.timestamp("s")]),
+    st.sampled_from(
+        [pa.int8(), pa.uint64(), pa.float32(), pa.date32(), pa.timestamp("s")]
+    ),
 )
-def test_what_is_bad_at_a_glance_is_bad_for_arrow(value: str, kind: pa.DataType) -> None:
+def test_what_is_bad_at_a_glance_is_bad_for_arrow(
+    value: str, kind: pa.DataType
+) -> None:
     if _is_surely_bad(value, kind):
         assert not _reads([value], kind)
 
@@ -723,9 +826,12 @@ def test_what_is_bad_at_a_glance_is_bad_for_arrow(value: str, kind: pa.DataType)
 JSON_LINES = st.lists(
     st.one_of(
         st.fixed_dictionaries(
-            {"a": st.integers(-5, 5), "b": st.text(max_size=4)}, optional={"c": st.booleans()}
+            {"a": st.integers(-5, 5), "b": st.text(max_size=4)},
+            optional={"c": st.booleans()},
         ).map(json.dumps),
-        st.sampled_from(["", "  ", "{", "[]", '{"a":"x"}', '{"a":1,"a":2}', "{}{}", '{"b":1}']),
+        st.sampled_from(
+            ["", "  ", "{", "[]", '{"a":"x"}', '{"a":1,"a":2}', "{}{}", '{"b":1}']
+        ),
     ),
     max_size=12,
 )
@@ -736,9 +842,13 @@ JSON_LINES = st.lists(
 def test_lines_are_the_same_records_in_blocks_of_any_size(
     tmp_path: Path, lines: Sequence[str], size: int
 ) -> None:
-    text = "\n".join(['{"a": 0, "b": "enough for the largest of the small blocks"}', *lines])
+    text = "\n".join(
+        ['{"a": 0, "b": "enough for the largest of the small blocks"}', *lines]
+    )
     path = written(tmp_path / "v.jsonl", text)
     types = {"a": pa.int64(), "b": pa.string(), "c": pa.bool_()}
     source = jsonl_source(path, rejects=Kept(), types=types, block_size=size)
     good = [json.loads(line) for line in text.split("\n") if '": ' in line]
-    assert check_resume(source) == [{name: record.get(name) for name in types} for record in good]
+    assert check_resume(source) == [
+        {name: record.get(name) for name in types} for record in good
+    ]

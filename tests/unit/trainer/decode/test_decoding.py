@@ -19,13 +19,13 @@ import pyarrow as pa
 import pytest
 
 from sealift.errors import InvalidArgument, MalformedObject
-from sealift.trainer.forms.batches import as_numpy
 from sealift.trainer.decode.images import (
     _find_torchvision,
     decode_dicom,
     decode_images,
     decode_pixels,
 )
+from sealift.trainer.forms.batches import as_numpy
 
 torch = pytest.importorskip("torch")
 Image = pytest.importorskip("PIL.Image")
@@ -33,7 +33,8 @@ pydicom = pytest.importorskip("pydicom")
 
 CANARY = b"canary-7d1f"
 needs_torchvision = pytest.mark.skipif(
-    _find_torchvision() is None, reason="torchvision does not work with the torch that is installed"
+    _find_torchvision() is None,
+    reason="torchvision does not work with the torch that is installed",
 )
 BACKENDS = ["pillow", pytest.param("torchvision", marks=needs_torchvision)]
 
@@ -76,7 +77,10 @@ def nothing_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_images_of_one_size_become_one_tensor(form: str, backend: Any) -> None:
     options = {"lossless": True} if form == "WEBP" else {}
     pictures = [picture(seed=seed) for seed in range(3)]
-    batch = {"image": [encoded(p, form, **options) for p in pictures], "label": [1, 2, 3]}
+    batch = {
+        "image": [encoded(p, form, **options) for p in pictures],
+        "label": [1, 2, 3],
+    }
     decoded = decode_images("image", backend=backend)(batch)
     assert decoded["image"].dtype == torch.uint8
     assert decoded["image"].shape == (3, 6, 4, 3)
@@ -89,10 +93,13 @@ def test_images_of_one_size_become_one_tensor(form: str, backend: Any) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_images_of_several_sizes_stay_a_list(backend: Any) -> None:
     pictures = [picture(6, 4), picture(2, 9)]
-    decoded = decode_images("image", backend=backend)({"image": [encoded(p) for p in pictures]})
+    decoded = decode_images("image", backend=backend)(
+        {"image": [encoded(p) for p in pictures]}
+    )
     assert [tuple(image.shape) for image in decoded["image"]] == [(6, 4, 3), (2, 9, 3)]
     assert all(
-        np.array_equal(image, p) for image, p in zip(decoded["image"], pictures, strict=True)
+        np.array_equal(image, p)
+        for image, p in zip(decoded["image"], pictures, strict=True)
     )
 
 
@@ -110,15 +117,17 @@ def test_images_of_several_sizes_are_resized_to_height_and_width(backend: Any) -
 
 
 def test_a_batch_without_records_keeps_the_shape_of_images() -> None:
-    assert decode_images("image", size=(4, 5), mode="L")({"image": []})["image"].shape == (
-        *(0, 4, 5, 1),
-    )
+    assert decode_images("image", size=(4, 5), mode="L")({"image": []})[
+        "image"
+    ].shape == (*(0, 4, 5, 1),)
     assert decode_images("image")({"image": []})["image"] == []
 
 
 @pytest.mark.parametrize(("mode", "samples"), [("RGB", 3), ("L", 1), ("RGBA", 4)])
 def test_samples_are_those_of_the_mode(mode: Any, samples: int) -> None:
-    batch = {"image": [encoded(picture()), encoded(picture(samples=1)), encoded(picture())]}
+    batch = {
+        "image": [encoded(picture()), encoded(picture(samples=1)), encoded(picture())]
+    }
     image = decode_images("image", mode=mode)(batch)["image"]
     assert image.shape == (3, 6, 4, samples)
     grey = image[1].numpy()
@@ -145,14 +154,18 @@ def test_one_record_is_decoded_alone() -> None:
 
 
 def test_bytes_of_a_batch_are_decoded_as_numpy_yields_them() -> None:
-    column = pa.array([bytes(encoded(picture(seed=seed))) for seed in range(3)], pa.large_binary())
+    column = pa.array(
+        [bytes(encoded(picture(seed=seed))) for seed in range(3)], pa.large_binary()
+    )
     batch = as_numpy(pa.record_batch({"image": column}).slice(1))
     image = decode_images("image", output="array")(batch)["image"]
     assert np.array_equal(image, np.stack([picture(seed=1), picture(seed=2)]))
 
 
 def test_only_the_first_of_moving_pictures_is_taken() -> None:
-    frames = [Image.fromarray(np.full((4, 4, 3), value, np.uint8)) for value in (0, 255)]
+    frames = [
+        Image.fromarray(np.full((4, 4, 3), value, np.uint8)) for value in (0, 255)
+    ]
     stream = io.BytesIO()
     frames[0].save(stream, "GIF", save_all=True, append_images=frames[1:])
     image = decode_images("image")({"image": [stream.getvalue()]})["image"]
@@ -189,7 +202,9 @@ def test_an_image_that_announces_too_many_pixels_is_refused_before_it_is_decoded
     backend: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if backend == "torchvision":
-        monkeypatch.setattr("torchvision.io.decode_image", lambda *_: pytest.fail("decoded"))
+        monkeypatch.setattr(
+            "torchvision.io.decode_image", lambda *_: pytest.fail("decoded")
+        )
     batch = {"image": [announcing(8193, 8192)]}
     with pytest.raises(MalformedObject, match="more than 67108864 pixels"):
         decode_images("image", backend=backend)(batch)
@@ -197,7 +212,12 @@ def test_an_image_that_announces_too_many_pixels_is_refused_before_it_is_decoded
 
 def test_the_limit_is_on_pixels_and_belongs_to_the_caller() -> None:
     batch = {"image": [encoded(picture(10, 10))]}
-    assert decode_images("image", max_pixels=100)(batch)["image"].shape == (1, 10, 10, 3)
+    assert decode_images("image", max_pixels=100)(batch)["image"].shape == (
+        1,
+        10,
+        10,
+        3,
+    )
     with pytest.raises(MalformedObject, match="more than 99 pixels"):
         decode_images("image", max_pixels=99)(batch)
 
@@ -205,7 +225,9 @@ def test_the_limit_is_on_pixels_and_belongs_to_the_caller() -> None:
 @pytest.mark.usefixtures("nothing_is_decoded")
 def test_pillows_own_limit_on_pixels_is_an_error_of_ours() -> None:
     with pytest.raises(MalformedObject):
-        decode_images("image", max_pixels=1 << 40)({"image": [announcing(1 << 15, 1 << 15)]})
+        decode_images("image", max_pixels=1 << 40)(
+            {"image": [announcing(1 << 15, 1 << 15)]}
+        )
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -237,7 +259,9 @@ def test_formats_that_are_not_decoded_are_refused(form: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_more_than_eight_bits_a_sample_are_refused_rather_than_cut(backend: Any) -> None:
+def test_more_than_eight_bits_a_sample_are_refused_rather_than_cut(
+    backend: Any,
+) -> None:
     grey = encoded(np.full((4, 4), 4000, np.uint16))
     rows = b"".join(b"\0" + struct.pack(">12H", *range(12)) for _ in range(4))
     parts = [
@@ -245,7 +269,10 @@ def test_more_than_eight_bits_a_sample_are_refused_rather_than_cut(backend: Any)
         (b"IDAT", zlib.compress(rows)),
     ]
     colours = b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        struct.pack(">I", len(data))
+        + kind
+        + data
+        + struct.pack(">I", zlib.crc32(kind + data))
         for kind, data in [*parts, (b"IEND", b"")]
     )
     for content in (grey, colours):
@@ -279,7 +306,9 @@ def test_arguments_are_checked_before_the_first_batch(wrong: dict[str, Any]) -> 
         decode_images("image", **wrong)
 
 
-def test_missing_packages_are_named_with_their_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_are_named_with_their_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
     monkeypatch.setitem(sys.modules, "pydicom", None)
     with pytest.raises(InvalidArgument) as caught:
@@ -293,7 +322,9 @@ def test_missing_packages_are_named_with_their_extra(monkeypatch: pytest.MonkeyP
 # --- torchvision ---------------------------------------------------------------------------------
 
 
-def test_pillow_decodes_where_torchvision_does_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pillow_decodes_where_torchvision_does_not_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "torchvision", None)
     assert decode_images("image").backend == "pillow"
     with pytest.raises(InvalidArgument, match="torchvision"):
@@ -304,8 +335,18 @@ def test_pillow_decodes_where_torchvision_does_not_work(monkeypatch: pytest.Monk
 def test_torchvision_decodes_what_pillow_does_and_is_chosen_where_it_works() -> None:
     assert decode_images("image").backend == "torchvision"
     assert decode_images("image", mode="RGBA").backend == "pillow"
-    smooth = np.add.outer(np.arange(64), np.arange(48))[:, :, None].repeat(3, 2).astype(np.uint8)
-    batch = {"image": [encoded(smooth, "JPEG"), encoded(smooth[:, :, 0], "JPEG"), encoded(smooth)]}
+    smooth = (
+        np.add.outer(np.arange(64), np.arange(48))[:, :, None]
+        .repeat(3, 2)
+        .astype(np.uint8)
+    )
+    batch = {
+        "image": [
+            encoded(smooth, "JPEG"),
+            encoded(smooth[:, :, 0], "JPEG"),
+            encoded(smooth),
+        ]
+    }
     for options in ({}, {"mode": "L"}, {"size": (32, 24)}):
         ours, theirs = (
             decode_images("image", backend=backend, **options)(batch)["image"].int()
@@ -364,7 +405,9 @@ def rewritten(name: str, **elements: Any) -> bytes:
 def jpeg2000(side: int) -> bytes:
     from openjpeg.utils import encode_array
 
-    content: bytes = encode_array(np.zeros((side, side), np.int16), photometric_interpretation=2)
+    content: bytes = encode_array(
+        np.zeros((side, side), np.int16), photometric_interpretation=2
+    )
     return content
 
 
@@ -392,15 +435,17 @@ def test_scans_are_those_that_pydicom_decodes(name: str) -> None:
 
 def test_scans_of_several_shapes_stay_a_list() -> None:
     names = ["CT_small.dcm", "MR_small.dcm"]
-    scans = decode_dicom("file", output="array")({"file": [shipped(name) for name in names]})[
-        "file"
-    ]
+    scans = decode_dicom("file", output="array")(
+        {"file": [shipped(name) for name in names]}
+    )["file"]
     assert [scan.shape for scan in scans] == [(128, 128), (64, 64)]
 
 
 def test_a_scan_is_rescaled_to_hounsfield_units_when_asked() -> None:
     header = pydicom.dcmread(io.BytesIO(shipped("CT_small.dcm")))
-    expected = header.pixel_array * float(header.RescaleSlope) + float(header.RescaleIntercept)
+    expected = header.pixel_array * float(header.RescaleSlope) + float(
+        header.RescaleIntercept
+    )
     scan = decode_dicom("file", rescale=True)({"file": shipped("CT_small.dcm")})["file"]
     assert scan.dtype == torch.float32
     assert np.array_equal(scan.numpy(), expected.astype(np.float32))
@@ -428,7 +473,11 @@ def test_a_scan_that_announces_too_many_pixels_is_refused_before_it_is_decoded(
 def test_a_compressed_frame_that_is_larger_than_its_file_says_is_refused_before_it_is_decoded(
     name: str,
 ) -> None:
-    large = jpeg2000(2000) if "jp2k" in name else bytes(encoded(picture(2000, 2000), "JPEG"))
+    large = (
+        jpeg2000(2000)
+        if "jp2k" in name
+        else bytes(encoded(picture(2000, 2000), "JPEG"))
+    )
     with pytest.raises(MalformedObject, match="broken"):
         decode_dicom("file")({"file": [rewritten(name, frame=large)]})
 
@@ -442,8 +491,13 @@ def test_a_small_header_before_the_one_that_counts_hides_nothing() -> None:
     boxed = signature + box + struct.pack(">I4s", 8 + len(large), b"jp2c") + large
     # Two frame headers in one JPEG.
     small, big = (bytes(encoded(picture(side, side), "JPEG")) for side in (100, 2000))
-    doubled = small.replace(_frame_header(small), _frame_header(big) + _frame_header(small))
-    for name, frame in [("MR_small_jp2klossless", boxed), ("SC_rgb_jpeg_dcmtk", doubled)]:
+    doubled = small.replace(
+        _frame_header(small), _frame_header(big) + _frame_header(small)
+    )
+    for name, frame in [
+        ("MR_small_jp2klossless", boxed),
+        ("SC_rgb_jpeg_dcmtk", doubled),
+    ]:
         content = rewritten(f"{name}.dcm", frame=frame)
         with pytest.raises(MalformedObject, match="broken"):
             decode_dicom("file")({"file": [content]})
@@ -451,11 +505,15 @@ def test_a_small_header_before_the_one_that_counts_hides_nothing() -> None:
 
 def _frame_header(content: bytes) -> bytes:
     place = content.index(b"\xff\xc0")
-    return content[place : place + 2 + int.from_bytes(content[place + 2 : place + 4], "big")]
+    return content[
+        place : place + 2 + int.from_bytes(content[place + 2 : place + 4], "big")
+    ]
 
 
 @pytest.mark.usefixtures("nothing_is_decoded")
-def test_runs_that_unpack_to_more_than_a_frame_are_refused_before_they_are_unpacked() -> None:
+def test_runs_that_unpack_to_more_than_a_frame_are_refused_before_they_are_unpacked() -> (
+    None
+):
     header = struct.pack("<16I", 2, 64, 100_064, *[0] * 13)
     frame = header + b"\x81\0" * 100_000
     with pytest.raises(MalformedObject, match="broken"):
@@ -463,7 +521,9 @@ def test_runs_that_unpack_to_more_than_a_frame_are_refused_before_they_are_unpac
 
 
 @pytest.mark.usefixtures("nothing_is_decoded")
-def test_a_deflated_file_is_refused_before_it_is_inflated(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deflated_file_is_refused_before_it_is_inflated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("zlib.decompress", lambda *_: pytest.fail("inflated"))
     with pytest.raises(MalformedObject, match="deflated"):
         decode_dicom("file")({"file": [shipped("image_dfl.dcm")]})
@@ -481,7 +541,14 @@ def test_a_deflated_file_is_refused_before_it_is_inflated(monkeypatch: pytest.Mo
         ),
         rewritten("MR_small_jp2klossless.dcm", frame=jpeg2000(64)[:90] + CANARY),
     ],
-    ids=["not one", "only its beginning", "cut", "without pixels", "odd length", "bad frame"],
+    ids=[
+        "not one",
+        "only its beginning",
+        "cut",
+        "without pixels",
+        "odd length",
+        "bad frame",
+    ],
 )
 def test_a_file_that_is_not_decoded_is_refused_without_a_word_of_what_it_holds(
     content: bytes, caplog: pytest.LogCaptureFixture
@@ -496,7 +563,9 @@ def test_a_file_that_is_not_decoded_is_refused_without_a_word_of_what_it_holds(
         assert "canary" not in text
         assert "b'" not in text
     assert caught.value.__suppress_context__
-    assert not [record for record in caplog.records if record.name.startswith("pydicom")]
+    assert not [
+        record for record in caplog.records if record.name.startswith("pydicom")
+    ]
 
 
 # --- raw pixels ----------------------------------------------------------------------------------
@@ -508,7 +577,9 @@ def pushed(*pixels: Any) -> dict[str, Any]:
         pa.record_batch(
             {
                 "pixels": pa.array([p.tobytes() for p in pixels], pa.large_binary()),
-                "pixel_shape": pa.array([p.shape for p in pixels], pa.list_(pa.int32())),
+                "pixel_shape": pa.array(
+                    [p.shape for p in pixels], pa.list_(pa.int32())
+                ),
                 "pixel_type": [p.dtype.name for p in pixels],
             }
         )
@@ -533,9 +604,17 @@ def test_raw_pixels_do_not_keep_the_shards_memory() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "kind"),
-    [([2, 2], "int16"), ([-2, -2], "uint8"), ([4], "object"), ([4], "V1"), (None, "uint8")],
+    [
+        ([2, 2], "int16"),
+        ([-2, -2], "uint8"),
+        ([4], "object"),
+        ([4], "V1"),
+        (None, "uint8"),
+    ],
 )
-def test_raw_pixels_that_do_not_fit_their_shape_and_type_are_refused(shape: Any, kind: str) -> None:
+def test_raw_pixels_that_do_not_fit_their_shape_and_type_are_refused(
+    shape: Any, kind: str
+) -> None:
     batch = {"pixels": [b"1234"], "pixel_shape": [shape], "pixel_type": [kind]}
     with pytest.raises(MalformedObject, match="record 0"):
         decode_pixels()(batch)

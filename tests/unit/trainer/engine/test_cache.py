@@ -22,12 +22,16 @@ KEY = Secret(b"k" * 32)
 def sealed(name: int, size: int = 10_000) -> tuple[bytes, ShardHead, ShardEntry]:
     shard_id = name.to_bytes(16, "big")
     context = ShardContext(DATASET, shard_id, 1)
-    shard = seal_shard(os.urandom(size), epoch_key=KEY, context=context, log2_segment_size=12)
+    shard = seal_shard(
+        os.urandom(size), epoch_key=KEY, context=context, log2_segment_size=12
+    )
     entry = ShardEntry(shard_id, 1, len(shard.data), shard.head.digest)
     return shard.data, shard.head, entry
 
 
-def keep(cache: ShardCache, data: bytes, head: ShardHead, entry: ShardEntry, *only: int) -> None:
+def keep(
+    cache: ShardCache, data: bytes, head: ShardHead, entry: ShardEntry, *only: int
+) -> None:
     file = cache.open(DATASET, entry, write=True)
     assert file is not None
     with file:
@@ -72,7 +76,10 @@ def test_a_segment_that_was_not_kept_is_a_hole(tmp_path: Path) -> None:
     assert file is not None
     scratch = memoryview(bytearray(1 << 13))
     with file:
-        there = [file.read_segment(head, i, scratch) is not None for i in range(head.segment_count)]
+        there = [
+            file.read_segment(head, i, scratch) is not None
+            for i in range(head.segment_count)
+        ]
     assert there == [False, True, False]
 
 
@@ -147,12 +154,16 @@ def _hold(folder: Path, entry: ShardEntry, held: object, done: object) -> None:
     os._exit(9)
 
 
-def test_one_process_fetches_a_shard_and_its_death_lets_others_go_on(tmp_path: Path) -> None:
+def test_one_process_fetches_a_shard_and_its_death_lets_others_go_on(
+    tmp_path: Path,
+) -> None:
     context = multiprocessing.get_context("spawn")
     held, done = context.Event(), context.Event()
     _, _, entry = sealed(1)
     cache = ShardCache(tmp_path / "cache", 1 << 30)
-    process = context.Process(target=_hold, args=(tmp_path / "cache", entry, held, done))
+    process = context.Process(
+        target=_hold, args=(tmp_path / "cache", entry, held, done)
+    )
     process.start()
     assert held.wait(30)
     file = cache.open(DATASET, entry, write=True)

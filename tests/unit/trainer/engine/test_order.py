@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from places import VECTORS
+
 from sealift.trainer.engine.order import Order, Shelf, Steps, _merge, share_by_weight
 from sealift_protocol.errors import InvalidArgument
 
@@ -21,7 +21,10 @@ ORDERS = VECTORS / "order"
 
 
 def shelf(counts: list[int], name: int = 0, take: int | None = None) -> Shelf:
-    ids = [name.to_bytes(8, "big") + shard.to_bytes(8, "big") for shard in range(len(counts))]
+    ids = [
+        name.to_bytes(8, "big") + shard.to_bytes(8, "big")
+        for shard in range(len(counts))
+    ]
     return Shelf(name.to_bytes(16, "big"), ids, np.array(counts, np.int64), take)
 
 
@@ -48,7 +51,9 @@ def test_orders_are_those_of_the_vectors(case: dict[str, Any]) -> None:
     if case["weights"]:
         takes = [*share_by_weight([int(c.sum()) for c in counts], case["weights"])]
     shelves = [
-        Shelf(bytes.fromhex(d["id"]), [bytes.fromhex(s) for s in d["shards"]], count, take)
+        Shelf(
+            bytes.fromhex(d["id"]), [bytes.fromhex(s) for s in d["shards"]], count, take
+        )
         for d, count, take in zip(case["datasets"], counts, takes, strict=True)
     ]
     names = ("seed", "epoch", "shuffle", "block")
@@ -117,7 +122,9 @@ def test_rounds_of_several_datasets_are_interleaved_by_their_times(
         return
     first = data.draw(st.integers(0, total - 1))
     count = data.draw(st.integers(1, total - first))
-    expected = sorted(((j + 0.5) / m, d, j) for d, m in enumerate(rounds) for j in range(m))
+    expected = sorted(
+        ((j + 0.5) / m, d, j) for d, m in enumerate(rounds) for j in range(m)
+    )
     owners, numbers = _merge(np.array(rounds, np.int64), first, count)
     assert list(zip(owners.tolist(), numbers.tolist(), strict=True)) == [
         (d, j) for _, d, j in expected[first : first + count]
@@ -138,7 +145,9 @@ def test_the_ranks_share_what_is_left_of_an_order(
     steps = Steps(records, start, batch_size, world, drop_last=False)
     seen: list[int] = []
     for step in range(len(steps)):
-        batches = [steps.positions(step, rank, shuffled=shuffled) for rank in range(world)]
+        batches = [
+            steps.positions(step, rank, shuffled=shuffled) for rank in range(world)
+        ]
         sizes = [len(batch) for batch in batches]
         assert max(sizes) - min(sizes) <= 1
         # Only an order with fewer records than ranks leaves one of them with nothing to do.
@@ -165,7 +174,9 @@ def test_a_rank_keeps_to_its_own_shards() -> None:
     shards: list[set[int]] = []
     for rank in range(8):
         positions = [steps.positions(s, rank, shuffled=True) for s in range(len(steps))]
-        shards.append({shard for _, shard, _ in located(order, np.concatenate(positions))})
+        shards.append(
+            {shard for _, shard, _ in located(order, np.concatenate(positions))}
+        )
     # A lane begins or ends inside a shard where their lengths do not agree; here they do.
     assert sum(map(len, shards)) == 64
     assert not set.intersection(*shards)
@@ -173,7 +184,9 @@ def test_a_rank_keeps_to_its_own_shards() -> None:
 
 def test_seed_epoch_and_dataset_each_make_another_order() -> None:
     def made(seed: int = 0, epoch: int = 0, name: int = 0) -> list[tuple[int, int]]:
-        order = Order([shelf([40, 40], name)], seed=seed, epoch=epoch, shuffle=True, block=2)
+        order = Order(
+            [shelf([40, 40], name)], seed=seed, epoch=epoch, shuffle=True, block=2
+        )
         return [(shard, row) for _, shard, row in whole(order)]
 
     orders = [made(), made(seed=1), made(epoch=1), made(name=1)]
@@ -194,7 +207,8 @@ def test_weights_are_the_shares_of_every_stretch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seed", "epoch", "block"), [(-1, 0, 8), (2**64, 0, 8), (0, -1, 8), (0, 0, 0), (0, 0, 1025)]
+    ("seed", "epoch", "block"),
+    [(-1, 0, 8), (2**64, 0, 8), (0, -1, 8), (0, 0, 0), (0, 0, 1025)],
 )
 def test_numbers_out_of_range_are_refused(seed: int, epoch: int, block: int) -> None:
     with pytest.raises(InvalidArgument):

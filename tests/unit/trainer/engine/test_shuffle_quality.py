@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
-
+from places import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +29,21 @@ def test_the_page_holds_what_the_script_prints(shuffle_quality: ModuleType) -> N
     assert len(made) == 5
     assert [line for line in made if line not in page] == []
     rows = [line.split(" | ")[0] for line in page if line.startswith("| ")]
-    assert rows[1:] == ["| 1", "| 2", "| 4", "| 8", "| 16", "| 32", "| 64", "| all records"]
+    assert rows[1:] == [
+        "| 1",
+        "| 2",
+        "| 4",
+        "| 8",
+        "| 16",
+        "| 32",
+        "| 64",
+        "| all records",
+    ]
 
 
-def test_a_dataset_in_its_own_order_measures_as_the_worst(shuffle_quality: ModuleType) -> None:
+def test_a_dataset_in_its_own_order_measures_as_the_worst(
+    shuffle_quality: ModuleType,
+) -> None:
     setting = shuffle_quality.Setting(shards=8, records=512, batch_size=64, ranks=2)
     total = int(setting.counts.sum())
     found = shuffle_quality.measure(np.arange(total), setting)
@@ -50,7 +60,9 @@ def test_a_permutation_of_all_records_measures_as_theory_says(
 ) -> None:
     setting = shuffle_quality.Setting(shards=8, records=4096, batch_size=64, ranks=2)
     total = int(setting.counts.sum())
-    found = shuffle_quality.measure(np.random.default_rng(0).permutation(total), setting)
+    found = shuffle_quality.measure(
+        np.random.default_rng(0).permutation(total), setting
+    )
     assert found.displacement == pytest.approx(1, abs=0.02)
     assert abs(found.correlation) < 0.03
     assert found.scatter == pytest.approx(1, abs=0.1)

@@ -23,11 +23,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealift.history.records import read_batches
-from sealift.trainer.exports.parquet import write_parquet
 from sealift.trainer.exports.arrow import write_arrow
-from sealift.trainer.exports.webdataset import MEDIA, members_of, write_webdataset
 from sealift.trainer.exports.json_values import Room, json_value
+from sealift.trainer.exports.parquet import write_parquet
 from sealift.trainer.exports.tar import tar_header
+from sealift.trainer.exports.webdataset import MEDIA, members_of, write_webdataset
 from sealift_protocol.errors import InvalidArgument, MalformedObject, SealiftError
 
 WRITERS = {".parquet": write_parquet, ".arrow": write_arrow, ".tar": write_webdataset}
@@ -54,9 +54,13 @@ class Shards:
 
     @property
     def num_records(self) -> int:
-        return sum(b.num_rows for batches in self.payloads for b in batches) + self.missing
+        return (
+            sum(b.num_rows for batches in self.payloads for b in batches) + self.missing
+        )
 
-    def shards(self, columns: Sequence[str] | None) -> Iterator[Iterator[pa.RecordBatch]]:
+    def shards(
+        self, columns: Sequence[str] | None
+    ) -> Iterator[Iterator[pa.RecordBatch]]:
         for batches in self.payloads:
             file = io.BytesIO()
             with pa.ipc.new_stream(file, self.schema) as writer:
@@ -78,12 +82,16 @@ class Shards:
 def shards(table: pa.Table, *, rows: int = 4, batches: int = 2) -> Shards:
     """A table in shards of so many batches of so many rows."""
     parts = table.to_batches(max_chunksize=rows)
-    return Shards(table.schema, [parts[at : at + batches] for at in range(0, len(parts), batches)])
+    return Shards(
+        table.schema, [parts[at : at + batches] for at in range(0, len(parts), batches)]
+    )
 
 
 def study(rows: int = 20) -> pa.Table:
     tensor = pa.fixed_shape_tensor(pa.uint8(), [2, 3])
-    pixels = pa.array([list(range(i, i + 6)) for i in range(rows)], pa.list_(pa.uint8(), 6))
+    pixels = pa.array(
+        [list(range(i, i + 6)) for i in range(rows)], pa.list_(pa.uint8(), 6)
+    )
     return pa.table(
         {
             "text": ["ä", None, "", "long " * 5] * (rows // 4),
@@ -110,12 +118,18 @@ def members(path: Path) -> dict[str, bytes]:
 # --- all forms -----------------------------------------------------------------------------------
 
 
-def test_parquet_and_arrow_files_hold_the_records_shard_by_shard(tmp_path: Path) -> None:
+def test_parquet_and_arrow_files_hold_the_records_shard_by_shard(
+    tmp_path: Path,
+) -> None:
     table = study()
     seen: list[tuple[int, int]] = []
     parquet = write_parquet(shards(table), tmp_path / "p")
-    arrow = write_arrow(shards(table), tmp_path / "a", progress=lambda *done: seen.append(done))
-    assert [path.name for path in parquet] == [f"part-{i:05d}.parquet" for i in range(3)]
+    arrow = write_arrow(
+        shards(table), tmp_path / "a", progress=lambda *done: seen.append(done)
+    )
+    assert [path.name for path in parquet] == [
+        f"part-{i:05d}.parquet" for i in range(3)
+    ]
     assert [path.name for path in arrow] == [f"part-{i:05d}.arrow" for i in range(3)]
     assert pa.concat_tables(map(pq.read_table, parquet)).equals(table)
     mapped = [pa.ipc.open_file(pa.memory_map(str(path))).read_all() for path in arrow]
@@ -123,10 +137,14 @@ def test_parquet_and_arrow_files_hold_the_records_shard_by_shard(tmp_path: Path)
     assert pa.concat_tables(mapped).equals(table)
     assert mapped[0].schema.equals(table.schema, check_metadata=True)
     assert [records for records, _ in seen] == [4, 8, 12, 16, 20]
-    assert seen[-1][1] == sum(batch.nbytes for batch in table.to_batches(max_chunksize=4))
+    assert seen[-1][1] == sum(
+        batch.nbytes for batch in table.to_batches(max_chunksize=4)
+    )
 
 
-def test_an_arrow_file_is_not_compressed_and_maps_without_a_copy(tmp_path: Path) -> None:
+def test_an_arrow_file_is_not_compressed_and_maps_without_a_copy(
+    tmp_path: Path,
+) -> None:
     table = pa.table({"a": np.arange(10_000)})
     [path] = write_arrow(shards(table, rows=10_000), tmp_path / "out")
     before = pa.total_allocated_bytes()
@@ -136,7 +154,9 @@ def test_an_arrow_file_is_not_compressed_and_maps_without_a_copy(tmp_path: Path)
 
 
 @every_writer
-def test_columns_are_chosen_and_come_in_the_order_asked_for(suffix: str, tmp_path: Path) -> None:
+def test_columns_are_chosen_and_come_in_the_order_asked_for(
+    suffix: str, tmp_path: Path
+) -> None:
     opened = shards(study())
     files = WRITERS[suffix](opened, tmp_path / "out", columns=["score", "text"])
     if suffix == ".parquet":
@@ -152,7 +172,9 @@ def test_columns_are_chosen_and_come_in_the_order_asked_for(suffix: str, tmp_pat
 
 
 @every_writer
-def test_a_dataset_without_records_is_one_empty_file(suffix: str, tmp_path: Path) -> None:
+def test_a_dataset_without_records_is_one_empty_file(
+    suffix: str, tmp_path: Path
+) -> None:
     [path] = WRITERS[suffix](Shards(study().schema, []), tmp_path / "out")
     assert path == tmp_path / "out" / f"part-00000{suffix}"
     if suffix == ".parquet":
@@ -221,10 +243,17 @@ def test_what_a_form_cannot_hold_is_said_and_leaves_nothing(tmp_path: Path) -> N
         write_parquet(shards(interval), tmp_path / "out")
     assert "Arrow" in caught.value.hint
     assert list(tmp_path.iterdir()) == []
-    assert pa.ipc.open_file(write_arrow(shards(interval), tmp_path / "a")[0]).read_all() == interval
+    assert (
+        pa.ipc.open_file(write_arrow(shards(interval), tmp_path / "a")[0]).read_all()
+        == interval
+    )
     small = [
         pa.record_batch(
-            {"a": pa.DictionaryArray.from_arrays(pa.array(range(100), pa.int8()), names)}
+            {
+                "a": pa.DictionaryArray.from_arrays(
+                    pa.array(range(100), pa.int8()), names
+                )
+            }
         )
         for names in (pa.array([f"{kind}{i}" for i in range(100)]) for kind in "ab")
     ]
@@ -243,7 +272,9 @@ def test_a_record_is_a_run_of_members_under_its_number(tmp_path: Path) -> None:
     assert list(dict.fromkeys(name.partition(".")[0] for name in found)) == [
         f"{i:010d}" for i in range(20)
     ]
-    first = {k.partition(".")[2]: v for k, v in found.items() if k.startswith("0000000000.")}
+    first = {
+        k.partition(".")[2]: v for k, v in found.items() if k.startswith("0000000000.")
+    }
     assert list(first) == [
         *("text.txt", "cls", "scan.png", "blob.bin", "pixels.npy", "series.npy", "json")
     ]
@@ -261,12 +292,16 @@ def test_a_record_is_a_run_of_members_under_its_number(tmp_path: Path) -> None:
     assert json.loads(found["0000000003.json"])["series"] == [2.0, None]
 
 
-def test_webdataset_reads_the_records_back_with_its_own_decoders(tmp_path: Path) -> None:
+def test_webdataset_reads_the_records_back_with_its_own_decoders(
+    tmp_path: Path,
+) -> None:
     webdataset = pytest.importorskip("webdataset")
     table = study()
     files = write_webdataset(shards(table), tmp_path / "out")
     urls = [str(path) for path in files]
-    samples = list(webdataset.WebDataset(urls, shardshuffle=False, empty_check=False).decode())
+    samples = list(
+        webdataset.WebDataset(urls, shardshuffle=False, empty_check=False).decode()
+    )
     assert len(samples) == table.num_rows
     for row, sample in zip(table.to_pylist(), samples, strict=True):
         assert sample.get("text.txt") == row["text"]
@@ -296,18 +331,32 @@ def test_the_axes_of_a_tensor_come_in_its_order(tmp_path: Path) -> None:
     assert whole.getvalue() == found["0000000000.a.npy"]
 
 
-def test_the_same_records_make_the_same_bytes_and_headers_tell_nothing(tmp_path: Path) -> None:
-    one, two = (write_webdataset(shards(study()), tmp_path / name) for name in ("a", "b"))
+def test_the_same_records_make_the_same_bytes_and_headers_tell_nothing(
+    tmp_path: Path,
+) -> None:
+    one, two = (
+        write_webdataset(shards(study()), tmp_path / name) for name in ("a", "b")
+    )
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
     with tarfile.open(one[0]) as tar:
         for info in tar:
             assert info.isreg()
-            assert (info.mtime, info.uid, info.gid, info.uname, info.gname) == (0, 0, 0, "", "")
+            assert (info.mtime, info.uid, info.gid, info.uname, info.gname) == (
+                0,
+                0,
+                0,
+                "",
+                "",
+            )
             assert info.mode == 0o600
     assert one[0].stat().st_size % tarfile.BLOCKSIZE == 0
 
 
-@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=100))
+@given(
+    st.text(
+        st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=100
+    )
+)
 def test_a_header_is_the_one_that_tarfile_writes(name: str) -> None:
     for size in (0, 1, 511, 512, 64 << 20, 8**11 - 1):
         expected = tarfile.TarInfo(name)
@@ -360,7 +409,9 @@ def test_numbers_are_exact_and_odd_ones_come_back(tmp_path: Path) -> None:
 
 
 def test_a_record_of_nulls_is_a_record(tmp_path: Path) -> None:
-    empty = pa.DictionaryArray.from_arrays(pa.array([0, 0], pa.int8()), pa.array([None, "a"]))
+    empty = pa.DictionaryArray.from_arrays(
+        pa.array([0, 0], pa.int8()), pa.array([None, "a"])
+    )
     tensor = pa.fixed_shape_tensor(pa.int8(), [1])
     none = pa.ExtensionArray.from_storage(tensor, pa.nulls(2, pa.list_(pa.int8(), 1)))
     table = pa.table({"a": pa.array([None, "x"]), "b": empty, "c": none})
@@ -371,8 +422,32 @@ def test_a_record_of_nulls_is_a_record(tmp_path: Path) -> None:
 # --- A25: the owner attacks ----------------------------------------------------------------------
 
 HOSTILE = [
-    *("../../x", "/etc/passwd", "..\\x", "a/b", "A/b", "a_b", "\0", "\x1b[2J", "", ".", "..", "C:"),
-    *("__key__", "__url__", "json", "cls", "x" * 5000, "ключ", "\u202egnp", "con", "jpg", "JPG"),
+    *(
+        "../../x",
+        "/etc/passwd",
+        "..\\x",
+        "a/b",
+        "A/b",
+        "a_b",
+        "\0",
+        "\x1b[2J",
+        "",
+        ".",
+        "..",
+        "C:",
+    ),
+    *(
+        "__key__",
+        "__url__",
+        "json",
+        "cls",
+        "x" * 5000,
+        "ключ",
+        "\u202egnp",
+        "con",
+        "jpg",
+        "JPG",
+    ),
     *("a.jpg/../../x", "/.jpg", "x\n.png"),
 ]
 
@@ -397,7 +472,10 @@ def test_a25_no_column_name_becomes_a_path_and_none_hides_another(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "x"]
 
 
-@given(st.lists(st.text(max_size=80), unique=True, max_size=12), st.sampled_from(["txt", "bin"]))
+@given(
+    st.lists(st.text(max_size=80), unique=True, max_size=12),
+    st.sampled_from(["txt", "bin"]),
+)
 def test_a25_any_names_are_safe_and_distinct(names: list[str], form: str) -> None:
     kind = pa.string() if form == "txt" else pa.binary()
     try:
@@ -414,15 +492,30 @@ def test_a25_any_names_are_safe_and_distinct(names: list[str], form: str) -> Non
         assert ending == form or (form == "bin" and ending in MEDIA)
 
 
-RUN_WHEN_READ = ["pyd", "pickle", "pkl", "pth", "x.pyd", "x.pkl", "X.PYD", "x.pyd.gz", "npz", "mp"]
+RUN_WHEN_READ = [
+    "pyd",
+    "pickle",
+    "pkl",
+    "pth",
+    "x.pyd",
+    "x.pkl",
+    "X.PYD",
+    "x.pyd.gz",
+    "npz",
+    "mp",
+]
 
 
 def test_a25_nothing_that_an_owner_writes_is_unpickled(tmp_path: Path) -> None:
     webdataset = pytest.importorskip("webdataset")
     attack = b"cbuiltins\neval\n(S'1/0'\ntR."
-    table = pa.table({name: [attack] for name in [*RUN_WHEN_READ, "json", "cls", "txt", "npy"]})
+    table = pa.table(
+        {name: [attack] for name in [*RUN_WHEN_READ, "json", "cls", "txt", "npy"]}
+    )
     [path] = write_webdataset(shards(table), tmp_path / "out")
-    read = webdataset.WebDataset([str(path)], shardshuffle=False, empty_check=False).decode()
+    read = webdataset.WebDataset(
+        [str(path)], shardshuffle=False, empty_check=False
+    ).decode()
     [sample] = list(read)
     values = [value for key, value in sample.items() if not key.startswith("__")]
     assert len(values) == table.num_columns
@@ -446,11 +539,15 @@ def test_a25_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
 
 def repeated() -> pa.Table:
     """A record of a mebibyte that says a text of a mebibyte two hundred times."""
-    long = pa.DictionaryArray.from_arrays(pa.array([0] * 200, pa.int8()), ["x" * (1 << 20)])
+    long = pa.DictionaryArray.from_arrays(
+        pa.array([0] * 200, pa.int8()), ["x" * (1 << 20)]
+    )
     return pa.table({"a": pa.ListArray.from_arrays([0, 200], long)})
 
 
-def test_a25_a_record_that_repeats_itself_does_not_fill_the_memory(tmp_path: Path) -> None:
+def test_a25_a_record_that_repeats_itself_does_not_fill_the_memory(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(MalformedObject, match="more than a shard can"):
         write_webdataset(shards(repeated()), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
@@ -475,16 +572,25 @@ JSON: list[tuple[Callable[[], pa.Array], object]] = [
     (lambda: pa.array([b"ab"]), "YWI="),
     (lambda: pa.array([b"ab"], pa.binary_view()), "YWI="),
     (lambda: pa.array(["ab"], pa.string_view()), "ab"),
-    (lambda: pa.array([AT], pa.timestamp("s", "Europe/Berlin")), "2026-01-02T03:04:05Z"),
+    (
+        lambda: pa.array([AT], pa.timestamp("s", "Europe/Berlin")),
+        "2026-01-02T03:04:05Z",
+    ),
     (lambda: pa.array([1], pa.timestamp("ns")), "1970-01-01T00:00:00.000000001"),
-    (lambda: pa.array([1], pa.timestamp("ms", "Mars/Phobos")), "1970-01-01T00:00:00.001Z"),
+    (
+        lambda: pa.array([1], pa.timestamp("ms", "Mars/Phobos")),
+        "1970-01-01T00:00:00.001Z",
+    ),
     (lambda: pa.array([date(2026, 1, 2)], pa.date64()), "2026-01-02"),
     (lambda: pa.array([3_661_001], pa.time32("ms")), "01:01:01.001"),
     (lambda: pa.array([-1500], pa.duration("ms")), "-PT1.5S"),
     (lambda: pa.array([1500], pa.duration("s")), "PT1500S"),
     (lambda: pa.array([(1, 2, 3)], pa.month_day_nano_interval()), [1, 2, 3]),
     (lambda: pa.array([Decimal("1.10")]), "1.10"),
-    (lambda: pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int8())), [{"key": "k", "value": 1}]),
+    (
+        lambda: pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int8())),
+        [{"key": "k", "value": 1}],
+    ),
     (lambda: pa.array([{"a": [None]}]), {"a": [None]}),
     (lambda: pa.RunEndEncodedArray.from_arrays([2], ["a"]), "a"),
     (lambda: pa.array(["a"]).dictionary_encode(), "a"),

@@ -31,7 +31,9 @@ def test_frames_keep_their_shape() -> None:
 
 
 def test_axes_are_in_the_order_that_the_type_says() -> None:
-    payload, batch = opened(pa.fixed_shape_tensor(pa.uint16(), (4, 5, 3), permutation=[2, 0, 1]))
+    payload, batch = opened(
+        pa.fixed_shape_tensor(pa.uint16(), (4, 5, 3), permutation=[2, 0, 1])
+    )
     expected = FRAMES[2:].transpose(0, 3, 1, 2)
     np.testing.assert_array_equal(as_torch(payload, batch)["image"].numpy(), expected)
     np.testing.assert_array_equal(as_numpy(batch)["image"], expected)

@@ -73,7 +73,9 @@ def test_totals_are_the_sums_of_every_amount() -> None:
 
 def test_nothing_is_divided_by_zero_before_the_first_batch() -> None:
     totals = Totals()
-    assert totals.waiting_share == totals.records_per_second == totals.cached_share == 0.0
+    assert (
+        totals.waiting_share == totals.records_per_second == totals.cached_share == 0.0
+    )
     assert waiting_share(batch(wait_seconds=0.0, busy_seconds=0.0)) == 0.0
 
 
@@ -159,7 +161,9 @@ class Run:
         self.history.append(data)
 
 
-def test_a_stand_in_for_a_wandb_run_loses_no_point_beside_the_programs_own_steps() -> None:
+def test_a_stand_in_for_a_wandb_run_loses_no_point_beside_the_programs_own_steps() -> (
+    None
+):
     run = Run()
     observe = to_wandb(run, every=2)
     for number in range(4):
@@ -185,7 +189,9 @@ def test_prometheus_counts_every_amount(registry: Any) -> None:
     observe(batch(1, epoch=0))
 
     def value(name: str, **labels: str) -> float | None:
-        found: float | None = registry.get_sample_value(f"sealift_trainer_{name}", labels)
+        found: float | None = registry.get_sample_value(
+            f"sealift_trainer_{name}", labels
+        )
         return found
 
     assert value("batches_total") == 2
@@ -224,7 +230,9 @@ def test_prometheus_shows_no_label_but_those_that_were_given(registry: Any) -> N
         for sample in metric.samples
     }
     assert labels == {("rank",)}
-    assert registry.get_sample_value("sealift_trainer_records_total", {"rank": "3"}) == 64
+    assert (
+        registry.get_sample_value("sealift_trainer_records_total", {"rank": "3"}) == 64
+    )
     bare = prometheus_client.CollectorRegistry()
     to_prometheus(bare)(batch())
     assert b"{" not in prometheus_client.generate_latest(bare).replace(b'{le="', b"")
@@ -237,7 +245,9 @@ def test_a_registry_holds_the_metrics_once(registry: Any) -> None:
     assert "CollectorRegistry" in caught.value.hint
 
 
-def test_without_prometheus_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_prometheus_client_the_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     with pytest.raises(InvalidArgument) as caught:
         to_prometheus()

@@ -7,7 +7,9 @@ import re
 from sealift.owner.deidentify.patterns.pattern import Pattern
 
 _GAP = r"[\s:#=.,;\-\u2013(]{0,4}"
-_NUMBER_WORD = r"(?:no|nos|num|number|numbers|nr|id|ids|identifier|code|ref|reference|#)\b"
+_NUMBER_WORD = (
+    r"(?:no|nos|num|number|numbers|nr|id|ids|identifier|code|ref|reference|#)\b"
+)
 # Letters, digits and joints, with a digit early on and at least four characters.
 _CODE = (
     r"(?!\d{1,4}/\d{1,2}(?:/\d{2,4})?(?!\d))(?=[A-Z./\-]{0,10}\d)(?=[A-Z0-9./\-]{4})"
@@ -85,7 +87,9 @@ CODES: tuple[Pattern, ...] = (
     Pattern(
         "SSN",
         0.9,
-        re.compile(r"(?<![\w-])(?!000|666)\d{3}([- ])(?!00)\d\d\1(?!0000)\d{4}(?![\w-])"),
+        re.compile(
+            r"(?<![\w-])(?!000|666)\d{3}([- ])(?!00)\d\d\1(?!0000)\d{4}(?![\w-])"
+        ),
         spreads=True,
     ),
     Pattern(
@@ -99,7 +103,12 @@ CODES: tuple[Pattern, ...] = (
         ),
         spreads=True,
     ),
-    Pattern("SSN", 0.9, re.compile(r"(?i)(?<!\w)[x*]{3}-?[x*]{2}-?(?P<x>\d{4})\b"), spreads=True),
+    Pattern(
+        "SSN",
+        0.9,
+        re.compile(r"(?i)(?<!\w)[x*]{3}-?[x*]{2}-?(?P<x>\d{4})\b"),
+        spreads=True,
+    ),
     Pattern(
         "SSN",
         0.9,
@@ -126,7 +135,12 @@ CODES: tuple[Pattern, ...] = (
         ),
         spreads=True,
     ),
-    Pattern("MRN", 0.8, re.compile(r"(?<![\w-])(?:MR|MRN|PT|PAT)[-]?\d{5,10}\b"), spreads=True),
+    Pattern(
+        "MRN",
+        0.8,
+        re.compile(r"(?<![\w-])(?:MR|MRN|PT|PAT)[-]?\d{5,10}\b"),
+        spreads=True,
+    ),
     # Medicare Beneficiary Identifier, as CMS describes it.
     Pattern(
         "HEALTH_PLAN",
@@ -183,7 +197,9 @@ CODES: tuple[Pattern, ...] = (
     Pattern(
         "VEHICLE",
         0.7,
-        re.compile(r"(?<![\w-])(?=[A-Z]{0,16}\d)(?=\d{0,16}[A-Z])[A-HJ-NPR-Z0-9]{17}(?![\w-])"),
+        re.compile(
+            r"(?<![\w-])(?=[A-Z]{0,16}\d)(?=\d{0,16}[A-Z])[A-HJ-NPR-Z0-9]{17}(?![\w-])"
+        ),
         spreads=True,
     ),
     Pattern(
@@ -200,7 +216,9 @@ CODES: tuple[Pattern, ...] = (
     Pattern(
         "DEVICE",
         0.97,
-        re.compile(r"\(01\)\s?\d{14}(?:\s?\((?:1[0157]|21|30|24\d)\)\s?[A-Za-z0-9-]{1,20}){0,5}"),
+        re.compile(
+            r"\(01\)\s?\d{14}(?:\s?\((?:1[0157]|21|30|24\d)\)\s?[A-Za-z0-9-]{1,20}){0,5}"
+        ),
         spreads=True,
     ),
     Pattern(
@@ -234,7 +252,8 @@ CODES: tuple[Pattern, ...] = (
         "ID",
         0.95,
         re.compile(
-            rf"(?<![\w-]){_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}" r"(?![\w-])"
+            rf"(?<![\w-]){_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"
+            r"(?![\w-])"
         ),
         spreads=True,
     ),

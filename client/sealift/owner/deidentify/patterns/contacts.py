@@ -46,13 +46,25 @@ CONTACTS: tuple[Pattern, ...] = (
             rf")?[\s:#.]{{1,4}}(?P<x>{_ANY_PHONE}){_UNITS}"
         ),
     ),
-    Pattern("PHONE", 0.8, re.compile(r"(?<![\w.])\+\d{1,3}(?:[\s.()-]{1,2}\d{1,5}){2,6}(?![\d-])")),
-    Pattern("PHONE", 0.4, re.compile(r"(?<![\w./+-])[2-9]\d{2}[2-9]\d{6}(?![\w/-]|[.,]\d)")),
-    Pattern("PHONE", 0.6, re.compile(rf"(?<![\w./+-])[2-9]\d{{2}}-\d{{4}}(?![\w/-]){_UNITS}")),
+    Pattern(
+        "PHONE",
+        0.8,
+        re.compile(r"(?<![\w.])\+\d{1,3}(?:[\s.()-]{1,2}\d{1,5}){2,6}(?![\d-])"),
+    ),
+    Pattern(
+        "PHONE", 0.4, re.compile(r"(?<![\w./+-])[2-9]\d{2}[2-9]\d{6}(?![\w/-]|[.,]\d)")
+    ),
+    Pattern(
+        "PHONE",
+        0.6,
+        re.compile(rf"(?<![\w./+-])[2-9]\d{{2}}-\d{{4}}(?![\w/-]){_UNITS}"),
+    ),
     Pattern(
         "EMAIL",
         1.0,
-        re.compile(r"(?<![\w.+%-])[\w.+%'-]{1,64}@(?:[\w-]{1,63}\.){1,6}[^\W\d_]{2,24}\b"),
+        re.compile(
+            r"(?<![\w.+%-])[\w.+%'-]{1,64}@(?:[\w-]{1,63}\.){1,6}[^\W\d_]{2,24}\b"
+        ),
     ),
     Pattern(
         "EMAIL",
@@ -74,7 +86,9 @@ CONTACTS: tuple[Pattern, ...] = (
     Pattern(
         "URL",
         0.97,
-        re.compile(r"(?i)\b(?:https?|ftp|sftp|file)://[^\s<>\"']{1,2000}(?<![.,;:!?)])"),
+        re.compile(
+            r"(?i)\b(?:https?|ftp|sftp|file)://[^\s<>\"']{1,2000}(?<![.,;:!?)])"
+        ),
     ),
     Pattern(
         "URL",
@@ -84,7 +98,9 @@ CONTACTS: tuple[Pattern, ...] = (
         ),
     ),
     Pattern(
-        "URL", 0.95, re.compile(rf"(?<![\w@.-]){_HOST}{_TLDS}/[^\s<>\"']{{0,2000}}(?<![.,;:!?)])")
+        "URL",
+        0.95,
+        re.compile(rf"(?<![\w@.-]){_HOST}{_TLDS}/[^\s<>\"']{{0,2000}}(?<![.,;:!?)])"),
     ),
     Pattern(
         "URL",
@@ -101,10 +117,16 @@ CONTACTS: tuple[Pattern, ...] = (
             rf"(?<![\w.]){_OCTET}(?:\.{_OCTET}){{3}}(?::\d{{1,5}}|/\d{{1,2}})?(?![\w]|\.\d)"
         ),
     ),
-    Pattern("IP", 0.9, re.compile(rf"(?<![\w:])(?:{_HEX}{{1,4}}:){{7}}{_HEX}{{1,4}}(?![\w:])")),
     Pattern(
         "IP",
         0.9,
-        re.compile(rf"(?<![\w:])(?:{_HEX}{{1,4}}:){{1,6}}(?::{_HEX}{{1,4}}){{1,6}}(?![\w:])"),
+        re.compile(rf"(?<![\w:])(?:{_HEX}{{1,4}}:){{7}}{_HEX}{{1,4}}(?![\w:])"),
+    ),
+    Pattern(
+        "IP",
+        0.9,
+        re.compile(
+            rf"(?<![\w:])(?:{_HEX}{{1,4}}:){{1,6}}(?::{_HEX}{{1,4}}){{1,6}}(?![\w:])"
+        ),
     ),
 )

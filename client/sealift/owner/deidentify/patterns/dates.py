@@ -79,7 +79,9 @@ _AGES = (
 DATES: tuple[Pattern, ...] = (
     *(Pattern("DATE", 0.85, re.compile(regex)) for regex in _DATES),
     Pattern(
-        "DATE", 0.7, re.compile(rf"(?i:\b{_BEFORE_SHORT_DATE})[\s:]{{1,2}}(?P<x>{_SHORT_DATE})")
+        "DATE",
+        0.7,
+        re.compile(rf"(?i:\b{_BEFORE_SHORT_DATE})[\s:]{{1,2}}(?P<x>{_SHORT_DATE})"),
     ),
     Pattern(
         "DATE",
@@ -89,6 +91,10 @@ DATES: tuple[Pattern, ...] = (
             rf"(?P<x>{_SHORT_DATE})"
         ),
     ),
-    Pattern("DATE", 0.7, re.compile(rf"(?m:^)[\s(\[*-]{{0,4}}(?P<x>{_SHORT_DATE})(?=[\s:,)\]-])")),
+    Pattern(
+        "DATE",
+        0.7,
+        re.compile(rf"(?m:^)[\s(\[*-]{{0,4}}(?P<x>{_SHORT_DATE})(?=[\s:,)\]-])"),
+    ),
     *(Pattern("AGE", 0.8, re.compile(regex)) for regex in _AGES),
 )

@@ -39,7 +39,9 @@ _ROLES = (
     r"|referred\sby|req|attn|attention|dear"
 )
 # These say so only before a colon.
-_WEAK_ROLES = r"cc|re|from|to|subject|mother|father|spouse|parent|son|daughter|wife|husband|staff"
+_WEAK_ROLES = (
+    r"cc|re|from|to|subject|mother|father|spouse|parent|son|daughter|wife|husband|staff"
+)
 _RELATIVES = (
     r"son|daughter|wife|husband|spouse|mother|father|mom|dad|brother|sister|partner|neighbou?r"
     r"|friend|caregiver|carer|guardian|aunt|uncle|cousin|niece|nephew|grand(?:son|daughter|mother"
@@ -78,7 +80,10 @@ _NAMES = (
         rf"\n]{{1,20}}\))?[ ]{{0,2}}[:\-\u2013|=][ \t]{{0,8}}(?P<x>{_EITHER})",
     ),
     (0.8, rf"(?i:(?<![\w'\u2019])(?:{_ROLES}))[.,]?[ ]{{1,2}}(?P<x>{_EITHER})"),
-    (0.85, rf"(?i:\b(?:{_RELATIVES})\b)(?:[ ](?i:of|is|named|called)|,|[ ]?\()?[ ](?P<x>{NAME})"),
+    (
+        0.85,
+        rf"(?i:\b(?:{_RELATIVES})\b)(?:[ ](?i:of|is|named|called)|,|[ ]?\()?[ ](?P<x>{NAME})",
+    ),
     (0.85, rf"(?i:\b(?:{_RELATIVES})\b)[ ]\((?P<x>{NAME})"),
     (
         0.85,
@@ -97,7 +102,10 @@ _NAMES = (
         rf"|interview|spoke)\b)[^\n.:;]{{0,40}}?[ ]with[ ](?P<x>{NAME})(?:,[ ]"
         rf"(?P<y>{NAME}))?(?:,?[ ](?:and|&)[ ](?P<z>{NAME}))?",
     ),
-    (0.85, rf"(?i:\b(?:{_RELATIVES}|{_MEETING}))\b[ ](?:{NAME})[ ](?:and|&)[ ](?P<x>{NAME})"),
+    (
+        0.85,
+        rf"(?i:\b(?:{_RELATIVES}|{_MEETING}))\b[ ](?:{NAME})[ ](?:and|&)[ ](?P<x>{NAME})",
+    ),
     (
         0.85,
         r"(?i:\b(?:sincerely|regards|yours(?:\struly|\sfaithfully)?|respectfully|wishes"
@@ -110,7 +118,10 @@ _NAMES = (
         0.85,
         rf"(?<![\w'\u2019])(?P<x>{_WORD}(?:[ ]{UPPER}\.)?[ ]{_WORD})(?=,?[ ]\(?(?:MRN|DOB|SSN)\b)",
     ),
-    (0.75, rf"(?<![\w'\u2019.])(?P<x>{UPPER}\.[ ]?(?:{UPPER}\.[ ]?)?{_WORD}(?:[ -]{_WORD})?)"),
+    (
+        0.75,
+        rf"(?<![\w'\u2019.])(?P<x>{UPPER}\.[ ]?(?:{UPPER}\.[ ]?)?{_WORD}(?:[ -]{_WORD})?)",
+    ),
     (
         0.8,
         rf"(?<![\w'\u2019])(?P<x>{NAME}),?[ ](?:is|was)[ ]an?[ ](?:pleasant[ ])?"
@@ -119,5 +130,8 @@ _NAMES = (
 )
 
 NAMES: tuple[Pattern, ...] = (
-    *(Pattern("PERSON", score, re.compile(regex), spreads=True) for score, regex in _NAMES),
+    *(
+        Pattern("PERSON", score, re.compile(regex), spreads=True)
+        for score, regex in _NAMES
+    ),
 )

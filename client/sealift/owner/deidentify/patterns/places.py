@@ -25,9 +25,12 @@ _STREETS = (
     r"|Viaduct|Views?|Villages?|Ville|Vista|Walks?|Wall|Ways?|Wells?)"
 )
 _UNIT = (
-    r"(?:,?[ ]{1,2}(?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Room|Rm|Bldg|Lot|\#)\.?[ ]?[\w-]{1,8})?"
+    r"(?:,?[ ]{1,2}(?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Room|Rm|Bldg|Lot|\#)"
+    r"\.?[ ]?[\w-]{1,8})?"
 )
-_PLACE_WORD = rf"(?:{UPPER}[\w'\u2019-]{{1,30}}|St\.|Ste\.|Mt\.|Ft\.|O['\u2019]{UPPER}\w{{1,20}})"
+_PLACE_WORD = (
+    rf"(?:{UPPER}[\w'\u2019-]{{1,30}}|St\.|Ste\.|Mt\.|Ft\.|O['\u2019]{UPPER}\w{{1,20}})"
+)
 _PLACE = rf"{_PLACE_WORD}(?:[ ](?:(?:of|de|la|del|the)[ ])?{_PLACE_WORD}){{0,3}}"
 _LIVING = (
     r"(?:lives?|living|lived|resid(?:es|ed|ing)|born|raised|moved|moving|stays|staying|grew\sup"
@@ -87,7 +90,10 @@ _PLACES = (
     ),
     (0.7, rf"{_FACILITY},?[ ](?:in[ ]|of[ ])?(?P<x>{_PLACE})"),
     (0.7, rf"(?i:\bborn\b)[^\n.;]{{0,30}}?[ ]in[ ](?P<x>{_PLACE})"),
-    (0.85, rf"(?:\bCounty[ ]of|\b[Cc]ity[ ]of|\b[Tt]own[ ]of|\b[Vv]illage[ ]of)[ ](?P<x>{_PLACE})"),
+    (
+        0.85,
+        rf"(?:\bCounty[ ]of|\b[Cc]ity[ ]of|\b[Tt]own[ ]of|\b[Vv]illage[ ]of)[ ](?P<x>{_PLACE})",
+    ),
     (0.7, rf"(?i:\b(?:{_LIVING}))[ ](?P<x>{_PLACE})(?:,[ ](?P<y>{_PLACE}))?"),
     (
         0.7,

@@ -123,7 +123,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("digest"),
     )
-    op.create_index("grants_by_recipient", "grants", ["recipient", "dataset_id"], unique=False)
+    op.create_index(
+        "grants_by_recipient", "grants", ["recipient", "dataset_id"], unique=False
+    )
 
 
 def downgrade() -> None:

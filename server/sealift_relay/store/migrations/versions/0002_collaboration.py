@@ -15,8 +15,12 @@ def _new_columns() -> dict[str, tuple[sa.Column[object], ...]]:
         "members": (
             sa.Column("suspended_at", sa.BigInteger()),
             sa.Column("successor", sa.LargeBinary(length=32)),
-            sa.Column("used_bytes", sa.BigInteger(), nullable=False, server_default="0"),
-            sa.Column("used_shards", sa.BigInteger(), nullable=False, server_default="0"),
+            sa.Column(
+                "used_bytes", sa.BigInteger(), nullable=False, server_default="0"
+            ),
+            sa.Column(
+                "used_shards", sa.BigInteger(), nullable=False, server_default="0"
+            ),
             sa.Column("bytes_limit", sa.BigInteger()),
             sa.Column("shards_limit", sa.BigInteger()),
             sa.Column("calls_a_minute", sa.BigInteger()),
@@ -25,7 +29,9 @@ def _new_columns() -> dict[str, tuple[sa.Column[object], ...]]:
         "datasets": (
             sa.Column("key_epoch", sa.BigInteger(), nullable=False, server_default="1"),
             sa.Column("snapshot_number", sa.BigInteger()),
-            sa.Column("log_sequence", sa.BigInteger(), nullable=False, server_default="0"),
+            sa.Column(
+                "log_sequence", sa.BigInteger(), nullable=False, server_default="0"
+            ),
             sa.Column("deleted_at", sa.BigInteger()),
         ),
         "grants": (sa.Column("revoked_at", sa.BigInteger()),),

@@ -1,0 +1,79 @@
+"""Where texts are scrubbed: in this process, or (`scrub_workers`) in others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from sealift_protocol.errors import PolicyViolation
+
+if TYPE_CHECKING:
+    from sealift.owner.deidentify.analysis import Analysis
+
+Scrubbed = tuple[list[str], Counter[str]]
+
+
+class Engine(Protocol):
+    """Where texts are analysed: here, or in other processes."""
+
+    def run(self, batches: Iterator[list[str]]) -> Iterator[Scrubbed]:
+        """Scrubs batches of texts, in their order."""
+
+    def close(self) -> None:
+        """Ends it."""
+
+
+class InProcess:
+    """Analyses where it is called; in a worker too."""
+
+    def __init__(self, entities: Collection[str]) -> None:
+        """Loads the model, in a second or two.
+
+        Args:
+            entities: types to replace.
+        """
+        from sealift.owner.deidentify.analysis import Analysis
+
+        self._entities = frozenset(entities)
+        self._analysis: Analysis = Analysis()
+
+    def run(self, batches: Iterator[list[str]]) -> Iterator[Scrubbed]:
+        """Scrubs batches of texts.
+
+        Raises:
+            PolicyViolation: a text could not be analysed.
+        """
+        for batch in batches:
+            yield self.scrub(batch)
+
+    def scrub(self, texts: Sequence[str]) -> Scrubbed:
+        """Scrubs one batch.
+
+        Raises:
+            PolicyViolation: a text could not be analysed.
+        """
+        found: Counter[str] = Counter()
+        scrubbed: list[str] = []
+        try:
+            analysed = self._analysis.find(texts)
+        except Exception:  # noqa: BLE001 - whatever it is, its text may quote a note
+            raise PolicyViolation(
+                "a text could not be analysed",
+                hint="drop the column, or leave out the records with the longest texts",
+            ) from None
+        for text, spans in zip(texts, analysed, strict=True):
+            pieces: list[str] = []
+            end = 0
+            for span in spans:
+                if span.kind not in self._entities:
+                    continue
+                pieces += (text[end : span.start], f"<{span.kind}>")
+                end = span.end
+                found[span.kind] += 1
+            pieces.append(text[end:])
+            scrubbed.append("".join(pieces))
+        return scrubbed, found
+
+    def close(self) -> None:
+        """Nothing to end."""
