@@ -21,7 +21,7 @@ from harness import HERE, Stage, report, stage, stopwatch
 
 import sealift
 from sealift.history.opened import StoredPage
-from sealift.owner.push.push import committing
+from sealift.owner.push import committing
 from sealift_protocol.logentry import Kind
 from sealift_protocol.objects import ShardEntry, parse_page, verify_commit
 from sealift_relay.store import schema

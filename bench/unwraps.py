@@ -22,8 +22,8 @@ from harness import HERE, Stage, stage, stopwatch
 
 import sealift
 from sealift.keystore.backends.pkcs11 import Pkcs11Backend
+from sealift.owner.push import appending
 from sealift.owner.push.packing import Packer
-from sealift.owner.push.push import appending
 
 SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
 PIN = "123456"

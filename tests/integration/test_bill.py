@@ -27,7 +27,7 @@ import sealift
 from sealift.cli.main import cli
 from sealift.history.bills import NOT_YOURS, Outcome
 from sealift.history.opened import opened_at
-from sealift.owner.push.push import committing
+from sealift.owner.push import committing
 from sealift.session import Session
 from sealift.trainer.bill import bill_dataset, make_bill
 from sealift_protocol.bill import format as formats

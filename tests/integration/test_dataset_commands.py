@@ -27,7 +27,7 @@ from sealift.cli.main import cli
 from sealift.cli.output import ProgressBar, show_error
 from sealift.cli.reports import read_reports, sum_reports
 from sealift.cli.values import aligned, cell, printable
-from sealift.owner.push.push import appending, committing
+from sealift.owner.push import appending, committing
 from sealift.owner.push import push as pushing
 from sealift.owner.sources.describing import describe
 from sealift.policy.file import ready_policies

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from lying_relay import lying_to
 
-from sealift.owner.push.push import committing
+from sealift.owner.push import committing
 from sealift.session import Session
 from sealift_protocol.errors import (
     AccessDenied,
