@@ -1,7 +1,7 @@
 """How well a shuffle block mixes a sorted dataset, against a permutation of all of its records.
 
     python bench/shuffle_quality.py
-    python bench/shuffle_quality.py --page docs/shuffle-quality.md
+    python bench/shuffle_quality.py --page docs/trainer/shuffle-quality.md
 
 Pure arithmetic on the order that a training loop follows (docs/spec/order.md): nothing is read.
 """

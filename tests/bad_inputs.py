@@ -1,4 +1,4 @@
-"""Sources with something wrong in them, each under the name that docs/bad-inputs.md uses."""
+"""Sources with something wrong in them, each under the name that docs/owner/bad-inputs.md uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/bad-inputs.md: every command run, and what it prints compared with the page.
+"""docs/owner/bad-inputs.md: every command run, and what it prints compared with the page.
 
 `python tests/integration/test_bad_inputs.py` writes the page's output anew.
 """
@@ -21,7 +21,7 @@ from sealift.cli.main import cli
 from sealift.cli.output import show_error
 from sealift_protocol.errors import SealiftError
 
-PAGE = Path(__file__).parents[2] / "docs" / "bad-inputs.md"
+PAGE = Path(__file__).parents[2] / "docs" / "owner" / "bad-inputs.md"
 _SHOWN_LINES = 12
 
 

@@ -340,7 +340,7 @@ def test_the_guide_for_training_works_as_it_stands(
     for owner in (hospital, clinic):
         table = pa.table({name: range(2000) for name in ("pulse", "label", "age")})
         owner.push(table, dataset="icu", to="laboratory")
-    guide = (ROOT / "docs" / "training.md").read_text()
+    guide = (ROOT / "docs" / "trainer" / "training.md").read_text()
     code = re.findall(r"^```python\n(.*?)^```", guide, re.M | re.S)
     assert len(code) > 5
     shown = python("".join(code), tmp_path, Path(os.environ["SEALIFT_HOME"]))
@@ -361,7 +361,7 @@ def test_the_guide_for_privacy_officers_works_as_it_stands(
     (tmp_path / "patients.ndjson").write_text(
         "".join(person % (i, 1 + i % 9) + "\n" for i in range(30))
     )
-    guide = (ROOT / "docs" / "deidentification.md").read_text()
+    guide = (ROOT / "docs" / "owner" / "deidentification.md").read_text()
     lines = [
         line
         for block in re.findall(r"^```sh\n(.*?)^```", guide, re.M | re.S)

@@ -1555,9 +1555,9 @@ def test_a_tls_key_in_the_keystore_needs_one() -> None:
     assert isinstance(done.exception, InvalidArgument)
 
 
-# --- docs/custody.md -----------------------------------------------------------------------------
+# --- docs/start/custody.md -----------------------------------------------------------------------------
 
-CUSTODY = Path(__file__).parents[2] / "docs" / "custody.md"
+CUSTODY = Path(__file__).parents[2] / "docs" / "start" / "custody.md"
 
 
 def blocks(heading: str, kind: str) -> list[str]:

@@ -1,6 +1,6 @@
 """FHIR R4 Bulk Data files: a resource on each line, as columns by its type or kept whole.
 
-https://hl7.org/fhir/uv/bulkdata/export.html; the columns are in docs/sources/fhir.md.
+https://hl7.org/fhir/uv/bulkdata/export.html; the columns are in docs/owner/sources/fhir.md.
 """
 
 from __future__ import annotations

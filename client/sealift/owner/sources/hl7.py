@@ -1,6 +1,6 @@
 """Files of HL7 version 2 messages: a row for each, as columns or kept whole.
 
-The columns are in docs/sources/hl7.md.
+The columns are in docs/owner/sources/hl7.md.
 """
 
 from __future__ import annotations

@@ -266,7 +266,7 @@ def test_whole_messages_keep_their_text(tmp_path: Path) -> None:
 
 
 def test_the_page_on_hl7_lists_every_column() -> None:
-    page = (DOCS / "sources/hl7.md").read_text()
+    page = (DOCS / "owner/sources/hl7.md").read_text()
     section = page.partition("## As columns\n")[2].partition("\n## ")[0]
     listed = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
     assert listed == [

@@ -1,4 +1,4 @@
-"""docs/shuffle-quality.md says what bench/shuffle_quality.py measures, and that measures well."""
+"""docs/trainer/shuffle-quality.md says what bench/shuffle_quality.py measures, and that measures well."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def shuffle_quality() -> ModuleType:
 
 
 def test_the_page_holds_what_the_script_prints(shuffle_quality: ModuleType) -> None:
-    page = (ROOT / "docs" / "shuffle-quality.md").read_text().splitlines()
+    page = (ROOT / "docs" / "trainer" / "shuffle-quality.md").read_text().splitlines()
     made = shuffle_quality.table(shuffle_quality.Setting(), blocks=(1, 8)).splitlines()
     assert len(made) == 5
     assert [line for line in made if line not in page] == []
