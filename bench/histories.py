@@ -54,14 +54,15 @@ def fill(relay_folder: str, commits: int) -> None:
     """Adds commits to the large dataset, straight into the relay's database."""
     with sealift.connect("owner") as owner:
         opened = owner._open("owner/large")
-        author, kept = owner._reader, PagesOnly()
+        kept = PagesOnly()
+        author = replace(owner._member, relay=kept)
         counts = dict(opened.record_counts)
         opened = replace(opened, record_counts=counts)
         signed_commits = []
         for _ in range(commits - 1):
             entry = ShardEntry(secrets.token_bytes(16), 1, STORED_SIZE, bytes(32))
             change = committing.Change(added=[entry], counts=[1000])
-            signed = committing._sign(kept, author, opened, change)
+            signed = committing._sign(author, opened, change)
             commit = verify_commit(signed)
             opened.history.append(commit)
             counts[entry.shard_id] = 1000

@@ -219,8 +219,7 @@ def _feed_of(session: Session, dataset: Dataset, wanted: ShardsOf) -> Feed:
         )
     chosen = [places[shard_id] for shard_id in wanted.shard_ids]
     digest = disclose(
-        session._relay,
-        session._reader,
+        session._member,
         part.opened,
         purpose=part.purpose,
         shard_ids=wanted.shard_ids,

@@ -19,9 +19,9 @@ from sealift.history import bills
 from sealift.history.auditing import Audit, audit_entries, audit_hashes
 from sealift.history.disclosures import Account, account, confirm_purge
 from sealift.history.logview import LogView
+from sealift.history.member import Member
 from sealift.history.opened import (
     OpenedDataset,
-    Reader,
     find_dataset,
     open_datasets,
 )
@@ -189,8 +189,8 @@ class Session:
         private_keys = self._keychain.custody.private_keys(keys)
         view = LogView(self._relay, self.log_key, self.settings, last_seen, self._now)
         former = own.identities - {identity.fingerprint} if own else frozenset()
-        self._reader = Reader(
-            identity, private_keys, last_seen, view, self._now, former
+        self._member = Member(
+            self._relay, identity, private_keys, last_seen, view, self._now, former
         )
         self._contacts = Contacts(
             self._relay,
@@ -222,7 +222,7 @@ class Session:
     @property
     def fingerprint(self) -> Fingerprint:
         """This member's fingerprint."""
-        return self._reader.identity.fingerprint
+        return self._member.identity.fingerprint
 
     @property
     def log_key(self) -> VerifierKey:
@@ -270,7 +270,7 @@ class Session:
         The member has to be pinned here: an organisation knows its own people.
         """
         member = self.member(name)
-        lifecycle.endorse(self._relay, self._reader, member.card, not_after=not_after)
+        lifecycle.endorse(self._member, member.card, not_after=not_after)
         return member
 
     # --- own identity ------------------------------------------------------------------------
@@ -278,7 +278,7 @@ class Session:
     def rotate_keys(self, suites: Sequence[WrapSuite] = ()) -> lifecycle.RotatedKeys:
         """New recipient keys; this member's own grants are wrapped to them without any owner."""
         rotated = lifecycle.rotate_keys(
-            self._relay, self._reader, self._keychain, self._contacts.own_card(), suites
+            self._member, self._keychain, self._contacts.own_card(), suites
         )
         self._load()
         return rotated
@@ -303,9 +303,7 @@ class Session:
         owners, strangers = self._owners()
         found = [Exposed.unopened(str(owner), head) for owner, head in strangers]
         for owner, identities in owners:
-            for opened in open_datasets(
-                self._relay, self._reader, identities, whole=True
-            ):
+            for opened in open_datasets(self._member, identities, whole=True):
                 own = opened.owner == self.fingerprint
                 found.append(exposed(opened, owner, own=own))
         self.rotate_keys()
@@ -351,8 +349,7 @@ class Session:
         """The keys that are replaced from time to time, and when each is due."""
         return list(
             rotations(
-                self._relay,
-                self._reader,
+                self._member,
                 self._contacts.own_card(),
                 self.membership,
                 self.settings.rotation,
@@ -409,14 +406,12 @@ class Session:
     def key_usage(self) -> list[lifecycle.KeyUsage]:
         """For each recipient key, what still depends on it."""
         return lifecycle.key_usage(
-            self._relay, self._reader, self._keychain, self._contacts.own_card()
+            self._member, self._keychain, self._contacts.own_card()
         )
 
     def revoke_identity(self, reason: str = "") -> None:
         """Declares this identity void, for ever; others refuse it from the next look-up on."""
-        lifecycle.revoke_identity(
-            self._relay, self._reader, self.membership.name, reason
-        )
+        lifecycle.revoke_identity(self._member, self.membership.name, reason)
 
     def succeed(self) -> Fingerprint:
         """Puts a new identity in this one's place; others who pinned the old follow by themselves.
@@ -428,8 +423,7 @@ class Session:
 
     def _succeed(self, moved: lifecycle.Moved | None = None) -> Fingerprint:
         fingerprint = lifecycle.succeed(
-            self._relay,
-            self._reader,
+            self._member,
             self._keychain,
             self._profile,
             self._hand_over,
@@ -439,13 +433,12 @@ class Session:
         return fingerprint
 
     def _hand_over(self, successor: Fingerprint) -> None:
-        trusted = {self.fingerprint, *self._reader.former, successor}
-        for opened in open_datasets(self._relay, self._reader, trusted):
+        trusted = {self.fingerprint, *self._member.former, successor}
+        for opened in open_datasets(self._member, trusted):
             if opened.owner == self.fingerprint:
                 co_owners = sorted(opened.history.co_owners)
                 access.set_co_owners(
-                    self._relay,
-                    self._reader,
+                    self._member,
                     opened,
                     co_owners,
                     (),
@@ -588,7 +581,7 @@ class Session:
         recipients = self._recipients(names)
         trusted, name = self._find_owner(dataset)
         own_card = self._contacts.own_card()
-        author = Author(self._relay, self._reader, own_card, trusted, name)
+        author = Author(self._member, own_card, trusted, name)
         return author, terms_of(options, recipients, policy)
 
     @contextmanager
@@ -610,7 +603,7 @@ class Session:
             for owner, head in strangers
         ]
         for name, identities in owners:
-            for opened in open_datasets(self._relay, self._reader, identities):
+            for opened in open_datasets(self._member, identities):
                 history = opened.history
                 found.append(
                     DatasetInfo(
@@ -623,7 +616,7 @@ class Session:
                         description=opened.description,
                         stored_bytes=stored_bytes(opened),
                         not_after=access_end(
-                            history, self._reader.identities, unix(self._now)
+                            history, self._member.identities, unix(self._now)
                         ),
                     )
                 )
@@ -655,7 +648,7 @@ class Session:
         Raises:
             SealiftError: it cannot be opened, and why.
         """
-        return overview(self._relay, self._reader, self._open(path), commits=commits)
+        return overview(self._member, self._open(path), commits=commits)
 
     def open_dataset(
         self,
@@ -707,8 +700,7 @@ class Session:
             why = purpose or self._granted_purpose(opened)
             parts.append(Part(name, name.partition("/")[0], opened, why, weight))
         return Dataset(
-            self._relay,
-            self._reader,
+            self._member,
             parts,
             chosen,
             lambda part, number: self._open(part.path, at=number),
@@ -720,10 +712,10 @@ class Session:
         Returns the numbers of the commits that erased. The receipt enters the log.
         """
         opened = self._open(path)
-        waiting = self._reader.last_seen.purges(opened.dataset_id)
+        waiting = self._member.last_seen.purges(opened.dataset_id)
         for number, digest in sorted(waiting.items()):
-            confirm_purge(self._relay, self._reader, opened.dataset_id, number, digest)
-        self._reader.last_seen.forget_purges(opened.dataset_id)
+            confirm_purge(self._member, opened.dataset_id, number, digest)
+        self._member.last_seen.forget_purges(opened.dataset_id)
         if default_folder().is_dir():
             live = {entry.shard_id for entry in opened.shards}
             ShardCache(default_folder()).keep_only(opened.dataset_id, live)
@@ -752,8 +744,7 @@ class Session:
 
     def _bill_view(self) -> bills.BillView:
         return bills.BillView(
-            self._relay,
-            self._reader,
+            self._member,
             lambda who: self._contacts.by_fingerprint(who).identities,
         )
 
@@ -788,7 +779,7 @@ class Session:
         def plan(newest: OpenedDataset) -> CommitChange:
             return CommitChange(
                 grants=access.grants_for(
-                    self._reader,
+                    self._member,
                     newest,
                     cards,
                     not_before=since,
@@ -797,7 +788,7 @@ class Session:
                 )
             )
 
-        return append(self._relay, self._reader, opened, plan)
+        return append(self._member, opened, plan)
 
     def revoke(self, dataset: str, member: str) -> Revoked:
         """Ends a member's access from now on, and begins a new key epoch.
@@ -810,14 +801,12 @@ class Session:
         if not held:
             raise AccessDenied("that member has no grant of the dataset", hint="")
         known = {g.key_epoch for i in held for g in opened.history.grants_of(i)}
-        committed = access.revoke(
-            self._relay, self._reader, opened, held, self._find_card
-        )
+        committed = access.revoke(self._member, opened, held, self._find_card)
         stands = [entry.key_epoch for entry in opened.shards]
         return Revoked(
             member=member,
             commit=committed.commit.number,
-            account=account(self._relay, self._reader, opened.dataset_id),
+            account=account(self._member, opened.dataset_id),
             identities=frozenset(identities),
             key_epoch=committed.commit.key_epoch,
             open_epochs={epoch: stands.count(epoch) for epoch in sorted(known)},
@@ -836,7 +825,7 @@ class Session:
         keys open nothing that is left at the relay.
         """
         opened = self._open_own(dataset)
-        committed = access.rotate(self._relay, self._reader, opened, self._find_card)
+        committed = access.rotate(self._member, opened, self._find_card)
         if reseal_history:
             return self.reseal(dataset, progress=progress) or committed
         return committed
@@ -854,11 +843,11 @@ class Session:
             )
             progress(done)
 
-        return reseal(self._relay, self._reader, self._open_own(dataset), acknowledged)
+        return reseal(self._member, self._open_own(dataset), acknowledged)
 
     def access(self, dataset: str) -> access.AccessReport:
         """Who can open what, until when, what for, and who granted it."""
-        return access.report(self._relay, self._reader, self._open_own(dataset))
+        return access.report(self._member, self._open_own(dataset))
 
     def set_co_owner(
         self, dataset: str, name: str, *, remove: bool = False
@@ -878,14 +867,12 @@ class Session:
             co_owners, cards = current - member.identities, []
         else:
             co_owners, cards = current | {member.fingerprint}, [member.card]
-        return access.set_co_owners(
-            self._relay, self._reader, opened, sorted(co_owners), cards
-        )
+        return access.set_co_owners(self._member, opened, sorted(co_owners), cards)
 
     def disclosures(self, dataset: str) -> Account:
         """Who fetched what, when and what for, each line with its proof out of the log."""
         opened = self._open_own(dataset)
-        return account(self._relay, self._reader, opened.dataset_id)
+        return account(self._member, opened.dataset_id)
 
     # --- erasure -----------------------------------------------------------------------------
 
@@ -897,10 +884,10 @@ class Session:
         """
         opened = self._open_own(dataset)
         if shards:
-            committed = remove_shards(self._relay, self._reader, opened, shards)
+            committed = remove_shards(self._member, opened, shards)
         else:
-            committed = delete_dataset(self._relay, self._reader, opened)
-            self._reader.last_seen.forget_dataset(opened.dataset_id)
+            committed = delete_dataset(self._member, opened)
+            self._member.last_seen.forget_dataset(opened.dataset_id)
         return self._receipt(committed)
 
     def erase_subject(
@@ -908,7 +895,7 @@ class Session:
     ) -> tuple[Erased, DeletionReceipt | None]:
         """Takes one person out of a dataset: shards that hold the person are replaced."""
         opened = self._open_own(dataset, whole=True)
-        erased = erase_subject(self._relay, self._reader, opened, subject)
+        erased = erase_subject(self._member, opened, subject)
         receipt = None if erased.committed is None else self._receipt(erased.committed)
         return erased, receipt
 
@@ -930,19 +917,19 @@ class Session:
     def verify_log(self, progress: Callable[[int], None] = lambda _: None) -> Audit:
         """Audits the whole log: as an auditor every object, as another member every hash."""
         if self.membership.role in ("auditor", "operator"):
-            return audit_entries(self._relay, self._reader.log, progress)
-        return audit_hashes(self._relay, self._reader.log, progress)
+            return audit_entries(self._member, progress)
+        return audit_hashes(self._member, progress)
 
     def preflight(
         self, names: Sequence[str], *, wait_seconds: float = 60
     ) -> list[ProbeResult]:
         """Sends each member a sealed kibibyte and waits until it shows that it could open it."""
         cards = [member.card for member in self._recipients(list(names))]
-        return probe_all(self._relay, self._reader, cards, wait_seconds=wait_seconds)
+        return probe_all(self._member, cards, wait_seconds=wait_seconds)
 
     def answer_probes(self) -> int:
         """Answers the probes that wait for this member; returns how many."""
-        return answer_probes(self._relay, self._reader)
+        return answer_probes(self._member)
 
     def doctor(self, names: Sequence[str] = ()) -> list[Check]:
         """Checks what could stop a transfer: relay, clock, certificate, log, keys, grants."""
@@ -983,13 +970,13 @@ class Session:
         return self.member(name).how
 
     def _check_log(self) -> str:
-        note, checkpoint = self._reader.log.advance()
+        note, checkpoint = self._member.log.advance()
         return f"{checkpoint.size:,} entries, cosignatures: {len(note.signatures) - 1}"
 
     def _check_card(self) -> str:
         card = self._contacts.own_card()
         held = sum(
-            key.key_id in self._reader.private_keys for key in card.recipient_keys
+            key.key_id in self._member.private_keys for key in card.recipient_keys
         )
         return f"version {card.version}, {held} of {len(card.recipient_keys)} keys are held here"
 
@@ -1011,20 +998,18 @@ class Session:
     def _find_owner(self, dataset: str) -> tuple[frozenset[Fingerprint], str]:
         owner, slash, name = dataset.partition("/")
         if not slash:
-            return self._reader.identities, dataset
+            return self._member.identities, dataset
         if not name:
             raise InvalidArgument("a dataset is named as OWNER/DATASET")
         if check_name(owner) == self.membership.name:
-            return self._reader.identities, name
+            return self._member.identities, name
         return self._contacts.identities(owner), name
 
     def _open(
         self, path: str, *, whole: bool = False, at: int | None = None
     ) -> OpenedDataset:
         trusted, name = self._find_owner(path)
-        opened = find_dataset(
-            self._relay, self._reader, trusted, name, whole=whole, at=at
-        )
+        opened = find_dataset(self._member, trusted, name, whole=whole, at=at)
         if opened is None:
             raise AccessDenied("there is no such dataset, or you have no grant of it")
         return opened

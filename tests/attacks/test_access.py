@@ -71,8 +71,8 @@ def test_a08_a_commit_of_somebody_who_may_not_write_is_refused(
     clinic.push(ROWS, dataset="hospital/study")
     assert laboratory.open_dataset("hospital/study").num_records == 20
     hospital.set_co_owner("study", "clinic", remove=True)
-    signers = {"stranger": MALLORY, "trainer": laboratory._reader.identity}
-    signer = signers.get(who, clinic._reader.identity)
+    signers = {"stranger": MALLORY, "trainer": laboratory._member.identity}
+    signer = signers.get(who, clinic._member.identity)
     forged = next_commit(signer, head_of(laboratory))
     with lying_to(relay, laboratory) as lying:
         lying.lies["Datasets/GetCommits"] = adding(forged)
@@ -80,7 +80,7 @@ def test_a08_a_commit_of_somebody_who_may_not_write_is_refused(
             laboratory.open_dataset("hospital/study")
     with pytest.raises((AccessDenied, WrongSigner)):
         clinic._relay.append(
-            next_commit(clinic._reader.identity, head_of(hospital)), []
+            next_commit(clinic._member.identity, head_of(hospital)), []
         )
     with pytest.raises(AccessDenied):
         clinic.push(ROWS, dataset="hospital/study")
@@ -168,7 +168,7 @@ def test_a15_a_hidden_revocation_still_closes_what_comes_next(
     hospital.revoke("study", "laboratory")
     hospital.push(ROWS, dataset="study")
     after = everything(hospital, dataset_id, laboratory)
-    opened = laboratory._reader
+    opened = laboratory._member
     with lying_to(relay, laboratory) as lying:
         answering(lying, before)
         assert laboratory._open("hospital/study").epoch_keys.keys() == {1}
@@ -292,7 +292,7 @@ def _disclosure(session: Session, dataset_id: bytes) -> objects_pb2.Signed:
     message = objects_pb2.Disclosure(
         dataset_id=dataset_id, commit=bytes(32), time=int(time.time()), nonce=bytes(16)
     )
-    return session._reader.identity.sign(
+    return session._member.identity.sign(
         envelope.DISCLOSURE, message.SerializeToString()
     )
 
@@ -301,7 +301,7 @@ def _accounting(session: Session, dataset_id: bytes) -> objects_pb2.Signed:
     message = objects_pb2.Accounting(
         dataset_id=dataset_id, time=int(time.time()), nonce=bytes(16)
     )
-    return session._reader.identity.sign(
+    return session._member.identity.sign(
         envelope.ACCOUNTING, message.SerializeToString()
     )
 
@@ -310,7 +310,7 @@ def _purge(session: Session, dataset_id: bytes) -> objects_pb2.Signed:
     message = objects_pb2.PurgeReceipt(
         dataset_id=dataset_id, commit=bytes(32), time=int(time.time())
     )
-    return session._reader.identity.sign(
+    return session._member.identity.sign(
         envelope.PURGE_RECEIPT, message.SerializeToString()
     )
 
@@ -353,7 +353,7 @@ def test_a21_a_disclosure_of_somebody_else_opens_nothing(
 ) -> None:
     hospital.push(ROWS, dataset="study", to=["laboratory", "clinic"])
     opened = laboratory._open("hospital/study")
-    digest = disclose(laboratory._relay, laboratory._reader, opened, purpose="mine")
+    digest = disclose(laboratory._member, opened, purpose="mine")
     request = shards_pb2.GetRequest(
         dataset_id=opened.dataset_id,
         ranges=[shards_pb2.SegmentRange(shard_id=opened.shards[0].shard_id)],
@@ -380,7 +380,7 @@ def test_a22_a_co_owner_cannot_do_what_only_the_owner_may(
         },
         "hand-over": {"co_owners": CoOwners((), clinic.fingerprint)},
     }[what]
-    forged = next_commit(clinic._reader.identity, head_of(hospital), **fields)
+    forged = next_commit(clinic._member.identity, head_of(hospital), **fields)
     with pytest.raises(WrongSigner):
         clinic._relay.append(forged, [])
     with lying_to(relay, laboratory) as lying:
@@ -398,7 +398,7 @@ def test_a22_an_owner_cannot_hand_a_dataset_to_somebody_unknown(
     """To its readers: whom nobody they trust vouched for is not the owner."""
     hospital.push(ROWS, dataset="study", to="laboratory")
     handed = next_commit(
-        hospital._reader.identity,
+        hospital._member.identity,
         head_of(hospital),
         co_owners=CoOwners((), MALLORY.fingerprint),
     )
@@ -424,8 +424,8 @@ def test_a22_a_deleted_dataset_cannot_go_on(relay, hospital, laboratory) -> None
     hospital.delete("study")
     with pytest.raises(DatasetDeleted):
         laboratory.open_dataset("hospital/study")
-    deletion = next_commit(hospital._reader.identity, head, deletion=True)
-    after = next_commit(hospital._reader.identity, verify_commit(deletion))
+    deletion = next_commit(hospital._member.identity, head, deletion=True)
+    after = next_commit(hospital._member.identity, verify_commit(deletion))
     with lying_to(relay, laboratory) as lying:
         before["Datasets/GetCommits"] += [
             datasets_pb2.GetCommitsResponse(commit=c) for c in (deletion, after)
@@ -511,6 +511,6 @@ def test_a09_an_old_reader_meets_the_end_of_a_grant(
     hospital.push(ROWS, dataset="study", to="laboratory", until=int(time.time()) + 60)
     laboratory.open_dataset("hospital/study")
     later = lambda: datetime.now(UTC) + timedelta(minutes=5)  # noqa: E731
-    laboratory._reader = replace(laboratory._reader, now=later)
+    laboratory._member = replace(laboratory._member, now=later)
     with pytest.raises(GrantExpired):
         laboratory.open_dataset("hospital/study")

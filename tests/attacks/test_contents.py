@@ -91,7 +91,7 @@ def test_a22_metadata_that_nobody_can_open_does_no_harm_once_its_shards_are_gone
     ]
     opened.history.append(lying)
     removed = [entry.shard_id for entry in lying.added]
-    append(clinic._relay, clinic._reader, opened, lambda _: Change(removed=removed))
+    append(clinic._member, opened, lambda _: Change(removed=removed))
     assert laboratory.open_dataset(cohort).to_table().equals(ROWS)
     assert hospital.push(ROWS, dataset="cohort").commits == 1
 
@@ -133,7 +133,7 @@ def test_a08_a_cursor_is_taken_from_its_authors_own_commits_only(
     hospital: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, second = two_files_with_a_snapshot_between(hospital, tmp_path)
-    from sealift.owner import cursor
+    from sealift.owner.push import cursor
 
     honest = cursor._fetch
     monkeypatch.setattr(cursor, "_fetch", lambda *args: honest(*args[:-1], 1))

@@ -233,7 +233,7 @@ def forked(hospital: Session) -> objects_pb2.Signed:
     opened = hospital.open_dataset("hospital/study")._opened
     first = opened.history.commits[0]
     return sign_commit(
-        hospital._reader.identity,
+        hospital._member.identity,
         dataset_id=opened.dataset_id,
         number=1,
         parent=first.digest,

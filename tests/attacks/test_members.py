@@ -422,7 +422,7 @@ def test_a34_the_relay_refuses_a_commit_of_another_day(
     hospital: Session, records: pa.Table
 ) -> None:
     wrong = lambda: datetime.now(UTC) + timedelta(days=1)  # noqa: E731
-    hospital._reader = replace(hospital._reader, now=wrong)
+    hospital._member = replace(hospital._member, now=wrong)
     hospital.check_clock()
     with pytest.raises(ClockSkew):
         hospital.push(records, dataset="study")

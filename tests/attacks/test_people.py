@@ -118,7 +118,7 @@ def test_a04_a_card_that_is_not_in_the_log_is_refused(
     """The member's own key signed it, but for the relay's eyes only: the log shows all cards."""
     known = hospital.card("laboratory")
     secret = card_of(
-        laboratory._reader.identity,
+        laboratory._member.identity,
         "laboratory",
         version=known.version + 1,
         previous=known.digest,
@@ -134,14 +134,14 @@ def test_a04_only_a_pinned_organisation_vouches(
 ) -> None:
     card = intern._relay.get_card("intern").card
     other = endorsement(
-        institute._reader.identity, MALLORY.fingerprint, "intern", in_an_hour()
+        institute._member.identity, MALLORY.fingerprint, "intern", in_an_hour()
     )
     name = endorsement(
-        institute._reader.identity, intern.fingerprint, "chief", in_an_hour()
+        institute._member.identity, intern.fingerprint, "chief", in_an_hour()
     )
     stranger = endorsement(MALLORY, intern.fingerprint, "intern", in_an_hour())
     forged = endorsement(MALLORY, intern.fingerprint, "intern", in_an_hour())
-    forged.signer = institute._reader.identity.public_key
+    forged.signer = institute._member.identity.public_key
     with lying_to(relay, hospital) as lying:
         for statements in ([], [other], [name], [stranger], [other, name, stranger]):
             lying.lies["Directory/GetCard"] = answer(card, *statements)
@@ -152,7 +152,7 @@ def test_a04_only_a_pinned_organisation_vouches(
             hospital.member("intern")
         # An organisation vouches for an identity; a card of another identity is not covered.
         good = endorsement(
-            institute._reader.identity, intern.fingerprint, "intern", in_an_hour()
+            institute._member.identity, intern.fingerprint, "intern", in_an_hour()
         )
         lying.lies["Directory/GetCard"] = answer(card_of(MALLORY, "intern"), good)
         with pytest.raises(NotTrusted):
@@ -174,8 +174,8 @@ def test_a04_a_forged_succession_is_refused(relay, hospital, laboratory) -> None
     card = card_of(MALLORY, "laboratory")
     forged = succession(MALLORY, "laboratory", MALLORY)
     claimed = succession(MALLORY, "laboratory", MALLORY)
-    claimed.signer = laboratory._reader.identity.public_key
-    another_name = succession(laboratory._reader.identity, "chief", MALLORY)
+    claimed.signer = laboratory._member.identity.public_key
+    another_name = succession(laboratory._member.identity, "chief", MALLORY)
     with lying_to(relay, hospital) as lying:
         for statements in ([], [forged], [another_name]):
             lying.lies["Directory/GetCard"] = answer(card, *statements)
@@ -187,7 +187,7 @@ def test_a04_a_forged_succession_is_refused(relay, hospital, laboratory) -> None
         # A circle of successions ends.
         circle = [
             succession(
-                laboratory._reader.identity, "laboratory", laboratory._reader.identity
+                laboratory._member.identity, "laboratory", laboratory._member.identity
             )
         ]
         lying.lies["Directory/GetCard"] = answer(card, *circle)
@@ -239,7 +239,7 @@ def test_a05_an_old_card_after_a_rotation_is_refused(
 def test_a05_an_expired_card_is_refused(relay, hospital, laboratory) -> None:
     known = hospital.card("laboratory")
     expired = card_of(
-        laboratory._reader.identity,
+        laboratory._member.identity,
         "laboratory",
         version=2,
         previous=known.digest,
@@ -282,7 +282,7 @@ def test_a15_an_identity_that_was_revoked_hands_over_to_nobody(
     relay, hospital, laboratory
 ) -> None:
     """A thief who has the old key cannot name a successor any more."""
-    old = laboratory._reader.identity
+    old = laboratory._member.identity
     laboratory.revoke_identity("stolen")
     with pytest.raises(IdentityRevoked):
         hospital.card("laboratory")
@@ -303,7 +303,7 @@ def test_a15_nobody_else_can_revoke_an_identity(relay, hospital, laboratory) -> 
         assert hospital.card("laboratory").signer == laboratory.fingerprint
         claimed = objects_pb2.Signed()
         claimed.CopyFrom(signed)
-        claimed.signer = laboratory._reader.identity.public_key
+        claimed.signer = laboratory._member.identity.public_key
         lying.lies["Directory/GetCard"] = answer(card, claimed)
         with pytest.raises(SignatureInvalid):
             hospital.card("laboratory")
@@ -367,7 +367,7 @@ def test_a27_a_rewrap_of_somebody_elses_grant_is_refused(
         key_id_of(WrapSuite.X25519, public), WrapSuite.X25519, public, 0, 1 << 40
     )
     forged = sign_rewrap(
-        intern._reader.identity, grant.digest, opened.dataset_id, key, bytes(48 + 32)
+        intern._member.identity, grant.digest, opened.dataset_id, key, bytes(48 + 32)
     )
     with pytest.raises(AccessDenied):
         intern._relay.put_rewraps([forged])
@@ -384,7 +384,7 @@ def test_a34_a_card_whose_clock_is_in_the_future_is_named(
 ) -> None:
     known = hospital.card("laboratory")
     early = card_of(
-        laboratory._reader.identity,
+        laboratory._member.identity,
         "laboratory",
         version=2,
         previous=known.digest,

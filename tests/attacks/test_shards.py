@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -150,7 +151,8 @@ def test_a03_a_shard_in_the_place_of_another_is_refused(
     dataset = laboratory.open_dataset("hospital/study")
     first, second = dataset._opened.shards
     honest = laboratory._relay._honest
-    disclosure = disclose(honest, laboratory._reader, dataset._opened, purpose="")
+    honest_member = replace(laboratory._member, relay=honest)
+    disclosure = disclose(honest_member, dataset._opened, purpose="")
 
     def swap(_messages: Iterator[bytes]) -> Iterator[bytes]:
         return honest.get_segments(

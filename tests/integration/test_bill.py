@@ -185,7 +185,7 @@ def trained(
 
 def signed(session: Session, *parts: BilledDataset) -> str:
     """What a trainer signs who signs anything."""
-    return make_bill(session._reader.identity, session._reader.now, parts, ())
+    return make_bill(session._member.identity, session._member.now, parts, ())
 
 
 def part_of(text: str) -> BilledDataset:
@@ -362,7 +362,7 @@ def test_what_had_expired_when_the_trainer_looked_is_left_out_for_ever(
         part = bill_dataset(opened_at(opened, 2, now + later))
         assert (part.records, part.expired_by > 0) == (records, later > 0)
         clock = partial_clock(later)
-        text = make_bill(laboratory._reader.identity, clock, [part], ())
+        text = make_bill(laboratory._member.identity, clock, [part], ())
         assert outcomes(hospital, text) == {
             **ALL_FINE,
             "disclosures": Outcome.UNCHECKED,

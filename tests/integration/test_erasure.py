@@ -100,7 +100,7 @@ def test_a_receipt_that_the_log_did_not_sign_is_refused(
             if lie == "none":
                 answers[0].ClearField("receipt")
             elif lie == "of another":
-                signed = laboratory._reader.identity.sign(
+                signed = laboratory._member.identity.sign(
                     envelope.DELETION_RECEIPT, receipt.payload
                 )
                 receipt.CopyFrom(signed)
@@ -315,7 +315,7 @@ def test_a_disclosure_names_a_commit_of_the_history(
         time=int(time.time()),
         nonce=bytes(16),
     )
-    signed = laboratory._reader.identity.sign(
+    signed = laboratory._member.identity.sign(
         envelope.DISCLOSURE, message.SerializeToString()
     )
     with pytest.raises(ContextMismatch):
@@ -336,12 +336,12 @@ def test_a14_a_disclosure_covers_what_it_names(relay, hospital, laboratory) -> N
     hospital.push(PEOPLE, dataset="study")
     opened = laboratory._open("hospital/study")
     first, second = (entry.shard_id for entry in opened.shards)
-    relay_, reader = laboratory._relay, laboratory._reader
-    one = disclose(relay_, reader, opened, purpose="one shard", shard_ids=[first])
+    member = laboratory._member
+    one = disclose(member, opened, purpose="one shard", shard_ids=[first])
     assert fetch(laboratory, first, one) > 1
     with pytest.raises(DisclosureRequired, match="does not cover"):
         fetch(laboratory, second, one)
-    everything = disclose(relay_, reader, opened, purpose="all that was there")
+    everything = disclose(member, opened, purpose="all that was there")
     assert fetch(laboratory, second, everything) > 1
     hospital.push(PEOPLE, dataset="study")
     third = laboratory._open("hospital/study").shards[2].shard_id
@@ -353,7 +353,7 @@ def test_a14_a_disclosure_covers_what_it_names(relay, hospital, laboratory) -> N
 def test_a14_a_disclosure_is_for_now(relay, hospital, laboratory) -> None:
     hospital.push(PEOPLE, dataset="study", to="laboratory")
     opened = laboratory._open("hospital/study")
-    disclosure = disclose(laboratory._relay, laboratory._reader, opened, purpose="now")
+    disclosure = disclose(laboratory._member, opened, purpose="now")
     time.sleep(2.1)
     with pytest.raises(DisclosureRequired, match="too old"):
         fetch(laboratory, opened.shards[0].shard_id, disclosure)

@@ -142,7 +142,7 @@ def test_a_rotation_keeps_old_keys_that_are_still_needed(
     relay, hospital, laboratory
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    laboratory._reader.private_keys.clear()
+    laboratory._member.private_keys.clear()
     keys = laboratory._keychain.keys
     stranger = replace(
         keys.recipient_keys[0],
@@ -522,7 +522,7 @@ def test_a_probe_is_answered_by_whoever_can_open_it(
 
 def test_a_probe_to_a_lost_key_is_not_answered(relay, hospital, laboratory) -> None:
     hospital.preflight(["laboratory"], wait_seconds=0)
-    laboratory._reader.private_keys.clear()
+    laboratory._member.private_keys.clear()
     assert laboratory.answer_probes() == 0
 
 

@@ -1147,7 +1147,7 @@ def test_an_identity_of_p256_is_a_member_like_any_other(
     sealift.join(relay.token("clinic", "owner"), Custody.of_backend(backend))
     backend.close()
     with sealift.connect("clinic") as clinic:
-        assert len(clinic._reader.identity.public_key) == 65
+        assert len(clinic._member.identity.public_key) == 65
         clinic.trust("laboratory", str(laboratory.fingerprint))
         laboratory.trust("clinic", str(clinic.fingerprint))
         clinic.push(ROWS, dataset="study", to="laboratory")

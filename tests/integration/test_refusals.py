@@ -78,7 +78,7 @@ def sign(identity: Identity, kind: str, message) -> objects_pb2.Signed:
 def test_commits_that_do_not_fit_are_refused(
     relay, hospital, laboratory, clinic, study
 ) -> None:
-    own = hospital._reader.identity
+    own = hospital._member.identity
     entry = hospital._open("hospital/study").shards[0]
     missing = ShardEntry(b"x" * 16, 1, 100, bytes(32))
     elsewhere = ShardEntry(entry.shard_id, 2, entry.stored_size, entry.digest)
@@ -103,18 +103,18 @@ def test_commits_that_do_not_fit_are_refused(
         with pytest.raises(error):
             hospital._relay.append(commit_after(study, own, **fields), [])
     with pytest.raises(WrongSigner):
-        hospital._relay.append(commit_after(study, clinic._reader.identity), [])
+        hospital._relay.append(commit_after(study, clinic._member.identity), [])
     with pytest.raises(AccessDenied):
-        clinic._relay.append(commit_after(study, clinic._reader.identity), [])
+        clinic._relay.append(commit_after(study, clinic._member.identity), [])
     with pytest.raises(RoleDenied):
-        laboratory._relay.append(commit_after(study, laboratory._reader.identity), [])
+        laboratory._relay.append(commit_after(study, laboratory._member.identity), [])
     assert head_of(hospital) == study
 
 
 def test_grants_that_do_not_fit_their_commit_are_refused(
     relay, hospital, laboratory, clinic, study
 ) -> None:
-    own = hospital._reader.identity
+    own = hospital._member.identity
     key = hospital._open("hospital/study").epoch_keys[1]
     card = hospital.card("laboratory")
 
@@ -137,7 +137,7 @@ def test_grants_that_do_not_fit_their_commit_are_refused(
     cases: list[tuple[Callable[[], None], type[SealiftError]]] = [
         (lambda: append([grant()], named=[]), ContextMismatch),
         (lambda: append([], named=[grant()]), ContextMismatch),
-        (lambda: append([grant(clinic._reader.identity)]), WrongSigner),
+        (lambda: append([grant(clinic._member.identity)]), WrongSigner),
         (lambda: append([grant(dataset_id=b"x" * 16)]), ContextMismatch),
         (lambda: append([grant(not_after=now() - 1)]), GrantExpired),
         (lambda: append([grant(purpose=str(n)) for n in range(1025)]), InvalidArgument),
@@ -150,11 +150,11 @@ def test_grants_that_do_not_fit_their_commit_are_refused(
 
 
 def test_the_same_commit_twice_is_one(relay, hospital, laboratory, study) -> None:
-    signed = commit_after(study, hospital._reader.identity)
+    signed = commit_after(study, hospital._member.identity)
     hospital._relay.append(signed, [])
-    size = hospital._reader.log.advance()[1].size
+    size = hospital._member.log.advance()[1].size
     hospital._relay.append(signed, [])
-    assert hospital._reader.log.advance()[1].size == size
+    assert hospital._member.log.advance()[1].size == size
     assert head_of(hospital).number == 1
 
 
@@ -173,7 +173,7 @@ def test_a_shard_that_somebody_else_stored_is_not_committed(
     monkeypatch.setattr(clinic._relay, "append", steal)
     with pytest.raises(KeyboardInterrupt):
         clinic.push(ROWS, dataset="hospital/study")
-    stolen = commit_after(head_of(hospital), hospital._reader.identity, added=taken)
+    stolen = commit_after(head_of(hospital), hospital._member.identity, added=taken)
     with pytest.raises(MissingShard, match="somebody else"):
         hospital._relay.append(stolen, [])
 
@@ -183,21 +183,21 @@ def test_a_deleted_dataset_takes_nothing_more(
 ) -> None:
     hospital.delete("study")
     with pytest.raises((DatasetDeleted, Conflict)):
-        hospital._relay.append(commit_after(study, hospital._reader.identity), [])
+        hospital._relay.append(commit_after(study, hospital._member.identity), [])
 
 
 def test_a_dataset_is_made_once(relay, hospital, laboratory, study) -> None:
     first = next(iter(hospital._relay.get_commits(study.dataset_id)))
     again = objects_pb2.Commit.FromString(first.payload)
     again.time += 1
-    signed = sign(hospital._reader.identity, envelope.COMMIT, again)
+    signed = sign(hospital._member.identity, envelope.COMMIT, again)
     grants = hospital._relay.get_grants(study.dataset_id, everybody=True).grants
     with pytest.raises(Conflict, match="exists already"):
         hospital._relay.append(signed, grants)
     again.genesis.salt = b"?" * 16
     with pytest.raises(ContextMismatch):
         hospital._relay.append(
-            sign(hospital._reader.identity, envelope.COMMIT, again), grants
+            sign(hospital._member.identity, envelope.COMMIT, again), grants
         )
 
 
@@ -225,7 +225,7 @@ def test_pages_are_parsed_and_counted(
 def test_pages_of_old_snapshots_are_forgotten(
     relay, hospital, laboratory, monkeypatch
 ) -> None:
-    from sealift.owner import committing
+    from sealift.owner.push import committing
 
     monkeypatch.setattr(committing, "SNAPSHOT_EVERY", 2)
     monkeypatch.setattr(committing, "MAX_PAGE_SHARDS", 1)
@@ -261,14 +261,14 @@ def test_statements_of_others_are_refused(relay, hospital, laboratory, study) ->
     with pytest.raises(InvalidArgument):
         hospital._relay.put_statement(
             sign(
-                hospital._reader.identity, envelope.DISCLOSURE, objects_pb2.Disclosure()
+                hospital._member.identity, envelope.DISCLOSURE, objects_pb2.Disclosure()
             )
         )
-    signed = sign(hospital._reader.identity, envelope.ENDORSEMENT, endorsement)
+    signed = sign(hospital._member.identity, envelope.ENDORSEMENT, endorsement)
     hospital._relay.put_statement(signed)
-    size = hospital._reader.log.advance()[1].size
+    size = hospital._member.log.advance()[1].size
     hospital._relay.put_statement(signed)
-    assert hospital._reader.log.advance()[1].size == size
+    assert hospital._member.log.advance()[1].size == size
     common = {"dataset_id": study.dataset_id, "time": now()}
     number = {"number": study.number, "commit": study.digest}
     disclosure = objects_pb2.Disclosure(**common, **number, nonce=bytes(16))
@@ -280,7 +280,7 @@ def test_statements_of_others_are_refused(relay, hospital, laboratory, study) ->
         hospital._relay.account(sign(MALLORY, envelope.ACCOUNTING, accounting))
     with pytest.raises(WrongSigner):
         laboratory._relay.confirm_purge(sign(MALLORY, envelope.PURGE_RECEIPT, purge))
-    own = laboratory._reader.identity
+    own = laboratory._member.identity
     purge.commit = bytes(32)
     with pytest.raises(ContextMismatch):
         laboratory._relay.confirm_purge(sign(own, envelope.PURGE_RECEIPT, purge))
@@ -292,7 +292,7 @@ def test_statements_of_others_are_refused(relay, hospital, laboratory, study) ->
 def test_cards_of_others_or_out_of_order_are_refused(
     relay, hospital, laboratory
 ) -> None:
-    own, card = hospital._reader.identity, hospital._contacts.own_card()
+    own, card = hospital._member.identity, hospital._contacts.own_card()
     keys = list(card.recipient_keys)
 
     def signed(identity=own, name="hospital", version=2, previous=card.digest):
@@ -321,7 +321,7 @@ def test_successions_that_are_not_signed_by_both_are_refused(
     relay, hospital, laboratory
 ) -> None:
     own, keys = (
-        hospital._reader.identity,
+        hospital._member.identity,
         list(hospital._contacts.own_card().recipient_keys),
     )
 
@@ -342,7 +342,7 @@ def test_successions_that_are_not_signed_by_both_are_refused(
         with pytest.raises(Conflict):
             attempt(**wrong)
     with pytest.raises(Conflict):
-        attempt(named=laboratory._reader.identity, card_of=laboratory._reader.identity)
+        attempt(named=laboratory._member.identity, card_of=laboratory._member.identity)
     assert hospital._relay.who_am_i().fingerprint == own.fingerprint.digest
 
 
@@ -357,7 +357,7 @@ def test_probes_are_small_and_of_ones_own(relay, hospital, laboratory) -> None:
         )
         return sign(identity, envelope.PROBE, message)
 
-    own = hospital._reader.identity
+    own = hospital._member.identity
     with pytest.raises(WrongSigner):
         hospital._relay.put_probe(probe(MALLORY))
     for wrong in (probe(own, MALLORY.fingerprint), probe(own, size=4096)):
@@ -380,7 +380,7 @@ def test_probes_are_small_and_of_ones_own(relay, hospital, laboratory) -> None:
 def test_calls_that_ask_for_too_much_are_refused(
     relay, hospital, laboratory, study
 ) -> None:
-    own = laboratory._reader.identity
+    own = laboratory._member.identity
     grant = laboratory._open("hospital/study").history.grants_of(
         laboratory.fingerprint
     )[0]

@@ -115,7 +115,7 @@ def test_members_require_k_of_n_witnesses(witnessed) -> None:
         hospital.push(ROWS, dataset="study")
         hospital.push(ROWS, dataset="study")
         assert hospital.open_dataset("hospital/study").to_table().num_rows == 20
-        note, checkpoint = hospital._reader.log.advance()
+        note, checkpoint = hospital._member.log.advance()
         assert all(cosigned_at(note, witness.key) for witness in witnesses)
         assert hospital.verify_log().witnesses == 2
         memory = [
@@ -174,7 +174,7 @@ def test_a07_a_witness_refuses_the_second_tree(witnessed) -> None:
     relay, witnesses = witnessed
     with relay.join("hospital", "owner") as hospital:
         hospital.push(ROWS, dataset="study")
-        size = hospital._reader.log.advance()[1].size
+        size = hospital._member.log.advance()[1].size
     key = load_log_key(relay.config.tls)
     leaves = [leaf_hash(bytes([i])) for i in range(size + 3)]
 
@@ -369,7 +369,7 @@ def test_an_auditor_finds_what_the_relay_signed_itself(
     hospital.push(ROWS, dataset="study", to="laboratory")
     hospital.push(ROWS, dataset="study")
     opened = hospital._open("hospital/study")
-    own = hospital._reader.identity
+    own = hospital._member.identity
     signed = list(hospital._relay.get_commits(opened.dataset_id))
     fork = sign_commit(
         own,
@@ -428,7 +428,7 @@ def test_a_member_finds_hashes_that_do_not_fit(relay, hospital, laboratory) -> N
 def disclose_often(trainer: Session, times: int) -> None:
     opened = trainer._open("hospital/study")
     for _ in range(times):
-        disclose(trainer._relay, trainer._reader, opened, purpose="many")
+        disclose(trainer._member, opened, purpose="many")
 
 
 def test_a_log_of_many_tiles_is_proved(relay, hospital, laboratory) -> None:
@@ -475,7 +475,7 @@ def test_damage_below_the_newest_checkpoint_is_found_in_a_log_that_went_on(
     relay, hospital, laboratory
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    published = hospital._reader.log.advance()[1].size
+    published = hospital._member.log.advance()[1].size
     relay.server.stop()
     with sqlite3.connect(relay.folder / "relay.db") as database:
         size, hashes = (

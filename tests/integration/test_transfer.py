@@ -188,7 +188,7 @@ def test_a_wrong_private_key_is_told_from_corrupt_data(
     hospital: Session, laboratory: Session, records: pa.Table
 ) -> None:
     hospital.push(records, dataset="study", to="laboratory")
-    keys = laboratory._reader.private_keys
+    keys = laboratory._member.private_keys
     key_id = next(iter(keys))
     keys[key_id] = type(keys[key_id]).generate()  # type: ignore[index]
     with pytest.raises(WrongKey):
@@ -330,7 +330,7 @@ def test_a_stored_shard_is_served_from_any_segment(
     [entry] = opened.shards
     request = shards_pb2.GetRequest(
         dataset_id=pushed.dataset_id,
-        disclosure=disclose(hospital._relay, hospital._reader, opened, purpose="test"),
+        disclosure=disclose(hospital._member, opened, purpose="test"),
         ranges=[
             shards_pb2.SegmentRange(shard_id=entry.shard_id, first=1, count=1),
             shards_pb2.SegmentRange(shard_id=entry.shard_id, first=2),
@@ -422,7 +422,7 @@ def test_a_push_that_lost_the_race_is_told_and_repeating_the_commit_is_harmless(
     opened = hospital.open_dataset("hospital/study")._opened
     assert opened.history.head.number == 1
     late = sign_commit(
-        hospital._reader.identity,
+        hospital._member.identity,
         dataset_id=opened.dataset_id,
         number=1,
         parent=opened.history.commits[0].digest,

@@ -107,16 +107,16 @@ def bom_make(
     runs = _runs(seed, epochs, shuffle_block)
     digests = [_digest(text) for text in disclosures]
     with options.connect() as session:
-        reader = session._reader
+        member = session._member
         opened = session._open(dataset, whole=commit is not None)
         if commit is not None:
-            opened = opened_at(opened, commit, unix(reader.now))
-        reader.log.check(
+            opened = opened_at(opened, commit, unix(member.now))
+        member.log.check(
             (Kind.DISCLOSURE, digest, opened.dataset_id) for digest in digests
         )
         part = bill_dataset(opened, disclosures=digests)
         text = make_bill(
-            reader.identity, reader.now, [part], runs, checkpoint=checkpoint, note=note
+            member.identity, member.now, [part], runs, checkpoint=checkpoint, note=note
         )
     click.echo(text, nl=False)
     if not digests:
@@ -285,9 +285,7 @@ def _find_names(session: Session, bill: Bill) -> _Names:
     for part in bill.datasets:
         try:
             trusted = session._contacts.by_fingerprint(part.owner).identities
-            opened = open_history(
-                session._relay, session._reader, part.dataset_id, trusted
-            )
+            opened = open_history(session._member, part.dataset_id, trusted)
         except (AccessDenied, TrustError, UnknownMember, VerificationError, WrongKey):
             # Names are for reading; what is wrong with the dataset is the checks' business.
             continue

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sealift.history.logview import LogView
-from sealift.relay.transport import Relay
+from sealift.history.member import Member
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import LogInvalid
 from sealift_protocol.logentry import NO_DATASET, Kind, LogEntry
@@ -40,16 +39,16 @@ class Audit:
     destroyed: int
 
 
-def audit_hashes(relay: Relay, log: LogView, progress: Callable[[int], None]) -> Audit:
+def audit_hashes(member: Member, progress: Callable[[int], None]) -> Audit:
     """Computes the log's root from every leaf hash; any member may.
 
     Raises:
         LogInvalid: the hashes do not give the root that the log signed.
     """
-    note, checkpoint = log.advance()
+    note, checkpoint = member.log.advance()
     hashes: list[bytes] = []
     for index in range(-(-checkpoint.size // TILE_WIDTH)):
-        tile = relay.get_tile(0, index)
+        tile = member.relay.get_tile(0, index)
         hashes += [tile[i : i + HASH_SIZE] for i in range(0, len(tile), HASH_SIZE)]
         progress(min(len(hashes), checkpoint.size))
     if tree_root(hashes[: checkpoint.size]) != checkpoint.root:
@@ -57,7 +56,7 @@ def audit_hashes(relay: Relay, log: LogView, progress: Callable[[int], None]) ->
     return Audit(checkpoint.size, checkpoint.root, len(note.signatures) - 1, {}, 0)
 
 
-def audit_entries(relay: Relay, log: LogView, progress: Callable[[int], None]) -> Audit:
+def audit_entries(member: Member, progress: Callable[[int], None]) -> Audit:
     """The same from the entries themselves, and verifies every object; for auditors.
 
     Every signature is verified, entries of each dataset are counted without a gap, and no two
@@ -67,7 +66,7 @@ def audit_entries(relay: Relay, log: LogView, progress: Callable[[int], None]) -
         LogInvalid: something in the log is not what it should be.
         VerificationError: an object is not validly signed.
     """
-    note, checkpoint = log.advance()
+    note, checkpoint = member.log.advance()
     hashes: list[bytes] = []
     kinds: dict[Kind, int] = {}
     sequences: dict[bytes, int] = {}
@@ -75,7 +74,7 @@ def audit_entries(relay: Relay, log: LogView, progress: Callable[[int], None]) -
     destroyed = 0
     while len(hashes) < checkpoint.size:
         count = min(_ENTRIES_A_CALL, checkpoint.size - len(hashes))
-        responses = relay.get_entries(len(hashes), count)
+        responses = member.relay.get_entries(len(hashes), count)
         if not responses:
             raise LogInvalid("the relay does not serve every entry of its log")
         for response in responses:

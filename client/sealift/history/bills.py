@@ -12,9 +12,9 @@ from enum import StrEnum
 from sealift.crypto.metadata import open_metadata
 from sealift.history.contents import NO_POLICY, Contents, read_contents
 from sealift.history.disclosures import account
-from sealift.history.opened import Reader, history_at, open_epoch_keys, read_history
+from sealift.history.member import Member
+from sealift.history.opened import history_at, open_epoch_keys, read_history
 from sealift.process.secret import Secret
-from sealift.relay.transport import RelayClient
 from sealift_protocol.bill import format as document
 from sealift_protocol.bill.format import Bill, BilledDataset, BilledFile
 from sealift_protocol.bill.rules import check_commit, check_fetches, check_shards
@@ -71,14 +71,12 @@ class BillView:
     """What a connected member checks bills with.
 
     Attributes:
-        relay: where histories and the log are asked for.
-        reader: who checks.
+        member: who checks.
         identities: all identities of the trusted member who has this one; raises TrustError or
             UnknownMember for others.
     """
 
-    relay: RelayClient
-    reader: Reader
+    member: Member
     identities: Callable[[Fingerprint], Collection[Fingerprint]]
 
 
@@ -154,7 +152,8 @@ class _Evidence:
     def __init__(self, view: BillView) -> None:
         self.view = view
         self.owners = {
-            s.dataset_id: Fingerprint(s.owner) for s in view.relay.list_datasets()
+            s.dataset_id: Fingerprint(s.owner)
+            for s in view.member.relay.list_datasets()
         }
         self._histories: dict[bytes, History] = {}
         self._accounts: dict[bytes, dict[bytes, Disclosure]] = {}
@@ -168,13 +167,13 @@ class _Evidence:
         return found
 
     def _read(self, part: BilledDataset, trusted: Collection[Fingerprint]) -> History:
-        relay, reader = self.view.relay, self.view.reader
+        member = self.view.member
         try:
-            return read_history(relay, reader, part.dataset_id, trusted, whole=True)[0]
+            return read_history(member, part.dataset_id, trusted, whole=True)[0]
         except DatasetDeleted:
             raise
         except AccessDenied:
-            if part.owner not in reader.identities:
+            if part.owner not in member.identities:
                 raise
             raise HistoryInvalid(
                 "the bill names a dataset of yours that the relay does not have"
@@ -182,13 +181,13 @@ class _Evidence:
 
     def is_author(self, history: History) -> bool:
         """Whether the relay gives this member the dataset's account."""
-        return history.is_author(self.view.reader.identity.fingerprint)
+        return history.is_author(self.view.member.identity.fingerprint)
 
     def account(self, dataset_id: bytes) -> dict[bytes, Disclosure]:
         """Its disclosures, by object digest; that it was asked for is logged."""
         found = self._accounts.get(dataset_id)
         if found is None:
-            lines = account(self.view.relay, self.view.reader, dataset_id).lines
+            lines = account(self.view.member, dataset_id).lines
             found = {line.disclosure.digest: line.disclosure for line in lines}
             self._accounts[dataset_id] = found
         return found
@@ -200,7 +199,7 @@ def _check_dataset(
     time: int,
     identities: Collection[Fingerprint],
 ) -> Iterator[BillCheck]:
-    claimed = part.owner in evidence.view.reader.identities
+    claimed = part.owner in evidence.view.member.identities
     if part.dataset_id not in evidence.owners and not claimed:
         yield BillCheck("dataset", Outcome.UNCHECKED, NOT_YOURS, part.dataset_id)
         return
@@ -243,14 +242,14 @@ def _look(name: str, dataset_id: bytes, find: Callable[[], str]) -> BillCheck:
 def _look_at_commit(evidence: _Evidence, part: BilledDataset, time: int) -> str:
     history = evidence.history(part)
     commit = check_commit(history, part, time)
-    evidence.view.reader.log.check([(Kind.COMMIT, commit.digest, part.dataset_id)])
+    evidence.view.member.log.check([(Kind.COMMIT, commit.digest, part.dataset_id)])
     newest = history.head.number
     return f"{part.commit:,}, in the verified history and in the log; the newest is {newest:,}"
 
 
 def _look_at_contents(evidence: _Evidence, then: History, part: BilledDataset) -> str:
     view = evidence.view
-    keys = open_epoch_keys(view.relay, view.reader, evidence.history(part))
+    keys = open_epoch_keys(view.member, evidence.history(part))
     _check_contents(then, part, read_contents(then, (), keys), keys)
     return f"{part.records:,} records and their policies, as the bill says"
 
@@ -267,7 +266,7 @@ def _look_at_fetches(
         logged = [
             (Kind.DISCLOSURE, digest, part.dataset_id) for digest in part.disclosures
         ]
-        evidence.view.reader.log.check(logged)
+        evidence.view.member.log.check(logged)
         return f"{len(logged):,} in the log; whose they are only the owner can see"
     account = evidence.account(part.dataset_id)
     live = check_shards(then, part)

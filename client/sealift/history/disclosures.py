@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from sealift.crypto.signing import Identity
-from sealift.history.opened import OpenedDataset, Reader
+from sealift.history.member import Member
+from sealift.history.opened import OpenedDataset
 from sealift.process.clock import Clock, unix
 from sealift.relay.transport import RelayClient
 from sealift_protocol import signed as envelope
@@ -136,8 +137,7 @@ def declare(
 
 
 def disclose(
-    relay: RelayClient,
-    reader: Reader,
+    member: Member,
     opened: OpenedDataset,
     *,
     purpose: str,
@@ -145,22 +145,24 @@ def disclose(
 ) -> bytes:
     """The same for a dataset as it was opened."""
     fetch = Fetch.of(opened, purpose)
-    return declare(relay, reader.identity, reader.now, fetch, shard_ids=shard_ids)
+    return declare(
+        member.relay, member.identity, member.now, fetch, shard_ids=shard_ids
+    )
 
 
 def confirm_purge(
-    relay: RelayClient, reader: Reader, dataset_id: bytes, number: int, commit: bytes
+    member: Member, dataset_id: bytes, number: int, commit: bytes
 ) -> None:
     """Signs and logs that copies of records that a commit erased are gone from here."""
     receipt = objects_pb2.PurgeReceipt(
-        dataset_id=dataset_id, number=number, commit=commit, time=unix(reader.now)
+        dataset_id=dataset_id, number=number, commit=commit, time=unix(member.now)
     )
-    relay.confirm_purge(
-        reader.identity.sign(envelope.PURGE_RECEIPT, receipt.SerializeToString())
+    member.relay.confirm_purge(
+        member.identity.sign(envelope.PURGE_RECEIPT, receipt.SerializeToString())
     )
 
 
-def account(relay: RelayClient, author: Reader, dataset_id: bytes) -> Account:
+def account(member: Member, dataset_id: bytes) -> Account:
     """Asks for every disclosure of a dataset, and checks that none is missing or invented.
 
     The question itself is logged: its sequence number says how many entries came before it, so
@@ -171,13 +173,13 @@ def account(relay: RelayClient, author: Reader, dataset_id: bytes) -> Account:
         NotInLog, LogInvalid: an entry is not in the log.
     """
     asked = objects_pb2.Accounting(
-        dataset_id=dataset_id, time=unix(author.now), nonce=secrets.token_bytes(ID_SIZE)
+        dataset_id=dataset_id, time=unix(member.now), nonce=secrets.token_bytes(ID_SIZE)
     )
-    signed = author.identity.sign(envelope.ACCOUNTING, asked.SerializeToString())
-    responses = relay.account(signed)
+    signed = member.identity.sign(envelope.ACCOUNTING, asked.SerializeToString())
+    responses = member.relay.account(signed)
     entries = [LogEntry.unpack(response.entry) for response in responses]
     _check_complete(entries, dataset_id, verify_accounting(signed).digest)
-    logged = author.log.check((e.kind, e.digest, dataset_id) for e in entries)
+    logged = member.log.check((e.kind, e.digest, dataset_id) for e in entries)
     lines: list[DisclosureLine] = []
     purges: list[PurgeReceipt] = []
     for response, entry, proof in zip(responses, entries, logged, strict=True):

@@ -8,13 +8,10 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from sealift.crypto.grants import open_grant
-from sealift.crypto.signing import Identity
-from sealift.crypto.suites import PrivateKey
 from sealift.history.contents import read_contents
-from sealift.history.logview import LogView
+from sealift.history.member import Member
 from sealift.history.schemas import read_grown
-from sealift.home.lastseen import LastSeen
-from sealift.process.clock import Clock, unix
+from sealift.process.clock import unix
 from sealift.process.secret import Secret
 from sealift.relay.transport import RelayClient
 from sealift_protocol.errors import (
@@ -39,32 +36,6 @@ from sealift_protocol.objects import (
     verify_grant,
 )
 from sealift_protocol.statements import verify_rewrap
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """A member who opens datasets.
-
-    Attributes:
-        identity: its signing key.
-        private_keys: its recipient keys by key id.
-        last_seen: what it saw of the relay last.
-        log: the relay's log as it sees it.
-        now: the clock.
-        former: own identities that this one succeeded.
-    """
-
-    identity: Identity
-    private_keys: Mapping[bytes, PrivateKey]
-    last_seen: LastSeen
-    log: LogView
-    now: Clock
-    former: frozenset[Fingerprint] = frozenset()
-
-    @property
-    def identities(self) -> frozenset[Fingerprint]:
-        """The identity now, and those that it succeeded."""
-        return self.former | {self.identity.fingerprint}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +106,7 @@ class OpenedDataset:
 
 
 def read_history(
-    relay: RelayClient,
-    reader: Reader,
+    member: Member,
     dataset_id: bytes,
     trusted: Collection[Fingerprint],
     *,
@@ -145,8 +115,7 @@ def read_history(
     """Verifies a dataset's history: signatures, order, what was seen before, the log.
 
     Args:
-        relay: where from.
-        reader: who reads.
+        member: who reads.
         dataset_id: which dataset.
         trusted: the identities that are trusted as its owner's.
         whole: from commit 0 on, rather than from the newest snapshot.
@@ -158,7 +127,7 @@ def read_history(
     history = History(dataset_id, trusted)
     commits = [
         verify_commit(signed)
-        for signed in relay.get_commits(dataset_id, from_snapshot=not whole)
+        for signed in member.relay.get_commits(dataset_id, from_snapshot=not whole)
     ]
     if not commits:
         raise HistoryInvalid("the dataset's history is empty")
@@ -166,19 +135,18 @@ def read_history(
     if commits[0].number == 0:
         rest = commits
     else:
-        pages = _read_pages(relay, commits[0])
+        pages = _read_pages(member.relay, commits[0])
         history.begin(commits[0], pages)
         rest = commits[1:]
     for commit in rest:
         history.append(commit)
-    _check_seen(relay, reader.last_seen, history)
-    reader.log.check([(Kind.COMMIT, history.head.digest, dataset_id)])
+    _check_seen(member, history)
+    member.log.check([(Kind.COMMIT, history.head.digest, dataset_id)])
     return history, pages
 
 
 def open_history(
-    relay: RelayClient,
-    reader: Reader,
+    member: Member,
     dataset_id: bytes,
     trusted: Collection[Fingerprint],
     *,
@@ -188,8 +156,7 @@ def open_history(
     """Verifies a dataset's history against its owner and opens it.
 
     Args:
-        relay: where from.
-        reader: who reads.
+        member: who reads.
         dataset_id: which dataset.
         trusted: the identities that are trusted as its owner's.
         whole: from commit 0 on, rather than from the newest snapshot.
@@ -201,8 +168,8 @@ def open_history(
         SealiftError: a subclass that says what is wrong.
     """
     whole = whole or at is not None
-    history, pages = read_history(relay, reader, dataset_id, trusted, whole=whole)
-    keys = open_epoch_keys(relay, reader, history)
+    history, pages = read_history(member, dataset_id, trusted, whole=whole)
+    keys = open_epoch_keys(member, history)
     if at is not None:
         newest, history, pages = history, history_at(history, at), []
         gone = sum(shard_id not in newest.shards for shard_id in history.shards)
@@ -210,7 +177,7 @@ def open_history(
             raise ShardsGone(
                 f"{gone} shards of commit {at} were removed by the owner since"
             )
-    return _opened(history, pages, keys, unix(reader.now))
+    return _opened(history, pages, keys, unix(member.now))
 
 
 def opened_at(opened: OpenedDataset, number: int, time: int) -> OpenedDataset:
@@ -279,17 +246,15 @@ def history_at(history: History, number: int) -> History:
     return earlier
 
 
-def open_epoch_keys(
-    relay: RelayClient, reader: Reader, history: History
-) -> dict[int, Secret]:
-    """Unwraps every epoch key of a dataset that its history grants to the reader.
+def open_epoch_keys(member: Member, history: History) -> dict[int, Secret]:
+    """Unwraps every epoch key of a dataset that its history grants to the member.
 
     Raises:
         AccessDenied, WrongKey, VerificationError: why there is none.
     """
     keys: dict[int, Secret] = {}
     failure: AccessDenied | WrongKey | None = None
-    response = relay.get_grants(history.dataset_id)
+    response = member.relay.get_grants(history.dataset_id)
     rewraps = [verify_rewrap(signed) for signed in response.rewraps]
     for signed in response.grants:
         grant = verify_grant(signed)
@@ -298,11 +263,11 @@ def open_epoch_keys(
         try:
             keys[grant.terms.key_epoch] = open_grant(
                 grant,
-                reader.private_keys,
+                member.private_keys,
                 dataset_id=history.dataset_id,
-                recipients=reader.identities,
+                recipients=member.identities,
                 in_force=history.grants,
-                time=unix(reader.now),
+                time=unix(member.now),
                 rewraps=rewraps,
             )
         except (AccessDenied, WrongKey, UnsupportedVersion) as error:
@@ -314,8 +279,7 @@ def open_epoch_keys(
 
 
 def find_dataset(
-    relay: RelayClient,
-    reader: Reader,
+    member: Member,
     trusted: Collection[Fingerprint],
     name: str,
     *,
@@ -325,8 +289,7 @@ def find_dataset(
     """The owner's dataset of that name, or None. The relay does not know the names.
 
     Args:
-        relay: where from.
-        reader: who reads.
+        member: who reads.
         trusted: the identities that are trusted as its owner's.
         name: as the owner named it.
         whole: see `open_history`.
@@ -336,18 +299,18 @@ def find_dataset(
         DatasetDeleted: there was one, and its owner has deleted it.
         SealiftError: it, or one that had to be looked at, cannot be opened.
     """
-    known = reader.last_seen.find_dataset(trusted, name)
-    listed = {summary.dataset_id for summary in relay.list_datasets()}
+    known = member.last_seen.find_dataset(trusted, name)
+    listed = {summary.dataset_id for summary in member.relay.list_datasets()}
     if known in listed:
-        return open_history(relay, reader, known, trusted, whole=whole, at=at)
-    for opened in open_datasets(relay, reader, trusted, whole=whole):
+        return open_history(member, known, trusted, whole=whole, at=at)
+    for opened in open_datasets(member, trusted, whole=whole):
         if opened.name == name:
-            reader.last_seen.remember_dataset(opened.owner, name, opened.dataset_id)
+            member.last_seen.remember_dataset(opened.owner, name, opened.dataset_id)
             if at is not None:
-                return open_history(relay, reader, opened.dataset_id, trusted, at=at)
+                return open_history(member, opened.dataset_id, trusted, at=at)
             return opened
     if known is not None:
-        _ask_whether_deleted(relay, known)
+        _ask_whether_deleted(member.relay, known)
     return None
 
 
@@ -361,20 +324,17 @@ def _ask_whether_deleted(relay: RelayClient, dataset_id: bytes) -> None:
 
 
 def open_datasets(
-    relay: RelayClient,
-    reader: Reader,
+    member: Member,
     trusted: Collection[Fingerprint],
     *,
     whole: bool = False,
 ) -> Iterator[OpenedDataset]:
-    """Every dataset of an owner that the reader can open, one after another."""
+    """Every dataset of an owner that the member can open, one after another."""
     owners = {fingerprint.digest for fingerprint in trusted}
-    for summary in relay.list_datasets():
+    for summary in member.relay.list_datasets():
         if summary.owner in owners:
             try:
-                yield open_history(
-                    relay, reader, summary.dataset_id, trusted, whole=whole
-                )
+                yield open_history(member, summary.dataset_id, trusted, whole=whole)
             except DatasetDeleted:
                 # Deleted between the listing and the opening.
                 continue
@@ -393,8 +353,9 @@ def _read_pages(relay: RelayClient, commit: Commit) -> list[SnapshotPage]:
     ]
 
 
-def _check_seen(relay: RelayClient, last_seen: LastSeen, history: History) -> None:
+def _check_seen(member: Member, history: History) -> None:
     """Compares with what this client saw last, and remembers erasures since."""
+    last_seen = member.last_seen
     seen = last_seen.seen_head(history.dataset_id)
     head, first = history.head, history.commits[0]
     known, since = b"", list(history.commits)
@@ -403,7 +364,7 @@ def _check_seen(relay: RelayClient, last_seen: LastSeen, history: History) -> No
         known = history.commits[place].digest if place < len(history.commits) else b""
     elif seen is not None:
         known = seen[1]
-        since = [*_link(relay, history.dataset_id, *seen, first), *since]
+        since = [*_link(member.relay, history.dataset_id, *seen, first), *since]
     last_seen.check_head(history.dataset_id, head.number, head.digest, known)
     if seen is not None:
         erased = {c.number: c.digest for c in since if c.erasure and c.number > seen[0]}

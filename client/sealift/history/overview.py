@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from sealift.history.opened import OpenedDataset, Reader
+from sealift.history.member import Member
+from sealift.history.opened import OpenedDataset
 from sealift.process.clock import unix
 from sealift.relay.transport import RelayClient
 from sealift_protocol.errors import HistoryInvalid
@@ -74,14 +75,11 @@ class Overview:
         }
 
 
-def overview(
-    relay: RelayClient, reader: Reader, opened: OpenedDataset, *, commits: int = 10
-) -> Overview:
+def overview(member: Member, opened: OpenedDataset, *, commits: int = 10) -> Overview:
     """Gathers what a member may know of a dataset. No record is fetched.
 
     Args:
-        relay: where from.
-        reader: who asks.
+        member: who asks.
         opened: the dataset.
         commits: how many of the newest commits.
 
@@ -92,10 +90,10 @@ def overview(
     history = opened.history
     return Overview(
         opened=opened,
-        terms=_terms(relay, reader, history),
-        is_author=history.is_author(reader.identity.fingerprint),
-        commits=_newest(relay, history, commits),
-        pending_purges=tuple(sorted(reader.last_seen.purges(opened.dataset_id))),
+        terms=_terms(member, history),
+        is_author=history.is_author(member.identity.fingerprint),
+        commits=_newest(member.relay, history, commits),
+        pending_purges=tuple(sorted(member.last_seen.purges(opened.dataset_id))),
     )
 
 
@@ -116,15 +114,15 @@ def access_end(history: History, identities: Collection[Fingerprint], time: int)
     return 0 if 0 in ends else max(ends, default=0)
 
 
-def _terms(relay: RelayClient, reader: Reader, history: History) -> tuple[Terms, ...]:
+def _terms(member: Member, history: History) -> tuple[Terms, ...]:
     epochs: dict[tuple[Fingerprint, int, int, str], list[int]] = {}
-    for grant in map(verify_grant, relay.get_grants(history.dataset_id).grants):
+    for grant in map(verify_grant, member.relay.get_grants(history.dataset_id).grants):
         said = grant.terms
         # What the history does not have in force, the relay may say as it likes.
-        if grant.digest in history.grants and said.recipient in reader.identities:
+        if grant.digest in history.grants and said.recipient in member.identities:
             key = (grant.signer, said.not_before, said.not_after, said.purpose)
             epochs.setdefault(key, []).append(said.key_epoch)
-    now = unix(reader.now)
+    now = unix(member.now)
     made = [
         Terms(
             grantor=grantor,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from sealift.crypto.grants import make_rewrap, open_grant
 from sealift.crypto.signing import sign_card
-from sealift.history.opened import Reader
+from sealift.history.member import Member
 from sealift.home.profile import Profile
 from sealift.home.trust import SUCCESSION, Pin
 from sealift.keystore import Keys
@@ -16,7 +16,6 @@ from sealift.keystore.backend import HeldKey
 from sealift.keystore.custody import Custody
 from sealift.keystore.keychain import Keychain
 from sealift.process.clock import unix
-from sealift.relay.transport import Relay
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import (
     AccessDenied,
@@ -95,16 +94,14 @@ class Moved:
     suites: tuple[WrapSuite, ...] = ()
 
 
-def key_usage(
-    relay: Relay, reader: Reader, keychain: Keychain, card: Card
-) -> list[KeyUsage]:
+def key_usage(member: Member, keychain: Keychain, card: Card) -> list[KeyUsage]:
     """For each recipient key, held or wrapped to, what depends on it; the newest first."""
     held = {key.key_id: key for key in keychain.keys.recipient_keys}
     published = {key.key_id for key in card.recipient_keys}
     grants: Counter[bytes] = Counter()
     only: Counter[bytes] = Counter()
     datasets: dict[bytes, set[bytes]] = defaultdict(set)
-    for dataset_id, grant, rewraps in _own_grants(relay, reader):
+    for dataset_id, grant, rewraps in _own_grants(member):
         keys = {grant.terms.key_id, *(rewrap.key_id for rewrap in rewraps)}
         grants.update(keys)
         # Those that open it here; where none does, those that would.
@@ -129,8 +126,7 @@ def key_usage(
 
 
 def rotate_keys(
-    relay: Relay,
-    reader: Reader,
+    member: Member,
     keychain: Keychain,
     card: Card,
     suites: Sequence[WrapSuite] = (),
@@ -141,13 +137,12 @@ def rotate_keys(
     next: keys are stored before they are published, and destroyed after everything was rewrapped.
 
     Args:
-        relay: where.
-        reader: who rotates.
+        member: who rotates.
         keychain: the member's keystore.
         card: the newest, as the relay has it.
         suites: of the new keys; those of the card by default.
     """
-    time, custody = unix(reader.now), keychain.custody
+    time, custody = unix(member.now), keychain.custody
     listed = {key.key_id for key in card.recipient_keys}
     held = keychain.keys.recipient_keys
     fresh = tuple(
@@ -160,7 +155,7 @@ def rotate_keys(
     keychain.store(replace(keychain.keys, recipient_keys=fresh + old))
     published = custody.published(replace(keychain.keys, recipient_keys=fresh))
     signed = sign_card(
-        reader.identity,
+        member.identity,
         name=card.name,
         organisation=card.organisation,
         recipient_keys=published,
@@ -169,13 +164,13 @@ def rotate_keys(
         previous=card.digest,
         not_after=card.not_after,
     )
-    relay.put_card(signed)
+    member.relay.put_card(signed)
     renewed = verify_card(signed)
-    reader.log.check([(Kind.CARD, renewed.digest, b"")])
-    reader.last_seen.check_card(renewed)
+    member.log.check([(Kind.CARD, renewed.digest, b"")])
+    member.last_seen.check_card(renewed)
     private = custody.private_keys(keychain.keys)
     rewrapped, unopened = _rewrap_all(
-        relay, replace(reader, private_keys=private), published[0]
+        replace(member, private_keys=private), published[0]
     )
     if not unopened:
         keychain.store(replace(keychain.keys, recipient_keys=fresh))
@@ -184,34 +179,33 @@ def rotate_keys(
     return RotatedKeys(renewed.version, len(fresh), rewrapped, destroyed, unopened)
 
 
-def endorse(relay: Relay, reader: Reader, member: Card, *, not_after: int) -> None:
+def endorse(member: Member, card: Card, *, not_after: int) -> None:
     """Publishes that this organisation vouches for a member, until `not_after`; 0 withdraws."""
     endorsement = objects_pb2.Endorsement(
-        member=member.signer.digest,
-        name=member.name,
-        time=unix(reader.now),
+        member=card.signer.digest,
+        name=card.name,
+        time=unix(member.now),
         not_after=not_after,
     )
-    signed = reader.identity.sign(envelope.ENDORSEMENT, endorsement.SerializeToString())
-    relay.put_statement(signed)
-    reader.log.check([(Kind.ENDORSEMENT, verify_endorsement(signed).digest, b"")])
+    signed = member.identity.sign(envelope.ENDORSEMENT, endorsement.SerializeToString())
+    member.relay.put_statement(signed)
+    member.log.check([(Kind.ENDORSEMENT, verify_endorsement(signed).digest, b"")])
 
 
-def revoke_identity(relay: Relay, reader: Reader, name: str, reason: str) -> None:
+def revoke_identity(member: Member, name: str, reason: str) -> None:
     """Declares this identity void, for ever."""
     revocation = objects_pb2.IdentityRevocation(
-        name=name, time=unix(reader.now), reason=reason
+        name=name, time=unix(member.now), reason=reason
     )
-    relay.put_statement(
-        reader.identity.sign(
+    member.relay.put_statement(
+        member.identity.sign(
             envelope.IDENTITY_REVOCATION, revocation.SerializeToString()
         )
     )
 
 
 def succeed(
-    relay: Relay,
-    reader: Reader,
+    member: Member,
     keychain: Keychain,
     profile: Profile,
     hand_over: Callable[[Fingerprint], None],
@@ -222,8 +216,7 @@ def succeed(
     A run that is interrupted is continued by the next: the new keystore is written first.
 
     Args:
-        relay: where.
-        reader: the old identity.
+        member: the old identity.
         keychain: its keystore.
         profile: its profile.
         hand_over: makes the new identity the owner of the old one's datasets.
@@ -233,7 +226,7 @@ def succeed(
     custody = moved.custody if moved else keychain.custody
     staged = keychain.staged(profile.successor, custody)
     if staged is None:
-        staged = _staged_keys(keychain.keys, custody, moved, unix(reader.now))
+        staged = _staged_keys(keychain.keys, custody, moved, unix(member.now))
         try:
             keychain.stage(profile.successor, staged, custody)
         except BaseException:
@@ -252,7 +245,7 @@ def succeed(
         published = [key for key in published if key.key_id in held]
     membership = profile.membership()
     hand_over(successor.fingerprint)
-    time = unix(reader.now)
+    time = unix(member.now)
     succession = objects_pb2.Succession(
         name=membership.name, successor=successor.public_key, time=time
     )
@@ -262,14 +255,14 @@ def succeed(
         recipient_keys=published,
         time=time,
     )
-    relay.succeed(
-        reader.identity.sign(envelope.SUCCESSION, succession.SerializeToString()), card
+    member.relay.succeed(
+        member.identity.sign(envelope.SUCCESSION, succession.SerializeToString()), card
     )
     pins = profile.trust.pins()
     former = pins[membership.name].former if membership.name in pins else ()
     if membership.name in pins:
         profile.trust.remove(membership.name)
-    former = (*former, reader.identity.fingerprint)
+    former = (*former, member.identity.fingerprint)
     profile.trust.add(
         membership.name, Pin(successor.fingerprint, SUCCESSION, time, former=former)
     )
@@ -295,42 +288,40 @@ def _staged_keys(keys: Keys, custody: Custody, moved: Moved | None, time: int) -
     )
 
 
-def _own_grants(
-    relay: Relay, reader: Reader
-) -> Iterator[tuple[bytes, Grant, list[Rewrap]]]:
+def _own_grants(member: Member) -> Iterator[tuple[bytes, Grant, list[Rewrap]]]:
     """Every grant of this member: of which dataset, and its own rewraps of it."""
-    for summary in relay.list_datasets(include_future=True):
+    for summary in member.relay.list_datasets(include_future=True):
         try:
-            response = relay.get_grants(summary.dataset_id)
+            response = member.relay.get_grants(summary.dataset_id)
         except AccessDenied:
             continue
         rewraps: dict[bytes, list[Rewrap]] = defaultdict(list)
         for rewrap in map(verify_rewrap, response.rewraps):
-            if rewrap.signer in reader.identities:
+            if rewrap.signer in member.identities:
                 rewraps[rewrap.grant].append(rewrap)
         for grant in map(verify_grant, response.grants):
             yield summary.dataset_id, grant, rewraps[grant.digest]
 
 
-def _rewrap_all(relay: Relay, reader: Reader, key: RecipientKey) -> tuple[int, int]:
+def _rewrap_all(member: Member, key: RecipientKey) -> tuple[int, int]:
     """Wraps every grant of this member to a key; returns how many, and how many did not open."""
     unopened = 0
     made = []
-    for dataset_id, grant, rewraps in _own_grants(relay, reader):
+    for dataset_id, grant, rewraps in _own_grants(member):
         try:
             epoch_key = open_grant(
                 grant,
-                reader.private_keys,
+                member.private_keys,
                 dataset_id=dataset_id,
-                recipients=reader.identities,
+                recipients=member.identities,
                 in_force=[grant.digest],
-                time=max(unix(reader.now), grant.terms.not_before),
+                time=max(unix(member.now), grant.terms.not_before),
                 rewraps=rewraps,
             )
         except (AccessDenied, WrongKey, UnsupportedVersion):
             unopened += 1
             continue
-        made.append(make_rewrap(reader.identity, epoch_key, grant, key))
+        made.append(make_rewrap(member.identity, epoch_key, grant, key))
     for start in range(0, len(made), _REWRAPS_A_CALL):
-        relay.put_rewraps(made[start : start + _REWRAPS_A_CALL])
+        member.relay.put_rewraps(made[start : start + _REWRAPS_A_CALL])
     return len(made), unopened

@@ -13,11 +13,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sealift.crypto.grants import choose_recipient_key
 from sealift.crypto.suites import load_recipient
-from sealift.history.opened import Reader
+from sealift.history.member import Member
 from sealift.process.clock import unix
 from sealift.process.log import log
 from sealift.process.secret import Secret
-from sealift.relay.transport import Relay
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import SealiftError, WrongKey
 from sealift_protocol.ids import Fingerprint
@@ -45,8 +44,7 @@ class ProbeResult:
 
 
 def probe_all(
-    relay: Relay,
-    reader: Reader,
+    member: Member,
     cards: Sequence[Card],
     *,
     wait_seconds: float,
@@ -59,12 +57,12 @@ def probe_all(
     begun = time.monotonic()
     waiting = {}
     for card in cards:
-        signed, opened = _make_probe(reader, card)
-        relay.put_probe(signed)
+        signed, opened = _make_probe(member, card)
+        member.relay.put_probe(signed)
         waiting[verify_probe(signed).digest] = (card, opened)
     took: dict[Fingerprint, float] = {}
     while waiting:
-        for signed in relay.get_probes().answers:
+        for signed in member.relay.get_probes().answers:
             answer = verify_probe_answer(signed)
             if answer.probe not in waiting:
                 continue
@@ -78,27 +76,27 @@ def probe_all(
     return [ProbeResult(card.name, took.get(card.signer)) for card in cards]
 
 
-def answer_probes(relay: Relay, reader: Reader) -> int:
+def answer_probes(member: Member) -> int:
     """Opens and answers every probe that waits for this member; returns how many."""
     count = 0
-    for signed in relay.get_probes().probes:
+    for signed in member.relay.get_probes().probes:
         try:
-            answer = _answer(reader, verify_probe(signed))
+            answer = _answer(member, verify_probe(signed))
         except SealiftError as error:
             # Somebody else's broken probe must not stop this member's work.
             log.warning("skip_probe", error=type(error).__name__)
             continue
-        relay.answer_probe(answer)
+        member.relay.answer_probe(answer)
         count += 1
     return count
 
 
-def _make_probe(reader: Reader, card: Card) -> tuple[objects_pb2.Signed, bytes]:
-    now = unix(reader.now)
+def _make_probe(member: Member, card: Card) -> tuple[objects_pb2.Signed, bytes]:
+    now = unix(member.now)
     recipient_key = choose_recipient_key(card, now)
     key, plaintext = Secret.random(_KEY_SIZE), secrets.token_bytes(PROBE_SIZE)
     context = _context(
-        reader.identity.fingerprint, card.signer, recipient_key.key_id, now
+        member.identity.fingerprint, card.signer, recipient_key.key_id, now
     )
     recipient = load_recipient(recipient_key.suite, recipient_key.public_key)
     probe = objects_pb2.Probe(
@@ -109,12 +107,12 @@ def _make_probe(reader: Reader, card: Card) -> tuple[objects_pb2.Signed, bytes]:
         sealed=AESGCM(key.view()).encrypt(_NONCE, plaintext, context),
         time=now,
     )
-    signed = reader.identity.sign(envelope.PROBE, probe.SerializeToString())
+    signed = member.identity.sign(envelope.PROBE, probe.SerializeToString())
     return signed, hashlib.sha256(plaintext).digest()
 
 
-def _answer(reader: Reader, probe: Probe) -> objects_pb2.Signed:
-    key = reader.private_keys.get(probe.key_id)
+def _answer(member: Member, probe: Probe) -> objects_pb2.Signed:
+    key = member.private_keys.get(probe.key_id)
     if key is None or WrapSuite(key.suite) != probe.suite:
         raise WrongKey("a probe is for a key that this keystore does not hold")
     context = _context(probe.signer, probe.recipient, probe.key_id, probe.time)
@@ -126,9 +124,9 @@ def _answer(reader: Reader, probe: Probe) -> objects_pb2.Signed:
     answer = objects_pb2.ProbeAnswer(
         probe=probe.digest,
         opened=hashlib.sha256(plaintext).digest(),
-        time=unix(reader.now),
+        time=unix(member.now),
     )
-    return reader.identity.sign(envelope.PROBE_ANSWER, answer.SerializeToString())
+    return member.identity.sign(envelope.PROBE_ANSWER, answer.SerializeToString())
 
 
 def _context(

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 
-from sealift.history.opened import OpenedDataset, Reader, open_datasets, read_history
+from sealift.history.member import Member
+from sealift.history.opened import OpenedDataset, open_datasets, read_history
 from sealift.home.profile import Membership
 from sealift.home.settings import RotationPolicy
-from sealift.relay.transport import RelayClient
 from sealift_protocol.history import History
 from sealift_protocol.objects import Card
 
@@ -55,8 +55,7 @@ class Rotation:
 
 
 def rotations(
-    relay: RelayClient,
-    reader: Reader,
+    member: Member,
     card: Card,
     membership: Membership,
     policy: RotationPolicy,
@@ -64,19 +63,18 @@ def rotations(
     """Every key of this member that is replaced from time to time: of own datasets first.
 
     Args:
-        relay: where the datasets are.
-        reader: the member.
+        member: the member.
         card: the member's newest.
         membership: the member's.
         policy: how long keys are used.
     """
-    for opened in open_datasets(relay, reader, reader.identities):
-        if opened.owner == reader.identity.fingerprint:
+    for opened in open_datasets(member, member.identities):
+        if opened.owner == member.identity.fingerprint:
             yield Rotation(
                 RotationKind.KEY_EPOCH,
                 opened.dataset_id,
                 opened.name,
-                _key_epoch_since(relay, reader, opened),
+                _key_epoch_since(member, opened),
                 policy.key_epochs_of(opened.dataset_id),
             )
     for key in card.recipient_keys:
@@ -91,21 +89,19 @@ def rotations(
     since = membership.identity_since or (card.time if card.version == 1 else 0)
     yield Rotation(
         RotationKind.IDENTITY,
-        reader.identity.fingerprint.digest,
+        member.identity.fingerprint.digest,
         "",
         since,
         policy.identity,
     )
 
 
-def _key_epoch_since(relay: RelayClient, reader: Reader, opened: OpenedDataset) -> int:
+def _key_epoch_since(member: Member, opened: OpenedDataset) -> int:
     """When the current key epoch of a dataset began: Unix seconds."""
     since = _begun_in(opened.history)
     if not since:
         # Before the newest snapshot.
-        history, _ = read_history(
-            relay, reader, opened.dataset_id, opened.trusted, whole=True
-        )
+        history, _ = read_history(member, opened.dataset_id, opened.trusted, whole=True)
         since = _begun_in(history)
     return since
 

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sealift.history.disclosures import Fetch
-from sealift.history.opened import OpenedDataset, Reader
+from sealift.history.member import Member
+from sealift.history.opened import OpenedDataset
 from sealift.history.schemas import extends
 from sealift.process.clock import unix
-from sealift.relay.transport import RelayClient
 from sealift.trainer.bill import bill_dataset, make_bill
 from sealift.trainer.engine.feed import Feed, Supply
 from sealift.trainer.engine.plan import Plan, Run
@@ -97,8 +97,7 @@ class Dataset:
 
     def __init__(
         self,
-        relay: RelayClient,
-        reader: Reader,
+        member: Member,
         parts: Sequence[Part],
         options: ReadOptions,
         reopen: Reopen,
@@ -107,8 +106,7 @@ class Dataset:
         filtered: str = "",
         on_close: Callable[[], None] | None = None,
     ) -> None:
-        self._relay = relay
-        self._reader = reader
+        self._member = member
         self._reopen = reopen
         self._filtered = filtered
         self.on_close = on_close
@@ -117,11 +115,14 @@ class Dataset:
         self.schema: pa.Schema = _common_schema([part.opened.schema for part in parts])
         self.runs: list[Run] = []
         self._feed = feed or Feed(
-            relay, [_supply(reader, part) for part in parts], self.schema, options
+            member.relay,
+            [_supply(member, part) for part in parts],
+            self.schema,
+            options,
         )
         self._free = weakref.finalize(self, self._feed.close)
         for part in parts:
-            if self._feed.cache is not None and reader.last_seen.purges(
+            if self._feed.cache is not None and member.last_seen.purges(
                 part.opened.dataset_id
             ):
                 live = {entry.shard_id for entry in part.opened.shards}
@@ -200,7 +201,7 @@ class Dataset:
     @property
     def pending_purges(self) -> list[int]:
         """Commits that erased records which may have been fetched; see `Session.confirm_purge`."""
-        seen = self._reader.last_seen
+        seen = self._member.last_seen
         return sorted(
             n for part in self.parts for n in seen.purges(part.opened.dataset_id)
         )
@@ -270,8 +271,7 @@ class Dataset:
                 "a filtered dataset cannot be reopened", hint="filter it after"
             )
         return Dataset(
-            self._relay,
-            self._reader,
+            self._member,
             parts,
             self.options,
             self._reopen,
@@ -422,8 +422,8 @@ class Dataset:
             )
         ]
         return make_bill(
-            self._reader.identity,
-            self._reader.now,
+            self._member.identity,
+            self._member.now,
             billed,
             self.runs,
             checkpoint=checkpoint,
@@ -592,25 +592,25 @@ class Dataset:
             dataset = dataset.refresh()
 
     def _check_grants(self) -> None:
-        now = unix(self._reader.now)
+        now = unix(self._member.now)
         for part in self.parts:
             grants = [
                 grant
-                for identity in self._reader.identities
+                for identity in self._member.identities
                 for grant in part.opened.history.grants_of(identity)
             ]
             if grants and not any(grant.live_at(now) for grant in grants):
                 raise GrantExpired("the grant of the dataset has ended")
 
 
-def _supply(reader: Reader, part: Part) -> Supply:
+def _supply(member: Member, part: Part) -> Supply:
     opened = part.opened
     sealed = SealedDataset(
         Fetch.of(opened, part.purpose),
         opened.shards,
         opened.epoch_keys,
-        reader.identity,
-        reader.now,
+        member.identity,
+        member.now,
     )
     counts = [opened.record_counts[entry.shard_id] for entry in opened.shards]
     return Supply(sealed, np.array(counts, np.int64), weight=part.weight)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from sealift.crypto.grants import make_grant
 from sealift.crypto.keyschedule import EPOCH_KEY_SIZE
-from sealift.history.opened import OpenedDataset, Reader
+from sealift.history.member import Member
+from sealift.history.opened import OpenedDataset
 from sealift.owner.push.committing import Change, Committed, append
 from sealift.process.clock import unix
 from sealift.process.secret import Secret
-from sealift.relay.transport import RelayClient
 from sealift_protocol.errors import AccessDenied, InvalidArgument, NotTrusted
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.objects import MAX_PURPOSE, Card, CoOwners, verify_grant
@@ -61,7 +61,7 @@ class AccessReport:
 
 
 def grants_for(
-    author: Reader,
+    member: Member,
     opened: OpenedDataset,
     cards: Sequence[Card],
     *,
@@ -75,14 +75,14 @@ def grants_for(
         InvalidArgument: the purpose is too long, or the end is not in the future.
         CardExpired: a card has no key that is valid now.
     """
-    now = unix(author.now)
+    now = unix(member.now)
     if len(purpose.encode()) > MAX_PURPOSE:
         raise InvalidArgument(f"a purpose has at most {MAX_PURPOSE} bytes")
     if not_after and not_after <= max(now, not_before):
         raise InvalidArgument("the grant would end before it begins")
     return [
         make_grant(
-            author.identity,
+            member.identity,
             key,
             card,
             dataset_id=opened.dataset_id,
@@ -98,8 +98,7 @@ def grants_for(
 
 
 def revoke(
-    relay: RelayClient,
-    author: Reader,
+    member: Member,
     opened: OpenedDataset,
     recipients: Sequence[Fingerprint],
     find_card: Callable[[Fingerprint], Card],
@@ -123,15 +122,14 @@ def revoke(
 
     def plan(newest: OpenedDataset) -> Change:
         new_key = _new_key()
-        grants = _regrant(relay, author, newest, new_key, set(recipients), find_card)
+        grants = _regrant(member, newest, new_key, set(recipients), find_card)
         return Change(revoked=list(recipients), grants=grants, new_key=new_key)
 
-    return append(relay, author, opened, plan)
+    return append(member, opened, plan)
 
 
 def rotate(
-    relay: RelayClient,
-    author: Reader,
+    member: Member,
     opened: OpenedDataset,
     find_card: Callable[[Fingerprint], Card],
 ) -> Committed:
@@ -139,15 +137,14 @@ def rotate(
 
     def plan(newest: OpenedDataset) -> Change:
         new_key = _new_key()
-        grants = _regrant(relay, author, newest, new_key, set(), find_card)
+        grants = _regrant(member, newest, new_key, set(), find_card)
         return Change(grants=grants, new_key=new_key)
 
-    return append(relay, author, opened, plan)
+    return append(member, opened, plan)
 
 
 def set_co_owners(
-    relay: RelayClient,
-    author: Reader,
+    member: Member,
     opened: OpenedDataset,
     co_owners: Sequence[Fingerprint],
     new_cards: Sequence[Card],
@@ -159,21 +156,20 @@ def set_co_owners(
     A co-owner who goes keeps its grants until they are revoked.
     """
     return append(
-        relay,
-        author,
+        member,
         opened,
         lambda newest: Change(
             co_owners=CoOwners(tuple(co_owners), successor),
-            grants=grants_for(author, newest, new_cards),
+            grants=grants_for(member, newest, new_cards),
         ),
     )
 
 
-def report(relay: RelayClient, author: Reader, opened: OpenedDataset) -> AccessReport:
+def report(member: Member, opened: OpenedDataset) -> AccessReport:
     """Who can open what, out of the verified history and the grants that it names."""
-    now = unix(author.now)
+    now = unix(member.now)
     history = opened.history
-    response = relay.get_grants(opened.dataset_id, everybody=True)
+    response = member.relay.get_grants(opened.dataset_id, everybody=True)
     purposes = {grant.digest: grant for grant in map(verify_grant, response.grants)}
     lines = []
     for recipient in history.recipients():
@@ -209,27 +205,26 @@ def _new_key() -> Secret:
 
 
 def _regrant(
-    relay: RelayClient,
-    author: Reader,
+    member: Member,
     opened: OpenedDataset,
     new_key: Secret,
     left_out: set[Fingerprint],
     find_card: Callable[[Fingerprint], Card],
 ) -> list[objects_pb2.Signed]:
     """Grants of the next key epoch to everybody who has the current one, on the same terms."""
-    now = unix(author.now)
+    now = unix(member.now)
     history = opened.history
-    response = relay.get_grants(opened.dataset_id, everybody=True)
+    response = member.relay.get_grants(opened.dataset_id, everybody=True)
     terms = {grant.digest: grant.terms for grant in map(verify_grant, response.grants)}
     made = []
     for recipient in dict.fromkeys(
-        [author.identity.fingerprint, *history.recipients()]
+        [member.identity.fingerprint, *history.recipients()]
     ):
         if recipient in left_out:
             continue
         entries = history.grants_of(recipient)
         lasting = [e for e in entries if e.not_after == 0 or now < e.not_after]
-        if not lasting and recipient != author.identity.fingerprint:
+        if not lasting and recipient != member.identity.fingerprint:
             continue
         last = lasting[-1] if lasting else None
         before = None if last is None else terms.get(last.digest)
@@ -242,7 +237,7 @@ def _regrant(
             ) from error
         made.append(
             make_grant(
-                author.identity,
+                member.identity,
                 new_key,
                 card,
                 dataset_id=opened.dataset_id,

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from sealift.crypto.metadata import open_metadata
 from sealift.history.disclosures import disclose
-from sealift.history.opened import OpenedDataset, Reader
+from sealift.history.member import Member
+from sealift.history.opened import OpenedDataset
 from sealift.history.records import read_batches
 from sealift.owner.manage.subjects import as_subject, subject_tagger
 from sealift.owner.push.committing import Change, Committed, append
@@ -18,7 +19,6 @@ from sealift.owner.push.packing import pack, shard_pool
 from sealift.owner.push.uploading import SealedShards, SealingTarget, seal_and_upload
 from sealift.process.buffers import BufferPool
 from sealift.relay.fetching import fetch_shards
-from sealift.relay.transport import RelayClient
 from sealift_protocol.errors import AccessDenied, InvalidArgument
 from sealift_protocol.layout import MAX_SHARD_PLAINTEXT
 from sealift_protocol.objects import ShardEntry
@@ -45,8 +45,7 @@ class Erased:
 
 
 def reseal(
-    relay: RelayClient,
-    author: Reader,
+    member: Member,
     opened: OpenedDataset,
     acknowledged: Callable[[int, int], None] = lambda _records, _bytes: None,
 ) -> Committed | None:
@@ -58,11 +57,10 @@ def reseal(
     if not old:
         return None
     sealed = _seal_again(
-        relay, author, opened, old, "reseal", lambda batch: batch, acknowledged
+        member, opened, old, "reseal", lambda batch: batch, acknowledged
     )
     return append(
-        relay,
-        author,
+        member,
         opened,
         lambda _: Change(
             added=sealed.entries,
@@ -75,14 +73,11 @@ def reseal(
     )
 
 
-def erase_subject(
-    relay: RelayClient, author: Reader, opened: OpenedDataset, subject: str
-) -> Erased:
+def erase_subject(member: Member, opened: OpenedDataset, subject: str) -> Erased:
     """Seals the shards that hold a person again without the person, and destroys the old ones.
 
     Args:
-        relay: where.
-        author: who erases; only shards that this author pushed have tags that it can read.
+        member: who erases; it can read the tags of shards that it pushed itself.
         opened: the dataset, its history read from commit 0.
         subject: as the subject column names the person.
 
@@ -95,11 +90,11 @@ def erase_subject(
             hint="push with --subject-column COLUMN; for this dataset, push it anew without the "
             "person and delete the old one",
         )
-    candidates = _candidates(author, opened, subject)
+    candidates = _candidates(member, opened, subject)
     if not candidates:
         return Erased(0, 0, 0, None)
     column = opened.schema.get_field_index(opened.subject_column)
-    hits = _holding(relay, author, opened, candidates, column, subject)
+    hits = _holding(member, opened, candidates, column, subject)
     if not hits:
         return Erased(0, 0, len(candidates), None)
 
@@ -108,10 +103,9 @@ def erase_subject(
         return batch.filter(pa.array(keep, pa.bool_()))
 
     entries = [entry for entry in candidates if entry.shard_id in hits]
-    sealed = _seal_again(relay, author, opened, entries, "erasure", without)
+    sealed = _seal_again(member, opened, entries, "erasure", without)
     committed = append(
-        relay,
-        author,
+        member,
         opened,
         lambda _: Change(
             added=sealed.entries,
@@ -127,8 +121,7 @@ def erase_subject(
 
 
 def remove_shards(
-    relay: RelayClient,
-    author: Reader,
+    member: Member,
     opened: OpenedDataset,
     shard_ids: Sequence[bytes],
 ) -> Committed:
@@ -142,28 +135,26 @@ def remove_shards(
             "the dataset has no such shard", hint="see `sealift access --json`"
         )
     return append(
-        relay, author, opened, lambda _: Change(removed=list(shard_ids), erasure=True)
+        member, opened, lambda _: Change(removed=list(shard_ids), erasure=True)
     )
 
 
-def delete_dataset(
-    relay: RelayClient, owner: Reader, opened: OpenedDataset
-) -> Committed:
+def delete_dataset(member: Member, opened: OpenedDataset) -> Committed:
     """Ends a dataset: the relay destroys every wrapped key and every shard."""
-    return append(relay, owner, opened, lambda _: Change(deletion=True))
+    return append(member, opened, lambda _: Change(deletion=True))
 
 
 def _candidates(
-    author: Reader, opened: OpenedDataset, subject: str
+    member: Member, opened: OpenedDataset, subject: str
 ) -> list[ShardEntry]:
-    tagger = subject_tagger(author.identity, opened.dataset_id, opened.subject_column)
+    tagger = subject_tagger(member.identity, opened.dataset_id, opened.subject_column)
     live = {entry.shard_id for entry in opened.shards}
     found = []
     for commit in opened.history.commits:
         if not any(entry.shard_id in live for entry in commit.added):
             continue
         metadata = open_metadata(commit, opened.epoch_keys[commit.key_epoch])
-        own = commit.signer == author.identity.fingerprint
+        own = commit.signer == member.identity.fingerprint
         tags = list(metadata.subjects)
         for place, entry in enumerate(commit.added):
             # Tags of another author have another key: such a shard has to be searched.
@@ -176,8 +167,7 @@ def _candidates(
 
 
 def _holding(
-    relay: RelayClient,
-    author: Reader,
+    member: Member,
     opened: OpenedDataset,
     entries: Sequence[ShardEntry],
     column: int,
@@ -185,9 +175,7 @@ def _holding(
 ) -> dict[bytes, int]:
     """How many of a person's records each shard holds, for those that hold any."""
     hits: dict[bytes, int] = {}
-    for entry, batch in _open_again(
-        relay, author, opened, entries, "erasure: searching"
-    ):
+    for entry, batch in _open_again(member, opened, entries, "erasure: searching"):
         count = sum(as_subject(v) == subject for v in batch.column(column).to_pylist())
         if count:
             hits[entry.shard_id] = hits.get(entry.shard_id, 0) + count
@@ -195,8 +183,7 @@ def _holding(
 
 
 def _seal_again(
-    relay: RelayClient,
-    author: Reader,
+    member: Member,
     opened: OpenedDataset,
     entries: Sequence[ShardEntry],
     purpose: str,
@@ -204,8 +191,7 @@ def _seal_again(
     acknowledged: Callable[[int, int], None] = lambda _records, _bytes: None,
 ) -> SealedShards:
     batches = (
-        change(batch)
-        for _, batch in _open_again(relay, author, opened, entries, purpose)
+        change(batch) for _, batch in _open_again(member, opened, entries, purpose)
     )
     # Of shards with different ends the earliest counts: retention is a promise.
     ends = [entry.not_after for entry in entries if entry.not_after]
@@ -215,28 +201,29 @@ def _seal_again(
         epoch_key=opened.current_key,
         key_epoch=opened.history.key_epoch,
         not_after=min(ends, default=0),
-        subjects=subject_tagger(author.identity, opened.dataset_id, column)
+        subjects=subject_tagger(member.identity, opened.dataset_id, column)
         if column
         else None,
     )
     with shard_pool(_SEAL_BUFFERS) as pool:
         packed = pack(batches, opened.schema, pool)
-        return seal_and_upload(relay, packed, opened.schema, target, acknowledged)
+        return seal_and_upload(
+            member.relay, packed, opened.schema, target, acknowledged
+        )
 
 
 def _open_again(
-    relay: RelayClient,
-    author: Reader,
+    member: Member,
     opened: OpenedDataset,
     entries: Sequence[ShardEntry],
     purpose: str,
 ) -> Iterator[tuple[ShardEntry, pa.RecordBatch]]:
     """The records of stored shards, batch by batch; logged as a disclosure like any other."""
     ids = [entry.shard_id for entry in entries]
-    disclosure = disclose(relay, author, opened, purpose=purpose, shard_ids=ids)
+    disclosure = disclose(member, opened, purpose=purpose, shard_ids=ids)
     with BufferPool(MAX_SHARD_PLAINTEXT, _FETCH_BUFFERS) as pool:
         for shard in fetch_shards(
-            relay,
+            member.relay,
             opened.dataset_id,
             entries,
             opened.epoch_keys,

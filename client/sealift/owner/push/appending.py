@@ -15,7 +15,8 @@ import pyarrow as pa
 from sealift.crypto.grants import make_grant
 from sealift.crypto.keyschedule import EPOCH_KEY_SIZE
 from sealift.history.contents import NO_POLICY
-from sealift.history.opened import OpenedDataset, Reader, open_history
+from sealift.history.member import Member
+from sealift.history.opened import OpenedDataset, open_history
 from sealift.history.schemas import extends, grow, write_schema
 from sealift.owner.manage.access import grants_for
 from sealift.owner.manage.subjects import subject_tagger
@@ -30,7 +31,6 @@ from sealift.owner.push.uploading import (
 )
 from sealift.process.clock import unix
 from sealift.process.secret import Secret
-from sealift.relay.transport import RelayClient
 from sealift_protocol.errors import (
     AccessDenied,
     InvalidArgument,
@@ -75,15 +75,13 @@ class Author:
     """Who appends, and to what.
 
     Attributes:
-        relay: where to.
-        reader: the author.
+        member: the author, connected.
         own_card: the author's card; an author can always open what it made.
         trusted: the owner's identities; a dataset is only made for this author's own.
         dataset: its name.
     """
 
-    relay: RelayClient
-    reader: Reader
+    member: Member
     own_card: Card
     trusted: Collection[Fingerprint]
     dataset: str = field(repr=False)
@@ -144,7 +142,7 @@ def check_policy(
             hint=f"push with --policy and the file whose SHA-256 begins with {required}; its owner "
             "admits one more policy with --accept-policy; nothing was sealed",
         )
-    if author.reader.identity.fingerprint != opened.owner:
+    if author.member.identity.fingerprint != opened.owner:
         raise AccessDenied(
             "only the dataset's owner admits another policy", hint="ask the owner to"
         )
@@ -191,7 +189,7 @@ class Appender:
             InvalidArgument: a term cannot be.
         """
         check_dataset_name(author.dataset)
-        if opened is None and author.reader.identity.fingerprint not in author.trusted:
+        if opened is None and author.member.identity.fingerprint not in author.trusted:
             raise AccessDenied(
                 "there is no such dataset of that owner, or you are not a co-owner"
             )
@@ -209,7 +207,11 @@ class Appender:
         self._pool = shard_pool(jobs + 1)
         self._packer = Packer(self.schema, self._pool)
         self._uploads = Uploads(
-            author.relay, self.schema, jobs=jobs, pace=pace, acknowledged=self._count
+            author.member.relay,
+            self.schema,
+            jobs=jobs,
+            pace=pace,
+            acknowledged=self._count,
         )
         self.added_bytes = 0
 
@@ -269,18 +271,17 @@ class Appender:
         if not sealed.entries:
             return None
         report = policy_report()
-        relay, reader = self._author.relay, self._author.reader
+        member = self._author.member
         if self.opened is None:
             committed = self._create(sealed, cursor(None), report)
         else:
             committed = append(
-                relay,
-                reader,
+                member,
                 self.opened,
                 lambda newest: self._change(newest, sealed, cursor(newest), report),
             )
         self.opened = open_history(
-            relay, reader, self._target.dataset_id, frozenset(self._author.trusted)
+            member, self._target.dataset_id, frozenset(self._author.trusted)
         )
         self._target = self._find_target()
         self.totals.commits.append(committed.commit.number)
@@ -295,10 +296,10 @@ class Appender:
         self._acknowledged()
 
     def _find_target(self) -> SealingTarget:
-        reader, opened = self._author.reader, self.opened
+        member, opened = self._author.member, self.opened
         retain = self._terms.retain_seconds
         if opened is None:
-            dataset_id = dataset_id_of(reader.identity.fingerprint, self._salt)
+            dataset_id = dataset_id_of(member.identity.fingerprint, self._salt)
             key, key_epoch = Secret.random(EPOCH_KEY_SIZE), FIRST_KEY_EPOCH
         else:
             retain = opened.retain_seconds if retain is None else retain
@@ -309,8 +310,8 @@ class Appender:
             dataset_id=dataset_id,
             epoch_key=key,
             key_epoch=key_epoch,
-            not_after=unix(reader.now) + retain if retain else 0,
-            subjects=subject_tagger(reader.identity, dataset_id, column)
+            not_after=unix(member.now) + retain if retain else 0,
+            subjects=subject_tagger(member.identity, dataset_id, column)
             if column
             else None,
         )
@@ -319,7 +320,7 @@ class Appender:
         self, newest: OpenedDataset, sealed: SealedShards, cursor: bytes, report: str
     ) -> Change:
         """Adds the shards, and grants to recipients who do not have every key epoch yet."""
-        terms, reader = self._terms, self._author.reader
+        terms, member = self._terms, self._author.member
         check_policy(newest, self._author, terms)
         if not extends(newest.schema, self.schema):
             # A co-owner has added a column since: these records lack it, at its place.
@@ -327,7 +328,7 @@ class Appender:
                 "columns were added to the dataset meanwhile",
                 hint="run the command again",
             )
-        now = unix(reader.now)
+        now = unix(member.now)
         missing = []
         for card in terms.recipients:
             live = {
@@ -345,7 +346,7 @@ class Appender:
             counts=sealed.counts,
             subjects=sealed.subjects,
             grants=grants_for(
-                reader,
+                member,
                 newest,
                 missing,
                 not_after=terms.not_after,
@@ -360,15 +361,15 @@ class Appender:
 
     def _create(self, sealed: SealedShards, cursor: bytes, report: str) -> Committed:
         author, terms, target = self._author, self._terms, self._target
-        reader = author.reader
+        member = author.member
         grants = [
             make_grant(
-                reader.identity,
+                member.identity,
                 target.epoch_key,
                 card,
                 dataset_id=target.dataset_id,
                 key_epoch=target.key_epoch,
-                time=unix(reader.now),
+                time=unix(member.now),
                 not_after=0 if card is author.own_card else terms.not_after,
                 purpose="" if card is author.own_card else terms.purpose,
             )
@@ -384,9 +385,8 @@ class Appender:
         )
         policies = [terms.policy] if terms.policy else []
         return create(
-            author.relay,
-            reader,
-            Genesis(self._salt, reader.identity.fingerprint, co_owners=()),
+            member,
+            Genesis(self._salt, member.identity.fingerprint, co_owners=()),
             target.dataset_id,
             target.epoch_key,
             metadata,

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from sealift.crypto.metadata import seal_counts, seal_metadata
 from sealift.crypto.signing import shard_entry_message, sign_commit
-from sealift.history.opened import OpenedDataset, Reader, open_history
+from sealift.history.member import Member
+from sealift.history.opened import OpenedDataset, open_history
 from sealift.history.schemas import write_schema
 from sealift.process.clock import unix
 from sealift.process.secret import Secret
@@ -89,8 +90,7 @@ class Committed:
 
 
 def create(
-    relay: RelayClient,
-    author: Reader,
+    member: Member,
     genesis: Genesis,
     dataset_id: bytes,
     epoch_key: Secret,
@@ -107,31 +107,29 @@ def create(
         metadata, epoch_key=epoch_key, dataset_id=dataset_id, number=0, key_epoch=1
     )
     signed = sign_commit(
-        author.identity,
+        member.identity,
         dataset_id=dataset_id,
         number=0,
         parent=b"",
-        time=unix(author.now),
+        time=unix(member.now),
         key_epoch=1,
         added=change.added,
         metadata=sealed,
         genesis=genesis,
         granted=_grant_entries(change),
     )
-    return _send(relay, author, signed, change)
+    return _send(member, signed, change)
 
 
 def append(
-    relay: RelayClient,
-    author: Reader,
+    member: Member,
     opened: OpenedDataset,
     plan: Callable[[OpenedDataset], Change],
 ) -> Committed:
     """Appends a change; when somebody else was first, plans it anew on top of theirs.
 
     Args:
-        relay: where to.
-        author: who signs.
+        member: who signs.
         opened: the dataset as last seen.
         plan: what to change, given the dataset's newest state.
 
@@ -147,18 +145,16 @@ def append(
             raise KeyEpochMoved("the dataset was rotated to a new key epoch meanwhile")
         if not set(change.removed) <= set(opened.history.shards):
             raise Conflict("somebody else has removed the same shards meanwhile")
-        signed = _sign(relay, author, opened, change)
+        signed = _sign(member, opened, change)
         try:
-            return _send(relay, author, signed, change)
+            return _send(member, signed, change)
         except Conflict:
             # KeyEpochMoved too: the plan for the newest state says whether it matters.
-            opened = open_history(relay, author, opened.dataset_id, opened.trusted)
+            opened = open_history(member, opened.dataset_id, opened.trusted)
     raise Conflict("others append to the dataset faster than this client")
 
 
-def _sign(
-    relay: RelayClient, author: Reader, opened: OpenedDataset, change: Change
-) -> objects_pb2.Signed:
+def _sign(member: Member, opened: OpenedDataset, change: Change) -> objects_pb2.Signed:
     history = opened.history
     number = history.head.number + 1
     key_epoch = history.key_epoch + (change.new_key is not None)
@@ -166,8 +162,8 @@ def _sign(
     metadata = _said_of(change)
     snapshot = None
     due = number - max(history.last_snapshot, 0) >= SNAPSHOT_EVERY
-    if due and history.owner == author.identity.fingerprint and not _ends(change):
-        snapshot = _snapshot(relay, opened, change, key_epoch, epoch_key)
+    if due and history.owner == member.identity.fingerprint and not _ends(change):
+        snapshot = _snapshot(member.relay, opened, change, key_epoch, epoch_key)
         metadata.name = opened.name
         metadata.description = opened.description
         metadata.arrow_schema = write_schema(change.schema or opened.schema)
@@ -178,11 +174,11 @@ def _sign(
         metadata.retain_seconds = opened.retain_seconds
         metadata.subject_column = opened.subject_column
     return sign_commit(
-        author.identity,
+        member.identity,
         dataset_id=opened.dataset_id,
         number=number,
         parent=history.head.digest,
-        time=unix(author.now),
+        time=unix(member.now),
         key_epoch=key_epoch,
         added=change.added,
         metadata=seal_metadata(
@@ -222,15 +218,13 @@ def _ends(change: Change) -> bool:
     )
 
 
-def _send(
-    relay: RelayClient, author: Reader, signed: objects_pb2.Signed, change: Change
-) -> Committed:
-    receipt = relay.append(signed, change.grants)
+def _send(member: Member, signed: objects_pb2.Signed, change: Change) -> Committed:
+    receipt = member.relay.append(signed, change.grants)
     commit = verify_commit(signed)
     # The relay acknowledged; what it did not log it could deny.
-    author.log.check([(Kind.COMMIT, commit.digest, commit.dataset_id)])
-    known = author.last_seen.seen_head(commit.dataset_id)
-    author.last_seen.check_head(
+    member.log.check([(Kind.COMMIT, commit.digest, commit.dataset_id)])
+    known = member.last_seen.seen_head(commit.dataset_id)
+    member.last_seen.check_head(
         commit.dataset_id, commit.number, commit.digest, known[1] if known else b""
     )
     return Committed(commit, receipt)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from sealift.crypto.metadata import open_cursor, open_metadata, seal_cursor
-from sealift.history.opened import OpenedDataset, Reader, read_history
+from sealift.history.member import Member
+from sealift.history.opened import OpenedDataset, read_history
 from sealift.history.schemas import read_schema, write_schema
 from sealift.process.secret import Secret
 from sealift.relay.transport import RelayClient
@@ -69,7 +70,7 @@ def part_id(name: str) -> bytes:
 
 
 def read_pushed_parts(
-    relay: RelayClient, author: Reader, opened: OpenedDataset, owner_secret: Secret
+    member: Member, opened: OpenedDataset, owner_secret: Secret
 ) -> PushedParts:
     """What the author has pushed into a dataset.
 
@@ -77,7 +78,7 @@ def read_pushed_parts(
         CursorUnreadable: it was written under another secret: the keystore is an older copy.
         SealiftError: the relay does not serve what is needed.
     """
-    newest = last_cursor_commit(relay, author, opened)
+    newest = last_cursor_commit(member, opened)
     if newest is None:
         return PushedParts()
     commits = {commit.number: commit for commit in opened.history.commits}
@@ -89,10 +90,10 @@ def read_pushed_parts(
         if not cursor.previous_commit:
             break
         number = cursor.previous_number
-        commit = commits.get(number) or _fetch(relay, opened.dataset_id, number)
+        commit = commits.get(number) or _fetch(member.relay, opened.dataset_id, number)
         if (
             commit.digest != cursor.previous_commit
-            or commit.signer not in author.identities
+            or commit.signer not in member.identities
         ):
             raise CursorUnreadable(
                 "a source cursor names a commit that the relay does not serve"
@@ -109,18 +110,14 @@ def read_pushed_parts(
     return PushedParts(parts, newest, chain[0].depth, schema)
 
 
-def last_cursor_commit(
-    relay: RelayClient, author: Reader, opened: OpenedDataset
-) -> Commit | None:
+def last_cursor_commit(member: Member, opened: OpenedDataset) -> Commit | None:
     """The author's newest commit that carries a cursor."""
     history = opened.history
-    found = _last_of(history.commits, author, opened)
+    found = _last_of(history.commits, member, opened)
     if found is None and history.commits[0].number > 0:
         # None since the last snapshot: it has to be looked for from the beginning.
-        whole, _ = read_history(
-            relay, author, opened.dataset_id, opened.trusted, whole=True
-        )
-        found = _last_of(whole.commits, author, opened)
+        whole, _ = read_history(member, opened.dataset_id, opened.trusted, whole=True)
+        found = _last_of(whole.commits, member, opened)
     return found
 
 
@@ -178,12 +175,12 @@ def _messages(parts: Mapping[bytes, PartState]) -> list[objects_pb2.SourcePart]:
 
 
 def _last_of(
-    commits: list[Commit], author: Reader, opened: OpenedDataset
+    commits: list[Commit], member: Member, opened: OpenedDataset
 ) -> Commit | None:
     for commit in reversed(commits):
         key = opened.epoch_keys.get(commit.key_epoch)
         # A cursor comes with the records that it is about.
-        own = commit.signer in author.identities and commit.added
+        own = commit.signer in member.identities and commit.added
         if own and key and open_metadata(commit, key).cursor:
             return commit
     return None

@@ -180,7 +180,7 @@ def _rejects(on_error: str, author: Author) -> Rejects:
         case "skip":
             return SkipRejects()
         case "quarantine":
-            own = author.reader.identities
+            own = author.member.identities
             return Quarantine(
                 replace(author, dataset=author.dataset + SUFFIX, trusted=own)
             )

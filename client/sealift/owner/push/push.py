@@ -191,16 +191,12 @@ def push(author: Author, job: PushJob) -> Pushed:
     )
     pace = Pace(job.limits.bytes_per_second)
     for attempt in range(1, _RESTARTS + 1):
-        opened = find_dataset(
-            author.relay, author.reader, author.trusted, author.dataset
-        )
+        opened = find_dataset(author.member, author.trusted, author.dataset)
         # Refused before the source is read, let alone sealed.
         check_policy(opened, author, job.terms)
         before = PushedParts()
         if opened is not None and not job.limits.from_start:
-            before = read_pushed_parts(
-                author.relay, author.reader, opened, job.owner_secret()
-            )
+            before = read_pushed_parts(author.member, opened, job.owner_secret())
         source = job.open_source(before.schema)
         try:
             return _Push(author, job, source, opened, before, pace, deadline).run()
@@ -410,13 +406,13 @@ class _Push:
         if not touched:
             return b""
         secret = self._job.owner_secret()
-        relay, reader = self._author.relay, self._author.reader
+        member = self._author.member
         before = self._before
         if newest is not None:
-            last = last_cursor_commit(relay, reader, newest)
+            last = last_cursor_commit(member, newest)
             known = before.commit.digest if before.commit is not None else None
             if last is not None and last.digest != known:
-                found = read_pushed_parts(relay, reader, newest, secret)
+                found = read_pushed_parts(member, newest, secret)
                 if not self._job.limits.from_start and any(
                     found.parts.get(name) != self._known.get(name) for name in touched
                 ):

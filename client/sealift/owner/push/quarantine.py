@@ -76,9 +76,7 @@ class Quarantine:
             return
         batch = pa.RecordBatch.from_pylist(self._held, schema=_SCHEMA)
         author = self._author
-        opened = find_dataset(
-            author.relay, author.reader, author.trusted, author.dataset
-        )
+        opened = find_dataset(author.member, author.trusted, author.dataset)
         with Appender(author, opened, _SCHEMA, PushTerms(), jobs=1) as appender:
             appender.add(batch)
             appender.commit()

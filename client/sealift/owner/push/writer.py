@@ -62,9 +62,7 @@ class Writer:
         self._make_transform = transform
         self._limits = limits
         self._progress = progress
-        self._opened = find_dataset(
-            author.relay, author.reader, author.trusted, author.dataset
-        )
+        self._opened = find_dataset(author.member, author.trusted, author.dataset)
         check_policy(self._opened, author, terms)
         self._appender: Appender | None = None
         self._transform: Transform | None = None

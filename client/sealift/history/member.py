@@ -1,0 +1,42 @@
+"""A member, connected to its relay: who signs, appends and reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sealift.crypto.signing import Identity
+from sealift.crypto.suites import PrivateKey
+from sealift.history.logview import LogView
+from sealift.home.lastseen import LastSeen
+from sealift.process.clock import Clock
+from sealift.relay.transport import Relay
+from sealift_protocol.ids import Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member, connected to its relay.
+
+    Attributes:
+        relay: the connection.
+        identity: the member's signing key.
+        private_keys: its recipient keys by key id.
+        last_seen: what it saw of the relay last.
+        log: the relay's log as it sees it.
+        now: the clock.
+        former: own identities that this one succeeded.
+    """
+
+    relay: Relay
+    identity: Identity
+    private_keys: Mapping[bytes, PrivateKey]
+    last_seen: LastSeen
+    log: LogView
+    now: Clock
+    former: frozenset[Fingerprint] = frozenset()
+
+    @property
+    def identities(self) -> frozenset[Fingerprint]:
+        """The identity now, and those that it succeeded."""
+        return self.former | {self.identity.fingerprint}
