@@ -53,9 +53,9 @@ def make_datasets() -> None:
 def fill(relay_folder: str, commits: int) -> None:
     """Adds commits to the large dataset, straight into the relay's database."""
     with sealift.connect("owner") as owner:
-        opened = owner._open("owner/large")
+        opened = owner._connection.open("owner/large")
         kept = PagesOnly()
-        author = replace(owner._member, relay=kept)
+        author = replace(owner._connection.member, relay=kept)
         counts = dict(opened.record_counts)
         opened = replace(opened, record_counts=counts)
         signed_commits = []
@@ -149,19 +149,19 @@ def store(relay_folder: str, commits: list, pages: dict[bytes, bytes]) -> None:
 def open_cold(dataset: str, whole: str) -> None:
     """Opens a dataset with no memory of it, as a trainer who was granted it a minute ago."""
     with sealift.connect("trainer") as trainer:
-        trainer._profile.folder.joinpath("seen.json").unlink(missing_ok=True)
+        trainer._connection.profile.folder.joinpath("seen.json").unlink(missing_ok=True)
         with stopwatch() as elapsed:
-            opened = trainer._open(f"owner/{dataset}", whole=bool(whole))
+            opened = trainer._connection.open(f"owner/{dataset}", whole=bool(whole))
         shards = len(opened.history.shards)
     report(elapsed[0], shards=shards, commits=len(opened.history.commits))
 
 
 def grant(dataset: str) -> None:
     with sealift.connect("owner") as owner:
-        owner._open(f"owner/{dataset}")
+        owner._connection.open(f"owner/{dataset}")
         with stopwatch() as elapsed:
-            owner.grant(dataset, to="trainer", purpose=secrets.token_hex(8))
-        shards = len(owner._open(f"owner/{dataset}").history.shards)
+            owner.dataset(dataset).grant(to="trainer", purpose=secrets.token_hex(8))
+        shards = len(owner._connection.open(f"owner/{dataset}").history.shards)
     report(elapsed[0], shards=shards)
 
 

@@ -47,7 +47,7 @@ def as_owner(dataset: str, size: int) -> None:
 
     reader = pa.RecordBatchReader.from_batches(batch.schema, batches())
     with sealift.connect("owner") as owner:
-        owner.card("trainer")
+        owner.people.member("trainer")
         with stopwatch() as elapsed:
             pushed = owner.push(reader, dataset=dataset, to="trainer")
     report(elapsed[0], bytes=pushed.payload_bytes)

@@ -38,7 +38,7 @@ def push(shards: int, key_epochs: int) -> None:
         done = 0
         for epoch in range(1, key_epochs + 1):
             if epoch > 1:
-                owner.rotate("study")
+                owner.dataset("study").rotate()
             count = ROWS_A_SHARD * (shards * epoch // key_epochs) - done
             rows = pa.table({"value": range(done, done + count)})
             owner.push(rows, dataset="study", to="trainer")

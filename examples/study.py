@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument(
         "--keystore",
         metavar="URL",
-        help="where everybody's private keys live (docs/start/custody.md); $SEALIFT_PASSPHRASE opens it",
+        help="where all private keys live (docs/start/custody.md); $SEALIFT_PASSPHRASE opens it",
     )
     keystore = parser.parse_args().keystore
     with tempfile.TemporaryDirectory(prefix="sealift-study-") as name:

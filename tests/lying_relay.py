@@ -78,8 +78,8 @@ def lying_to(relay: Any, session: Session) -> Iterator[LyingServer]:
     """Puts a lying server between a session and its relay."""
     tls = relay.config.tls
     authority = (tls / "ca.pem").read_bytes()
-    certificate = session._profile.certificate.read_bytes()
-    key = key_as_pem(session._keychain.keys.tls_private_key)
+    certificate = session._connection.profile.certificate.read_bytes()
+    key = key_as_pem(session._connection.keychain.keys.tls_private_key)
     credentials = grpc.ssl_channel_credentials(authority, key, certificate)
     honest = grpc.secure_channel(f"localhost:{relay.config.listen.port}", credentials)
     lying = LyingServer(honest)
@@ -95,19 +95,19 @@ def lying_to(relay: Any, session: Session) -> Iterator[LyingServer]:
         ),
     )
     server.start()
-    before = session._relay
-    session._relay = Relay(
+    before = session._connection.relay
+    session._connection.relay = Relay(
         f"localhost:{port}",
         authority_pem=authority,
         certificate_pem=certificate,
         tls_key=Secret(key),
     )
-    session._load()
+    session._connection.reload()
     try:
         yield lying
     finally:
-        session._relay.close()
-        session._relay = before
-        session._load()
+        session._connection.relay.close()
+        session._connection.relay = before
+        session._connection.reload()
         server.stop(0).wait()
         honest.close()

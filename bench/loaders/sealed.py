@@ -47,7 +47,7 @@ class Sealed:
             yield from parts
 
         with sealift.connect("owner") as owner:
-            owner.card("trainer")
+            owner.people.member("trainer")
             reader = pa.RecordBatchReader.from_batches(first.schema, batches())
             owner.push(reader, dataset=shape.kind, to="trainer")
 

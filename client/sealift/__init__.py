@@ -18,6 +18,7 @@ A trainer::
 Every error is a `sealift.errors.SealiftError` that says what happened and what to do.
 """
 
+from sealift.api.listing import DatasetInfo
 from sealift.owner.push.options import PushOptions
 from sealift.owner.push.push import OnChange, Pushed, PushLimits, PushProgress
 from sealift.owner.push.writer import Writer
@@ -25,7 +26,7 @@ from sealift.owner.sources import SourceOptions
 from sealift.people.joining import Joined, join
 from sealift.policy.file import Policy, load_policy
 from sealift.process.secret import Secret
-from sealift.session import DatasetInfo, Session, connect, open_dataset
+from sealift.session import Session, connect, open_dataset
 from sealift.trainer.dataset import Dataset
 from sealift.trainer.exports.parquet import write_parquet
 from sealift.trainer.metrics.metrics import BatchMetrics

@@ -219,7 +219,7 @@ def _feed_of(session: Session, dataset: Dataset, wanted: ShardsOf) -> Feed:
         )
     chosen = [places[shard_id] for shard_id in wanted.shard_ids]
     digest = disclose(
-        session._member,
+        session._connection.member,
         part.opened,
         purpose=part.purpose,
         shard_ids=wanted.shard_ids,
@@ -229,4 +229,10 @@ def _feed_of(session: Session, dataset: Dataset, wanted: ShardsOf) -> Feed:
         supply.records[chosen],
     )
     declarations = Declarations(some.sealed, (digest, unix(sealed.now)))
-    return Feed(session._relay, [some], dataset.schema, dataset.options, [declarations])
+    return Feed(
+        session._connection.relay,
+        [some],
+        dataset.schema,
+        dataset.options,
+        [declarations],
+    )

@@ -132,7 +132,10 @@ class PolicyInvalid(SealiftError):
     """
 
     exit_code = 2
-    default_hint = "see docs/owner/deidentification.md, or start from a ready policy: `sealift policy ls`"
+    default_hint = (
+        "see docs/owner/deidentification.md, "
+        "or start from a ready policy: `sealift policy ls`"
+    )
 
     def __init__(
         self,

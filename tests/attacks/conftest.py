@@ -57,9 +57,9 @@ def _is_head(message: bytes) -> bool:
 
 
 def put_in_front(session: Session) -> LyingRelay:
-    lying = LyingRelay(session._relay)
-    session._relay = lying
-    session._load()
+    lying = LyingRelay(session._connection.relay)
+    session._connection.relay = lying
+    session._connection.reload()
     return lying
 
 

@@ -56,7 +56,7 @@ def adding(signed: objects_pb2.Signed) -> Callable:
 
 
 def head_of(session: Session, path: str = "hospital/study") -> Commit:
-    return session._open(path).history.head
+    return session._connection.open(path).history.head
 
 
 # --- A8: commits of people who may not write -----------------------------------------------------
@@ -67,20 +67,20 @@ def test_a08_a_commit_of_somebody_who_may_not_write_is_refused(
     who: str, relay, hospital, laboratory, clinic
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    hospital.set_co_owner("study", "clinic")
+    hospital.dataset("study").add_co_owner("clinic")
     clinic.push(ROWS, dataset="hospital/study")
     assert laboratory.open_dataset("hospital/study").num_records == 20
-    hospital.set_co_owner("study", "clinic", remove=True)
-    signers = {"stranger": MALLORY, "trainer": laboratory._member.identity}
-    signer = signers.get(who, clinic._member.identity)
+    hospital.dataset("study").remove_co_owner("clinic")
+    signers = {"stranger": MALLORY, "trainer": laboratory._connection.member.identity}
+    signer = signers.get(who, clinic._connection.member.identity)
     forged = next_commit(signer, head_of(laboratory))
     with lying_to(relay, laboratory) as lying:
         lying.lies["Datasets/GetCommits"] = adding(forged)
         with pytest.raises(WrongSigner):
             laboratory.open_dataset("hospital/study")
     with pytest.raises((AccessDenied, WrongSigner)):
-        clinic._relay.append(
-            next_commit(clinic._member.identity, head_of(hospital)), []
+        clinic._connection.relay.append(
+            next_commit(clinic._connection.member.identity, head_of(hospital)), []
         )
     with pytest.raises(AccessDenied):
         clinic.push(ROWS, dataset="hospital/study")
@@ -110,8 +110,8 @@ def everything(
     hospital: Session, dataset_id: bytes, trainer: Session
 ) -> dict[str, list]:
     """What the relay has of a dataset, and would give to a trainer if it wished."""
-    commits = hospital._relay.get_commits(dataset_id)
-    grants = hospital._relay.get_grants(dataset_id, everybody=True).grants
+    commits = hospital._connection.relay.get_commits(dataset_id)
+    grants = hospital._connection.relay.get_grants(dataset_id, everybody=True).grants
     own = [g for g in grants if verify_grant(g).terms.recipient == trainer.fingerprint]
     return {
         "Datasets/GetCommits": [
@@ -143,7 +143,7 @@ def test_a09_a_grant_after_its_revocation_opens_nothing(
     laboratory.open_dataset("hospital/study")
     dataset_id = head_of(hospital).dataset_id
     before = everything(hospital, dataset_id, laboratory)
-    hospital.revoke("study", "laboratory")
+    hospital.dataset("study").revoke("laboratory")
     with pytest.raises(AccessDenied):
         laboratory.open_dataset("hospital/study")
     with lying_to(relay, laboratory) as lying:
@@ -165,13 +165,13 @@ def test_a15_a_hidden_revocation_still_closes_what_comes_next(
     hospital.push(ROWS, dataset="study", to="laboratory")
     dataset_id = head_of(hospital).dataset_id
     before = everything(hospital, dataset_id, laboratory)
-    hospital.revoke("study", "laboratory")
+    hospital.dataset("study").revoke("laboratory")
     hospital.push(ROWS, dataset="study")
     after = everything(hospital, dataset_id, laboratory)
-    opened = laboratory._member
+    opened = laboratory._connection.member
     with lying_to(relay, laboratory) as lying:
         answering(lying, before)
-        assert laboratory._open("hospital/study").epoch_keys.keys() == {1}
+        assert laboratory._connection.open("hospital/study").epoch_keys.keys() == {1}
         answering(lying, {**after, "Datasets/GetGrants": before["Datasets/GetGrants"]})
         with pytest.raises((GrantRevoked, WrongKey)):
             laboratory.open_dataset("hospital/study")
@@ -182,15 +182,15 @@ def test_a15_a_revocation_hidden_from_a_co_owner_is_caught(
     relay, hospital, laboratory, clinic
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    hospital.set_co_owner("study", "clinic")
+    hospital.dataset("study").add_co_owner("clinic")
     with lying_to(relay, clinic) as lying:
         kept: list = []
         lying.lies["Datasets/GetCommits"] = lambda _, answers: (
             kept.append(answers),
             answers,
         )[1]
-        hospital.revoke("study", "laboratory")
-        clinic.access("hospital/study")
+        hospital.dataset("study").revoke("laboratory")
+        clinic.dataset("hospital/study").access()
         lying.lies["Datasets/GetCommits"] = lambda *_: kept[-1][:-1]
         with pytest.raises(RollbackDetected):
             clinic.push(ROWS, dataset="hospital/study")
@@ -200,10 +200,10 @@ def test_a15_a_co_owner_cannot_bring_a_revoked_grant_back(
     relay, hospital, laboratory, clinic
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    grants = hospital._relay.get_grants(
+    grants = hospital._connection.relay.get_grants(
         head_of(hospital).dataset_id, everybody=True
     ).grants
-    hospital.revoke("study", "laboratory")
+    hospital.dataset("study").revoke("laboratory")
     head = head_of(hospital)
     old = [
         g
@@ -214,7 +214,7 @@ def test_a15_a_co_owner_cannot_bring_a_revoked_grant_back(
     with lying_to(relay, hospital) as lying:
         lying.lies["Datasets/GetCommits"] = adding(forged)
         with pytest.raises(WrongSigner):
-            hospital.access("study")
+            hospital.dataset("study").access()
 
 
 @pytest.mark.parametrize("when", ["expired", "not yet valid"])
@@ -224,14 +224,14 @@ def test_a09_a_grant_outside_its_time_is_refused_by_relay_and_client(
     hospital.push(ROWS, dataset="study")
     now = int(time.time())
     since, until = (0, now + 4) if when == "expired" else (now + 3600, now + 7200)
-    hospital.grant("study", to="laboratory", since=since, until=until)
+    hospital.dataset("study").grant(to="laboratory", since=since, until=until)
     dataset_id = head_of(hospital).dataset_id
     if when == "expired":
         time.sleep(4.1)
     with pytest.raises(AccessDenied):
         laboratory.open_dataset("hospital/study")
     with pytest.raises(AccessDenied):
-        laboratory._relay.stat(dataset_id, [])
+        laboratory._connection.relay.stat(dataset_id, [])
     with lying_to(relay, laboratory) as lying:
         answers = everything(hospital, dataset_id, laboratory)
         answering(lying, answers)
@@ -245,11 +245,13 @@ def test_a09_a_grant_of_another_dataset_opens_nothing(
     hospital.push(ROWS, dataset="study", to="laboratory")
     hospital.push(ROWS, dataset="other", to="laboratory")
     ids = {
-        name: hospital._open(f"hospital/{name}").dataset_id
+        name: hospital._connection.open(f"hospital/{name}").dataset_id
         for name in ("study", "other")
     }
     with lying_to(relay, laboratory) as lying:
-        kept = {name: laboratory._relay.get_grants(ids[name]) for name in ids}
+        kept = {
+            name: laboratory._connection.relay.get_grants(ids[name]) for name in ids
+        }
 
         def swap(request, _):
             return [kept["other" if request.dataset_id == ids["study"] else "study"]]
@@ -270,11 +272,17 @@ def test_a21_nobody_without_access_reads_log_account_or_grants(
     answers: dict[int, set] = {}
     for asked in (dataset_id, b"?" * 16):
         calls = (
-            lambda i=asked: laboratory._relay.get_grants(i, everybody=True),
-            lambda i=asked: laboratory._relay.get_pages(i, [bytes(32)]),
-            lambda i=asked: laboratory._relay.disclose(_disclosure(laboratory, i)),
-            lambda i=asked: laboratory._relay.account(_accounting(laboratory, i)),
-            lambda i=asked: laboratory._relay.confirm_purge(_purge(laboratory, i)),
+            lambda i=asked: laboratory._connection.relay.get_grants(i, everybody=True),
+            lambda i=asked: laboratory._connection.relay.get_pages(i, [bytes(32)]),
+            lambda i=asked: laboratory._connection.relay.disclose(
+                _disclosure(laboratory, i)
+            ),
+            lambda i=asked: laboratory._connection.relay.account(
+                _accounting(laboratory, i)
+            ),
+            lambda i=asked: laboratory._connection.relay.confirm_purge(
+                _purge(laboratory, i)
+            ),
         )
         for place, call in enumerate(calls):
             with pytest.raises(AccessDenied) as caught:
@@ -285,14 +293,14 @@ def test_a21_nobody_without_access_reads_log_account_or_grants(
     # Each answer is the same whether the dataset exists or not.
     assert [len(answer) for answer in answers.values()] == [1] * 5
     with pytest.raises(AccessDenied):
-        laboratory._relay.get_entries(0, 10)
+        laboratory._connection.relay.get_entries(0, 10)
 
 
 def _disclosure(session: Session, dataset_id: bytes) -> objects_pb2.Signed:
     message = objects_pb2.Disclosure(
         dataset_id=dataset_id, commit=bytes(32), time=int(time.time()), nonce=bytes(16)
     )
-    return session._member.identity.sign(
+    return session._connection.member.identity.sign(
         envelope.DISCLOSURE, message.SerializeToString()
     )
 
@@ -301,7 +309,7 @@ def _accounting(session: Session, dataset_id: bytes) -> objects_pb2.Signed:
     message = objects_pb2.Accounting(
         dataset_id=dataset_id, time=int(time.time()), nonce=bytes(16)
     )
-    return session._member.identity.sign(
+    return session._connection.member.identity.sign(
         envelope.ACCOUNTING, message.SerializeToString()
     )
 
@@ -310,7 +318,7 @@ def _purge(session: Session, dataset_id: bytes) -> objects_pb2.Signed:
     message = objects_pb2.PurgeReceipt(
         dataset_id=dataset_id, commit=bytes(32), time=int(time.time())
     )
-    return session._member.identity.sign(
+    return session._connection.member.identity.sign(
         envelope.PURGE_RECEIPT, message.SerializeToString()
     )
 
@@ -320,19 +328,19 @@ def test_a21_a_recipient_learns_nothing_of_other_recipients_grants(
 ) -> None:
     hospital.push(ROWS, dataset="study", to=["laboratory", "clinic"])
     dataset_id = head_of(hospital).dataset_id
-    own = laboratory._relay.get_grants(dataset_id).grants
+    own = laboratory._connection.relay.get_grants(dataset_id).grants
     assert {verify_grant(g).terms.recipient for g in own} == {laboratory.fingerprint}
     with pytest.raises(AccessDenied):
-        laboratory._relay.get_grants(dataset_id, everybody=True)
+        laboratory._connection.relay.get_grants(dataset_id, everybody=True)
 
 
 def test_a21_an_auditor_reads_the_log_and_no_shard(relay, hospital, laboratory) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
     laboratory.open_dataset("hospital/study").to_table()
-    entry = hospital._open("hospital/study").shards[0]
+    entry = hospital._connection.open("hospital/study").shards[0]
     dataset_id = head_of(hospital).dataset_id
     with relay.join("auditor", "auditor") as auditor:
-        audit = auditor.verify_log()
+        audit = auditor.log.verify()
         assert sum(audit.kinds.values()) == audit.size
         assert auditor.datasets() == []
         request = shards_pb2.GetRequest(
@@ -340,9 +348,9 @@ def test_a21_an_auditor_reads_the_log_and_no_shard(relay, hospital, laboratory) 
             ranges=[shards_pb2.SegmentRange(shard_id=entry.shard_id)],
         )
         for call in (
-            lambda: list(auditor._relay.get_segments(request)),
-            lambda: auditor._relay.get_grants(dataset_id),
-            lambda: auditor._relay.stat(dataset_id, [entry.shard_id]),
+            lambda: list(auditor._connection.relay.get_segments(request)),
+            lambda: auditor._connection.relay.get_grants(dataset_id),
+            lambda: auditor._connection.relay.stat(dataset_id, [entry.shard_id]),
         ):
             with pytest.raises(AccessDenied):
                 call()
@@ -352,16 +360,16 @@ def test_a21_a_disclosure_of_somebody_else_opens_nothing(
     relay, hospital, laboratory, clinic
 ) -> None:
     hospital.push(ROWS, dataset="study", to=["laboratory", "clinic"])
-    opened = laboratory._open("hospital/study")
-    digest = disclose(laboratory._member, opened, purpose="mine")
+    opened = laboratory._connection.open("hospital/study")
+    digest = disclose(laboratory._connection.member, opened, purpose="mine")
     request = shards_pb2.GetRequest(
         dataset_id=opened.dataset_id,
         ranges=[shards_pb2.SegmentRange(shard_id=opened.shards[0].shard_id)],
         disclosure=digest,
     )
     with pytest.raises(DisclosureRequired):
-        list(clinic._relay.get_segments(request))
-    assert list(laboratory._relay.get_segments(request))
+        list(clinic._connection.relay.get_segments(request))
+    assert list(laboratory._connection.relay.get_segments(request))
 
 
 # --- A22: what only the owner may ----------------------------------------------------------------
@@ -372,7 +380,7 @@ def test_a22_a_co_owner_cannot_do_what_only_the_owner_may(
     what: str, relay, hospital, laboratory, clinic
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    hospital.set_co_owner("study", "clinic")
+    hospital.dataset("study").add_co_owner("clinic")
     fields = {
         "deletion": {"deletion": True},
         "co-owners": {
@@ -380,15 +388,17 @@ def test_a22_a_co_owner_cannot_do_what_only_the_owner_may(
         },
         "hand-over": {"co_owners": CoOwners((), clinic.fingerprint)},
     }[what]
-    forged = next_commit(clinic._member.identity, head_of(hospital), **fields)
+    forged = next_commit(
+        clinic._connection.member.identity, head_of(hospital), **fields
+    )
     with pytest.raises(WrongSigner):
-        clinic._relay.append(forged, [])
+        clinic._connection.relay.append(forged, [])
     with lying_to(relay, laboratory) as lying:
         lying.lies["Datasets/GetCommits"] = adding(forged)
         with pytest.raises(WrongSigner):
             laboratory.open_dataset("hospital/study")
     with pytest.raises(WrongSigner):
-        clinic.delete("hospital/study")
+        clinic.dataset("hospital/study").delete()
     assert laboratory.open_dataset("hospital/study").num_records == 10
 
 
@@ -398,22 +408,22 @@ def test_a22_an_owner_cannot_hand_a_dataset_to_somebody_unknown(
     """To its readers: whom nobody they trust vouched for is not the owner."""
     hospital.push(ROWS, dataset="study", to="laboratory")
     handed = next_commit(
-        hospital._member.identity,
+        hospital._connection.member.identity,
         head_of(hospital),
         co_owners=CoOwners((), MALLORY.fingerprint),
     )
-    hospital._relay.append(handed, [])
+    hospital._connection.relay.append(handed, [])
     with pytest.raises(WrongSigner, match="nobody vouched"):
         laboratory.open_dataset("hospital/study")
 
 
 def test_a22_an_author_cannot_be_revoked(relay, hospital, laboratory, clinic) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    hospital.set_co_owner("study", "clinic")
+    hospital.dataset("study").add_co_owner("clinic")
     with pytest.raises(InvalidArgument, match="author"):
-        hospital.revoke("study", "clinic")
+        hospital.dataset("study").revoke("clinic")
     with pytest.raises(InvalidArgument, match="author"):
-        clinic.revoke("hospital/study", "hospital")
+        clinic.dataset("hospital/study").revoke("hospital")
 
 
 def test_a22_a_deleted_dataset_cannot_go_on(relay, hospital, laboratory) -> None:
@@ -421,11 +431,11 @@ def test_a22_a_deleted_dataset_cannot_go_on(relay, hospital, laboratory) -> None
     laboratory.open_dataset("hospital/study")
     head = head_of(hospital)
     before = everything(hospital, head.dataset_id, laboratory)
-    hospital.delete("study")
+    hospital.dataset("study").delete()
     with pytest.raises(DatasetDeleted):
         laboratory.open_dataset("hospital/study")
-    deletion = next_commit(hospital._member.identity, head, deletion=True)
-    after = next_commit(hospital._member.identity, verify_commit(deletion))
+    deletion = next_commit(hospital._connection.member.identity, head, deletion=True)
+    after = next_commit(hospital._connection.member.identity, verify_commit(deletion))
     with lying_to(relay, laboratory) as lying:
         before["Datasets/GetCommits"] += [
             datasets_pb2.GetCommitsResponse(commit=c) for c in (deletion, after)
@@ -445,19 +455,19 @@ def push_until_refused(session: Session) -> None:
 
 def ask_until_refused(session: Session) -> None:
     for _ in range(60):
-        session._relay.who_am_i()
+        session._connection.relay.who_am_i()
 
 
 @pytest.mark.limits(member_bytes=5000)
 def test_a26_a_quota_of_bytes_is_kept(relay, hospital, laboratory) -> None:
     with pytest.raises(QuotaExceeded):
         push_until_refused(hospital)
-    usage = hospital._relay.who_am_i().usage
+    usage = hospital._connection.relay.who_am_i().usage
     assert 0 < usage.bytes <= usage.bytes_limit == 5000
     # What was acknowledged is there, and deleting makes room again.
     assert hospital.open_dataset("hospital/study").num_records >= 80
-    hospital.delete("study")
-    assert hospital._relay.who_am_i().usage.bytes == 0
+    hospital.dataset("study").delete()
+    assert hospital._connection.relay.who_am_i().usage.bytes == 0
     hospital.push(ROWS, dataset="second")
 
 
@@ -476,7 +486,7 @@ def test_a26_a_member_who_floods_is_slowed_down_and_others_are_not(
     monkeypatch.setattr("sealift.relay.transport._ATTEMPTS", 1)
     with pytest.raises(RelayBusy):
         ask_until_refused(hospital)
-    assert laboratory._relay.who_am_i().name == "laboratory"
+    assert laboratory._connection.relay.who_am_i().name == "laboratory"
 
 
 @pytest.mark.limits(uncommitted_seconds=4, sweep_seconds=1)
@@ -484,21 +494,22 @@ def test_a26_what_is_uploaded_and_never_committed_is_collected(
     relay, hospital, laboratory, monkeypatch
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    before = hospital._relay.who_am_i().usage.bytes
+    before = hospital._connection.relay.who_am_i().usage.bytes
 
     def fail(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(hospital._relay, "append", fail)
+    monkeypatch.setattr(hospital._connection.relay, "append", fail)
     with pytest.raises(KeyboardInterrupt):
         hospital.push(ROWS, dataset="study")
-    assert hospital._relay.who_am_i().usage.bytes > before
+    assert hospital._connection.relay.who_am_i().usage.bytes > before
     deadline = time.monotonic() + 30
     while (
-        hospital._relay.who_am_i().usage.bytes != before and time.monotonic() < deadline
+        hospital._connection.relay.who_am_i().usage.bytes != before
+        and time.monotonic() < deadline
     ):
         time.sleep(0.2)
-    assert hospital._relay.who_am_i().usage.bytes == before
+    assert hospital._connection.relay.who_am_i().usage.bytes == before
     blobs = [p for p in (relay.folder / "blobs" / "shards").rglob("*") if p.is_file()]
     assert len(blobs) == 1
     assert laboratory.open_dataset("hospital/study").to_table().num_rows == 10
@@ -511,6 +522,6 @@ def test_a09_an_old_reader_meets_the_end_of_a_grant(
     hospital.push(ROWS, dataset="study", to="laboratory", until=int(time.time()) + 60)
     laboratory.open_dataset("hospital/study")
     later = lambda: datetime.now(UTC) + timedelta(minutes=5)  # noqa: E731
-    laboratory._member = replace(laboratory._member, now=later)
+    laboratory._connection.member = replace(laboratory._connection.member, now=later)
     with pytest.raises(GrantExpired):
         laboratory.open_dataset("hospital/study")

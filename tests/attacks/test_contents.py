@@ -25,7 +25,7 @@ ROWS = pa.table({"id": [1, 2, 3]})
 def cohort(hospital: Session, clinic: Session, laboratory: Session) -> str:
     """A dataset of the hospital's that the clinic co-owns."""
     hospital.push(ROWS, dataset="cohort", to="laboratory")
-    hospital.set_co_owner("cohort", "clinic")
+    hospital.dataset("cohort").add_co_owner("clinic")
     return "hospital/cohort"
 
 
@@ -40,7 +40,7 @@ def test_a22_a_co_owner_does_not_decide_which_policies_are_required(
     first.write_text(POLICY)
     other.write_text(POLICY.replace('"1"', '"2"'))
     hospital.push(ROWS, dataset="cohort", to="laboratory", policy=first)
-    hospital.set_co_owner("cohort", "clinic")
+    hospital.dataset("cohort").add_co_owner("clinic")
     with monkeypatch.context() as patched:
         patched.setattr("sealift.owner.push.push.check_policy", lambda *_: None)
         patched.setattr("sealift.owner.push.appending.check_policy", lambda *_: None)
@@ -87,11 +87,11 @@ def test_a22_metadata_that_nobody_can_open_does_no_harm_once_its_shards_are_gone
     number = opened.history.head.number + 1
     [lying] = [
         verify_commit(s)
-        for s in clinic._relay.get_commits(opened.dataset_id, number, number)
+        for s in clinic._connection.relay.get_commits(opened.dataset_id, number, number)
     ]
     opened.history.append(lying)
     removed = [entry.shard_id for entry in lying.added]
-    append(clinic._member, opened, lambda _: Change(removed=removed))
+    append(clinic._connection.member, opened, lambda _: Change(removed=removed))
     assert laboratory.open_dataset(cohort).to_table().equals(ROWS)
     assert hospital.push(ROWS, dataset="cohort").commits == 1
 
@@ -116,7 +116,7 @@ def test_a06_a_relay_does_not_hide_what_was_pushed_before(
     """Otherwise it could make an owner push everything twice."""
     first, second = two_files_with_a_snapshot_between(hospital, tmp_path)
     assert hospital.push(first, dataset="study").unchanged == 1
-    honest = hospital._relay.get_commits
+    honest = hospital._connection.relay.get_commits
 
     def lying(dataset_id: bytes, begin: int = 0, last: int = 0, **options: bool):
         if begin == 0 and last == 1:
@@ -124,7 +124,7 @@ def test_a06_a_relay_does_not_hide_what_was_pushed_before(
             return iter(()) if lie == "nothing" else found
         return honest(dataset_id, begin, last, **options)
 
-    monkeypatch.setattr(hospital._relay, "get_commits", lying)
+    monkeypatch.setattr(hospital._connection.relay, "get_commits", lying)
     with pytest.raises(CursorUnreadable, match="does not serve"):
         hospital.push(second, dataset="study")
 

@@ -531,7 +531,7 @@ def test_a30_a_core_of_a_program_that_is_not_hardened_holds_no_key(
         hospital.push(pa.table({"id": range(100)}), dataset="study", to="laboratory")
         with laboratory.open_dataset("hospital/study", cache=None) as dataset:
             epoch_key = dataset.parts[0].opened.epoch_keys[1]
-        keys = laboratory._keychain.keys
+        keys = laboratory._connection.keychain.keys
     sought = {
         "passphrase or PIN": given,
         "epoch key": epoch_key,

@@ -110,7 +110,7 @@ def test_a01_a_flipped_bit_of_an_object_on_the_wire_is_refused(
     method: str, relay, hospital, laboratory
 ) -> None:
     pushed(hospital)
-    laboratory.rotate_keys()
+    laboratory.keys.rotate()
     laboratory.open_dataset("hospital/study").to_table()
     session = hospital if method == "Datasets/Account" else laboratory
     question, opening = hospital.disclosures, laboratory.open_dataset
@@ -233,7 +233,7 @@ def forked(hospital: Session) -> objects_pb2.Signed:
     opened = hospital.open_dataset("hospital/study")._opened
     first = opened.history.commits[0]
     return sign_commit(
-        hospital._member.identity,
+        hospital._connection.member.identity,
         dataset_id=opened.dataset_id,
         number=1,
         parent=first.digest,
@@ -291,17 +291,19 @@ def test_a07_an_entry_about_something_else_proves_nothing(
         ]
 
     with lying_to(relay, laboratory) as lying:
-        laboratory._profile.folder.joinpath("seen.json").unlink(missing_ok=True)
-        laboratory._load()
+        laboratory._connection.profile.folder.joinpath("seen.json").unlink(
+            missing_ok=True
+        )
+        laboratory._connection.reload()
         lying.lies["Log/Prove"] = logged_as_a_grant
         with pytest.raises(NotInLog, match="something else"):
-            laboratory._contacts.own_card()
+            laboratory._connection.contacts.own_card()
 
 
 def test_a07_a_split_view_needs_the_witnesses_too(relay, hospital, laboratory) -> None:
     """A second log for one client, signed by the log's key, convinces only without witnesses."""
     pushed(hospital)
-    card = laboratory._contacts.own_card()
+    card = laboratory._connection.contacts.own_card()
     entry = LogEntry(Kind.CARD, 1, bytes(16), 0, card.digest).pack()
     other = log_pb2.ProveResponse(
         checkpoint=signed_by_the_log(relay, 1, leaf_hash(entry)),
@@ -310,16 +312,16 @@ def test_a07_a_split_view_needs_the_witnesses_too(relay, hospital, laboratory) -
     witness = VerifierKey("witness.example", KeyKind.COSIGNATURE_V1, bytes(32))
     with lying_to(relay, laboratory) as lying:
         lying.lies["Log/Prove"] = lambda *_: [other]
-        laboratory._profile.folder.joinpath("seen.json").unlink()
-        laboratory._load()
-        laboratory._contacts.own_card()
-        laboratory._profile.folder.joinpath("seen.json").unlink()
-        laboratory._profile.write_settings(
-            replace(laboratory.settings, witnesses=(str(witness),), quorum=1)
+        laboratory._connection.profile.folder.joinpath("seen.json").unlink()
+        laboratory._connection.reload()
+        laboratory._connection.contacts.own_card()
+        laboratory._connection.profile.folder.joinpath("seen.json").unlink()
+        laboratory._connection.profile.write_settings(
+            replace(laboratory.identity.settings, witnesses=(str(witness),), quorum=1)
         )
-        laboratory._load()
+        laboratory._connection.reload()
         with pytest.raises(WitnessesMissing, match="0 of 1"):
-            laboratory._contacts.own_card()
+            laboratory._connection.contacts.own_card()
 
 
 # --- A11, A13: unknown and endless ---------------------------------------------------------------
@@ -340,7 +342,7 @@ def test_a11_a_log_entry_of_an_unknown_version_or_kind_is_refused(
 
             lying.lies["Datasets/Account"] = change
             with pytest.raises(UnsupportedVersion, match=r"not known|unknown"):
-                hospital.disclosures("study")
+                hospital.dataset("study").disclosures()
 
 
 def test_a13_answers_beyond_any_honest_size_are_refused(
@@ -381,7 +383,7 @@ def accounts_of(relay, hospital, laboratory):
     pushed(hospital)
     for _ in range(3):
         laboratory.open_dataset("hospital/study", cache=None).to_table()
-    honest = hospital.disclosures("study")
+    honest = hospital.dataset("study").disclosures()
     assert [line.disclosure.signer for line in honest.lines] == [
         laboratory.fingerprint
     ] * 3
@@ -407,7 +409,7 @@ def test_a14_a_dropped_disclosure_is_missed(
     with lying_to(relay, hospital) as lying:
         lying.lies["Datasets/Account"] = drop
         with pytest.raises(DisclosureMissing):
-            hospital.disclosures("study")
+            hospital.dataset("study").disclosures()
 
 
 def test_a14_an_older_account_does_not_answer_a_new_question(
@@ -420,11 +422,11 @@ def test_a14_an_older_account_does_not_answer_a_new_question(
             kept.append(answers),
             answers,
         )[1]
-        hospital.disclosures("study")
+        hospital.dataset("study").disclosures()
         laboratory.open_dataset("hospital/study", cache=None).to_table()
         lying.lies["Datasets/Account"] = lambda *_: kept[0]
         with pytest.raises(DisclosureMissing):
-            hospital.disclosures("study")
+            hospital.dataset("study").disclosures()
 
 
 def test_a14_a_renumbered_account_is_not_in_the_log(
@@ -447,7 +449,7 @@ def test_a14_a_renumbered_account_is_not_in_the_log(
     with lying_to(relay, hospital) as lying:
         lying.lies["Datasets/Account"] = renumber
         with pytest.raises(DisclosureMissing, match="differs from its log"):
-            hospital.disclosures("study")
+            hospital.dataset("study").disclosures()
 
 
 @pytest.mark.parametrize("how", ["unsigned", "by another", "another disclosure"])
@@ -473,7 +475,7 @@ def test_a14_an_invented_disclosure_is_refused(
     with lying_to(relay, hospital) as lying:
         lying.lies["Datasets/Account"] = invent
         with pytest.raises(DisclosureMissing):
-            hospital.disclosures("study")
+            hospital.dataset("study").disclosures()
 
 
 def test_a14_nothing_leaves_an_honest_relay_before_it_is_logged(
@@ -481,7 +483,7 @@ def test_a14_nothing_leaves_an_honest_relay_before_it_is_logged(
 ) -> None:
     pushed(hospital)
     dataset = laboratory.open_dataset("hospital/study")
-    monkeypatch.setattr(laboratory._relay, "disclose", lambda signed: None)
+    monkeypatch.setattr(laboratory._connection.relay, "disclose", lambda signed: None)
     with pytest.raises(DisclosureRequired):
         dataset.to_table()
-    assert hospital.disclosures("study").lines == ()
+    assert hospital.dataset("study").disclosures().lines == ()

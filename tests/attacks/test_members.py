@@ -16,6 +16,7 @@ import pytest
 import sealift
 from sealift.crypto.signing import Identity, sign_card, sign_membership_request
 from sealift.keystore.tlskeys import certificate_request, generate_tls_key, key_as_pem
+from sealift.people.health import refuse_skew
 from sealift.people.joining import parse_token
 from sealift.process.secret import Secret
 from sealift.relay.enrolment import enrol
@@ -84,20 +85,20 @@ def test_a16_nothing_is_on_the_relays_disk_after_everything_that_people_do_toget
     )
     name = "canary-dataset"
     hospital.push(table, dataset=name, to="laboratory", subject_column="canary_column")
-    hospital.set_co_owner(name, "clinic")
+    hospital.dataset(name).add_co_owner("clinic")
     clinic.push(table, dataset=f"hospital/{name}")
     laboratory.open_dataset(f"hospital/{name}").to_table()
-    laboratory.rotate_keys()
-    hospital.erase_subject(name, "canary-patient-7")
+    laboratory.keys.rotate()
+    hospital.dataset(name).erase("canary-patient-7")
     laboratory.open_dataset(f"hospital/{name}").to_table()
-    laboratory.confirm_purge(f"hospital/{name}")
-    hospital.rotate(name, reseal_history=True)
-    hospital.preflight(["laboratory"], wait_seconds=0)
-    laboratory.answer_probes()
-    hospital.disclosures(name)
-    hospital.revoke(name, "laboratory")
-    hospital.succeed()
-    hospital.delete(name)
+    laboratory.dataset(f"hospital/{name}").confirm_purge()
+    hospital.dataset(name).rotate(reseal=True)
+    hospital.people.preflight(["laboratory"], wait_seconds=0)
+    laboratory.people.answer_probes()
+    hospital.dataset(name).disclosures()
+    hospital.dataset(name).revoke("laboratory")
+    hospital.identity.succeed()
+    hospital.dataset(name).delete()
     held = relay.disk() + "".join(capfd.readouterr()).encode()
     assert b"canary" not in held
     assert pa.array([123456.789]).buffers()[1].to_pybytes() not in held
@@ -120,10 +121,10 @@ def test_a21_a_trainer_without_a_grant_learns_nothing(
             ranges=[shards_pb2.SegmentRange(shard_id=entry.shard_id)],
         )
         for call in (
-            lambda i=dataset_id: list(laboratory._relay.get_commits(i)),
-            lambda i=dataset_id: laboratory._relay.get_grants(i),
-            lambda i=dataset_id: laboratory._relay.stat(i, [entry.shard_id]),
-            lambda r=request: list(laboratory._relay.get_segments(r)),
+            lambda i=dataset_id: list(laboratory._connection.relay.get_commits(i)),
+            lambda i=dataset_id: laboratory._connection.relay.get_grants(i),
+            lambda i=dataset_id: laboratory._connection.relay.stat(i, [entry.shard_id]),
+            lambda r=request: list(laboratory._connection.relay.get_segments(r)),
         ):
             with pytest.raises(AccessDenied) as caught:
                 call()
@@ -148,10 +149,10 @@ def test_a22_only_its_owner_writes_to_a_dataset(
         with shard_pool(1) as pool:
             shard = next(pack(iter(records.to_batches()), records.schema, pool))
             with pytest.raises(AccessDenied):
-                _upload(clinic._relay, shard, target, Pace())
-        head = hospital._relay.get_commits(opened.dataset_id)
+                _upload(clinic._connection.relay, shard, target, Pace())
+        head = hospital._connection.relay.get_commits(opened.dataset_id)
         with pytest.raises(SealiftError) as caught:
-            clinic._relay.append(next(head), [])
+            clinic._connection.relay.append(next(head), [])
         assert caught.value.reason == "WRONG_SIGNER"
 
 
@@ -162,7 +163,7 @@ def test_a22_an_operator_reads_nothing(
     with relay.join("operator", "operator") as operator:
         assert operator.datasets() == []
         with pytest.raises(AccessDenied):
-            list(operator._relay.get_commits(pushed.dataset_id))
+            list(operator._connection.relay.get_commits(pushed.dataset_id))
 
 
 # --- A23: certificates ---------------------------------------------------------------------------
@@ -264,10 +265,10 @@ def test_a23_a_certificate_that_was_never_enrolled_is_refused(
 
 
 def test_a23_a_revoked_member_is_refused_at_once(relay, hospital: Session) -> None:
-    hospital.check_clock()
+    hospital._connection.relay.who_am_i()
     relay.server._metadata.members.revoke("hospital", int(time.time()))
     with pytest.raises(NotAuthenticated):
-        hospital.check_clock()
+        hospital._connection.relay.who_am_i()
 
 
 def test_a23_another_servers_certificate_is_refused(
@@ -412,7 +413,7 @@ def test_a_second_profile_never_replaces_the_first(
 def test_a34_a_wrong_clock_is_named_before_anything_is_sent(
     days: int, relay, hospital: Session, records: pa.Table
 ) -> None:
-    hospital._now = lambda: datetime.now(UTC) + timedelta(days=days)
+    hospital._connection.now = lambda: datetime.now(UTC) + timedelta(days=days)
     with pytest.raises(ClockSkew, match="ahead of" if days > 0 else "behind"):
         hospital.push(records, dataset="study")
     assert not list((relay.folder / "blobs" / "shards").rglob("*"))
@@ -422,14 +423,14 @@ def test_a34_the_relay_refuses_a_commit_of_another_day(
     hospital: Session, records: pa.Table
 ) -> None:
     wrong = lambda: datetime.now(UTC) + timedelta(days=1)  # noqa: E731
-    hospital._member = replace(hospital._member, now=wrong)
-    hospital.check_clock()
+    hospital._connection.member = replace(hospital._connection.member, now=wrong)
+    refuse_skew(hospital._connection.relay, hospital._connection.time)
     with pytest.raises(ClockSkew):
         hospital.push(records, dataset="study")
 
 
 def test_a26_a_call_without_a_deadline_is_refused(relay, hospital: Session) -> None:
     with pytest.raises(grpc.RpcError) as caught:
-        hospital._relay._datasets.List(datasets_pb2.ListRequest())
+        hospital._connection.relay._datasets.List(datasets_pb2.ListRequest())
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert issubclass(RelayBusy, RelayError)

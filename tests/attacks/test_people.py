@@ -95,7 +95,7 @@ def test_a04_a_substituted_card_is_caught_by_name_and_nothing_is_sent(
 ) -> None:
     with lying_to(relay, hospital) as lying:
         for card in (card_of(MALLORY, "laboratory"), card_of(MALLORY, "mallory")):
-            honest_own = hospital._relay.get_card("hospital")
+            honest_own = hospital._connection.relay.get_card("hospital")
 
             def substitute(request, _, card=card, own=honest_own):
                 if request.name != "laboratory":
@@ -116,9 +116,9 @@ def test_a04_a_card_that_is_not_in_the_log_is_refused(
     relay, hospital, laboratory
 ) -> None:
     """The member's own key signed it, but for the relay's eyes only: the log shows all cards."""
-    known = hospital.card("laboratory")
+    known = hospital.people.member("laboratory").card
     secret = card_of(
-        laboratory._member.identity,
+        laboratory._connection.member.identity,
         "laboratory",
         version=known.version + 1,
         previous=known.digest,
@@ -126,94 +126,103 @@ def test_a04_a_card_that_is_not_in_the_log_is_refused(
     with lying_to(relay, hospital) as lying:
         lying.lies["Directory/GetCard"] = answer(secret)
         with pytest.raises(NotInLog):
-            hospital.card("laboratory")
+            hospital.people.member("laboratory")
 
 
 def test_a04_only_a_pinned_organisation_vouches(
     relay, hospital, institute, intern
 ) -> None:
-    card = intern._relay.get_card("intern").card
+    card = intern._connection.relay.get_card("intern").card
     other = endorsement(
-        institute._member.identity, MALLORY.fingerprint, "intern", in_an_hour()
+        institute._connection.member.identity,
+        MALLORY.fingerprint,
+        "intern",
+        in_an_hour(),
     )
     name = endorsement(
-        institute._member.identity, intern.fingerprint, "chief", in_an_hour()
+        institute._connection.member.identity, intern.fingerprint, "chief", in_an_hour()
     )
     stranger = endorsement(MALLORY, intern.fingerprint, "intern", in_an_hour())
     forged = endorsement(MALLORY, intern.fingerprint, "intern", in_an_hour())
-    forged.signer = institute._member.identity.public_key
+    forged.signer = institute._connection.member.identity.public_key
     with lying_to(relay, hospital) as lying:
         for statements in ([], [other], [name], [stranger], [other, name, stranger]):
             lying.lies["Directory/GetCard"] = answer(card, *statements)
             with pytest.raises(NotTrusted):
-                hospital.member("intern")
+                hospital.people.member("intern")
         lying.lies["Directory/GetCard"] = answer(card, forged)
         with pytest.raises(SignatureInvalid):
-            hospital.member("intern")
+            hospital.people.member("intern")
         # An organisation vouches for an identity; a card of another identity is not covered.
         good = endorsement(
-            institute._member.identity, intern.fingerprint, "intern", in_an_hour()
+            institute._connection.member.identity,
+            intern.fingerprint,
+            "intern",
+            in_an_hour(),
         )
         lying.lies["Directory/GetCard"] = answer(card_of(MALLORY, "intern"), good)
         with pytest.raises(NotTrusted):
-            hospital.member("intern")
-    institute.endorse("intern", not_after=in_an_hour())
-    assert hospital.member("intern").how == "endorsed by institute"
+            hospital.people.member("intern")
+    institute.people.endorse("intern", not_after=in_an_hour())
+    assert hospital.people.member("intern").how == "endorsed by institute"
 
 
 def test_a04_a_member_who_is_no_organisation_vouches_for_nobody(
     relay, hospital, laboratory, institute, intern
 ) -> None:
     laboratory.trust("intern", str(intern.fingerprint))
-    laboratory.endorse("intern", not_after=in_an_hour())
+    laboratory.people.endorse("intern", not_after=in_an_hour())
     with pytest.raises(NotTrusted):
-        hospital.member("intern")
+        hospital.people.member("intern")
 
 
 def test_a04_a_forged_succession_is_refused(relay, hospital, laboratory) -> None:
     card = card_of(MALLORY, "laboratory")
     forged = succession(MALLORY, "laboratory", MALLORY)
     claimed = succession(MALLORY, "laboratory", MALLORY)
-    claimed.signer = laboratory._member.identity.public_key
-    another_name = succession(laboratory._member.identity, "chief", MALLORY)
+    claimed.signer = laboratory._connection.member.identity.public_key
+    another_name = succession(laboratory._connection.member.identity, "chief", MALLORY)
     with lying_to(relay, hospital) as lying:
         for statements in ([], [forged], [another_name]):
             lying.lies["Directory/GetCard"] = answer(card, *statements)
             with pytest.raises(FingerprintMismatch):
-                hospital.card("laboratory")
+                hospital.people.member("laboratory")
         lying.lies["Directory/GetCard"] = answer(card, claimed)
         with pytest.raises(SignatureInvalid):
-            hospital.card("laboratory")
+            hospital.people.member("laboratory")
         # A circle of successions ends.
         circle = [
             succession(
-                laboratory._member.identity, "laboratory", laboratory._member.identity
+                laboratory._connection.member.identity,
+                "laboratory",
+                laboratory._connection.member.identity,
             )
         ]
         lying.lies["Directory/GetCard"] = answer(card, *circle)
         with pytest.raises(FingerprintMismatch):
-            hospital.card("laboratory")
+            hospital.people.member("laboratory")
     assert (
-        hospital._profile.trust.find("laboratory").fingerprint == laboratory.fingerprint
+        hospital._connection.profile.trust.find("laboratory").fingerprint
+        == laboratory.fingerprint
     )
 
 
 def test_a04_whoever_is_looked_up_by_fingerprint_has_that_fingerprint(
     relay, hospital, laboratory, institute, intern
 ) -> None:
-    institute.endorse("intern", not_after=in_an_hour())
-    assert hospital.label(intern.fingerprint) == "intern"
-    assert hospital.label(laboratory.fingerprint) == "laboratory"
-    assert hospital.label(MALLORY.fingerprint) == str(MALLORY.fingerprint)
+    institute.people.endorse("intern", not_after=in_an_hour())
+    assert hospital.people.label(intern.fingerprint) == "intern"
+    assert hospital.people.label(laboratory.fingerprint) == "laboratory"
+    assert hospital.people.label(MALLORY.fingerprint) == str(MALLORY.fingerprint)
     with lying_to(relay, hospital) as lying:
-        other = hospital._relay.get_card("intern")
+        other = hospital._connection.relay.get_card("intern")
         lying.lies["Directory/GetCard"] = lambda *_: [other]
         lying.refuse.add("Directory/GetCard")
         with pytest.raises(FingerprintMismatch):
-            hospital._contacts.by_fingerprint(MALLORY.fingerprint)
+            hospital._connection.contacts.by_fingerprint(MALLORY.fingerprint)
         # Not even this member's own card is taken on the relay's word.
         with pytest.raises(FingerprintMismatch):
-            hospital._contacts.own_card()
+            hospital._connection.contacts.own_card()
 
 
 def test_a04_first_use_is_off_unless_chosen(relay, hospital, institute, intern) -> None:
@@ -228,26 +237,26 @@ def test_a05_an_old_card_after_a_rotation_is_refused(
     relay, hospital, laboratory
 ) -> None:
     with lying_to(relay, hospital) as lying:
-        old = hospital._relay.get_card("laboratory")
-        laboratory.rotate_keys()
-        assert hospital.card("laboratory").version == 2
+        old = hospital._connection.relay.get_card("laboratory")
+        laboratory.keys.rotate()
+        assert hospital.people.member("laboratory").card.version == 2
         lying.lies["Directory/GetCard"] = lambda *_: [old]
         with pytest.raises(RollbackDetected):
-            hospital.card("laboratory")
+            hospital.people.member("laboratory")
 
 
 def test_a05_an_expired_card_is_refused(relay, hospital, laboratory) -> None:
-    known = hospital.card("laboratory")
+    known = hospital.people.member("laboratory").card
     expired = card_of(
-        laboratory._member.identity,
+        laboratory._connection.member.identity,
         "laboratory",
         version=2,
         previous=known.digest,
         not_after=int(time.time()) - 1,
     )
-    laboratory._relay.put_card(expired)
+    laboratory._connection.relay.put_card(expired)
     with pytest.raises(CardExpired):
-        hospital.card("laboratory")
+        hospital.people.member("laboratory")
 
 
 def test_a05_a_wrap_to_an_old_card_is_refused_by_the_relay(
@@ -255,11 +264,11 @@ def test_a05_a_wrap_to_an_old_card_is_refused_by_the_relay(
 ) -> None:
     """An owner who still holds the card from before a rotation."""
     hospital.push(ROWS, dataset="study")
-    member = hospital.member("laboratory")
-    laboratory.rotate_keys()
-    hospital._contacts.meet = lambda name: member
+    member = hospital.people.member("laboratory")
+    laboratory.keys.rotate()
+    hospital._connection.contacts.meet = lambda name: member
     with pytest.raises(KeyRotated):
-        hospital.grant("study", to="laboratory")
+        hospital.dataset("study").grant(to="laboratory")
 
 
 # --- A15: revocations ----------------------------------------------------------------------------
@@ -269,87 +278,91 @@ def test_a15_an_identity_that_was_seen_revoked_stays_revoked(
     relay, hospital, laboratory
 ) -> None:
     with lying_to(relay, hospital) as lying:
-        before = hospital._relay.get_card("laboratory")
-        laboratory.revoke_identity("laptop stolen")
+        before = hospital._connection.relay.get_card("laboratory")
+        laboratory.identity.revoke("laptop stolen")
         with pytest.raises(IdentityRevoked):
-            hospital.card("laboratory")
+            hospital.people.member("laboratory")
         lying.lies["Directory/GetCard"] = lambda *_: [before]
         with pytest.raises(IdentityRevoked):
-            hospital.card("laboratory")
+            hospital.people.member("laboratory")
 
 
 def test_a15_an_identity_that_was_revoked_hands_over_to_nobody(
     relay, hospital, laboratory
 ) -> None:
     """A thief who has the old key cannot name a successor any more."""
-    old = laboratory._member.identity
-    laboratory.revoke_identity("stolen")
+    old = laboratory._connection.member.identity
+    laboratory.identity.revoke("stolen")
     with pytest.raises(IdentityRevoked):
-        hospital.card("laboratory")
+        hospital.people.member("laboratory")
     with lying_to(relay, hospital) as lying:
         lying.lies["Directory/GetCard"] = answer(
             card_of(MALLORY, "laboratory"), succession(old, "laboratory", MALLORY)
         )
         with pytest.raises(IdentityRevoked):
-            hospital.card("laboratory")
+            hospital.people.member("laboratory")
 
 
 def test_a15_nobody_else_can_revoke_an_identity(relay, hospital, laboratory) -> None:
     statement = objects_pb2.IdentityRevocation(name="laboratory", time=1)
     signed = MALLORY.sign(envelope.IDENTITY_REVOCATION, statement.SerializeToString())
     with lying_to(relay, hospital) as lying:
-        card = hospital._relay.get_card("laboratory").card
+        card = hospital._connection.relay.get_card("laboratory").card
         lying.lies["Directory/GetCard"] = answer(card, signed)
-        assert hospital.card("laboratory").signer == laboratory.fingerprint
+        assert (
+            hospital.people.member("laboratory").card.signer == laboratory.fingerprint
+        )
         claimed = objects_pb2.Signed()
         claimed.CopyFrom(signed)
-        claimed.signer = laboratory._member.identity.public_key
+        claimed.signer = laboratory._connection.member.identity.public_key
         lying.lies["Directory/GetCard"] = answer(card, claimed)
         with pytest.raises(SignatureInvalid):
-            hospital.card("laboratory")
+            hospital.people.member("laboratory")
     with pytest.raises(WrongSigner):
-        hospital._relay.put_statement(signed)
+        hospital._connection.relay.put_statement(signed)
 
 
 def test_a15_a_withdrawn_endorsement_that_is_hidden_ends_with_its_date(
     relay, hospital, institute, intern
 ) -> None:
-    institute.endorse("intern", not_after=in_an_hour())
+    institute.people.endorse("intern", not_after=in_an_hour())
     with lying_to(relay, hospital) as lying:
-        before = hospital._relay.get_card("intern")
-        institute.endorse("intern", not_after=0)
+        before = hospital._connection.relay.get_card("intern")
+        institute.people.endorse("intern", not_after=0)
         with pytest.raises(EndorsementExpired):
-            hospital.member("intern")
+            hospital.people.member("intern")
         lying.lies["Directory/GetCard"] = lambda *_: [before]
-        hospital._contacts._now = lambda: datetime.now(UTC) + timedelta(hours=2)
+        hospital._connection.contacts._now = lambda: (
+            datetime.now(UTC) + timedelta(hours=2)
+        )
         with pytest.raises(EndorsementExpired):
-            hospital.member("intern")
+            hospital.people.member("intern")
 
 
 def test_a15_an_organisation_that_was_revoked_vouches_for_nobody(
     relay, hospital, institute, intern
 ) -> None:
-    institute.endorse("intern", not_after=in_an_hour())
-    assert hospital.member("intern").endorser == "institute"
-    institute.revoke_identity("key lost")
+    institute.people.endorse("intern", not_after=in_an_hour())
+    assert hospital.people.member("intern").endorser == "institute"
+    institute.identity.revoke("key lost")
     with pytest.raises(IdentityRevoked):
-        hospital.member("intern")
+        hospital.people.member("intern")
 
 
 def test_a15_an_older_endorsement_does_not_undo_a_withdrawal(
     relay, hospital, institute, intern
 ) -> None:
-    institute.endorse("intern", not_after=in_an_hour())
+    institute.people.endorse("intern", not_after=in_an_hour())
     with lying_to(relay, hospital) as lying:
         time.sleep(1.1)
-        institute.endorse("intern", not_after=0)
+        institute.people.endorse("intern", not_after=0)
         lying.lies["Directory/GetCard"] = lambda _, answers: [
             directory_pb2.GetCardResponse(
                 card=answers[0].card, statements=reversed(answers[0].statements)
             )
         ]
         with pytest.raises(EndorsementExpired):
-            hospital.member("intern")
+            hospital.people.member("intern")
 
 
 # --- A27: somebody else's rewraps ----------------------------------------------------------------
@@ -360,19 +373,23 @@ def test_a27_a_rewrap_of_somebody_elses_grant_is_refused(
 ) -> None:
     hospital.trust("intern", str(intern.fingerprint))
     hospital.push(ROWS, dataset="study", to=["laboratory", "intern"])
-    opened = laboratory._open("hospital/study")
+    opened = laboratory._connection.open("hospital/study")
     grant = opened.history.grants_of(laboratory.fingerprint)[0]
     public = generate(WrapSuite.X25519).recipient().public_key
     key = RecipientKey(
         key_id_of(WrapSuite.X25519, public), WrapSuite.X25519, public, 0, 1 << 40
     )
     forged = sign_rewrap(
-        intern._member.identity, grant.digest, opened.dataset_id, key, bytes(48 + 32)
+        intern._connection.member.identity,
+        grant.digest,
+        opened.dataset_id,
+        key,
+        bytes(48 + 32),
     )
     with pytest.raises(AccessDenied):
-        intern._relay.put_rewraps([forged])
+        intern._connection.relay.put_rewraps([forged])
     with pytest.raises(WrongSigner):
-        laboratory._relay.put_rewraps([forged])
+        laboratory._connection.relay.put_rewraps([forged])
 
 
 # --- A34: clocks ---------------------------------------------------------------------------------
@@ -382,9 +399,9 @@ def test_a27_a_rewrap_of_somebody_elses_grant_is_refused(
 def test_a34_a_card_whose_clock_is_in_the_future_is_named(
     ahead: int, relay, hospital, laboratory
 ) -> None:
-    known = hospital.card("laboratory")
+    known = hospital.people.member("laboratory").card
     early = card_of(
-        laboratory._member.identity,
+        laboratory._connection.member.identity,
         "laboratory",
         version=2,
         previous=known.digest,
@@ -393,6 +410,6 @@ def test_a34_a_card_whose_clock_is_in_the_future_is_named(
     with lying_to(relay, hospital) as lying:
         lying.lies["Directory/GetCard"] = answer(early)
         with pytest.raises(ClockSkew, match="in the future") as caught:
-            hospital.card("laboratory")
+            hospital.people.member("laboratory")
     assert "sealift key rotate" in caught.value.hint
     assert verify_card(early).version == 2

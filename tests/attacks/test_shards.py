@@ -150,8 +150,8 @@ def test_a03_a_shard_in_the_place_of_another_is_refused(
         hospital.push(table, dataset="study", to="laboratory")
     dataset = laboratory.open_dataset("hospital/study")
     first, second = dataset._opened.shards
-    honest = laboratory._relay._honest
-    honest_member = replace(laboratory._member, relay=honest)
+    honest = laboratory._connection.relay._honest
+    honest_member = replace(laboratory._connection.member, relay=honest)
     disclosure = disclose(honest_member, dataset._opened, purpose="")
 
     def swap(_messages: Iterator[bytes]) -> Iterator[bytes]:

@@ -92,19 +92,24 @@ def test_f4_an_owner_whose_disk_is_full(
 def test_f8_a_certificate_that_expires_in_the_middle(
     relay, hospital: Session, csv: Path
 ) -> None:
-    key = hospital._keychain.keys.tls_private_key
+    key = hospital._connection.keychain.keys.tls_private_key
     expired = issue_member_certificate(
         load_authority(relay.config.tls),
         certificate_request(key, "hospital"),
         "hospital",
         datetime.now(UTC) - timedelta(days=91),
     )
-    expire = lambda: hospital._relay.reconnect(expired.public_bytes(Encoding.PEM))  # noqa: E731
+
+    def expire() -> None:
+        hospital._connection.relay.reconnect(expired.public_bytes(Encoding.PEM))
+
     with pytest.raises(NotAuthenticated, match="expired"):
         hospital.push(
             csv, dataset="study", limits=SMALL, progress=after_the_first_commit(expire)
         )
-    hospital._relay.reconnect(hospital._profile.certificate.read_bytes())
+    hospital._connection.relay.reconnect(
+        hospital._connection.profile.certificate.read_bytes()
+    )
     hospital.push(csv, dataset="study", limits=SMALL)
     assert is_exact(hospital)
 

@@ -115,7 +115,7 @@ def befriend(one: Session, other: Session) -> None:
 @contextmanager
 def distrusting(session: Session, name: str) -> Iterator[None]:
     """As long as it lasts, a session does not trust a member."""
-    trust = session._profile.trust
+    trust = session._connection.profile.trust
     pin = trust.pins()[name]
     trust.remove(name)
     try:
@@ -160,13 +160,13 @@ def study(hospital: Session, laboratory: Session, profiles: Path) -> Study:
         note="a\x1b[2J",
     )
     path.write_text(text)
-    lines = hospital.disclosures("study").lines
+    lines = hospital.dataset("study").disclosures().lines
     logged = tuple(line.disclosure.digest for line in lines)
     return Study(path, text, part_of(text), checkpoint, logged)
 
 
 def outcomes(session: Session, text: str) -> dict[str, Outcome]:
-    _, checks = session.check_bill(text)
+    _, checks = session.log.check_bill(text)
     return {check.name: check.outcome for check in checks}
 
 
@@ -185,7 +185,9 @@ def trained(
 
 def signed(session: Session, *parts: BilledDataset) -> str:
     """What a trainer signs who signs anything."""
-    return make_bill(session._member.identity, session._member.now, parts, ())
+    return make_bill(
+        session._connection.member.identity, session._connection.member.now, parts, ()
+    )
 
 
 def part_of(text: str) -> BilledDataset:
@@ -215,7 +217,9 @@ def test_an_owner_verifies_everything_that_a_bill_says_of_its_dataset(
     assert len(study.logged) == 1
     assert outcomes(hospital, study.text) == ALL_FINE
     assert outcomes(laboratory, study.text) == ALL_FINE
-    details = {check.name: check.detail for check in hospital.verify_bill(study.text)}
+    details = {
+        check.name: check.detail for check in hospital.log.verify_bill(study.text)
+    }
     assert (
         details["disclosures"]
         == "1 of this trainer in the account; they cover 3 of 3 shards"
@@ -273,22 +277,24 @@ def test_a_bill_stays_true_whatever_its_owner_does_later(
         hospital.push(
             ROWS, dataset="changing", to="laboratory", subject_column="patient"
         )
-    assert laboratory._open("hospital/changing").history.commits[0].number > 0
+    assert (
+        laboratory._connection.open("hospital/changing").history.commits[0].number > 0
+    )
     text = trained(laboratory, "hospital/changing")
     hospital.push(ROWS, dataset="changing")
-    hospital.rotate("changing", reseal_history=True)
-    hospital.erase_subject("changing", "p7")
-    hospital.revoke("changing", "laboratory")
+    hospital.dataset("changing").rotate(reseal=True)
+    hospital.dataset("changing").erase("p7")
+    hospital.dataset("changing").revoke("laboratory")
     for _ in range(3):
         hospital.push(ROWS, dataset="changing")
     assert part_of(text).shards_digest not in (
         formats.shards_digest(
-            part_of(text).dataset_id, hospital._open("changing").shards
+            part_of(text).dataset_id, hospital._connection.open("changing").shards
         ),
     )
     assert outcomes(hospital, text) == ALL_FINE
     # Who has no access any more sees no history.
-    _, checks = laboratory.check_bill(text)
+    _, checks = laboratory.log.check_bill(text)
     assert [check.detail for check in checks[2:]] == [NOT_YOURS]
 
 
@@ -299,14 +305,14 @@ def test_each_owner_checks_its_own_dataset_and_is_told_which_it_cannot(
     text = trained(laboratory, "hospital/study", "clinic/visits")
     first, second = (part.dataset_id for part in formats.verify_bill(text).datasets)
     for session, own, other in ((hospital, first, second), (clinic, second, first)):
-        checks = session.verify_bill(text)
+        checks = session.log.verify_bill(text)
         assert {c.name for c in checks if c.dataset_id == own} == ALL_FINE.keys() - {
             "signature",
             "trainer",
         }
         [unseen] = [c for c in checks if c.dataset_id == other]
         assert (unseen.outcome, unseen.detail) == (Outcome.UNCHECKED, NOT_YOURS)
-    checks = laboratory.verify_bill(text)
+    checks = laboratory.log.verify_bill(text)
     assert [check.outcome for check in checks] == [Outcome.OK] * 10
 
 
@@ -318,8 +324,8 @@ def test_successors_of_trainer_and_owner_are_followed(relay) -> None:
         befriend(owner, trainer)
         owner.push(ROWS, dataset="study", to="institute")
         text = trained(trainer, "surgery/study")
-        trainer.succeed()
-        owner.succeed()
+        trainer.identity.succeed()
+        owner.identity.succeed()
         assert outcomes(owner, text) == ALL_FINE
         again, before = part_of(trained(trainer, "surgery/study")), part_of(text)
         assert again.owner != before.owner
@@ -329,20 +335,20 @@ def test_successors_of_trainer_and_owner_are_followed(relay) -> None:
 def test_a_bill_of_an_older_commit_fits_and_so_do_two_commits_of_a_dataset(
     hospital, laboratory, study, monkeypatch
 ) -> None:
-    opened = laboratory._open("hospital/study", whole=True)
+    opened = laboratory._connection.open("hospital/study", whole=True)
     parts = [bill_dataset(opened_at(opened, number, 0)) for number in range(3)]
     assert [part.records for part in parts] == [40, 80, 120]
     asked = 0
-    honest = hospital._relay.account
+    honest = hospital._connection.relay.account
 
     def count(question):
         nonlocal asked
         asked += 1
         return honest(question)
 
-    monkeypatch.setattr(hospital._relay, "account", count)
+    monkeypatch.setattr(hospital._connection.relay, "account", count)
     billed = [replace(part, disclosures=study.part.disclosures) for part in parts]
-    checks = hospital.verify_bill(signed(laboratory, *billed))
+    checks = hospital.log.verify_bill(signed(laboratory, *billed))
     assert [check.outcome for check in checks] == [Outcome.OK] * 14
     assert asked == 1
     with pytest.raises(InvalidArgument):
@@ -355,21 +361,21 @@ def test_what_had_expired_when_the_trainer_looked_is_left_out_for_ever(
     hospital.push(ROWS, dataset="expiring", to="laboratory", retain_seconds=3600)
     hospital.push(ROWS.slice(0, 5), dataset="expiring", retain_seconds=7200)
     hospital.push(ROWS.slice(0, 7), dataset="expiring", retain_seconds=0)
-    opened = laboratory._open("hospital/expiring")
+    opened = laboratory._connection.open("hospital/expiring")
     now = int(datetime.now(UTC).timestamp())
     expected = ((0, 52), (3600 + 60, 12), (7200 + 60, 7))
     for later, records in expected:
         part = bill_dataset(opened_at(opened, 2, now + later))
         assert (part.records, part.expired_by > 0) == (records, later > 0)
         clock = partial_clock(later)
-        text = make_bill(laboratory._member.identity, clock, [part], ())
+        text = make_bill(laboratory._connection.member.identity, clock, [part], ())
         assert outcomes(hospital, text) == {
             **ALL_FINE,
             "disclosures": Outcome.UNCHECKED,
         }
     # Nobody can leave out what has not expired yet.
     with pytest.raises(ContextMismatch):
-        hospital.verify_bill(signed(laboratory, part))
+        hospital.log.verify_bill(signed(laboratory, part))
 
 
 def partial_clock(later: int) -> Callable[[], datetime]:
@@ -399,7 +405,7 @@ def test_the_policies_of_the_records_are_checked(
     for named in ((), (b"",), (b"", digest), (bytes(32),), (digest, bytes(32))):
         false = signed(laboratory, replace(part_of(text), policies=named))
         with pytest.raises(ContextMismatch, match="policies"):
-            hospital.verify_bill(false)
+            hospital.log.verify_bill(false)
 
 
 def test_a_trainer_may_name_policies_that_its_snapshot_names_and_no_record_is_under(
@@ -414,17 +420,19 @@ def test_a_trainer_may_name_policies_that_its_snapshot_names_and_no_record_is_un
             policy=policy,
             accept_policy=True,
         )
-    hospital.delete(
-        "snapshots", shards=[hospital._open("snapshots").shards[0].shard_id]
+    hospital.dataset("snapshots").delete(
+        shards=[hospital._connection.open("snapshots").shards[0].shard_id]
     )
-    assert laboratory._open("hospital/snapshots").history.commits[0].number > 0
+    assert (
+        laboratory._connection.open("hospital/snapshots").history.commits[0].number > 0
+    )
     text = trained(laboratory, "hospital/snapshots")
     first, second = (sealift.load_policy(policy).digest for policy in policies)
     assert set(part_of(text).policies) == {first, second}
     assert outcomes(hospital, text) == ALL_FINE
     for named, fine in (((second,), True), ((first,), False)):
         exact = signed(laboratory, replace(part_of(text), policies=named))
-        _, checks = hospital.check_bill(exact)
+        _, checks = hospital.log.check_bill(exact)
         assert (checks[4].name, checks[4].outcome is Outcome.OK) == ("contents", fine)
 
 
@@ -457,12 +465,12 @@ def test_a01_whatever_a_trainer_signs_falsely_of_a_dataset_is_named(
     for name, lie, error in LIES:
         false = signed(laboratory, replace(honest, **{name: lie(honest)}))
         with pytest.raises(error):
-            hospital.verify_bill(false)
+            hospital.log.verify_bill(false)
     with pytest.raises(ContextMismatch, match="owner"):
-        hospital.verify_bill(
+        hospital.log.verify_bill(
             signed(laboratory, replace(honest, owner=laboratory.fingerprint))
         )
-    assert hospital.verify_bill(signed(laboratory, honest))
+    assert hospital.log.verify_bill(signed(laboratory, honest))
     assert {name for name, _, _ in LIES} | {"owner", "weight"} == set(
         BilledDataset.__dataclass_fields__
     )
@@ -476,7 +484,7 @@ def test_a_trainer_finds_a_false_bill_of_its_own_too(laboratory, study) -> None:
         ({"disclosures": (honest.commit_digest,)}, NotInLog),
     ):
         with pytest.raises(error):
-            laboratory.verify_bill(signed(laboratory, replace(honest, **change)))
+            laboratory.log.verify_bill(signed(laboratory, replace(honest, **change)))
 
 
 def test_a14_a_trainer_cannot_invent_a_disclosure(
@@ -498,7 +506,7 @@ def test_a14_a_trainer_cannot_invent_a_disclosure(
     ):
         false = signed(laboratory, replace(honest, disclosures=disclosures))
         with pytest.raises(error):
-            hospital.verify_bill(false)
+            hospital.log.verify_bill(false)
     without = signed(laboratory, replace(honest, disclosures=()))
     assert outcomes(hospital, without) == {**ALL_FINE, "disclosures": Outcome.UNCHECKED}
 
@@ -514,7 +522,7 @@ def test_a14_a_relay_that_drops_a_billed_disclosure_is_missed(
     with lying_to(relay, hospital) as lying:
         lying.lies["Datasets/Account"] = drop
         with pytest.raises(DisclosureMissing):
-            hospital.verify_bill(study.text)
+            hospital.log.verify_bill(study.text)
 
 
 def test_a_relay_that_hides_a_commit_or_a_dataset_does_not_make_a_bill_fine(
@@ -523,7 +531,7 @@ def test_a_relay_that_hides_a_commit_or_a_dataset_does_not_make_a_bill_fine(
     with lying_to(relay, hospital) as lying:
         lying.lies["Datasets/GetCommits"] = lambda _, answers: answers[:1]
         with pytest.raises(SealiftError) as hidden:
-            hospital.verify_bill(study.text)
+            hospital.log.verify_bill(study.text)
         assert hidden.value.exit_code == 4
         lying.lies = {"Datasets/List": lambda *_: [datasets_pb2.ListResponse()]}
         assert outcomes(hospital, study.text) == ALL_FINE
@@ -534,8 +542,8 @@ def test_a_deleted_dataset_is_reported_and_not_called_fine(
 ) -> None:
     hospital.push(ROWS, dataset="deleted", to="laboratory")
     text = trained(laboratory, "hospital/deleted")
-    hospital.delete("deleted")
-    _, checks = hospital.check_bill(text)
+    hospital.dataset("deleted").delete()
+    _, checks = hospital.log.check_bill(text)
     assert [(c.name, c.outcome) for c in checks[2:]] == [("commit", Outcome.UNCHECKED)]
     assert "deleted" in checks[2].detail
 
@@ -545,10 +553,10 @@ def test_a_bill_of_somebody_who_is_not_trusted_is_refused(
 ) -> None:
     with distrusting(hospital, "laboratory"):
         with pytest.raises(NotTrusted):
-            hospital.verify_bill(study.text)
+            hospital.log.verify_bill(study.text)
         with pytest.raises(WrongSigner):
-            hospital.verify_bill(study.text, {clinic.fingerprint})
-        checks = hospital.verify_bill(study.text, {laboratory.fingerprint})
+            hospital.log.verify_bill(study.text, {clinic.fingerprint})
+        checks = hospital.log.verify_bill(study.text, {laboratory.fingerprint})
     assert [check.outcome for check in checks] == [Outcome.OK] * 6
 
 
@@ -713,9 +721,12 @@ def test_a_bill_of_records_that_were_pulled_names_their_disclosure(
     words = ("hospital/study", "--commit", 1)
     done = command("laboratory", "pull", *words, "--out", tmp_path / "out", "--json")
     [digest] = json.loads(done.stdout)["disclosures"]
-    assert digest == hospital.disclosures("study").lines[-1].disclosure.digest.hex()
+    assert (
+        digest
+        == hospital.dataset("study").disclosures().lines[-1].disclosure.digest.hex()
+    )
     text = run("laboratory", "make", *words, "--disclosure", digest).stdout
-    details = {check.name: check.detail for check in hospital.verify_bill(text)}
+    details = {check.name: check.detail for check in hospital.log.verify_bill(text)}
     assert (
         details["disclosures"]
         == "1 of this trainer in the account; they cover 2 of 2 shards"
@@ -725,8 +736,8 @@ def test_a_bill_of_records_that_were_pulled_names_their_disclosure(
 def test_a_bill_of_removed_shards_can_still_be_made(hospital, laboratory) -> None:
     for _ in range(2):
         hospital.push(ROWS, dataset="removed", to="laboratory")
-    gone = hospital._open("removed").shards[0].shard_id
-    hospital.delete("removed", shards=[gone])
+    gone = hospital._connection.open("removed").shards[0].shard_id
+    hospital.dataset("removed").delete(shards=[gone])
     text = run("laboratory", "make", "hospital/removed", "--commit", 1).stdout
     assert part_of(text).shards == 2
     assert outcomes(hospital, text) == {**ALL_FINE, "disclosures": Outcome.UNCHECKED}

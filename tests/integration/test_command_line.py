@@ -259,7 +259,7 @@ def test_health_and_reflection_answer_members(relay, hospital) -> None:
         ProtoReflectionDescriptorDatabase,
     )
 
-    channel: grpc.Channel = hospital._relay._channel
+    channel: grpc.Channel = hospital._connection.relay._channel
     health = health_pb2_grpc.HealthStub(channel)
     answer = health.Check(
         health_pb2.HealthCheckRequest(service="sealift.v1.Shards"), timeout=5

@@ -119,7 +119,10 @@ def mixed(hospital: Session, laboratory: Session) -> pa.Table:
 
 
 def disclosed(hospital: Session, dataset: str) -> list[str]:
-    return [line.disclosure.purpose for line in hospital.disclosures(dataset).lines]
+    return [
+        line.disclosure.purpose
+        for line in hospital.dataset(dataset).disclosures().lines
+    ]
 
 
 # --- ls ------------------------------------------------------------------------------------------
@@ -170,7 +173,7 @@ def test_ls_long_is_aligned(
         assert second[:end].endswith(f" {other}")
     at = head.index("until")
     assert (first[at:], second[at:]) == ("2100-01-01 00:00", "-")
-    laboratory._profile.trust.remove("hospital")
+    laboratory._connection.profile.trust.remove("hospital")
     shown = run("ls", "--long").out
     assert f"of an owner who is not pinned: {hospital.fingerprint}" in shown
     assert "study" not in shown
@@ -215,7 +218,7 @@ def test_show_tells_an_owner_to_whom_it_granted(
 
 
 def test_show_as_json_says_everything(hospital: Session, study: pa.Table) -> None:
-    hospital.rotate("study")
+    hospital.dataset("study").rotate()
     hospital.push(study.slice(0, 10), dataset="study", retain_seconds=None)
     document = json.loads(run("show", "hospital/study", "--json").out)
     grants = document.pop("grants")
@@ -310,7 +313,7 @@ def test_show_lists_the_last_commits_even_before_a_snapshot(
     monkeypatch.setattr(committing, "SNAPSHOT_EVERY", 4)
     for number in range(6):
         hospital.push(study.slice(number, 1), dataset="study")
-    opened = hospital.describe("study").opened
+    opened = hospital.dataset("study").describe().opened
     assert opened.history.commits[0].number == 4
     for wanted, expected in (
         (1, [6]),
@@ -322,7 +325,7 @@ def test_show_lists_the_last_commits_even_before_a_snapshot(
             run("show", "hospital/study", "--commits", wanted, "--json").out
         )
         assert [commit["number"] for commit in document["commits"]] == list(expected)
-    assert len(hospital.describe("study", commits=50).commits) == 7
+    assert len(hospital.dataset("study").describe(commits=50).commits) == 7
     assert (
         "7 commits (the last 2):" in run("show", "hospital/study", "--commits", 2).out
     )
@@ -334,7 +337,7 @@ def test_show_refuses_older_commits_that_do_not_lead_to_the_snapshot(
     monkeypatch.setattr(committing, "SNAPSHOT_EVERY", 4)
     for number in range(5):
         hospital.push(study.slice(number, 1), dataset="study")
-    told = hospital._relay.get_commits
+    told = hospital._connection.relay.get_commits
 
     def lying(drop: slice, *arguments: object, **options: object) -> Iterator[object]:
         found = list(told(*arguments, **options))  # type: ignore[arg-type]
@@ -344,30 +347,30 @@ def test_show_refuses_older_commits_that_do_not_lead_to_the_snapshot(
 
     for drop in (slice(0, 1), slice(1, 2), slice(3, 4), slice(0, 4)):
         monkeypatch.setattr(
-            hospital._relay,
+            hospital._connection.relay,
             "get_commits",
             lambda *a, drop=drop, **o: lying(drop, *a, **o),
         )
         with pytest.raises(HistoryInvalid):
-            hospital.describe("study")
+            hospital.dataset("study").describe()
 
     other = hospital.push(study, dataset="other").dataset_id
     for number in range(3):
         hospital.push(study.slice(number, 1), dataset="other")
     monkeypatch.setattr(
-        hospital._relay,
+        hospital._connection.relay,
         "get_commits",
         lambda dataset_id, *a, **o: told(other if len(a) == 2 else dataset_id, *a, **o),
     )
     with pytest.raises(HistoryInvalid, match="do not lead"):
-        hospital.describe("study")
+        hospital.dataset("study").describe()
 
 
 def test_show_tells_of_erasures_that_wait_to_be_purged(
     hospital: Session, laboratory: Session, study: pa.Table
 ) -> None:
     laboratory.open_dataset("hospital/study").close()
-    hospital.erase_subject("study", "canary-patient-0007")
+    hospital.dataset("study").erase("canary-patient-0007")
     shown = " ".join(run("show", "hospital/study").out.split())
     assert "to purge records that commit 1 erased: delete older copies" in shown
     assert "`sealift purge hospital/study`" in shown
@@ -383,23 +386,23 @@ def test_show_does_not_believe_grants_that_no_history_has_in_force(
     study: pa.Table,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert len(laboratory.describe("hospital/study").terms) == 1
-    response = laboratory._relay.get_grants(
-        laboratory.describe("hospital/study").opened.dataset_id
+    assert len(laboratory.dataset("hospital/study").describe().terms) == 1
+    response = laboratory._connection.relay.get_grants(
+        laboratory.dataset("hospital/study").describe().opened.dataset_id
     )
-    hospital.revoke("study", "laboratory")
-    hospital.grant("study", to="laboratory", purpose="another", until=FAR)
-    now = laboratory._relay.get_grants
+    hospital.dataset("study").revoke("laboratory")
+    hospital.dataset("study").grant(to="laboratory", purpose="another", until=FAR)
+    now = laboratory._connection.relay.get_grants
 
     def both(*arguments: object, **options: object) -> object:
         found = now(*arguments, **options)  # type: ignore[arg-type]
         found.grants.extend(response.grants)
         return found
 
-    monkeypatch.setattr(laboratory._relay, "get_grants", both)
-    assert {terms.purpose for terms in laboratory.describe("hospital/study").terms} == {
-        "another"
-    }
+    monkeypatch.setattr(laboratory._connection.relay, "get_grants", both)
+    assert {
+        terms.purpose for terms in laboratory.dataset("hospital/study").describe().terms
+    } == {"another"}
 
 
 # --- head ----------------------------------------------------------------------------------------
@@ -470,8 +473,8 @@ def test_head_as_json_cuts_nothing_and_is_json(mixed: pa.Table) -> None:
 def test_a_dataset_without_records_is_shown_and_nothing_is_fetched(
     hospital: Session, study: pa.Table
 ) -> None:
-    [shard] = hospital.describe("study").opened.shards
-    hospital.delete("study", shards=[shard.shard_id])
+    [shard] = hospital.dataset("study").describe().opened.shards
+    hospital.dataset("study").delete(shards=[shard.shard_id])
     shown = run("head", "hospital/study")
     assert shown.out == ""
     assert "nothing was fetched" in shown.err
@@ -653,7 +656,7 @@ def test_a25_a_report_that_lies_about_its_form_is_counted_and_not_shown(
     laboratory: Session,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = laboratory.describe("hospital/study")
+    found = laboratory.dataset("hospital/study").describe()
     good = json.dumps(REPORT)
     evil = json.dumps(
         {**REPORT, "notices": [ATTACK], "policy": {**POLICY, "name": ATTACK}}

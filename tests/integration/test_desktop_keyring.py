@@ -66,7 +66,7 @@ def test_the_keyring_gives_the_passphrase_until_it_forgets(
     assert done.stdout.splitlines() == [
         "the keyring of this desktop has the passphrase",
         "2 keys in file: sign and unwrap",
-        f"hospital (owner) at {hospital.membership.address}",
+        f"hospital (owner) at {hospital._connection.membership.address}",
         "the keystore has a new passphrase",
         "2 keys in file: sign and unwrap",
         "connected",

@@ -66,9 +66,9 @@ def test_a_deleted_dataset_is_destroyed_and_the_log_keeps_that_it_happened(
     hospital.push(PEOPLE, dataset="kept", to="laboratory")
     laboratory.open_dataset("hospital/study").to_table()
     stored = blobs_of(relay)
-    entries = hospital._open("hospital/study").shards
+    entries = hospital._connection.open("hospital/study").shards
     assert {entry.shard_id.hex() for entry in entries} < set(stored)
-    receipt = hospital.delete("study")
+    receipt = hospital.dataset("study").delete()
     assert (receipt.shards, receipt.grants) == (1, 2)
     assert receipt.size == sum(entry.stored_size for entry in entries)
     assert set(blobs_of(relay)) == set(stored) - {
@@ -82,7 +82,7 @@ def test_a_deleted_dataset_is_destroyed_and_the_log_keeps_that_it_happened(
     hospital.push(PEOPLE.slice(0, 7), dataset="study", to="laboratory")
     assert laboratory.open_dataset("hospital/study").num_records == 7
     with relay.join("auditor", "auditor") as auditor:
-        audit = auditor.verify_log()
+        audit = auditor.log.verify()
         assert audit.destroyed == 2
 
 
@@ -100,7 +100,7 @@ def test_a_receipt_that_the_log_did_not_sign_is_refused(
             if lie == "none":
                 answers[0].ClearField("receipt")
             elif lie == "of another":
-                signed = laboratory._member.identity.sign(
+                signed = laboratory._connection.member.identity.sign(
                     envelope.DELETION_RECEIPT, receipt.payload
                 )
                 receipt.CopyFrom(signed)
@@ -111,23 +111,23 @@ def test_a_receipt_that_the_log_did_not_sign_is_refused(
 
         lying.lies["Datasets/Append"] = change
         if lie == "of another deletion":
-            hospital.delete("other")
+            hospital.dataset("other").delete()
         with pytest.raises(AccessDenied, match="receipt"):
-            hospital.delete("study")
+            hospital.dataset("study").delete()
 
 
 def test_one_shard_is_deleted(relay, hospital, laboratory) -> None:
     hospital.push(PEOPLE, dataset="study", to="laboratory")
     hospital.push(PEOPLE.slice(0, 50), dataset="study")
-    first, second = hospital._open("hospital/study").shards
-    receipt = hospital.delete("study", shards=[first.shard_id])
+    first, second = hospital._connection.open("hospital/study").shards
+    receipt = hospital.dataset("study").delete(shards=[first.shard_id])
     assert receipt.shards == 1
     assert set(blobs_of(relay)) == {second.shard_id.hex()}
     dataset = laboratory.open_dataset("hospital/study")
     assert dataset.num_records == 50
     assert dataset.to_table().num_rows == 50
     with pytest.raises(AccessDenied, match="no such shard"):
-        hospital.delete("study", shards=[first.shard_id])
+        hospital.dataset("study").delete(shards=[first.shard_id])
 
 
 def test_a_read_that_is_under_way_meets_the_deletion_as_a_named_error(
@@ -135,7 +135,7 @@ def test_a_read_that_is_under_way_meets_the_deletion_as_a_named_error(
 ) -> None:
     hospital.push(PEOPLE, dataset="study", to="laboratory")
     dataset = laboratory.open_dataset("hospital/study")
-    hospital.delete("study")
+    hospital.dataset("study").delete()
     with pytest.raises((DatasetDeleted, AccessDenied)):
         dataset.to_table()
 
@@ -150,13 +150,13 @@ def test_a_person_is_taken_out_of_the_shards_that_hold_the_person(
         people = [f"person-{start + i % 10}" for i in range(100)]
         table = pa.table({"person": people, "value": list(range(100))})
         hospital.push(table, dataset="study", to="laboratory", subject_column="person")
-    first, second = hospital._open("hospital/study").shards
+    first, second = hospital._connection.open("hospital/study").shards
     laboratory.open_dataset("hospital/study").to_table()
-    erased, receipt = hospital.erase_subject("study", "person-13")
+    erased, receipt = hospital.dataset("study").erase("person-13")
     assert (erased.records, erased.shards, erased.searched) == (10, 1, 1)
     assert receipt is not None
     assert receipt.shards == 1
-    left = hospital._open("hospital/study").shards
+    left = hospital._connection.open("hospital/study").shards
     assert first in left
     assert second.shard_id.hex() not in blobs_of(relay)
     # The trainer is told at its next open, and answers.
@@ -165,15 +165,18 @@ def test_a_person_is_taken_out_of_the_shards_that_hold_the_person(
     table = dataset.to_table()
     assert table.num_rows == 190
     assert "person-13" not in table["person"].to_pylist()
-    assert laboratory.confirm_purge("hospital/study") == [2]
+    assert laboratory.dataset("hospital/study").confirm_purge() == [2]
     assert laboratory.open_dataset("hospital/study").pending_purges == []
-    account = hospital.disclosures("study")
+    account = hospital.dataset("study").disclosures()
     assert [(p.signer, p.number) for p in account.purges] == [
         (laboratory.fingerprint, 2)
     ]
     # The history stays provable from commit 0.
-    assert len(hospital._open("hospital/study", whole=True).history.commits) == 3
-    again, receipt = hospital.erase_subject("study", "person-13")
+    assert (
+        len(hospital._connection.open("hospital/study", whole=True).history.commits)
+        == 3
+    )
+    again, receipt = hospital.dataset("study").erase("person-13")
     assert (again.records, again.committed, receipt) == (0, None, None)
 
 
@@ -182,16 +185,16 @@ def test_a_dataset_without_a_subject_column_cannot_find_anybody(
 ) -> None:
     hospital.push(PEOPLE, dataset="study")
     with pytest.raises(InvalidArgument, match="subject column"):
-        hospital.erase_subject("study", "person-1")
+        hospital.dataset("study").erase("person-1")
 
 
 def test_what_a_co_owner_pushed_is_searched_too(
     relay, hospital, laboratory, clinic
 ) -> None:
     hospital.push(PEOPLE, dataset="study", to="laboratory", subject_column="person")
-    hospital.set_co_owner("study", "clinic")
+    hospital.dataset("study").add_co_owner("clinic")
     clinic.push(PEOPLE, dataset="hospital/study")
-    erased, _ = hospital.erase_subject("study", "person-3")
+    erased, _ = hospital.dataset("study").erase("person-3")
     assert (erased.records, erased.shards) == (20, 2)
     table = laboratory.open_dataset("hospital/study").to_table()
     assert "person-3" not in table["person"].to_pylist()
@@ -203,16 +206,16 @@ def test_a_shard_with_too_many_people_is_searched(
 ) -> None:
     monkeypatch.setattr("sealift.owner.manage.subjects.MAX_SUBJECTS", 5)
     hospital.push(PEOPLE, dataset="study", to="laboratory", subject_column="person")
-    erased, _ = hospital.erase_subject("study", "nobody")
+    erased, _ = hospital.dataset("study").erase("nobody")
     assert (erased.records, erased.searched) == (0, 1)
-    erased, _ = hospital.erase_subject("study", "person-7")
+    erased, _ = hospital.dataset("study").erase("person-7")
     assert (erased.records, erased.searched) == (10, 1)
 
 
 def test_a_dataset_of_one_person_becomes_empty(relay, hospital, laboratory) -> None:
     table = pa.table({"person": [7] * 10, "value": list(range(10))})
     hospital.push(table, dataset="study", to="laboratory", subject_column="person")
-    erased, _ = hospital.erase_subject("study", "7")
+    erased, _ = hospital.dataset("study").erase("7")
     assert erased.records == 10
     assert laboratory.open_dataset("hospital/study").to_table().num_rows == 0
 
@@ -234,7 +237,9 @@ def test_what_is_kept_for_a_time_is_gone_after_it(relay, hospital, laboratory) -
     assert dataset.to_table().num_rows == 10
     # A push without a time of its own has the dataset's.
     hospital.push(PEOPLE.slice(0, 5), dataset="study")
-    ends = [entry.not_after for entry in hospital._open("hospital/study").shards]
+    ends = [
+        entry.not_after for entry in hospital._connection.open("hospital/study").shards
+    ]
     assert all(ends)
     assert ends[1] < ends[0]
 
@@ -243,7 +248,7 @@ def test_what_is_kept_for_a_time_is_gone_after_it(relay, hospital, laboratory) -
 
 
 def names(*sessions: Session) -> dict:
-    return {session.fingerprint: session.membership.name for session in sessions}
+    return {session.fingerprint: session.identity.name for session in sessions}
 
 
 def test_a_report_is_checked_offline_and_no_line_can_be_changed(
@@ -254,18 +259,18 @@ def test_a_report_is_checked_offline_and_no_line_can_be_changed(
         laboratory.open_dataset(
             "hospital/study", purpose=purpose, cache=None
         ).to_table()
-    account = hospital.disclosures("study")
+    account = hospital.dataset("study").disclosures()
     report = json.dumps(
-        write_report(account, account.lines, names(laboratory), str(hospital.log_key))
+        write_report(account, account.lines, names(laboratory), str(hospital.log.key))
     )
-    for key in (None, hospital.log_key):
+    for key in (None, hospital.log.key):
         verified = verify_report(report, key)
         assert [d.purpose for d in verified] == [
             "sepsis model",
             "quality control",
             "sepsis model",
         ]
-    other_log = VerifierKey("other", hospital.log_key.kind, bytes(32))
+    other_log = VerifierKey("other", hospital.log.key.kind, bytes(32))
     with pytest.raises(LogInvalid):
         verify_report(report, other_log)
     changes: list[tuple[str, object, tuple[type[SealiftError], ...]]] = [
@@ -307,7 +312,7 @@ def test_a_disclosure_names_a_commit_of_the_history(
     relay, hospital, laboratory
 ) -> None:
     hospital.push(PEOPLE, dataset="study", to="laboratory")
-    opened = laboratory._open("hospital/study")
+    opened = laboratory._connection.open("hospital/study")
     message = objects_pb2.Disclosure(
         dataset_id=opened.dataset_id,
         number=0,
@@ -315,28 +320,28 @@ def test_a_disclosure_names_a_commit_of_the_history(
         time=int(time.time()),
         nonce=bytes(16),
     )
-    signed = laboratory._member.identity.sign(
+    signed = laboratory._connection.member.identity.sign(
         envelope.DISCLOSURE, message.SerializeToString()
     )
     with pytest.raises(ContextMismatch):
-        laboratory._relay.disclose(signed)
+        laboratory._connection.relay.disclose(signed)
 
 
 def fetch(session: Session, shard_id: bytes, disclosure: bytes) -> int:
     request = shards_pb2.GetRequest(
-        dataset_id=session._open("hospital/study").dataset_id,
+        dataset_id=session._connection.open("hospital/study").dataset_id,
         ranges=[shards_pb2.SegmentRange(shard_id=shard_id)],
         disclosure=disclosure,
     )
-    return len(list(session._relay.get_segments(request)))
+    return len(list(session._connection.relay.get_segments(request)))
 
 
 def test_a14_a_disclosure_covers_what_it_names(relay, hospital, laboratory) -> None:
     hospital.push(PEOPLE, dataset="study", to="laboratory")
     hospital.push(PEOPLE, dataset="study")
-    opened = laboratory._open("hospital/study")
+    opened = laboratory._connection.open("hospital/study")
     first, second = (entry.shard_id for entry in opened.shards)
-    member = laboratory._member
+    member = laboratory._connection.member
     one = disclose(member, opened, purpose="one shard", shard_ids=[first])
     assert fetch(laboratory, first, one) > 1
     with pytest.raises(DisclosureRequired, match="does not cover"):
@@ -344,7 +349,7 @@ def test_a14_a_disclosure_covers_what_it_names(relay, hospital, laboratory) -> N
     everything = disclose(member, opened, purpose="all that was there")
     assert fetch(laboratory, second, everything) > 1
     hospital.push(PEOPLE, dataset="study")
-    third = laboratory._open("hospital/study").shards[2].shard_id
+    third = laboratory._connection.open("hospital/study").shards[2].shard_id
     with pytest.raises(DisclosureRequired, match="does not cover"):
         fetch(laboratory, third, everything)
 
@@ -352,8 +357,8 @@ def test_a14_a_disclosure_covers_what_it_names(relay, hospital, laboratory) -> N
 @pytest.mark.limits(disclosure_seconds=1)
 def test_a14_a_disclosure_is_for_now(relay, hospital, laboratory) -> None:
     hospital.push(PEOPLE, dataset="study", to="laboratory")
-    opened = laboratory._open("hospital/study")
-    disclosure = disclose(laboratory._member, opened, purpose="now")
+    opened = laboratory._connection.open("hospital/study")
+    disclosure = disclose(laboratory._connection.member, opened, purpose="now")
     time.sleep(2.1)
     with pytest.raises(DisclosureRequired, match="too old"):
         fetch(laboratory, opened.shards[0].shard_id, disclosure)
@@ -420,12 +425,12 @@ def test_shards_in_s3_are_destroyed_too(s3: S3Store, tmp_path: Path) -> None:
             hospital.push(PEOPLE, dataset="other")
             assert len(objects()) == 2
             before = objects()
-            erased, receipt = hospital.erase_subject("study", "person-4")
+            erased, receipt = hospital.dataset("study").erase("person-4")
             assert (erased.records, receipt.shards) == (10, 1)
             assert len(objects()) == 2
             assert len(objects() & before) == 1
             assert hospital.open_dataset("hospital/study").to_table().num_rows == 190
-            hospital.delete("study")
+            hospital.dataset("study").delete()
             assert objects() < before
-            hospital.delete("other")
+            hospital.dataset("other").delete()
             assert objects() == set()

@@ -139,7 +139,7 @@ def test_a_pull_ends_with_the_same_data_when_a_host_goes_away_in_the_middle(
 ) -> None:
     hospital, laboratory = members
     hospital.push(csv, dataset="study", to="laboratory", limits=SMALL)
-    relay = laboratory._relay
+    relay = laboratory._connection.relay
     get_segments = relay.get_segments
     ended: list[int] = []
 
@@ -183,7 +183,7 @@ def test_hosts_that_take_turns_show_one_log(
     hospital, laboratory = members
     away = [sealift.connect("hospital"), laboratory]
     away[0]._relay = Relay.at(
-        replace(hospital._relay.access, addresses=(hosts[1].address,))
+        replace(hospital._connection.relay.access, addresses=(hosts[1].address,))
     )
     away[0]._load()
     for session in (hospital, away[0], hospital, away[0]):
@@ -225,7 +225,7 @@ def test_an_address_is_added_listed_used_and_removed(
     relay.server.stop()
     with sealift.connect("hospital") as session:
         assert session.datasets() == []
-        assert session._relay.access.addresses == (own, other)
+        assert session._connection.relay.access.addresses == (own, other)
     assert json.loads(run("remove", other, "--json")) == {"relays": [own]}
     with pytest.raises(InvalidArgument):
         run("remove", other)
@@ -316,7 +316,7 @@ def read(session):
 
 def everything(session):
     "A request for every segment, with the disclosure that a reader made."
-    relay, asked = session._relay, []
+    relay, asked = session._connection.relay, []
     get_segments = relay.get_segments
     relay.get_segments = lambda request: asked.append(request) or get_segments(request)
     read(session)
@@ -337,7 +337,7 @@ LEAVE = "quickly"
 def main():
     global LEAVE
     session = sealift.connect("laboratory")
-    relay = session._relay
+    relay = session._connection.relay
 """
 _END = """
 if __name__ == "__main__":

@@ -68,41 +68,41 @@ def test_rotated_keys_open_everything_and_no_owner_takes_part(
     relay, hospital, laboratory
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    hospital.rotate("study")
+    hospital.dataset("study").rotate()
     hospital.push(ROWS, dataset="study")
     hospital.push(ROWS, dataset="other", to="laboratory")
-    before = laboratory._keychain.keys.recipient_keys
+    before = laboratory._connection.keychain.keys.recipient_keys
     blobs = {p.name: p.stat().st_mtime_ns for p in (relay.folder / "blobs").rglob("*")}
-    commits = hospital._open("hospital/study").history.head.number
-    rotated = laboratory.rotate_keys()
+    commits = hospital._connection.open("hospital/study").history.head.number
+    rotated = laboratory.keys.rotate()
     assert (rotated.card_version, rotated.keys) == (2, 1)
     assert (rotated.rewrapped, rotated.destroyed, rotated.unopened) == (3, 1, 0)
     assert {
         p.name: p.stat().st_mtime_ns for p in (relay.folder / "blobs").rglob("*")
     } == blobs
-    assert hospital._open("hospital/study").history.head.number == commits
+    assert hospital._connection.open("hospital/study").history.head.number == commits
     assert records_in(laboratory) == 20
     assert records_in(laboratory, "hospital/other") == 10
     # The old private keys are gone from the keystore; a second rotation rewraps the rewraps.
     stored = open_keystore(
-        laboratory._profile.keystore, PassphraseLock(PASSPHRASE)
+        laboratory._connection.profile.keystore, PassphraseLock(PASSPHRASE)
     ).recipient_keys
     assert {k.key_id for k in stored}.isdisjoint(k.key_id for k in before)
-    assert laboratory.rotate_keys().rewrapped == 3
+    assert laboratory.keys.rotate().rewrapped == 3
     assert records_in(laboratory) == 20
     # What is granted next goes to the new key.
-    hospital.rotate("study")
+    hospital.dataset("study").rotate()
     hospital.push(ROWS, dataset="study")
     assert records_in(laboratory) == 30
 
 
 def test_a_card_has_several_suites_side_by_side(relay, hospital, laboratory) -> None:
-    rotated = laboratory.rotate_keys(ALL_SUITES)
+    rotated = laboratory.keys.rotate(ALL_SUITES)
     assert rotated.keys == 4
-    card = hospital.card("laboratory")
+    card = hospital.people.member("laboratory").card
     assert [key.suite for key in card.recipient_keys] == list(ALL_SUITES)
     for suite in ALL_SUITES:
-        laboratory.rotate_keys((suite,))
+        laboratory.keys.rotate((suite,))
         hospital.push(ROWS, dataset=f"study-{suite}", to="laboratory")
         assert records_in(laboratory, f"hospital/study-{suite}") == 10
 
@@ -112,29 +112,29 @@ def test_an_interrupted_rotation_is_continued(
     call: str, relay, hospital, laboratory
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    honest = getattr(laboratory._relay, call)
+    honest = getattr(laboratory._connection.relay, call)
 
     def fail(*_) -> None:
         raise RelayUnavailable("the cable was pulled")
 
-    setattr(laboratory._relay, call, fail)
+    setattr(laboratory._connection.relay, call, fail)
     with pytest.raises(RelayUnavailable):
-        laboratory.rotate_keys()
-    setattr(laboratory._relay, call, honest)
-    laboratory._load()
+        laboratory.keys.rotate()
+    setattr(laboratory._connection.relay, call, honest)
+    laboratory._connection.reload()
     # In between, everything opens as before, also in a new process.
     assert records_in(laboratory) == 10
     with sealift.connect("laboratory") as again:
         assert records_in(again) == 10
-        rotated = again.rotate_keys()
+        rotated = again.keys.rotate()
         assert rotated.unopened == 0
         assert rotated.rewrapped == 1
         assert records_in(again) == 10
         stored = open_keystore(
-            again._profile.keystore, PassphraseLock(PASSPHRASE)
+            again._connection.profile.keystore, PassphraseLock(PASSPHRASE)
         ).recipient_keys
         assert {k.key_id for k in stored} == {
-            k.key_id for k in again._contacts.own_card().recipient_keys
+            k.key_id for k in again._connection.contacts.own_card().recipient_keys
         }
 
 
@@ -142,21 +142,21 @@ def test_a_rotation_keeps_old_keys_that_are_still_needed(
     relay, hospital, laboratory
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    laboratory._member.private_keys.clear()
-    keys = laboratory._keychain.keys
+    laboratory._connection.member.private_keys.clear()
+    keys = laboratory._connection.keychain.keys
     stranger = replace(
         keys.recipient_keys[0],
         key_id=b"x" * 16,
         suite=WrapSuite.X25519,
         private=sealift.Secret(b"s" * 32),
     )
-    laboratory._keychain.store(replace(keys, recipient_keys=(stranger,)))
-    rotated = laboratory.rotate_keys((WrapSuite.X25519,))
+    laboratory._connection.keychain.store(replace(keys, recipient_keys=(stranger,)))
+    rotated = laboratory.keys.rotate((WrapSuite.X25519,))
     assert (rotated.rewrapped, rotated.unopened, rotated.destroyed) == (0, 1, 0)
     with pytest.raises(WrongKey):
         records_in(laboratory)
     # The owner grants anew, to the new key.
-    hospital.grant("study", to="laboratory")
+    hospital.dataset("study").grant(to="laboratory")
     assert records_in(laboratory) == 10
 
 
@@ -167,22 +167,22 @@ def test_a_successor_keeps_everything_and_others_follow(
     relay, hospital, laboratory, clinic
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    hospital.set_co_owner("study", "clinic")
+    hospital.dataset("study").add_co_owner("clinic")
     old = hospital.fingerprint
-    new = hospital.succeed()
+    new = hospital.identity.succeed()
     assert new == hospital.fingerprint != old
     hospital.push(ROWS, dataset="study")
     assert records_in(laboratory) == 20
     assert records_in(clinic) == 20
     clinic.push(ROWS, dataset="hospital/study")
-    pin = laboratory._profile.trust.find("hospital")
+    pin = laboratory._connection.profile.trust.find("hospital")
     assert (pin.fingerprint, pin.how, pin.former) == (new, "succession", (old,))
     with sealift.connect("hospital") as again:
         assert again.fingerprint == new
         assert records_in(again) == 30
-        again.revoke("study", "laboratory")
-        assert again.disclosures("study").lines
-        again.succeed()
+        again.dataset("study").revoke("laboratory")
+        assert again.dataset("study").disclosures().lines
+        again.identity.succeed()
         assert records_in(again) == 30
     # Who pins the newest directly does not see what it cannot know to be the same owner.
     with pytest.raises(AccessDenied):
@@ -193,14 +193,14 @@ def test_a_trainer_succeeds_and_opens_what_was_granted_before(
     relay, hospital, laboratory
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    laboratory.succeed()
+    laboratory.identity.succeed()
     assert records_in(laboratory) == 10
     hospital.push(ROWS, dataset="study")
-    hospital.rotate("study")
+    hospital.dataset("study").rotate()
     assert records_in(laboratory) == 20
-    laboratory.rotate_keys()
+    laboratory.keys.rotate()
     assert records_in(laboratory) == 20
-    revoked = hospital.revoke("study", "laboratory")
+    revoked = hospital.dataset("study").revoke("laboratory")
     assert len(revoked.identities) == 2
     with pytest.raises(AccessDenied):
         records_in(laboratory)
@@ -208,18 +208,20 @@ def test_a_trainer_succeeds_and_opens_what_was_granted_before(
 
 def test_an_interrupted_succession_is_continued(relay, hospital, laboratory) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    honest = hospital._relay.succeed
+    honest = hospital._connection.relay.succeed
 
     def fail(*_) -> None:
         raise RelayUnavailable("the cable was pulled")
 
-    hospital._relay.succeed = fail
+    hospital._connection.relay.succeed = fail
     with pytest.raises(RelayUnavailable):
-        hospital.succeed()
-    hospital._relay.succeed = honest
-    staged = open_keystore(hospital._profile.successor, PassphraseLock(PASSPHRASE))
-    new = hospital.succeed()
-    assert not hospital._profile.successor.exists()
+        hospital.identity.succeed()
+    hospital._connection.relay.succeed = honest
+    staged = open_keystore(
+        hospital._connection.profile.successor, PassphraseLock(PASSPHRASE)
+    )
+    new = hospital.identity.succeed()
+    assert not hospital._connection.profile.successor.exists()
     assert Identity.of_seed(staged.identity).fingerprint == new
     assert records_in(laboratory) == 10
     hospital.push(ROWS, dataset="study")
@@ -230,36 +232,36 @@ def test_a_revoked_identity_is_refused_by_everybody(
     relay, hospital, laboratory
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    laboratory.revoke_identity("laptop stolen")
+    laboratory.identity.revoke("laptop stolen")
     for use in (
         lambda: hospital.push(ROWS, dataset="second", to="laboratory"),
-        lambda: hospital.grant("study", to="laboratory"),
-        lambda: hospital.rotate("study"),
+        lambda: hospital.dataset("study").grant(to="laboratory"),
+        lambda: hospital.dataset("study").rotate(),
     ):
         with pytest.raises(IdentityRevoked):
             use()
-    hospital.revoke("study", "laboratory")
-    hospital.rotate("study")
+    hospital.dataset("study").revoke("laboratory")
+    hospital.dataset("study").rotate()
 
 
 def test_a_pin_is_never_replaced_by_accident(relay, hospital, laboratory) -> None:
     with pytest.raises(AlreadyTrusted):
         hospital.trust("laboratory", str(hospital.fingerprint))
     hospital.trust("laboratory", str(laboratory.fingerprint))
-    hospital._profile.trust.remove("laboratory")
+    hospital._connection.profile.trust.remove("laboratory")
     hospital.trust("laboratory", str(hospital.fingerprint))
     with pytest.raises(FingerprintMismatch):
-        hospital.card("laboratory")
+        hospital.people.member("laboratory")
 
 
 def test_trust_on_first_use_is_remembered_and_visible(relay, hospital) -> None:
     with relay.join("visitor", "trainer") as visitor:
-        hospital._profile.write_settings(
-            replace(hospital.settings, trust_on_first_use=True)
+        hospital._connection.profile.write_settings(
+            replace(hospital.identity.settings, trust_on_first_use=True)
         )
-        hospital._load()
-        assert hospital.member("visitor").how == "first use"
-        pin = hospital._profile.trust.find("visitor")
+        hospital._connection.reload()
+        assert hospital.people.member("visitor").how == "first use"
+        pin = hospital._connection.profile.trust.find("visitor")
         assert (pin.fingerprint, pin.how) == (visitor.fingerprint, "first use")
 
 
@@ -270,14 +272,14 @@ def test_usage_says_which_grants_need_which_key(
     hospital, laboratory, profiles: Path
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    hospital.rotate("study")
+    hospital.dataset("study").rotate()
     hospital.push(ROWS, dataset="other", to="laboratory")
-    (before,) = laboratory.key_usage()
+    (before,) = laboratory.keys.usage()
     assert (before.held, before.published) == (True, True)
     assert (before.grants, before.only, before.datasets) == (3, 3, 2)
     keystore = (profiles / "laboratory" / "keystore").read_bytes()
-    laboratory.rotate_keys()
-    new, old = laboratory.key_usage()
+    laboratory.keys.rotate()
+    new, old = laboratory.keys.usage()
     assert (new.held, new.published, new.grants, new.only) == (True, True, 3, 3)
     assert (old.key_id, old.held, old.published, old.grants) == (
         before.key_id,
@@ -291,7 +293,7 @@ def test_usage_says_which_grants_need_which_key(
     hospital.push(ROWS, dataset="third", to="laboratory")
     (profiles / "laboratory" / "keystore").write_bytes(keystore)
     with sealift.connect("laboratory") as restored:
-        usages = {usage.key_id: usage for usage in restored.key_usage()}
+        usages = {usage.key_id: usage for usage in restored.keys.usage()}
     assert (usages[before.key_id].held, usages[before.key_id].only) == (True, 3)
     assert (usages[new.key_id].held, usages[new.key_id].only) == (False, 1)
 
@@ -350,11 +352,13 @@ def test_a_trainer_whose_keys_leaked_learns_whose_datasets_they_open(
     hospital, laboratory
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    old = {key.key_id for key in laboratory._keychain.keys.recipient_keys}
-    (exposed,) = laboratory.replace_compromised_keys()
+    old = {key.key_id for key in laboratory._connection.keychain.keys.recipient_keys}
+    (exposed,) = laboratory.keys.replace_compromised()
     assert (exposed.owner, exposed.name, exposed.own) == ("hospital", "study", False)
     assert (exposed.new_key_epoch, exposed.resealed) == (0, False)
-    assert not old & {key.key_id for key in laboratory._keychain.keys.recipient_keys}
+    assert not old & {
+        key.key_id for key in laboratory._connection.keychain.keys.recipient_keys
+    }
     done = CliRunner().invoke(
         cli,
         ["--profile", "laboratory", "key", "compromise", "--yes"],
@@ -380,11 +384,13 @@ def recovery(relay, hospital) -> Iterator[tuple[Session, list[str]]]:
 def test_a_recovery_recipient_is_on_every_grant_and_its_use_is_visible(
     relay, hospital, laboratory, recovery, profiles: Path
 ) -> None:
-    hospital._profile.write_settings(replace(hospital.settings, recovery=("recovery",)))
-    hospital._load()
+    hospital._connection.profile.write_settings(
+        replace(hospital.identity.settings, recovery=("recovery",))
+    )
+    hospital._connection.reload()
     hospital.push(ROWS, dataset="study", to="laboratory")
     hospital.push(ROWS, dataset="alone")
-    report = hospital.access("alone")
+    report = hospital.dataset("alone").access()
     session, shares = recovery
     recipients = [line.recipient for line in report.recipients]
     assert recipients == [hospital.fingerprint, session.fingerprint]
@@ -399,7 +405,9 @@ def test_a_recovery_recipient_is_on_every_grant_and_its_use_is_visible(
         assert rebuilt.fingerprint == session.fingerprint
         rebuilt.trust("hospital", str(hospital.fingerprint))
         assert records_in(rebuilt) == 10
-    used = [line.disclosure.signer for line in hospital.disclosures("study").lines]
+    used = [
+        line.disclosure.signer for line in hospital.dataset("study").disclosures().lines
+    ]
     assert used == [session.fingerprint]
 
 
@@ -436,40 +444,40 @@ def test_the_recovery_extra_is_named(monkeypatch) -> None:
 def test_a_certificate_is_renewed_when_a_third_of_its_life_is_left(
     relay, hospital, monkeypatch
 ) -> None:
-    before = hospital._profile.certificate.read_bytes()
-    assert not hospital.renew_if_due()
-    hospital._now = lambda: utc_now() + timedelta(days=61)
-    assert hospital.renew_if_due()
-    after = hospital._profile.certificate.read_bytes()
+    before = hospital._connection.profile.certificate.read_bytes()
+    assert not hospital.identity.renew_if_due()
+    hospital._connection.now = lambda: utc_now() + timedelta(days=61)
+    assert hospital.identity.renew_if_due()
+    after = hospital._connection.profile.certificate.read_bytes()
     assert after != before
     with sealift.connect("hospital") as again:
-        assert again._relay.who_am_i().name == "hospital"
+        assert again._connection.relay.who_am_i().name == "hospital"
     # Old and new work side by side: a push that is under way is not cut off.
-    assert hospital._relay.who_am_i().name == "hospital"
+    assert hospital._connection.relay.who_am_i().name == "hospital"
 
 
 def test_connecting_renews_by_itself(relay, hospital) -> None:
-    before = expiry(hospital._profile.certificate.read_bytes())
+    before = expiry(hospital._connection.profile.certificate.read_bytes())
     time.sleep(1.1)
     later = lambda: utc_now() + timedelta(days=61)  # noqa: E731
     with sealift.connect("hospital", now=later):
-        assert expiry(hospital._profile.certificate.read_bytes()) > before
+        assert expiry(hospital._connection.profile.certificate.read_bytes()) > before
 
 
 def test_a_relay_that_does_not_renew_is_no_obstacle(relay, hospital) -> None:
     def fail(_: bytes) -> bytes:
         raise RelayUnavailable("the cable was pulled")
 
-    hospital._relay.renew = fail
-    hospital._now = lambda: datetime.now(UTC) + timedelta(days=61)
-    assert not hospital.renew_if_due()
+    hospital._connection.relay.renew = fail
+    hospital._connection.now = lambda: datetime.now(UTC) + timedelta(days=61)
+    assert not hospital.identity.renew_if_due()
 
 
 def test_a_member_with_an_expired_certificate_rejoins(
     relay, hospital, laboratory
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    keychain, profile = laboratory._keychain, find_profile("laboratory")
+    keychain, profile = laboratory._connection.keychain, find_profile("laboratory")
     operate(relay, "revoke", "laboratory")
     with pytest.raises(NotAuthenticated):
         records_in(laboratory)
@@ -477,7 +485,7 @@ def test_a_member_with_an_expired_certificate_rejoins(
         relay, "invite", "laboratory", "--role", "trainer", "--again"
     ).strip()
     with pytest.raises(InvalidArgument, match="another member"):
-        rejoin(token, find_profile("hospital"), hospital._keychain)
+        rejoin(token, find_profile("hospital"), hospital._connection.keychain)
     rejoin(token, profile, keychain)
     with sealift.connect("laboratory") as again:
         assert again.fingerprint == laboratory.fingerprint
@@ -495,7 +503,7 @@ def test_a_token_for_an_old_member_does_not_admit_another_identity(
     token = operate(relay, "invite", "hospital", "--role", "owner", "--again").strip()
     with pytest.raises(Conflict):
         sealift.join(token, PASSPHRASE, profile_name="mallory")
-    assert hospital._relay.who_am_i().name == "hospital"
+    assert hospital._connection.relay.who_am_i().name == "hospital"
 
 
 # --- probes and checks ---------------------------------------------------------------------------
@@ -505,25 +513,25 @@ def test_a_probe_is_answered_by_whoever_can_open_it(
     relay, hospital, laboratory, monkeypatch
 ) -> None:
     monkeypatch.setattr(probes, "_POLL_SECONDS", 0.01)
-    waited = hospital.preflight(["laboratory"], wait_seconds=0)
+    waited = hospital.people.preflight(["laboratory"], wait_seconds=0)
     assert [(r.name, r.seconds) for r in waited] == [("laboratory", None)]
-    assert laboratory.answer_probes() >= 1
-    honest = hospital._relay.put_probe
+    assert laboratory.people.answer_probes() >= 1
+    honest = hospital._connection.relay.put_probe
 
     def put_and_answer(probe) -> None:
         honest(probe)
-        laboratory.answer_probes()
+        laboratory.people.answer_probes()
 
-    hospital._relay.put_probe = put_and_answer
-    answered = hospital.preflight(["laboratory"], wait_seconds=10)
+    hospital._connection.relay.put_probe = put_and_answer
+    answered = hospital.people.preflight(["laboratory"], wait_seconds=10)
     assert answered[0].seconds is not None
     assert answered[0].seconds < 10
 
 
 def test_a_probe_to_a_lost_key_is_not_answered(relay, hospital, laboratory) -> None:
-    hospital.preflight(["laboratory"], wait_seconds=0)
-    laboratory._member.private_keys.clear()
-    assert laboratory.answer_probes() == 0
+    hospital.people.preflight(["laboratory"], wait_seconds=0)
+    laboratory._connection.member.private_keys.clear()
+    assert laboratory.people.answer_probes() == 0
 
 
 def test_the_doctor_finds_what_is_wrong(relay, hospital, laboratory) -> None:
@@ -531,7 +539,7 @@ def test_the_doctor_finds_what_is_wrong(relay, hospital, laboratory) -> None:
     checks = {check.name: check for check in hospital.doctor(["laboratory", "nobody"])}
     assert [name for name, check in checks.items() if not check.ok] == ["member nobody"]
     assert checks["log"].detail.endswith("cosignatures: 0")
-    hospital._now = lambda: datetime.now(UTC) + timedelta(days=200)
+    hospital._connection.now = lambda: datetime.now(UTC) + timedelta(days=200)
     checks = {check.name: check for check in hospital.doctor()}
     assert not checks["clock"].ok
     assert not checks["certificate"].ok

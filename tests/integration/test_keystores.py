@@ -691,9 +691,9 @@ def test_a_vault_that_rotates_keys_by_itself_takes_none_away(
 ) -> None:
     service, backend = vault
     own = backend.create(SignatureAlgorithm.ECDSA_P256, "identity")
-    first = service.keys[own.label][0]
+    first = service.keys[own.people.label][0]
     asked = {"kty": "EC", "crv": "P-256", "key_ops": first.key_ops, "tags": first.tags}
-    service.create(own.label, asked)
+    service.create(own.people.label, asked)
     assert backend.held_keys() == [own]
     verify_signature(own.public_key, b"message", backend.sign(own, b"message"))
 
@@ -1084,20 +1084,20 @@ def test_members_with_keys_in_a_token_share_rotate_and_revoke(
     hospital, laboratory = pair
     hospital.push(ROWS, dataset="study", to="laboratory")
     assert laboratory.open_dataset("hospital/study").to_table().equals(ROWS)
-    rotated = laboratory.rotate_keys()
+    rotated = laboratory.keys.rotate()
     assert (rotated.keys, rotated.rewrapped, rotated.destroyed) == (1, 1, 1)
-    hospital.rotate("study", reseal_history=True)
+    hospital.dataset("study").rotate(reseal=True)
     hospital.push(ROWS, dataset="study")
     assert laboratory.open_dataset("hospital/study").num_records == 200
-    assert len(hospital.disclosures("study").lines) >= 1
-    hospital.revoke("study", "laboratory")
+    assert len(hospital.dataset("study").disclosures().lines) >= 1
+    hospital.dataset("study").revoke("laboratory")
     with pytest.raises(SealiftError):
         laboratory.open_dataset("hospital/study").to_table()
     old = hospital.fingerprint
-    assert hospital.succeed() != old
+    assert hospital.identity.succeed() != old
     assert hospital.open_dataset("hospital/study").num_records == 200
     # Of each: an identity and a recipient key. What they had before is destroyed.
-    backend = hospital._keychain.custody.backend
+    backend = hospital._connection.keychain.custody.backend
     assert backend is not None
     assert len(backend.held_keys()) == 4
 
@@ -1108,10 +1108,10 @@ def test_opening_costs_one_operation_a_key_epoch_however_many_shards(
     hospital, _ = pair
     for number in range(12):
         if number in (4, 8):
-            hospital.rotate("study")
+            hospital.dataset("study").rotate()
         hospital.push(ROWS, dataset="study", to="laboratory")
     with sealift.connect("laboratory") as session:
-        unwrapped = session._keychain.custody.unwrapped
+        unwrapped = session._connection.keychain.custody.unwrapped
         before = unwrapped.operations
         dataset = session.open_dataset("hospital/study", cache=None)
         assert dataset.num_shards == 12
@@ -1131,7 +1131,7 @@ def test_a_stolen_profile_is_worth_nothing_without_the_token(
     with pytest.raises(KeystoreError):
         Custody.of_backend(other).lock.open(stored)
     other.close()
-    backend = hospital._keychain.custody.backend
+    backend = hospital._connection.keychain.custody.backend
     assert backend is not None
     for key in backend.held_keys():
         backend.destroy(key)
@@ -1147,7 +1147,7 @@ def test_an_identity_of_p256_is_a_member_like_any_other(
     sealift.join(relay.token("clinic", "owner"), Custody.of_backend(backend))
     backend.close()
     with sealift.connect("clinic") as clinic:
-        assert len(clinic._member.identity.public_key) == 65
+        assert len(clinic._connection.member.identity.public_key) == 65
         clinic.trust("laboratory", str(laboratory.fingerprint))
         laboratory.trust("clinic", str(clinic.fingerprint))
         clinic.push(ROWS, dataset="study", to="laboratory")
@@ -1156,8 +1156,11 @@ def test_an_identity_of_p256_is_a_member_like_any_other(
         with clinic.open_dataset("clinic/study", cache=None) as own:
             own.to_table()
             bill = own.bill_of_materials()
-        assert clinic.verify_bill(bill)
-        assert [line.disclosure.signer for line in clinic.disclosures("study").lines]
+        assert clinic.log.verify_bill(bill)
+        assert [
+            line.disclosure.signer
+            for line in clinic.dataset("study").disclosures().lines
+        ]
 
 
 def test_the_command_line_joins_lists_and_proves(relay, token: Place) -> None:
@@ -1204,7 +1207,7 @@ def test_new_keys_in_a_token_take_over_from_those_in_a_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    pinned = laboratory.member("hospital").card.signer
+    pinned = laboratory.people.member("hospital").card.signer
     arguments = ["--profile", "hospital", "keystore", "create", token.url]
     monkeypatch.setenv("SEALIFT_PASSPHRASE", PASSPHRASE)
     monkeypatch.setenv("SEALIFT_NEW_PASSPHRASE", "000000")
@@ -1219,13 +1222,13 @@ def test_new_keys_in_a_token_take_over_from_those_in_a_file(
     monkeypatch.setenv("SEALIFT_PASSPHRASE", PIN)
     with sealift.connect("hospital") as moved:
         assert str(moved.fingerprint) in done.output
-        assert len(moved._keychain.keys.held) == 2
-        assert moved._keychain.custody.backend is not None
-        assert len(moved._keychain.custody.backend.held_keys()) == 2
+        assert len(moved._connection.keychain.keys.held) == 2
+        assert moved._connection.keychain.custody.backend is not None
+        assert len(moved._connection.keychain.custody.backend.held_keys()) == 2
         assert moved.open_dataset("hospital/study").to_table().equals(ROWS)
         moved.push(ROWS, dataset="study")
-        assert moved.status().keystore == token.url
-    assert laboratory.member("hospital").card.signer != pinned
+        assert moved.identity.status().keystore == token.url
+    assert laboratory.people.member("hospital").card.signer != pinned
     assert laboratory.open_dataset("hospital/study").num_records == 200
     done = CliRunner().invoke(cli, [*arguments, "--yes"])
     assert "in a token or KMS already" in str(done.exception)
@@ -1254,16 +1257,20 @@ def test_a_move_that_was_interrupted_is_continued(
     with monkeypatch.context() as patch:
         patch.setattr(owner, step, raising(KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
-            hospital.move_keys(custody)
+            hospital.keys.move_to(custody)
     custody.close()
     if step in ("destroy", "rotate_keys"):
         with sealift.connect("hospital") as session:
-            session.rotate_keys()
+            session.keys.rotate()
     else:
         with sealift.connect("hospital", passphrase=PASSPHRASE) as session:
-            session.move_keys(Custody.of_backend(token.open()))
+            session.keys.move_to(Custody.of_backend(token.open()))
     with sealift.connect("hospital") as session:
-        assert len(session._keychain.keys.held) == len(token.open().held_keys()) == 2
+        assert (
+            len(session._connection.keychain.keys.held)
+            == len(token.open().held_keys())
+            == 2
+        )
         assert session.open_dataset("hospital/study").to_table().equals(ROWS)
     assert laboratory.open_dataset("hospital/study").to_table().equals(ROWS)
 
@@ -1277,11 +1284,11 @@ def test_a_place_that_fails_in_a_move_is_left_as_it_was(
         with monkeypatch.context() as patch:
             patch.setattr(Custody, step, raising(KeyDenied("no")))
             with pytest.raises(KeyDenied):
-                hospital.move_keys(custody)
+                hospital.keys.move_to(custody)
     with monkeypatch.context() as patch:
         patch.setattr(Keychain, "stage", raising(KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
-            hospital.move_keys(Custody.of_backend(backend))
+            hospital.keys.move_to(Custody.of_backend(backend))
     assert backend.held_keys() == []
     hospital.push(ROWS, dataset="study")
     backend.close()
@@ -1293,7 +1300,7 @@ def test_a_keystore_of_somebody_without_the_token_is_refused(
     # It is wrapped to the hospital's public key, and signed by keys that are not in the token.
     hospital, _ = pair
     path = profiles / "hospital" / "keystore"
-    honest, keys = path.read_bytes(), hospital._keychain.keys
+    honest, keys = path.read_bytes(), hospital._connection.keychain.keys
     other = token.open(token.other)
     attacker = Custody.of_backend(other)
     other.url = token.url
@@ -1344,11 +1351,11 @@ def test_a_succession_that_crashes_is_continued(
     with monkeypatch.context() as patch:
         patch.setattr(owner, step, raising(KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
-            hospital.succeed()
+            hospital.identity.succeed()
     with sealift.connect("hospital") as again:
         assert (again.fingerprint == old) is (step != "destroy")
         if step != "destroy":
-            assert again.succeed() != old
+            assert again.identity.succeed() != old
         again.push(ROWS, dataset="study")
 
 
@@ -1391,7 +1398,7 @@ def test_a_tls_key_in_the_token_signs_each_handshake_once(
     relay, laboratory: Session, token: Place, signed_by_token: list[HeldKey]
 ) -> None:
     with sealift.connect("clinic") as clinic:
-        document = encode_keys(clinic._keychain.keys)
+        document = encode_keys(clinic._connection.keychain.keys)
         assert "tls_private_key" not in json.loads(document)
         assert "held_tls" in json.loads(document)
         clinic.trust("laboratory", str(laboratory.fingerprint))
@@ -1401,12 +1408,14 @@ def test_a_tls_key_in_the_token_signs_each_handshake_once(
             assert own.to_table().equals(ROWS)
         assert of_tls(signed_by_token) == 1
         # The request for a new certificate is signed, too; the next connection is a handshake.
-        clinic.renew()
+        clinic.identity.renew()
         assert of_tls(signed_by_token) == 2
-        clinic._relay.reconnect(clinic._profile.certificate.read_bytes())
+        clinic._connection.relay.reconnect(
+            clinic._connection.profile.certificate.read_bytes()
+        )
         clinic.push(ROWS, dataset="study")
         assert of_tls(signed_by_token) == 3
-        clinic.succeed()
+        clinic.identity.succeed()
     signed_by_token.clear()
     with sealift.connect("clinic") as clinic:
         assert clinic.open_dataset("clinic/study").num_records == 200
@@ -1434,8 +1443,8 @@ def test_a_tls_key_that_is_gone_or_a_token_that_was_pulled_is_named(
 ) -> None:
     monkeypatch.setattr("sealift.keystore.held._FIRST_DELAY", 0.01)
     with sealift.connect("clinic") as clinic:
-        backend = clinic._keychain.custody.backend
-        tls = clinic._keychain.keys.tls_private_key
+        backend = clinic._connection.keychain.custody.backend
+        tls = clinic._connection.keychain.keys.tls_private_key
         assert backend is not None
         assert isinstance(tls, HeldKey)
         for error in (
@@ -1472,14 +1481,14 @@ def sign(backend, key, message):
 
 Pkcs11Backend.sign = sign
 with sealift.connect("clinic") as clinic:
-    clinic._relay.who_am_i()
+    clinic._connection.relay.who_am_i()
     for number in range(3):
         child = os.fork()
         if child == 0:
-            clinic._relay.who_am_i()
+            clinic._connection.relay.who_am_i()
             os._exit(signed.count("sealift-tls"))
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-        clinic._relay.who_am_i()
+        clinic._connection.relay.who_am_i()
 print(signed.count("sealift-tls"))
 """
 
@@ -1535,15 +1544,18 @@ def test_a_tls_key_in_openbao_connects(relay, server: Place, monkeypatch) -> Non
     sealift.join(relay.token("clinic", "owner"), custody, tls_key_in_keystore=True)
     custody.close()
     with sealift.connect("clinic") as clinic:
-        clinic.renew()
+        clinic.identity.renew()
         clinic.push(ROWS, dataset="study")
 
 
 def test_a_handshake_of_another_kind_is_refused(
     relay, signed_by_token: list[HeldKey]
 ) -> None:
-    with sealift.connect("clinic") as clinic, clinic._relay._route.use() as connection:
-        key = clinic._relay.access.tls_key
+    with (
+        sealift.connect("clinic") as clinic,
+        clinic._connection.relay._route.use() as connection,
+    ):
+        key = clinic._connection.relay.access.tls_key
         for algorithm in PrivateKeySignatureAlgorithm:
             if algorithm is not PrivateKeySignatureAlgorithm.ECDSA_SECP256R1_SHA256:
                 with pytest.raises(KeyOperationUnsupported, match="another kind"):
@@ -1555,7 +1567,7 @@ def test_a_tls_key_in_the_keystore_needs_one() -> None:
     assert isinstance(done.exception, InvalidArgument)
 
 
-# --- docs/start/custody.md -----------------------------------------------------------------------------
+# --- docs/start/custody.md ---------------------------------------------------------------
 
 CUSTODY = Path(__file__).parents[2] / "docs" / "start" / "custody.md"
 

@@ -77,7 +77,7 @@ def test_a_revocation_takes_effect_without_a_restart(
     with pytest.raises(NotAuthenticated):
         dataset.to_table()
     with pytest.raises(NotAuthenticated):
-        laboratory.renew()
+        laboratory.identity.renew()
     assert "(revoked)" in operate(relay, "members")
     with pytest.raises(UnknownMember):
         hospital.push(ROWS, dataset="study", to="laboratory")
@@ -88,7 +88,7 @@ def test_a_quota_is_set_for_one_member_while_the_relay_runs(
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
     operate(relay, "quota", "hospital", "--shards", "2", "--bytes", "1GiB")
-    usage = hospital._relay.who_am_i().usage
+    usage = hospital._connection.relay.who_am_i().usage
     assert (usage.shards, usage.shards_limit, usage.bytes_limit) == (1, 2, 1 << 30)
     hospital.push(ROWS, dataset="study")
     with pytest.raises(QuotaExceeded) as caught:
@@ -129,7 +129,7 @@ def test_who_may_read_the_log(relay, hospital, laboratory) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
 
     def kinds(session: Session) -> int:
-        return len(session.verify_log().kinds)
+        return len(session.log.verify().kinds)
 
     with (
         relay.join("auditor", "auditor") as auditor,

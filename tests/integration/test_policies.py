@@ -89,7 +89,7 @@ def test_a_patient_has_one_pseudonym_over_pushes_and_another_at_another_owner(
 ) -> None:
     for part in (patients.slice(0, 250), patients.slice(250)):
         hospital.push(part, dataset="ward", policy=policy)
-    hospital.succeed()
+    hospital.identity.succeed()
     hospital.push(patients, dataset="again", policy=policy)
     clinic.push(patients, dataset="ward", policy=policy)
     ward = hospital.open_dataset("hospital/ward").to_table()["patient"].to_pylist()
@@ -140,7 +140,7 @@ def test_a_co_owner_neither_drops_the_policy_nor_admits_another(
     tmp_path: Path,
 ) -> None:
     hospital.push(patients, dataset="ward", policy=policy)
-    hospital.set_co_owner("ward", "clinic")
+    hospital.dataset("ward").add_co_owner("clinic")
     before = stored(relay)
     other = tmp_path / "other.toml"
     other.write_text(POLICY.replace('version = "1"', 'version = "2"'))
@@ -175,7 +175,7 @@ def test_a_co_owner_that_goes_past_the_policy_is_found_out(
 ) -> None:
     """A client of its own making would not ask; whoever opens the dataset does."""
     hospital.push(patients, dataset="ward", policy=policy, to="laboratory")
-    hospital.set_co_owner("ward", "clinic")
+    hospital.dataset("ward").add_co_owner("clinic")
     monkeypatch.setattr("sealift.owner.push.push.check_policy", lambda *_: None)
     monkeypatch.setattr("sealift.owner.push.appending.check_policy", lambda *_: None)
     bypass = hospital.open_dataset("hospital/ward").to_table()
@@ -193,7 +193,7 @@ def test_policies_survive_a_snapshot_and_sealing_again(
     assert opened._opened.history.commits[0].number == 64
     with pytest.raises(PolicyUnmet):
         hospital.push(patients, dataset="ward")
-    hospital.rotate("ward", reseal_history=True)
+    hospital.dataset("ward").rotate(reseal=True)
     hospital.open_dataset("hospital/ward", require_policy=policy)
 
 

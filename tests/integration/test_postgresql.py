@@ -49,7 +49,7 @@ def test_everything_works_on_postgresql(
     relay: RunningRelay, hospital: Session, laboratory: Session, clinic: Session
 ) -> None:
     hospital.push(PEOPLE, dataset="study", to="laboratory", subject_column="person")
-    hospital.set_co_owner("study", "clinic")
+    hospital.dataset("study").add_co_owner("clinic")
     failures: list[SealiftError] = []
 
     def push_often(session: Session, path: str) -> None:
@@ -69,25 +69,25 @@ def test_everything_works_on_postgresql(
         thread.join()
     assert failures == []
     assert laboratory.open_dataset("hospital/study").to_table().num_rows == 2200
-    laboratory.rotate_keys()
-    erased, receipt = hospital.erase_subject("study", "person-3")
+    laboratory.keys.rotate()
+    erased, receipt = hospital.dataset("study").erase("person-3")
     assert (erased.records, erased.shards) == (110, 11)
     assert receipt is not None
-    assert laboratory.confirm_purge("hospital/study")
+    assert laboratory.dataset("hospital/study").confirm_purge()
     for _ in range(60):
         hospital.push(PEOPLE.slice(0, 1), dataset="study")
-    assert laboratory._open("hospital/study").history.commits[0].number > 0
+    assert laboratory._connection.open("hospital/study").history.commits[0].number > 0
     assert laboratory.open_dataset("hospital/study").to_table().num_rows == 2150
-    assert len(hospital.disclosures("study").lines) >= 3
-    hospital.revoke("study", "laboratory")
+    assert len(hospital.dataset("study").disclosures().lines) >= 3
+    hospital.dataset("study").revoke("laboratory")
     with pytest.raises(AccessDenied):
         laboratory.open_dataset("hospital/study")
-    hospital.succeed()
+    hospital.identity.succeed()
     hospital.push(PEOPLE, dataset="study")
     with relay.join("auditor", "auditor") as auditor:
-        audit = auditor.verify_log()
-        assert sum(audit.kinds.values()) == audit.size == hospital.verify_log().size
-    receipt = hospital.delete("study")
+        audit = auditor.log.verify()
+        assert sum(audit.kinds.values()) == audit.size == hospital.log.verify().size
+    receipt = hospital.dataset("study").delete()
     assert receipt.shards > 0
     with pytest.raises((DatasetDeleted, AccessDenied)):
         clinic.open_dataset("hospital/study")

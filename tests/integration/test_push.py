@@ -272,7 +272,7 @@ def test_a_cursor_from_before_the_snapshot_is_found(
     hospital: Session, clinic: Session, csv: Path
 ) -> None:
     hospital.push(csv, dataset="study")
-    hospital.set_co_owner("study", "clinic")
+    hospital.dataset("study").add_co_owner("clinic")
     clinic.trust("hospital", str(hospital.fingerprint))
     other = csv.with_name("clinic.csv")
     other.write_text("id,text\n-5,x\n")
@@ -296,14 +296,14 @@ def test_nobody_else_reads_what_was_pushed_from_where(
     with pytest.raises(WrongKey):
         open_cursor(
             metadata.cursor,
-            owner_secret=laboratory._keychain.owner_secret(),
+            owner_secret=laboratory._connection.keychain.owner_secret(),
             dataset_id=opened.dataset_id,
         )
 
 
 def test_a_lost_secret_does_not_lead_to_doubles(hospital: Session, csv: Path) -> None:
     hospital.push(csv, dataset="study")
-    chain = hospital._keychain
+    chain = hospital._connection.keychain
     chain.store(replace(chain.keys, owner_secret=sealift.Secret.random(32)))
     with pytest.raises(CursorUnreadable):
         hospital.push(csv, dataset="study")
@@ -313,7 +313,7 @@ def test_a_new_identity_goes_on_where_the_old_one_stood(
     hospital: Session, csv: Path
 ) -> None:
     hospital.push(csv, dataset="study")
-    hospital.succeed()
+    hospital.identity.succeed()
     assert hospital.push(csv, dataset="study").unchanged == 1
 
 
@@ -365,7 +365,7 @@ def test_an_added_column_survives_a_snapshot_and_resealing(hospital: Session) ->
     for i in range(2, 67):
         hospital.push(pa.table({"id": [i], "score": [1.0]}), dataset="study")
     assert hospital.open_dataset("hospital/study")._opened.history.commits[0].number > 0
-    hospital.rotate("study", reseal_history=True)
+    hospital.dataset("study").rotate(reseal=True)
     table = hospital.open_dataset("hospital/study").to_table()
     assert table["id"].to_pylist() == list(range(67))
     assert table["score"].to_pylist()[:2] == [None, 0.5]

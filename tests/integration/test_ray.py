@@ -127,14 +127,14 @@ def test_a_pinned_commit_is_read_as_it_was(hospital: Session, icu: pa.Table) -> 
 
 @pytest.mark.usefixtures("icu")
 def test_each_task_discloses_the_shards_that_it_reads(hospital: Session) -> None:
-    before = len(hospital.disclosures("icu").lines)
+    before = len(hospital.dataset("icu").disclosures().lines)
     made = source(purpose="sepsis model")
     tasks = made.get_read_tasks(2)
     # Planning fetches nothing.
-    assert len(hospital.disclosures("icu").lines) == before
+    assert len(hospital.dataset("icu").disclosures().lines) == before
     for task in tasks:
         list(task())
-    lines = hospital.disclosures("icu").lines[before:]
+    lines = hospital.dataset("icu").disclosures().lines[before:]
     assert [line.disclosure.shard_count for line in lines] == [2, 3]
     assert [line.disclosure.shard_ids for line in lines] == [
         frozenset(made._all.shard_ids[:2]),
@@ -160,7 +160,9 @@ def test_an_empty_dataset_has_a_task_that_yields_nothing(
     hospital: Session, icu: pa.Table
 ) -> None:
     account = hospital.open_dataset("hospital/icu", cache=None)
-    hospital.delete("icu", shards=[e.shard_id for e in account.parts[0].opened.shards])
+    hospital.dataset("icu").delete(
+        shards=[e.shard_id for e in account.parts[0].opened.shards]
+    )
     (task,) = source().get_read_tasks(8)
     assert list(task()) == []
     assert task.schema == icu.schema
@@ -174,8 +176,8 @@ def test_neither_a_datasource_nor_a_task_carries_a_key_or_a_passphrase(
     laboratory: Session,
 ) -> None:
     made = source(purpose="sepsis model")
-    keys = laboratory._keychain.keys
-    opened = laboratory._open("hospital/icu")
+    keys = laboratory._connection.keychain.keys
+    opened = laboratory._connection.open("hospital/icu")
     secrets = {
         "passphrase": os.environ["SEALIFT_PASSPHRASE"].encode(),
         "identity": keys.identity.reveal(),
@@ -223,7 +225,7 @@ def test_a_shard_that_was_removed_since_is_an_error_that_says_so(
 ) -> None:
     tasks = source().get_read_tasks(2)
     opened = hospital.open_dataset("hospital/icu", cache=None).parts[0].opened
-    hospital.delete("icu", shards=[opened.shards[0].shard_id])
+    hospital.dataset("icu").delete(shards=[opened.shards[0].shard_id])
     with pytest.raises(ShardsGone, match="1 shards"):
         list(tasks[0]())
     assert sum(block.num_rows for block in tasks[1]()) == 3 * ROWS
@@ -232,7 +234,7 @@ def test_a_shard_that_was_removed_since_is_an_error_that_says_so(
 @pytest.mark.usefixtures("icu")
 def test_access_that_ended_since_is_refused(hospital: Session) -> None:
     (task,) = source().get_read_tasks(1)
-    hospital.revoke("icu", "laboratory")
+    hospital.dataset("icu").revoke("laboratory")
     with pytest.raises(AccessDenied):
         list(task())
 

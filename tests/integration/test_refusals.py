@@ -45,7 +45,7 @@ def now() -> int:
 
 
 def head_of(session: Session) -> Commit:
-    return session._open("hospital/study").history.head
+    return session._connection.open("hospital/study").history.head
 
 
 def commit_after(head: Commit, signer: Identity, **fields) -> objects_pb2.Signed:
@@ -78,11 +78,11 @@ def sign(identity: Identity, kind: str, message) -> objects_pb2.Signed:
 def test_commits_that_do_not_fit_are_refused(
     relay, hospital, laboratory, clinic, study
 ) -> None:
-    own = hospital._member.identity
-    entry = hospital._open("hospital/study").shards[0]
+    own = hospital._connection.member.identity
+    entry = hospital._connection.open("hospital/study").shards[0]
     missing = ShardEntry(b"x" * 16, 1, 100, bytes(32))
     elsewhere = ShardEntry(entry.shard_id, 2, entry.stored_size, entry.digest)
-    state = hospital._open("hospital/study").history
+    state = hospital._connection.open("hospital/study").history
     snapshot = Snapshot(
         state.genesis, state.owner, (), (bytes(32),), tuple(state.grants.values())
     )
@@ -101,22 +101,28 @@ def test_commits_that_do_not_fit_are_refused(
     ]
     for fields, error in cases:
         with pytest.raises(error):
-            hospital._relay.append(commit_after(study, own, **fields), [])
+            hospital._connection.relay.append(commit_after(study, own, **fields), [])
     with pytest.raises(WrongSigner):
-        hospital._relay.append(commit_after(study, clinic._member.identity), [])
+        hospital._connection.relay.append(
+            commit_after(study, clinic._connection.member.identity), []
+        )
     with pytest.raises(AccessDenied):
-        clinic._relay.append(commit_after(study, clinic._member.identity), [])
+        clinic._connection.relay.append(
+            commit_after(study, clinic._connection.member.identity), []
+        )
     with pytest.raises(RoleDenied):
-        laboratory._relay.append(commit_after(study, laboratory._member.identity), [])
+        laboratory._connection.relay.append(
+            commit_after(study, laboratory._connection.member.identity), []
+        )
     assert head_of(hospital) == study
 
 
 def test_grants_that_do_not_fit_their_commit_are_refused(
     relay, hospital, laboratory, clinic, study
 ) -> None:
-    own = hospital._member.identity
-    key = hospital._open("hospital/study").epoch_keys[1]
-    card = hospital.card("laboratory")
+    own = hospital._connection.member.identity
+    key = hospital._connection.open("hospital/study").epoch_keys[1]
+    card = hospital.people.member("laboratory").card
 
     def grant(identity=own, **fields) -> objects_pb2.Signed:
         options = {
@@ -132,12 +138,12 @@ def test_grants_that_do_not_fit_their_commit_are_refused(
         commit = commit_after(
             study, own, granted=[verify_grant(g).entry() for g in named]
         )
-        hospital._relay.append(commit, grants)
+        hospital._connection.relay.append(commit, grants)
 
     cases: list[tuple[Callable[[], None], type[SealiftError]]] = [
         (lambda: append([grant()], named=[]), ContextMismatch),
         (lambda: append([], named=[grant()]), ContextMismatch),
-        (lambda: append([grant(clinic._member.identity)]), WrongSigner),
+        (lambda: append([grant(clinic._connection.member.identity)]), WrongSigner),
         (lambda: append([grant(dataset_id=b"x" * 16)]), ContextMismatch),
         (lambda: append([grant(not_after=now() - 1)]), GrantExpired),
         (lambda: append([grant(purpose=str(n)) for n in range(1025)]), InvalidArgument),
@@ -150,18 +156,18 @@ def test_grants_that_do_not_fit_their_commit_are_refused(
 
 
 def test_the_same_commit_twice_is_one(relay, hospital, laboratory, study) -> None:
-    signed = commit_after(study, hospital._member.identity)
-    hospital._relay.append(signed, [])
-    size = hospital._member.log.advance()[1].size
-    hospital._relay.append(signed, [])
-    assert hospital._member.log.advance()[1].size == size
+    signed = commit_after(study, hospital._connection.member.identity)
+    hospital._connection.relay.append(signed, [])
+    size = hospital._connection.member.log.advance()[1].size
+    hospital._connection.relay.append(signed, [])
+    assert hospital._connection.member.log.advance()[1].size == size
     assert head_of(hospital).number == 1
 
 
 def test_a_shard_that_somebody_else_stored_is_not_committed(
     relay, hospital, laboratory, clinic, study, monkeypatch
 ) -> None:
-    hospital.set_co_owner("study", "clinic")
+    hospital.dataset("study").add_co_owner("clinic")
     taken: list[ShardEntry] = []
 
     def steal(commit, grants):
@@ -170,34 +176,40 @@ def test_a_shard_that_somebody_else_stored_is_not_committed(
         taken.extend(verify_commit(commit).added)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(clinic._relay, "append", steal)
+    monkeypatch.setattr(clinic._connection.relay, "append", steal)
     with pytest.raises(KeyboardInterrupt):
         clinic.push(ROWS, dataset="hospital/study")
-    stolen = commit_after(head_of(hospital), hospital._member.identity, added=taken)
+    stolen = commit_after(
+        head_of(hospital), hospital._connection.member.identity, added=taken
+    )
     with pytest.raises(MissingShard, match="somebody else"):
-        hospital._relay.append(stolen, [])
+        hospital._connection.relay.append(stolen, [])
 
 
 def test_a_deleted_dataset_takes_nothing_more(
     relay, hospital, laboratory, study
 ) -> None:
-    hospital.delete("study")
+    hospital.dataset("study").delete()
     with pytest.raises((DatasetDeleted, Conflict)):
-        hospital._relay.append(commit_after(study, hospital._member.identity), [])
+        hospital._connection.relay.append(
+            commit_after(study, hospital._connection.member.identity), []
+        )
 
 
 def test_a_dataset_is_made_once(relay, hospital, laboratory, study) -> None:
-    first = next(iter(hospital._relay.get_commits(study.dataset_id)))
+    first = next(iter(hospital._connection.relay.get_commits(study.dataset_id)))
     again = objects_pb2.Commit.FromString(first.payload)
     again.time += 1
-    signed = sign(hospital._member.identity, envelope.COMMIT, again)
-    grants = hospital._relay.get_grants(study.dataset_id, everybody=True).grants
+    signed = sign(hospital._connection.member.identity, envelope.COMMIT, again)
+    grants = hospital._connection.relay.get_grants(
+        study.dataset_id, everybody=True
+    ).grants
     with pytest.raises(Conflict, match="exists already"):
-        hospital._relay.append(signed, grants)
+        hospital._connection.relay.append(signed, grants)
     again.genesis.salt = b"?" * 16
     with pytest.raises(ContextMismatch):
-        hospital._relay.append(
-            sign(hospital._member.identity, envelope.COMMIT, again), grants
+        hospital._connection.relay.append(
+            sign(hospital._connection.member.identity, envelope.COMMIT, again), grants
         )
 
 
@@ -214,11 +226,13 @@ def test_pages_are_parsed_and_counted(
         return objects_pb2.SnapshotPage(shards=[entry], key_epoch=1).SerializeToString()
 
     with pytest.raises(MalformedObject):
-        hospital._relay.put_pages(study.dataset_id, [b"not a page"])
+        hospital._connection.relay.put_pages(study.dataset_id, [b"not a page"])
     with pytest.raises(AccessDenied):
-        clinic._relay.put_pages(study.dataset_id, [page(0)])
+        clinic._connection.relay.put_pages(study.dataset_id, [page(0)])
     with pytest.raises(QuotaExceeded):
-        hospital._relay.put_pages(study.dataset_id, [page(n) for n in range(400)])
+        hospital._connection.relay.put_pages(
+            study.dataset_id, [page(n) for n in range(400)]
+        )
     assert SNAPSHOT_EVERY == 64
 
 
@@ -232,8 +246,8 @@ def test_pages_of_old_snapshots_are_forgotten(
     for _ in range(12):
         hospital.push(ROWS, dataset="study", to="laboratory")
     for _ in range(3):
-        hospital.rotate("study", reseal_history=True)
-    opened = hospital._open("hospital/study")
+        hospital.dataset("study").rotate(reseal=True)
+    opened = hospital._connection.open("hospital/study")
     pages = set(opened.history.commits[0].snapshot.pages)
     from sqlalchemy import select
 
@@ -257,42 +271,61 @@ def test_statements_of_others_are_refused(relay, hospital, laboratory, study) ->
         not_after=now() + 9,
     )
     with pytest.raises(WrongSigner):
-        hospital._relay.put_statement(sign(MALLORY, envelope.ENDORSEMENT, endorsement))
+        hospital._connection.relay.put_statement(
+            sign(MALLORY, envelope.ENDORSEMENT, endorsement)
+        )
     with pytest.raises(InvalidArgument):
-        hospital._relay.put_statement(
+        hospital._connection.relay.put_statement(
             sign(
-                hospital._member.identity, envelope.DISCLOSURE, objects_pb2.Disclosure()
+                hospital._connection.member.identity,
+                envelope.DISCLOSURE,
+                objects_pb2.Disclosure(),
             )
         )
-    signed = sign(hospital._member.identity, envelope.ENDORSEMENT, endorsement)
-    hospital._relay.put_statement(signed)
-    size = hospital._member.log.advance()[1].size
-    hospital._relay.put_statement(signed)
-    assert hospital._member.log.advance()[1].size == size
+    signed = sign(
+        hospital._connection.member.identity, envelope.ENDORSEMENT, endorsement
+    )
+    hospital._connection.relay.put_statement(signed)
+    size = hospital._connection.member.log.advance()[1].size
+    hospital._connection.relay.put_statement(signed)
+    assert hospital._connection.member.log.advance()[1].size == size
     common = {"dataset_id": study.dataset_id, "time": now()}
     number = {"number": study.number, "commit": study.digest}
     disclosure = objects_pb2.Disclosure(**common, **number, nonce=bytes(16))
     accounting = objects_pb2.Accounting(**common, nonce=bytes(16))
     purge = objects_pb2.PurgeReceipt(**common, **number)
     with pytest.raises(WrongSigner):
-        laboratory._relay.disclose(sign(MALLORY, envelope.DISCLOSURE, disclosure))
+        laboratory._connection.relay.disclose(
+            sign(MALLORY, envelope.DISCLOSURE, disclosure)
+        )
     with pytest.raises(WrongSigner):
-        hospital._relay.account(sign(MALLORY, envelope.ACCOUNTING, accounting))
+        hospital._connection.relay.account(
+            sign(MALLORY, envelope.ACCOUNTING, accounting)
+        )
     with pytest.raises(WrongSigner):
-        laboratory._relay.confirm_purge(sign(MALLORY, envelope.PURGE_RECEIPT, purge))
-    own = laboratory._member.identity
+        laboratory._connection.relay.confirm_purge(
+            sign(MALLORY, envelope.PURGE_RECEIPT, purge)
+        )
+    own = laboratory._connection.member.identity
     purge.commit = bytes(32)
     with pytest.raises(ContextMismatch):
-        laboratory._relay.confirm_purge(sign(own, envelope.PURGE_RECEIPT, purge))
+        laboratory._connection.relay.confirm_purge(
+            sign(own, envelope.PURGE_RECEIPT, purge)
+        )
     disclosure.time = now() - 86_400
     with pytest.raises(ClockSkew):
-        laboratory._relay.disclose(sign(own, envelope.DISCLOSURE, disclosure))
+        laboratory._connection.relay.disclose(
+            sign(own, envelope.DISCLOSURE, disclosure)
+        )
 
 
 def test_cards_of_others_or_out_of_order_are_refused(
     relay, hospital, laboratory
 ) -> None:
-    own, card = hospital._member.identity, hospital._contacts.own_card()
+    own, card = (
+        hospital._connection.member.identity,
+        hospital._connection.contacts.own_card(),
+    )
     keys = list(card.recipient_keys)
 
     def signed(identity=own, name="hospital", version=2, previous=card.digest):
@@ -307,22 +340,22 @@ def test_cards_of_others_or_out_of_order_are_refused(
 
     for wrong in (signed(MALLORY), signed(name="laboratory")):
         with pytest.raises(WrongSigner):
-            hospital._relay.put_card(wrong)
+            hospital._connection.relay.put_card(wrong)
     for wrong in (signed(previous=bytes(32)), signed(version=3)):
         with pytest.raises(Conflict):
-            hospital._relay.put_card(wrong)
+            hospital._connection.relay.put_card(wrong)
     good = signed()
-    hospital._relay.put_card(good)
-    hospital._relay.put_card(good)
-    assert hospital._contacts.own_card().version == 2
+    hospital._connection.relay.put_card(good)
+    hospital._connection.relay.put_card(good)
+    assert hospital._connection.contacts.own_card().version == 2
 
 
 def test_successions_that_are_not_signed_by_both_are_refused(
     relay, hospital, laboratory
 ) -> None:
     own, keys = (
-        hospital._member.identity,
-        list(hospital._contacts.own_card().recipient_keys),
+        hospital._connection.member.identity,
+        list(hospital._connection.contacts.own_card().recipient_keys),
     )
 
     def attempt(
@@ -333,7 +366,9 @@ def test_successions_that_are_not_signed_by_both_are_refused(
         )
         options = {} if version == 1 else {"version": version, "previous": bytes(32)}
         card = sign_card(card_of, name=name, recipient_keys=keys, time=now(), **options)
-        hospital._relay.succeed(sign(signer, envelope.SUCCESSION, statement), card)
+        hospital._connection.relay.succeed(
+            sign(signer, envelope.SUCCESSION, statement), card
+        )
 
     for wrong in ({"signer": MALLORY}, {"card_of": own}):
         with pytest.raises(WrongSigner):
@@ -342,8 +377,11 @@ def test_successions_that_are_not_signed_by_both_are_refused(
         with pytest.raises(Conflict):
             attempt(**wrong)
     with pytest.raises(Conflict):
-        attempt(named=laboratory._member.identity, card_of=laboratory._member.identity)
-    assert hospital._relay.who_am_i().fingerprint == own.fingerprint.digest
+        attempt(
+            named=laboratory._connection.member.identity,
+            card_of=laboratory._connection.member.identity,
+        )
+    assert hospital._connection.relay.who_am_i().fingerprint == own.fingerprint.digest
 
 
 def test_probes_are_small_and_of_ones_own(relay, hospital, laboratory) -> None:
@@ -357,21 +395,25 @@ def test_probes_are_small_and_of_ones_own(relay, hospital, laboratory) -> None:
         )
         return sign(identity, envelope.PROBE, message)
 
-    own = hospital._member.identity
+    own = hospital._connection.member.identity
     with pytest.raises(WrongSigner):
-        hospital._relay.put_probe(probe(MALLORY))
+        hospital._connection.relay.put_probe(probe(MALLORY))
     for wrong in (probe(own, MALLORY.fingerprint), probe(own, size=4096)):
         with pytest.raises(UnknownMember):
-            hospital._relay.put_probe(wrong)
+            hospital._connection.relay.put_probe(wrong)
     answer = objects_pb2.ProbeAnswer(probe=bytes(32), opened=bytes(32), time=now())
     with pytest.raises(UnknownMember):
-        hospital._relay.answer_probe(sign(own, envelope.PROBE_ANSWER, answer))
+        hospital._connection.relay.answer_probe(
+            sign(own, envelope.PROBE_ANSWER, answer)
+        )
     with pytest.raises(WrongSigner):
-        hospital._relay.answer_probe(sign(MALLORY, envelope.PROBE_ANSWER, answer))
+        hospital._connection.relay.answer_probe(
+            sign(MALLORY, envelope.PROBE_ANSWER, answer)
+        )
     # A broken probe does not stop the others from being answered.
-    hospital._relay.put_probe(probe(own))
-    hospital.preflight(["laboratory"], wait_seconds=0)
-    assert laboratory.answer_probes() == 1
+    hospital._connection.relay.put_probe(probe(own))
+    hospital.people.preflight(["laboratory"], wait_seconds=0)
+    assert laboratory.people.answer_probes() == 1
 
 
 # --- too much at once ----------------------------------------------------------------------------
@@ -380,26 +422,28 @@ def test_probes_are_small_and_of_ones_own(relay, hospital, laboratory) -> None:
 def test_calls_that_ask_for_too_much_are_refused(
     relay, hospital, laboratory, study
 ) -> None:
-    own = laboratory._member.identity
-    grant = laboratory._open("hospital/study").history.grants_of(
+    own = laboratory._connection.member.identity
+    grant = laboratory._connection.open("hospital/study").history.grants_of(
         laboratory.fingerprint
     )[0]
-    key = laboratory._contacts.own_card().recipient_keys[0]
+    key = laboratory._connection.contacts.own_card().recipient_keys[0]
     rewrap = sign_rewrap(own, grant.digest, study.dataset_id, key, bytes(80))
     for call in (
-        lambda: laboratory._relay.prove(0, [bytes(32)] * 1025),
-        lambda: laboratory._relay.put_rewraps([rewrap] * 1025),
-        lambda: laboratory._relay.get_pages(study.dataset_id, [bytes(32)] * 65_537),
+        lambda: laboratory._connection.relay.prove(0, [bytes(32)] * 1025),
+        lambda: laboratory._connection.relay.put_rewraps([rewrap] * 1025),
+        lambda: laboratory._connection.relay.get_pages(
+            study.dataset_id, [bytes(32)] * 65_537
+        ),
     ):
         with pytest.raises(InvalidArgument):
             call()
     # The relay does not judge a rewrap, it only knows whose it is; the same again is harmless.
-    laboratory._relay.put_rewraps([rewrap])
-    laboratory._relay.put_rewraps([rewrap])
+    laboratory._connection.relay.put_rewraps([rewrap])
+    laboratory._connection.relay.put_rewraps([rewrap])
 
 
 def test_an_old_size_that_the_log_never_had_proves_nothing(relay, hospital) -> None:
-    response = hospital._relay.prove(1_000_000, [])
+    response = hospital._connection.relay.prove(1_000_000, [])
     assert list(response.consistency) == []
 
 

@@ -99,10 +99,10 @@ def witnessed(tmp_path: Path) -> Iterator[tuple[RunningRelay, list[RunningWitnes
 
 def require(session: Session, witnesses: list[RunningWitness], quorum: int) -> None:
     keys = tuple(str(witness.key) for witness in witnesses)
-    session._profile.write_settings(
-        replace(session.settings, witnesses=keys, quorum=quorum)
+    session._connection.profile.write_settings(
+        replace(session.identity.settings, witnesses=keys, quorum=quorum)
     )
-    session._load()
+    session._connection.reload()
 
 
 # --- witnesses -----------------------------------------------------------------------------------
@@ -115,9 +115,9 @@ def test_members_require_k_of_n_witnesses(witnessed) -> None:
         hospital.push(ROWS, dataset="study")
         hospital.push(ROWS, dataset="study")
         assert hospital.open_dataset("hospital/study").to_table().num_rows == 20
-        note, checkpoint = hospital._member.log.advance()
+        note, checkpoint = hospital._connection.member.log.advance()
         assert all(cosigned_at(note, witness.key) for witness in witnesses)
-        assert hospital.verify_log().witnesses == 2
+        assert hospital.log.verify().witnesses == 2
         memory = [
             json.loads(p.read_text())
             for w in witnesses
@@ -174,7 +174,7 @@ def test_a07_a_witness_refuses_the_second_tree(witnessed) -> None:
     relay, witnesses = witnessed
     with relay.join("hospital", "owner") as hospital:
         hospital.push(ROWS, dataset="study")
-        size = hospital._member.log.advance()[1].size
+        size = hospital._connection.member.log.advance()[1].size
     key = load_log_key(relay.config.tls)
     leaves = [leaf_hash(bytes([i])) for i in range(size + 3)]
 
@@ -303,10 +303,10 @@ def test_an_audit_of_the_whole_log_counts_every_object(
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
     laboratory.open_dataset("hospital/study").to_table()
-    laboratory.rotate_keys()
+    laboratory.keys.rotate()
     with relay.join("auditor", "auditor") as auditor:
         seen: list[int] = []
-        audit = auditor.verify_log(seen.append)
+        audit = auditor.log.verify(seen.append)
         assert seen[-1] == audit.size
         assert {kind.name: count for kind, count in audit.kinds.items()} == {
             "CARD": 4,
@@ -315,7 +315,7 @@ def test_an_audit_of_the_whole_log_counts_every_object(
             "DISCLOSURE": 1,
             "REWRAP": 1,
         }
-        hashes = hospital.verify_log()
+        hashes = hospital.log.verify()
         assert (hashes.size, hashes.root) == (audit.size, audit.root)
         assert hashes.kinds == {}
 
@@ -358,7 +358,7 @@ def test_an_auditor_finds_what_does_not_fit(
     with relay.join("auditor", "auditor") as auditor, lying_to(relay, auditor) as lying:
         lying.lies["Log/GetEntries"] = change
         with pytest.raises(LogInvalid):
-            auditor.verify_log()
+            auditor.log.verify()
 
 
 @pytest.mark.parametrize("what", ["a gap", "two histories"])
@@ -368,9 +368,9 @@ def test_an_auditor_finds_what_the_relay_signed_itself(
     """Every hash fits, for the relay has the log's key; what is in the log does not."""
     hospital.push(ROWS, dataset="study", to="laboratory")
     hospital.push(ROWS, dataset="study")
-    opened = hospital._open("hospital/study")
-    own = hospital._member.identity
-    signed = list(hospital._relay.get_commits(opened.dataset_id))
+    opened = hospital._connection.open("hospital/study")
+    own = hospital._connection.member.identity
+    signed = list(hospital._connection.relay.get_commits(opened.dataset_id))
     fork = sign_commit(
         own,
         dataset_id=opened.dataset_id,
@@ -407,7 +407,7 @@ def test_an_auditor_finds_what_the_relay_signed_itself(
         with pytest.raises(
             LogInvalid, match="gap" if what == "a gap" else "two histories"
         ):
-            auditor.verify_log()
+            auditor.log.verify()
 
 
 def test_a_member_finds_hashes_that_do_not_fit(relay, hospital, laboratory) -> None:
@@ -422,24 +422,24 @@ def test_a_member_finds_hashes_that_do_not_fit(relay, hospital, laboratory) -> N
     with lying_to(relay, hospital) as lying:
         lying.lies["Log/GetTile"] = change
         with pytest.raises(LogInvalid):
-            hospital.verify_log()
+            hospital.log.verify()
 
 
 def disclose_often(trainer: Session, times: int) -> None:
-    opened = trainer._open("hospital/study")
+    opened = trainer._connection.open("hospital/study")
     for _ in range(times):
-        disclose(trainer._member, opened, purpose="many")
+        disclose(trainer._connection.member, opened, purpose="many")
 
 
 def test_a_log_of_many_tiles_is_proved(relay, hospital, laboratory) -> None:
     """More than 256 entries, so that proofs cross tiles and levels."""
     hospital.push(ROWS, dataset="study", to="laboratory")
     disclose_often(laboratory, 300)
-    account = hospital.disclosures("study")
+    account = hospital.dataset("study").disclosures()
     assert len(account.lines) == 300
-    assert hospital.verify_log().size > 300
+    assert hospital.log.verify().size > 300
     with pytest.raises(AccessDenied):
-        laboratory._relay.get_entries(0, 10)
+        laboratory._connection.relay.get_entries(0, 10)
 
 
 # --- damage --------------------------------------------------------------------------------------
@@ -475,7 +475,7 @@ def test_damage_below_the_newest_checkpoint_is_found_in_a_log_that_went_on(
     relay, hospital, laboratory
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    published = hospital._member.log.advance()[1].size
+    published = hospital._connection.member.log.advance()[1].size
     relay.server.stop()
     with sqlite3.connect(relay.folder / "relay.db") as database:
         size, hashes = (

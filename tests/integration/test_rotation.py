@@ -44,7 +44,7 @@ def run(*arguments: str) -> str:
 def in_days(session: Session, days: int) -> Session:
     """A session of the same profile whose clock is ahead."""
     return sealift.connect(
-        session.membership.name,
+        session.identity.name,
         now=lambda: utc_now() + timedelta(days=days, seconds=10),
     )
 
@@ -55,7 +55,7 @@ def of_kind(rotations: list[Rotation], kind: RotationKind) -> list[Rotation]:
 
 def test_without_a_policy_keys_last_as_long_as_nist_says(hospital: Session) -> None:
     hospital.push(ROWS, dataset="study")
-    found = hospital.rotations()
+    found = hospital.keys.rotations()
     assert [
         (rotation.kind, rotation.name, rotation.seconds // DAY) for rotation in found
     ] == [
@@ -63,13 +63,13 @@ def test_without_a_policy_keys_last_as_long_as_nist_says(hospital: Session) -> N
         (RotationKind.RECIPIENT_KEY, "", 730),
         (RotationKind.IDENTITY, "", 1095),
     ]
-    now = hospital.status().time
+    now = hospital.identity.status().time
     assert all(now - 60 < rotation.since <= now for rotation in found)
-    assert hospital.status().overdue == []
+    assert hospital.identity.status().overdue == []
     with in_days(hospital, 729) as later:
-        assert later.status().overdue == []
+        assert later.identity.status().overdue == []
     with in_days(hospital, 730) as later:
-        assert [rotation.kind for rotation in later.status().overdue] == [
+        assert [rotation.kind for rotation in later.identity.status().overdue] == [
             RotationKind.KEY_EPOCH,
             RotationKind.RECIPIENT_KEY,
         ]
@@ -80,26 +80,30 @@ def test_what_is_due_is_rotated_and_then_is_not_due(
 ) -> None:
     for name in ("study", "other"):
         hospital.push(ROWS, dataset=name, to="laboratory")
-    hospital.rotate_every("other", 30 * DAY)
-    before = hospital.rotations()
+    hospital.dataset("other").rotate_every(30 * DAY)
+    before = hospital.keys.rotations()
     with in_days(hospital, 30) as later:
-        assert [rotation.name for rotation in later.rotate_due()] == ["other"]
-        assert list(later.rotate_due()) == []
+        assert [rotation.name for rotation in later.keys.rotate_due()] == ["other"]
+        assert list(later.keys.rotate_due()) == []
         assert [
-            later.access(name).key_epochs[-1].key_epoch for name in ("study", "other")
+            later.dataset(name).access().key_epochs[-1].key_epoch
+            for name in ("study", "other")
         ] == [
             1,
             2,
         ]
-        since = {rotation.name: rotation.since for rotation in later.rotations()}
+        since = {rotation.name: rotation.since for rotation in later.keys.rotations()}
         assert since["other"] >= before[0].since + 30 * DAY
         assert since["study"] in {rotation.since for rotation in before}
     # A key epoch that began before the newest snapshot is as old as it is.
     run("--profile", "hospital", "rotate", "--every", "40d")
     run("--profile", "hospital", "rotate", "other", "--every", "default")
     with in_days(hospital, 40) as later:
-        assert sorted(rotation.name for rotation in later.rotate_due()) == ["", "study"]
-        (key,) = of_kind(later.rotations(), RotationKind.RECIPIENT_KEY)
+        assert sorted(rotation.name for rotation in later.keys.rotate_due()) == [
+            "",
+            "study",
+        ]
+        (key,) = of_kind(later.keys.rotations(), RotationKind.RECIPIENT_KEY)
         assert key.subject not in {rotation.subject for rotation in before}
     with in_days(laboratory, 40) as later:
         assert later.open_dataset("hospital/study").to_table().equals(ROWS)
@@ -109,25 +113,25 @@ def test_a_key_epoch_from_before_the_newest_snapshot_keeps_its_age(
     hospital: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sealift.owner.push.committing.SNAPSHOT_EVERY", 2)
-    monkeypatch.setattr(Session, "check_clock", lambda session: None)
+    monkeypatch.setattr("sealift.api.pushing.refuse_skew", lambda relay, time: None)
     hospital.push(ROWS, dataset="study")
-    hospital.rotate("study")
-    begun = hospital.rotations()[0].since
+    hospital.dataset("study").rotate()
+    begun = hospital.keys.rotations()[0].since
     with in_days(hospital, 3) as later:
         for _ in range(6):
             later.push(ROWS, dataset="study")
-        opened = later._open_own("study")
+        opened = later._connection.open("study")
         assert opened.history.commits[0].number > 1
         assert opened.history.commits[0].time > begun + DAY
-        assert later.rotations()[0].since == begun
+        assert later.keys.rotations()[0].since == begun
 
 
 def test_an_identity_is_as_old_as_its_last_succession(hospital: Session) -> None:
-    (made,) = of_kind(hospital.rotations(), RotationKind.IDENTITY)
+    (made,) = of_kind(hospital.keys.rotations(), RotationKind.IDENTITY)
     assert made.since
     with in_days(hospital, 5) as later:
-        later.succeed()
-        (fresh,) = of_kind(later.rotations(), RotationKind.IDENTITY)
+        later.identity.succeed()
+        (fresh,) = of_kind(later.keys.rotations(), RotationKind.IDENTITY)
     assert fresh.since >= made.since + 5 * DAY
     # A profile that an earlier release made says nothing: overdue, for nobody knows.
     profile = find_profile("hospital")
@@ -136,12 +140,12 @@ def test_an_identity_is_as_old_as_its_last_succession(hospital: Session) -> None
     document["version"] = 2
     (profile.folder / "profile.json").write_text(json.dumps(document))
     with sealift.connect("hospital") as session:
-        (told,) = of_kind(session.rotations(), RotationKind.IDENTITY)
-        assert told.since == session._contacts.own_card().time
-        session.rotate_keys()
-        (unknown,) = of_kind(session.rotations(), RotationKind.IDENTITY)
+        (told,) = of_kind(session.keys.rotations(), RotationKind.IDENTITY)
+        assert told.since == session._connection.contacts.own_card().time
+        session.keys.rotate()
+        (unknown,) = of_kind(session.keys.rotations(), RotationKind.IDENTITY)
         assert unknown.since == 0
-        assert session.status().overdue == [unknown]
+        assert session.identity.status().overdue == [unknown]
     assert "nobody knows since when" in run("--profile", "hospital", "status")
 
 
@@ -160,13 +164,13 @@ def test_the_status_is_a_page_a_document_and_metrics_without_names(
     metrics = run("--profile", "hospital", "status", "--metrics")
     assert "secret-study" not in metrics
     assert 'sealift_key_rotations_overdue{kind="key epoch"} 0.0' in metrics
-    dataset_id = hospital.rotations()[0].subject.hex()
+    dataset_id = hospital.keys.rotations()[0].subject.hex()
     assert (
         f'sealift_key_since_timestamp_seconds{{id="{dataset_id}",kind="key epoch"}}'
         in metrics
     )
     with in_days(hospital, 1200) as later:
-        late = as_prometheus(later.status()).decode()
+        late = as_prometheus(later.identity.status()).decode()
     for kind in RotationKind:
         assert f'sealift_key_rotations_overdue{{kind="{kind.value}"}} 1.0' in late
 
@@ -196,7 +200,7 @@ def test_the_command_line_sets_policies_and_rotates(
     )
     assert "published card" in run("--profile", "hospital", "keystore", "rotate")
     monkeypatch.setattr(
-        "sealift.session.unix", lambda now: int(now().timestamp()) + 60 * DAY
+        "sealift.api.connection.unix", lambda now: int(now().timestamp()) + 60 * DAY
     )
     said = run("--profile", "hospital", "rotate", "--due")
     assert re.fullmatch(
@@ -273,10 +277,10 @@ def test_a_lost_machine_comes_back_from_a_file_and_shares(
         assert session.fingerprint == fingerprint
         assert session.open_dataset("hospital/study").to_table().equals(ROWS)
         session.push(ROWS, dataset="study")
-        session.member("laboratory")
-        assert session.status().backup is not None
-        session.rotate_keys()
-        left = session.status().backup
+        session.people.member("laboratory")
+        assert session.identity.status().backup is not None
+        session.keys.rotate()
+        left = session.identity.status().backup
         assert left is not None
         assert not left.complete
     assert "older than your keys" in run("--profile", "hospital", "status")

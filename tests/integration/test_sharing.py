@@ -42,7 +42,7 @@ def test_two_owners_who_push_at_once_both_succeed(
     relay, hospital, laboratory, clinic
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    hospital.set_co_owner("study", "clinic")
+    hospital.dataset("study").add_co_owner("clinic")
     failures: list[SealiftError] = []
 
     def push_often(session: Session, path: str) -> None:
@@ -62,7 +62,7 @@ def test_two_owners_who_push_at_once_both_succeed(
         thread.join()
     assert failures == []
     assert records_in(laboratory) == 170
-    commits = laboratory._open("hospital/study").history.commits
+    commits = laboratory._connection.open("hospital/study").history.commits
     assert len(commits) == 18
     signers = [commit.signer for commit in commits if commit.added]
     assert signers.count(clinic.fingerprint) == 8
@@ -73,17 +73,17 @@ def test_a_push_that_loses_every_race_gives_up(
     relay, hospital, laboratory, clinic
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    hospital.set_co_owner("study", "clinic")
-    honest = clinic._relay.append
+    hospital.dataset("study").add_co_owner("clinic")
+    honest = clinic._connection.relay.append
 
     def lose(commit, grants):
         hospital.push(ROWS.slice(0, 1), dataset="study")
         return honest(commit, grants)
 
-    clinic._relay.append = lose
+    clinic._connection.relay.append = lose
     with pytest.raises(Conflict, match="faster"):
         clinic.push(ROWS, dataset="hospital/study")
-    clinic._relay.append = honest
+    clinic._connection.relay.append = honest
     assert records_in(laboratory) == 30
 
 
@@ -91,15 +91,15 @@ def test_a_push_across_a_rotation_says_that_it_must_be_repeated(
     relay, hospital, laboratory, clinic
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    hospital.set_co_owner("study", "clinic")
-    honest = clinic._relay.append
+    hospital.dataset("study").add_co_owner("clinic")
+    honest = clinic._connection.relay.append
 
     def rotate_first(commit, grants):
-        clinic._relay.append = honest
-        hospital.rotate("study")
+        clinic._connection.relay.append = honest
+        hospital.dataset("study").rotate()
         return honest(commit, grants)
 
-    clinic._relay.append = rotate_first
+    clinic._connection.relay.append = rotate_first
     with pytest.raises(KeyEpochMoved) as caught:
         clinic.push(ROWS, dataset="hospital/study")
     assert caught.value.hint
@@ -111,14 +111,14 @@ def test_a_removed_co_owner_keeps_reading_until_revoked(
     relay, hospital, laboratory, clinic
 ) -> None:
     hospital.push(ROWS, dataset="study")
-    hospital.set_co_owner("study", "clinic")
-    hospital.set_co_owner("study", "clinic", remove=True)
+    hospital.dataset("study").add_co_owner("clinic")
+    hospital.dataset("study").remove_co_owner("clinic")
     assert records_in(clinic) == 10
-    hospital.revoke("study", "clinic")
+    hospital.dataset("study").revoke("clinic")
     with pytest.raises(AccessDenied):
         records_in(clinic)
     with pytest.raises(AccessDenied, match="not a co-owner"):
-        hospital.set_co_owner("study", "clinic", remove=True)
+        hospital.dataset("study").remove_co_owner("clinic")
 
 
 def test_only_owners_and_co_owners_change_a_dataset(
@@ -126,13 +126,13 @@ def test_only_owners_and_co_owners_change_a_dataset(
 ) -> None:
     hospital.push(ROWS, dataset="study", to=["laboratory", "clinic"])
     for change in (
-        lambda: clinic.grant("hospital/study", to="laboratory"),
-        lambda: clinic.revoke("hospital/study", "laboratory"),
-        lambda: clinic.rotate("hospital/study"),
-        lambda: clinic.access("hospital/study"),
-        lambda: clinic.disclosures("hospital/study"),
-        lambda: clinic.delete("hospital/study"),
-        lambda: laboratory.delete("hospital/study"),
+        lambda: clinic.dataset("hospital/study").grant(to="laboratory"),
+        lambda: clinic.dataset("hospital/study").revoke("laboratory"),
+        lambda: clinic.dataset("hospital/study").rotate(),
+        lambda: clinic.dataset("hospital/study").access(),
+        lambda: clinic.dataset("hospital/study").disclosures(),
+        lambda: clinic.dataset("hospital/study").delete(),
+        lambda: laboratory.dataset("hospital/study").delete(),
     ):
         with pytest.raises(AccessDenied):
             change()
@@ -145,17 +145,19 @@ def test_a_grant_covers_what_was_there_and_what_comes(
     relay, hospital, laboratory
 ) -> None:
     hospital.push(ROWS, dataset="study")
-    hospital.rotate("study")
+    hospital.dataset("study").rotate()
     hospital.push(ROWS, dataset="study")
     with pytest.raises(AccessDenied):
         records_in(laboratory)
     until = int(time.time()) + 3600
-    hospital.grant("study", to="laboratory", until=until, purpose="sepsis model")
+    hospital.dataset("study").grant(
+        to="laboratory", until=until, purpose="sepsis model"
+    )
     assert records_in(laboratory) == 20
-    hospital.rotate("study")
+    hospital.dataset("study").rotate()
     hospital.push(ROWS, dataset="study")
     assert records_in(laboratory) == 30
-    report = hospital.access("study")
+    report = hospital.dataset("study").access()
     line = next(
         line for line in report.recipients if line.recipient == laboratory.fingerprint
     )
@@ -183,9 +185,9 @@ def test_a_grant_that_cannot_be_meant_is_refused(relay, hospital, laboratory) ->
         {"purpose": "x" * 257},
     ):
         with pytest.raises(InvalidArgument):
-            hospital.grant("study", to="laboratory", **wrong)
+            hospital.dataset("study").grant(to="laboratory", **wrong)
     with pytest.raises(InvalidArgument, match="nobody"):
-        hospital.grant("study", to=[])
+        hospital.dataset("study").grant(to=[])
 
 
 def test_a_revocation_reports_what_the_member_had_fetched(
@@ -195,7 +197,7 @@ def test_a_revocation_reports_what_the_member_had_fetched(
     hospital.push(ROWS, dataset="study")
     records_in(laboratory)
     hospital.push(ROWS, dataset="study")
-    revoked = hospital.revoke("study", "laboratory")
+    revoked = hospital.dataset("study").revoke("laboratory")
     lines = [
         x.disclosure
         for x in revoked.account.lines
@@ -204,9 +206,9 @@ def test_a_revocation_reports_what_the_member_had_fetched(
     assert [(d.number, d.shard_count, d.purpose) for d in lines] == [(1, 2, "model")]
     assert (revoked.key_epoch, revoked.open_epochs) == (2, {1: 3})
     with pytest.raises(AccessDenied, match="no grant"):
-        hospital.revoke("study", "laboratory")
+        hospital.dataset("study").revoke("laboratory")
     # Given back, the member opens what it is given: all key epochs.
-    hospital.grant("study", to="laboratory")
+    hospital.dataset("study").grant(to="laboratory")
     assert records_in(laboratory) == 30
 
 
@@ -214,34 +216,34 @@ def test_somebody_who_is_not_trusted_any_more_is_revoked_by_fingerprint(
     relay, hospital, laboratory
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory")
-    hospital._profile.trust.remove("laboratory")
+    hospital._connection.profile.trust.remove("laboratory")
     with pytest.raises(NotTrusted, match="with access"):
-        hospital.rotate("study")
-    hospital.revoke("study", str(laboratory.fingerprint))
+        hospital.dataset("study").rotate()
+    hospital.dataset("study").revoke(str(laboratory.fingerprint))
     with pytest.raises(AccessDenied):
         records_in(laboratory)
-    hospital.rotate("study")
+    hospital.dataset("study").rotate()
 
 
 def test_resealing_closes_the_old_keys(relay, hospital, laboratory) -> None:
     for _ in range(3):
         hospital.push(ROWS, dataset="study", to="laboratory")
-    old_key = laboratory._open("hospital/study").epoch_keys[1]
+    old_key = laboratory._connection.open("hospital/study").epoch_keys[1]
     before = {
         p.name for p in (relay.folder / "blobs" / "shards").rglob("*") if p.is_file()
     }
-    hospital.revoke("study", "laboratory")
-    hospital.reseal("study")
+    hospital.dataset("study").revoke("laboratory")
+    hospital.dataset("study").reseal()
     after = {
         p.name for p in (relay.folder / "blobs" / "shards").rglob("*") if p.is_file()
     }
     assert len(before) == len(after) + 2 == 3
     assert before.isdisjoint(after)
-    opened = hospital._open("hospital/study")
+    opened = hospital._connection.open("hospital/study")
     assert {entry.key_epoch for entry in opened.shards} == {2}
     assert opened.epoch_keys[1] == old_key
     assert records_in(hospital) == 30
-    assert hospital.reseal("study") is None
+    assert hospital.dataset("study").reseal() is None
     hospital.push(ROWS, dataset="study")
     assert records_in(hospital) == 40
 
@@ -257,10 +259,10 @@ def test_an_endorsement_that_expires_between_open_and_read(relay, hospital) -> N
         hospital.trust("intern", str(intern.fingerprint))
         intern.trust("institute", str(institute.fingerprint), organisation=True)
         hospital.push(ROWS, dataset="study", to="intern")
-        institute.endorse("hospital", not_after=int(time.time()) + 3600)
+        institute.people.endorse("hospital", not_after=int(time.time()) + 3600)
         dataset = intern.open_dataset("hospital/study")
         later = lambda: datetime.now(UTC) + timedelta(hours=2)  # noqa: E731
-        intern._contacts._now = later
+        intern._connection.contacts._now = later
         assert dataset.to_table().num_rows == 10
         with pytest.raises(EndorsementExpired):
             intern.open_dataset("hospital/study")
@@ -280,12 +282,12 @@ def long_history(hospital, laboratory, monkeypatch) -> Session:
 
 
 def test_opening_begins_with_the_newest_snapshot(relay, hospital, long_history) -> None:
-    opened = long_history._open("hospital/study")
+    opened = long_history._connection.open("hospital/study")
     assert opened.history.commits[0].number == 12
     assert len(opened.history.commits) == 2
     assert long_history.open_dataset("hospital/study").num_records == 140
     assert records_in(long_history) == 140
-    whole = hospital._open("hospital/study", whole=True).history
+    whole = hospital._connection.open("hospital/study", whole=True).history
     assert whole.commits[0].number == 0
     assert (whole.shards, whole.grants) == (
         opened.history.shards,
@@ -298,7 +300,9 @@ def test_pages_that_did_not_change_are_stored_once(
 ) -> None:
     snapshots = [
         commit.snapshot
-        for commit in hospital._open("hospital/study", whole=True).history.commits
+        for commit in hospital._connection.open(
+            "hospital/study", whole=True
+        ).history.commits
         if commit.snapshot
     ]
     assert [len(snapshot.pages) for snapshot in snapshots] == [2, 3, 5]
@@ -350,7 +354,7 @@ def test_a_history_that_begins_in_the_middle_without_a_snapshot_is_refused(
 def test_a_co_owner_pushes_onto_a_snapshot(
     relay, hospital, long_history, clinic
 ) -> None:
-    hospital.set_co_owner("study", "clinic")
+    hospital.dataset("study").add_co_owner("clinic")
     clinic.push(ROWS, dataset="hospital/study")
     assert records_in(long_history) == 150
     # A co-owner never writes a snapshot; the owner's next commit does.
@@ -358,15 +362,15 @@ def test_a_co_owner_pushes_onto_a_snapshot(
         clinic.push(ROWS, dataset="hospital/study")
     commits = [
         verify_commit(signed)
-        for signed in hospital._relay.get_commits(
-            hospital._open("hospital/study").dataset_id
+        for signed in hospital._connection.relay.get_commits(
+            hospital._connection.open("hospital/study").dataset_id
         )
     ]
     assert all(c.signer == hospital.fingerprint for c in commits if c.snapshot)
     hospital.push(ROWS, dataset="study")
-    assert long_history._open("hospital/study").history.commits[0].number == len(
-        commits
-    )
+    assert long_history._connection.open("hospital/study").history.commits[
+        0
+    ].number == len(commits)
 
 
 def test_a_recipient_without_the_newest_key_epoch_is_told(
@@ -374,7 +378,7 @@ def test_a_recipient_without_the_newest_key_epoch_is_told(
 ) -> None:
     """The owner's client always grants all key epochs; another client might not."""
     hospital.push(ROWS, dataset="study", to="laboratory")
-    hospital.rotate("study")
+    hospital.dataset("study").rotate()
     hospital.push(ROWS, dataset="study")
     with lying_to(relay, laboratory) as lying:
 

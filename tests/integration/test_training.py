@@ -285,7 +285,7 @@ def test_an_epoch_a_seed_and_a_commit_make_the_order(
 def test_a_commit_whose_shards_were_removed_cannot_be_pinned(
     opened: sealift.Dataset, hospital: Session
 ) -> None:
-    hospital.rotate("study", reseal_history=True)
+    hospital.dataset("study").rotate(reseal=True)
     with pytest.raises(ShardsGone, match="removed"):
         opened.pin_commit(1)
     with pytest.raises(InvalidArgument, match="no commit 99"):
@@ -423,7 +423,7 @@ def test_erased_records_leave_the_cache(
     laboratory.open_dataset("hospital/cohort").to_table()
     cached = set(Path(os.environ["SEALIFT_CACHE"]).rglob("*/*"))
     assert len(cached) == 1
-    hospital.erase_subject("cohort", "p3")
+    hospital.dataset("cohort").erase("p3")
     laboratory.open_dataset("hospital/cohort")
     assert not cached & set(Path(os.environ["SEALIFT_CACHE"]).rglob("*/*"))
 
@@ -462,7 +462,7 @@ def test_a_disclosure_says_what_was_fetched(
     dataset.head(2)
     dataset.to_table()
     dataset.to_table()
-    found = [line.disclosure for line in hospital.disclosures("study").lines]
+    found = [line.disclosure for line in hospital.dataset("study").disclosures().lines]
     # One shard for the head; all of them, once a day, for reading everything.
     assert [d.shard_count for d in found] == [1, PUSHES]
     assert dataset.bill_of_materials()
@@ -570,7 +570,7 @@ def test_workers_fetch_each_shard_once(
     assert sorted(n for batch in loader for n in batch["number"].tolist()) == list(
         range(1500)
     )
-    assert len(hospital.disclosures("study").lines) == 1
+    assert len(hospital.dataset("study").disclosures().lines) == 1
 
 
 def test_each_iteration_is_the_next_training_epoch(opened: sealift.Dataset) -> None:

@@ -144,7 +144,7 @@ def test_an_unpinned_owners_dataset_is_listed_unopened(
     relay, hospital: Session, laboratory: Session, records: pa.Table
 ) -> None:
     hospital.push(records, dataset="study", to="laboratory")
-    laboratory._profile.trust.remove("hospital")
+    laboratory._connection.profile.trust.remove("hospital")
     [info] = laboratory.datasets()
     assert (info.trusted, info.name, info.owner) == (
         False,
@@ -188,7 +188,7 @@ def test_a_wrong_private_key_is_told_from_corrupt_data(
     hospital: Session, laboratory: Session, records: pa.Table
 ) -> None:
     hospital.push(records, dataset="study", to="laboratory")
-    keys = laboratory._member.private_keys
+    keys = laboratory._connection.member.private_keys
     key_id = next(iter(keys))
     keys[key_id] = type(keys[key_id]).generate()  # type: ignore[index]
     with pytest.raises(WrongKey):
@@ -276,7 +276,7 @@ def test_an_output_folder_appears_whole_or_not_at_all(
 
 @pytest.fixture
 def shards(hospital: Session) -> shards_pb2_grpc.ShardsStub:
-    return shards_pb2_grpc.ShardsStub(hospital._relay._channel)
+    return shards_pb2_grpc.ShardsStub(hospital._connection.relay._channel)
 
 
 @pytest.fixture
@@ -330,7 +330,7 @@ def test_a_stored_shard_is_served_from_any_segment(
     [entry] = opened.shards
     request = shards_pb2.GetRequest(
         dataset_id=pushed.dataset_id,
-        disclosure=disclose(hospital._member, opened, purpose="test"),
+        disclosure=disclose(hospital._connection.member, opened, purpose="test"),
         ranges=[
             shards_pb2.SegmentRange(shard_id=entry.shard_id, first=1, count=1),
             shards_pb2.SegmentRange(shard_id=entry.shard_id, first=2),
@@ -346,7 +346,9 @@ def test_a_stored_shard_is_served_from_any_segment(
     with pytest.raises(grpc.RpcError) as caught:
         list(shards.Get(request, timeout=5))
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    [status] = hospital._relay.stat(pushed.dataset_id, [entry.shard_id, b"?" * 16])
+    [status] = hospital._connection.relay.stat(
+        pushed.dataset_id, [entry.shard_id, b"?" * 16]
+    )
     assert (status.digest, status.committed) == (entry.digest, True)
 
 
@@ -409,20 +411,20 @@ def test_a_push_that_lost_the_race_is_told_and_repeating_the_commit_is_harmless(
     table = pa.table({"value": [1]})
     hospital.push(table, dataset="study")
     appended: list[tuple[object, ...]] = []
-    honest = hospital._relay.append
+    honest = hospital._connection.relay.append
 
     def record(commit: object, grants: object) -> None:
         appended.append((commit, grants))
         honest(commit, grants)
 
-    hospital._relay.append = record  # type: ignore[method-assign]
+    hospital._connection.relay.append = record  # type: ignore[method-assign]
     hospital.push(table, dataset="study")
     commit, grants = appended[-1]
     honest(commit, grants)
     opened = hospital.open_dataset("hospital/study")._opened
     assert opened.history.head.number == 1
     late = sign_commit(
-        hospital._member.identity,
+        hospital._connection.member.identity,
         dataset_id=opened.dataset_id,
         number=1,
         parent=opened.history.commits[0].digest,
@@ -440,7 +442,7 @@ def test_a_commit_that_names_a_missing_shard_is_refused(
 ) -> None:
     table = pa.table({"value": [1]})
     monkeypatch.setattr(
-        hospital._relay, "put_shard", lambda messages: _digest_of(messages())
+        hospital._connection.relay, "put_shard", lambda messages: _digest_of(messages())
     )
     with pytest.raises(MissingShard):
         hospital.push(table, dataset="study")
@@ -455,6 +457,8 @@ def _digest_of(messages: Iterator[bytes]) -> bytes:
 def test_a_relay_that_acknowledges_another_digest_is_caught(
     hospital: Session, monkeypatch
 ) -> None:
-    monkeypatch.setattr(hospital._relay, "put_shard", lambda messages: bytes(32))
+    monkeypatch.setattr(
+        hospital._connection.relay, "put_shard", lambda messages: bytes(32)
+    )
     with pytest.raises(CorruptShard):
         hospital.push(pa.table({"value": [1]}), dataset="study")

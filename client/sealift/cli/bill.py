@@ -13,12 +13,9 @@ from sealift.cli.options import Options, as_json, pass_options, show_time
 from sealift.cli.output import count, show, size
 from sealift.cli.values import aligned, printable
 from sealift.history.bills import BillCheck, Outcome, check_bill, check_checkpoint
-from sealift.history.opened import open_history, opened_at
 from sealift.home.profile import find_profile, profile_names
 from sealift.home.words import parse_fingerprint
-from sealift.process.clock import unix
-from sealift.session import Session
-from sealift.trainer.bill import bill_dataset, make_bill, measure_file
+from sealift.trainer.bill import measure_file
 from sealift.trainer.engine.plan import Run
 from sealift_protocol.bill.format import (
     MAX_TEXT,
@@ -29,16 +26,10 @@ from sealift_protocol.bill.format import (
     write_payload,
 )
 from sealift_protocol.errors import (
-    AccessDenied,
     InvalidArgument,
     MalformedObject,
-    TrustError,
-    UnknownMember,
-    VerificationError,
-    WrongKey,
 )
 from sealift_protocol.ids import Fingerprint
-from sealift_protocol.logentry import Kind
 
 _MARKS = {Outcome.OK: "ok ", Outcome.FAILED: "NOT", Outcome.UNCHECKED: "-  "}
 # A note may be long, and a stranger wrote it.
@@ -107,16 +98,13 @@ def bom_make(
     runs = _runs(seed, epochs, shuffle_block)
     digests = [_digest(text) for text in disclosures]
     with options.connect() as session:
-        member = session._member
-        opened = session._open(dataset, whole=commit is not None)
-        if commit is not None:
-            opened = opened_at(opened, commit, unix(member.now))
-        member.log.check(
-            (Kind.DISCLOSURE, digest, opened.dataset_id) for digest in digests
-        )
-        part = bill_dataset(opened, disclosures=digests)
-        text = make_bill(
-            member.identity, member.now, [part], runs, checkpoint=checkpoint, note=note
+        text = session.log.make_bill(
+            dataset,
+            runs,
+            commit=commit,
+            disclosures=digests,
+            checkpoint=checkpoint,
+            note=note,
         )
     click.echo(text, nl=False)
     if not digests:
@@ -139,7 +127,7 @@ def bom_show(options: Options, file: BinaryIO, offline: bool, as_json: bool) -> 
     names = _Names({}, {})
     if not offline and profile_names():
         with options.connect() as session:
-            names = _find_names(session, bill)
+            names = _Names(*session.log.names_in(bill))
     document = json.loads(write_payload(bill))
     document["names"] = {
         **{str(who): name for who, name in names.people.items()},
@@ -187,8 +175,8 @@ def bom_verify(
         names = _Names({}, {})
     else:
         with options.connect() as session:
-            bill, checks = session.check_bill(text, trainers)
-            names = _find_names(session, bill)
+            bill, checks = session.log.check_bill(text, trainers)
+            names = _Names(*session.log.names_in(bill))
     if checkpoint is not None:
         checks.append(check_checkpoint(bill, measure_file(checkpoint)))
     failed = [check.error for check in checks if check.error is not None]
@@ -274,23 +262,6 @@ class _Names:
             if name is None
             else f"{self.person(part.owner)}/{name}"
         )
-
-
-def _find_names(session: Session, bill: Bill) -> _Names:
-    names = _Names({}, {})
-    for who in dict.fromkeys([bill.trainer, *(part.owner for part in bill.datasets)]):
-        label = session.label(who)
-        if label != str(who):
-            names.people[who] = label
-    for part in bill.datasets:
-        try:
-            trusted = session._contacts.by_fingerprint(part.owner).identities
-            opened = open_history(session._member, part.dataset_id, trusted)
-        except (AccessDenied, TrustError, UnknownMember, VerificationError, WrongKey):
-            # Names are for reading; what is wrong with the dataset is the checks' business.
-            continue
-        names.datasets[part.dataset_id] = opened.name
-    return names
 
 
 def _of(check: BillCheck, names: _Names) -> str:

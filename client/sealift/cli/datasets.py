@@ -13,12 +13,13 @@ from pathlib import Path
 import click
 import pyarrow as pa
 
+from sealift.api.listing import DatasetInfo
 from sealift.cli.describing import as_document, describe, reports_of
 from sealift.cli.options import Options, as_json, pass_options, show_time
 from sealift.cli.output import count, progress_bar, show, size
 from sealift.cli.reports import show_report
 from sealift.cli.values import aligned, cell, cut, is_number, printable, type_text
-from sealift.session import DatasetInfo, Session
+from sealift.session import Session
 from sealift.trainer.dataset import Dataset
 from sealift.trainer.exports.arrow import write_arrow
 from sealift.trainer.exports.files import holds_files, write_files
@@ -135,8 +136,8 @@ def show_dataset(options: Options, dataset: str, commits: int, as_json: bool) ->
     No record is fetched, and nothing enters the log.
     """
     with options.connect() as session:
-        found = session.describe(dataset, commits=commits)
-        names = cache(session.label)
+        found = session.dataset(dataset).describe(commits=commits)
+        names = cache(session.people.label)
         if as_json:
             show("", as_document(found, names), True)
             return

@@ -129,7 +129,7 @@ def keystore_create(
     with options.connect() as session:
         ask = partial(options.passphrase, variable=NEW_PASSPHRASE)
         with closing(Custody.of_backend(open_backend(url, ask))) as custody:
-            fingerprint = session.move_keys(
+            fingerprint = session.keys.move_to(
                 custody, tuple(SUITES[name] for name in suites)
             )
     if options.account:
@@ -256,7 +256,7 @@ def keystore_usage(options: Options, as_json: bool) -> None:
     not be lost. `sealift key rotate` wraps all of them to a new key.
     """
     with options.connect() as session:
-        usages = session.key_usage()
+        usages = session.keys.usage()
     rows = [("key", "state", "until", "grants", "only", "datasets")]
     rows += [
         (

@@ -138,7 +138,7 @@ def renew(options: Options) -> None:
     Every command does this by itself when less than a third of the certificate's life is left.
     """
     with options.connect() as session:
-        until = session.renew()
+        until = session.identity.renew()
     click.echo(f"the new certificate is valid until {until:%Y-%m-%d}")
 
 
@@ -178,7 +178,7 @@ def identity_succeed(options: Options, yes: bool) -> None:
     """
     confirm("put a new identity in the place of this one?", yes=yes)
     with options.connect() as session:
-        fingerprint = session.succeed()
+        fingerprint = session.identity.succeed()
     click.echo(f"your new fingerprint:\n  {fingerprint}")
 
 
@@ -194,7 +194,7 @@ def identity_revoke(options: Options, reason: str, yes: bool) -> None:
     """
     confirm("declare this identity void, for ever?", yes=yes)
     with options.connect() as session:
-        session.revoke_identity(reason)
+        session.identity.revoke(reason)
     click.echo("this identity is void; tell those who pinned it")
 
 
@@ -220,11 +220,9 @@ def key_compromise(options: Options, reseal: bool, yes: bool, as_json: bool) -> 
     """
     confirm("replace your recipient keys, and begin new key epochs?", yes=yes)
     with options.connect() as session:
-        own = session.membership.name
+        own = session.identity.name
         with sealing_again(session, reseal, lambda info: info.owner == own) as progress:
-            found = session.replace_compromised_keys(
-                reseal_history=reseal, progress=progress
-            )
+            found = session.keys.replace_compromised(reseal=reseal, progress=progress)
     rows = [("dataset", "commits", "from", "until", "key epochs", "records", "now")]
     rows += [
         (
@@ -275,7 +273,7 @@ def key_rotate(
         )
         return
     with options.connect() as session:
-        rotated = session.rotate_keys(tuple(SUITES[name] for name in suites))
+        rotated = session.keys.rotate(tuple(SUITES[name] for name in suites))
     lines = [
         f"published card version {rotated.card_version} with {count(rotated.keys, 'key')}",
         f"wrapped {count(rotated.rewrapped, 'grant')} to the new key, "
@@ -373,7 +371,7 @@ def trust_ls(options: Options, as_json: bool) -> None:
 def trust_show(options: Options, name: str, as_json: bool) -> None:
     """Look member NAME up, and say why it is trusted: pin, endorsement, keys."""
     with options.connect() as session:
-        member = session.member(name)
+        member = session.people.member(name)
     keys = [
         f"  {key.suite.name.lower().replace('_', '-')}  until {show_time(key.not_after)}"
         for key in member.card.recipient_keys
@@ -433,7 +431,7 @@ def endorse(options: Options, name: str, until: str, withdraw: bool) -> None:
     """
     not_after = 0 if withdraw else parse_time(until)
     with options.connect() as session:
-        session.endorse(name, not_after=not_after)
+        session.people.endorse(name, not_after=not_after)
     click.echo(
         f"vouches for {name} no longer"
         if withdraw

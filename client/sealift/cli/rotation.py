@@ -91,8 +91,8 @@ def _rotate_now(options: Options, dataset: str, reseal_history: bool) -> None:
             session, reseal_history, lambda info: info.name == dataset
         ) as progress,
     ):
-        committed = session.rotate(
-            dataset, reseal_history=reseal_history, progress=progress
+        committed = session.dataset(dataset).rotate(
+            reseal=reseal_history, progress=progress
         )
     commit = committed.commit
     again = (
@@ -103,7 +103,7 @@ def _rotate_now(options: Options, dataset: str, reseal_history: bool) -> None:
 
 def _rotate_due(session: Session) -> None:
     done = 0
-    for rotation in session.rotate_due():
+    for rotation in session.keys.rotate_due():
         click.echo(f"rotated {_what(rotation)}")
         done += 1
     if not done:
@@ -116,8 +116,8 @@ def _set_policy(options: Options, dataset: str | None, every: str) -> None:
         click.echo(f"key epochs and recipient keys are due after {shown}")
         return
     with options.connect() as session:
-        session.rotate_every(
-            dataset, None if every == DEFAULT else parse_duration(every)
+        session.dataset(dataset).rotate_every(
+            None if every == DEFAULT else parse_duration(every)
         )
     click.echo(f"key epochs of {dataset} are due after {every}")
 
@@ -147,7 +147,7 @@ def set_policy(options: Options, every: str, *fields: str) -> str:
 def status(options: Options, metrics: bool, as_json: bool) -> None:
     """Show how you stand: your certificate, your keystore, and which keys are due for rotation."""
     with options.connect() as session:
-        found = session.status()
+        found = session.identity.status()
     if metrics:
         click.echo(as_prometheus(found), nl=False)
         return

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import click
 
+from sealift.api.dataset import Revoked
+from sealift.api.listing import DatasetInfo
 from sealift.cli.options import (
     Options,
     as_json,
@@ -25,7 +27,7 @@ from sealift.cli.values import aligned
 from sealift.history.disclosures import DisclosureLine, verify_report, write_report
 from sealift.home.profile import find_profile
 from sealift.owner.push.push import PushProgress
-from sealift.session import DatasetInfo, Revoked, Session
+from sealift.session import Session
 from sealift_protocol.errors import InvalidArgument, ProfileError
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.notes import VerifierKey
@@ -64,8 +66,8 @@ def grant(
     """
     end = parse_time(until)
     with options.connect() as session:
-        committed = session.grant(
-            dataset, to=to, since=parse_time(since), until=end, purpose=purpose
+        committed = session.dataset(dataset).grant(
+            to=to, since=parse_time(since), until=end, purpose=purpose
         )
     commit = committed.commit
     show(
@@ -91,7 +93,7 @@ def revoke(options: Options, dataset: str, member: str, as_json: bool) -> None:
     stays fetched.
     """
     with options.connect() as session:
-        done = session.revoke(dataset, member)
+        done = session.dataset(dataset).revoke(member)
         lines = [
             line
             for line in done.account.lines
@@ -138,11 +140,13 @@ def sealing_again(
 def access(options: Options, dataset: str, as_json: bool) -> None:
     """Show who can open DATASET, until when, for what, and who granted it."""
     with options.connect() as session:
-        report = session.access(dataset)
+        report = session.dataset(dataset).access()
         people = [*report.co_owners, report.owner]
         for line in report.recipients:
             people += [line.recipient, *line.grantors]
-        names = {person: session.label(person) for person in dict.fromkeys(people)}
+        names = {
+            person: session.people.label(person) for person in dict.fromkeys(people)
+        }
     rows = [("who", "key epochs", "from", "until", "granted by", "purpose")]
     for line in report.recipients:
         rows.append(
@@ -208,7 +212,7 @@ def co_owner() -> None:
 def co_owner_add(options: Options, dataset: str, name: str) -> None:
     """Let owner NAME append to DATASET, grant and revoke. NAME pushes to it as YOU/DATASET."""
     with options.connect() as session:
-        session.set_co_owner(dataset, name)
+        session.dataset(dataset).add_co_owner(name)
     click.echo(f"{name} is a co-owner of {dataset}")
 
 
@@ -219,7 +223,7 @@ def co_owner_add(options: Options, dataset: str, name: str) -> None:
 def co_owner_remove(options: Options, dataset: str, name: str) -> None:
     """Let NAME append no more. NAME can still open DATASET until you revoke that."""
     with options.connect() as session:
-        session.set_co_owner(dataset, name, remove=True)
+        session.dataset(dataset).remove_co_owner(name)
     click.echo(
         f"{name} is no longer a co-owner of {dataset}; `sealift revoke` ends its access"
     )
@@ -264,7 +268,7 @@ def disclosures_report(
     """Report the disclosures of DATASET."""
     first, last = parse_time(start), parse_time(end)
     with options.connect() as session:
-        account = session.disclosures(dataset)
+        account = session.dataset(dataset).disclosures()
         lines = [
             line
             for line in account.lines
@@ -272,10 +276,10 @@ def disclosures_report(
             and (not last or line.disclosure.time < last)
         ]
         names = {
-            who: session.label(who)
+            who: session.people.label(who)
             for who in dict.fromkeys(line.disclosure.signer for line in lines)
         }
-        log_key = str(session.log_key)
+        log_key = str(session.log.key)
     rows: list[tuple[str, ...]] = [
         ("time (UTC)", "recipient", "purpose", "commit", "shards", "log entry")
     ]
@@ -340,8 +344,8 @@ def delete(
     what = count(len(ids), "shard") + f" of {dataset}" if ids else dataset
     confirm(f"destroy {what} at the relay? this cannot be undone", yes=yes)
     with options.connect() as session:
-        receipt = session.delete(dataset, shards=ids)
-        fresh = None if ids else session.rotate_keys()
+        receipt = session.dataset(dataset).delete(shards=ids)
+        fresh = None if ids else session.keys.rotate()
     lines = [_receipt_text(receipt)]
     if fresh is not None:
         lines.append(
@@ -371,7 +375,7 @@ def erase_subject(
     """
     confirm("erase this person's records at the relay? this cannot be undone", yes=yes)
     with options.connect() as session:
-        erased, receipt = session.erase_subject(dataset, subject)
+        erased, receipt = session.dataset(dataset).erase(subject)
     text = (
         f"erased {count(erased.records, 'record')} from {count(erased.shards, 'shard')}"
     )
@@ -396,7 +400,7 @@ def purge(options: Options, dataset: str, yes: bool) -> None:
     """
     confirm("have you deleted every copy of the erased records?", yes=yes)
     with options.connect() as session:
-        confirmed = session.confirm_purge(dataset)
+        confirmed = session.dataset(dataset).confirm_purge()
     if not confirmed:
         click.echo("nothing waits to be purged")
         return
@@ -420,7 +424,7 @@ def log_verify(options: Options, as_json: bool) -> None:
     with options.connect() as session:
         done = 0
         with progress_bar("auditing", lambda: 1, lambda: done) as update:
-            audit = session.verify_log(lambda entries: update(entries, 0))
+            audit = session.log.verify(lambda entries: update(entries, 0))
     kinds = [
         f"  {number:,} {kind.name.lower().replace('_', ' ')}"
         for kind, number in sorted(audit.kinds.items())
@@ -501,7 +505,7 @@ def doctor(
 def preflight(session: Session, names: tuple[str, ...], wait: float) -> list[str]:
     """Probes members; returns the names of those who did not answer in time."""
     click.echo(f"waiting for {', '.join(names)} to open a probe", err=True)
-    results = session.preflight(names, wait_seconds=wait)
+    results = session.people.preflight(names, wait_seconds=wait)
     return [result.name for result in results if result.seconds is None]
 
 

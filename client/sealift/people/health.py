@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sealift.keystore.tlskeys import expiry, life_left
 from sealift.relay.transport import Relay
-from sealift_protocol.errors import SealiftError
+from sealift_protocol.errors import ClockSkew, SealiftError
 from sealift_protocol.v1 import directory_pb2
 
 RENEW_BELOW = 1 / 3
@@ -54,6 +54,20 @@ def check_clock(relay: Relay, time: int) -> Check:
         "set this machine's clock (NTP)" if abs(skew) > MAX_CLOCK_SKEW_SECONDS else ""
     )
     return Check("clock", not hint, f"{skew:+d} s from the relay's", hint)
+
+
+def refuse_skew(relay: Relay, time: int) -> None:
+    """Compare this machine's clock with the relay's.
+
+    Raises:
+        ClockSkew: they differ by more than ten minutes.
+    """
+    skew = time - relay.who_am_i().time
+    if abs(skew) > MAX_CLOCK_SKEW_SECONDS:
+        direction = "ahead of" if skew > 0 else "behind"
+        raise ClockSkew(
+            f"this machine's clock is {abs(skew)} seconds {direction} the relay's clock"
+        )
 
 
 def describe_usage(usage: directory_pb2.Usage) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from sealift.trainer.metrics.metrics import BatchMetrics
 from sealift_protocol.errors import InvalidArgument
@@ -45,3 +45,15 @@ class ReadOptions:
             raise InvalidArgument("threads, read-ahead and patience cannot be negative")
         if self.on_corrupt not in _ON_CORRUPT:
             raise InvalidArgument(f"on_corrupt is one of {', '.join(_ON_CORRUPT)}")
+
+
+class ReadKeywords(TypedDict, total=False):
+    """The fields of `ReadOptions`, as keywords."""
+
+    cache: Path | str | None
+    cache_bytes: int | None
+    read_ahead: int
+    threads: int
+    patience: float
+    on_corrupt: OnCorrupt
+    metrics: Callable[[BatchMetrics], Any] | None

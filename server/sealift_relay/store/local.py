@@ -1,7 +1,8 @@
 """Local files, written durably, and both written and read past the page cache.
 
 Shards are streamed, far more of them than memory holds, so caching them only costs: buffered
-writes with fsync ran at a sixth of the speed of direct ones where it was measured (docs/why/adr/0003).
+writes with fsync ran at a sixth of the speed of direct ones where it was measured
+(docs/why/adr/0003).
 """
 
 from __future__ import annotations

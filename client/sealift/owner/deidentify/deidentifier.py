@@ -190,7 +190,8 @@ class Deidentifier:
                 f'line {rule.line} of the policy: "{rule.action}" cannot change '
                 f"{at_places([place])} of the records, which has another type",
                 columns=(field.name,),
-                hint="drop the column, or see the types of each action in docs/owner/deidentification.md",
+                hint="drop the column, or see the types of each action in "
+                "docs/owner/deidentification.md",
             )
         result = list_kind(kind, operation.kind) if is_list(kind) else operation.kind
         changed = pa.field(

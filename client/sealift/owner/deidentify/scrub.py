@@ -1,6 +1,7 @@
 """Free text: what identifies a person is found and replaced by its type, as <PERSON>.
 
-Nothing is promised of text: docs/owner/deidentification-recall.md says what was measured, and on what.
+Nothing is promised of text: docs/owner/deidentification-recall.md says what was measured, and on
+what.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import TypeAlias, TypedDict
 
 import pyarrow as pa
 
@@ -96,6 +96,29 @@ class PushOptions:
     def source_options(self) -> SourceOptions:
         """How a source is read."""
         return replace(self.reading, types=self.types) if self.types else self.reading
+
+
+class PushKeywords(TypedDict, total=False):
+    """The fields of `PushOptions`, as keywords."""
+
+    to: str | Sequence[str]
+    purpose: str
+    until: int
+    description: str
+    retain_seconds: int | None
+    subject_column: str | None
+    reading: SourceOptions
+    types: Mapping[str, str] | None
+    policy: str | os.PathLike[str] | Policy | None
+    accept_policy: bool
+    text_workers: int
+    describe: Callable[[pa.Schema], pa.Schema]
+    on_error: str
+    limits: PushLimits
+    retry_seconds: float
+    show_schema: Callable[[pa.Schema, bool], None]
+    progress: Callable[[PushProgress], None]
+    stop: threading.Event | None
 
 
 def terms_of(

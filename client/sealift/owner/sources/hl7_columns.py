@@ -1,6 +1,7 @@
 """HL7 version 2 messages as rows, parsed by the `hl7` package; the columns as data.
 
-Segments and fields are those of HL7 v2.5.1, chapters 2, 3, 6 and 7; docs/owner/sources/hl7.md lists them.
+Segments and fields are those of HL7 v2.5.1, chapters 2, 3, 6 and 7;
+docs/owner/sources/hl7.md lists them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""docs/trainer/shuffle-quality.md says what bench/shuffle_quality.py measures, and that measures well."""
+"""docs/trainer/shuffle-quality.md says what bench/shuffle_quality.py measures."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""One connected member: the objects that a `Session` hands out."""

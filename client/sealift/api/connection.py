@@ -1,0 +1,203 @@
+"""What the objects of one session share: the relay, the profile, the open keystore."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from sealift.history.logview import LogView
+from sealift.history.member import Member
+from sealift.history.opened import OpenedDataset, find_dataset
+from sealift.home.lastseen import last_seen_key
+from sealift.home.profile import Membership, Profile
+from sealift.home.settings import Settings
+from sealift.home.trust import TrustedMember
+from sealift.home.words import parse_fingerprint
+from sealift.keystore.keychain import Keychain
+from sealift.people.contacts import Contacts
+from sealift.process.clock import Clock, unix
+from sealift.relay.transport import Relay
+from sealift_protocol.errors import (
+    AccessDenied,
+    InvalidArgument,
+    TrustError,
+    UnknownMember,
+)
+from sealift_protocol.ids import Fingerprint, check_name
+from sealift_protocol.notes import VerifierKey
+from sealift_protocol.objects import Card
+
+
+class Connection:
+    """A profile with its keystore open, connected to its relay.
+
+    Attributes:
+        relay: the channel.
+        profile: the folder of this member on this machine.
+        keychain: the open keystore.
+        now: the clock.
+        membership: the member's name, role and relay.
+        settings: of the profile.
+        member: who signs, appends and reads.
+        contacts: the members that this one deals with.
+    """
+
+    membership: Membership
+    settings: Settings
+    member: Member
+    contacts: Contacts
+
+    def __init__(
+        self, relay: Relay, profile: Profile, keychain: Keychain, now: Clock
+    ) -> None:
+        self.relay = relay
+        self.profile = profile
+        self.keychain = keychain
+        self.now = now
+        self.reload()
+
+    def reload(self) -> None:
+        """Derive everything from the keystore and the profile again, after either changed."""
+        keys = self.keychain.keys
+        self.membership = self.profile.membership()
+        self.settings = self.profile.settings
+        last_seen = self.profile.last_seen(last_seen_key(keys))
+        identity = self.keychain.custody.identity(keys)
+        own = self.profile.trust.pins().get(self.membership.name)
+        former = own.identities - {identity.fingerprint} if own else frozenset()
+        view = LogView(self.relay, self.log_key, self.settings, last_seen, self.now)
+        self.member = Member(
+            self.relay,
+            identity,
+            self.keychain.custody.private_keys(keys),
+            last_seen,
+            view,
+            self.now,
+            former,
+        )
+        self.contacts = Contacts(
+            self.relay,
+            self.membership.name,
+            identity.fingerprint,
+            self.profile.trust,
+            self.settings,
+            last_seen,
+            view,
+            self.now,
+        )
+
+    @property
+    def log_key(self) -> VerifierKey:
+        """The key that verifies the relay's log."""
+        return VerifierKey.parse(self.membership.log_key)
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """This member's fingerprint."""
+        return self.member.identity.fingerprint
+
+    @property
+    def time(self) -> int:
+        """Unix seconds by this session's clock."""
+        return unix(self.now)
+
+    def recipients(self, names: Sequence[str]) -> list[TrustedMember]:
+        """Members by name, and those that the profile's recovery setting adds."""
+        return self.contacts.meet_all([*names, *self.settings.recovery])
+
+    def find_card(self, fingerprint: Fingerprint) -> Card:
+        """The newest verified card of a trusted identity."""
+        return self.contacts.by_fingerprint(fingerprint).card
+
+    def owners(
+        self,
+    ) -> tuple[list[tuple[str, frozenset[Fingerprint]]], list[tuple[Fingerprint, int]]]:
+        """The owners of the datasets that the relay lists for this member.
+
+        Returns:
+            The trusted ones by name, each with its identities; and for each dataset of an owner who
+            is not trusted, the owner and the number of the newest commit.
+        """
+        owners: dict[str, frozenset[Fingerprint]] = {}
+        strangers = []
+        for summary in self.relay.list_datasets():
+            owner = Fingerprint(summary.owner)
+            try:
+                member = self.contacts.by_fingerprint(owner)
+            except (TrustError, UnknownMember):
+                strangers.append((owner, summary.head_number))
+            else:
+                owners[member.name] = member.identities
+        return sorted(owners.items()), strangers
+
+    def find_owner(self, path: str) -> tuple[frozenset[Fingerprint], str]:
+        """The identities of a dataset's owner, and the dataset's name.
+
+        Args:
+            path: NAME, of a dataset of this member; or OWNER/NAME.
+
+        Raises:
+            InvalidArgument: there is no name.
+            NotTrusted: nothing makes the owner trusted.
+        """
+        owner, slash, name = path.partition("/")
+        if not slash:
+            return self.member.identities, path
+        if not name:
+            raise InvalidArgument("a dataset is named as OWNER/DATASET")
+        if check_name(owner) == self.membership.name:
+            return self.member.identities, name
+        return self.contacts.identities(owner), name
+
+    def open(
+        self, path: str, *, whole: bool = False, at: int | None = None
+    ) -> OpenedDataset:
+        """A dataset, verified and opened.
+
+        Args:
+            path: see `find_owner`.
+            whole: from commit 0 on, instead of from the newest snapshot.
+            at: as it was after this commit; by default as it is now.
+
+        Raises:
+            AccessDenied: there is no such dataset, or this member has no grant of it.
+            VerificationError: it cannot be opened, and why.
+        """
+        trusted, name = self.find_owner(path)
+        opened = find_dataset(self.member, trusted, name, whole=whole, at=at)
+        if opened is None:
+            raise AccessDenied("there is no such dataset, or you have no grant of it")
+        return opened
+
+    def identities_of(
+        self, member: str, opened: OpenedDataset
+    ) -> frozenset[Fingerprint]:
+        """The identities of a recipient; a member that is no longer trusted counts by its pin.
+
+        Args:
+            member: a name, or the fingerprint of a member that has no trusted name.
+            opened: the dataset.
+        """
+        pins = self.profile.trust.pins()
+        if member in pins:
+            known = pins[member].identities
+            if any(opened.history.grants_of(identity) for identity in known):
+                return known
+        try:
+            return self.contacts.meet(member).identities
+        except (TrustError, UnknownMember):
+            return frozenset({parse_fingerprint(member)})
+
+    @contextmanager
+    def patience(self, seconds: float) -> Iterator[None]:
+        """Retry calls for `seconds` while the relay is unreachable."""
+        before, self.relay.patience = self.relay.patience, seconds
+        try:
+            yield
+        finally:
+            self.relay.patience = before
+
+    def close(self) -> None:
+        """Close the channel and the keystore."""
+        self.relay.close()
+        self.keychain.close()

@@ -1,0 +1,304 @@
+"""`Session.dataset`: one dataset at the relay, and everything that its owner does to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from sealift.api.connection import Connection
+from sealift.history.disclosures import Account, account, confirm_purge
+from sealift.history.opened import OpenedDataset
+from sealift.history.overview import Overview, overview
+from sealift.owner.manage import access, resealing
+from sealift.owner.manage.resealing import Erased
+from sealift.owner.push.committing import Change, Committed, append
+from sealift.owner.push.push import PushProgress
+from sealift.trainer.engine.cache import ShardCache, default_folder
+from sealift_protocol.errors import AccessDenied, InvalidArgument
+from sealift_protocol.ids import Fingerprint
+from sealift_protocol.statements import DeletionReceipt, verify_deletion_receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """What a revocation changed, and what it could not.
+
+    Attributes:
+        member: the revoked member's name.
+        commit: number of the commit that revoked.
+        account: every disclosure so far, with proofs, to say what the member had fetched.
+        identities: the member's identities.
+        key_epoch: the new key epoch; what is pushed next is sealed under it.
+        open_epochs: older key epochs that the member holds the key of, each with the number of live
+            shards that are sealed under it.
+    """
+
+    member: str
+    commit: int
+    account: Account
+    identities: frozenset[Fingerprint]
+    key_epoch: int
+    open_epochs: dict[int, int]
+
+
+class RemoteDataset:
+    """A dataset at the relay: opened once, when it is first needed, and advanced by own commits.
+
+    `describe` and `confirm_purge` are for everyone who can open it; the rest is for its owner and
+    co-owners.
+    """
+
+    def __init__(self, connection: Connection, path: str) -> None:
+        self._connection = connection
+        self._path = path
+        self._opened: OpenedDataset | None = None
+
+    def describe(self, *, commits: int = 10) -> Overview:
+        """The dataset at a glance, with the newest `commits` of its commits; fetches no record.
+
+        Raises:
+            SealiftError: it cannot be opened, and why.
+        """
+        return overview(self._connection.member, self._open(), commits=commits)
+
+    def confirm_purge(self) -> list[int]:
+        """Sign that copies of records that the owner erased are gone from this machine.
+
+        Returns the numbers of the commits that erased. The receipt enters the log.
+        """
+        member, opened = self._connection.member, self._open()
+        waiting = member.last_seen.purges(opened.dataset_id)
+        for number, digest in sorted(waiting.items()):
+            confirm_purge(member, opened.dataset_id, number, digest)
+        member.last_seen.forget_purges(opened.dataset_id)
+        if default_folder().is_dir():
+            live = {entry.shard_id for entry in opened.shards}
+            ShardCache(default_folder()).keep_only(opened.dataset_id, live)
+        return sorted(waiting)
+
+    # --- access ------------------------------------------------------------------------------
+
+    def grant(
+        self,
+        to: str | Sequence[str],
+        *,
+        since: int = 0,
+        until: int = 0,
+        purpose: str = "",
+    ) -> Committed:
+        """Let members open the dataset: what is in it, and what is pushed while the grant lasts.
+
+        The cost is one wrap for each key epoch, whatever the dataset's size.
+
+        Args:
+            to: names of trusted members.
+            since: Unix seconds before which the grant is not valid; now by default.
+            until: Unix seconds at which it ends; 0 for never.
+            purpose: why; the relay can read it.
+        """
+        names = [to] if isinstance(to, str) else list(to)
+        if not names:
+            raise InvalidArgument("no member is named to grant access to")
+        member = self._connection.member
+        cards = [found.card for found in self._connection.recipients(names)]
+
+        def plan(newest: OpenedDataset) -> Change:
+            return Change(
+                grants=access.grants_for(
+                    member,
+                    newest,
+                    cards,
+                    not_before=since,
+                    not_after=until,
+                    purpose=purpose,
+                )
+            )
+
+        return self._done(append(member, self._own(), plan))
+
+    def revoke(self, member: str) -> Revoked:
+        """End a member's access from now on, and begin a new key epoch.
+
+        What the member fetched before stays fetched; the result says what that was.
+
+        Args:
+            member: its name, or its fingerprint.
+        """
+        opened, own = self._own(), self._connection.member
+        identities = self._connection.identities_of(member, opened)
+        held = sorted(i for i in identities if opened.history.grants_of(i))
+        if not held:
+            raise AccessDenied("that member has no grant of the dataset", hint="")
+        known = {g.key_epoch for i in held for g in opened.history.grants_of(i)}
+        committed = access.revoke(own, opened, held, self._connection.find_card)
+        self._done(committed)
+        sealed_under = [entry.key_epoch for entry in opened.shards]
+        return Revoked(
+            member=member,
+            commit=committed.commit.number,
+            account=account(own, opened.dataset_id),
+            identities=frozenset(identities),
+            key_epoch=committed.commit.key_epoch,
+            open_epochs={epoch: sealed_under.count(epoch) for epoch in sorted(known)},
+        )
+
+    def access(self) -> access.AccessReport:
+        """Who can open what, until when, what for, and who granted it."""
+        return access.report(self._connection.member, self._own())
+
+    def add_co_owner(self, name: str) -> Committed:
+        """Let another owner append to the dataset."""
+        opened = self._own()
+        found = self._connection.contacts.meet(name)
+        co_owners = {*opened.history.co_owners, found.fingerprint}
+        return self._done(
+            access.set_co_owners(
+                self._connection.member, opened, sorted(co_owners), [found.card]
+            )
+        )
+
+    def remove_co_owner(self, name: str) -> Committed:
+        """Stop another owner from appending; its grants stay until they are revoked."""
+        opened = self._own()
+        identities = self._connection.contacts.meet(name).identities
+        co_owners = opened.history.co_owners
+        if not co_owners & identities:
+            raise AccessDenied("that member is not a co-owner of the dataset", hint="")
+        return self._done(
+            access.set_co_owners(
+                self._connection.member, opened, sorted(co_owners - identities), []
+            )
+        )
+
+    def disclosures(self) -> Account:
+        """Who fetched what, when and what for, each line with its proof out of the log."""
+        return account(self._connection.member, self._own().dataset_id)
+
+    # --- keys --------------------------------------------------------------------------------
+
+    def rotate(
+        self,
+        *,
+        reseal: bool = False,
+        progress: Callable[[PushProgress], None] = lambda _: None,
+    ) -> Committed:
+        """Begin a new key epoch, granted to every recipient of the dataset.
+
+        Args:
+            reseal: also seal again what was pushed before, so that the old keys open nothing that
+                is left at the relay.
+            progress: of the resealing.
+        """
+        committed = self._done(
+            access.rotate(
+                self._connection.member, self._own(), self._connection.find_card
+            )
+        )
+        if reseal:
+            return self.reseal(progress=progress) or committed
+        return committed
+
+    def rotate_every(self, seconds: int | None) -> None:
+        """Set after how long the dataset's key epochs are due to be replaced.
+
+        Args:
+            seconds: None for what holds for all datasets.
+        """
+        dataset_id = self._own().dataset_id.hex()
+        connection = self._connection
+        policy = connection.settings.rotation
+        times = {
+            key: after for key, after in policy.datasets.items() if key != dataset_id
+        }
+        if seconds is not None:
+            times[dataset_id] = seconds
+        changed = replace(policy, datasets=times)
+        connection.profile.write_settings(
+            replace(connection.settings, rotation=changed)
+        )
+        connection.reload()
+
+    def reseal(
+        self, *, progress: Callable[[PushProgress], None] = lambda _: None
+    ) -> Committed | None:
+        """Seal what is under older key epochs again under the newest; None if nothing is."""
+        done = PushProgress(0, 0)
+
+        def acknowledged(records: int, payload_bytes: int) -> None:
+            nonlocal done
+            done = PushProgress(
+                done.records + records, done.payload_bytes + payload_bytes
+            )
+            progress(done)
+
+        committed = resealing.reseal(self._connection.member, self._own(), acknowledged)
+        return None if committed is None else self._done(committed)
+
+    # --- erasure -----------------------------------------------------------------------------
+
+    def delete(self, *, shards: Sequence[bytes] = ()) -> DeletionReceipt:
+        """Destroy the dataset, or some of its shards, at the relay; the log keeps that it happened.
+
+        Returns what the relay signed. Copies that were fetched, and backups that the relay's
+        operator keeps, are out of reach.
+
+        Args:
+            shards: ids of the shards; all by default, and then the dataset ends.
+        """
+        member, opened = self._connection.member, self._own()
+        if shards:
+            committed = resealing.remove_shards(member, opened, shards)
+        else:
+            committed = resealing.delete_dataset(member, opened)
+            member.last_seen.forget_dataset(opened.dataset_id)
+        return self._receipt(self._done(committed))
+
+    def erase(self, subject: str) -> tuple[Erased, DeletionReceipt | None]:
+        """Take one person out of the dataset: shards that hold the person are replaced.
+
+        Args:
+            subject: the person, as the dataset's subject column names it.
+
+        Returns:
+            What was searched and replaced; and the relay's receipt, if anything was.
+        """
+        opened = self._own(whole=True)
+        erased = resealing.erase_subject(self._connection.member, opened, subject)
+        if erased.committed is None:
+            return erased, None
+        return erased, self._receipt(self._done(erased.committed))
+
+    # -----------------------------------------------------------------------------------------
+
+    def _open(self) -> OpenedDataset:
+        if self._opened is None:
+            self._opened = self._connection.open(self._path)
+        return self._opened
+
+    def _own(self, *, whole: bool = False) -> OpenedDataset:
+        if whole and (self._opened is None or self._opened.history.commits[0].number):
+            self._opened = self._connection.open(self._path, whole=True)
+        opened = self._open()
+        if not opened.history.is_author(self._connection.fingerprint):
+            raise AccessDenied(
+                "this member is neither owner nor co-owner of the dataset",
+                hint="name a co-owned dataset as OWNER/DATASET",
+            )
+        return opened
+
+    def _done(self, committed: Committed) -> Committed:
+        self._opened = None
+        return committed
+
+    def _receipt(self, committed: Committed) -> DeletionReceipt:
+        if committed.receipt is None:
+            raise AccessDenied(
+                "the relay gave no receipt for the deletion", hint="ask it again"
+            )
+        receipt = verify_deletion_receipt(committed.receipt)
+        by_log = committed.receipt.signer == self._connection.log_key.public_key
+        if not by_log or receipt.commit != committed.commit.digest:
+            raise AccessDenied(
+                "the relay's receipt is not signed by its log's key", hint=""
+            )
+        return receipt

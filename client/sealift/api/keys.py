@@ -1,0 +1,138 @@
+"""`Session.keys`: this member's recipient keys, and the key epochs that rest on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from sealift.api.connection import Connection
+from sealift.api.dataset import RemoteDataset
+from sealift.api.identity import OwnIdentity
+from sealift.history.opened import open_datasets
+from sealift.keystore.custody import Custody
+from sealift.owner.push.push import PushProgress
+from sealift.people import identities as lifecycle
+from sealift.people.compromise import Exposed, exposed
+from sealift.people.rotation import Rotation, RotationKind, rotations
+from sealift_protocol.errors import InvalidArgument
+from sealift_protocol.ids import Fingerprint
+from sealift_protocol.objects import WrapSuite
+
+
+class Keys:
+    """The keys of this member: rotating, replacing, moving them."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def rotate(self, suites: Sequence[WrapSuite] = ()) -> lifecycle.RotatedKeys:
+        """Make new recipient keys and wrap this member's own grants to them, without an owner."""
+        rotated = lifecycle.rotate_keys(
+            self._connection.member,
+            self._connection.keychain,
+            self._connection.contacts.own_card(),
+            suites,
+        )
+        self._connection.reload()
+        return rotated
+
+    def usage(self) -> list[lifecycle.KeyUsage]:
+        """For each recipient key, what still depends on it."""
+        return lifecycle.key_usage(
+            self._connection.member,
+            self._connection.keychain,
+            self._connection.contacts.own_card(),
+        )
+
+    def rotations(self) -> list[Rotation]:
+        """The keys that are replaced from time to time, and when each is due."""
+        return list(
+            rotations(
+                self._connection.member,
+                self._connection.contacts.own_card(),
+                self._connection.membership,
+                self._connection.settings.rotation,
+            )
+        )
+
+    def rotate_due(self) -> Iterator[Rotation]:
+        """Replace every recipient key and key epoch that is due, and yield each that was replaced.
+
+        An identity is never replaced like this: see `Session.identity`.
+        """
+        time = self._connection.time
+        due = [rotation for rotation in self.rotations() if rotation.is_overdue(time)]
+        keys = [r for r in due if r.kind is RotationKind.RECIPIENT_KEY]
+        if keys:
+            self.rotate()
+            yield from keys
+        for rotation in due:
+            if rotation.kind is RotationKind.KEY_EPOCH:
+                RemoteDataset(self._connection, rotation.name).rotate()
+                yield rotation
+
+    def replace_compromised(
+        self,
+        *,
+        reseal: bool = False,
+        progress: Callable[[PushProgress], None] = lambda _: None,
+    ) -> list[Exposed]:
+        """Replace recipient keys that may have leaked, and begin key epochs of own datasets.
+
+        Returns what the old keys open together with the ciphertext; nothing takes back what was
+        fetched already. Every recipient of a dataset keeps its access. An interrupted run can be
+        repeated.
+
+        Args:
+            reseal: also seal what was pushed before under the new key epochs, so that the old keys
+                open nothing that is left at the relay.
+            progress: of the resealing.
+        """
+        connection = self._connection
+        owners, strangers = connection.owners()
+        found = [Exposed.unopened(str(owner), head) for owner, head in strangers]
+        for owner, identities in owners:
+            for opened in open_datasets(connection.member, identities, whole=True):
+                own = opened.owner == connection.fingerprint
+                found.append(exposed(opened, owner, own=own))
+        self.rotate()
+        done = []
+        for exposure in found:
+            if exposure.own:
+                dataset = RemoteDataset(connection, exposure.name)
+                committed = dataset.rotate(reseal=reseal, progress=progress)
+                exposure = replace(
+                    exposure,
+                    new_key_epoch=committed.commit.key_epoch,
+                    resealed=reseal,
+                )
+            done.append(exposure)
+        return done
+
+    def move_to(
+        self, custody: Custody, suites: Sequence[WrapSuite] = ()
+    ) -> Fingerprint:
+        """Let new keys in a token or KMS take over from those in a file.
+
+        The identity first, as `OwnIdentity.succeed` does, then the recipient keys, as `rotate`
+        does. The next run continues an interrupted one, or `rotate` does if the keys have moved.
+
+        Args:
+            custody: of the new place.
+            suites: of the recipient keys; by default the one that the place prefers.
+
+        Returns:
+            The new fingerprint.
+
+        Raises:
+            InvalidArgument: the keys are not in a file.
+        """
+        if self._connection.keychain.custody.backend is not None:
+            raise InvalidArgument(
+                "these keys are in a token or KMS already",
+                hint="join again under a new name",
+            )
+        moved = lifecycle.Moved(custody, tuple(suites))
+        fingerprint = OwnIdentity(self._connection).succeed(moved)
+        self.rotate()
+        return fingerprint

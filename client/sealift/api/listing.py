@@ -1,0 +1,63 @@
+"""`Session.datasets`: the datasets that a member owns or was granted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sealift.api.connection import Connection
+from sealift.history.opened import open_datasets
+from sealift.history.overview import access_end, record_count, stored_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetInfo:
+    """One line of a listing.
+
+    Attributes:
+        owner: the owner's trusted name; its fingerprint if nothing makes it trusted.
+        name: empty if the owner is not trusted, for then nothing was opened.
+        records: in all live shards.
+        shards: live shards.
+        commits: in its history.
+        trusted: whether the owner is trusted.
+        description: in the owner's words.
+        stored_bytes: what its live shards take at the relay.
+        not_after: when this member's access ends, in Unix seconds; 0 for no end.
+    """
+
+    owner: str
+    name: str
+    records: int
+    shards: int
+    commits: int
+    trusted: bool
+    description: str = field(default="", repr=False)
+    stored_bytes: int = 0
+    not_after: int = 0
+
+
+def list_datasets(connection: Connection) -> list[DatasetInfo]:
+    """The newest state of each; those of owners that nothing makes trusted stay unopened."""
+    owners, strangers = connection.owners()
+    member = connection.member
+    found = [
+        DatasetInfo(str(owner), "", 0, 0, head + 1, trusted=False)
+        for owner, head in strangers
+    ]
+    for name, identities in owners:
+        for opened in open_datasets(member, identities):
+            history = opened.history
+            found.append(
+                DatasetInfo(
+                    owner=name,
+                    name=opened.name,
+                    records=record_count(opened),
+                    shards=len(opened.shards),
+                    commits=history.head.number + 1,
+                    trusted=True,
+                    description=opened.description,
+                    stored_bytes=stored_bytes(opened),
+                    not_after=access_end(history, member.identities, connection.time),
+                )
+            )
+    return found
