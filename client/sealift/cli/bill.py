@@ -5,29 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from sealift.cli.options import Options, as_json, pass_options, show_time
 from sealift.cli.output import count, show, size
-from sealift.cli.values import aligned, printable
-from sealift.history.bills import BillCheck, Outcome, check_bill, check_checkpoint
-from sealift.history.opened import open_history, opened_at
-from sealift.home.profile import find_profile, profile_names
-from sealift.home.words import parse_fingerprint
-from sealift.process.clock import unix
-from sealift.session import Session
-from sealift.trainer.bill import bill_dataset, make_bill, measure_file
-from sealift.trainer.engine.plan import Run
-from sealift_protocol.bill.format import (
-    MAX_TEXT,
-    Bill,
-    BilledDataset,
-    BilledRun,
-    verify_bill,
-    write_payload,
-)
 from sealift_protocol.errors import (
     AccessDenied,
     InvalidArgument,
@@ -37,10 +20,16 @@ from sealift_protocol.errors import (
     VerificationError,
     WrongKey,
 )
-from sealift_protocol.ids import Fingerprint
-from sealift_protocol.logentry import Kind
 
-_MARKS = {Outcome.OK: "ok ", Outcome.FAILED: "NOT", Outcome.UNCHECKED: "-  "}
+if TYPE_CHECKING:
+    from sealift.history.bills import BillCheck
+    from sealift.session import Session
+    from sealift.trainer.engine.plan import Run
+    from sealift_protocol.bill.format import Bill, BilledDataset, BilledRun
+    from sealift_protocol.ids import Fingerprint
+
+# By the value of the check's outcome.
+_MARKS = {"ok": "ok ", "failed": "NOT", "unchecked": "-  "}
 # A note may be long, and a stranger wrote it.
 _LONG = 2000
 _offline = click.option("--offline", is_flag=True, help="Do not connect to the relay.")
@@ -104,6 +93,11 @@ def bom_make(
     A loop over `sealift.open_dataset` gets it from `dataset.bill_of_materials()`, which knows the
     order and the disclosures by itself.
     """
+    from sealift.history.opened import opened_at
+    from sealift.process.clock import unix
+    from sealift.trainer.bill import bill_dataset, make_bill
+    from sealift_protocol.logentry import Kind
+
     runs = _runs(seed, epochs, shuffle_block)
     digests = [_digest(text) for text in disclosures]
     with options.connect() as session:
@@ -135,6 +129,9 @@ def bom_show(options: Options, file: BinaryIO, offline: bool, as_json: bool) -> 
 
     The signature is checked; what the bill says is not: `sealift bom verify` does that.
     """
+    from sealift.home.profile import profile_names
+    from sealift_protocol.bill.format import verify_bill, write_payload
+
     bill = verify_bill(_read(file))
     names = _Names({}, {})
     if not offline and profile_names():
@@ -178,6 +175,11 @@ def bom_verify(
     and disclosures against its account; a trainer's checks that disclosures are in the log. Exits
     with 4 if something does not fit.
     """
+    from sealift.history.bills import check_bill, check_checkpoint
+    from sealift.home.profile import profile_names
+    from sealift.home.words import parse_fingerprint
+    from sealift.trainer.bill import measure_file
+
     text = _read(file)
     trainers = (
         frozenset() if trainer is None else frozenset({parse_fingerprint(trainer)})
@@ -193,7 +195,7 @@ def bom_verify(
         checks.append(check_checkpoint(bill, measure_file(checkpoint)))
     failed = [check.error for check in checks if check.error is not None]
     lines = [
-        f"{_MARKS[check.outcome]}  {check.name}{_of(check, names)}: "
+        f"{_MARKS[check.outcome.value]}  {check.name}{_of(check, names)}: "
         + check.detail.replace(str(bill.trainer), names.person(bill.trainer))
         for check in checks
     ]
@@ -216,6 +218,8 @@ def bom_verify(
 
 
 def _runs(seed: int | None, epochs: int | None, shuffle_block: int) -> list[Run]:
+    from sealift.trainer.engine.plan import Run
+
     if epochs is not None and epochs < 1:
         raise InvalidArgument("a run has at least one training epoch")
     if seed is None and epochs is None:
@@ -238,6 +242,8 @@ def _digest(text: str) -> bytes:
 
 
 def _read(file: BinaryIO) -> str:
+    from sealift_protocol.bill.format import MAX_TEXT
+
     try:
         return file.read(MAX_TEXT + 1).decode()
     except UnicodeDecodeError:
@@ -246,6 +252,9 @@ def _read(file: BinaryIO) -> str:
 
 def _pinned(options: Options) -> frozenset[Fingerprint]:
     """Whom this profile trusts without asking the relay; nobody if there is no profile."""
+    from sealift.home.profile import find_profile, profile_names
+    from sealift_protocol.ids import Fingerprint
+
     if not profile_names():
         return frozenset()
     profile = find_profile(options.profile)
@@ -277,6 +286,8 @@ class _Names:
 
 
 def _find_names(session: Session, bill: Bill) -> _Names:
+    from sealift.history.opened import open_history
+
     names = _Names({}, {})
     for who in dict.fromkeys([bill.trainer, *(part.owner for part in bill.datasets)]):
         label = session.label(who)
@@ -302,6 +313,8 @@ def _of(check: BillCheck, names: _Names) -> str:
 
 
 def _describe(bill: Bill, names: _Names) -> list[str]:
+    from sealift.cli.values import aligned, printable
+
     lines = [
         f"bill of materials, signed {show_time(bill.time)} UTC by {names.person(bill.trainer)}",
         "",
@@ -337,6 +350,8 @@ def _describe(bill: Bill, names: _Names) -> list[str]:
 
 
 def _describe_run(run: BilledRun) -> list[str]:
+    from sealift.cli.values import printable
+
     spans = [
         f"{first}" if first == last else f"{first}-{last}" for first, last in run.epochs
     ]
