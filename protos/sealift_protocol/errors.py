@@ -8,8 +8,10 @@ Errors with a `reason` cross the wire as google.rpc.ErrorInfo of the domain "sea
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DOMAIN = "sealift"
 

@@ -12,26 +12,21 @@ import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from sealift_protocol.allocator import keep_freed_memory
+from sealift_protocol import __version__
 from sealift_protocol.errors import InvalidArgument, SealiftError, UnknownMember
-from sealift_protocol.ids import check_name
-from sealift_protocol.v1 import objects_pb2
-from sealift_relay.access import ROLES
-from sealift_relay.app import Relay
-from sealift_relay.ca import load_authority, write_tls
-from sealift_relay.checkpoints import Publisher, load_log_key, write_log_key
-from sealift_relay.clock import unix_now
-from sealift_relay.config import Config, Listen, load_config, write_config
-from sealift_relay.log import configure_log
-from sealift_relay.store.members import Invite, Members, Quota
-from sealift_relay.store.metadata import Metadata
-from sealift_relay.tiles import write_tiles
+
+if TYPE_CHECKING:
+    from sealift_relay.config import Config
+    from sealift_relay.store.members import Members
+    from sealift_relay.store.metadata import Metadata
 
 TOKEN_PREFIX = "sealift-join-1."  # noqa: S105 - not a secret
+# Those of `sealift_relay.access`, which is slow to import.
+_ROLES = ("owner", "trainer", "operator", "auditor")
 _LOCAL_HOSTS = ("localhost", "127.0.0.1")
 _DURATION = re.compile(r"(\d+)([mhd])")
 _SIZE = re.compile(r"(\d+)(|KiB|MiB|GiB|TiB)")
@@ -53,7 +48,7 @@ _dir = click.option(
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="sealift")
+@click.version_option(__version__)
 def cli() -> None:
     """Run a relay: it stores sealed training data that it cannot read."""
 
@@ -84,6 +79,11 @@ def init(
 
     DIR must not exist or be empty. The keys stay in DIR/tls, readable by you alone.
     """
+    from sealift_relay.ca import write_tls
+    from sealift_relay.checkpoints import write_log_key
+    from sealift_relay.config import Listen, load_config, write_config
+    from sealift_relay.store.metadata import Metadata
+
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InvalidArgument("the folder is not empty", hint="choose a new one")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -110,6 +110,11 @@ def init(
 @_folder
 def serve(folder: Path) -> None:
     """Run the relay in DIR until SIGTERM or Ctrl-C, then let calls finish."""
+    from sealift_protocol.allocator import keep_freed_memory
+    from sealift_relay.app import Relay
+    from sealift_relay.config import load_config
+    from sealift_relay.log import configure_log
+
     configure_log()
     keep_freed_memory()
     config = load_config(folder)
@@ -128,7 +133,7 @@ def serve(folder: Path) -> None:
 @cli.command()
 @click.argument("name")
 @click.option(
-    "--role", required=True, type=click.Choice(ROLES), help="What NAME may do."
+    "--role", required=True, type=click.Choice(_ROLES), help="What NAME may do."
 )
 @click.option(
     "--valid-for", default="24h", show_default=True, help="As 30m, 24h or 7d."
@@ -146,6 +151,14 @@ def invite(name: str, role: str, valid_for: str, again: bool, folder: Path) -> N
     data, a trainer opens what was granted, an auditor reads the log, an operator looks after
     the relay.
     """
+    from sealift_protocol.ids import check_name
+    from sealift_protocol.v1 import objects_pb2
+    from sealift_relay.ca import load_authority
+    from sealift_relay.checkpoints import load_log_key
+    from sealift_relay.clock import unix_now
+    from sealift_relay.config import load_config
+    from sealift_relay.store.members import Invite
+
     config = load_config(folder)
     not_after = unix_now() + _parse_duration(valid_for)
     secret = secrets.token_bytes(16)
@@ -171,6 +184,9 @@ def invite(name: str, role: str, valid_for: str, again: bool, folder: Path) -> N
 @_dir
 def invites(folder: Path) -> None:
     """List the tokens that still work."""
+    from sealift_relay.clock import unix_now
+    from sealift_relay.config import load_config
+
     for item in _members(load_config(folder)).invites(unix_now()):
         until = datetime.fromtimestamp(item.not_after, UTC)
         click.echo(f"{item.name}  {item.role}  until {until:%Y-%m-%d %H:%M} UTC")
@@ -181,6 +197,8 @@ def invites(folder: Path) -> None:
 @_dir
 def withdraw(name: str, folder: Path) -> None:
     """Make the unused tokens of NAME useless."""
+    from sealift_relay.config import load_config
+
     count = _members(load_config(folder)).withdraw_invites(name)
     if not count:
         raise UnknownMember(
@@ -193,6 +211,8 @@ def withdraw(name: str, folder: Path) -> None:
 @_dir
 def members(folder: Path) -> None:
     """List the members, and what each stores."""
+    from sealift_relay.config import load_config
+
     for member in _members(load_config(folder)).everybody():
         state = (
             "  (revoked)"
@@ -212,6 +232,9 @@ def members(folder: Path) -> None:
 @_dir
 def revoke(name: str, folder: Path) -> None:
     """Refuse member NAME from now on. What NAME fetched before stays fetched."""
+    from sealift_relay.clock import unix_now
+    from sealift_relay.config import load_config
+
     _require(_members(load_config(folder)).revoke(name, unix_now()))
     click.echo(f"revoked {name}")
 
@@ -221,6 +244,9 @@ def revoke(name: str, folder: Path) -> None:
 @_dir
 def suspend(name: str, folder: Path) -> None:
     """Refuse member NAME until `resume`. Nothing of NAME is deleted."""
+    from sealift_relay.clock import unix_now
+    from sealift_relay.config import load_config
+
     _require(_members(load_config(folder)).suspend(name, unix_now()))
     click.echo(f"suspended {name}")
 
@@ -230,6 +256,8 @@ def suspend(name: str, folder: Path) -> None:
 @_dir
 def resume(name: str, folder: Path) -> None:
     """Let a suspended member NAME go on."""
+    from sealift_relay.config import load_config
+
     _require(_members(load_config(folder)).suspend(name, None))
     click.echo(f"resumed {name}")
 
@@ -250,6 +278,9 @@ def quota(
     folder: Path,
 ) -> None:
     """Limit what member NAME stores and asks for. What is stored already stays."""
+    from sealift_relay.config import load_config
+    from sealift_relay.store.members import Quota
+
     limits = Quota(None if size is None else _parse_size(size), shards, calls_a_minute)
     if limits == Quota():
         raise InvalidArgument(
@@ -268,6 +299,9 @@ def log_group() -> None:
 @_dir
 def log_key(folder: Path) -> None:
     """Print the key that verifies the log, for witnesses."""
+    from sealift_relay.checkpoints import load_log_key
+    from sealift_relay.config import load_config
+
     click.echo(str(load_log_key(load_config(folder).tls).verifier_key))
 
 
@@ -279,6 +313,10 @@ def log_export(out: Path, folder: Path) -> None:
 
     The layout is C2SP tlog-tiles. Entry bundles hold opaque ids, digests and times.
     """
+    from sealift_relay.checkpoints import Publisher, load_log_key
+    from sealift_relay.config import load_config
+    from sealift_relay.tiles import write_tiles
+
     config = load_config(folder)
     metadata = _open(config)
     publisher = Publisher(
@@ -292,6 +330,8 @@ def log_export(out: Path, folder: Path) -> None:
 
 
 def _open(config: Config) -> Metadata:
+    from sealift_relay.store.metadata import Metadata
+
     metadata = Metadata(config.storage.metadata)
     metadata.upgrade()
     return metadata

@@ -10,23 +10,23 @@ import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
-import nacl.signing
-import structlog
 
+from sealift_protocol import __version__
 from sealift_protocol.errors import InvalidArgument, SealiftError
-from sealift_protocol.notes import KeyKind, VerifierKey
-from sealift_witness.witness import MAX_REQUEST, Witness
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+if TYPE_CHECKING:
+    from sealift_protocol.notes import VerifierKey
+    from sealift_witness.witness import Witness
+
 _SECONDS = 10
 _folder = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="sealift")
+@click.version_option(__version__)
 def cli() -> None:
     """Watch relays' logs: cosign a checkpoint only if it continues the one before.
 
@@ -42,6 +42,10 @@ def cli() -> None:
 )
 def init(folder: Path, name: str) -> None:
     """Make a witness in DIR and print the key that members add."""
+    import nacl.signing
+
+    from sealift_protocol.notes import KeyKind, VerifierKey
+
     key = nacl.signing.SigningKey.generate()
     verifier_key = VerifierKey(name, KeyKind.COSIGNATURE_V1, bytes(key.verify_key))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -74,6 +78,8 @@ def init(folder: Path, name: str) -> None:
 @click.option("--port", default=7480, show_default=True, help="0 finds a free one.")
 def serve(folder: Path, logs: tuple[str, ...], bind: str, port: int) -> None:
     """Serve the witness in DIR over HTTP until SIGTERM or Ctrl-C."""
+    from sealift_protocol.notes import VerifierKey
+
     witness = open_witness(folder, [VerifierKey.parse(text) for text in logs])
     server = make_server(witness, bind, port)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -92,6 +98,8 @@ def open_witness(folder: Path, logs: list[VerifierKey]) -> Witness:
     Raises:
         InvalidArgument: there is none.
     """
+    from sealift_witness.witness import Witness
+
     try:
         name, encoded = (folder / "key").read_text().splitlines()
         return Witness(folder, name, base64.b64decode(encoded), logs)
@@ -104,6 +112,11 @@ def open_witness(folder: Path, logs: list[VerifierKey]) -> Witness:
 
 def make_server(witness: Witness, bind: str, port: int) -> ThreadingHTTPServer:
     """An HTTP server for a witness, which is not served yet."""
+    import structlog
+
+    from sealift_witness.witness import MAX_REQUEST
+
+    log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
     class Handler(BaseHTTPRequestHandler):
         timeout = _SECONDS

@@ -5,33 +5,25 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from sealift.cli.options import Options, as_json, pass_options, show_time
 from sealift.cli.output import count, show, size
-from sealift.cli.values import aligned, printable
-from sealift.history.bills import BillCheck, Outcome, check_bill, check_checkpoint
-from sealift.home.profile import find_profile, profile_names
-from sealift.home.words import parse_fingerprint
-from sealift.trainer.bill import measure_file
-from sealift.trainer.engine.plan import Run
-from sealift_protocol.bill.format import (
-    MAX_TEXT,
-    Bill,
-    BilledDataset,
-    BilledRun,
-    verify_bill,
-    write_payload,
-)
 from sealift_protocol.errors import (
     InvalidArgument,
     MalformedObject,
 )
-from sealift_protocol.ids import Fingerprint
 
-_MARKS = {Outcome.OK: "ok ", Outcome.FAILED: "NOT", Outcome.UNCHECKED: "-  "}
+if TYPE_CHECKING:
+    from sealift.history.bills import BillCheck
+    from sealift.trainer.engine.plan import Run
+    from sealift_protocol.bill.format import Bill, BilledDataset, BilledRun
+    from sealift_protocol.ids import Fingerprint
+
+# By the value of the check's outcome.
+_MARKS = {"ok": "ok ", "failed": "NOT", "unchecked": "-  "}
 # A note may be long, and a stranger wrote it.
 _LONG = 2000
 _offline = click.option("--offline", is_flag=True, help="Do not connect to the relay.")
@@ -123,6 +115,9 @@ def bom_show(options: Options, file: BinaryIO, offline: bool, as_json: bool) -> 
 
     The signature is checked; what the bill says is not: `sealift bom verify` does that.
     """
+    from sealift.home.profile import profile_names
+    from sealift_protocol.bill.format import verify_bill, write_payload
+
     bill = verify_bill(_read(file))
     names = _Names({}, {})
     if not offline and profile_names():
@@ -166,6 +161,11 @@ def bom_verify(
     and disclosures against its account; a trainer's checks that disclosures are in the log. Exits
     with 4 if something does not fit.
     """
+    from sealift.history.bills import check_bill, check_checkpoint
+    from sealift.home.profile import profile_names
+    from sealift.home.words import parse_fingerprint
+    from sealift.trainer.bill import measure_file
+
     text = _read(file)
     trainers = (
         frozenset() if trainer is None else frozenset({parse_fingerprint(trainer)})
@@ -181,7 +181,7 @@ def bom_verify(
         checks.append(check_checkpoint(bill, measure_file(checkpoint)))
     failed = [check.error for check in checks if check.error is not None]
     lines = [
-        f"{_MARKS[check.outcome]}  {check.name}{_of(check, names)}: "
+        f"{_MARKS[check.outcome.value]}  {check.name}{_of(check, names)}: "
         + check.detail.replace(str(bill.trainer), names.person(bill.trainer))
         for check in checks
     ]
@@ -204,6 +204,8 @@ def bom_verify(
 
 
 def _runs(seed: int | None, epochs: int | None, shuffle_block: int) -> list[Run]:
+    from sealift.trainer.engine.plan import Run
+
     if epochs is not None and epochs < 1:
         raise InvalidArgument("a run has at least one training epoch")
     if seed is None and epochs is None:
@@ -226,6 +228,8 @@ def _digest(text: str) -> bytes:
 
 
 def _read(file: BinaryIO) -> str:
+    from sealift_protocol.bill.format import MAX_TEXT
+
     try:
         return file.read(MAX_TEXT + 1).decode()
     except UnicodeDecodeError:
@@ -234,6 +238,9 @@ def _read(file: BinaryIO) -> str:
 
 def _pinned(options: Options) -> frozenset[Fingerprint]:
     """Whom this profile trusts without asking the relay; nobody if there is no profile."""
+    from sealift.home.profile import find_profile, profile_names
+    from sealift_protocol.ids import Fingerprint
+
     if not profile_names():
         return frozenset()
     profile = find_profile(options.profile)
@@ -271,6 +278,8 @@ def _of(check: BillCheck, names: _Names) -> str:
 
 
 def _describe(bill: Bill, names: _Names) -> list[str]:
+    from sealift.cli.values import aligned, printable
+
     lines = [
         f"bill of materials, signed {show_time(bill.time)} UTC by {names.person(bill.trainer)}",
         "",
@@ -306,6 +315,8 @@ def _describe(bill: Bill, names: _Names) -> list[str]:
 
 
 def _describe_run(run: BilledRun) -> list[str]:
+    from sealift.cli.values import printable
+
     spans = [
         f"{first}" if first == last else f"{first}-{last}" for first, last in run.epochs
     ]

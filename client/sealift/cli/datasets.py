@@ -9,30 +9,22 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import pyarrow as pa
 
-from sealift.api.listing import DatasetInfo
-from sealift.cli.describing import as_document, describe, reports_of
 from sealift.cli.options import Options, as_json, pass_options, show_time
 from sealift.cli.output import count, progress_bar, show, size
-from sealift.cli.reports import show_report
-from sealift.cli.values import aligned, cell, cut, is_number, printable, type_text
-from sealift.session import Session
-from sealift.trainer.dataset import Dataset
-from sealift.trainer.exports.arrow import write_arrow
-from sealift.trainer.exports.files import holds_files, write_files
-from sealift.trainer.exports.json_values import Room, check_names, json_value
-from sealift.trainer.exports.parquet import write_parquet
-from sealift.trainer.exports.webdataset import write_webdataset
 from sealift_protocol.errors import InvalidArgument
 
-_WRITERS = {
-    "parquet": write_parquet,
-    "arrow": write_arrow,
-    "webdataset": write_webdataset,
-}
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from sealift.api.listing import DatasetInfo
+    from sealift.session import Session
+    from sealift.trainer.dataset import Dataset
+
+_FORMS = ("parquet", "arrow", "webdataset")
 _FILES = "files"
 _purpose = click.option(
     "--purpose", default="", help="What for, in the log; your grant's by default."
@@ -89,6 +81,8 @@ def _line(info: DatasetInfo) -> str:
 
 
 def _table(found: list[DatasetInfo]) -> list[str]:
+    from sealift.cli.values import aligned, cut, printable
+
     rows = [("dataset", "records", "shards", "commits", "stored", "until")]
     words = [""]
     for info in found:
@@ -115,6 +109,8 @@ def _table(found: list[DatasetInfo]) -> list[str]:
 
 
 def _path(info: DatasetInfo) -> str:
+    from sealift.cli.values import printable
+
     return f"{printable(info.owner)}/{printable(info.name)}"
 
 
@@ -135,6 +131,10 @@ def show_dataset(options: Options, dataset: str, commits: int, as_json: bool) ->
 
     No record is fetched, and nothing enters the log.
     """
+    from sealift.cli.describing import as_document, describe, reports_of
+    from sealift.cli.reports import show_report
+    from sealift.cli.values import printable
+
     with options.connect() as session:
         found = session.dataset(dataset).describe(commits=commits)
         names = cache(session.people.label)
@@ -214,6 +214,8 @@ def head(
 
 
 def _print_json(found: pa.Table) -> None:
+    from sealift.trainer.exports.json_values import Room, check_names, json_value
+
     check_names(found.schema)
     for batch in found.to_batches():
         for row in range(batch.num_rows):
@@ -226,6 +228,8 @@ def _print_json(found: pa.Table) -> None:
 
 
 def _print_table(found: pa.Table) -> None:
+    from sealift.cli.values import aligned, cell, is_number, printable, type_text
+
     rows = [
         [printable(name, 40) for name in found.schema.names],
         [printable(type_text(field.type), 24) for field in found.schema],
@@ -255,7 +259,7 @@ def _print_table(found: pa.Table) -> None:
 @click.option(
     "--as",
     "form",
-    type=click.Choice(["auto", *_WRITERS, _FILES]),
+    type=click.Choice(["auto", *_FORMS, _FILES]),
     default="auto",
     help="Parquet, Arrow IPC, WebDataset, or the files that were pushed with their own names; by "
     "default those files if it is a dataset of files, or else Parquet.",
@@ -331,15 +335,27 @@ def _write(
     columns: list[str] | None,
     progress: Callable[[int, int], None],
 ) -> list[Path]:
+    from sealift.trainer.exports.files import holds_files, write_files
+
     if form == "auto":
         form = _FILES if holds_files(opened.schema) and columns is None else "parquet"
     if form != _FILES:
-        return _WRITERS[form](opened, out, columns=columns, progress=progress)
+        return _writers()[form](opened, out, columns=columns, progress=progress)
     if columns is not None:
         raise InvalidArgument(
             "files are whole: no columns of them can be chosen", hint="use --as parquet"
         )
     return write_files(opened, out, progress=progress)
+
+
+def _writers() -> dict[str, Callable[..., list[Path]]]:
+    from sealift.trainer.exports.arrow import write_arrow
+    from sealift.trainer.exports.parquet import write_parquet
+    from sealift.trainer.exports.webdataset import write_webdataset
+
+    return dict(
+        zip(_FORMS, (write_parquet, write_arrow, write_webdataset), strict=True)
+    )
 
 
 def _open(

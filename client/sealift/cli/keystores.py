@@ -6,44 +6,38 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from sealift.cli.options import (
-    SUITES,
     Options,
     as_json,
     confirm,
     pass_options,
     show_time,
     suites,
+    wrap_suites,
     yes,
 )
 from sealift.cli.output import count, show, size
+from sealift.cli.people import key_rotate
 from sealift.cli.shares import read_shares, shares, show_shares, threshold
-from sealift.cli.values import aligned
-from sealift.home import desktop
-from sealift.home.backup import note_backup, open_backup, restore, seal_backup
-from sealift.home.profile import Profile
-from sealift.home.shares import new_master, split_master
-from sealift.keystore import Keys
-from sealift.keystore.backend import Algorithm, HeldKey, SignatureAlgorithm
-from sealift.keystore.custody import Custody
-from sealift.keystore.keychain import Keychain, unlock
-from sealift.keystore.registry import open_backend
-from sealift.people.identities import KeyUsage
-from sealift.process.clock import unix, utc_now
-from sealift.process.files import write_atomically
 from sealift_protocol.errors import (
     InvalidArgument,
     KeyOperationUnsupported,
     SealiftError,
 )
-from sealift_protocol.objects import WrapSuite
+
+if TYPE_CHECKING:
+    from sealift.home.profile import Profile
+    from sealift.keystore import Keys
+    from sealift.keystore.backend import Algorithm, HeldKey
+    from sealift.keystore.custody import Custody
+    from sealift.keystore.keychain import Keychain
+    from sealift.people.identities import KeyUsage
 
 NEW_PASSPHRASE = "SEALIFT_NEW_PASSPHRASE"  # noqa: S105 - the variable's name
-_ALGORITHMS: tuple[Algorithm, ...] = (*SignatureAlgorithm, *WrapSuite)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +63,8 @@ def keystore_ls(options: Options, as_json: bool) -> None:
     Keys that Sealift made in the same token but that this profile does not use are shown too: of
     another profile, or left over by a command that was interrupted.
     """
+    from sealift.cli.values import aligned
+
     with closing(options.keychain()) as keychain:
         rows, machine = _listed(keychain)
     table, _ = aligned(rows, right=[False] * len(rows[0]))
@@ -86,6 +82,11 @@ def keystore_test(options: Options, url: str | None, as_json: bool) -> None:
     With a URL a key of each kind is made, used and destroyed, which says what the keystore can do
     and what it cannot. Without, this profile's own keys are used, and none is made.
     """
+    from sealift.keystore.backend import SignatureAlgorithm
+    from sealift.keystore.custody import Custody
+    from sealift.keystore.registry import open_backend
+    from sealift_protocol.objects import WrapSuite
+
     if url is None:
         with closing(options.keychain()) as keychain:
             keychain.custody.prove(keychain.keys)
@@ -93,7 +94,9 @@ def keystore_test(options: Options, url: str | None, as_json: bool) -> None:
         show(f"{keys} in {keychain.custody.url} sign and unwrap", {"ok": True}, as_json)
         return
     with closing(Custody.of_backend(open_backend(url, options.passphrase))) as custody:
-        proofs = [_try(custody, algorithm) for algorithm in _ALGORITHMS]
+        proofs = [
+            _try(custody, algorithm) for algorithm in (*SignatureAlgorithm, *WrapSuite)
+        ]
     lines = [
         f"{'ok ' if proof.works else '-  '} {_name(proof.algorithm)}: {proof.detail}"
         for proof in proofs
@@ -124,14 +127,15 @@ def keystore_create(
     token asks for: --passphrase-fd has both, a line each, and in the environment the latter is
     $SEALIFT_NEW_PASSPHRASE. Your first keys are made by `sealift join`.
     """
+    from sealift.keystore.custody import Custody
+    from sealift.keystore.registry import open_backend
+
     confirm("make new keys there, and a new identity?", yes=yes)
     profile = options.found()
     with options.connect() as session:
         ask = partial(options.passphrase, variable=NEW_PASSPHRASE)
         with closing(Custody.of_backend(open_backend(url, ask))) as custody:
-            fingerprint = session.keys.move_to(
-                custody, tuple(SUITES[name] for name in suites)
-            )
+            fingerprint = session.keys.move_to(custody, wrap_suites(suites))
     if options.account:
         # It would be given to the token as a PIN.
         _forget(profile)
@@ -146,6 +150,9 @@ def keystore_passphrase(options: Options) -> None:
     The old one is asked for first; --passphrase-fd has both, a line each, and in the environment
     the new one is $SEALIFT_NEW_PASSPHRASE. Backups of the old file open with the old one still.
     """
+    from sealift.home import desktop
+    from sealift.keystore.custody import Custody
+
     with closing(options.keychain()) as keychain:
         if keychain.custody.backend is not None:
             raise InvalidArgument(
@@ -168,6 +175,9 @@ def keystore_remember(options: Options) -> None:
 
     It is asked for once more now. Whoever uses your desktop session then uses your keys.
     """
+    from sealift.home import desktop
+    from sealift.keystore.keychain import unlock
+
     profile = options.found()
     passphrase = options.passphrase()
     unlock(profile.keystore, lambda _: passphrase, profile.identities).close()
@@ -189,6 +199,8 @@ def keystore_forget(options: Options) -> None:
 
 
 def _forget(profile: Profile) -> None:
+    from sealift.home import desktop
+
     desktop.forget(profile.settings.keyring)
     profile.write_settings(replace(profile.settings, keyring=""))
 
@@ -204,6 +216,11 @@ def keystore_backup(options: Options, file: Path, shares: int, threshold: int) -
     FILE is worth nothing without K of the shares: keep copies of it anywhere. The shares are
     printed once and stored nowhere. `sealift keystore restore` brings the profile back.
     """
+    from sealift.home.backup import note_backup, seal_backup
+    from sealift.home.shares import new_master, split_master
+    from sealift.process.clock import unix, utc_now
+    from sealift.process.files import write_atomically
+
     if file.exists():
         raise InvalidArgument(
             "there is a file of that name already, which is not overwritten"
@@ -233,6 +250,9 @@ def keystore_restore(options: Options, file: Path, shares: TextIO, check: bool) 
     You choose a new passphrase. A profile of that name that exists is left as it is: --profile
     gives the restored one another name.
     """
+    from sealift.home.backup import note_backup, open_backup, restore
+    from sealift.process.clock import unix, utc_now
+
     backup = open_backup(file.read_bytes(), read_shares(shares))
     member = backup.membership
     if check:
@@ -255,6 +275,8 @@ def keystore_usage(options: Options, as_json: bool) -> None:
     "only" counts grants that no other key of this keystore opens: before those are 0, a key must
     not be lost. `sealift key rotate` wraps all of them to a new key.
     """
+    from sealift.cli.values import aligned
+
     with options.connect() as session:
         usages = session.keys.usage()
     rows = [("key", "state", "until", "grants", "only", "datasets")]
@@ -315,12 +337,16 @@ def _others(keychain: Keychain) -> list[HeldKey]:
 
 def _number(keys: Keys) -> int:
     """Of the keys that `prove` uses."""
+    from sealift.keystore.backend import HeldKey
+
     return 1 + len(keys.recipient_keys) + isinstance(keys.tls_private_key, HeldKey)
 
 
 def _listed(
     keychain: Keychain,
 ) -> tuple[list[tuple[str, ...]], list[dict[str, object]]]:
+    from sealift.keystore.backend import HeldKey, SignatureAlgorithm
+
     keys, custody = keychain.keys, keychain.custody
     signs: Algorithm = SignatureAlgorithm.ED25519
     if isinstance(keys.identity, HeldKey):
@@ -361,6 +387,12 @@ def _try(custody: Custody, algorithm: Algorithm) -> _Proof:
 
 
 def _name(algorithm: Algorithm) -> str:
+    from sealift_protocol.objects import WrapSuite
+
     if isinstance(algorithm, WrapSuite):
         return algorithm.name.lower().replace("_", "-")
     return algorithm.value
+
+
+# Under the name that people look for in this place, too.
+keystore.add_command(key_rotate, "rotate")

@@ -8,11 +8,12 @@ from typing import NoReturn
 
 import click
 
-from sealift.cli import bill, datasets, keystores, people, relays, rotation, sharing
-from sealift.cli import push as pushing
+from sealift.cli.commands import COMMANDS
+from sealift.cli.lazy import LazyGroup
 from sealift.cli.options import Options
 from sealift.cli.output import INTERRUPTED, show_error
 from sealift.process.hardening import harden_process, keep_values_off_stderr
+from sealift_protocol import __version__
 from sealift_protocol.errors import SealiftError
 
 _EXIT_CODES = """
@@ -25,9 +26,12 @@ read and were left out; 130 interrupted.
 
 
 @click.group(
-    epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=LazyGroup,
+    entries=COMMANDS,
+    epilog=_EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(package_name="sealift")
+@click.version_option(__version__)
 @click.option(
     "--profile", metavar="NAME", help="Which identity on this machine to use."
 )
@@ -42,48 +46,6 @@ read and were left out; 130 interrupted.
 def cli(context: click.Context, profile: str | None, passphrase_fd: int | None) -> None:
     """Seal training data to those who train on it, through a relay that cannot read it."""
     context.obj = Options(profile, passphrase_fd)
-
-
-for _command in (
-    people.join,
-    people.rejoin,
-    people.renew,
-    people.identity,
-    people.key,
-    keystores.keystore,
-    people.profiles,
-    people.trust,
-    people.endorse,
-    people.witness,
-    people.recovery,
-    relays.relay,
-    pushing.push,
-    pushing.sources,
-    pushing.deidentify,
-    pushing.policy,
-    sharing.grant,
-    sharing.revoke,
-    rotation.rotate,
-    rotation.status,
-    sharing.access,
-    sharing.co_owner,
-    sharing.disclosures,
-    sharing.delete,
-    sharing.erase_subject,
-    sharing.purge,
-    sharing.log_group,
-    bill.bom,
-    sharing.doctor,
-    datasets.ls,
-    datasets.show_dataset,
-    datasets.head,
-    datasets.pull,
-):
-    cli.add_command(_command)
-
-
-# Under the name that people look for in this place, too.
-keystores.keystore.add_command(people.key_rotate, "rotate")
 
 
 def main() -> NoReturn:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
-from sealift.home.passphrase import read_passphrase
-from sealift.home.profile import Profile, find_profile
-from sealift.keystore.keychain import Keychain, unlock
-from sealift.process.secret import Secret
-from sealift.session import Session, connect
 from sealift_protocol.errors import InvalidArgument
-from sealift_protocol.objects import WrapSuite
+
+if TYPE_CHECKING:
+    from sealift.home.profile import Profile
+    from sealift.keystore.keychain import Keychain
+    from sealift.process.secret import Secret
+    from sealift.session import Session
+    from sealift_protocol.objects import WrapSuite
 
 PASSPHRASE = "SEALIFT_PASSPHRASE"  # noqa: S105 - the variable's name
 _DURATION = re.compile(r"(\d+)([smhdwy])")
@@ -40,6 +43,8 @@ class Options:
         variable: str = PASSPHRASE,
     ) -> Secret:
         """The keystore's passphrase, or whatever opens it."""
+        from sealift.home.passphrase import read_passphrase
+
         return read_passphrase(
             what,
             fd=self.passphrase_fd,
@@ -50,27 +55,34 @@ class Options:
 
     def found(self) -> Profile:
         """The profile that the options name, or the only one."""
+        from sealift.home.profile import find_profile
+
         profile = find_profile(self.profile)
         self.account = profile.settings.keyring
         return profile
 
     def connect(self) -> Session:
         """Opens the profile and connects."""
+        from sealift.session import connect
+
         self.found()
         return connect(self.profile, passphrase=self.passphrase)
 
     def keychain(self) -> Keychain:
         """Opens the profile's keystore without a connection."""
+        from sealift.keystore.keychain import unlock
+
         profile = self.found()
         return unlock(profile.keystore, self.passphrase, profile.identities)
 
 
 pass_options = click.make_pass_decorator(Options)
+# What `--suite` takes, and the names of `WrapSuite`, which is slow to import.
 SUITES = {
-    "mlkem768-x25519": WrapSuite.MLKEM768_X25519,
-    "x25519": WrapSuite.X25519,
-    "p-256": WrapSuite.P256,
-    "rsa-oaep-sha256": WrapSuite.RSA_OAEP_SHA256,
+    "mlkem768-x25519": "MLKEM768_X25519",
+    "x25519": "X25519",
+    "p-256": "P256",
+    "rsa-oaep-sha256": "RSA_OAEP_SHA256",
 }
 suites = click.option(
     "--suite",
@@ -83,6 +95,13 @@ as_json = click.option(
     "--json", "as_json", is_flag=True, help="Print one line of JSON."
 )
 yes = click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
+
+
+def wrap_suites(names: Sequence[str]) -> tuple[WrapSuite, ...]:
+    """The suites that `--suite` named, in that order."""
+    from sealift_protocol.objects import WrapSuite
+
+    return tuple(WrapSuite[SUITES[name]] for name in names)
 
 
 def parse_time(text: str | None) -> int:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sealift_protocol.errors import (
     PolicyInvalid,
@@ -20,6 +18,9 @@ from sealift_protocol.errors import (
     WrongKey,
 )
 
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
 INTERRUPTED = 130
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -28,7 +29,11 @@ def show(
     human: str, machine: dict[str, object] | list[dict[str, object]], as_json: bool
 ) -> None:
     """Prints a result for a person, or as one line of JSON."""
-    click.echo(json.dumps(machine) if as_json else human)
+    if as_json:
+        import json
+
+        human = json.dumps(machine)
+    click.echo(human)
 
 
 def show_error(error: SealiftError) -> None:
@@ -125,6 +130,9 @@ def progress_bar(
     Yields:
         What to call with the records and bytes that are safe now.
     """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
     if not sys.stderr.isatty():
         yield ProgressBar(None, what, total, done)
         return

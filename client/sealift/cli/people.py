@@ -6,12 +6,11 @@ import sys
 from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from sealift.cli.options import (
-    SUITES,
     Options,
     as_json,
     confirm,
@@ -19,26 +18,18 @@ from sealift.cli.options import (
     pass_options,
     show_time,
     suites,
+    wrap_suites,
     yes,
 )
 from sealift.cli.output import count, show
 from sealift.cli.rotation import every, set_policy
 from sealift.cli.shares import read_shares, shares, show_shares, threshold
 from sealift.cli.sharing import sealing_again
-from sealift.cli.values import aligned
-from sealift.home.profile import find_profile, profile_names
-from sealift.home.recovery import keys_of_master
-from sealift.home.shares import new_master, split_master
-from sealift.home.trust import Pin
-from sealift.home.words import parse_fingerprint, word_lines
-from sealift.keystore.custody import Custody
-from sealift.keystore.registry import open_backend
-from sealift.people.compromise import Exposed
-from sealift.people.joining import join as join_relay
-from sealift.people.joining import rejoin as rejoin_relay
 from sealift_protocol.errors import InvalidArgument
-from sealift_protocol.ids import Fingerprint, check_name
-from sealift_protocol.notes import VerifierKey
+
+if TYPE_CHECKING:
+    from sealift.home.trust import Pin
+    from sealift.people.compromise import Exposed
 
 
 @click.command()
@@ -80,6 +71,10 @@ def join(
     relay for a certificate. Your private keys never leave this machine; with --keystore they never
     leave the token or KMS that it names.
     """
+    from sealift.keystore.custody import Custody
+    from sealift.keystore.registry import open_backend
+    from sealift.people.joining import join as join_relay
+
     if tls_key_in_keystore and keystore is None:
         raise InvalidArgument(
             "--tls-key-in-keystore needs a token or KMS",
@@ -96,7 +91,7 @@ def join(
             custody,
             profile_name=options.profile,
             organisation=organisation,
-            suites=tuple(SUITES[name] for name in suites),
+            suites=wrap_suites(suites),
             tls_key_in_keystore=tls_key_in_keystore,
         )
     if trust_on_first_use:
@@ -124,6 +119,9 @@ def rejoin(options: Options, token: str) -> None:
 
     Keys, pins and grants stay as they are.
     """
+    from sealift.home.profile import find_profile
+    from sealift.people.joining import rejoin as rejoin_relay
+
     joined = rejoin_relay(
         _read_token(token), find_profile(options.profile), options.keychain()
     )
@@ -148,6 +146,10 @@ def renew(options: Options) -> None:
 @click.pass_context
 def identity(context: click.Context, options: Options, as_json: bool) -> None:
     """Show your name and your fingerprint, in groups and in words, for others to pin."""
+    from sealift.home.profile import find_profile
+    from sealift.home.words import word_lines
+    from sealift_protocol.ids import Fingerprint
+
     if context.invoked_subcommand is not None:
         return
     member = find_profile(options.profile).membership()
@@ -218,6 +220,8 @@ def key_compromise(options: Options, reseal: bool, yes: bool, as_json: bool) -> 
     Datasets of others have to be rotated by their owners: the list says whose. Nothing takes back
     what somebody has fetched already. For a stolen identity, see `sealift identity revoke`.
     """
+    from sealift.cli.values import aligned
+
     confirm("replace your recipient keys, and begin new key epochs?", yes=yes)
     with options.connect() as session:
         own = session.identity.name
@@ -273,7 +277,7 @@ def key_rotate(
         )
         return
     with options.connect() as session:
-        rotated = session.keys.rotate(tuple(SUITES[name] for name in suites))
+        rotated = session.keys.rotate(wrap_suites(suites))
     lines = [
         f"published card version {rotated.card_version} with {count(rotated.keys, 'key')}",
         f"wrapped {count(rotated.rewrapped, 'grant')} to the new key, "
@@ -300,6 +304,8 @@ def key_rotate(
 @as_json
 def profiles(as_json: bool) -> None:
     """List the identities on this machine."""
+    from sealift.home.profile import profile_names
+
     names = profile_names()
     machine: list[dict[str, object]] = [{"profile": name} for name in names]
     show("\n".join(names) or "there is no profile on this machine", machine, as_json)
@@ -327,6 +333,10 @@ def trust_add(
     Get the fingerprint from the member by a way that does not pass the relay: by phone, or on
     paper. It is what `sealift identity` shows on the member's machine.
     """
+    from sealift.home.profile import find_profile
+    from sealift.home.trust import Pin
+    from sealift.home.words import parse_fingerprint
+
     parsed = parse_fingerprint(" ".join(fingerprint))
     now = int(datetime.now(UTC).timestamp())
     pin = Pin(parsed, since=now, endorses=organisation)
@@ -340,6 +350,8 @@ def trust_add(
 @pass_options
 def trust_ls(options: Options, as_json: bool) -> None:
     """List the pinned members, and how each came to be pinned."""
+    from sealift.home.profile import find_profile
+
     profile = find_profile(options.profile)
     pins = profile.trust.pins()
     lines = [
@@ -370,6 +382,8 @@ def trust_ls(options: Options, as_json: bool) -> None:
 @pass_options
 def trust_show(options: Options, name: str, as_json: bool) -> None:
     """Look member NAME up, and say why it is trusted: pin, endorsement, keys."""
+    from sealift.home.words import word_lines
+
     with options.connect() as session:
         member = session.people.member(name)
     keys = [
@@ -399,6 +413,8 @@ def trust_show(options: Options, name: str, as_json: bool) -> None:
 @pass_options
 def trust_remove(options: Options, name: str) -> None:
     """Remove the pin of member NAME."""
+    from sealift.home.profile import find_profile
+
     find_profile(options.profile).trust.remove(name)
     click.echo(f"removed {name}")
 
@@ -412,6 +428,8 @@ def trust_first_use(options: Options, choice: str) -> None:
     With "on", whoever runs the relay can put itself in the place of people you have not met yet.
     `sealift trust ls` shows who was pinned that way.
     """
+    from sealift.home.profile import find_profile
+
     profile = find_profile(options.profile)
     profile.write_settings(replace(profile.settings, trust_on_first_use=choice == "on"))
     click.echo(f"trust on first use is {choice}")
@@ -449,6 +467,9 @@ def witness() -> None:
 @pass_options
 def witness_add(options: Options, verifier_key: str) -> None:
     """Know a witness by the VERIFIER_KEY that its operator gives out."""
+    from sealift.home.profile import find_profile
+    from sealift_protocol.notes import VerifierKey
+
     parsed = str(VerifierKey.parse(verifier_key))
     profile = find_profile(options.profile)
     known = tuple(dict.fromkeys([*profile.settings.witnesses, parsed]))
@@ -461,6 +482,8 @@ def witness_add(options: Options, verifier_key: str) -> None:
 @pass_options
 def witness_ls(options: Options, as_json: bool) -> None:
     """List the witnesses, and how many must have cosigned."""
+    from sealift.home.profile import find_profile
+
     settings = find_profile(options.profile).settings
     names = [f"  {key.name}" for key in settings.witness_keys()]
     show(
@@ -475,6 +498,8 @@ def witness_ls(options: Options, as_json: bool) -> None:
 @pass_options
 def witness_require(options: Options, quorum: int) -> None:
     """Refuse the relay's log unless QUORUM of the known witnesses have cosigned it."""
+    from sealift.home.profile import find_profile
+
     profile = find_profile(options.profile)
     profile.write_settings(replace(profile.settings, quorum=quorum))
     click.echo(f"{quorum} of {len(profile.settings.witnesses)} must have cosigned")
@@ -495,6 +520,10 @@ def recovery_create(options: Options, token: str, shares: int, threshold: int) -
 
     Any K of them bring it back. The words are printed once and stored nowhere.
     """
+    from sealift.home.recovery import keys_of_master
+    from sealift.home.shares import new_master, split_master
+    from sealift.people.joining import join as join_relay
+
     master = new_master()
     words = split_master(master, threshold, shares)
     now = int(datetime.now(UTC).timestamp())
@@ -516,6 +545,9 @@ def recovery_create(options: Options, token: str, shares: int, threshold: int) -
 @pass_options
 def recovery_require(options: Options, name: str) -> None:
     """Give every grant of this profile to the recovery identity NAME too ("none" for nobody)."""
+    from sealift.home.profile import find_profile
+    from sealift_protocol.ids import check_name
+
     profile = find_profile(options.profile)
     names = () if name == "none" else (check_name(name),)
     if names:
@@ -539,6 +571,9 @@ def recovery_restore(options: Options, token: str, file: TextIO) -> None:
     TOKEN is made by the operator with `sealift-relay invite NAME --again`. Everything that the
     identity opens enters the log.
     """
+    from sealift.home.recovery import keys_of_master
+    from sealift.people.joining import join as join_relay
+
     master = read_shares(file)
     now = int(datetime.now(UTC).timestamp())
     joined = join_relay(

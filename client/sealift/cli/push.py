@@ -12,14 +12,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import pyarrow as pa
-from rich.box import HORIZONTALS
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from sealift.cli.options import (
     Options,
@@ -31,28 +26,23 @@ from sealift.cli.options import (
     yes,
 )
 from sealift.cli.output import INTERRUPTED, ProgressBar, count, progress_bar, show, size
-from sealift.cli.reports import column_lines, show_report
 from sealift.cli.sharing import preflight
-from sealift.owner.deidentify.preview import side_by_side
-from sealift.owner.push.options import ON_ERROR, PushOptions
-from sealift.owner.push.push import OnChange, Pushed, PushLimits, PushProgress
-from sealift.owner.push.rehearsing import Rehearsal, rehearse
-from sealift.owner.push.transforming import Unchanged
-from sealift.owner.sources import (
-    KINDS,
-    SkipRejects,
-    SourceOptions,
-    StopAtRejects,
-    open_source,
-)
-from sealift.owner.sources.describing import describe, read_descriptions
-from sealift.owner.sources.registry import STDIN
-from sealift.policy.file import load_policy, ready_policies
-from sealift.process.secret import Secret
-from sealift.session import Session
 from sealift_protocol.errors import InvalidArgument, ProbeUnanswered
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from sealift.owner.push.options import PushOptions
+    from sealift.owner.push.push import Pushed, PushProgress
+    from sealift.owner.push.rehearsing import Rehearsal
+    from sealift.owner.sources import SourceOptions
+    from sealift.process.secret import Secret
+    from sealift.session import Session
+
 REJECTED = 9
+# The values of `OnChange` and `ON_ERROR`, which are slow to import.
+_ON_CHANGE = ("stop", "skip", "push")
+_ON_ERROR = ("stop", "skip", "quarantine")
 _FOLLOW_COMMIT = "1m"
 _SHOWN_RECORDS = 5
 _REPORT_RECORDS = 10_000
@@ -115,7 +105,7 @@ def _reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option(
                 "--on-error",
-                type=click.Choice(ON_ERROR),
+                type=click.Choice(_ON_ERROR),
                 default="stop",
                 help="A record that cannot be read: stop (default), skip it, or put it into your "
                 "own dataset NAME.quarantine.",
@@ -150,6 +140,8 @@ def _source_options(
     no_pixels: bool,
     crypt4gh_key: Path | None,
 ) -> SourceOptions:
+    from sealift.owner.sources import SourceOptions
+
     key = None
     if crypt4gh_key is not None:
         from sealift.owner.sources.crypt4gh import read_crypt4gh_key
@@ -169,6 +161,8 @@ def _source_options(
 
 
 def _ask_for_key_passphrase() -> Secret:
+    from sealift.process.secret import Secret
+
     given = os.environ.get("CRYPT4GH_PASSPHRASE")
     if given is not None:
         return Secret(given.encode())
@@ -198,7 +192,7 @@ def _ask_for_key_passphrase() -> Secret:
 )
 @click.option(
     "--on-change",
-    type=click.Choice([choice.value for choice in OnChange]),
+    type=click.Choice(_ON_CHANGE),
     default="stop",
     help="A file that is not what was pushed of it: stop (default), skip it, or push it whole.",
 )
@@ -317,6 +311,9 @@ def push(
     what is read. A push that ended anywhere is continued by the same command: what was committed
     is not sent again. A dataset that you co-own is named OWNER/NAME.
     """
+    from sealift.owner.push.options import PushOptions
+    from sealift.owner.push.push import OnChange, PushLimits
+
     limits = PushLimits(
         jobs=jobs,
         bytes_per_second=0 if limit_rate is None else parse_size(limit_rate),
@@ -387,6 +384,8 @@ def push(
 def _push(
     session: Session, source: str, dataset: str, options: PushOptions, *, ask: bool
 ) -> Pushed:
+    from sealift.owner.push.push import PushProgress
+
     last = PushProgress(0, 0)
     with progress_bar(
         "pushing", lambda: last.source_size or 0, lambda: last.source_bytes
@@ -461,6 +460,8 @@ def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
 
 
 def _describer(path: Path | None) -> Callable[[pa.Schema], pa.Schema]:
+    from sealift.owner.sources.describing import describe, read_descriptions
+
     if path is None:
         return lambda schema: schema
     return partial(describe, descriptions=read_descriptions(path))
@@ -502,6 +503,8 @@ def _as_document(pushed: Pushed) -> dict[str, object]:
 
 def _show_schema(schema: pa.Schema, new: bool, bar: ProgressBar, *, ask: bool) -> None:
     """Shows what is about to be pinned; at a terminal, asks."""
+    from sealift.cli.reports import column_lines
+
     if not new:
         return
     bar.pause()
@@ -516,6 +519,11 @@ def _show_schema(schema: pa.Schema, new: bool, bar: ProgressBar, *, ask: bool) -
 
 
 def _rehearse(source: str, options: PushOptions, max_records: int) -> Rehearsal:
+    from sealift.owner.push.rehearsing import rehearse
+    from sealift.owner.push.transforming import Unchanged
+    from sealift.owner.sources import SkipRejects, StopAtRejects, open_source
+    from sealift.process.secret import Secret
+
     rejects = StopAtRejects() if options.on_error == "stop" else SkipRejects()
     opened = open_source(source, replace(options.source_options(), rejects=rejects))
     opened.schema = options.describe(opened.schema)
@@ -548,6 +556,8 @@ def _rehearse(source: str, options: PushOptions, max_records: int) -> Rehearsal:
 
 
 def _show_rehearsal(found: Rehearsal, as_json: bool, *, samples: bool) -> None:
+    from sealift.cli.reports import column_lines, show_report
+
     report = json.loads(found.report) if found.report else None
     if as_json:
         document: dict[str, object] = {
@@ -580,6 +590,13 @@ def _show_rehearsal(found: Rehearsal, as_json: bool, *, samples: bool) -> None:
 
 def _show_side_by_side(found: Rehearsal) -> None:
     """Each column of each sampled record, before and after."""
+    from rich.box import HORIZONTALS
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from sealift.owner.deidentify.preview import side_by_side
+
     table = Table("record", "column", "before", "after", box=HORIZONTALS)
     last = 0
     for row in side_by_side(found.before, found.after, _SHOWN_RECORDS):
@@ -621,6 +638,8 @@ def deidentify(
     Nothing is sealed, sent or written. Pseudonyms and shifted dates are not those of a push: the
     keys of this command are thrown away.
     """
+    from sealift.owner.push.options import PushOptions
+
     if policy is None:
         raise InvalidArgument(
             "no policy was given",
@@ -640,6 +659,9 @@ def deidentify(
 @as_json
 def sources(as_json: bool) -> None:
     """List what `push` can read."""
+    from sealift.owner.sources import KINDS
+    from sealift.owner.sources.registry import STDIN
+
     document: list[dict[str, object]] = []
     lines = []
     for kind in KINDS.values():
@@ -677,6 +699,8 @@ def policy() -> None:
 @as_json
 def policy_ls(as_json: bool) -> None:
     """List the ready policies."""
+    from sealift.policy.file import ready_policies
+
     found = ready_policies()
     width = max(len(name) for name in found)
     show(
@@ -701,6 +725,8 @@ def policy_ls(as_json: bool) -> None:
 @click.argument("name")
 def policy_show(name: str) -> None:
     """Print a policy as it stands: to read, or as the beginning of your own."""
+    from sealift.policy.file import load_policy
+
     click.echo(load_policy(name).source.decode(), nl=False)
 
 
@@ -709,6 +735,8 @@ def policy_show(name: str) -> None:
 @as_json
 def policy_check(file: str, as_json: bool) -> None:
     """Check a policy file and print its digest, as commits carry it."""
+    from sealift.policy.file import load_policy
+
     found = load_policy(file)
     show(
         f"{found.name} {found.version}: {count(len(found.rules), 'rule')}, "

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
 from sealift.cli.options import Options, as_json, pass_options
 from sealift.cli.output import show
-from sealift.history.logview import LogView
-from sealift.home.lastseen import last_seen_key
-from sealift.home.profile import Profile, find_profile
-from sealift.keystore.keychain import Keychain
-from sealift.keystore.tlskeys import channel_key
-from sealift.process.clock import utc_now
-from sealift.relay.transport import Relay
 from sealift_protocol.errors import InvalidArgument
-from sealift_protocol.notes import VerifierKey
+
+if TYPE_CHECKING:
+    from sealift.home.profile import Profile
+    from sealift.keystore.keychain import Keychain
 
 
 @click.group()
@@ -29,6 +26,8 @@ def relay() -> None:
 @pass_options
 def relay_ls(options: Options, as_json: bool) -> None:
     """List the addresses, in the order in which they are tried."""
+    from sealift.home.profile import find_profile
+
     addresses = _addresses(find_profile(options.profile))
     show("\n".join(addresses), {"relays": addresses}, as_json)
 
@@ -43,6 +42,8 @@ def relay_add(options: Options, address: str, as_json: bool) -> None:
     It has to answer now: it is added only if its certificate is from your relay's CA and its log
     is your relay's log, as far as you have seen it.
     """
+    from sealift.home.profile import find_profile
+
     profile = find_profile(options.profile)
     entries = _check_same_relay(profile, options.keychain(), address)
     settings = profile.settings
@@ -63,6 +64,8 @@ def relay_add(options: Options, address: str, as_json: bool) -> None:
 @pass_options
 def relay_remove(options: Options, address: str, as_json: bool) -> None:
     """Use HOST:PORT no more."""
+    from sealift.home.profile import find_profile
+
     profile = find_profile(options.profile)
     settings = profile.settings
     if address not in settings.relays:
@@ -89,6 +92,13 @@ def _check_same_relay(profile: Profile, keychain: Keychain, address: str) -> int
         LogInvalid: its log is not signed by the relay's log, or is not the one seen before.
         RollbackDetected: its log is shorter than the one seen before.
     """
+    from sealift.history.logview import LogView
+    from sealift.home.lastseen import last_seen_key
+    from sealift.keystore.tlskeys import channel_key
+    from sealift.process.clock import utc_now
+    from sealift.relay.transport import Relay
+    from sealift_protocol.notes import VerifierKey
+
     keys = keychain.keys
     with Relay(
         address,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,14 +17,12 @@ from sealift.cli.options import (
 )
 from sealift.cli.output import count, show
 from sealift.cli.sharing import sealing_again
-from sealift.cli.values import aligned, printable
-from sealift.home.settings import RotationPolicy
-from sealift.keystore.custody import FILE_URL
-from sealift.people.rotation import Rotation, RotationKind
-from sealift.people.status import Status, as_prometheus
-from sealift.session import Session
 from sealift_protocol.errors import InvalidArgument
-from sealift_protocol.ids import Fingerprint
+
+if TYPE_CHECKING:
+    from sealift.people.rotation import Rotation
+    from sealift.people.status import Status
+    from sealift.session import Session
 
 DEFAULT = "default"
 _DAY = 86_400
@@ -124,6 +123,8 @@ def _set_policy(options: Options, dataset: str | None, every: str) -> None:
 
 def set_policy(options: Options, every: str, *fields: str) -> str:
     """Sets fields of a profile's rotation policy; returns the time in words."""
+    from sealift.home.settings import RotationPolicy
+
     profile = options.found()
     settings = profile.settings
     defaults = RotationPolicy()
@@ -146,6 +147,8 @@ def set_policy(options: Options, every: str, *fields: str) -> str:
 @pass_options
 def status(options: Options, metrics: bool, as_json: bool) -> None:
     """Show how you stand: your certificate, your keystore, and which keys are due for rotation."""
+    from sealift.people.status import as_prometheus
+
     with options.connect() as session:
         found = session.identity.status()
     if metrics:
@@ -155,6 +158,8 @@ def status(options: Options, metrics: bool, as_json: bool) -> None:
 
 
 def _status_lines(found: Status) -> list[str]:
+    from sealift.cli.values import aligned
+
     member = found.membership
     rows = [("key", "of", "since", "used for", "due")]
     rows += [
@@ -178,6 +183,8 @@ def _status_lines(found: Status) -> list[str]:
 
 
 def _backup(found: Status) -> str:
+    from sealift.keystore.custody import FILE_URL
+
     if found.keystore != FILE_URL:
         return "what the token or KMS has for copies"
     if found.backup is None:
@@ -191,6 +198,8 @@ def _backup(found: Status) -> str:
 
 
 def _what_to_do(overdue: Sequence[Rotation]) -> list[str]:
+    from sealift.people.rotation import RotationKind
+
     if not overdue:
         return []
     lines = [f"{count(len(overdue), 'key')} overdue"]
@@ -224,6 +233,10 @@ def _machine(found: Status) -> dict[str, object]:
 
 
 def _subject(rotation: Rotation) -> str:
+    from sealift.cli.values import printable
+    from sealift.people.rotation import RotationKind
+    from sealift_protocol.ids import Fingerprint
+
     if rotation.kind is RotationKind.IDENTITY:
         # As everybody else sees it.
         return str(Fingerprint(rotation.subject))[:24]

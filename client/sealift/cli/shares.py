@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from sealift.home.shares import check_share, combine_shares
-from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from sealift.process.secret import Secret
 
 shares = click.option(
     "--shares",
@@ -41,12 +42,16 @@ def read_shares(file: TextIO) -> Secret:
     Raises:
         InvalidArgument: they do not give a secret.
     """
+    from sealift.home.shares import combine_shares
+
     if file.isatty():
         return combine_shares(list(_ask()))
     return combine_shares([line.strip() for line in file if line.strip()])
 
 
 def _ask() -> Iterator[str]:
+    from sealift.home.shares import check_share
+
     given: set[str] = set()
     needed = 1
     while len(given) < needed:

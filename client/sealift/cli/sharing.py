@@ -8,11 +8,10 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from sealift.api.dataset import Revoked
-from sealift.api.listing import DatasetInfo
 from sealift.cli.options import (
     Options,
     as_json,
@@ -23,15 +22,16 @@ from sealift.cli.options import (
     yes,
 )
 from sealift.cli.output import count, progress_bar, show, size
-from sealift.cli.values import aligned
-from sealift.history.disclosures import DisclosureLine, verify_report, write_report
-from sealift.home.profile import find_profile
-from sealift.owner.push.push import PushProgress
-from sealift.session import Session
 from sealift_protocol.errors import InvalidArgument, ProfileError
-from sealift_protocol.ids import Fingerprint
-from sealift_protocol.notes import VerifierKey
-from sealift_protocol.statements import DeletionReceipt, Disclosure
+
+if TYPE_CHECKING:
+    from sealift.api.dataset import Revoked
+    from sealift.api.listing import DatasetInfo
+    from sealift.history.disclosures import DisclosureLine
+    from sealift.owner.push.push import PushProgress
+    from sealift.session import Session
+    from sealift_protocol.ids import Fingerprint
+    from sealift_protocol.statements import DeletionReceipt, Disclosure
 
 _OUT_OF_REACH = (
     "out of reach: copies that were fetched before, and backups that the relay's operator or its "
@@ -139,6 +139,8 @@ def sealing_again(
 @pass_options
 def access(options: Options, dataset: str, as_json: bool) -> None:
     """Show who can open DATASET, until when, for what, and who granted it."""
+    from sealift.cli.values import aligned
+
     with options.connect() as session:
         report = session.dataset(dataset).access()
         people = [*report.co_owners, report.owner]
@@ -266,6 +268,9 @@ def disclosures_report(
     options: Options, dataset: str, start: str | None, end: str | None, form: str
 ) -> None:
     """Report the disclosures of DATASET."""
+    from sealift.cli.values import aligned
+    from sealift.history.disclosures import write_report
+
     first, last = parse_time(start), parse_time(end)
     with options.connect() as session:
         account = session.dataset(dataset).disclosures()
@@ -310,6 +315,10 @@ def disclosures_report(
 @pass_options
 def disclosures_verify(options: Options, file: Path, log_key: str | None) -> None:
     """Check a JSON report offline: every signature and every proof in it."""
+    from sealift.history.disclosures import verify_report
+    from sealift.home.profile import find_profile
+    from sealift_protocol.notes import VerifierKey
+
     key = None if log_key is None else VerifierKey.parse(log_key)
     note = ""
     if key is None:
@@ -510,6 +519,8 @@ def preflight(session: Session, names: tuple[str, ...], wait: float) -> list[str
 
 
 def _revocation_report(dataset: str, done: Revoked, lines: list[DisclosureLine]) -> str:
+    from sealift.cli.values import aligned
+
     text = [
         f"{done.member} has no access to {dataset} from now on (commit {done.commit})",
         "",

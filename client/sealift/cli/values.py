@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pyarrow as pa
-from rich.cells import cell_len, set_cell_size
 
 from sealift.cli.output import size
 from sealift.trainer.exports.json_values import (
@@ -45,6 +44,8 @@ def printable(text: str, limit: int = 200) -> str:
 
 def cut(text: str, width: int) -> str:
     """A printable text in so many places of a terminal, some characters of which take two."""
+    from rich.cells import cell_len, set_cell_size
+
     if cell_len(text) <= width:
         return text
     return set_cell_size(text, width - 1).rstrip() + ELLIPSIS
@@ -122,6 +123,8 @@ def aligned(
         right: which columns stand on the right; none by default.
         width: of the terminal; columns are narrowed, then left out at the end; None for no limit.
     """
+    from rich.cells import cell_len
+
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     if width is not None:
         widths = _fitting(widths, width)
@@ -153,6 +156,8 @@ def _total(widths: Sequence[int]) -> int:
 
 
 def _placed(text: str, width: int, *, right: bool) -> str:
+    from rich.cells import cell_len, set_cell_size
+
     text = cut(text, width)
     return (
         " " * (width - cell_len(text)) + text if right else set_cell_size(text, width)

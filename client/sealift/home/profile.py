@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import platformdirs
-
 from sealift.home.lastseen import LastSeen
 from sealift.home.settings import Settings, read_settings, write_settings
 from sealift.home.trust import TrustStore
@@ -150,6 +148,8 @@ def _unreadable() -> ProfileError:
 
 def profiles_folder() -> Path:
     """Where profiles live: $SEALIFT_HOME, or the platform's configuration folder."""
+    import platformdirs
+
     home = os.environ.get("SEALIFT_HOME")
     return Path(home) if home else platformdirs.user_config_path("sealift") / "profiles"
 

@@ -5,8 +5,6 @@ Source: BIP 39, English list of 2048 words, with its checksum. The words are not
 
 from __future__ import annotations
 
-from mnemonic import Mnemonic
-
 from sealift_protocol.errors import InvalidArgument
 from sealift_protocol.ids import Fingerprint
 
@@ -16,6 +14,8 @@ _A_LINE = 6
 
 def fingerprint_words(fingerprint: Fingerprint) -> list[str]:
     """24 words: 256 bits and a checksum of 8."""
+    from mnemonic import Mnemonic
+
     return str(Mnemonic("english").to_mnemonic(fingerprint.digest)).split()
 
 
@@ -31,6 +31,8 @@ def parse_fingerprint(text: str) -> Fingerprint:
     Raises:
         InvalidArgument: it is neither, or a word was heard wrong.
     """
+    from mnemonic import Mnemonic
+
     words = text.lower().split()
     if len(words) != _WORDS:
         return Fingerprint.parse(text)

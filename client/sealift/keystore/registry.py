@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
-
 from sealift.keystore.backend import AskSecret, Backend, OpenBackend
 from sealift_protocol.errors import InvalidArgument
 
@@ -21,6 +19,8 @@ def open_backend(url: str, ask: AskSecret) -> Backend:
         InvalidArgument: there is no such kind of place, or its extra is not installed.
         KeystoreError: it cannot be opened, and why.
     """
+    from importlib.metadata import entry_points
+
     scheme, colon, _ = url.partition(":")
     found = tuple(entry_points(group=GROUP, name=scheme)) if colon else ()
     if not found:

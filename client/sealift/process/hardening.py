@@ -14,15 +14,12 @@ import mmap
 import os
 import sys
 import threading
-import traceback
 import warnings
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sealift.process.log import log
 from sealift.process.memory import libc_function, lock
-from sealift_protocol.layout import MAX_SHARD_PLAINTEXT
 
 DEBUG_VARIABLE = "SEALIFT_DEBUG"
 
@@ -33,8 +30,7 @@ _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 _NO_LIMIT = 1 << 47
 
 
-@dataclass(frozen=True, slots=True)
-class Hardening:
+class Hardening(NamedTuple):
     """What took effect.
 
     Attributes:
@@ -108,6 +104,8 @@ def debugging() -> bool:
 
 def describe_crash(error: BaseException) -> str:
     """One line about an exception that nobody expected: its type and place, never its text."""
+    import traceback
+
     frames = [
         (frame.f_globals.get("__name__", "?"), line)
         for frame, line in traceback.walk_tb(error.__traceback__)
@@ -158,6 +156,8 @@ def _lock_memory() -> Literal["all", "buffers", "no"]:
     # the kernel's secret (CAP_IPC_LOCK counts in the first user namespace only), so it is tried.
     if (unlimited or _can_lock(limit + mmap.PAGESIZE)) and _lock_everything():
         return "all"
+    from sealift_protocol.layout import MAX_SHARD_PLAINTEXT
+
     return "buffers" if _can_lock(MAX_SHARD_PLAINTEXT) else "no"
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sealift.history.disclosures import Fetch
 from sealift.history.member import Member
@@ -33,6 +32,8 @@ from sealift.trainer.options import ReadOptions
 from sealift_protocol.errors import GrantExpired, InvalidArgument, SchemaMismatch
 
 if TYPE_CHECKING:
+    import pyarrow.compute as pc
+
     from sealift.trainer.frameworks.pytorch import (
         RecordsByNumber,
         TorchBatches,

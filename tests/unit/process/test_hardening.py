@@ -131,7 +131,8 @@ def test_a_limit_on_locked_memory_is_kept_and_later_allocations_succeed(
 ) -> None:
     seen = answer(
         f"""
-hardening.MAX_SHARD_PLAINTEXT = 2 << 20
+from sealift_protocol import layout
+layout.MAX_SHARD_PLAINTEXT = 2 << 20
 everything = []
 really = hardening._lock_everything
 hardening._lock_everything = lambda: everything.append(1) or really()

@@ -6,7 +6,6 @@ import hmac
 from dataclasses import dataclass, field
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sealift.crypto.hkdf import derive
 from sealift.crypto.signing import Identity
@@ -39,6 +38,8 @@ class SubjectTagger:
         """The tags of everybody in a packed shard."""
         payload = pa.py_buffer(shard.buffer[: shard.payload_size])
         place = schema.get_field_index(self.column)
+        import pyarrow.compute as pc
+
         with pa.ipc.open_stream(payload) as reader:
             columns = [batch.column(place) for batch in reader]
         found = pc.unique(

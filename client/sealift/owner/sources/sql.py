@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sealift.owner.sources.interface import BEGINNING, Chunk, Part
 from sealift.owner.sources.sqlrows import Key, Query
@@ -102,6 +101,8 @@ class SqlSource:
 
         The database has sorted them, text in an order of its own.
         """
+        import pyarrow.compute as pc
+
         column = self.schema.get_field_index(self._cursor_column) + 1
         if values.null_count:
             raise SourceError(

@@ -9,7 +9,6 @@ Processes share the folder without talking to each other.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import threading
@@ -18,8 +17,6 @@ from collections.abc import Iterator, Set
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-
-import platformdirs
 
 from sealift.process.log import log
 from sealift_protocol.errors import InvalidArgument, VerificationError
@@ -41,6 +38,8 @@ _LOCK_POLL_SECONDS = 0.01
 
 def default_folder() -> Path:
     """Where the cache lies: $SEALIFT_CACHE, or the platform's cache folder."""
+    import platformdirs
+
     chosen = os.environ.get(FOLDER_VARIABLE)
     return (
         Path(chosen) if chosen else platformdirs.user_cache_path("sealift") / "shards"
@@ -158,6 +157,8 @@ class ShardCache:
     @contextlib.contextmanager
     def _only_process(self) -> Iterator[bool]:
         """Whether nobody else evicts now; nobody waits, and a killed process locks nobody out."""
+        import fcntl
+
         lock = os.open(
             self.folder / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600
         )
@@ -195,6 +196,8 @@ class CachedShard:
 
         Let go with the file, or the process.
         """
+        import fcntl
+
         deadline = time.monotonic() + seconds
         while True:
             try:

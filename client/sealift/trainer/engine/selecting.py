@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sealift.trainer.engine.feed import Feed
 from sealift_protocol.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    import pyarrow.compute as pc
 
 
 def select(feed: Feed, expression: pc.Expression) -> list[tuple[bytes, ...]]:

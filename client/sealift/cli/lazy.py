@@ -1,0 +1,81 @@
+"""A group of commands that are imported when one is invoked, not when the group is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+Entry = tuple[str, str]
+"""Where a command is, as `module:attribute` below this package, and its short help."""
+
+
+class LazyCommands(MutableMapping[str, click.Command]):
+    """Commands by name; each is imported when it is first asked for."""
+
+    def __init__(self, entries: dict[str, Entry]) -> None:
+        self.entries = entries
+        self._loaded: dict[str, click.Command] = {}
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self._loaded:
+            from importlib import import_module
+
+            module, _, attribute = self.entries[name][0].partition(":")
+            self._loaded[name] = getattr(
+                import_module(f"{__package__}.{module}"), attribute
+            )
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self.entries[name] = ("", command.get_short_help_str(200))
+        self._loaded[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self.entries[name]
+        self._loaded.pop(name, None)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+
+class LazyGroup(click.Group):
+    """Lists its commands, for help and completion, without importing them."""
+
+    def __init__(self, *, entries: dict[str, Entry], **settings: Any) -> None:
+        super().__init__(commands=LazyCommands(entries), **settings)
+        self._entries = entries
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - as click calls it
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """Writes names and short help; click's own would import every command."""
+        limit = formatter.width - 6 - max(map(len, self._entries))
+        rows = [
+            (name, click.Command(name, short_help=said).get_short_help_str(limit))
+            for name, (_, said) in sorted(self._entries.items())
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def shell_complete(
+        self, ctx: click.Context, incomplete: str
+    ) -> list[CompletionItem]:
+        """Completes names of commands and options; click's own would import commands."""
+        from click.shell_completion import CompletionItem
+
+        names = [
+            CompletionItem(name, help=said)
+            for name, (_, said) in sorted(self._entries.items())
+            if name.startswith(incomplete)
+        ]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
