@@ -62,6 +62,7 @@ from sealift.owner.push.committing import Change as CommitChange
 from sealift.owner.push.committing import Committed, append
 from sealift.owner.push.follow import follow_folder
 from sealift.owner.push.options import (
+    DEFAULT_RETRY_SECONDS,
     PushOptions,
     Records,
     job_of,
@@ -829,22 +830,36 @@ class Session:
         *,
         reseal_history: bool = False,
         progress: Callable[[PushProgress], None] = lambda _: None,
+        retry_seconds: float = DEFAULT_RETRY_SECONDS,
     ) -> Committed:
         """Begins a new key epoch, granted to everybody who has access.
 
         With `reseal_history`, everything pushed before is sealed again under it, so that the old
-        keys open nothing that is left at the relay.
+        keys open nothing that is left at the relay; see `reseal`.
         """
         opened = self._open_own(dataset)
         committed = access.rotate(self._relay, self._reader, opened, self._find_card)
         if reseal_history:
-            return self.reseal(dataset, progress=progress) or committed
+            resealed = self.reseal(
+                dataset, progress=progress, retry_seconds=retry_seconds
+            )
+            return resealed or committed
         return committed
 
     def reseal(
-        self, dataset: str, *, progress: Callable[[PushProgress], None] = lambda _: None
+        self,
+        dataset: str,
+        *,
+        progress: Callable[[PushProgress], None] = lambda _: None,
+        retry_seconds: float = DEFAULT_RETRY_SECONDS,
     ) -> Committed | None:
-        """Seals what stands under older key epochs again under the newest; None if nothing does."""
+        """Seals the shards of older key epochs under the newest one; None if there are none.
+
+        Args:
+            dataset: NAME, or OWNER/NAME of a dataset that this member co-owns.
+            progress: called after each shard.
+            retry_seconds: how long to keep retrying while the relay is unreachable.
+        """
         done = PushProgress(0, 0)
 
         def acknowledged(records: int, payload_bytes: int) -> None:
@@ -854,7 +869,9 @@ class Session:
             )
             progress(done)
 
-        return reseal(self._relay, self._reader, self._open_own(dataset), acknowledged)
+        with self._patience(retry_seconds):
+            opened = self._open_own(dataset)
+            return reseal(self._relay, self._reader, opened, acknowledged)
 
     def access(self, dataset: str) -> access.AccessReport:
         """Who can open what, until when, what for, and who granted it."""
@@ -904,11 +921,22 @@ class Session:
         return self._receipt(committed)
 
     def erase_subject(
-        self, dataset: str, subject: str
+        self,
+        dataset: str,
+        subject: str,
+        *,
+        retry_seconds: float = DEFAULT_RETRY_SECONDS,
     ) -> tuple[Erased, DeletionReceipt | None]:
-        """Takes one person out of a dataset: shards that hold the person are replaced."""
-        opened = self._open_own(dataset, whole=True)
-        erased = erase_subject(self._relay, self._reader, opened, subject)
+        """Takes one person out of a dataset: shards that hold the person are replaced.
+
+        Args:
+            dataset: NAME, or OWNER/NAME of a dataset that this member co-owns.
+            subject: as the subject column names the person.
+            retry_seconds: how long to keep retrying while the relay is unreachable.
+        """
+        with self._patience(retry_seconds):
+            opened = self._open_own(dataset, whole=True)
+            erased = erase_subject(self._relay, self._reader, opened, subject)
         receipt = None if erased.committed is None else self._receipt(erased.committed)
         return erased, receipt
 

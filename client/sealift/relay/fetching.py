@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from sealift.crypto.opening import ShardOpener
 from sealift.crypto.sealing import ShardContext
 from sealift.process.buffers import BufferPool
+from sealift.process.retrying import Retries
 from sealift.process.secret import Secret
-from sealift.relay.transport import RelayClient, is_passing
+from sealift.relay.transport import RelayClient, is_passing, note_retry, retry_policy
 from sealift_protocol import framing
 from sealift_protocol.errors import (
     CorruptShard,
@@ -22,7 +23,6 @@ from sealift_protocol.objects import ShardEntry
 from sealift_protocol.v1 import shards_pb2
 
 SHARDS_A_CALL = 64
-_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,9 @@ def fetch_shards(
 ) -> Iterator[OpenShard]:
     """Yields the shards in order, each verified and open; resumes at a shard when a stream breaks.
 
-    `disclosure` is the object digest of the logged Disclosure that covers the shards.
+    While the relay cannot be reached, fetching is repeated for as long as the relay's `patience`
+    says, counted from the last shard that arrived. `disclosure` is the object digest of the logged
+    Disclosure that covers the shards.
 
     Raises:
         VerificationError: what the relay sent is not what the owner sealed.
@@ -58,7 +60,7 @@ def fetch_shards(
         SealiftError: the relay refused, or stayed away.
     """
     done = 0
-    failures = 0
+    retries = Retries(retry_policy(relay.patience), sleep=sleep)
     while done < len(entries):
         wanted = entries[done : done + SHARDS_A_CALL]
         request = shards_pb2.GetRequest(
@@ -73,12 +75,11 @@ def fetch_shards(
             for entry in wanted:
                 yield _open_one(messages, dataset_id, entry, epoch_keys, pool)
                 done += 1
-                failures = 0
+                retries.progressed()
         except SealiftError as error:
-            failures += 1
-            if not is_passing(error) or failures >= _ATTEMPTS:
+            if not is_passing(error):
                 raise
-            sleep(min(5.0, 0.2 * 2**failures))
+            retries.wait_or_raise(error, noted=note_retry("retry_fetch"))
         finally:
             _close(messages)
 
