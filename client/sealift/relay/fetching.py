@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from sealift.crypto.epochkeys import EpochKeys
 from sealift.crypto.opening import ShardOpener
 from sealift.crypto.sealing import ShardContext
 from sealift.process.buffers import BufferPool
 from sealift.process.retrying import Retries
-from sealift.process.secret import Secret
 from sealift.relay.transport import RelayClient, is_passing, note_retry, retry_policy
 from sealift_protocol import framing
 from sealift_protocol.errors import (
     CorruptShard,
     MalformedObject,
     SealiftError,
-    WrongKey,
 )
 from sealift_protocol.layout import ShardHead
 from sealift_protocol.objects import ShardEntry
@@ -42,7 +41,7 @@ def fetch_shards(
     relay: RelayClient,
     dataset_id: bytes,
     entries: Sequence[ShardEntry],
-    epoch_keys: Mapping[int, Secret],
+    epoch_keys: EpochKeys,
     pool: BufferPool,
     *,
     disclosure: bytes,
@@ -88,15 +87,10 @@ def _open_one(
     messages: Iterator[bytes],
     dataset_id: bytes,
     entry: ShardEntry,
-    epoch_keys: Mapping[int, Secret],
+    epoch_keys: EpochKeys,
     pool: BufferPool,
 ) -> OpenShard:
-    epoch_key = epoch_keys.get(entry.key_epoch)
-    if epoch_key is None:
-        raise WrongKey(
-            f"no grant opens key epoch {entry.key_epoch}",
-            hint="ask the owner to grant you that key epoch too",
-        )
+    epoch_key = epoch_keys[entry.key_epoch]
     head = read_head(messages, entry)
     opener = ShardOpener(
         head,

@@ -7,10 +7,11 @@ or has wrong is fetched, and a stream that breaks is taken up again at the segme
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from sealift.crypto.epochkeys import EpochKeys
 from sealift.crypto.opening import ShardOpener
 from sealift.crypto.sealing import ShardContext
 from sealift.crypto.signing import Identity
@@ -19,7 +20,6 @@ from sealift.process.buffers import BufferPools
 from sealift.process.clock import Clock, unix
 from sealift.process.log import log
 from sealift.process.retrying import Retries, RetryPolicy
-from sealift.process.secret import Secret
 from sealift.relay.fetching import read_head, read_segment
 from sealift.relay.transport import RelayClient, is_passing, note_retry
 from sealift.trainer.engine.cache import CachedShard, ShardCache
@@ -30,7 +30,6 @@ from sealift_protocol.errors import (
     DisclosureRequired,
     SealiftError,
     VerificationError,
-    WrongKey,
 )
 from sealift_protocol.layout import LOG2_SEGMENT_SIZE, TAG_SIZE, ShardHead
 from sealift_protocol.objects import ShardEntry
@@ -61,7 +60,7 @@ class SealedDataset:
 
     fetch: Fetch
     shards: tuple[ShardEntry, ...]
-    epoch_keys: Mapping[int, Secret]
+    epoch_keys: EpochKeys
     identity: Identity
     now: Clock
 
@@ -172,12 +171,7 @@ class LoadedShard:
                 raise CorruptShard("the relay sent another head for the same shard")
             return
         entry = self.entry
-        epoch_key = self._sealed.epoch_keys.get(entry.key_epoch)
-        if epoch_key is None:
-            raise WrongKey(
-                f"no grant opens key epoch {entry.key_epoch}",
-                hint="ask the owner to grant you that key epoch too",
-            )
+        epoch_key = self._sealed.epoch_keys[entry.key_epoch]
         context = ShardContext(self._sealed.dataset_id, entry.shard_id, entry.key_epoch)
         self._opener = ShardOpener(
             head, digest=entry.digest, epoch_key=epoch_key, context=context
