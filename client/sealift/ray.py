@@ -32,20 +32,17 @@ import pyarrow as pa
 from sealift.history.disclosures import disclose
 from sealift.home.profile import profiles_folder
 from sealift.process.clock import unix
+from sealift.process.extras import extra
 from sealift.session import Session, connect
 from sealift.trainer.dataset import Dataset
 from sealift.trainer.engine.feed import Feed, Supply
 from sealift.trainer.engine.sealed import Declarations
 from sealift.trainer.forms.columns import pick_columns
-from sealift_protocol.errors import InvalidArgument, RollbackDetected, ShardsGone
+from sealift_protocol.errors import RollbackDetected, ShardsGone
 
-try:
+with extra("ray", "Ray Data needs ray"):
     from ray.data import Datasource, ReadTask
     from ray.data.block import BlockMetadata
-except ImportError:
-    raise InvalidArgument(
-        "ray is not installed", hint="install it with: pip install 'sealift[ray]'"
-    ) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from sealift.history.overview import Overview, overview
 from sealift.owner.manage import access, resealing
 from sealift.owner.manage.resealing import Erased
 from sealift.owner.push.committing import Change, Committed, append
+from sealift.owner.push.options import DEFAULT_RETRY_SECONDS
 from sealift.owner.push.push import PushProgress
 from sealift.trainer.engine.cache import ShardCache, default_folder
 from sealift_protocol.errors import AccessDenied, InvalidArgument
@@ -181,6 +182,7 @@ class RemoteDataset:
         *,
         reseal: bool = False,
         progress: Callable[[PushProgress], None] = lambda _: None,
+        retry_seconds: float = DEFAULT_RETRY_SECONDS,
     ) -> Committed:
         """Begin a new key epoch, granted to every recipient of the dataset.
 
@@ -188,6 +190,7 @@ class RemoteDataset:
             reseal: also seal again what was pushed before, so that the old keys open nothing that
                 is left at the relay.
             progress: of the resealing.
+            retry_seconds: of the resealing; see `reseal`.
         """
         committed = self._done(
             access.rotate(
@@ -195,7 +198,8 @@ class RemoteDataset:
             )
         )
         if reseal:
-            return self.reseal(progress=progress) or committed
+            resealed = self.reseal(progress=progress, retry_seconds=retry_seconds)
+            return resealed or committed
         return committed
 
     def rotate_every(self, seconds: int | None) -> None:
@@ -219,9 +223,17 @@ class RemoteDataset:
         connection.reload()
 
     def reseal(
-        self, *, progress: Callable[[PushProgress], None] = lambda _: None
+        self,
+        *,
+        progress: Callable[[PushProgress], None] = lambda _: None,
+        retry_seconds: float = DEFAULT_RETRY_SECONDS,
     ) -> Committed | None:
-        """Seal what is under older key epochs again under the newest; None if nothing is."""
+        """Seal the shards of older key epochs under the newest one; None if there are none.
+
+        Args:
+            progress: called after each shard.
+            retry_seconds: how long to keep retrying while the relay is unreachable.
+        """
         done = PushProgress(0, 0)
 
         def acknowledged(records: int, payload_bytes: int) -> None:
@@ -231,7 +243,10 @@ class RemoteDataset:
             )
             progress(done)
 
-        committed = resealing.reseal(self._connection.member, self._own(), acknowledged)
+        with self._connection.patience(retry_seconds):
+            committed = resealing.reseal(
+                self._connection.member, self._own(), acknowledged
+            )
         return None if committed is None else self._done(committed)
 
     # --- erasure -----------------------------------------------------------------------------
@@ -253,17 +268,21 @@ class RemoteDataset:
             member.last_seen.forget_dataset(opened.dataset_id)
         return self._receipt(self._done(committed))
 
-    def erase(self, subject: str) -> tuple[Erased, DeletionReceipt | None]:
+    def erase(
+        self, subject: str, *, retry_seconds: float = DEFAULT_RETRY_SECONDS
+    ) -> tuple[Erased, DeletionReceipt | None]:
         """Take one person out of the dataset: shards that hold the person are replaced.
 
         Args:
             subject: the person, as the dataset's subject column names it.
+            retry_seconds: how long to keep retrying while the relay is unreachable.
 
         Returns:
             What was searched and replaced; and the relay's receipt, if anything was.
         """
-        opened = self._own(whole=True)
-        erased = resealing.erase_subject(self._connection.member, opened, subject)
+        with self._connection.patience(retry_seconds):
+            opened = self._own(whole=True)
+            erased = resealing.erase_subject(self._connection.member, opened, subject)
         if erased.committed is None:
             return erased, None
         return erased, self._receipt(self._done(erased.committed))

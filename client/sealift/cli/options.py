@@ -94,6 +94,12 @@ suites = click.option(
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="Print one line of JSON."
 )
+retry_for = click.option(
+    "--retry-for",
+    default="10m",
+    metavar="TIME",
+    help="How long to keep retrying while the relay is unreachable (default: 10m).",
+)
 yes = click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
 
 

@@ -23,6 +23,7 @@ from sealift.cli.options import (
     parse_size,
     parse_time,
     pass_options,
+    retry_for,
     yes,
 )
 from sealift.cli.output import INTERRUPTED, ProgressBar, count, progress_bar, show, size
@@ -233,12 +234,7 @@ def _ask_for_key_passphrase() -> Secret:
 @click.option(
     "--deadline", metavar="TIME", help="Commit what is there and end then, as 6h."
 )
-@click.option(
-    "--retry-for",
-    default="10m",
-    metavar="TIME",
-    help="Relay may be away so long; default 10m.",
-)
+@retry_for
 @click.option(
     "--description", default="", help="Of a new dataset; sealed like its name."
 )

@@ -45,6 +45,12 @@ every = click.option(
 @click.option(
     "--due", is_flag=True, help="Rotate what is due, of all datasets and keys."
 )
+@click.option(
+    "--retry-for",
+    metavar="TIME",
+    help="With --reseal: how long to keep retrying while the relay is unreachable "
+    "(default: 10m).",
+)
 @pass_options
 def rotate(
     options: Options,
@@ -52,6 +58,7 @@ def rotate(
     reseal_history: bool,
     every: str | None,
     due: bool,
+    retry_for: str | None,
 ) -> None:
     """Begin a new key epoch of DATASET: what is pushed next is sealed under a new key.
 
@@ -69,6 +76,8 @@ def rotate(
         raise InvalidArgument(
             "--due, --every and --reseal do not go together, nor --due with a dataset"
         )
+    if retry_for is not None and not reseal_history:
+        raise InvalidArgument("--retry-for needs --reseal")
     if due:
         with options.connect() as session:
             _rotate_due(session)
@@ -80,10 +89,13 @@ def rotate(
             hint="or use --due, or --every to set when keys are due",
         )
     else:
-        _rotate_now(options, dataset, reseal_history)
+        retry_seconds = parse_duration(retry_for or "10m")
+        _rotate_now(options, dataset, reseal_history, retry_seconds)
 
 
-def _rotate_now(options: Options, dataset: str, reseal_history: bool) -> None:
+def _rotate_now(
+    options: Options, dataset: str, reseal_history: bool, retry_seconds: float
+) -> None:
     with (
         options.connect() as session,
         sealing_again(
@@ -91,7 +103,9 @@ def _rotate_now(options: Options, dataset: str, reseal_history: bool) -> None:
         ) as progress,
     ):
         committed = session.dataset(dataset).rotate(
-            reseal=reseal_history, progress=progress
+            reseal=reseal_history,
+            progress=progress,
+            retry_seconds=retry_seconds,
         )
     commit = committed.commit
     again = (

@@ -16,8 +16,10 @@ from sealift.cli.options import (
     Options,
     as_json,
     confirm,
+    parse_duration,
     parse_time,
     pass_options,
+    retry_for,
     show_time,
     yes,
 )
@@ -371,20 +373,29 @@ def delete(
 @click.option(
     "--subject", required=True, metavar="ID", help="As the subject column names it."
 )
+@retry_for
 @yes
 @as_json
 @pass_options
 def erase_subject(
-    options: Options, dataset: str, subject: str, yes: bool, as_json: bool
+    options: Options,
+    dataset: str,
+    subject: str,
+    retry_for: str,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Take one person out of DATASET, after a consent was withdrawn.
 
     Shards that hold the person are sealed again without, and the old ones destroyed. Those with
     access are told at their next open, and asked to purge their copies.
     """
+    retry_seconds = parse_duration(retry_for)
     confirm("erase this person's records at the relay? this cannot be undone", yes=yes)
     with options.connect() as session:
-        erased, receipt = session.dataset(dataset).erase(subject)
+        erased, receipt = session.dataset(dataset).erase(
+            subject, retry_seconds=retry_seconds
+        )
     text = (
         f"erased {count(erased.records, 'record')} from {count(erased.shards, 'shard')}"
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sealift.process.extras import extra
 from sealift.process.log import keep_debug_off
-from sealift_protocol.errors import InvalidArgument
 
 
 def import_pillow() -> Any:
@@ -14,13 +14,8 @@ def import_pillow() -> Any:
     Raises:
         InvalidArgument: Pillow is not installed.
     """
-    try:
+    with extra("images", "reading images needs Pillow"):
         from PIL import Image
-    except ImportError:
-        raise InvalidArgument(
-            "Pillow, which reads images, is not installed",
-            hint="install it with: pip install 'sealift[images]'",
-        ) from None
     # At DEBUG they write EXIF values, such as where a picture was taken, into the log.
     keep_debug_off("PIL.TiffImagePlugin", "PIL.PngImagePlugin")
     return Image

@@ -5,16 +5,16 @@ docs/spec/bill.md sections 4 and 5.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sealift.crypto.epochkeys import EpochKeys
 from sealift.crypto.metadata import open_metadata
 from sealift.history.contents import NO_POLICY, Contents, read_contents
 from sealift.history.disclosures import account
 from sealift.history.member import Member
 from sealift.history.opened import history_at, open_epoch_keys, read_history
-from sealift.process.secret import Secret
 from sealift_protocol.bill import format as document
 from sealift_protocol.bill.format import Bill, BilledDataset, BilledFile
 from sealift_protocol.bill.rules import check_commit, check_fetches, check_shards
@@ -293,7 +293,7 @@ def _identities(
 
 
 def _check_contents(
-    then: History, part: BilledDataset, contents: Contents, keys: Mapping[int, Secret]
+    then: History, part: BilledDataset, contents: Contents, keys: EpochKeys
 ) -> None:
     """Checks records and policies.
 
@@ -312,14 +312,12 @@ def _check_contents(
         raise ContextMismatch("the records are under other policies than the bill says")
 
 
-def _ever(then: History, keys: Mapping[int, Secret]) -> set[bytes]:
+def _ever(then: History, keys: EpochKeys) -> set[bytes]:
     """The policies of all records that there were up to a commit."""
     found: set[bytes] = set()
     for commit in then.commits:
         if not commit.added:
             continue
-        key = keys.get(commit.key_epoch)
-        if key is None:
-            raise WrongKey(f"no grant opens key epoch {commit.key_epoch}")
-        found |= set(open_metadata(commit, key).policies) or {NO_POLICY}
+        metadata = open_metadata(commit, keys[commit.key_epoch])
+        found |= set(metadata.policies) or {NO_POLICY}
     return found

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sealift.crypto.epochkeys import EpochKeys
 from sealift.crypto.metadata import open_counts, open_metadata
-from sealift.process.secret import Secret
 from sealift_protocol.errors import HistoryInvalid, MalformedObject, WrongKey
 from sealift_protocol.history import History
 from sealift_protocol.objects import Commit, SnapshotPage
@@ -44,7 +44,7 @@ class Contents:
 
 
 def read_contents(
-    history: History, pages: Sequence[SnapshotPage], keys: Mapping[int, Secret]
+    history: History, pages: Sequence[SnapshotPage], keys: EpochKeys
 ) -> Contents:
     """Opens what the commits of a verified history sealed.
 
@@ -58,7 +58,7 @@ def read_contents(
         MalformedObject, HistoryInvalid: a commit says what it may not.
     """
     begin = history.commits[0]
-    first = open_metadata(begin, _key(keys, begin.key_epoch))
+    first = open_metadata(begin, keys[begin.key_epoch])
     counts = _counts_of_pages(history.dataset_id, pages, keys)
     schemas = [first.arrow_schema]
     required = frozenset(first.required_policies)
@@ -98,13 +98,13 @@ def read_contents(
 
 
 def _open(
-    commit: Commit, keys: Mapping[int, Secret], *, needed: bool
+    commit: Commit, keys: EpochKeys, *, needed: bool
 ) -> objects_pb2.CommitMetadata | None:
     """A later commit's metadata; None if it says nothing of live records and cannot be opened."""
     if not commit.added:
         return None
     try:
-        return open_metadata(commit, _key(keys, commit.key_epoch))
+        return open_metadata(commit, keys[commit.key_epoch])
     except (WrongKey, MalformedObject):
         if needed:
             raise
@@ -112,20 +112,10 @@ def _open(
 
 
 def _counts_of_pages(
-    dataset_id: bytes, pages: Sequence[SnapshotPage], keys: Mapping[int, Secret]
+    dataset_id: bytes, pages: Sequence[SnapshotPage], keys: EpochKeys
 ) -> dict[bytes, int]:
     counts: dict[bytes, int] = {}
     for page in pages:
-        opened = open_counts(page, dataset_id, _key(keys, page.key_epoch))
+        opened = open_counts(page, dataset_id, keys[page.key_epoch])
         counts.update(zip((e.shard_id for e in page.shards), opened, strict=True))
     return counts
-
-
-def _key(keys: Mapping[int, Secret], key_epoch: int) -> Secret:
-    key = keys.get(key_epoch)
-    if key is None:
-        raise WrongKey(
-            f"no grant opens key epoch {key_epoch}",
-            hint="ask the owner to grant you that key epoch too",
-        )
-    return key

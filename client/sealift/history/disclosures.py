@@ -5,7 +5,6 @@ Source: 45 CFR 164.528 (what an accounting says: date, recipient, what, purpose)
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from sealift.crypto.signing import Identity
 from sealift.history.member import Member
 from sealift.history.opened import OpenedDataset
 from sealift.process.clock import Clock, unix
+from sealift.process.layouts import FileStruct, Layout
 from sealift.relay.transport import RelayClient
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import (
@@ -203,6 +203,35 @@ def account(member: Member, dataset_id: bytes) -> Account:
     return Account(dataset_id, tuple(lines), tuple(purges), checkpoint, len(entries))
 
 
+class _ReportLine(FileStruct, frozen=True):
+    time: int
+    recipient: str
+    fingerprint: str
+    purpose: str
+    commit: int
+    shards: int
+    signed: str
+    entry: str
+    index: int
+    proof: tuple[str, ...]
+
+
+class _Report(FileStruct, frozen=True):
+    version: int
+    dataset_id: str
+    log_key: str
+    checkpoint: str
+    disclosures: tuple[_ReportLine, ...]
+
+
+_REPORT = Layout(
+    "the report of disclosures",
+    {_REPORT_VERSION: _Report},
+    MalformedObject,
+    "ask its author for it again",
+)
+
+
 def write_report(
     account: Account,
     lines: Sequence[DisclosureLine],
@@ -244,27 +273,23 @@ def verify_report(content: str, log_key: VerifierKey | None) -> list[Disclosure]
         MalformedObject: it is not a report.
         LogInvalid, NotInLog, VerificationError: a line is not what was signed and logged.
     """
+    report = _REPORT.read_json(content)
     try:
-        report = json.loads(content)
-        if report["version"] != _REPORT_VERSION:
-            raise MalformedObject("the report has a version that is not known")
-        key = log_key or VerifierKey.parse(report["log_key"])
-        dataset_id = bytes.fromhex(report["dataset_id"])
-        note = report["checkpoint"].encode()
+        key = log_key or VerifierKey.parse(report.log_key)
+        dataset_id = bytes.fromhex(report.dataset_id)
+        note = report.checkpoint.encode()
         lines = [
             (
                 line,
-                bytes.fromhex(line["signed"]),
-                bytes.fromhex(line["entry"]),
-                int(line["index"]),
-                [bytes.fromhex(item) for item in line["proof"]],
+                bytes.fromhex(line.signed),
+                bytes.fromhex(line.entry),
+                line.index,
+                [bytes.fromhex(item) for item in line.proof],
             )
-            for line in report["disclosures"]
+            for line in report.disclosures
         ]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise MalformedObject(
-            "the file is not a report of disclosures", hint=""
-        ) from None
+    except ValueError:
+        raise _REPORT.refused("it has text that is not hexadecimal") from None
     checkpoint = verify_checkpoint(parse_note(note), key)
     verified = []
     for shown, signed, packed, index, hashes in lines:
@@ -289,11 +314,8 @@ def verify_report(content: str, log_key: VerifierKey | None) -> list[Disclosure]
     return verified
 
 
-def _shown(line: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(
-        line.get(name)
-        for name in ("time", "fingerprint", "purpose", "commit", "shards")
-    )
+def _shown(line: _ReportLine) -> tuple[int, str, str, int, int]:
+    return line.time, line.fingerprint, line.purpose, line.commit, line.shards
 
 
 def _check_complete(

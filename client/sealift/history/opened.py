@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from sealift.crypto.epochkeys import EpochKeys
 from sealift.crypto.grants import open_grant
 from sealift.history.contents import read_contents
 from sealift.history.member import Member
@@ -81,7 +82,7 @@ class OpenedDataset:
     history: History
     shards: tuple[ShardEntry, ...]
     record_counts: Mapping[bytes, int]
-    epoch_keys: Mapping[int, Secret]
+    epoch_keys: EpochKeys
     pages: tuple[StoredPage, ...]
 
     @property
@@ -96,13 +97,7 @@ class OpenedDataset:
         Raises:
             WrongKey: it was not granted to this member.
         """
-        key = self.epoch_keys.get(self.history.key_epoch)
-        if key is None:
-            raise WrongKey(
-                f"no grant opens key epoch {self.history.key_epoch}",
-                hint="ask the dataset's owner to grant you the current key epoch",
-            )
-        return key
+        return self.epoch_keys[self.history.key_epoch]
 
 
 def read_history(
@@ -198,7 +193,7 @@ def opened_at(opened: OpenedDataset, number: int, time: int) -> OpenedDataset:
 def _opened(
     history: History,
     pages: Sequence[SnapshotPage],
-    keys: Mapping[int, Secret],
+    keys: EpochKeys,
     time: int,
 ) -> OpenedDataset:
     contents = read_contents(history, pages, keys)
@@ -246,13 +241,13 @@ def history_at(history: History, number: int) -> History:
     return earlier
 
 
-def open_epoch_keys(member: Member, history: History) -> dict[int, Secret]:
+def open_epoch_keys(member: Member, history: History) -> EpochKeys:
     """Unwraps every epoch key of a dataset that its history grants to the member.
 
     Raises:
         AccessDenied, WrongKey, VerificationError: why there is none.
     """
-    keys: dict[int, Secret] = {}
+    keys = EpochKeys()
     failure: AccessDenied | WrongKey | None = None
     response = member.relay.get_grants(history.dataset_id)
     rewraps = [verify_rewrap(signed) for signed in response.rewraps]

@@ -11,7 +11,6 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from cryptography.exceptions import InvalidTag
 
@@ -26,9 +25,10 @@ from sealift.home.profile import (
 )
 from sealift.keystore import Keys
 from sealift.keystore.custody import Custody
-from sealift.keystore.encoding import decode_keys, encode_keys
+from sealift.keystore.encoding import KeysDocument, encode_keys, keys_of
 from sealift.keystore.file import create
 from sealift.process.files import write_atomically
+from sealift.process.layouts import FileStruct, Layout
 from sealift.process.secret import Secret
 from sealift_protocol.errors import (
     InvalidArgument,
@@ -50,6 +50,31 @@ FILES = (
     "seen.json",
     "certificate.pem",
     "authority.pem",
+)
+
+
+class _Document(FileStruct, frozen=True):
+    keys: KeysDocument
+    files: dict[str, bytes]
+
+
+class _Note(FileStruct, frozen=True):
+    version: int
+    time: int
+    keys: tuple[str, ...]
+
+
+_LAYOUT = Layout(
+    "what the backup holds",
+    _Document,
+    KeystoreError,
+    "use the release that wrote it, or another backup",
+)
+_NOTE = Layout(
+    "the note of the last backup",
+    {_VERSION: _Note},
+    KeystoreError,
+    "make a new backup",
 )
 
 
@@ -120,18 +145,11 @@ def open_backup(content: bytes, master: Secret) -> Backup:
             "the shares do not open the backup",
             hint="they are of another backup, or the file was changed",
         ) from None
-    try:
-        document = json.loads(plaintext)
-        files = {
-            name: base64.b64decode(document["files"][name], validate=True)
-            for name in document["files"]
-        }
-        keys = decode_keys(json.dumps(document["keys"]).encode())
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise _foreign() from None
+    document = _LAYOUT.read_json(plaintext)
+    files = document.files
     if not files.keys() <= set(FILES) or "profile.json" not in files:
-        raise _foreign()
-    return Backup(read_membership(files["profile.json"]), keys, files)
+        raise KeystoreError("the backup holds something else than a profile")
+    return Backup(read_membership(files["profile.json"]), keys_of(document.keys), files)
 
 
 def restore(backup: Backup, name: str, passphrase: Secret) -> Profile:
@@ -176,15 +194,10 @@ def backed_up(profile: Profile, keys: Keys) -> BackedUp | None:
         KeystoreError: the note of it cannot be read.
     """
     try:
-        document: dict[str, Any] = json.loads(_note(profile).read_text())
-        known, time = set(document["keys"]), int(document["time"])
+        note = _NOTE.read_json(_note(profile).read_bytes())
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError):
-        raise KeystoreError(
-            "the note of the last backup cannot be read", hint="make a new backup"
-        ) from None
-    return BackedUp(time, known >= set(_names(profile, keys)))
+    return BackedUp(note.time, set(note.keys) >= set(_names(profile, keys)))
 
 
 def _names(profile: Profile, keys: Keys) -> list[str]:
@@ -200,7 +213,3 @@ def _note(profile: Profile) -> Path:
 
 def _key(master: Secret) -> Secret:
     return derive(master, _INFO, size=xchacha.KEY_SIZE)
-
-
-def _foreign() -> KeystoreError:
-    return KeystoreError("the backup holds something else than a profile")

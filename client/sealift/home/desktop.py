@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sealift.process.extras import extra
 from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument, KeystoreError
 
@@ -59,13 +60,8 @@ def forget(account: str) -> None:
 
 
 def _keyring() -> Any:
-    try:
+    with extra("keyring", "the desktop's keyring needs the package keyring"):
         import keyring
-    except ImportError:
-        raise InvalidArgument(
-            "the keyring of the desktop needs the extra `keyring`",
-            hint="pip install 'sealift[keyring]'",
-        ) from None
     found = keyring.get_keyring()
     if found.priority < _MIN_PRIORITY:
         raise KeystoreError(

@@ -6,20 +6,45 @@ import fcntl
 import hmac
 import json
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from sealift.crypto.hkdf import derive
 from sealift.keystore import Keys
 from sealift.process.files import write_atomically
+from sealift.process.layouts import FileStruct, Layout
 from sealift.process.secret import Secret
 from sealift_protocol.errors import KeystoreError, MalformedObject, RollbackDetected
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.objects import Card
 
 _VERSION = 2
+# A number or version, and a digest in hex.
+_Mark = tuple[int, str]
+
+
+class _Sealed(FileStruct, frozen=True):
+    version: int
+    document: str
+    mac: str
+
+
+class _Document(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    checkpoint: _Mark | None = None
+    cards: dict[str, _Mark] = msgspec.field(default_factory=dict)
+    heads: dict[str, _Mark] = msgspec.field(default_factory=dict)
+    revoked: dict[str, bool] = msgspec.field(default_factory=dict)
+    purges: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)
+    datasets: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+_WHAT = "the record of what this client saw last"
+_HINT = "restore seen.json of this profile; removing it gives up rollback detection"
+_FILE = Layout(_WHAT, {_VERSION: _Sealed}, MalformedObject, _HINT)
+_DOCUMENT = Layout(_WHAT, _Document, MalformedObject, _HINT)
 
 
 def last_seen_key(keys: Keys) -> Secret:
@@ -55,7 +80,9 @@ class LastSeen:
         Raises:
             RollbackDetected: the card is old, or a different card of the same version.
         """
-        self._advance("cards", str(card.signer), card.version, card.digest, "card")
+        self._advance(
+            lambda d: d.cards, str(card.signer), card.version, card.digest, "card"
+        )
 
     def check_head(
         self, dataset_id: bytes, number: int, digest: bytes, known: bytes
@@ -76,47 +103,49 @@ class LastSeen:
             raise RollbackDetected(
                 "the relay serves another history of a dataset than before"
             )
-        self._advance("heads", dataset_id.hex(), number, digest, "dataset history")
+        self._advance(
+            lambda d: d.heads, dataset_id.hex(), number, digest, "dataset history"
+        )
 
     def seen_head(self, dataset_id: bytes) -> tuple[int, bytes] | None:
         """Number and digest of the newest commit seen of a dataset."""
-        entry = self._read().get("heads", {}).get(dataset_id.hex())
+        entry = self._read().heads.get(dataset_id.hex())
         return None if entry is None else (entry[0], bytes.fromhex(entry[1]))
 
     def checkpoint(self) -> tuple[int, bytes] | None:
         """Size and root of the newest checkpoint seen."""
-        entry = self._read().get("checkpoint")
+        entry = self._read().checkpoint
         return None if entry is None else (entry[0], bytes.fromhex(entry[1]))
 
     def remember_checkpoint(self, size: int, root: bytes) -> None:
         """Remembers a checkpoint that was verified against the one before."""
         with self._changing() as document:
-            entry = document.get("checkpoint")
+            entry = document.checkpoint
             if entry is None or size > entry[0]:
-                document["checkpoint"] = (size, root.hex())
+                document.checkpoint = (size, root.hex())
 
     def remember_revoked(self, identity: Fingerprint) -> None:
         """Remembers for ever that an identity was declared void."""
         with self._changing() as document:
-            document.setdefault("revoked", {})[str(identity)] = True
+            document.revoked[str(identity)] = True
 
     def is_revoked(self, identity: Fingerprint) -> bool:
         """Whether an identity was declared void."""
-        return str(identity) in self._read().get("revoked", {})
+        return str(identity) in self._read().revoked
 
     def remember_purges(self, dataset_id: bytes, commits: dict[int, bytes]) -> None:
         """Remembers commits, number to digest, whose erased records are to be purged here."""
         if not commits:
             return
         with self._changing() as document:
-            waiting = document.setdefault("purges", {}).setdefault(dataset_id.hex(), {})
+            waiting = document.purges.setdefault(dataset_id.hex(), {})
             waiting.update(
                 {str(number): digest.hex() for number, digest in commits.items()}
             )
 
     def purges(self, dataset_id: bytes) -> dict[int, bytes]:
         """Commits whose erased records are still to be purged here."""
-        waiting = self._read().get("purges", {}).get(dataset_id.hex(), {})
+        waiting = self._read().purges.get(dataset_id.hex(), {})
         return {
             int(number): bytes.fromhex(digest) for number, digest in waiting.items()
         }
@@ -124,20 +153,18 @@ class LastSeen:
     def forget_purges(self, dataset_id: bytes) -> None:
         """Forgets them, when they are confirmed."""
         with self._changing() as document:
-            document.get("purges", {}).pop(dataset_id.hex(), None)
+            document.purges.pop(dataset_id.hex(), None)
 
     def remember_dataset(
         self, owner: Fingerprint, name: str, dataset_id: bytes
     ) -> None:
         """Remembers which dataset an owner's name means; the file does not show the name."""
         with self._changing() as document:
-            document.setdefault("datasets", {})[self._tag(owner, name)] = (
-                dataset_id.hex()
-            )
+            document.datasets[self._tag(owner, name)] = dataset_id.hex()
 
     def find_dataset(self, owners: Collection[Fingerprint], name: str) -> bytes | None:
         """The dataset that a name meant when it was last opened."""
-        known = self._read().get("datasets", {})
+        known = self._read().datasets
         found = [
             known[tag] for tag in (self._tag(o, name) for o in owners) if tag in known
         ]
@@ -146,9 +173,10 @@ class LastSeen:
     def forget_dataset(self, dataset_id: bytes) -> None:
         """Forgets a dataset that this member deleted, so that its name is free again."""
         with self._changing() as document:
-            known = document.get("datasets", {})
-            document["datasets"] = {
-                t: i for t, i in known.items() if i != dataset_id.hex()
+            document.datasets = {
+                tag: known
+                for tag, known in document.datasets.items()
+                if known != dataset_id.hex()
             }
 
     def _tag(self, owner: Fingerprint, name: str) -> str:
@@ -156,10 +184,16 @@ class LastSeen:
         return hmac.digest(self._key.view(), content, "sha256").hex()
 
     def _advance(
-        self, kind: str, key: str, version: int, digest: bytes, what: str
+        self,
+        pick: Callable[[_Document], dict[str, _Mark]],
+        key: str,
+        version: int,
+        digest: bytes,
+        what: str,
     ) -> None:
         with self._changing() as document:
-            seen = document.setdefault(kind, {}).get(key)
+            marks = pick(document)
+            seen = marks.get(key)
             if seen is not None and version < seen[0]:
                 raise RollbackDetected(
                     f"the relay serves an older {what} than it did before"
@@ -168,10 +202,10 @@ class LastSeen:
                 raise RollbackDetected(
                     f"the relay serves another {what} than it did before"
                 )
-            document[kind][key] = (version, digest.hex())
+            marks[key] = (version, digest.hex())
 
     @contextmanager
-    def _changing(self) -> Iterator[dict[str, Any]]:
+    def _changing(self) -> Iterator[_Document]:
         # Two commands of one profile must not forget what the other saw.
         lock = os.open(
             self._path.with_name(".seen.lock"), os.O_WRONLY | os.O_CREAT, 0o600
@@ -179,9 +213,9 @@ class LastSeen:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             document = self._read()
-            before = json.dumps(document)
+            before = _text(document)
             yield document
-            after = json.dumps(document)
+            after = _text(document)
             if after != before:
                 content = {
                     "version": _VERSION,
@@ -192,23 +226,21 @@ class LastSeen:
         finally:
             os.close(lock)
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> _Document:
         try:
-            content = json.loads(self._path.read_text())
-            document = str(content["document"])
-            if content["version"] == _VERSION and hmac.compare_digest(
-                self._mac(document), content["mac"]
-            ):
-                parsed: dict[str, Any] = json.loads(document)
-                return parsed
+            found = _FILE.read_json(self._path.read_bytes())
         except FileNotFoundError:
-            return {}
-        except (ValueError, KeyError, TypeError):
-            pass
-        raise MalformedObject(
-            "the record of what this client saw last was changed or cannot be read",
-            hint="restore seen.json of this profile; removing it gives up rollback detection",
-        )
+            return _Document()
+        # Encoded, for compare_digest refuses other text than ASCII.
+        fits = self._mac(found.document).encode()
+        if not hmac.compare_digest(fits, found.mac.encode(errors="surrogatepass")):
+            raise _DOCUMENT.refused("it was changed")
+        return _DOCUMENT.read_json(found.document)
 
     def _mac(self, document: str) -> str:
-        return hmac.digest(self._key.view(), document.encode(), "sha256").hex()
+        content = document.encode(errors="surrogatepass")
+        return hmac.digest(self._key.view(), content, "sha256").hex()
+
+
+def _text(document: _Document) -> str:
+    return json.dumps(msgspec.to_builtins(document))

@@ -11,12 +11,15 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import msgspec
+
 from sealift.home.lastseen import LastSeen
 from sealift.home.settings import Settings, read_settings, write_settings
 from sealift.home.trust import TrustStore
 from sealift.process.files import sync_folder, write_atomically
+from sealift.process.layouts import FileStruct, Layout
 from sealift.process.secret import Secret
-from sealift_protocol.errors import ProfileError
+from sealift_protocol.errors import InvalidArgument, ProfileError
 from sealift_protocol.ids import Fingerprint, check_name
 from sealift_protocol.notes import VerifierKey
 
@@ -109,7 +112,7 @@ class Profile:
         try:
             return read_membership((self.folder / "profile.json").read_bytes())
         except OSError:
-            raise _unreadable() from None
+            raise _LAYOUT.refused("the file is missing or closed to you") from None
 
     def write_membership(self, membership: Membership) -> None:
         """Records who this profile is."""
@@ -118,32 +121,42 @@ class Profile:
         write_atomically(self.folder / "profile.json", content)
 
 
+class _Membership(FileStruct, frozen=True):
+    version: int
+    name: str
+    role: str
+    address: str
+    fingerprint: str
+    log_key: str
+    identity_since: int = 0
+
+
+_LAYOUT = Layout(
+    "the profile's membership file",
+    {2: _Membership, _VERSION: _Membership},
+    ProfileError,
+    "restore profile.json of this profile from a backup, or join again",
+)
+
+
 def read_membership(content: bytes) -> Membership:
     """What the file profile.json says.
 
     Raises:
-        ProfileError: it is incomplete or of another version.
+        ProfileError: it cannot be read, and which of its keys is wrong.
     """
-    try:
-        document = json.loads(content)
-        if document.pop("version") not in (2, _VERSION):
-            raise ProfileError(
-                "the profile has a version that this release does not know",
-                hint="use the release that made it, or join again under another profile name",
-            )
-        membership = Membership(**document)
-        Fingerprint.parse(membership.fingerprint)
-        VerifierKey.parse(membership.log_key)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise _unreadable() from None
-    return membership
-
-
-def _unreadable() -> ProfileError:
-    return ProfileError(
-        "the profile cannot be read",
-        hint="restore its folder from a backup, or join again",
-    )
+    found = _LAYOUT.read_json(content)
+    for key, parse in (
+        ("fingerprint", Fingerprint.parse),
+        ("log_key", VerifierKey.parse),
+    ):
+        try:
+            parse(getattr(found, key))
+        except InvalidArgument:
+            raise _LAYOUT.refused(f'the key "{key}" has another form') from None
+    fields = msgspec.structs.asdict(found)
+    del fields["version"]
+    return Membership(**fields)
 
 
 def profiles_folder() -> Path:

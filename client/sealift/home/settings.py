@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from sealift.process.files import write_atomically
+from sealift.process.layouts import FileStruct, Layout
 from sealift_protocol.errors import InvalidArgument, ProfileError
 from sealift_protocol.notes import VerifierKey
 
@@ -90,36 +93,70 @@ class Settings:
         return [VerifierKey.parse(text) for text in self.witnesses]
 
 
+_DEFAULTS = RotationPolicy()
+
+
+class _Rotation(FileStruct, frozen=True):
+    key_epochs: int = _DEFAULTS.key_epochs
+    recipient_keys: int = _DEFAULTS.recipient_keys
+    identity: int = _DEFAULTS.identity
+    datasets: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class _Settings(FileStruct, frozen=True):
+    version: int
+    witnesses: tuple[str, ...]
+    recovery: tuple[str, ...]
+    quorum: int = 0
+    trust_on_first_use: bool = False
+    keyring: str = ""
+
+
+class _Settings2(_Settings, frozen=True, kw_only=True):
+    relays: tuple[str, ...]
+
+
+class _Settings3(_Settings2, frozen=True, kw_only=True):
+    rotation: _Rotation
+
+
+_LAYOUT: Layout[_Settings] = Layout(
+    "the profile's settings file",
+    {1: _Settings, 2: _Settings2, _VERSION: _Settings3},
+    ProfileError,
+    "restore settings.json of this profile from a backup",
+)
+
+
 def read_settings(path: Path) -> Settings:
     """A profile's settings; the defaults if there is no file.
 
     Raises:
-        ProfileError: the file is not one.
+        ProfileError: the file cannot be read, and which of its keys is wrong.
     """
     try:
-        document = json.loads(path.read_text())
-        version = document.pop("version")
-        if version not in range(1, _VERSION + 1):
-            raise ProfileError(
-                "the profile's settings have a version that this release does not know",
-                hint="use the release that wrote them",
-            )
-        document["witnesses"] = tuple(document["witnesses"])
-        document["recovery"] = tuple(document["recovery"])
-        relays = () if version == 1 else tuple(document.pop("relays"))
-        rotation = (
-            RotationPolicy(**document.pop("rotation"))
-            if version > 2
-            else RotationPolicy()
-        )
-        return Settings(**document, relays=relays, rotation=rotation)
+        found = _LAYOUT.read_json(path.read_bytes())
     except FileNotFoundError:
         return Settings()
-    except (ValueError, KeyError, TypeError, AttributeError, InvalidArgument):
-        raise ProfileError(
-            "the profile's settings cannot be read",
-            hint="restore settings.json of this profile from a backup",
-        ) from None
+    relays = found.relays if isinstance(found, _Settings2) else ()
+    try:
+        rotation = _DEFAULTS
+        if isinstance(found, _Settings3):
+            rotation = RotationPolicy(**msgspec.structs.asdict(found.rotation))
+    except InvalidArgument:
+        raise _LAYOUT.refused('the key "rotation" has a time out of bounds') from None
+    try:
+        return Settings(
+            witnesses=found.witnesses,
+            quorum=found.quorum,
+            recovery=found.recovery,
+            trust_on_first_use=found.trust_on_first_use,
+            relays=relays,
+            rotation=rotation,
+            keyring=found.keyring,
+        )
+    except InvalidArgument:
+        raise _LAYOUT.refused('the key "quorum" does not fit "witnesses"') from None
 
 
 def write_settings(path: Path, settings: Settings) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sealift.process.extras import extra
 from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument
 
@@ -70,11 +71,6 @@ def _plain(words: str) -> str:
 
 
 def _slip39() -> Any:
-    try:
+    with extra("recovery", "a set of paper shares needs shamir_mnemonic"):
         import shamir_mnemonic
-    except ImportError:
-        raise InvalidArgument(
-            "shares on paper need the extra `recovery`",
-            hint="pip install 'sealift[recovery]'",
-        ) from None
     return shamir_mnemonic

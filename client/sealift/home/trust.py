@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sealift.home.lastseen import LastSeen
 from sealift.process.files import write_atomically
+from sealift.process.layouts import FileStruct, Layout
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import (
     AlreadyTrusted,
@@ -17,6 +18,7 @@ from sealift_protocol.errors import (
     EndorsementExpired,
     FingerprintMismatch,
     IdentityRevoked,
+    InvalidArgument,
     MalformedObject,
     NotTrusted,
 )
@@ -91,6 +93,27 @@ class TrustedMember:
         return self.card.signer
 
 
+class _Pin(FileStruct, frozen=True):
+    fingerprint: str
+    how: str
+    since: int
+    endorses: bool
+    former: tuple[str, ...]
+
+
+class _Store(FileStruct, frozen=True):
+    version: int
+    pins: dict[str, _Pin]
+
+
+_LAYOUT = Layout(
+    "the trust store",
+    {_VERSION: _Store},
+    MalformedObject,
+    "restore the file trust.json of this profile, or remove it and pin again",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class TrustStore:
     """Pins in one JSON file, `trust.json`."""
@@ -104,25 +127,23 @@ class TrustStore:
             MalformedObject: the file is not a trust store.
         """
         try:
-            document = json.loads(self.path.read_text())
-            if document["version"] != _VERSION:
-                raise MalformedObject("the trust store has a version that is not known")
-            return {
-                name: Pin(
-                    fingerprint=Fingerprint.parse(pin["fingerprint"]),
-                    how=pin["how"],
-                    since=pin["since"],
-                    endorses=pin["endorses"],
-                    former=tuple(map(Fingerprint.parse, pin["former"])),
-                )
-                for name, pin in document["pins"].items()
-            }
+            found = _LAYOUT.read_json(self.path.read_bytes())
         except FileNotFoundError:
             return {}
-        except (ValueError, KeyError, AttributeError, TypeError):
-            raise MalformedObject(
-                "the trust store cannot be read",
-                hint="restore the file trust.json of this profile, or remove it and pin again",
+        try:
+            return {
+                name: Pin(
+                    fingerprint=Fingerprint.parse(pin.fingerprint),
+                    how=pin.how,
+                    since=pin.since,
+                    endorses=pin.endorses,
+                    former=tuple(map(Fingerprint.parse, pin.former)),
+                )
+                for name, pin in found.pins.items()
+            }
+        except InvalidArgument:
+            raise _LAYOUT.refused(
+                "a pin has something else than a fingerprint"
             ) from None
 
     def add(self, name: str, pin: Pin) -> None:

@@ -5,13 +5,53 @@ from __future__ import annotations
 import base64
 import json
 
+from msgspec import UNSET, UnsetType
+
 from sealift.keystore import Keys, StoredKey
 from sealift.keystore.backend import Algorithm, HeldKey, SignatureAlgorithm
+from sealift.process.layouts import FileStruct, Layout
 from sealift.process.secret import Secret
-from sealift_protocol.errors import KeystoreError
+from sealift_protocol.errors import KeystoreError, MalformedObject
 from sealift_protocol.objects import WrapSuite
 
 _BODY_STEP = 256
+
+
+class HeldDocument(FileStruct, frozen=True):
+    """What a file says of a key in a backend; byte strings are in base64."""
+
+    reference: str
+    label: str
+    algorithm: int | str
+    public_key: bytes
+
+
+class _RecipientKey(FileStruct, frozen=True, kw_only=True):
+    key_id: bytes
+    suite: int
+    private: bytes | UnsetType = UNSET
+    held: HeldDocument | UnsetType = UNSET
+    not_before: int
+    not_after: int
+
+
+class KeysDocument(FileStruct, frozen=True, kw_only=True):
+    """What the document has; of a secret and its `held`, one."""
+
+    identity_seed: bytes | UnsetType = UNSET
+    held: HeldDocument | UnsetType = UNSET
+    tls_private_key: bytes | UnsetType = UNSET
+    held_tls: HeldDocument | UnsetType = UNSET
+    recipient_keys: tuple[_RecipientKey, ...]
+    owner_secret: bytes | UnsetType = UNSET
+
+
+_LAYOUT = Layout(
+    "what the keystore holds",
+    KeysDocument,
+    KeystoreError,
+    "put a backup in its place, or use the release that wrote it",
+)
 
 
 def encode_keys(keys: Keys) -> bytes:
@@ -40,31 +80,43 @@ def decode_keys(plaintext: bytes) -> Keys:
     """The keys of a document.
 
     Raises:
-        KeystoreError: it is none.
+        KeystoreError: it is not one, and which of its keys is wrong.
+    """
+    return keys_of(_LAYOUT.read_json(plaintext))
+
+
+def keys_of(document: KeysDocument) -> Keys:
+    """The keys of a document that was read.
+
+    Raises:
+        KeystoreError: it is not one, and which of its keys is wrong.
     """
     try:
-        document = json.loads(plaintext)
         return Keys(
-            identity=_held_or_secret(document, "identity_seed"),
+            identity=_held_or_secret(
+                document.held, document.identity_seed, "identity_seed"
+            ),
             recipient_keys=tuple(
                 StoredKey(
-                    key_id=base64.b64decode(key["key_id"]),
-                    suite=WrapSuite.parse(key["suite"]),
-                    private=_held_or_secret(key, "private"),
-                    not_before=key["not_before"],
-                    not_after=key["not_after"],
+                    key_id=key.key_id,
+                    suite=WrapSuite.parse(key.suite),
+                    private=_held_or_secret(
+                        key.held, key.private, "recipient_keys[...].private"
+                    ),
+                    not_before=key.not_before,
+                    not_after=key.not_after,
                 )
-                for key in document["recipient_keys"]
+                for key in document.recipient_keys
             ),
             tls_private_key=_held_or_secret(
-                document, "tls_private_key", held="held_tls"
+                document.held_tls, document.tls_private_key, "tls_private_key"
             ),
-            owner_secret=_secret(document["owner_secret"])
-            if "owner_secret" in document
-            else None,
+            owner_secret=None
+            if document.owner_secret is UNSET
+            else Secret(document.owner_secret),
         )
-    except (AttributeError, KeyError, TypeError, ValueError):
-        raise KeystoreError("the keystore holds something else than keys") from None
+    except (MalformedObject, ValueError):
+        raise _LAYOUT.refused("an algorithm is not known") from None
 
 
 def held_document(held: HeldKey) -> dict[str, object]:
@@ -77,22 +129,18 @@ def held_document(held: HeldKey) -> dict[str, object]:
     }
 
 
-def read_held(document: dict[str, object]) -> HeldKey:
+def held_key(held: HeldDocument) -> HeldKey:
     """What `held_document` wrote.
 
     Raises:
-        KeyError, TypeError, ValueError: it is something else.
+        ValueError, MalformedObject: the algorithm is not known.
     """
-    algorithm = document["algorithm"]
     parsed: Algorithm
-    if isinstance(algorithm, int):
-        parsed = WrapSuite.parse(algorithm)
+    if isinstance(held.algorithm, int):
+        parsed = WrapSuite.parse(held.algorithm)
     else:
-        parsed = SignatureAlgorithm(str(algorithm))
-    public_key = base64.b64decode(str(document["public_key"]), validate=True)
-    return HeldKey(
-        str(document["reference"]), str(document["label"]), parsed, public_key
-    )
+        parsed = SignatureAlgorithm(held.algorithm)
+    return HeldKey(held.reference, held.label, parsed, held.public_key)
 
 
 def _private(
@@ -104,17 +152,14 @@ def _private(
 
 
 def _held_or_secret(
-    document: dict[str, object], name: str, *, held: str = "held"
+    held: HeldDocument | UnsetType, secret: bytes | UnsetType, name: str
 ) -> Secret | HeldKey:
-    place = document.get(held)
-    if isinstance(place, dict):
-        return read_held(place)
-    return _secret(str(document[name]))
+    if held is not UNSET:
+        return held_key(held)
+    if secret is UNSET:
+        raise _LAYOUT.refused(f'the key "{name}" is missing')
+    return Secret(secret)
 
 
 def _text(data: bytes) -> str:
     return base64.b64encode(data).decode()
-
-
-def _secret(text: str) -> Secret:
-    return Secret(base64.b64decode(text))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from sealift.crypto.suites.hpke import SECRET_SIZE, refused
 from sealift.keystore.backend import Backend, HeldKey
 from sealift.keystore.unwrapped import Unwrapped
 from sealift.process.log import log
+from sealift.process.retrying import RetryPolicy, retrying
 from sealift.process.secret import Secret
 from sealift_protocol.errors import (
     KeyOperationUnsupported,
@@ -151,23 +151,30 @@ def _check_point(enc: bytes) -> None:
 def patiently(
     operation: Callable[[], _T], sleep: Callable[[float], None] = time.sleep
 ) -> _T:
-    """Does something with a backend, again if it cannot be used in passing.
+    """Does something with a backend, and repeats it while the backend is unavailable.
 
     Raises:
         KeystoreError: the last failure, or the first that repeating cannot mend.
     """
-    number = 0
-    while True:
-        number += 1
-        try:
-            return operation()
-        except KeystoreUnavailable as error:
-            if number >= _ATTEMPTS:
-                raise
-            longest = min(_MAX_DELAY, _FIRST_DELAY * 2**number)
-            delay = random.uniform(longest / 2, longest)  # noqa: S311
-            log.info("retry_keystore", attempt=number, error=type(error).__name__)
-            sleep(delay)
+    policy = RetryPolicy(
+        attempts=_ATTEMPTS, first_delay=_FIRST_DELAY, max_delay=_MAX_DELAY
+    )
+    return retrying(
+        operation,
+        lambda error: isinstance(error, KeystoreUnavailable),
+        policy,
+        noted=_note_retry,
+        sleep=sleep,
+    )
+
+
+def _note_retry(error: Exception, failures: int, delay: float) -> None:
+    log.info(
+        "retry_keystore",
+        attempt=failures,
+        error=type(error).__name__,
+        seconds=round(delay, 3),
+    )
 
 
 def _checked(opened: bytes) -> Secret:

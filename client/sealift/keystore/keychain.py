@@ -93,13 +93,13 @@ def unlock(path: Path, ask: AskSecret, identities: Collection[Fingerprint]) -> K
         KeystoreError: as `open_keystore` and as the backend; or it is of another identity.
     """
     content = read_private(path)
-    document = backend_of(content)
-    if document is None:
+    header = backend_of(content)
+    if header is None:
         custody = Custody.of_passphrase(ask("passphrase of the keystore"))
     else:
         # Before the place that the file names is given a PIN, or its library loaded.
-        _check(Fingerprint.of(signer_of(content, document).public_key), identities)
-        custody = Custody.of_backend(open_backend(document["url"], ask))
+        _check(Fingerprint.of(signer_of(content, header).public_key), identities)
+        custody = Custody.of_backend(open_backend(header.url, ask))
     try:
         keychain = Keychain(path, custody)
         _check(custody.identity(keychain.keys).fingerprint, identities)

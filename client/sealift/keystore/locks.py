@@ -11,7 +11,7 @@ import json
 import os
 import struct
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import nacl.pwhash.argon2id as argon2id
 import nacl.utils
@@ -21,14 +21,21 @@ from sealift.crypto import xchacha
 from sealift.crypto.suites import load_recipient
 from sealift.keystore import Keys
 from sealift.keystore.backend import Backend, HeldKey
-from sealift.keystore.encoding import decode_keys, held_document, read_held
+from sealift.keystore.encoding import (
+    HeldDocument,
+    decode_keys,
+    held_document,
+    held_key,
+)
 from sealift.keystore.held import HeldPrivateKey, HeldSigningKey, patiently
 from sealift.keystore.unwrapped import Unwrapped
+from sealift.process.layouts import FileStruct, Layout
 from sealift.process.secret import Secret
 from sealift_protocol.errors import (
     InvalidArgument,
     KeyNotFound,
     KeystoreError,
+    MalformedObject,
     SealiftError,
     UnsupportedVersion,
     WrongPassphrase,
@@ -45,6 +52,21 @@ _COSTS = {
     "moderate": (argon2id.OPSLIMIT_MODERATE, argon2id.MEMLIMIT_MODERATE),
     "sensitive": (argon2id.OPSLIMIT_SENSITIVE, argon2id.MEMLIMIT_SENSITIVE),
 }
+
+
+_HINT = "put a backup in its place"
+
+
+class BackendHeader(FileStruct, frozen=True):
+    """What a file of version 2 says of the backend that opens it."""
+
+    url: str
+    key: HeldDocument
+    wrapped: bytes
+    signer: HeldDocument
+
+
+_LAYOUT = Layout("the keystore's header", BackendHeader, KeystoreError, _HINT)
 
 
 class Lock(Protocol):
@@ -160,23 +182,19 @@ class BackendLock:
             WrongKey, WrongPassphrase, KeystoreError, UnsupportedVersion: it does not open, or was
                 written by somebody without the backend.
         """
-        document = backend_of(content)
-        if document is None or document.get("url") != self.backend.url:
+        header = backend_of(content)
+        if header is None or header.url != self.backend.url:
             raise KeystoreError("the keystore belongs to another backend")
-        try:
-            held = read_held(document["key"])
-            wrapped = base64.b64decode(document["wrapped"], validate=True)
-        except (KeyError, TypeError, ValueError):
-            raise _damaged() from None
+        held = _known(header.key)
         # Before the backend unwraps anything that somebody else may have written.
-        signer = signer_of(content, document)
+        signer = signer_of(content, header)
         there = patiently(self.backend.held_keys)
         if held not in there or signer not in there:
             raise KeyNotFound(
                 "the keystore's backend does not have the keys of its file"
             )
         private = HeldPrivateKey(self.backend, held, self.unwrapped)
-        key = private.unwrap(wrapped, _context(self.backend.url, held))
+        key = private.unwrap(header.wrapped, _context(self.backend.url, held))
         end = (
             _PREFIX.size
             + _PREFIX.unpack(content[: _PREFIX.size])[2]
@@ -193,7 +211,7 @@ class BackendLock:
         return plaintext
 
 
-def backend_of(content: bytes) -> dict[str, Any] | None:
+def backend_of(content: bytes) -> BackendHeader | None:
     """What a file says of the backend that opens it; None if a passphrase does.
 
     Raises:
@@ -209,16 +227,12 @@ def backend_of(content: bytes) -> dict[str, Any] | None:
             f"the keystore has version {version}, which is not known"
         )
     header = content[_PREFIX.size : _PREFIX.size + size]
-    try:
-        document = json.loads(header) if len(header) == size <= _MAX_HEADER else None
-    except ValueError:
-        document = None
-    if not isinstance(document, dict) or not isinstance(document.get("url"), str):
+    if not len(header) == size <= _MAX_HEADER:
         raise _damaged()
-    return document
+    return _LAYOUT.read_json(header)
 
 
-def signer_of(content: bytes, document: dict[str, Any]) -> HeldKey:
+def signer_of(content: bytes, header: BackendHeader) -> HeldKey:
     """The identity that signed a file, which `backend_of` has read.
 
     Raises:
@@ -226,11 +240,18 @@ def signer_of(content: bytes, document: dict[str, Any]) -> HeldKey:
     """
     sealed, signature = content[:-SIGNATURE_SIZE], content[-SIGNATURE_SIZE:]
     try:
-        signer = read_held(document["signer"])
+        signer = _known(header.signer)
         verify_signature(signer.public_key, _signed(sealed), signature)
-    except (KeyError, TypeError, ValueError, SealiftError):
+    except (ValueError, SealiftError):
         raise _damaged() from None
     return signer
+
+
+def _known(held: HeldDocument) -> HeldKey:
+    try:
+        return held_key(held)
+    except (ValueError, MalformedObject):
+        raise _damaged() from None
 
 
 def _signed(sealed: bytes) -> bytes:
@@ -246,7 +267,7 @@ def _context(url: str, held: HeldKey) -> bytes:
 def _damaged() -> KeystoreError:
     return KeystoreError(
         "the keystore's file is damaged or was changed",
-        hint="put a backup in its place",
+        hint=_HINT,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sealift.home.backup import BackedUp
 from sealift.home.profile import Membership
 from sealift.people.rotation import Rotation, RotationKind
-from sealift.process.extras import import_prometheus
+from sealift.process.extras import extra
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,9 @@ def as_prometheus(status: Status) -> bytes:
     Raises:
         InvalidArgument: prometheus_client is not installed.
     """
-    client = import_prometheus()
+    with extra("metrics", "the Prometheus format needs prometheus_client"):
+        import prometheus_client as client
+
     registry = client.CollectorRegistry()
 
     def gauge(name: str, what: str, *labels: str) -> Any:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from sealift.crypto.epochkeys import EpochKeys
 from sealift.crypto.opening import ShardOpener
 from sealift.crypto.sealing import ShardContext
 from sealift.process.buffers import BufferPool
-from sealift.process.secret import Secret
-from sealift.relay.transport import RelayClient, is_passing
+from sealift.process.retrying import Retries
+from sealift.relay.transport import RelayClient, is_passing, note_retry, retry_policy
 from sealift_protocol import framing
 from sealift_protocol.errors import (
     CorruptShard,
     MalformedObject,
     SealiftError,
-    WrongKey,
 )
 from sealift_protocol.layout import ShardHead
 from sealift_protocol.objects import ShardEntry
 from sealift_protocol.v1 import shards_pb2
 
 SHARDS_A_CALL = 64
-_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ def fetch_shards(
     relay: RelayClient,
     dataset_id: bytes,
     entries: Sequence[ShardEntry],
-    epoch_keys: Mapping[int, Secret],
+    epoch_keys: EpochKeys,
     pool: BufferPool,
     *,
     disclosure: bytes,
@@ -50,7 +49,9 @@ def fetch_shards(
 ) -> Iterator[OpenShard]:
     """Yields the shards in order, each verified and open; resumes at a shard when a stream breaks.
 
-    `disclosure` is the object digest of the logged Disclosure that covers the shards.
+    While the relay cannot be reached, fetching is repeated for as long as the relay's `patience`
+    says, counted from the last shard that arrived. `disclosure` is the object digest of the logged
+    Disclosure that covers the shards.
 
     Raises:
         VerificationError: what the relay sent is not what the owner sealed.
@@ -58,7 +59,7 @@ def fetch_shards(
         SealiftError: the relay refused, or stayed away.
     """
     done = 0
-    failures = 0
+    retries = Retries(retry_policy(relay.patience), sleep=sleep)
     while done < len(entries):
         wanted = entries[done : done + SHARDS_A_CALL]
         request = shards_pb2.GetRequest(
@@ -73,12 +74,11 @@ def fetch_shards(
             for entry in wanted:
                 yield _open_one(messages, dataset_id, entry, epoch_keys, pool)
                 done += 1
-                failures = 0
+                retries.progressed()
         except SealiftError as error:
-            failures += 1
-            if not is_passing(error) or failures >= _ATTEMPTS:
+            if not is_passing(error):
                 raise
-            sleep(min(5.0, 0.2 * 2**failures))
+            retries.wait_or_raise(error, noted=note_retry("retry_fetch"))
         finally:
             _close(messages)
 
@@ -87,15 +87,10 @@ def _open_one(
     messages: Iterator[bytes],
     dataset_id: bytes,
     entry: ShardEntry,
-    epoch_keys: Mapping[int, Secret],
+    epoch_keys: EpochKeys,
     pool: BufferPool,
 ) -> OpenShard:
-    epoch_key = epoch_keys.get(entry.key_epoch)
-    if epoch_key is None:
-        raise WrongKey(
-            f"no grant opens key epoch {entry.key_epoch}",
-            hint="ask the owner to grant you that key epoch too",
-        )
+    epoch_key = epoch_keys[entry.key_epoch]
     head = read_head(messages, entry)
     opener = ShardOpener(
         head,

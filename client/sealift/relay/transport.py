@@ -7,7 +7,6 @@ threads, and used on in a process that was forked.
 
 from __future__ import annotations
 
-import random
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,6 +24,7 @@ from sealift.keystore.tlskeys import (
     diagnose_handshake,
 )
 from sealift.process.log import log
+from sealift.process.retrying import Noted, RetryPolicy, retrying
 from sealift.relay.connections import TRANSFER_SECONDS, Connection, RelayAccess, Route
 from sealift_protocol import framing
 from sealift_protocol.errors import (
@@ -68,6 +68,10 @@ class RelayClient(Protocol):
     @property
     def access(self) -> RelayAccess:
         """What a worker process needs to make its own connection."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which a call is repeated while the relay cannot be reached, or is busy."""
 
     def interrupt(self) -> None:
         """Ends the calls under way; later ones go on a new connection."""
@@ -522,38 +526,52 @@ def retry(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> _T:
-    """Runs a call that may be repeated, with exponential backoff and equal jitter.
+    """The result of a call that may be repeated.
 
     Gives up after 3 to 6 seconds of waiting, which a relay's restart fits into, or after
     `patience` seconds if those are more.
 
-    Source: Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
-
     Raises:
         SealiftError: the last failure, or the first that repeating cannot mend.
     """
-    started = clock()
-    number = 0
-    while True:
-        number += 1
+
+    def named_attempt() -> _T:
         try:
             return attempt()
         except grpc.RpcError as error:
-            failure = named(error)
-        except SealiftError as error:
-            failure = error
-        over = number >= _ATTEMPTS and clock() - started >= patience
-        if over or not is_passing(failure):
-            raise failure
-        longest = min(_MAX_DELAY, _FIRST_DELAY * 2 ** min(number, 10))
-        delay = random.uniform(longest / 2, longest)  # noqa: S311
-        log.info(
-            "retry_call", attempt=number, reason=failure.reason, seconds=round(delay, 3)
-        )
-        sleep(delay)
+            raise named(error) from None
+
+    return retrying(
+        named_attempt,
+        is_passing,
+        retry_policy(patience),
+        noted=note_retry("retry_call"),
+        sleep=sleep,
+        clock=clock,
+    )
 
 
-def is_passing(error: SealiftError) -> bool:
+def retry_policy(patience: float) -> RetryPolicy:
+    """How calls to a relay are repeated, for at least `patience` seconds."""
+    return RetryPolicy(
+        attempts=_ATTEMPTS,
+        patience=patience,
+        first_delay=_FIRST_DELAY,
+        max_delay=_MAX_DELAY,
+    )
+
+
+def note_retry(event: str) -> Noted:
+    """Logs an event before each wait, with the reason of the failure."""
+
+    def note(error: Exception, failures: int, delay: float) -> None:
+        reason = error.reason if isinstance(error, SealiftError) else ""
+        log.info(event, attempt=failures, reason=reason, seconds=round(delay, 3))
+
+    return note
+
+
+def is_passing(error: Exception) -> bool:
     """Whether the same call may succeed a little later."""
     return isinstance(
         error, RelayUnavailable | RelayBusy | RelayTimeout

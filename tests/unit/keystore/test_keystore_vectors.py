@@ -6,6 +6,7 @@ import base64
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from places import VECTORS
@@ -13,7 +14,7 @@ from places import VECTORS
 from sealift.crypto.signing import Identity
 from sealift.keystore.backend import Algorithm, HeldKey
 from sealift.keystore.custody import Custody
-from sealift.keystore.encoding import decode_keys, encode_keys, read_held
+from sealift.keystore.encoding import HeldDocument, decode_keys, encode_keys, held_key
 from sealift.keystore.held import HeldPrivateKey
 from sealift.keystore.locks import PassphraseLock
 from sealift.process.secret import Secret
@@ -35,7 +36,9 @@ class SoftwareBackend:
     def __init__(self, vectors: dict[str, Any]) -> None:
         self.url = vectors["url"]
         self._private = {
-            read_held(key["held"]): bytes.fromhex(key["private"])
+            held_key(msgspec.convert(key["held"], HeldDocument)): bytes.fromhex(
+                key["private"]
+            )
             for key in vectors["backend"]
         }
 

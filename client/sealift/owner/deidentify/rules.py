@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from sealift.owner.deidentify.lists import is_list
 from sealift.policy.file import Policy, Rule
-from sealift_protocol.errors import InvalidArgument, PolicyViolation
+from sealift.process.extras import extra
+from sealift_protocol.errors import PolicyViolation
 
 DICOM_TAG = b"dicom.tag"
 FHIR_PATH = b"fhir.path"
@@ -173,13 +174,9 @@ def _tags_of(schema: pa.Schema) -> list[str]:
     ]
     if all(tags):
         return tags
-    try:
+    with extra("dicom", "a policy that names DICOM tags needs pydicom"):
         from pydicom.datadict import tag_for_keyword
-    except ImportError:
-        raise InvalidArgument(
-            "the policy names DICOM tags, and pydicom, which knows them, is not installed",
-            hint="install it with: pip install 'sealift[dicom]'",
-        ) from None
+
     found = [
         tag or tag_for_keyword(name)
         for tag, name in zip(tags, schema.names, strict=True)

@@ -6,7 +6,6 @@ what.
 
 from __future__ import annotations
 
-import importlib.util
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from types import TracebackType
@@ -15,6 +14,7 @@ import pyarrow as pa
 
 from sealift.owner.deidentify.recognisers import ALL
 from sealift.owner.deidentify.scrub_engine import Engine, InProcess
+from sealift.process.extras import is_installed, not_installed
 from sealift.process.log import log
 from sealift_protocol.errors import InvalidArgument, PolicyViolation
 
@@ -52,11 +52,8 @@ class TextScrubber:
             )
         if workers < 0:
             raise InvalidArgument("the number of workers is negative", hint="0 is none")
-        if any(importlib.util.find_spec(name) is None for name in _MODULES):
-            raise InvalidArgument(
-                "scrubbing text needs Presidio and its model, which are not installed",
-                hint="install them with: pip install 'sealift[text]'",
-            )
+        if not all(is_installed(name) for name in _MODULES):
+            raise not_installed("text", "scrubbing text needs Presidio with its model")
         self._workers = workers
         self._engine: Engine | None = None
 

@@ -15,8 +15,8 @@ import pyarrow as pa
 from sealift.owner.deidentify.memo import Memo
 from sealift.owner.deidentify.pseudonyms import derive_key
 from sealift.owner.deidentify.texts import texts_of
+from sealift.process.extras import extra
 from sealift.process.secret import Secret
-from sealift_protocol.errors import InvalidArgument
 
 ALPHABETS = {
     "digits": string.digits,
@@ -110,11 +110,6 @@ _NO_SEPARATORS = str.maketrans("", "", SEPARATORS)
 
 
 def _import_ff1() -> Any:
-    try:
+    with extra("tokenise", 'the action "tokenise" needs libffx'):
         from ffx import FF1
-    except ImportError:
-        raise InvalidArgument(
-            'the action "tokenise" needs libffx, which is not installed',
-            hint="install it with: pip install 'sealift[tokenise]'",
-        ) from None
     return FF1

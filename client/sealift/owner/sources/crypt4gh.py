@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 from nacl.bindings import crypto_sign_ed25519_sk_to_curve25519, crypto_sign_seed_keypair
 
+from sealift.process.extras import extra
 from sealift.process.secret import Secret
 from sealift_protocol.errors import (
     InvalidArgument,
@@ -120,13 +121,8 @@ def content_size(path: Path, key: Secret) -> int:
 
 
 def _package() -> ModuleType:
-    try:
+    with extra("crypt4gh", "reading Crypt4GH files needs the package crypt4gh"):
         from crypt4gh import header
-    except ImportError:
-        raise InvalidArgument(
-            "Crypt4GH files need a package that is not installed",
-            hint="install it with: pip install 'sealift[crypt4gh]'",
-        ) from None
     # At level DEBUG the package logs private keys and session keys.
     logging.getLogger("crypt4gh.header").disabled = True
     return cast("ModuleType", header)

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
+from msgspec import UNSET, UnsetType
 
+from sealift.process.layouts import FileStruct, Layout
 from sealift_protocol.errors import InvalidArgument, SourceError
 
-KEYS = ("label", "unit", "description")
+
+class _Column(FileStruct, frozen=True, omit_defaults=True):
+    label: str | UnsetType = UNSET
+    unit: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+
+
+_LAYOUT = Layout(
+    "the file of descriptions",
+    dict[str, _Column],
+    InvalidArgument,
+    'write a table for each column, with texts of: [weight], then unit = "kg"; a column has '
+    + ", ".join(_Column.__struct_fields__),
+)
 
 
 def read_descriptions(path: Path) -> dict[str, dict[str, str]]:
@@ -21,27 +36,15 @@ def read_descriptions(path: Path) -> dict[str, dict[str, str]]:
         InvalidArgument: it says something else.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except OSError as error:
         raise SourceError(
             f"the descriptions cannot be read: {(error.strerror or 'no reason given').lower()}",
             path=path,
             hint="check the path",
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        raise InvalidArgument(
-            "the file of descriptions is not TOML",
-            hint='write a table for each column: [weight], then unit = "kg"',
-        ) from None
-    for said in document.values():
-        if not isinstance(said, dict) or not all(
-            key in KEYS and isinstance(value, str) for key, value in said.items()
-        ):
-            raise InvalidArgument(
-                "the file of descriptions says something that is not known",
-                hint="a column has the texts " + ", ".join(KEYS),
-            )
-    return document
+    found = _LAYOUT.read_toml(content)
+    return {name: msgspec.to_builtins(said) for name, said in found.items()}
 
 
 def describe(

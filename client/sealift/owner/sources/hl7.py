@@ -22,7 +22,8 @@ from sealift.owner.sources.hl7_messages import (
 )
 from sealift.owner.sources.interface import BEGINNING, Chunk, Part, Rejects
 from sealift.owner.sources.lines import BLOCK, Block
-from sealift_protocol.errors import EmptySource, InvalidArgument, SourceError
+from sealift.process.extras import extra
+from sealift_protocol.errors import EmptySource, SourceError
 
 
 class Hl7Source:
@@ -126,10 +127,5 @@ class Hl7Source:
 
 
 def _check_package() -> None:
-    try:
+    with extra("hl7", "reading HL7 messages needs the package hl7"):
         import hl7  # noqa: F401
-    except ImportError:
-        raise InvalidArgument(
-            "HL7 messages need a package that is not installed",
-            hint="install it with: pip install 'sealift[hl7]'",
-        ) from None

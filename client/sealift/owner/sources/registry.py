@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -28,6 +27,7 @@ from sealift.owner.sources.stdin import (
     jsonl_stream,
     standard_input,
 )
+from sealift.process.extras import is_installed, not_installed
 from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument
 
@@ -108,7 +108,7 @@ class Kind:
     @property
     def installed(self) -> bool:
         """Whether what it needs is installed."""
-        return not self.module or importlib.util.find_spec(self.module) is not None
+        return not self.module or is_installed(self.module)
 
 
 def _fileset(text: str, options: SourceOptions) -> Fileset:
@@ -337,9 +337,8 @@ def open_source(text: str | Path, options: SourceOptions | None = None) -> Sourc
         )
     check_encoding(chosen.encoding)
     if not kind.installed:
-        raise InvalidArgument(
-            f"sources of the kind {kind.name} need a package that is not installed",
-            hint=f"install it with: pip install 'sealift[{kind.extra}]'",
+        raise not_installed(
+            kind.extra, f"a source of the kind {kind.name} needs {kind.module}"
         )
     if str(text) == STDIN:
         if kind.stream is None:

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from sealift.owner.sources.bisection import first_bad
 from sealift.owner.sources.sqlrows import Key, cast, check_columns, misfit, unfit_cursor
+from sealift.process.extras import extra
 from sealift_protocol.errors import EmptySource, InvalidArgument, SourceError
 
 if TYPE_CHECKING:
@@ -214,15 +215,11 @@ class OtherQuery:
 
 
 def _engine(url: str) -> Engine:
-    try:
+    with extra("sql", "reading this database needs SQLAlchemy"):
         from sqlalchemy import create_engine
         from sqlalchemy.exc import ArgumentError, NoSuchModuleError
         from sqlalchemy.pool import NullPool
-    except ImportError:
-        raise InvalidArgument(
-            "reading this database needs a package that is not installed",
-            hint="install it with: pip install 'sealift[sql]'",
-        ) from None
+
     try:
         if not url.startswith("sqlite:"):
             return create_engine(url, poolclass=NullPool, hide_parameters=True)

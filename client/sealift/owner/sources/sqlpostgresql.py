@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sealift.owner.sources.sqlrows import Key, cast, check_columns, unfit_cursor
-from sealift_protocol.errors import InvalidArgument, SourceError
+from sealift.process.extras import extra
+from sealift_protocol.errors import SourceError
 
 _BEGIN = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _BATCH_BYTES = 1 << 20
@@ -171,13 +172,9 @@ class PostgresqlQuery:
     @contextmanager
     def _connected(self) -> Iterator[Any]:
         """A cursor in a read-only snapshot."""
-        try:
+        with extra("sql", "reading PostgreSQL needs adbc_driver_postgresql"):
             from adbc_driver_postgresql import dbapi
-        except ImportError:
-            raise InvalidArgument(
-                "reading PostgreSQL needs a package that is not installed",
-                hint="install it with: pip install 'sealift[sql]'",
-            ) from None
+
         with _named_errors("", connecting=True):
             connection = dbapi.connect(_with_timeout(self._url), autocommit=False)
         try:

@@ -10,7 +10,22 @@ from typing import Protocol
 import pyarrow as pa
 
 from sealift.owner.sources.interface import BEGINNING
-from sealift_protocol.errors import InvalidArgument, SourceError
+from sealift.process.layouts import FileStruct, Layout
+from sealift_protocol.errors import InvalidArgument, MalformedObject, SourceError
+
+
+class _Mark(FileStruct, frozen=True):
+    column: str
+    type: str
+    value: str
+
+
+_LAYOUT = Layout(
+    "the mark of an earlier push",
+    _Mark,
+    MalformedObject,
+    "push everything again with --from-start",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +53,8 @@ class Key:
         """The value that a mark names; None for the beginning."""
         if mark == BEGINNING:
             return None
-        found = json.loads(mark)
-        return cls(found["column"], found["type"], found["value"])
+        found = _LAYOUT.read_json(mark)
+        return cls(found.column, found.type, found.value)
 
 
 class Query(Protocol):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sealift.formats.dicom import quiet
+from sealift.process.extras import extra
 from sealift.trainer.forms.columns import import_torch
 from sealift.trainer.forms.stacking import (
     BROKEN_HINT,
@@ -231,10 +232,5 @@ def _announced_by_jpeg(frame: bytes) -> tuple[int, int, int]:
 
 
 def _check_pydicom() -> None:
-    try:
+    with extra("dicom", "decoding DICOM needs pydicom"):
         import pydicom  # noqa: F401
-    except ImportError:
-        raise InvalidArgument(
-            "pydicom is not installed",
-            hint="install it with: pip install 'sealift[dicom]'",
-        ) from None

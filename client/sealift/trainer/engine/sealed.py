@@ -6,13 +6,12 @@ or has wrong is fetched, and a stream that breaks is taken up again at the segme
 
 from __future__ import annotations
 
-import random
 import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from sealift.crypto.epochkeys import EpochKeys
 from sealift.crypto.opening import ShardOpener
 from sealift.crypto.sealing import ShardContext
 from sealift.crypto.signing import Identity
@@ -20,9 +19,9 @@ from sealift.history.disclosures import Fetch, declare
 from sealift.process.buffers import BufferPools
 from sealift.process.clock import Clock, unix
 from sealift.process.log import log
-from sealift.process.secret import Secret
+from sealift.process.retrying import Retries, RetryPolicy
 from sealift.relay.fetching import read_head, read_segment
-from sealift.relay.transport import RelayClient, is_passing
+from sealift.relay.transport import RelayClient, is_passing, note_retry
 from sealift.trainer.engine.cache import CachedShard, ShardCache
 from sealift.trainer.metrics.counters import Counters
 from sealift.trainer.options import OnCorrupt
@@ -31,7 +30,6 @@ from sealift_protocol.errors import (
     DisclosureRequired,
     SealiftError,
     VerificationError,
-    WrongKey,
 )
 from sealift_protocol.layout import LOG2_SEGMENT_SIZE, TAG_SIZE, ShardHead
 from sealift_protocol.objects import ShardEntry
@@ -62,7 +60,7 @@ class SealedDataset:
 
     fetch: Fetch
     shards: tuple[ShardEntry, ...]
-    epoch_keys: Mapping[int, Secret]
+    epoch_keys: EpochKeys
     identity: Identity
     now: Clock
 
@@ -173,12 +171,7 @@ class LoadedShard:
                 raise CorruptShard("the relay sent another head for the same shard")
             return
         entry = self.entry
-        epoch_key = self._sealed.epoch_keys.get(entry.key_epoch)
-        if epoch_key is None:
-            raise WrongKey(
-                f"no grant opens key epoch {entry.key_epoch}",
-                hint="ask the owner to grant you that key epoch too",
-            )
+        epoch_key = self._sealed.epoch_keys[entry.key_epoch]
         context = ShardContext(self._sealed.dataset_id, entry.shard_id, entry.key_epoch)
         self._opener = ShardOpener(
             head, digest=entry.digest, epoch_key=epoch_key, context=context
@@ -328,8 +321,11 @@ class ShardLoader:
         files: Sequence[CachedShard | None],
         ids: Sequence[bytes],
     ) -> None:
-        corrupt = redeclared = number = 0
-        last_progress = time.monotonic()
+        corrupt = redeclared = 0
+        policy = RetryPolicy(
+            patience=self._patience, first_delay=_FIRST_DELAY, max_delay=_MAX_DELAY
+        )
+        retries = Retries(policy, sleep=self._sleep)
         while True:
             before = self._counters.fetched_bytes
             try:
@@ -344,16 +340,10 @@ class ShardLoader:
                 self._refetch_or_raise(work, error, corrupt)
             except SealiftError as error:
                 if self._counters.fetched_bytes > before:
-                    last_progress, number = time.monotonic(), 0
-                if (
-                    not is_passing(error)
-                    or time.monotonic() - last_progress >= self._patience
-                ):
+                    retries.progressed()
+                if not is_passing(error):
                     raise
-                number += 1
-                log.info("retry_fetch", attempt=number, reason=error.reason)
-                longest = min(_MAX_DELAY, _FIRST_DELAY * 2 ** min(number, 10))
-                self._sleep(random.uniform(longest / 2, longest))  # noqa: S311
+                retries.wait_or_raise(error, noted=note_retry("retry_fetch"))
             if not any(shard.missing(segments) for shard, segments in _left(work)):
                 return
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from sealift.process.extras import extra
 from sealift_protocol.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -256,13 +257,8 @@ def import_torch() -> Any:
     Raises:
         InvalidArgument: it is not installed.
     """
-    try:
+    with extra("torch", "a tensor needs torch"):
         import torch
-    except ImportError:
-        raise InvalidArgument(
-            "torch is not installed",
-            hint="install it with: pip install 'sealift[torch]'",
-        ) from None
     return torch
 
 

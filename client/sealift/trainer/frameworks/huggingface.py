@@ -25,6 +25,7 @@ import numpy as np
 import pyarrow as pa
 from blake3 import blake3
 
+from sealift.process.extras import extra
 from sealift.trainer.engine.feed import Feed
 from sealift.trainer.engine.plan import Plan
 from sealift.trainer.forms.columns import pick_columns
@@ -33,15 +34,10 @@ from sealift_protocol.errors import InvalidArgument
 if TYPE_CHECKING:
     from sealift.trainer.dataset import Dataset
 
-try:
+with extra("huggingface", "a Hugging Face dataset needs the package datasets"):
     import datasets
     from datasets.formatting import PythonFormatter
     from datasets.iterable_dataset import _BaseExamplesIterable
-except ImportError:
-    raise InvalidArgument(
-        "datasets (of Hugging Face) is not installed",
-        hint="install it with: pip install 'sealift[huggingface]'",
-    ) from None
 
 from sealift.trainer.frameworks.huggingfacetypes import convert, feature_of
 

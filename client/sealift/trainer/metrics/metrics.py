@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from sealift.process.extras import import_prometheus
+from sealift.process.extras import extra
 from sealift_protocol.errors import InvalidArgument
 
 _SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
@@ -207,7 +207,9 @@ def to_prometheus(
     Raises:
         InvalidArgument: prometheus_client is not installed, or the registry has such metrics.
     """
-    client = import_prometheus()
+    with extra("metrics", "a Prometheus collector needs prometheus_client"):
+        import prometheus_client as client
+
     names, values = list(labels or {}), list((labels or {}).values())
     chosen = client.REGISTRY if registry is None else registry
 

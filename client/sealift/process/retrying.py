@@ -1,0 +1,134 @@
+"""Repeating what failed in passing: one policy, and one loop that follows it.
+
+Source: Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+_T = TypeVar("_T")
+# Is given the failure, how many there are in a row, and the delay in seconds.
+Noted: TypeAlias = Callable[[Exception, int, float], None]
+# 2**10 times any first delay is longer than any longest one, and no float overflows.
+_MAX_DOUBLINGS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How often, and for how long, an operation is repeated.
+
+    It is given up when `attempts` have failed in a row and `patience` is over, both.
+
+    Attributes:
+        attempts: how many attempts there are at least.
+        patience: seconds since the first attempt, or since the last progress.
+        first_delay: the delay after a first failure is at most twice this, in seconds; each
+            further one is twice as long.
+        max_delay: the longest delay, in seconds.
+        jitter: the share of a delay that is random, 0 to 1, so that clients that failed together
+            do not come back together.
+    """
+
+    attempts: int = 1
+    patience: float = 0.0
+    first_delay: float = 0.2
+    max_delay: float = 5.0
+    jitter: float = 0.5
+
+    def is_over(self, failures: int, seconds: float) -> bool:
+        """Whether to give up after so many failures in a row, over so many seconds."""
+        return failures >= self.attempts and seconds >= self.patience
+
+    def delay(
+        self, failures: int, chance: Callable[[], float] = random.random
+    ) -> float:
+        """Seconds to wait after a number of failures in a row; `chance` is in [0, 1)."""
+        doublings = min(failures, _MAX_DOUBLINGS)
+        longest = min(self.max_delay, self.first_delay * 2.0**doublings)
+        return longest * (1 - self.jitter * chance())
+
+
+class Retries:
+    """The failures of one operation, and the waits between its attempts."""
+
+    def __init__(
+        self,
+        policy: RetryPolicy,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begins with the first attempt.
+
+        Args:
+            policy: when to give up, and how long to wait.
+            sleep: waits for a number of seconds; what it raises ends the operation.
+            clock: seconds, of any origin.
+        """
+        self.failures = 0
+        self._policy = policy
+        self._sleep = sleep
+        self._clock = clock
+        self._since = clock()
+
+    def progressed(self) -> None:
+        """Counts failures and patience from here on."""
+        self.failures = 0
+        self._since = self._clock()
+
+    def wait_or_raise(
+        self,
+        error: Exception,
+        *,
+        noted: Noted,
+    ) -> None:
+        """Waits before the next attempt, or raises the failure if there is none.
+
+        Args:
+            error: what the last attempt failed with.
+            noted: called before the wait.
+        """
+        self.failures += 1
+        if self._policy.is_over(self.failures, self._clock() - self._since):
+            raise error
+        delay = self._policy.delay(self.failures)
+        noted(error, self.failures, delay)
+        self._sleep(delay)
+
+
+def retrying(
+    operation: Callable[[], _T],
+    passing: Callable[[Exception], bool],
+    policy: RetryPolicy,
+    *,
+    noted: Noted,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> _T:
+    """The result of an operation, which is repeated while it fails in passing.
+
+    Args:
+        operation: may be called several times.
+        passing: whether the operation may succeed a little later, given its failure.
+        policy: when to give up, and how long to wait.
+        noted: called before each wait.
+        sleep: waits for a number of seconds.
+        clock: seconds, of any origin.
+
+    Raises:
+        Exception: the last failure, or the first that is not a passing one.
+    """
+    retries = Retries(policy, sleep=sleep, clock=clock)
+    while True:
+        try:
+            return operation()
+        except Exception as error:
+            if not passing(error):
+                raise
+            failure = error
+        retries.wait_or_raise(failure, noted=noted)
