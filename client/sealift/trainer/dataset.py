@@ -448,6 +448,48 @@ class Dataset:
         """The filter, as text; empty for none."""
         return self._filtered
 
+    def read(
+        self,
+        form: Form,
+        plan: Plan | None,
+        columns: Sequence[str] | None = None,
+        *,
+        filter: pc.Expression | None = None,  # noqa: A002 - what pyarrow calls it
+        watch: bool = False,
+        copy: bool = False,
+    ) -> Iterator[Any]:
+        """Batches of one training epoch, or of records as they lie (None).
+
+        Args:
+            form: "arrow", "numpy" or "torch".
+            plan: the training epoch's settings.
+            columns: which columns, in this order; all by default.
+            filter: only records for which this is true.
+            watch: go on with what is committed next, without end; without shuffle.
+            copy: batches with memory of their own.
+
+        Raises:
+            InvalidArgument: a column does not exist, or the settings exclude each other.
+        """
+        pick_columns(self.schema, columns)
+        if watch:
+            if plan is not None and plan.shuffle:
+                raise InvalidArgument(
+                    "what is not there yet cannot be shuffled: watch, or shuffle"
+                )
+            return self._watch(form, plan, columns, filter, copy)
+        if plan is None:
+            found = self._as_they_lie(form, columns, filter, copy)
+            return metered(found, self._feed.counters, self.options.metrics, epoch=0)
+        if filter is not None:
+            chosen = self.filter(filter)
+            # The bill of this dataset is to have what is read of it.
+            chosen.runs = self.runs
+            return chosen.read(form, plan, columns, copy=copy)
+        feed = self.begin(plan, columns)
+        found = feed.batches(plan, form, columns=columns, copy=copy)
+        return metered(found, feed.counters, self.options.metrics, epoch=plan.epoch)
+
     def begin(
         self,
         plan: Plan | None,
@@ -515,36 +557,7 @@ class Dataset:
                 "shuffle, drop_last, rank and start need a batch_size",
                 hint="give a batch_size",
             )
-        return self._read(form, plan, columns, filter, watch=watch, copy=copy)
-
-    def _read(
-        self,
-        form: Form,
-        plan: Plan | None,
-        columns: Sequence[str] | None,
-        wanted: pc.Expression | None,
-        *,
-        watch: bool,
-        copy: bool,
-    ) -> Iterator[Any]:
-        pick_columns(self.schema, columns)
-        if watch:
-            if plan is not None and plan.shuffle:
-                raise InvalidArgument(
-                    "what is not there yet cannot be shuffled: watch, or shuffle"
-                )
-            return self._watch(form, plan, columns, wanted, copy)
-        if plan is None:
-            found = self._as_they_lie(form, columns, wanted, copy)
-            return metered(found, self._feed.counters, self.options.metrics, epoch=0)
-        if wanted is not None:
-            chosen = self.filter(wanted)
-            # The bill of this dataset is to have what is read of it.
-            chosen.runs = self.runs
-            return chosen._read(form, plan, columns, None, watch=False, copy=copy)
-        feed = self.begin(plan, columns)
-        found = feed.batches(plan, form, columns=columns, copy=copy)
-        return metered(found, feed.counters, self.options.metrics, epoch=plan.epoch)
+        return self.read(form, plan, columns, filter=filter, watch=watch, copy=copy)
 
     def _as_they_lie(
         self,
@@ -582,9 +595,7 @@ class Dataset:
             if any(part.opened.shards for part in parts):
                 fresh = self._with(parts)
                 fresh.runs = self.runs
-                yield from fresh._read(
-                    form, plan, columns, wanted, watch=False, copy=copy
-                )
+                yield from fresh.read(form, plan, columns, filter=wanted, copy=copy)
             seen = [
                 known | {entry.shard_id for entry in part.opened.shards}
                 for part, known in zip(dataset.parts, seen, strict=True)

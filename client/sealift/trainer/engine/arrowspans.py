@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sealift.trainer.engine.order import Integers
 from sealift.trainer.forms.columns import is_list
+from sealift.trainer.forms.numbers import Integers
 from sealift_protocol.errors import MalformedObject
 
 # Address and size.

@@ -21,7 +21,7 @@ from sealift.process.buffers import BufferPools
 from sealift.relay.connections import STREAM_WINDOW, RelayAccess
 from sealift.relay.transport import Relay, RelayClient
 from sealift.trainer.engine.cache import ShardCache, default_folder
-from sealift.trainer.engine.order import Integers, Order, Shelf, share_by_weight
+from sealift.trainer.engine.order import Order, Shelf, share_by_weight
 from sealift.trainer.engine.plan import Plan, bundles
 from sealift.trainer.engine.reading import (
     Opening,
@@ -40,6 +40,7 @@ from sealift.trainer.forms.gathering import (
     View,
     are_neighbours,
 )
+from sealift.trainer.forms.numbers import Integers
 from sealift.trainer.metrics.counters import Counters
 from sealift.trainer.options import ReadOptions
 

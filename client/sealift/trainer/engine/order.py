@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from blake3 import blake3
 
+from sealift.trainer.forms.numbers import Integers
 from sealift_protocol.errors import InvalidArgument
 
 ALGORITHM = "sealift-order-1"
 MAX_BLOCK = 1024
-Integers = npt.NDArray[np.int64]
 _CONTEXT = struct.Struct(">15s1sQQ16s16sQ")
 _SHARDS, _RECORDS = b"s", b"r"
 

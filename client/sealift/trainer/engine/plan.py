@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sealift.trainer.engine.order import Integers, Steps
+from sealift.trainer.engine.order import Steps
+from sealift.trainer.forms.numbers import Integers
 from sealift_protocol.errors import InvalidArgument
 
 

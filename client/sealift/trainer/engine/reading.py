@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from sealift.history.records import read_batches
 from sealift.process.buffers import BufferPools
-from sealift.trainer.engine.order import Integers, Order, Piece
+from sealift.trainer.engine.order import Order, Piece
 from sealift.trainer.engine.sealed import (
     Interrupted,
     LoadedShard,
@@ -21,6 +21,7 @@ from sealift.trainer.engine.sealed import (
     ShardLoader,
 )
 from sealift.trainer.forms.gathering import Selection
+from sealift.trainer.forms.numbers import Integers
 from sealift.trainer.metrics.counters import Counters
 from sealift_protocol.errors import MalformedObject, VerificationError
 from sealift_protocol.layout import LOG2_SEGMENT_SIZE, plaintext_size

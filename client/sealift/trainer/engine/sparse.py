@@ -25,10 +25,10 @@ from sealift.trainer.engine.arrowspans import (
     needed,
     pick,
 )
-from sealift.trainer.engine.order import Integers
 from sealift.trainer.engine.reading import Readable
 from sealift.trainer.engine.sealed import LoadedShard
 from sealift.trainer.forms.gathering import Selection
+from sealift.trainer.forms.numbers import Integers
 from sealift_protocol.errors import InvalidArgument, MalformedObject
 from sealift_protocol.objects import ShardEntry
 

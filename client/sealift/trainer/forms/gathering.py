@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sealift.process.buffers import BufferPools
-from sealift.trainer.engine.order import Integers
 from sealift.trainer.forms.batches import as_torch
 from sealift.trainer.forms.columns import (
     Layout,
@@ -22,6 +21,7 @@ from sealift.trainer.forms.columns import (
     layout_of,
     tensor_of,
 )
+from sealift.trainer.forms.numbers import Integers
 
 Form = Literal["arrow", "numpy", "torch"]
 # Values above this are copied one by one; smaller ones cost less together.

@@ -19,7 +19,7 @@ import json
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -29,10 +29,8 @@ from sealift.process.extras import extra
 from sealift.trainer.engine.feed import Feed
 from sealift.trainer.engine.plan import Plan
 from sealift.trainer.forms.columns import pick_columns
+from sealift.trainer.frameworks.source import Records, commits_of, parts_of
 from sealift_protocol.errors import InvalidArgument
-
-if TYPE_CHECKING:
-    from sealift.trainer.dataset import Dataset
 
 with extra("huggingface", "a Hugging Face dataset needs the package datasets"):
     import datasets
@@ -45,7 +43,7 @@ _MAX_EPOCH = 1 << 63
 
 
 def as_hf_dataset(
-    dataset: Dataset,
+    dataset: Records,
     *,
     batch_size: int = 1024,
     columns: Sequence[str] | None = None,
@@ -105,14 +103,14 @@ class _Records(_BaseExamplesIterable):  # type: ignore[misc]
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Records,
         plan: Plan,
         columns: tuple[str, ...],
         features: datasets.Features,
         num_shards: int,
     ) -> None:
         super().__init__()
-        self._dataset: Dataset | None = dataset
+        self._dataset: Records | None = dataset
         self._feed: Feed = dataset.feed
         self._plan = plan
         self._columns = columns
@@ -214,28 +212,16 @@ class _Records(_BaseExamplesIterable):  # type: ignore[misc]
     def _batches(self, plan: Plan) -> Iterator[pa.RecordBatch]:
         feed = self._feed.here()
         if self._dataset is not None and feed is self._feed:
-            return self._dataset.batches(
-                plan.batch_size,
-                columns=self._columns,
-                shuffle=plan.shuffle,
-                seed=plan.seed,
-                epoch=plan.epoch,
-                shuffle_block=plan.shuffle_block,
-                rank=plan.rank,
-                world=plan.world,
-                start=plan.start,
-            )
+            return self._dataset.read("arrow", plan, self._columns)
         self._feed, self._dataset = feed, None
         return feed.batches(plan, "arrow", columns=self._columns)
 
 
-def _order_of(dataset: Dataset, plan: Plan) -> str:
+def _order_of(dataset: Records, plan: Plan) -> str:
     """Tells orders apart, and says nothing else about them."""
+    commits, parts = commits_of(dataset.feed), parts_of(dataset.feed)
     what = [
-        *(
-            [part.opened.history.head.digest.hex(), part.weight]
-            for part in dataset.parts
-        ),
+        *([commit, weight] for commit, (_, weight) in zip(commits, parts, strict=True)),
         [
             dataset.filtered,
             plan.seed,

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sealift.trainer.engine.feed import Feed
 from sealift.trainer.engine.plan import Plan, Run
 from sealift.trainer.forms.columns import import_torch
 from sealift.trainer.frameworks.device import onto_device
+from sealift.trainer.frameworks.source import Records, commits_of, parts_of
 from sealift.trainer.metrics.metering import metered
 from sealift_protocol.bill.format import filter_digest
 from sealift_protocol.errors import InvalidArgument, RelayUnavailable
-
-if TYPE_CHECKING:
-    from sealift.trainer.dataset import Dataset
 
 import_torch()
 
@@ -55,7 +53,7 @@ class TorchBatches(torch.utils.data.IterableDataset[Any]):
         self._given = 0
         self._resumed = 0
         # What was opened lives as long as what reads it, in the process that opened it.
-        self._source: Dataset | None = None
+        self._source: Records | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_source": None}
@@ -117,7 +115,7 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Records,
         batch_size: int,
         *,
         columns: Sequence[str] | None = None,
@@ -278,13 +276,8 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
     def _identity(self) -> dict[str, Any]:
         """What an order depends on."""
         return {
-            "datasets": [
-                [part.opened.dataset_id.hex(), part.weight]
-                for part in self._source.parts
-            ],
-            "commits": [
-                part.opened.history.head.digest.hex() for part in self._source.parts
-            ],
+            "datasets": parts_of(self._source.feed),
+            "commits": commits_of(self._source.feed),
             # A checkpoint travels; the text may compare a patient's number.
             "filter": filter_digest(self._source.filtered).hex(),
             "seed": self._plan.seed,
@@ -316,11 +309,11 @@ class RecordsByNumber(torch.utils.data.Dataset[Any]):
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Records,
         columns: Sequence[str] | None,
         transform: Transform | None,
     ) -> None:
-        self._source: Dataset | None = dataset
+        self._source: Records | None = dataset
         self._feed = dataset.feed
         self._columns = columns
         self._transform = transform
@@ -358,7 +351,7 @@ class RecordsByNumber(torch.utils.data.Dataset[Any]):
 
 
 def iterable(
-    dataset: Dataset,
+    dataset: Records,
     batch_size: int,
     *,
     columns: Sequence[str] | None = None,
