@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 os.environ["SEALIFT_KEYSTORE_COST"] = "interactive"
 os.environ["SEALIFT_PASSPHRASE"] = "correct horse battery staple"
+# In this process and in all that it starts, Argon2id costs next to nothing.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [f"{Path(__file__).parent}/startup", os.environ.get("PYTHONPATH")])
+)
 
-import sealift_relay  # noqa: I001 - sets what gRPC reads when it is imported
+import startup.sitecustomize  # noqa: F401, I001 - before PyNaCl is imported
+import sealift_relay  # sets what gRPC reads when it is imported
 
 import importlib.util
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 
 import hypothesis
