@@ -20,9 +20,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import keystores
 import pyarrow as pa
 import pytest
+from services import keystores
 
 import sealift
 import sealift_protocol

@@ -6,11 +6,11 @@ import importlib.util
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from places import ROOT
 
-BENCH = Path(__file__).parents[2] / "bench" / "loaders" / "compare.py"
+BENCH = ROOT / "bench" / "loaders" / "compare.py"
 PEERS = {
     "sealift": "sealift",
     "parquet-encrypted": "pyarrow",

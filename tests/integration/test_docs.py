@@ -14,13 +14,13 @@ import click
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
+from places import ROOT
 
 from sealift.cli import main as sealift_cli
 from sealift_protocol.errors import BY_REASON
 from sealift_relay import cli as relay_cli
 from sealift_witness import cli as witness_cli
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 SCRIPTS = Path(sys.executable).parent
 # These set up a whole environment; CI runs them themselves.

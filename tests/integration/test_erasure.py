@@ -17,7 +17,7 @@ import obstore
 import pyarrow as pa
 import pytest
 from conftest import RunningRelay, make_relay
-from lying_relay import lying_to
+from fakes.lying_relay import lying_to
 from obstore.store import S3Store
 
 from sealift.history.disclosures import disclose, verify_report, write_report

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+from places import ROOT
+
+EXAMPLES = ROOT / "examples"
 
 
 def test_a_whole_study_is_played() -> None:

@@ -32,7 +32,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 from grpc.experimental import PrivateKeySignatureAlgorithm
-from keystores import (
+from places import DOCS
+from services.keystores import (
     PIN,
     ROOT_TOKEN,
     SOFTHSM,
@@ -1557,7 +1558,7 @@ def test_a_tls_key_in_the_keystore_needs_one() -> None:
 
 # --- docs/custody.md -----------------------------------------------------------------------------
 
-CUSTODY = Path(__file__).parents[2] / "docs" / "custody.md"
+CUSTODY = DOCS / "custody.md"
 
 
 def blocks(heading: str, kind: str) -> list[str]:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from conftest import RunningRelay, make_relay
-from lying_relay import lying_to
+from fakes.lying_relay import lying_to
 
 from sealift.crypto.signing import sign_commit
 from sealift.history.disclosures import disclose

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pyarrow as pa
 import pytest
-from postgres import postgresql_server
+from services.postgresql import postgresql_server
 
 from sealift.owner.sources import BEGINNING, Source, SourceOptions, open_source
 from sealift.owner.sources.interface import Chunk
