@@ -15,8 +15,10 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 import startup.sitecustomize  # noqa: F401, I001 - before PyNaCl is imported
 import sealift_relay  # sets what gRPC reads when it is imported
 
+import functools
 import importlib.util
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
@@ -24,6 +26,7 @@ from types import ModuleType
 import hypothesis
 import pyarrow as pa
 import pytest
+import sqlalchemy as sa
 from sealift_relay.app import Relay
 from sealift_relay.ca import write_tls
 from sealift_relay.checkpoints import write_log_key
@@ -83,8 +86,20 @@ def make_relay(folder: Path, **limits: int) -> Config:
     loaded = load_config(folder, {})
     chosen = Limits(**{"drain_seconds": 1, "sweep_seconds": 1, **limits})
     config = Config(folder, loaded.listen, loaded.storage, chosen)
-    Metadata(config.storage.metadata).upgrade()
+    # Most of what making a relay costs is its tables, which are the same for all.
+    Path(sa.make_url(config.storage.metadata).database or "").write_bytes(_no_rows())
     return config
+
+
+@functools.cache
+def _no_rows() -> bytes:
+    """A database as the migrations make it, before the first row."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = Path(folder) / "relay.db"
+        metadata = Metadata(f"sqlite:///{database}")
+        metadata.upgrade()
+        metadata.close()
+        return database.read_bytes()
 
 
 @pytest.fixture(autouse=True)
