@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from patience import PATIENCE
 from places import ROOT
 
 BENCH = ROOT / "bench" / "loaders" / "compare.py"
@@ -38,7 +39,7 @@ def compare(*arguments: str) -> subprocess.CompletedProcess[str]:
         *arguments,
     ]
     return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=900
+        command, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
 
 

@@ -14,6 +14,7 @@ import click
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
+from patience import PATIENCE
 from places import ROOT
 
 from sealift.cli import main as sealift_cli
@@ -121,7 +122,7 @@ class Reader:
 
     def stop(self, name: str) -> None:
         self.servers[name].terminate()
-        assert self.servers[name].wait(timeout=60) == 0
+        assert self.servers[name].wait(timeout=PATIENCE) == 0
 
 
 FILES = {
