@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 os.environ["SEALIFT_KEYSTORE_COST"] = "interactive"
 os.environ["SEALIFT_PASSPHRASE"] = "correct horse battery staple"
+# In this process and in all that it starts, Argon2id costs next to nothing.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [f"{Path(__file__).parent}/startup", os.environ.get("PYTHONPATH")])
+)
 
-import sealift_relay  # noqa: I001 - sets what gRPC reads when it is imported
+import startup.sitecustomize  # noqa: F401, I001 - before PyNaCl is imported
+import sealift_relay  # sets what gRPC reads when it is imported
 
+import functools
 import importlib.util
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 
 import hypothesis
 import pyarrow as pa
 import pytest
+import sqlalchemy as sa
 from sealift_relay.app import Relay
 from sealift_relay.ca import write_tls
 from sealift_relay.checkpoints import write_log_key
@@ -78,8 +86,20 @@ def make_relay(folder: Path, **limits: int) -> Config:
     loaded = load_config(folder, {})
     chosen = Limits(**{"drain_seconds": 1, "sweep_seconds": 1, **limits})
     config = Config(folder, loaded.listen, loaded.storage, chosen)
-    Metadata(config.storage.metadata).upgrade()
+    # Most of what making a relay costs is its tables, which are the same for all.
+    Path(sa.make_url(config.storage.metadata).database or "").write_bytes(_no_rows())
     return config
+
+
+@functools.cache
+def _no_rows() -> bytes:
+    """A database as the migrations make it, before the first row."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = Path(folder) / "relay.db"
+        metadata = Metadata(f"sqlite:///{database}")
+        metadata.upgrade()
+        metadata.close()
+        return database.read_bytes()
 
 
 @pytest.fixture(autouse=True)

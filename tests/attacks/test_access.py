@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
-from lying_relay import lying_to
+from fakes.lying_relay import lying_to
+from patience import PATIENCE
 
 import sealift
 from sealift.crypto.signing import Identity, sign_commit
@@ -503,7 +504,7 @@ def test_a26_what_is_uploaded_and_never_committed_is_collected(
     with pytest.raises(KeyboardInterrupt):
         hospital.push(ROWS, dataset="study")
     assert hospital._connection.relay.who_am_i().usage.bytes > before
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while (
         hospital._connection.relay.who_am_i().usage.bytes != before
         and time.monotonic() < deadline

@@ -20,9 +20,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import keystores
 import pyarrow as pa
 import pytest
+from patience import PATIENCE
+from services import keystores
 
 import sealift
 import sealift_protocol
@@ -344,7 +345,7 @@ def test_a30_a_push_that_is_killed_leaves_no_core(
             *PUSH, planted.path, "--dataset", f"study-{place}", prepare=UNLIMITED_CORES
         )
         stored = set((relay.folder / "blobs").rglob("*"))
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while (
             set((relay.folder / "blobs").rglob("*")) <= stored
             and time.monotonic() < deadline

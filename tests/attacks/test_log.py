@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from lying_relay import lying_to
+from fakes.lying_relay import lying_to
 
 import sealift
 from sealift.crypto.signing import Identity, sign_commit

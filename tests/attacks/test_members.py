@@ -12,6 +12,7 @@ from pathlib import Path
 import grpc
 import pyarrow as pa
 import pytest
+from patience import PATIENCE
 
 import sealift
 from sealift.crypto.signing import Identity, sign_card, sign_membership_request
@@ -209,7 +210,7 @@ def test_a23_no_certificate_is_refused(relay) -> None:
         pytest.raises(grpc.RpcError) as caught,
     ):
         datasets_pb2_grpc.DatasetsStub(channel).List(
-            datasets_pb2.ListRequest(), timeout=5
+            datasets_pb2.ListRequest(), timeout=PATIENCE
         )
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from google.cloud import kms_v1
 
-from fakes.http import FakeService, Handler, Server
+from fakes.web import FakeService, Handler, Server
 
 State = kms_v1.CryptoKeyVersion.CryptoKeyVersionState
 Spec = kms_v1.CryptoKeyVersion.CryptoKeyVersionAlgorithm

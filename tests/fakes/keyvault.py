@@ -33,7 +33,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from fakes.http import FakeService, Handler, Server
+from fakes.web import FakeService, Handler, Server
 
 TOKEN = "token-of-the-fake-vault"
 HEADER = "header-of-the-fake-identity"

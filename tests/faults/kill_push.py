@@ -144,7 +144,7 @@ class Ordeal:
             self.outcome.pushes += 1
             if sum(self.outcome.kills.values()) < kills:
                 self._harm(push)
-            _, errors = push.communicate(timeout=120)
+            _, errors = push.communicate(timeout=1800)
             if push.returncode == 0:
                 self.outcome.finished += 1
                 return

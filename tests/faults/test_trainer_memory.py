@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 
 import pytest
+from places import ROOT
 
 # What is on its way, and what the C allocator keeps of it (sealift_protocol/allocator.py).
 BASELINE_MIB = 64
@@ -14,7 +14,7 @@ BASELINE_MIB = 64
 def test_f12_a_loop_over_a_dataset_ten_times_the_bound_stays_below_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[2] / "bench")
+    monkeypatch.syspath_prepend(ROOT / "bench")
     bench = importlib.import_module("trainer_memory")
     setting = bench.Setting(mib=384, shard_mib=4, read_ahead_mib=4, shuffle_block=2)
     found = bench.measure(setting)

@@ -12,16 +12,17 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import bad_inputs
 import click
 import pytest
 from click.testing import CliRunner
+from corpus import bad_inputs
+from places import DOCS
 
 from sealift.cli.main import cli
 from sealift.cli.output import show_error
 from sealift_protocol.errors import SealiftError
 
-PAGE = Path(__file__).parents[2] / "docs" / "owner" / "bad-inputs.md"
+PAGE = DOCS / "owner" / "bad-inputs.md"
 _SHOWN_LINES = 12
 
 

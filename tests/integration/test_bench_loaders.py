@@ -6,11 +6,12 @@ import importlib.util
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from patience import PATIENCE
+from places import ROOT
 
-BENCH = Path(__file__).parents[2] / "bench" / "loaders" / "compare.py"
+BENCH = ROOT / "bench" / "loaders" / "compare.py"
 PEERS = {
     "sealift": "sealift",
     "parquet-encrypted": "pyarrow",
@@ -38,7 +39,7 @@ def compare(*arguments: str) -> subprocess.CompletedProcess[str]:
         *arguments,
     ]
     return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=900
+        command, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
 
 

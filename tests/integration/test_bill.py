@@ -21,7 +21,7 @@ import pytest
 import structlog
 from click.testing import CliRunner, Result
 from conftest import RunningRelay, make_relay
-from lying_relay import lying_to
+from fakes.lying_relay import lying_to
 
 import sealift
 from sealift.cli.main import cli

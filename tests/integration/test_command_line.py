@@ -15,6 +15,7 @@ import grpc
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from patience import PATIENCE
 
 SCRIPTS = Path(sys.executable).parent
 
@@ -154,7 +155,7 @@ def test_the_first_ten_minutes_of_everybody(served, tmp_path: Path) -> None:
     assert "(revoked)" in run("sealift-relay", "members", "--dir", folder)
 
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=PATIENCE) == 0
     events = [
         json.loads(line) for line in (tmp_path / "relay.log").read_text().splitlines()
     ]
@@ -228,11 +229,11 @@ def test_ctrl_c_during_a_push_shows_nothing(served, tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while not list((folder / "blobs").rglob("*/*")) and time.monotonic() < deadline:
         time.sleep(0.01)
     push.send_signal(signal.SIGINT)
-    _, errors = push.communicate(timeout=60)
+    _, errors = push.communicate(timeout=PATIENCE)
     assert push.returncode == 130
     assert (
         errors.splitlines()[-1] == "interrupted; nothing of this command became visible"
@@ -262,7 +263,7 @@ def test_health_and_reflection_answer_members(relay, hospital) -> None:
     channel: grpc.Channel = hospital._connection.relay._channel
     health = health_pb2_grpc.HealthStub(channel)
     answer = health.Check(
-        health_pb2.HealthCheckRequest(service="sealift.v1.Shards"), timeout=5
+        health_pb2.HealthCheckRequest(service="sealift.v1.Shards"), timeout=PATIENCE
     )
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
     services = set(ProtoReflectionDescriptorDatabase(channel).get_services())
@@ -351,11 +352,11 @@ def test_ctrl_c_keeps_what_is_committed(owner: str, tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and "records" not in run("sealift", "ls"):
         time.sleep(0.2)
     push.send_signal(signal.SIGINT)
-    _, errors = push.communicate(timeout=60)
+    _, errors = push.communicate(timeout=PATIENCE)
     assert push.returncode == 130
     assert errors.splitlines()[-1].startswith("interrupted; committed before: ")
     run("sealift", "push", path, "--dataset", "study")
@@ -383,7 +384,7 @@ def test_a_folder_is_followed_until_the_service_is_stopped(
     (folder / "b.csv").write_text("id\n2\n3\n")
     assert follow.stdout.readline().startswith("pushed 2 records")
     follow.send_signal(signal.SIGTERM)
-    _, errors = follow.communicate(timeout=60)
+    _, errors = follow.communicate(timeout=PATIENCE)
     assert follow.returncode == 0
     assert errors.splitlines()[-1] == "stopped; 3 records pushed"
     assert "hospital/live  3 records" in run("sealift", "ls")

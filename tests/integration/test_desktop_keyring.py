@@ -10,6 +10,7 @@ from pathlib import Path
 
 import keyring
 import pytest
+from patience import PATIENCE
 
 from sealift.home import desktop
 from sealift.home.desktop import forget, recall, remember
@@ -43,7 +44,7 @@ def on_a_desktop(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
 
 

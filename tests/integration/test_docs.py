@@ -14,13 +14,14 @@ import click
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
+from patience import PATIENCE
+from places import ROOT
 
 from sealift.cli import main as sealift_cli
 from sealift_protocol.errors import BY_REASON
 from sealift_relay import cli as relay_cli
 from sealift_witness import cli as witness_cli
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 SCRIPTS = Path(sys.executable).parent
 # These set up a whole environment; CI runs them themselves.
@@ -121,7 +122,7 @@ class Reader:
 
     def stop(self, name: str) -> None:
         self.servers[name].terminate()
-        assert self.servers[name].wait(timeout=60) == 0
+        assert self.servers[name].wait(timeout=PATIENCE) == 0
 
 
 FILES = {

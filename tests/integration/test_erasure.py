@@ -17,8 +17,9 @@ import obstore
 import pyarrow as pa
 import pytest
 from conftest import RunningRelay, make_relay
-from lying_relay import lying_to
+from fakes.lying_relay import lying_to
 from obstore.store import S3Store
+from patience import PATIENCE
 
 from sealift.history.disclosures import disclose, verify_report, write_report
 from sealift.session import Session
@@ -228,7 +229,7 @@ def test_what_is_kept_for_a_time_is_gone_after_it(relay, hospital, laboratory) -
     hospital.push(PEOPLE.slice(0, 10), dataset="study", retain_seconds=3600)
     assert laboratory.open_dataset("hospital/study").num_records == 210
     assert len(blobs_of(relay)) == 2
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while len(blobs_of(relay)) == 2 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert len(blobs_of(relay)) == 1

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+from patience import PATIENCE
+from places import ROOT
+
+EXAMPLES = ROOT / "examples"
 
 
 def test_a_whole_study_is_played() -> None:
@@ -16,7 +18,7 @@ def test_a_whole_study_is_played() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     for line in (

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from conftest import RunningRelay, make_relay
+from patience import PATIENCE
 
 import sealift
 from sealift.cli.main import cli
@@ -67,7 +68,7 @@ class Process:
 
     def end(self, number: signal.Signals = signal.SIGKILL) -> None:
         self._process.send_signal(number)
-        self._process.wait(30)
+        self._process.wait(PATIENCE)
 
 
 @pytest.fixture
@@ -295,7 +296,7 @@ def child(act):
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
-        signal.alarm(120)
+        signal.alarm(1800)
         try:
             said = str(act())
         except Exception as error:
@@ -354,7 +355,7 @@ def script(tmp_path: Path, body: str, **environment: str) -> list[str]:
         [sys.executable, path],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE,
         env={**os.environ, **environment},
     )
     assert done.returncode == 0, done.stderr
@@ -497,7 +498,7 @@ for method in ("spawn", "forkserver"):
     queue = context.Queue()
     process = context.Process(target=spawned, args=(relay.access, queue))
     process.start()
-    print(queue.get(timeout=120))
+    print(queue.get(timeout=1800))
     process.join()
 print(sum(map(len, messages)) > 20_000_000)
 """,

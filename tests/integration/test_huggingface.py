@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from patience import PATIENCE
 
 from sealift.session import Session
 from sealift.trainer.dataset import Dataset
@@ -402,7 +403,7 @@ def test_records_leave_nothing_on_the_disk_and_ask_no_network(
         cwd=home,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from patience import PATIENCE
+from places import ROOT
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
-DOCS = Path(__file__).parents[2] / "docs" / "owner" / "examples"
+EXAMPLES = ROOT / "examples"
+PAGES = ROOT / "docs" / "owner" / "examples"
 
 
 def played(example: str, *options: object) -> str:
@@ -19,7 +20,7 @@ def played(example: str, *options: object) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -103,7 +104,7 @@ def test_a_fleet_records_for_two_teams_and_survives_a_power_failure() -> None:
 
 @pytest.mark.parametrize("example", ["hospital", "bank", "vehicle"])
 def test_each_example_is_told_with_what_it_prints(example: str) -> None:
-    told = (DOCS / f"{example}.md").read_text()
+    told = (PAGES / f"{example}.md").read_text()
     assert f"python examples/{example}.py" in told
     assert "found: nothing" in told
     steps = re.findall(r'step\(f?"([^"{;:]+)', (EXAMPLES / f"{example}.py").read_text())

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from conftest import RunningRelay, make_relay
-from postgres import postgresql_server
+from services.postgresql import postgresql_server
 
 from sealift.session import Session
 from sealift_protocol.errors import AccessDenied, DatasetDeleted, SealiftError

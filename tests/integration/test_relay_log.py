@@ -19,7 +19,8 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from conftest import RunningRelay, make_relay
-from lying_relay import lying_to
+from fakes.lying_relay import lying_to
+from patience import PATIENCE
 
 from sealift.crypto.signing import sign_commit
 from sealift.history.disclosures import disclose
@@ -196,7 +197,7 @@ def test_a07_a_witness_refuses_the_second_tree(witnessed) -> None:
 
 
 def post(url: str, body: bytes, path: str = "/add-checkpoint") -> tuple[int, str]:
-    connection = HTTPConnection(url.removeprefix("http://"), timeout=5)
+    connection = HTTPConnection(url.removeprefix("http://"), timeout=PATIENCE)
     connection.request("POST", path, body)
     response = connection.getresponse()
     content = response.read().decode()
@@ -292,7 +293,7 @@ def test_the_witness_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> 
     url = serving.stdout.readline().strip().removeprefix("witness ready on ")
     assert post(url, b"")[0] == 400
     serving.terminate()
-    assert serving.wait(timeout=10) == 0
+    assert serving.wait(timeout=PATIENCE) == 0
 
 
 # --- audits --------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
-from lying_relay import lying_to
+from fakes.lying_relay import lying_to
 
 from sealift.owner.push import committing
 from sealift.session import Session

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pyarrow as pa
 import pytest
-from postgres import postgresql_server
+from patience import PATIENCE
+from services.postgresql import postgresql_server
 
 from sealift.owner.sources import BEGINNING, Source, SourceOptions, open_source
 from sealift.owner.sources.interface import Chunk
@@ -411,7 +412,7 @@ def test_a_connection_that_is_dropped_is_named_and_reading_goes_on(
         dropped.set()
 
     threading.Thread(target=drop).start()
-    dropped.wait(10)
+    dropped.wait(PATIENCE)
     with pytest.raises(SourceError, match="dropped the connection") as caught:
         found.extend(read)
     assert caught.value.exit_code == 3

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 import torch
+from patience import PATIENCE
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler
 
 import sealift
@@ -201,7 +202,7 @@ def test_a_loop_that_stops_early_stops_the_reading(opened: sealift.Dataset) -> N
     assert ours
     batches.close()
     for thread in ours:
-        thread.join(5)
+        thread.join(PATIENCE)
     assert not any(thread.is_alive() for thread in ours)
 
 

@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config as AlembicConfig
 from sqlalchemy import Connection, Row, event, select
 
 from sealift_protocol.errors import InvalidArgument, RelayError, RelayStorageFull
+from sealift_relay.store.schema import REVISION
 
 _BUSY_MILLISECONDS = 10_000
 
@@ -50,12 +49,27 @@ class Database:
 
     def upgrade(self) -> None:
         """Brings the schema up to date."""
+        if self._revision() == REVISION:
+            return
+        # Only a new or old database needs Alembic, which takes longer to import than to run.
+        from alembic import command
+        from alembic.config import Config as AlembicConfig
+
         config = AlembicConfig()
         config.set_main_option("script_location", "sealift_relay.store:migrations")
         with self._engine.connect() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             connection.commit()
+
+    def _revision(self) -> str | None:
+        """The revision of the schema, or None for a new database."""
+        version = sa.table("alembic_version", sa.column("version_num"))
+        with self._engine.connect() as connection:
+            connection = connection.execution_options(sealift_read_only=True)
+            if not sa.inspect(connection).has_table("alembic_version"):
+                return None
+            return connection.execute(select(version)).scalar()
 
     @contextmanager
     def transaction(self, *, read_only: bool = False) -> Iterator[Connection]:

@@ -14,6 +14,9 @@ from sqlalchemy import (
     Table,
 )
 
+REVISION = "0002"
+"""The newest migration."""
+
 tables = MetaData()
 
 members = Table(

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import PATIENCE
 from places import VECTORS
 
 from sealift.home.backup import open_backup, restore, seal_backup
@@ -140,7 +141,7 @@ def test_shares_are_asked_for_one_after_another_at_a_terminal(profiles: Path) ->
         text=True,
     )
     os.write(ours, f"{wrong}\n{three}\n{three}\n  {one.upper()}\n".encode())
-    said, asked = process.communicate(timeout=60)
+    said, asked = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, asked
     assert said == "the shares open it: hospital (owner), 1 recipient key\n"
     assert asked.splitlines()[-1].startswith("share 2 of 2")

@@ -7,9 +7,13 @@ import io
 import os
 import pickle
 import struct
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+import nacl.bindings
+import nacl.pwhash.argon2id as argon2id
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -19,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sealift.crypto.suites.hpke import refused
 from sealift.home.passphrase import read_passphrase
-from sealift.keystore import Keys
+from sealift.keystore import Keys, locks
 from sealift.keystore import held as held_module
 from sealift.keystore.backend import Algorithm, HeldKey, SignatureAlgorithm
 from sealift.keystore.custody import Custody
@@ -440,6 +444,17 @@ def test_files_of_other_kinds_and_versions_are_refused() -> None:
         lock.seal(b"{}", keys_in(passphrase))
 
 
+@pytest.fixture
+def argon2_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Argon2id at the cost that people pay; the other tests run at the smallest."""
+    cost = []
+    for name in ("OPSLIMIT_INTERACTIVE", "MEMLIMIT_INTERACTIVE"):
+        cost.append(getattr(nacl.bindings, f"crypto_pwhash_argon2id_{name}"))
+        monkeypatch.setattr(argon2id, name, cost[-1])
+    monkeypatch.setitem(locks._COSTS, "interactive", tuple(cost))
+
+
+@pytest.mark.usefixtures("argon2_as_it_is")
 def test_a_planted_file_of_another_cost_or_content_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -459,6 +474,21 @@ def test_a_planted_file_of_another_cost_or_content_is_refused(
     monkeypatch.setenv("SEALIFT_KEYSTORE_COST", "cheap")
     with pytest.raises(InvalidArgument, match="SEALIFT_KEYSTORE_COST"):
         lock.seal(b"{}", keys)
+
+
+def test_no_switch_makes_a_keystore_that_is_cheap_to_guess(tmp_path: Path) -> None:
+    """What the tests lower is in this folder of theirs, and nowhere in the product."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    seal = """
+import sys
+from sealift.keystore.locks import PassphraseLock
+from sealift.process.secret import Secret
+sys.stdout.buffer.write(PassphraseLock(Secret(b"passphrase")).seal(b"{}", None))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", seal], env=environment, capture_output=True, check=True
+    )
+    assert struct.unpack(">IQ", done.stdout[9:21]) == (2, 64 << 20)
 
 
 def test_what_a_fake_backend_holds_is_used_for_what_it_is() -> None:

@@ -313,6 +313,31 @@ def test_the_migrations_make_what_the_schema_says(tmp_path: Path) -> None:
         assert compare_metadata(MigrationContext.configure(connection), tables) == []
 
 
+def test_a_schema_that_is_current_is_left_alone_and_an_old_one_is_upgraded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from alembic import command
+    from alembic.config import Config as AlembicConfig
+    from alembic.script import ScriptDirectory
+
+    from sealift_relay.store.schema import REVISION
+
+    config = AlembicConfig()
+    config.set_main_option("script_location", "sealift_relay.store:migrations")
+    assert ScriptDirectory.from_config(config).get_current_head() == REVISION
+    metadata = Metadata(f"sqlite:///{tmp_path / 'relay.db'}")
+    assert metadata.database._revision() is None
+    with metadata.database._engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.commit()
+    assert metadata.database._revision() == "0001"
+    metadata.upgrade()
+    assert metadata.database._revision() == REVISION
+    monkeypatch.setattr(command, "upgrade", lambda *_: pytest.fail("upgraded again"))
+    metadata.upgrade()
+
+
 def test_acknowledged_metadata_survives_a_power_cut(tmp_path: Path) -> None:
     metadata = Metadata(f"sqlite:///{tmp_path / 'relay.db'}")
     with metadata.database._engine.connect() as connection:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 from sealift.crypto.sealing import ShardContext, seal_shard
 from sealift.process.secret import Secret
@@ -165,7 +166,7 @@ def test_one_process_fetches_a_shard_and_its_death_lets_others_go_on(
         target=_hold, args=(tmp_path / "cache", entry, held, done)
     )
     process.start()
-    assert held.wait(30)
+    assert held.wait(PATIENCE)
     file = cache.open(DATASET, entry, write=True)
     assert file is not None
     with file:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import grpc
+from patience import PATIENCE
 
 from sealift.keystore.tlskeys import key_as_pem
 from sealift.process.secret import Secret
@@ -56,7 +57,7 @@ class LyingServer(grpc.GenericRpcHandler):
                 yield request
 
         try:
-            answers = forward(passed_on(), timeout=60)
+            answers = forward(passed_on(), timeout=PATIENCE)
             if lie is None:
                 yield from answers
                 return

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
+from places import TESTS
 
 from sealift.keystore.backend import Backend
 from sealift.keystore.registry import open_backend
@@ -118,7 +120,7 @@ def moto(
     if taught:
         program = [
             sys.executable,
-            Path(__file__).with_name("fakes") / "moto_that_decrypts.py",
+            TESTS / "fakes" / "moto_that_decrypts.py",
         ]
     port = free_port()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -200,10 +202,10 @@ def running(command: list[object], log: Path, port: int) -> Iterator[None]:
             yield
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(PATIENCE)
 
 
-def wait_for(ready: Callable[[], bool], seconds: float = 60) -> None:
+def wait_for(ready: Callable[[], bool], seconds: float = PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < deadline, "it did not start"
