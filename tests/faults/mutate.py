@@ -207,10 +207,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     checks = find_checks(ROOT)
     say(f"{len(checks)} checks: {_counted(check.kind for check in checks)}")
     say(_counted(check.error for check in checks))
-    if chosen.build:
-        build_map(chosen, checks)
-    elif chosen.map is not None:
-        remove(chosen, checks)
+    try:
+        if chosen.build:
+            build_map(chosen, checks)
+        elif chosen.map is not None:
+            remove(chosen, checks)
+    except KeyboardInterrupt:
+        raise SystemExit(128 + signal.SIGINT) from None
 
 
 def build_map(chosen: argparse.Namespace, checks: Sequence[Check]) -> None:

@@ -66,7 +66,12 @@ def opened(key, shard, colour="red"):
 
 
 if __name__ == "__main__":
-    opened(*sys.argv[1:])
+    for key in sys.stdin:
+        try:
+            opened(key.strip(), "shard")
+            print("open", flush=True)
+        except AccessDenied as error:
+            print(error, flush=True)
 '''
 
 WORDS = """
@@ -93,9 +98,25 @@ def test_no_key():
         opened("", "shard")
 
 
-def test_the_wrong_key_in_a_process():
-    done = subprocess.run([sys.executable, "-m", "tiny.door", "iron", "shard"])
-    assert done.returncode == 1
+@pytest.fixture(scope="module")
+def server():
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-m", "tiny.door"], **pipes) as process:
+        yield process
+        process.stdin.close()
+
+
+def ask(server, key):
+    print(key, file=server.stdin, flush=True)
+    return server.stdout.readline().strip()
+
+
+def test_the_right_key_at_a_server(server):
+    assert ask(server, "brass") == "open"
+
+
+def test_the_wrong_key_at_a_server(server):
+    assert ask(server, "iron") == "the wrong key"
 
 
 def test_short_shards_are_not_looked_at():
@@ -214,7 +235,7 @@ def test_what_is_tested_is_killed_and_what_is_not_survives(
     found = {one.check: (one.verdict, one.test.rpartition("::")[2]) for one in verdicts}
     assert [found[one] for one in drawn] == [
         ("killed", "test_no_key"),
-        ("killed", "test_the_wrong_key_in_a_process"),
+        ("killed", "test_the_wrong_key_at_a_server"),
         ("survived", ""),
         ("killed", "test_text"),
         ("unreached", ""),

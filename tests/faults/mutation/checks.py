@@ -128,7 +128,7 @@ class _Module:
     @classmethod
     def read(cls, root: Path, path: Path) -> _Module:
         module = cls(path.relative_to(root).as_posix(), ast.parse(path.read_bytes()))
-        for node in ast.walk(module.body):
+        for node in _statements(module.body):
             if isinstance(node, Function):
                 module.functions.setdefault(node.name, []).append(node)
             elif isinstance(node, ast.ImportFrom):
@@ -149,7 +149,7 @@ class _Tree:
         self._modules = modules
         self._bases: dict[str, list[str]] = {}
         for module in modules:
-            for node in ast.walk(module.body):
+            for node in _statements(module.body):
                 if isinstance(node, ast.ClassDef):
                     bases = [_last_name(base) for base in node.bases]
                     self._bases.setdefault(node.name, []).extend(bases)
@@ -278,8 +278,16 @@ def _raises(
             yield from _raises(child, f"{where}.{child.name}", child)
         elif isinstance(child, ast.ClassDef):
             yield from _raises(child, f"{where}.{child.name}", function)
-        else:
+        elif not isinstance(child, ast.expr):
             yield from _raises(child, where, function)
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """As `ast.walk`, without expressions, which are most of a tree."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.expr):
+            yield child
+            yield from _statements(child)
 
 
 def _own_nodes(function: Function) -> Iterator[ast.AST]:

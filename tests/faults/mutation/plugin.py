@@ -27,25 +27,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collectreport(report: pytest.CollectReport) -> None:
-    if report.failed and not _is_worker():
+    if report.failed:
         note(failed=report.nodeid)
 
 
+# With xdist, workers and their controller both note these.
+
+
 def pytest_runtest_logstart(nodeid: str) -> None:
-    if not _is_worker():
-        note(started=nodeid)
+    note(started=nodeid)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    if _is_worker():
-        return
     _seconds[report.nodeid] = _seconds.get(report.nodeid, 0) + report.duration
     if report.failed:
         note(failed=report.nodeid)
     if report.when == "teardown":
         note(ended=report.nodeid, seconds=round(_seconds.pop(report.nodeid), 2))
-
-
-def _is_worker() -> bool:
-    # What xdist's workers report, their controller reports again.
-    return "PYTEST_XDIST_WORKER" in os.environ

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mutation.checks import PACKAGES, Check
-from mutation.copies import Copy
+from mutation.copies import Copy, Notes
 
 # Of a whole run of tests, during which one of them may take minutes.
 SILENCE = 1800.0
@@ -95,9 +95,7 @@ def build(
         notes = copy.pytest([*parallel, *folders], SILENCE)
     if notes.status not in (0, 1):
         raise SystemExit("the tests did not run to their end; nothing is in the map")
-    reached: dict[str, set[str]] = {}
-    for line in notes.of("reached"):
-        reached.setdefault(line["test"], set()).add(line["reached"])
+    reached = _reached(notes)
     failed = {line["failed"] for line in notes.of("failed")}
     reach.forget(folders)
     for folder in folders:
@@ -107,3 +105,20 @@ def build(
         if name in reached and name not in failed:
             reach.tests[name] = (line["seconds"], reached[name])
     return sorted(failed)
+
+
+def _reached(notes: Notes) -> dict[str, set[str]]:
+    """The checks that each test reached.
+
+    A server that tests share has the environment of the test that started it. So a check counts for
+    the test that ran at the time, too.
+    """
+    found: dict[str, set[str]] = {}
+    running: dict[str, str] = {}
+    for line in notes.lines:
+        if "started" in line:
+            running[line["worker"]] = line["started"]
+        elif "reached" in line:
+            for test in (line["test"], running.get(line["worker"], "")):
+                found.setdefault(test, set()).add(line["reached"])
+    return found
