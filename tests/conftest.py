@@ -142,8 +142,8 @@ def clinic(
     """A second owner; all three trust each other."""
     with relay.join("clinic", "owner") as session:
         for one, other in ((session, hospital), (session, laboratory)):
-            one.trust(other.membership.name, str(other.fingerprint))
-            other.trust(one.membership.name, str(one.fingerprint))
+            one.trust(other.identity.name, str(other.fingerprint))
+            other.trust(one.identity.name, str(one.fingerprint))
         yield session
 
 

@@ -16,9 +16,9 @@ from sealift.api.connection import Connection
 from sealift.api.dataset import RemoteDataset
 from sealift.api.doctor import examine
 from sealift.api.identity import OwnIdentity
-from sealift.api.keys import Keys
+from sealift.api.keys import OwnKeys
 from sealift.api.listing import DatasetInfo, list_datasets
-from sealift.api.log import Log
+from sealift.api.log import RelayLog
 from sealift.api.people import People
 from sealift.home.passphrase import read_passphrase
 from sealift.home.profile import Profile, find_profile
@@ -61,9 +61,9 @@ class Session:
     ) -> None:
         self._connection = Connection(relay, profile, keychain, now)
         self.identity = OwnIdentity(self._connection)
-        self.keys = Keys(self._connection)
+        self.keys = OwnKeys(self._connection)
         self.people = People(self._connection)
-        self.log = Log(self._connection)
+        self.log = RelayLog(self._connection)
 
     def __enter__(self) -> Self:
         return self

@@ -214,7 +214,7 @@ class Chaos:
 
         def revoke(step: int) -> None:
             if step == self._size.steps // 3:
-                self.owner.revoke("study", "trainer")
+                self.owner.dataset("study").revoke("trainer")
 
         with (
             self._open(cache=None) as dataset,

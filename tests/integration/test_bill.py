@@ -108,8 +108,8 @@ def clinic(
 
 
 def befriend(one: Session, other: Session) -> None:
-    one.trust(other.membership.name, str(other.fingerprint))
-    other.trust(one.membership.name, str(one.fingerprint))
+    one.trust(other.identity.name, str(other.fingerprint))
+    other.trust(one.identity.name, str(one.fingerprint))
 
 
 @contextmanager

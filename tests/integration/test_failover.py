@@ -183,10 +183,10 @@ def test_hosts_that_take_turns_show_one_log(
 ) -> None:
     hospital, laboratory = members
     away = [sealift.connect("hospital"), laboratory]
-    away[0]._relay = Relay.at(
+    away[0]._connection.relay = Relay.at(
         replace(hospital._connection.relay.access, addresses=(hosts[1].address,))
     )
-    away[0]._load()
+    away[0]._connection.reload()
     for session in (hospital, away[0], hospital, away[0]):
         session.push(records, dataset="study", to="laboratory")
         assert laboratory.open_dataset("hospital/study").num_records % 1000 == 0

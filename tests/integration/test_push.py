@@ -250,7 +250,7 @@ def test_a_rotation_in_the_middle_is_overtaken(
     def rotate(progress: PushProgress) -> None:
         if progress.committed and not rotated:
             with sealift.connect("hospital") as other:
-                rotated.append(other.rotate("study").commit.number)
+                rotated.append(other.dataset("study").rotate().commit.number)
 
     hospital.push(csv, dataset="study", to="laboratory", limits=SMALL, progress=rotate)
     assert rotated

@@ -19,7 +19,7 @@ from sealift_protocol.ids import Fingerprint
 from sealift_protocol.objects import WrapSuite
 
 
-class Keys:
+class OwnKeys:
     """The keys of this member: rotating, replacing, moving them."""
 
     def __init__(self, connection: Connection) -> None:

@@ -24,7 +24,7 @@ from sealift_protocol.logentry import Kind
 from sealift_protocol.notes import VerifierKey
 
 
-class Log:
+class RelayLog:
     """The relay's append-only log, as this member sees it."""
 
     def __init__(self, connection: Connection) -> None:

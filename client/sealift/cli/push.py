@@ -33,7 +33,7 @@ from sealift_protocol.errors import InvalidArgument, ProbeUnanswered
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from sealift.owner.push.options import PushOptions
+    from sealift.owner.push.options import OnError, PushOptions
     from sealift.owner.push.push import Pushed, PushProgress
     from sealift.owner.push.rehearsing import Rehearsal
     from sealift.owner.sources import SourceOptions
@@ -274,7 +274,7 @@ def push(
     dataset: str,
     to: tuple[str, ...],
     describe: Path | None,
-    on_error: str,
+    on_error: OnError,
     policy: str | None,
     text_workers: int,
     accept_policy: bool,
@@ -621,7 +621,7 @@ def _show_side_by_side(found: Rehearsal) -> None:
 def deidentify(
     source: str,
     describe: Path | None,
-    on_error: str,
+    on_error: OnError,
     policy: str | None,
     text_workers: int,
     dry_run: bool,  # noqa: ARG001 - said for clearness on the command line

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias, TypedDict
+from typing import Literal, TypeAlias, TypedDict, get_args
 
 import pyarrow as pa
 
@@ -32,7 +32,8 @@ from sealift_protocol.errors import InvalidArgument
 
 Records: TypeAlias = str | os.PathLike[str] | pa.Table | pa.RecordBatchReader | Source
 DEFAULT_RETRY_SECONDS = 600.0
-ON_ERROR = ("stop", "skip", "quarantine")
+OnError = Literal["stop", "skip", "quarantine"]
+ON_ERROR: tuple[OnError, ...] = get_args(OnError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,7 @@ class PushOptions:
     accept_policy: bool = False
     text_workers: int = 0
     describe: Callable[[pa.Schema], pa.Schema] = lambda schema: schema
-    on_error: str = "stop"
+    on_error: OnError = "stop"
     limits: PushLimits = field(default_factory=PushLimits)
     retry_seconds: float = DEFAULT_RETRY_SECONDS
     show_schema: Callable[[pa.Schema, bool], None] = lambda _schema, _new: None
@@ -113,7 +114,7 @@ class PushKeywords(TypedDict, total=False):
     accept_policy: bool
     text_workers: int
     describe: Callable[[pa.Schema], pa.Schema]
-    on_error: str
+    on_error: OnError
     limits: PushLimits
     retry_seconds: float
     show_schema: Callable[[pa.Schema, bool], None]

@@ -1,0 +1,257 @@
+"""The types that public functions take and return, for annotations.
+
+What people call is in `sealift`; these are what `Session` hands out and what comes back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sealift.api.dataset import RemoteDataset, Revoked
+    from sealift.api.identity import OwnIdentity
+    from sealift.api.keys import OwnKeys
+    from sealift.api.log import RelayLog
+    from sealift.api.people import People
+    from sealift.crypto.epochkeys import EpochKeys
+    from sealift.history.auditing import Audit
+    from sealift.history.bills import BillCheck, Outcome
+    from sealift.history.disclosures import Account, DisclosureLine
+    from sealift.history.opened import OpenedDataset, StoredPage
+    from sealift.history.overview import Overview, Terms
+    from sealift.home.backup import BackedUp
+    from sealift.home.profile import Membership, Profile
+    from sealift.home.settings import RotationPolicy, Settings
+    from sealift.home.trust import TrustedMember
+    from sealift.keystore import Keys, StoredKey
+    from sealift.keystore.backend import Backend, HeldKey, SignatureAlgorithm
+    from sealift.keystore.custody import Custody
+    from sealift.keystore.locks import Lock
+    from sealift.keystore.unwrapped import Unwrapped
+    from sealift.owner.manage.access import AccessLine, AccessReport, EpochLine
+    from sealift.owner.manage.resealing import Erased
+    from sealift.owner.push.committing import Committed
+    from sealift.owner.push.options import PushKeywords
+    from sealift.owner.sources.interface import Rejects, Source
+    from sealift.people.compromise import Exposed
+    from sealift.people.health import Check
+    from sealift.people.identities import KeyUsage, Moved, RotatedKeys
+    from sealift.people.probes import ProbeResult
+    from sealift.people.rotation import Rotation, RotationKind
+    from sealift.people.status import Status
+    from sealift.policy.file import FrameRules, PixelRules, Privacy, Rule
+    from sealift.session import OpenKeywords
+    from sealift.trainer.dataset import Reading
+    from sealift.trainer.engine.feed import Feed
+    from sealift.trainer.engine.plan import Plan, Run
+    from sealift.trainer.exports.parts import Shards
+    from sealift.trainer.frameworks.pytorch import (
+        RecordsByNumber,
+        TorchBatches,
+        TorchLoader,
+    )
+    from sealift.trainer.options import ReadKeywords
+    from sealift_protocol.bill.format import Bill, BilledDataset, BilledFile, BilledRun
+    from sealift_protocol.history import History
+    from sealift_protocol.logentry import Kind, LogEntry
+    from sealift_protocol.notes import KeyKind, VerifierKey
+    from sealift_protocol.objects import (
+        Card,
+        Commit,
+        CoOwners,
+        Genesis,
+        GrantEntry,
+        RecipientKey,
+        ShardEntry,
+        Snapshot,
+        WrapSuite,
+    )
+    from sealift_protocol.statements import DeletionReceipt, Disclosure, PurgeReceipt
+    from sealift_protocol.v1.objects_pb2 import Signed
+
+__all__ = [
+    "AccessLine",
+    "AccessReport",
+    "Account",
+    "Audit",
+    "BackedUp",
+    "Backend",
+    "Bill",
+    "BillCheck",
+    "BilledDataset",
+    "BilledFile",
+    "BilledRun",
+    "Card",
+    "Check",
+    "CoOwners",
+    "Commit",
+    "Committed",
+    "Custody",
+    "DeletionReceipt",
+    "Disclosure",
+    "DisclosureLine",
+    "EpochKeys",
+    "EpochLine",
+    "Erased",
+    "Exposed",
+    "Feed",
+    "FrameRules",
+    "Genesis",
+    "GrantEntry",
+    "HeldKey",
+    "History",
+    "KeyKind",
+    "KeyUsage",
+    "Keys",
+    "Kind",
+    "Lock",
+    "LogEntry",
+    "Membership",
+    "Moved",
+    "OpenKeywords",
+    "OpenedDataset",
+    "Outcome",
+    "Overview",
+    "OwnIdentity",
+    "OwnKeys",
+    "People",
+    "PixelRules",
+    "Plan",
+    "Privacy",
+    "ProbeResult",
+    "Profile",
+    "PurgeReceipt",
+    "PushKeywords",
+    "ReadKeywords",
+    "Reading",
+    "RecipientKey",
+    "RecordsByNumber",
+    "Rejects",
+    "RelayLog",
+    "RemoteDataset",
+    "Revoked",
+    "RotatedKeys",
+    "Rotation",
+    "RotationKind",
+    "RotationPolicy",
+    "Rule",
+    "Run",
+    "Settings",
+    "ShardEntry",
+    "Shards",
+    "SignatureAlgorithm",
+    "Signed",
+    "Snapshot",
+    "Source",
+    "Status",
+    "StoredKey",
+    "StoredPage",
+    "Terms",
+    "TorchBatches",
+    "TorchLoader",
+    "TrustedMember",
+    "Unwrapped",
+    "VerifierKey",
+    "WrapSuite",
+]
+
+# Where each name is. A name is imported when it is first used.
+_HOMES = {
+    "AccessLine": "sealift.owner.manage.access",
+    "AccessReport": "sealift.owner.manage.access",
+    "Account": "sealift.history.disclosures",
+    "Audit": "sealift.history.auditing",
+    "BackedUp": "sealift.home.backup",
+    "Backend": "sealift.keystore.backend",
+    "Bill": "sealift_protocol.bill.format",
+    "BillCheck": "sealift.history.bills",
+    "BilledDataset": "sealift_protocol.bill.format",
+    "BilledFile": "sealift_protocol.bill.format",
+    "BilledRun": "sealift_protocol.bill.format",
+    "Card": "sealift_protocol.objects",
+    "Check": "sealift.people.health",
+    "CoOwners": "sealift_protocol.objects",
+    "Commit": "sealift_protocol.objects",
+    "Committed": "sealift.owner.push.committing",
+    "Custody": "sealift.keystore.custody",
+    "DeletionReceipt": "sealift_protocol.statements",
+    "Disclosure": "sealift_protocol.statements",
+    "DisclosureLine": "sealift.history.disclosures",
+    "EpochKeys": "sealift.crypto.epochkeys",
+    "EpochLine": "sealift.owner.manage.access",
+    "Erased": "sealift.owner.manage.resealing",
+    "Exposed": "sealift.people.compromise",
+    "Feed": "sealift.trainer.engine.feed",
+    "FrameRules": "sealift.policy.file",
+    "Genesis": "sealift_protocol.objects",
+    "GrantEntry": "sealift_protocol.objects",
+    "HeldKey": "sealift.keystore.backend",
+    "History": "sealift_protocol.history",
+    "KeyKind": "sealift_protocol.notes",
+    "KeyUsage": "sealift.people.identities",
+    "Keys": "sealift.keystore",
+    "Kind": "sealift_protocol.logentry",
+    "Lock": "sealift.keystore.locks",
+    "LogEntry": "sealift_protocol.logentry",
+    "Membership": "sealift.home.profile",
+    "Moved": "sealift.people.identities",
+    "OpenKeywords": "sealift.session",
+    "OpenedDataset": "sealift.history.opened",
+    "Outcome": "sealift.history.bills",
+    "Overview": "sealift.history.overview",
+    "OwnIdentity": "sealift.api.identity",
+    "OwnKeys": "sealift.api.keys",
+    "People": "sealift.api.people",
+    "PixelRules": "sealift.policy.file",
+    "Plan": "sealift.trainer.engine.plan",
+    "Privacy": "sealift.policy.file",
+    "ProbeResult": "sealift.people.probes",
+    "Profile": "sealift.home.profile",
+    "PurgeReceipt": "sealift_protocol.statements",
+    "PushKeywords": "sealift.owner.push.options",
+    "ReadKeywords": "sealift.trainer.options",
+    "Reading": "sealift.trainer.dataset",
+    "RecipientKey": "sealift_protocol.objects",
+    "RecordsByNumber": "sealift.trainer.frameworks.pytorch",
+    "Rejects": "sealift.owner.sources.interface",
+    "RelayLog": "sealift.api.log",
+    "RemoteDataset": "sealift.api.dataset",
+    "Revoked": "sealift.api.dataset",
+    "RotatedKeys": "sealift.people.identities",
+    "Rotation": "sealift.people.rotation",
+    "RotationKind": "sealift.people.rotation",
+    "RotationPolicy": "sealift.home.settings",
+    "Rule": "sealift.policy.file",
+    "Run": "sealift.trainer.engine.plan",
+    "Settings": "sealift.home.settings",
+    "ShardEntry": "sealift_protocol.objects",
+    "Shards": "sealift.trainer.exports.parts",
+    "SignatureAlgorithm": "sealift.keystore.backend",
+    "Signed": "sealift_protocol.v1.objects_pb2",
+    "Snapshot": "sealift_protocol.objects",
+    "Source": "sealift.owner.sources.interface",
+    "Status": "sealift.people.status",
+    "StoredKey": "sealift.keystore",
+    "StoredPage": "sealift.history.opened",
+    "Terms": "sealift.history.overview",
+    "TorchBatches": "sealift.trainer.frameworks.pytorch",
+    "TorchLoader": "sealift.trainer.frameworks.pytorch",
+    "TrustedMember": "sealift.home.trust",
+    "Unwrapped": "sealift.keystore.unwrapped",
+    "VerifierKey": "sealift_protocol.notes",
+    "WrapSuite": "sealift_protocol.objects",
+}
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

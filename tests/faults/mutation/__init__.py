@@ -1,0 +1,1 @@
+"""What mutate.py is made of."""
