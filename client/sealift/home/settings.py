@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from sealift.process.files import write_atomically
+from sealift.process.files import read_again, write_atomically
 from sealift_protocol.errors import InvalidArgument, ProfileError
 from sealift_protocol.notes import VerifierKey
 
@@ -97,7 +97,7 @@ def read_settings(path: Path) -> Settings:
         ProfileError: the file is not one.
     """
     try:
-        document = json.loads(path.read_text())
+        document = json.loads(read_again(path))
         version = document.pop("version")
         if version not in range(1, _VERSION + 1):
             raise ProfileError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sealift.home.lastseen import LastSeen
-from sealift.process.files import write_atomically
+from sealift.process.files import read_again, write_atomically
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import (
     AlreadyTrusted,
@@ -104,7 +104,7 @@ class TrustStore:
             MalformedObject: the file is not a trust store.
         """
         try:
-            document = json.loads(self.path.read_text())
+            document = json.loads(read_again(self.path))
             if document["version"] != _VERSION:
                 raise MalformedObject("the trust store has a version that is not known")
             return {
