@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -69,6 +69,7 @@ from sealift.owner.push.options import (
     transform_of,
 )
 from sealift.owner.push.push import Pushed, PushProgress
+from sealift.owner.push.push import find as find_pushed
 from sealift.owner.push.push import push as push_source
 from sealift.owner.push.writer import Writer
 from sealift.people import identities as lifecycle
@@ -107,8 +108,9 @@ from sealift_protocol.errors import (
 )
 from sealift_protocol.ids import Fingerprint, check_name
 from sealift_protocol.notes import VerifierKey
-from sealift_protocol.objects import Card, WrapSuite, verify_grant
+from sealift_protocol.objects import Card, WrapSuite
 from sealift_protocol.statements import DeletionReceipt, verify_deletion_receipt
+from sealift_protocol.v1.datasets_pb2 import DatasetSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +302,7 @@ class Session:
                 nothing that is left at the relay.
             progress: of the resealing.
         """
-        owners, strangers = self._owners()
+        owners, strangers, _ = self._owners()
         found = [Exposed.unopened(str(owner), head) for owner, head in strangers]
         for owner, identities in owners:
             for opened in open_datasets(self._member, identities, whole=True):
@@ -503,10 +505,13 @@ class Session:
         """
         chosen = _chosen(options, changes)
         policy = chosen.loaded_policy()
-        author, terms = self._prepare(dataset, chosen, policy)
-        job = job_of(records, author, terms, policy, chosen, self._keychain)
+        with self._member.together():
+            author, terms = self._prepare(dataset, chosen, policy)
+            job = job_of(records, author, terms, policy, chosen, self._keychain)
+            with self._patience(chosen.retry_seconds):
+                found = find_pushed(author, job)
         with self._patience(chosen.retry_seconds):
-            return push_source(author, job)
+            return push_source(author, job, found)
 
     def writer(
         self,
@@ -526,16 +531,17 @@ class Session:
         """
         chosen = _chosen(options, changes)
         policy = chosen.loaded_policy()
-        author, terms = self._prepare(dataset, chosen, policy)
-        self._relay.patience = chosen.retry_seconds
-        return Writer(
-            author,
-            terms,
-            schema,
-            transform=transform_of(policy, chosen, self._keychain),
-            limits=chosen.limits,
-            progress=chosen.progress,
-        )
+        with self._member.together():
+            author, terms = self._prepare(dataset, chosen, policy)
+            self._relay.patience = chosen.retry_seconds
+            return Writer(
+                author,
+                terms,
+                schema,
+                transform=transform_of(policy, chosen, self._keychain),
+                limits=chosen.limits,
+                progress=chosen.progress,
+            )
 
     def follow(
         self,
@@ -555,7 +561,8 @@ class Session:
         chosen = _chosen(options, changes)
         stop = chosen.stop or threading.Event()
         policy = chosen.loaded_policy()
-        author, terms = self._prepare(dataset, chosen, policy)
+        with self._member.together():
+            author, terms = self._prepare(dataset, chosen, policy)
         waiting = replace(chosen.source_options(), settle_seconds=settle_seconds)
         chosen = replace(chosen, stop=stop, reading=waiting, types=None)
         with self._patience(chosen.retry_seconds):
@@ -580,7 +587,7 @@ class Session:
         names = [options.to] if isinstance(options.to, str) else list(options.to)
         recipients = self._recipients(names)
         trusted, name = self._find_owner(dataset)
-        own_card = self._contacts.own_card()
+        own_card = cache(self._contacts.own_card)
         author = Author(self._member, own_card, trusted, name)
         return author, terms_of(options, recipients, policy)
 
@@ -597,13 +604,17 @@ class Session:
 
         Those of owners whom nothing makes trusted are listed unopened.
         """
-        owners, strangers = self._owners()
+        with self._member.together():
+            return self._list()
+
+    def _list(self) -> list[DatasetInfo]:
+        owners, strangers, listed = self._owners()
         found = [
             DatasetInfo(str(owner), "", 0, 0, head + 1, False)
             for owner, head in strangers
         ]
         for name, identities in owners:
-            for opened in open_datasets(self._member, identities):
+            for opened in open_datasets(self._member, identities, listed=listed):
                 history = opened.history
                 found.append(
                     DatasetInfo(
@@ -624,19 +635,28 @@ class Session:
 
     def _owners(
         self,
-    ) -> tuple[list[tuple[str, frozenset[Fingerprint]]], list[tuple[Fingerprint, int]]]:
-        """Trusted owners of datasets by name; of the others' datasets the owner and head number."""
+    ) -> tuple[
+        list[tuple[str, frozenset[Fingerprint]]],
+        list[tuple[Fingerprint, int]],
+        list[DatasetSummary],
+    ]:
+        """Trusted owners by name; of others' datasets owner and head number; all that is listed."""
+        listed = self._relay.list_datasets()
         owners: dict[str, frozenset[Fingerprint]] = {}
-        strangers = []
-        for summary in self._relay.list_datasets():
-            owner = Fingerprint(summary.owner)
+        unknown = set()
+        for owner in dict.fromkeys(Fingerprint(summary.owner) for summary in listed):
             try:
                 member = self._contacts.by_fingerprint(owner)
             except (TrustError, UnknownMember):
-                strangers.append((owner, summary.head_number))
+                unknown.add(owner.digest)
             else:
                 owners[member.name] = member.identities
-        return sorted(owners.items()), strangers
+        strangers = [
+            (Fingerprint(summary.owner), summary.head_number)
+            for summary in listed
+            if summary.owner in unknown
+        ]
+        return sorted(owners.items()), strangers, listed
 
     def describe(self, path: str, *, commits: int = 10) -> Overview:
         """A dataset at a glance, with the newest of its commits; no record is fetched.
@@ -697,7 +717,7 @@ class Session:
                 raise InvalidArgument("a dataset is named as OWNER/DATASET")
             opened = self._open(name, at=(pin or {}).get(name))
             check_required(opened, require_policy)
-            why = purpose or self._granted_purpose(opened)
+            why = purpose or opened.purpose
             parts.append(Part(name, name.partition("/")[0], opened, why, weight))
         return Dataset(
             self._member,
@@ -1008,8 +1028,9 @@ class Session:
     def _open(
         self, path: str, *, whole: bool = False, at: int | None = None
     ) -> OpenedDataset:
-        trusted, name = self._find_owner(path)
-        opened = find_dataset(self._member, trusted, name, whole=whole, at=at)
+        with self._member.together():
+            trusted, name = self._find_owner(path)
+            opened = find_dataset(self._member, trusted, name, whole=whole, at=at)
         if opened is None:
             raise AccessDenied("there is no such dataset, or you have no grant of it")
         return opened
@@ -1039,11 +1060,6 @@ class Session:
             return self._contacts.meet(member).identities
         except (TrustError, UnknownMember):
             return frozenset({parse_fingerprint(member)})
-
-    def _granted_purpose(self, opened: OpenedDataset) -> str:
-        response = self._relay.get_grants(opened.dataset_id)
-        purposes = [verify_grant(signed).terms.purpose for signed in response.grants]
-        return next((purpose for purpose in reversed(purposes) if purpose), "")
 
 
 def connect(
