@@ -2,6 +2,8 @@
 
     python bench/calls.py --json
 
+bench/calls.toml has the counts that are expected, each with its reason; a test compares.
+
 A relay in this process, over mutual TLS and on SQLite, and four members who joined it. Each command
 runs as people run it; three seams are watched meanwhile: the relay's gRPC server for calls, the
 operating system for reads and fsyncs of files in the profile's folder, and SQLAlchemy for the
@@ -31,6 +33,7 @@ from click.testing import CliRunner
 import sealift
 from sealift.cli.main import cli
 from sealift.home.profile import profiles_folder
+from sealift.process import files
 from sealift.session import Session
 from sealift_relay import app
 from sealift_relay.ca import write_tls
@@ -106,6 +109,8 @@ class Tally:
         """Counts in the block; what it gives says how much."""
         self.calls.clear()
         self.seen.clear()
+        # A command of its own process has read nothing yet.
+        files._contents.clear()
         self.folder = profiles_folder() / profile
         try:
             yield lambda: Counts(
@@ -217,8 +222,7 @@ def play(folder: Path) -> dict[str, Counts]:
 
     with relay(folder / "relay", tally) as relay_folder, watched(tally):
         join(relay_folder)
-        files = folder / "files"
-        first, study = csv(files / "first.csv", 1, 2), files / "study"
+        first, study = csv(folder / "files" / "first.csv", 1, 2), folder / "study"
         csv(study / "1.csv", 1, 2)
         to = ("--to", TRAINER, "--yes")
         for number in range(OTHERS - 1):
@@ -262,6 +266,9 @@ def write(session: Session, tally: Tally) -> dict[str, Counts]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
+    parser.add_argument(
+        "--markdown", action="store_true", help="print the table of docs"
+    )
     options = parser.parse_args()
     os.environ["SEALIFT_KEYSTORE_COST"] = "interactive"
     os.environ["SEALIFT_PASSPHRASE"] = PASSPHRASE
@@ -271,6 +278,12 @@ def main() -> None:
         found = play(Path(name))
     if options.json:
         print(json.dumps({name: asdict(counts) for name, counts in found.items()}))
+        return
+    if options.markdown:
+        print("| | calls | reads | fsyncs | transactions |\n|---|---|---|---|---|")
+        for name, counts in found.items():
+            row = (counts.total, counts.reads, counts.fsyncs, counts.transactions)
+            print(f"| {name} | " + " | ".join(map(str, row)) + " |")
         return
     print(f"{'':<20} calls  reads  fsyncs  transactions")
     for name, counts in found.items():
