@@ -21,6 +21,10 @@ from sealift_protocol.ids import Fingerprint
 from sealift_protocol.objects import Card
 
 _VERSION = 2
+_AT_ONCE = (
+    "another command of this profile saw something newer meanwhile: run this one again; if it "
+    "fails again, the relay serves two histories: tell its operator"
+)
 _Change: TypeAlias = Callable[[dict[str, Any]], None]
 
 
@@ -78,7 +82,7 @@ class LastSeen:
         finally:
             changes, held.document, held.changes = held.changes, None, []
             if changes:
-                self._write(changes)
+                self._write_checked(changes)
 
     def check_card(self, card: Card) -> None:
         """Refuses a card older than one seen before, and remembers a newer one.
@@ -236,6 +240,13 @@ class LastSeen:
             return
         change(held.document)
         held.changes.append(change)
+
+    def _write_checked(self, changes: list[_Change]) -> None:
+        try:
+            self._write(changes)
+        except RollbackDetected as error:
+            # They fitted what was seen when they were made.
+            raise RollbackDetected(error.what, hint=_AT_ONCE) from error
 
     def _write(self, changes: list[_Change]) -> None:
         # Two commands of one profile must not forget what the other saw.

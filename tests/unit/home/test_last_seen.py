@@ -171,8 +171,9 @@ def test_a_block_that_saw_another_history_than_another_command_is_refused(
             seen.remember_checkpoint(12, b"s" * 32)
             other.check_head(DATASET, 9, b"n" * 32, DIGEST)
 
-    with pytest.raises(RollbackDetected):
+    with pytest.raises(RollbackDetected) as caught:
         between()
+    assert "run this one again" in caught.value.hint
     assert other.seen_head(DATASET) == (9, b"n" * 32)
     assert other.checkpoint() == (12, b"s" * 32)
 
