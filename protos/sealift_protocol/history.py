@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Iterable
 
 from sealift_protocol.errors import (
@@ -178,6 +179,20 @@ class History:
         if commit.snapshot is not None:
             self._check_snapshot(commit, commit.snapshot)
         self._apply(commit)
+
+    def after(self, commit: Commit) -> History:
+        """This history with one more commit; this one stays as it is.
+
+        Raises:
+            VerificationError: as `append`.
+        """
+        made = copy.copy(self)
+        made.commits = list(self.commits)
+        made.shards = dict(self.shards)
+        made.grantors = dict(self.grantors)
+        made._ever_added = set(self._ever_added)
+        made.append(commit)
+        return made
 
     def _check_place(self, commit: Commit) -> None:
         if commit.dataset_id != self.dataset_id:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from sealift.history.logview import LogView
 from sealift.history.member import Member
@@ -26,6 +27,23 @@ from sealift_protocol.errors import (
 from sealift_protocol.ids import Fingerprint, check_name
 from sealift_protocol.notes import VerifierKey
 from sealift_protocol.objects import Card
+from sealift_protocol.v1.datasets_pb2 import DatasetSummary
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """Whose datasets the relay lists for a member.
+
+    Attributes:
+        trusted: names, each with the owner's identities.
+        strangers: for each dataset of an owner that nothing makes trusted: the owner, and the
+            number of the newest commit.
+        listed: everything, as the relay listed it.
+    """
+
+    trusted: list[tuple[str, frozenset[Fingerprint]]]
+    strangers: list[tuple[Fingerprint, int]]
+    listed: list[DatasetSummary]
 
 
 class Connection:
@@ -109,26 +127,24 @@ class Connection:
         """The newest verified card of a trusted identity."""
         return self.contacts.by_fingerprint(fingerprint).card
 
-    def owners(
-        self,
-    ) -> tuple[list[tuple[str, frozenset[Fingerprint]]], list[tuple[Fingerprint, int]]]:
-        """The owners of the datasets that the relay lists for this member.
-
-        Returns:
-            The trusted ones by name, each with its identities; and for each dataset of an owner who
-            is not trusted, the owner and the number of the newest commit.
-        """
+    def owners(self) -> Owners:
+        """The owners of the datasets that the relay lists for this member."""
+        listed = self.relay.list_datasets()
         owners: dict[str, frozenset[Fingerprint]] = {}
-        strangers = []
-        for summary in self.relay.list_datasets():
-            owner = Fingerprint(summary.owner)
+        unknown = set()
+        for owner in dict.fromkeys(Fingerprint(summary.owner) for summary in listed):
             try:
                 member = self.contacts.by_fingerprint(owner)
             except (TrustError, UnknownMember):
-                strangers.append((owner, summary.head_number))
+                unknown.add(owner.digest)
             else:
                 owners[member.name] = member.identities
-        return sorted(owners.items()), strangers
+        strangers = [
+            (Fingerprint(summary.owner), summary.head_number)
+            for summary in listed
+            if summary.owner in unknown
+        ]
+        return Owners(sorted(owners.items()), strangers, listed)
 
     def find_owner(self, path: str) -> tuple[frozenset[Fingerprint], str]:
         """The identities of a dataset's owner, and the dataset's name.
@@ -163,8 +179,9 @@ class Connection:
             AccessDenied: there is no such dataset, or this member has no grant of it.
             VerificationError: it cannot be opened, and why.
         """
-        trusted, name = self.find_owner(path)
-        opened = find_dataset(self.member, trusted, name, whole=whole, at=at)
+        with self.member.together():
+            trusted, name = self.find_owner(path)
+            opened = find_dataset(self.member, trusted, name, whole=whole, at=at)
         if opened is None:
             raise AccessDenied("there is no such dataset, or you have no grant of it")
         return opened

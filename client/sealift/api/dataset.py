@@ -11,7 +11,12 @@ from sealift.history.opened import OpenedDataset
 from sealift.history.overview import Overview, overview
 from sealift.owner.manage import access, resealing
 from sealift.owner.manage.resealing import Erased
-from sealift.owner.push.committing import Change, Committed, append
+from sealift.owner.push.committing import (
+    Change,
+    Committed,
+    append,
+    opened_after,
+)
 from sealift.owner.push.options import DEFAULT_RETRY_SECONDS
 from sealift.owner.push.push import PushProgress
 from sealift.trainer.engine.cache import ShardCache, default_folder
@@ -53,6 +58,7 @@ class RemoteDataset:
         self._connection = connection
         self._path = path
         self._opened: OpenedDataset | None = None
+        self._committed: Committed | None = None
 
     def describe(self, *, commits: int = 10) -> Overview:
         """The dataset at a glance, with the newest `commits` of its commits; fetches no record.
@@ -292,12 +298,17 @@ class RemoteDataset:
     def _open(self) -> OpenedDataset:
         if self._opened is None:
             self._opened = self._connection.open(self._path)
+        elif self._committed is not None:
+            self._opened = opened_after(
+                self._connection.member, self._opened.trusted, self._committed
+            )
+        self._committed = None
         return self._opened
 
     def _own(self, *, whole: bool = False) -> OpenedDataset:
-        if whole and (self._opened is None or self._opened.history.commits[0].number):
-            self._opened = self._connection.open(self._path, whole=True)
         opened = self._open()
+        if whole and opened.history.commits[0].number:
+            opened = self._opened = self._connection.open(self._path, whole=True)
         if not opened.history.is_author(self._connection.fingerprint):
             raise AccessDenied(
                 "this member is neither owner nor co-owner of the dataset",
@@ -306,7 +317,10 @@ class RemoteDataset:
         return opened
 
     def _done(self, committed: Committed) -> Committed:
-        self._opened = None
+        # What was opened is advanced when it is used again.
+        self._committed = committed
+        if committed.commit.deletion:
+            self._opened = None
         return committed
 
     def _receipt(self, committed: Committed) -> DeletionReceipt:

@@ -89,9 +89,9 @@ class OwnKeys:
             progress: of the resealing.
         """
         connection = self._connection
-        owners, strangers = connection.owners()
-        found = [Exposed.unopened(str(owner), head) for owner, head in strangers]
-        for owner, identities in owners:
+        owners = connection.owners()
+        found = [Exposed.unopened(str(owner), head) for owner, head in owners.strangers]
+        for owner, identities in owners.trusted:
             for opened in open_datasets(connection.member, identities, whole=True):
                 own = opened.owner == connection.fingerprint
                 found.append(exposed(opened, owner, own=own))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sealift.api.connection import Connection
@@ -38,26 +39,26 @@ class DatasetInfo:
 
 def list_datasets(connection: Connection) -> list[DatasetInfo]:
     """The newest state of each; those of owners that nothing makes trusted stay unopened."""
-    owners, strangers = connection.owners()
+    with connection.member.together():
+        return list(_infos(connection))
+
+
+def _infos(connection: Connection) -> Iterator[DatasetInfo]:
+    owners = connection.owners()
     member = connection.member
-    found = [
-        DatasetInfo(str(owner), "", 0, 0, head + 1, trusted=False)
-        for owner, head in strangers
-    ]
-    for name, identities in owners:
-        for opened in open_datasets(member, identities):
+    for owner, head in owners.strangers:
+        yield DatasetInfo(str(owner), "", 0, 0, head + 1, trusted=False)
+    for name, identities in owners.trusted:
+        for opened in open_datasets(member, identities, listed=owners.listed):
             history = opened.history
-            found.append(
-                DatasetInfo(
-                    owner=name,
-                    name=opened.name,
-                    records=record_count(opened),
-                    shards=len(opened.shards),
-                    commits=history.head.number + 1,
-                    trusted=True,
-                    description=opened.description,
-                    stored_bytes=stored_bytes(opened),
-                    not_after=access_end(history, member.identities, connection.time),
-                )
+            yield DatasetInfo(
+                owner=name,
+                name=opened.name,
+                records=record_count(opened),
+                shards=len(opened.shards),
+                commits=history.head.number + 1,
+                trusted=True,
+                description=opened.description,
+                stored_bytes=stored_bytes(opened),
+                not_after=access_end(history, member.identities, connection.time),
             )
-    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,6 +21,7 @@ from sealift.owner.push.options import (
     transform_of,
 )
 from sealift.owner.push.push import Pushed
+from sealift.owner.push.push import find as find_pushed
 from sealift.owner.push.push import push as push_source
 from sealift.owner.push.writer import Writer
 from sealift.people.health import refuse_skew
@@ -31,10 +33,13 @@ def push(
 ) -> Pushed:
     """See `Session.push`."""
     policy = options.loaded_policy()
-    author, terms = _prepare(connection, dataset, options, policy)
-    job = job_of(records, author, terms, policy, options, connection.keychain)
+    with connection.member.together():
+        author, terms = _prepare(connection, dataset, options, policy)
+        job = job_of(records, author, terms, policy, options, connection.keychain)
+        with connection.patience(options.retry_seconds):
+            found = find_pushed(author, job)
     with connection.patience(options.retry_seconds):
-        return push_source(author, job)
+        return push_source(author, job, found)
 
 
 def writer(
@@ -45,16 +50,17 @@ def writer(
 ) -> Writer:
     """See `Session.writer`."""
     policy = options.loaded_policy()
-    author, terms = _prepare(connection, dataset, options, policy)
-    connection.relay.patience = options.retry_seconds
-    return Writer(
-        author,
-        terms,
-        schema,
-        transform=transform_of(policy, options, connection.keychain),
-        limits=options.limits,
-        progress=options.progress,
-    )
+    with connection.member.together():
+        author, terms = _prepare(connection, dataset, options, policy)
+        connection.relay.patience = options.retry_seconds
+        return Writer(
+            author,
+            terms,
+            schema,
+            transform=transform_of(policy, options, connection.keychain),
+            limits=options.limits,
+            progress=options.progress,
+        )
 
 
 def follow(
@@ -70,7 +76,8 @@ def follow(
     """See `Session.follow`; `between` is called between two looks at the folder."""
     stop = options.stop or threading.Event()
     policy = options.loaded_policy()
-    author, terms = _prepare(connection, dataset, options, policy)
+    with connection.member.together():
+        author, terms = _prepare(connection, dataset, options, policy)
     waiting = replace(options.source_options(), settle_seconds=settle_seconds)
     options = replace(options, stop=stop, reading=waiting, types=None)
     with connection.patience(options.retry_seconds):
@@ -96,6 +103,6 @@ def _prepare(
     names = [options.to] if isinstance(options.to, str) else list(options.to)
     recipients = connection.recipients(names)
     trusted, name = connection.find_owner(dataset)
-    own_card = connection.contacts.own_card()
+    own_card = cache(connection.contacts.own_card)
     author = Author(connection.member, own_card, trusted, name)
     return author, terms_of(options, recipients, policy)

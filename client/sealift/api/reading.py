@@ -6,12 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 
 from sealift.api.connection import Connection
-from sealift.history.opened import OpenedDataset
 from sealift.history.required import check_required
 from sealift.trainer.dataset import Dataset, Part
 from sealift.trainer.options import ReadOptions
 from sealift_protocol.errors import InvalidArgument
-from sealift_protocol.objects import verify_grant
 
 
 def open_dataset(
@@ -35,7 +33,7 @@ def open_dataset(
             raise InvalidArgument("a dataset is named as OWNER/DATASET")
         opened = connection.open(name, at=pin.get(name))
         check_required(opened, require_policy)
-        why = purpose or _granted_purpose(connection, opened)
+        why = purpose or opened.purpose
         parts.append(Part(name, name.partition("/")[0], opened, why, weight))
     return Dataset(
         connection.member,
@@ -51,9 +49,3 @@ def _weights(
     if isinstance(path, Mapping):
         return dict(path)
     return dict.fromkeys([path] if isinstance(path, str) else path)
-
-
-def _granted_purpose(connection: Connection, opened: OpenedDataset) -> str:
-    response = connection.relay.get_grants(opened.dataset_id)
-    purposes = [verify_grant(signed).terms.purpose for signed in response.grants]
-    return next((purpose for purpose in reversed(purposes) if purpose), "")

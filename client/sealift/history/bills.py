@@ -14,7 +14,7 @@ from sealift.crypto.metadata import open_metadata
 from sealift.history.contents import NO_POLICY, Contents, read_contents
 from sealift.history.disclosures import account
 from sealift.history.member import Member
-from sealift.history.opened import history_at, open_epoch_keys, read_history
+from sealift.history.opened import history_at, open_grants, read_history
 from sealift_protocol.bill import format as document
 from sealift_protocol.bill.format import Bill, BilledDataset, BilledFile
 from sealift_protocol.bill.rules import check_commit, check_fetches, check_shards
@@ -249,7 +249,7 @@ def _look_at_commit(evidence: _Evidence, part: BilledDataset, time: int) -> str:
 
 def _look_at_contents(evidence: _Evidence, then: History, part: BilledDataset) -> str:
     view = evidence.view
-    keys = open_epoch_keys(view.member, evidence.history(part))
+    keys = open_grants(view.member, evidence.history(part)).keys
     _check_contents(then, part, read_contents(then, (), keys), keys)
     return f"{part.records:,} records and their policies, as the bill says"
 

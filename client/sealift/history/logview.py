@@ -5,7 +5,9 @@ Source: RFC 6962; C2SP tlog-checkpoint and tlog-cosignature. docs/spec/log.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sealift.home.lastseen import LastSeen
@@ -64,6 +66,39 @@ class LogView:
         self._settings = settings
         self._last_seen = last_seen
         self._now = now
+        self._waiting = _Waiting()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Proves what a block expects in the log at its end, in one call; blocks may nest.
+
+        Until then nothing that the block returns may leave the caller's hands.
+
+        Raises:
+            NotInLog, LogInvalid, RollbackDetected, WitnessesMissing: as `check`.
+        """
+        waiting = self._waiting
+        if waiting.objects is not None:
+            yield
+            return
+        waiting.objects = []
+        try:
+            yield
+            # Not after an exception: nothing leaves a block that failed.
+            self.check(dict.fromkeys(waiting.objects))
+        finally:
+            waiting.objects = None
+
+    def expect(self, kind: Kind, digest: bytes, dataset_id: bytes = b"") -> None:
+        """Proves that an object is in the log: now, or at the end of the block of `together`.
+
+        Raises:
+            NotInLog, LogInvalid, RollbackDetected, WitnessesMissing: as `check`.
+        """
+        if self._waiting.objects is None:
+            self.check([(kind, digest, dataset_id)])
+        else:
+            self._waiting.objects.append((kind, digest, dataset_id))
 
     def advance(self) -> tuple[SignedNote, Checkpoint]:
         """Verifies the newest checkpoint.
@@ -151,3 +186,9 @@ class LogView:
 
 def _name(kind: Kind) -> str:
     return kind.name.lower().replace("_", " ")
+
+
+class _Waiting(threading.local):
+    """What a thread's block expects in the log."""
+
+    objects: list[tuple[Kind, bytes, bytes]] | None = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sealift.crypto.signing import Identity
@@ -40,3 +41,15 @@ class Member:
     def identities(self) -> frozenset[Fingerprint]:
         """The identity now, and those that it succeeded."""
         return self.former | {self.identity.fingerprint}
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """A block whose proofs are asked for in one call, and whose records are written once.
+
+        Both happen at its end. What the block found may be used only after it.
+
+        Raises:
+            VerificationError: something is not in the log, or the log went back.
+        """
+        with self.last_seen.held(), self.log.together():
+            yield

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
@@ -18,6 +18,7 @@ from sealift.relay.transport import RelayClient
 from sealift_protocol.errors import (
     AccessDenied,
     DatasetDeleted,
+    GrantExpired,
     HistoryInvalid,
     InvalidArgument,
     RollbackDetected,
@@ -37,6 +38,7 @@ from sealift_protocol.objects import (
     verify_grant,
 )
 from sealift_protocol.statements import verify_rewrap
+from sealift_protocol.v1.datasets_pb2 import DatasetSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class OpenedDataset:
         shards: live shards in order, without those past their retention.
         record_counts: records by shard id.
         epoch_keys: unwrapped keys by key epoch.
+        purpose: what for, as the newest of this member's grants that names one says.
         pages: of the newest snapshot at hand.
     """
 
@@ -83,6 +86,7 @@ class OpenedDataset:
     shards: tuple[ShardEntry, ...]
     record_counts: Mapping[bytes, int]
     epoch_keys: EpochKeys
+    purpose: str = field(repr=False)
     pages: tuple[StoredPage, ...]
 
     @property
@@ -98,6 +102,59 @@ class OpenedDataset:
             WrongKey: it was not granted to this member.
         """
         return self.epoch_keys[self.history.key_epoch]
+
+    def after(
+        self,
+        commit: Commit,
+        identities: Collection[Fingerprint],
+        time: int,
+        *,
+        new_key: Secret | None = None,
+    ) -> OpenedDataset:
+        """The dataset after a commit of this member's own, without asking the relay.
+
+        The commit passes the same checks as one that was fetched, and keys whose grants have ended
+        since are left out, as they are when a dataset is opened.
+
+        Args:
+            commit: verified, without a snapshot: those that begin with one are opened again.
+            identities: of this member.
+            time: Unix seconds.
+            new_key: of the key epoch that the commit begins, if it does.
+
+        Raises:
+            VerificationError: the commit does not follow.
+            GrantExpired, WrongKey: this member may not open the dataset any more.
+        """
+        history = self.history.after(commit)
+        keys = EpochKeys(self.epoch_keys)
+        if new_key is not None:
+            keys[commit.key_epoch] = new_key
+        live = {
+            grant.key_epoch
+            for identity in identities
+            for grant in history.grants_of(identity)
+            if grant.live_at(time)
+        }
+        keys = EpochKeys({e: key for e, key in keys.items() if e in live})
+        if not keys:
+            raise GrantExpired("the grant is not valid at this time")
+        made = _opened(history, [], Granted(keys, self.purpose), time)
+        counts = {**self.record_counts, **made.record_counts}
+        return replace(made, record_counts=counts, pages=self.pages)
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What grants give a member.
+
+    Attributes:
+        keys: unwrapped, by key epoch.
+        purpose: what for, as the newest grant that names one says.
+    """
+
+    keys: EpochKeys
+    purpose: str = field(repr=False)
 
 
 def read_history(
@@ -136,7 +193,7 @@ def read_history(
     for commit in rest:
         history.append(commit)
     _check_seen(member, history)
-    member.log.check([(Kind.COMMIT, history.head.digest, dataset_id)])
+    member.log.expect(Kind.COMMIT, history.head.digest, dataset_id)
     return history, pages
 
 
@@ -164,7 +221,7 @@ def open_history(
     """
     whole = whole or at is not None
     history, pages = read_history(member, dataset_id, trusted, whole=whole)
-    keys = open_epoch_keys(member, history)
+    granted = open_grants(member, history)
     if at is not None:
         newest, history, pages = history, history_at(history, at), []
         gone = sum(shard_id not in newest.shards for shard_id in history.shards)
@@ -172,7 +229,34 @@ def open_history(
             raise ShardsGone(
                 f"{gone} shards of commit {at} were removed by the owner since"
             )
-    return _opened(history, pages, keys, unix(member.now))
+    opened = _opened(history, pages, granted, unix(member.now))
+    remember_name(member, opened)
+    return opened
+
+
+def open_created(
+    commit: Commit, trusted: Collection[Fingerprint], key: Secret, time: int
+) -> OpenedDataset:
+    """A dataset of this member's own as its commit 0, verified and in the log, made it.
+
+    Args:
+        commit: that commit.
+        trusted: the identities that are trusted as its owner's.
+        key: of the first key epoch.
+        time: Unix seconds.
+
+    Raises:
+        VerificationError: the commit does not begin such a dataset.
+    """
+    history = History(commit.dataset_id, trusted)
+    history.append(commit)
+    return _opened(history, [], Granted(EpochKeys({commit.key_epoch: key}), ""), time)
+
+
+def remember_name(member: Member, opened: OpenedDataset) -> None:
+    """Remembers which dataset a name means, so that it need not be looked for again."""
+    if member.last_seen.find_dataset([opened.owner], opened.name) is None:
+        member.last_seen.remember_dataset(opened.owner, opened.name, opened.dataset_id)
 
 
 def opened_at(opened: OpenedDataset, number: int, time: int) -> OpenedDataset:
@@ -187,16 +271,17 @@ def opened_at(opened: OpenedDataset, number: int, time: int) -> OpenedDataset:
         InvalidArgument: there is no such commit.
         WrongKey: a key epoch from before it is not at hand.
     """
-    return _opened(history_at(opened.history, number), [], opened.epoch_keys, time)
+    granted = Granted(opened.epoch_keys, opened.purpose)
+    return _opened(history_at(opened.history, number), [], granted, time)
 
 
 def _opened(
     history: History,
     pages: Sequence[SnapshotPage],
-    keys: EpochKeys,
+    granted: Granted,
     time: int,
 ) -> OpenedDataset:
-    contents = read_contents(history, pages, keys)
+    contents = read_contents(history, pages, granted.keys)
     digests = history.commits[0].snapshot.pages if history.commits[0].snapshot else ()
     return OpenedDataset(
         dataset_id=history.dataset_id,
@@ -212,7 +297,8 @@ def _opened(
         history=history,
         shards=tuple(entry for entry in history.shards.values() if entry.kept_at(time)),
         record_counts=contents.record_counts,
-        epoch_keys=keys,
+        epoch_keys=granted.keys,
+        purpose=granted.purpose,
         pages=tuple(
             StoredPage(digest, page.shards)
             for digest, page in zip(digests, pages, strict=False)
@@ -241,7 +327,7 @@ def history_at(history: History, number: int) -> History:
     return earlier
 
 
-def open_epoch_keys(member: Member, history: History) -> EpochKeys:
+def open_grants(member: Member, history: History) -> Granted:
     """Unwraps every epoch key of a dataset that its history grants to the member.
 
     Raises:
@@ -250,9 +336,11 @@ def open_epoch_keys(member: Member, history: History) -> EpochKeys:
     keys = EpochKeys()
     failure: AccessDenied | WrongKey | None = None
     response = member.relay.get_grants(history.dataset_id)
+    purpose = ""
     rewraps = [verify_rewrap(signed) for signed in response.rewraps]
     for signed in response.grants:
         grant = verify_grant(signed)
+        purpose = grant.terms.purpose or purpose
         if grant.terms.key_epoch in keys:
             continue
         try:
@@ -270,7 +358,7 @@ def open_epoch_keys(member: Member, history: History) -> EpochKeys:
             failure = error if isinstance(error, AccessDenied | WrongKey) else failure
     if not keys:
         raise failure or AccessDenied("no grant of that dataset is for you")
-    return keys
+    return Granted(keys, purpose)
 
 
 def find_dataset(
@@ -295,10 +383,19 @@ def find_dataset(
         SealiftError: it, or one that had to be looked at, cannot be opened.
     """
     known = member.last_seen.find_dataset(trusted, name)
-    listed = {summary.dataset_id for summary in member.relay.list_datasets()}
-    if known in listed:
-        return open_history(member, known, trusted, whole=whole, at=at)
-    for opened in open_datasets(member, trusted, whole=whole):
+    refused: AccessDenied | None = None
+    if known is not None:
+        try:
+            return open_history(member, known, trusted, whole=whole, at=at)
+        except AccessDenied as error:
+            refused = error
+    listed = member.relay.list_datasets()
+    if refused is not None and known in {summary.dataset_id for summary in listed}:
+        raise refused
+    # A dataset keeps its name: those that were opened under another one are not looked at.
+    named = member.last_seen.named_datasets()
+    unknown = [summary for summary in listed if summary.dataset_id not in named]
+    for opened in open_datasets(member, trusted, whole=whole, listed=unknown):
         if opened.name == name:
             member.last_seen.remember_dataset(opened.owner, name, opened.dataset_id)
             if at is not None:
@@ -323,10 +420,18 @@ def open_datasets(
     trusted: Collection[Fingerprint],
     *,
     whole: bool = False,
+    listed: Iterable[DatasetSummary] | None = None,
 ) -> Iterator[OpenedDataset]:
-    """Every dataset of an owner that the member can open, one after another."""
+    """Every dataset of an owner that the member can open, one after another.
+
+    Args:
+        member: who reads.
+        trusted: the identities that are trusted as the owner's.
+        whole: see `open_history`.
+        listed: what the relay lists for the member, if it was asked already.
+    """
     owners = {fingerprint.digest for fingerprint in trusted}
-    for summary in member.relay.list_datasets():
+    for summary in member.relay.list_datasets() if listed is None else listed:
         if summary.owner in owners:
             try:
                 yield open_history(member, summary.dataset_id, trusted, whole=whole)
@@ -353,14 +458,17 @@ def _check_seen(member: Member, history: History) -> None:
     last_seen = member.last_seen
     seen = last_seen.seen_head(history.dataset_id)
     head, first = history.head, history.commits[0]
-    known, since = b"", list(history.commits)
-    if seen is not None and seen[0] >= first.number:
-        place = seen[0] - first.number
-        known = history.commits[place].digest if place < len(history.commits) else b""
-    elif seen is not None:
-        known = seen[1]
+    digests = {commit.number: commit.digest for commit in history.commits}
+    since = list(history.commits)
+    if seen is not None and seen[0] < first.number:
+        digests[seen[0]] = seen[1]
         since = [*_link(member.relay, history.dataset_id, *seen, first), *since]
-    last_seen.check_head(history.dataset_id, head.number, head.digest, known)
+    last_seen.check_head(
+        history.dataset_id,
+        head.number,
+        head.digest,
+        lambda number: digests.get(number, b""),
+    )
     if seen is not None:
         erased = {c.number: c.digest for c in since if c.erasure and c.number > seen[0]}
         last_seen.remember_purges(history.dataset_id, erased)

@@ -6,15 +6,17 @@ import fcntl
 import hmac
 import json
 import os
+import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
 from sealift.crypto.hkdf import derive
 from sealift.keystore import Keys
-from sealift.process.files import write_atomically
+from sealift.process.files import identity_of, write_atomically
 from sealift.process.layouts import FileStruct, Layout
 from sealift.process.secret import Secret
 from sealift_protocol.errors import KeystoreError, MalformedObject, RollbackDetected
@@ -22,6 +24,10 @@ from sealift_protocol.ids import Fingerprint
 from sealift_protocol.objects import Card
 
 _VERSION = 2
+_AT_ONCE = (
+    "another command of this profile saw something newer meanwhile: run this one again; if it "
+    "fails again, the relay serves two histories: tell its operator"
+)
 # A number or version, and a digest in hex.
 _Mark = tuple[int, str]
 
@@ -41,6 +47,7 @@ class _Document(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     datasets: dict[str, str] = msgspec.field(default_factory=dict)
 
 
+_Change: TypeAlias = Callable[[_Document], None]
 _WHAT = "the record of what this client saw last"
 _HINT = "restore seen.json of this profile; removing it gives up rollback detection"
 _FILE = Layout(_WHAT, {_VERSION: _Sealed}, MalformedObject, _HINT)
@@ -67,12 +74,41 @@ def last_seen_key(keys: Keys) -> Secret:
 class LastSeen:
     """Card versions, dataset heads, the log's checkpoint, revoked identities, purges that wait.
 
-    One JSON file under HMAC-SHA256; a missing file means that nothing was seen yet.
+    One JSON file under HMAC-SHA256; a missing file means that nothing was seen yet. It is read
+    again only when it has changed, and each change is durable when the method returns, or at the
+    end of the block of `held`.
     """
 
     def __init__(self, path: Path, key: Secret) -> None:
         self._path = path
         self._key = key
+        # What was read last, under the file's identity then.
+        self._known: tuple[tuple[int, ...], str] | None = None
+        # Another thread's block must not delay what this one was told to remember.
+        self._held = _Held()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Makes the changes of a block durable at its end, in one write; blocks may nest.
+
+        Every check in the block is made at once, against the file and the changes before it. At the
+        end they are made once more against the file as it is then, which another process may have
+        changed. An exception that ends the block loses nothing of what was seen.
+
+        Raises:
+            RollbackDetected: another process was shown something newer, or something else.
+        """
+        held = self._held
+        if held.document is not None:
+            yield
+            return
+        held.document, held.changes = self._read(), []
+        try:
+            yield
+        finally:
+            changes, held.document, held.changes = held.changes, None, []
+            if changes:
+                self._write_checked(changes)
 
     def check_card(self, card: Card) -> None:
         """Refuses a card older than one seen before, and remembers a newer one.
@@ -80,12 +116,17 @@ class LastSeen:
         Raises:
             RollbackDetected: the card is old, or a different card of the same version.
         """
-        self._advance(
-            lambda d: d.cards, str(card.signer), card.version, card.digest, "card"
+        version = (card.version, card.digest)
+        self._change(
+            lambda document: _advance(document.cards, str(card.signer), version, "card")
         )
 
     def check_head(
-        self, dataset_id: bytes, number: int, digest: bytes, known: bytes
+        self,
+        dataset_id: bytes,
+        number: int,
+        digest: bytes,
+        known: bytes | Callable[[int], bytes],
     ) -> None:
         """Refuses a history that is shorter than, or differs from, the one seen before.
 
@@ -93,19 +134,26 @@ class LastSeen:
             dataset_id: which dataset.
             number: number of the newest commit received.
             digest: its digest.
-            known: digest in the received history at the number seen last (see `seen_head`).
+            known: the digest that the received history has at the number seen last (see
+                `seen_head`); or what gives the digest at a number, empty if it is not known.
 
         Raises:
             RollbackDetected: the relay forgot or replaced commits.
         """
-        seen = self.seen_head(dataset_id)
-        if seen is not None and number > seen[0] and known != seen[1]:
-            raise RollbackDetected(
-                "the relay serves another history of a dataset than before"
+
+        def change(document: _Document) -> None:
+            seen = document.heads.get(dataset_id.hex())
+            if seen is not None and number > seen[0]:
+                there = known if isinstance(known, bytes) else known(seen[0])
+                if there.hex() != seen[1]:
+                    raise RollbackDetected(
+                        "the relay serves another history of a dataset than before"
+                    )
+            _advance(
+                document.heads, dataset_id.hex(), (number, digest), "dataset history"
             )
-        self._advance(
-            lambda d: d.heads, dataset_id.hex(), number, digest, "dataset history"
-        )
+
+        self._change(change)
 
     def seen_head(self, dataset_id: bytes) -> tuple[int, bytes] | None:
         """Number and digest of the newest commit seen of a dataset."""
@@ -119,15 +167,21 @@ class LastSeen:
 
     def remember_checkpoint(self, size: int, root: bytes) -> None:
         """Remembers a checkpoint that was verified against the one before."""
-        with self._changing() as document:
+
+        def change(document: _Document) -> None:
             entry = document.checkpoint
             if entry is None or size > entry[0]:
                 document.checkpoint = (size, root.hex())
 
+        self._change(change)
+
     def remember_revoked(self, identity: Fingerprint) -> None:
         """Remembers for ever that an identity was declared void."""
-        with self._changing() as document:
+
+        def change(document: _Document) -> None:
             document.revoked[str(identity)] = True
+
+        self._change(change)
 
     def is_revoked(self, identity: Fingerprint) -> bool:
         """Whether an identity was declared void."""
@@ -137,11 +191,14 @@ class LastSeen:
         """Remembers commits, number to digest, whose erased records are to be purged here."""
         if not commits:
             return
-        with self._changing() as document:
+
+        def change(document: _Document) -> None:
             waiting = document.purges.setdefault(dataset_id.hex(), {})
             waiting.update(
                 {str(number): digest.hex() for number, digest in commits.items()}
             )
+
+        self._change(change)
 
     def purges(self, dataset_id: bytes) -> dict[int, bytes]:
         """Commits whose erased records are still to be purged here."""
@@ -152,15 +209,22 @@ class LastSeen:
 
     def forget_purges(self, dataset_id: bytes) -> None:
         """Forgets them, when they are confirmed."""
-        with self._changing() as document:
+
+        def change(document: _Document) -> None:
             document.purges.pop(dataset_id.hex(), None)
+
+        self._change(change)
 
     def remember_dataset(
         self, owner: Fingerprint, name: str, dataset_id: bytes
     ) -> None:
         """Remembers which dataset an owner's name means; the file does not show the name."""
-        with self._changing() as document:
-            document.datasets[self._tag(owner, name)] = dataset_id.hex()
+        tag = self._tag(owner, name)
+
+        def change(document: _Document) -> None:
+            document.datasets[tag] = dataset_id.hex()
+
+        self._change(change)
 
     def find_dataset(self, owners: Collection[Fingerprint], name: str) -> bytes | None:
         """The dataset that a name meant when it was last opened."""
@@ -170,51 +234,57 @@ class LastSeen:
         ]
         return bytes.fromhex(found[0]) if found else None
 
+    def named_datasets(self) -> frozenset[bytes]:
+        """Ids of the datasets whose names are remembered."""
+        return frozenset(map(bytes.fromhex, self._read().datasets.values()))
+
     def forget_dataset(self, dataset_id: bytes) -> None:
         """Forgets a dataset that this member deleted, so that its name is free again."""
-        with self._changing() as document:
+
+        def change(document: _Document) -> None:
             document.datasets = {
                 tag: known
                 for tag, known in document.datasets.items()
                 if known != dataset_id.hex()
             }
 
+        self._change(change)
+
     def _tag(self, owner: Fingerprint, name: str) -> str:
         content = b"dataset name" + owner.digest + name.encode()
         return hmac.digest(self._key.view(), content, "sha256").hex()
 
-    def _advance(
-        self,
-        pick: Callable[[_Document], dict[str, _Mark]],
-        key: str,
-        version: int,
-        digest: bytes,
-        what: str,
-    ) -> None:
-        with self._changing() as document:
-            marks = pick(document)
-            seen = marks.get(key)
-            if seen is not None and version < seen[0]:
-                raise RollbackDetected(
-                    f"the relay serves an older {what} than it did before"
-                )
-            if seen is not None and version == seen[0] and digest.hex() != seen[1]:
-                raise RollbackDetected(
-                    f"the relay serves another {what} than it did before"
-                )
-            marks[key] = (version, digest.hex())
+    def _change(self, change: _Change) -> None:
+        held = self._held
+        if held.document is None:
+            self._write([change])
+            return
+        change(held.document)
+        held.changes.append(change)
 
-    @contextmanager
-    def _changing(self) -> Iterator[_Document]:
+    def _write_checked(self, changes: list[_Change]) -> None:
+        try:
+            self._write(changes)
+        except RollbackDetected as error:
+            # They fitted what was seen when they were made.
+            raise RollbackDetected(error.what, hint=_AT_ONCE) from error
+
+    def _write(self, changes: list[_Change]) -> None:
         # Two commands of one profile must not forget what the other saw.
         lock = os.open(
             self._path.with_name(".seen.lock"), os.O_WRONLY | os.O_CREAT, 0o600
         )
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            document = self._read()
+            document = self._load()
             before = _text(document)
-            yield document
+            failure: RollbackDetected | None = None
+            for change in changes:
+                try:
+                    change(document)
+                except RollbackDetected as error:
+                    # What else was seen is remembered all the same.
+                    failure = failure or error
             after = _text(document)
             if after != before:
                 content = {
@@ -223,19 +293,37 @@ class LastSeen:
                     "mac": self._mac(after),
                 }
                 write_atomically(self._path, json.dumps(content).encode())
+                self._known = (identity_of(self._path.stat()), after)
+            if failure is not None:
+                raise failure
         finally:
             os.close(lock)
 
     def _read(self) -> _Document:
+        held = self._held.document
+        return self._load() if held is None else held
+
+    def _load(self) -> _Document:
+        """The file's document; the caller may change it."""
         try:
-            found = _FILE.read_json(self._path.read_bytes())
+            found = identity_of(self._path.stat())
+            known = self._known
+            if known is None or known[0] != found:
+                self._known = None
+                known = self._known = self._verify()
         except FileNotFoundError:
             return _Document()
+        return _DOCUMENT.read_json(known[1])
+
+    def _verify(self) -> tuple[tuple[int, ...], str]:
+        with self._path.open("rb") as file:
+            identity = identity_of(os.fstat(file.fileno()))
+            found = _FILE.read_json(file.read())
         # Encoded, for compare_digest refuses other text than ASCII.
         fits = self._mac(found.document).encode()
         if not hmac.compare_digest(fits, found.mac.encode(errors="surrogatepass")):
             raise _DOCUMENT.refused("it was changed")
-        return _DOCUMENT.read_json(found.document)
+        return identity, found.document
 
     def _mac(self, document: str) -> str:
         content = document.encode(errors="surrogatepass")
@@ -244,3 +332,22 @@ class LastSeen:
 
 def _text(document: _Document) -> str:
     return json.dumps(msgspec.to_builtins(document))
+
+
+def _advance(
+    marks: dict[str, _Mark], key: str, new: tuple[int, bytes], what: str
+) -> None:
+    version, digest = new[0], new[1].hex()
+    seen = marks.get(key)
+    if seen is not None and version < seen[0]:
+        raise RollbackDetected(f"the relay serves an older {what} than it did before")
+    if seen is not None and version == seen[0] and digest != seen[1]:
+        raise RollbackDetected(f"the relay serves another {what} than it did before")
+    marks[key] = (version, digest)
+
+
+class _Held(threading.local):
+    """A thread's block: the document with its changes, and those changes."""
+
+    document: _Document | None = None
+    changes: list[_Change]

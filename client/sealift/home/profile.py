@@ -16,7 +16,7 @@ import msgspec
 from sealift.home.lastseen import LastSeen
 from sealift.home.settings import Settings, read_settings, write_settings
 from sealift.home.trust import TrustStore
-from sealift.process.files import sync_folder, write_atomically
+from sealift.process.files import read_again, sync_folder, write_atomically
 from sealift.process.layouts import FileStruct, Layout
 from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument, ProfileError
@@ -110,7 +110,7 @@ class Profile:
             ProfileError: the profile is incomplete or of another version.
         """
         try:
-            return read_membership((self.folder / "profile.json").read_bytes())
+            return read_membership(read_again(self.folder / "profile.json"))
         except OSError:
             raise _LAYOUT.refused("the file is missing or closed to you") from None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from sealift.process.files import write_atomically
+from sealift.process.files import read_again, write_atomically
 from sealift.process.layouts import FileStruct, Layout
 from sealift_protocol.errors import InvalidArgument, ProfileError
 from sealift_protocol.notes import VerifierKey
@@ -135,7 +135,7 @@ def read_settings(path: Path) -> Settings:
         ProfileError: the file cannot be read, and which of its keys is wrong.
     """
     try:
-        found = _LAYOUT.read_json(path.read_bytes())
+        found = _LAYOUT.read_json(read_again(path))
     except FileNotFoundError:
         return Settings()
     relays = found.relays if isinstance(found, _Settings2) else ()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sealift.home.lastseen import LastSeen
-from sealift.process.files import write_atomically
+from sealift.process.files import read_again, write_atomically
 from sealift.process.layouts import FileStruct, Layout
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import (
@@ -127,7 +127,7 @@ class TrustStore:
             MalformedObject: the file is not a trust store.
         """
         try:
-            found = _LAYOUT.read_json(self.path.read_bytes())
+            found = _LAYOUT.read_json(read_again(self.path))
         except FileNotFoundError:
             return {}
         try:

@@ -100,7 +100,7 @@ class Contacts:
         if (card.signer, card.name) != (self._own_fingerprint, self._own_name):
             raise FingerprintMismatch("the relay's card for this profile is another's")
         self._last_seen.check_card(card)
-        self._log.check([(Kind.CARD, card.digest, b"")])
+        self._log.expect(Kind.CARD, card.digest)
         former = self._trust.pins().get(self._own_name)
         identities = {self._own_fingerprint} | (
             former.identities if former else frozenset()
@@ -118,7 +118,7 @@ class Contacts:
             unix(self._now),
             first_use=self._settings.trust_on_first_use,
         )
-        self._log.check([(Kind.CARD, member.card.digest, b"")])
+        self._log.expect(Kind.CARD, member.card.digest)
         if member.endorser:
             # An organisation that has revoked its identity vouches for nobody any more.
             self.meet(member.endorser)

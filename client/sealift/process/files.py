@@ -6,6 +6,9 @@ import os
 import secrets
 from pathlib import Path
 
+_MAX_CONTENTS = 64
+_contents: dict[Path, tuple[tuple[int, ...], bytes]] = {}
+
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replaces a file as a whole, readable by its owner only, durable when this returns."""
@@ -30,3 +33,26 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def read_again(path: Path) -> bytes:
+    """The content of a small file that is no secret; read again only when it has changed.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    found = identity_of(path.stat())
+    known = _contents.get(path)
+    if known is not None and known[0] == found:
+        return known[1]
+    with path.open("rb") as file:
+        known = identity_of(os.fstat(file.fileno())), file.read()
+    if len(_contents) >= _MAX_CONTENTS:
+        _contents.clear()
+    _contents[path] = known
+    return known[1]
+
+
+def identity_of(status: os.stat_result) -> tuple[int, ...]:
+    """What differs once a file was replaced or changed."""
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -105,3 +106,93 @@ def test_where_the_tls_key_is_in_a_backend_the_owners_secret_takes_its_place() -
     )
     with pytest.raises(KeystoreError):
         last_seen_key(keys_with(held))
+
+
+def test_a_block_is_checked_at_once_and_written_once(
+    seen: LastSeen, tmp_path: Path
+) -> None:
+    path = tmp_path / "seen.json"
+    before = path.read_bytes()
+    with seen.held():
+        seen.check_head(DATASET, 4, b"i" * 32, DIGEST)
+        with seen.held():
+            seen.remember_checkpoint(11, b"r" * 32)
+        assert path.read_bytes() == before
+        assert seen.seen_head(DATASET) == (4, b"i" * 32)
+        assert seen.checkpoint() == (11, b"r" * 32)
+        with pytest.raises(RollbackDetected):
+            seen.check_head(DATASET, 3, DIGEST, b"")
+    again = LastSeen(path, KEY)
+    assert again.seen_head(DATASET) == (4, b"i" * 32)
+    assert again.checkpoint() == (11, b"r" * 32)
+    assert again.is_revoked(ALICE)
+
+
+def test_an_exception_in_a_block_loses_nothing_of_what_was_seen(
+    seen: LastSeen, tmp_path: Path
+) -> None:
+    def fail() -> None:
+        with seen.held():
+            seen.check_head(DATASET, 4, b"i" * 32, DIGEST)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        fail()
+    assert LastSeen(tmp_path / "seen.json", KEY).seen_head(DATASET)[0] == 4
+    seen.remember_checkpoint(12, b"s" * 32)
+    assert LastSeen(tmp_path / "seen.json", KEY).checkpoint() == (12, b"s" * 32)
+
+
+def test_another_command_is_neither_forgotten_nor_overruled(
+    seen: LastSeen, tmp_path: Path
+) -> None:
+    other = LastSeen(tmp_path / "seen.json", KEY)
+    with seen.held():
+        seen.check_head(b"e" * 16, 0, DIGEST, b"")
+        other.check_head(DATASET, 9, b"n" * 32, DIGEST)
+    assert seen.seen_head(DATASET) == (9, b"n" * 32)
+    assert other.seen_head(b"e" * 16) == (0, DIGEST)
+
+
+@pytest.mark.parametrize(
+    ("number", "digest", "known"),
+    [(10, b"o" * 32, b"another"), (9, b"o" * 32, b""), (8, b"o" * 32, b"")],
+)
+def test_a_block_that_saw_another_history_than_another_command_is_refused(
+    number: int, digest: bytes, known: bytes, seen: LastSeen, tmp_path: Path
+) -> None:
+    """At the end of the block, for the other command came in between."""
+    other = LastSeen(tmp_path / "seen.json", KEY)
+    history = {3: DIGEST, 9: known}
+
+    def between() -> None:
+        with seen.held():
+            seen.check_head(DATASET, number, digest, lambda n: history.get(n, b""))
+            seen.remember_checkpoint(12, b"s" * 32)
+            other.check_head(DATASET, 9, b"n" * 32, DIGEST)
+
+    with pytest.raises(RollbackDetected) as caught:
+        between()
+    assert "run this one again" in caught.value.hint
+    assert other.seen_head(DATASET) == (9, b"n" * 32)
+    assert other.checkpoint() == (12, b"s" * 32)
+
+
+def test_a_block_of_one_thread_does_not_hold_back_another(
+    seen: LastSeen, tmp_path: Path
+) -> None:
+    with seen.held():
+        seen.check_head(DATASET, 4, b"i" * 32, DIGEST)
+        thread = Thread(target=seen.remember_checkpoint, args=(20, b"t" * 32))
+        thread.start()
+        thread.join()
+        again = LastSeen(tmp_path / "seen.json", KEY)
+        assert again.checkpoint() == (20, b"t" * 32)
+        assert again.seen_head(DATASET) == (3, DIGEST)
+    assert again.seen_head(DATASET) == (4, b"i" * 32)
+
+
+def test_names_of_datasets_are_counted_without_being_shown(seen: LastSeen) -> None:
+    assert seen.named_datasets() == {DATASET}
+    seen.forget_dataset(DATASET)
+    assert seen.named_datasets() == frozenset()

@@ -16,11 +16,17 @@ from sealift.crypto.grants import make_grant
 from sealift.crypto.keyschedule import EPOCH_KEY_SIZE
 from sealift.history.contents import NO_POLICY
 from sealift.history.member import Member
-from sealift.history.opened import OpenedDataset, open_history
+from sealift.history.opened import OpenedDataset, find_dataset, remember_name
 from sealift.history.schemas import extends, grow, write_schema
 from sealift.owner.manage.access import grants_for
 from sealift.owner.manage.subjects import subject_tagger
-from sealift.owner.push.committing import Change, Committed, append, create
+from sealift.owner.push.committing import (
+    Change,
+    Committed,
+    append,
+    create,
+    opened_after,
+)
 from sealift.owner.push.pacing import Pace
 from sealift.owner.push.packing import Packer, plain_schema, shard_pool
 from sealift.owner.push.uploading import (
@@ -76,13 +82,14 @@ class Author:
 
     Attributes:
         member: the author, connected.
-        own_card: the author's card; an author can always open what it made.
+        own_card: gives the author's card, to which a new dataset is granted first: an author can
+            always open what it made.
         trusted: the owner's identities; a dataset is only made for this author's own.
         dataset: its name.
     """
 
     member: Member
-    own_card: Card
+    own_card: Callable[[], Card]
     trusted: Collection[Fingerprint]
     dataset: str = field(repr=False)
 
@@ -146,6 +153,20 @@ def check_policy(
         raise AccessDenied(
             "only the dataset's owner admits another policy", hint="ask the owner to"
         )
+
+
+def find_opened(author: Author) -> OpenedDataset | None:
+    """The dataset that an author appends to; None if the first commit will make it.
+
+    What that commit needs is looked up too, so that it is proved together with the rest.
+
+    Raises:
+        SealiftError: the dataset cannot be opened, and why.
+    """
+    opened = find_dataset(author.member, author.trusted, author.dataset)
+    if opened is None and author.member.identity.fingerprint in author.trusted:
+        author.own_card()
+    return opened
 
 
 class Appender:
@@ -272,17 +293,18 @@ class Appender:
             return None
         report = policy_report()
         member = self._author.member
-        if self.opened is None:
-            committed = self._create(sealed, cursor(None), report)
-        else:
-            committed = append(
-                member,
-                self.opened,
-                lambda newest: self._change(newest, sealed, cursor(newest), report),
-            )
-        self.opened = open_history(
-            member, self._target.dataset_id, frozenset(self._author.trusted)
-        )
+        with member.last_seen.held():
+            if self.opened is None:
+                committed = self._create(sealed, cursor(None), report)
+            else:
+                committed = append(
+                    member,
+                    self.opened,
+                    lambda newest: self._change(newest, sealed, cursor(newest), report),
+                )
+            trusted = frozenset(self._author.trusted)
+            self.opened = opened_after(member, trusted, committed)
+            remember_name(member, self.opened)
         self._target = self._find_target()
         self.totals.commits.append(committed.commit.number)
         self.totals.shards += len(sealed.entries)
@@ -361,7 +383,7 @@ class Appender:
 
     def _create(self, sealed: SealedShards, cursor: bytes, report: str) -> Committed:
         author, terms, target = self._author, self._terms, self._target
-        member = author.member
+        member, own = author.member, author.own_card()
         grants = [
             make_grant(
                 member.identity,
@@ -370,11 +392,11 @@ class Appender:
                 dataset_id=target.dataset_id,
                 key_epoch=target.key_epoch,
                 time=unix(member.now),
-                not_after=0 if card is author.own_card else terms.not_after,
-                purpose="" if card is author.own_card else terms.purpose,
+                not_after=0 if card is own else terms.not_after,
+                purpose="" if card is own else terms.purpose,
             )
             # A new dataset's owner is the first who is granted access: the keystore recovers it.
-            for card in (author.own_card, *terms.recipients)
+            for card in (own, *terms.recipients)
         ]
         metadata = objects_pb2.CommitMetadata(
             name=author.dataset,

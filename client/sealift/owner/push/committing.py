@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
 from sealift.crypto.metadata import seal_counts, seal_metadata
 from sealift.crypto.signing import shard_entry_message, sign_commit
 from sealift.history.member import Member
-from sealift.history.opened import OpenedDataset, open_history
+from sealift.history.opened import OpenedDataset, open_created, open_history
 from sealift.history.schemas import write_schema
 from sealift.process.clock import unix
 from sealift.process.secret import Secret
@@ -83,10 +83,14 @@ class Committed:
     Attributes:
         commit: as signed.
         receipt: the relay's signed DeletionReceipt, if the commit destroyed anything.
+        base: the dataset before it; None if the commit made the dataset.
+        new_key: the key of the key epoch that the commit began, if it did.
     """
 
     commit: Commit
     receipt: objects_pb2.Signed | None
+    base: OpenedDataset | None = field(default=None, repr=False)
+    new_key: Secret | None = field(default=None, repr=False)
 
 
 def create(
@@ -118,7 +122,25 @@ def create(
         genesis=genesis,
         granted=_grant_entries(change),
     )
-    return _send(member, signed, change)
+    return replace(_send(member, signed, change), new_key=epoch_key)
+
+
+def opened_after(
+    member: Member, trusted: Collection[Fingerprint], committed: Committed
+) -> OpenedDataset:
+    """The dataset after an own commit; the relay is asked only where a snapshot begins it anew.
+
+    Raises:
+        SealiftError: it cannot be opened any more, and why.
+    """
+    commit, base, key = committed.commit, committed.base, committed.new_key
+    if commit.snapshot is not None:
+        return open_history(member, commit.dataset_id, trusted)
+    if base is not None:
+        return base.after(commit, member.identities, unix(member.now), new_key=key)
+    if key is None:
+        raise HistoryInvalid("a dataset's first commit begins its first key epoch")
+    return open_created(commit, trusted, key, unix(member.now))
 
 
 def append(
@@ -147,7 +169,8 @@ def append(
             raise Conflict("somebody else has removed the same shards meanwhile")
         signed = _sign(member, opened, change)
         try:
-            return _send(member, signed, change)
+            sent = _send(member, signed, change)
+            return replace(sent, base=opened, new_key=change.new_key)
         except Conflict:
             # KeyEpochMoved too: the plan for the newest state says whether it matters.
             opened = open_history(member, opened.dataset_id, opened.trusted)
@@ -221,12 +244,16 @@ def _ends(change: Change) -> bool:
 def _send(member: Member, signed: objects_pb2.Signed, change: Change) -> Committed:
     receipt = member.relay.append(signed, change.grants)
     commit = verify_commit(signed)
-    # The relay acknowledged; what it did not log it could deny.
-    member.log.check([(Kind.COMMIT, commit.digest, commit.dataset_id)])
-    known = member.last_seen.seen_head(commit.dataset_id)
-    member.last_seen.check_head(
-        commit.dataset_id, commit.number, commit.digest, known[1] if known else b""
-    )
+    parents = {commit.number - 1: commit.parent}
+    with member.last_seen.held():
+        # The relay acknowledged; what it did not log it could deny.
+        member.log.check([(Kind.COMMIT, commit.digest, commit.dataset_id)])
+        member.last_seen.check_head(
+            commit.dataset_id,
+            commit.number,
+            commit.digest,
+            lambda number: parents.get(number, b""),
+        )
     return Committed(commit, receipt)
 
 

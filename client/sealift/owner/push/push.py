@@ -15,7 +15,7 @@ from enum import Enum
 import pyarrow as pa
 
 from sealift.history.contents import NO_POLICY
-from sealift.history.opened import OpenedDataset, find_dataset
+from sealift.history.opened import OpenedDataset
 from sealift.owner.push.appending import (
     Appender,
     Author,
@@ -23,6 +23,7 @@ from sealift.owner.push.appending import (
     Totals,
     check_dataset_name,
     check_policy,
+    find_opened,
 )
 from sealift.owner.push.cursor import (
     PartState,
@@ -172,8 +173,43 @@ class PushJob:
     stop: threading.Event | None = None
 
 
-def push(author: Author, job: PushJob) -> Pushed:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a push continues from.
+
+    Attributes:
+        opened: the dataset; None if there is none.
+        before: what was pushed of the author's sources.
+    """
+
+    opened: OpenedDataset | None
+    before: PushedParts
+
+
+def find(author: Author, job: PushJob) -> Found:
+    """Looks up what a push continues from, before its source is read, let alone sealed.
+
+    Raises:
+        PolicyUnmet: the dataset requires another policy.
+        SealiftError: the dataset cannot be opened, and why.
+    """
+    check_dataset_name(author.dataset)
+    with author.member.together():
+        opened = find_opened(author)
+        check_policy(opened, author, job.terms)
+        before = PushedParts()
+        if opened is not None and not job.limits.from_start:
+            before = read_pushed_parts(author.member, opened, job.owner_secret())
+    return Found(opened, before)
+
+
+def push(author: Author, job: PushJob, found: Found | None = None) -> Pushed:
     """Seals the records of a source and appends them to a dataset, made if need be.
+
+    Args:
+        author: who appends, to what.
+        job: what is pushed, and how.
+        found: what `find` gave, if it was asked already.
 
     Raises:
         EmptySource: there is no record, and none was pushed before.
@@ -191,20 +227,16 @@ def push(author: Author, job: PushJob) -> Pushed:
     )
     pace = Pace(job.limits.bytes_per_second)
     for attempt in range(1, _RESTARTS + 1):
-        opened = find_dataset(author.member, author.trusted, author.dataset)
-        # Refused before the source is read, let alone sealed.
-        check_policy(opened, author, job.terms)
-        before = PushedParts()
-        if opened is not None and not job.limits.from_start:
-            before = read_pushed_parts(author.member, opened, job.owner_secret())
-        source = job.open_source(before.schema)
+        found = found or find(author, job)
+        source = job.open_source(found.before.schema)
         try:
-            return _Push(author, job, source, opened, before, pace, deadline).run()
+            return _Push(author, job, source, found, pace, deadline).run()
         except KeyEpochMoved:
             # Somebody's access ended: what was uploaded since the last commit is sealed anew.
             if attempt == _RESTARTS or not source.resumable:
                 raise
             log.info("restart_push", attempt=attempt)
+            found = None
     raise Conflict("the dataset is rotated faster than this client can push")
 
 
@@ -227,23 +259,22 @@ class _Push:
         author: Author,
         job: PushJob,
         source: Source,
-        opened: OpenedDataset | None,
-        before: PushedParts,
+        found: Found,
         pace: Pace,
         deadline: float | None,
     ) -> None:
         self._author = author
         self._job = job
         self._source = source
-        self._before = before
+        self._before = found.before
         # The state on which decisions rest: as found at the beginning, and what was pushed since.
-        self._known = dict(before.parts)
-        self._created = opened is None
+        self._known = dict(found.before.parts)
+        self._created = found.opened is None
         self._deadline = deadline
         self._transform = job.transform(source)
         self._appender = Appender(
             author,
-            opened,
+            found.opened,
             self._transform.schema,
             job.terms,
             jobs=job.limits.jobs,

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from sealift.history.opened import find_dataset
-from sealift.owner.push.appending import Appender, Author, PushTerms
+from sealift.owner.push.appending import Appender, Author, PushTerms, find_opened
 from sealift_protocol.errors import SourceError
 
 SUFFIX = ".quarantine"
@@ -76,7 +75,8 @@ class Quarantine:
             return
         batch = pa.RecordBatch.from_pylist(self._held, schema=_SCHEMA)
         author = self._author
-        opened = find_dataset(author.member, author.trusted, author.dataset)
+        with author.member.together():
+            opened = find_opened(author)
         with Appender(author, opened, _SCHEMA, PushTerms(), jobs=1) as appender:
             appender.add(batch)
             appender.commit()

@@ -9,8 +9,13 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from sealift.history.opened import find_dataset
-from sealift.owner.push.appending import Appender, Author, PushTerms, check_policy
+from sealift.owner.push.appending import (
+    Appender,
+    Author,
+    PushTerms,
+    check_policy,
+    find_opened,
+)
 from sealift.owner.push.pacing import Pace
 from sealift.owner.push.push import PushLimits, PushProgress
 from sealift.owner.push.transforming import Transform
@@ -62,7 +67,7 @@ class Writer:
         self._make_transform = transform
         self._limits = limits
         self._progress = progress
-        self._opened = find_dataset(author.member, author.trusted, author.dataset)
+        self._opened = find_opened(author)
         check_policy(self._opened, author, terms)
         self._appender: Appender | None = None
         self._transform: Transform | None = None
