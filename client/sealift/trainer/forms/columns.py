@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from sealift.trainer.forms.numbers import Integers
 from sealift_protocol.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -147,20 +148,24 @@ def is_binary(kind: pa.DataType) -> bool:
     )
 
 
-def binary_views(column: pa.Array) -> list[memoryview | None]:
-    """Each record's bytes, without a copy."""
-    if len(column) == 0:
+def binary_views(
+    column: pa.Array, rows: Integers | None = None
+) -> list[memoryview | None]:
+    """The bytes of each record, or of some of them, without a copy."""
+    if rows is None:
+        rows = np.arange(len(column))
+    if len(rows) == 0:
         return []
+    at = rows + column.offset
     if pa.types.is_fixed_size_binary(column.type):
         width = column.type.byte_width
         data = memoryview(column.buffers()[1]).cast("B")
-        starts = (np.arange(len(column)) + column.offset) * width
+        starts = at * width
         ends = starts + width
     else:
         large = pa.types.is_large_binary(column.type)
         offsets = np.frombuffer(column.buffers()[1], np.int64 if large else np.int32)
-        offsets = offsets[column.offset : column.offset + len(column) + 1]
-        starts, ends = offsets[:-1], offsets[1:]
+        starts, ends = offsets[at], offsets[at + 1]
         buffer = column.buffers()[2]
         data = memoryview(buffer if buffer is not None else b"").cast("B")
     views: list[memoryview | None] = [
@@ -168,9 +173,10 @@ def binary_views(column: pa.Array) -> list[memoryview | None]:
         for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
     ]
     if column.null_count:
+        valid = column.is_valid().to_numpy(zero_copy_only=False)[rows]
         views = [
-            view if valid else None
-            for view, valid in zip(views, column.is_valid().to_pylist(), strict=True)
+            view if there else None
+            for view, there in zip(views, valid.tolist(), strict=True)
         ]
     return views
 
