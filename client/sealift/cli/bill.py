@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,7 +19,7 @@ from sealift.home.words import parse_fingerprint
 from sealift.process.clock import unix
 from sealift.session import Session
 from sealift.trainer.bill import bill_dataset, make_bill, measure_file
-from sealift.trainer.engine.plan import Run
+from sealift.trainer.engine.plan import Plan, Run
 from sealift_protocol.bill.format import (
     MAX_TEXT,
     Bill,
@@ -220,10 +220,9 @@ def _runs(seed: int | None, epochs: int | None, shuffle_block: int) -> list[Run]
         raise InvalidArgument("a run has at least one training epoch")
     if seed is None and epochs is None:
         return []
-    shuffle = seed is not None
+    plan = Plan(1, seed is not None, seed or 0, shuffle_block=shuffle_block)
     return [
-        Run(seed or 0, shuffle, shuffle_block, epoch, None, 1, None, "")
-        for epoch in range(epochs or 1)
+        Run(replace(plan, epoch=epoch), batched=False) for epoch in range(epochs or 1)
     ]
 
 

@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from sealift.trainer.metrics.metrics import BatchMetrics
 from sealift_protocol.errors import InvalidArgument
 
 OnCorrupt = Literal["raise", "refetch", "skip"]
 _ON_CORRUPT = ("raise", "refetch", "skip")
+
+
+class ReadKeywords(TypedDict, total=False):
+    """`ReadOptions` as keywords."""
+
+    cache: Path | str | None
+    cache_bytes: int | None
+    read_ahead: int
+    threads: int
+    patience: float
+    on_corrupt: OnCorrupt
+    metrics: Callable[[BatchMetrics], Any] | None
 
 
 @dataclass(frozen=True, slots=True)
