@@ -14,11 +14,13 @@ import pyarrow as pa
 import pytest
 
 import sealift
+from sealift.history.disclosures import Fetch
 from sealift.process.buffers import BufferPools
 from sealift.session import Session
 from sealift.trainer.engine import sealed as sealed_module
 from sealift.trainer.engine.lookup import RandomAccess
 from sealift.trainer.engine.reading import Readable
+from sealift.trainer.engine.sealed import SealedDataset
 from sealift.trainer.forms.gathering import Gathered
 from sealift_protocol import framing
 from sealift_protocol.errors import CorruptShard, MalformedObject
@@ -214,7 +216,8 @@ class _Given:
 
 def random_access(payload: bytes, schema: pa.Schema, rows: int) -> RandomAccess:
     entry = ShardEntry(bytes(16), 1, len(payload), bytes(32))
-    sealed = type("Sealed", (), {"shards": (entry,), "dataset_id": bytes(16)})()
+    fetch = Fetch(bytes(16), 1, bytes(32), 1, "")
+    sealed = SealedDataset(fetch, (entry,), {}, None, None)  # type: ignore[arg-type]
     counts = np.array([rows])
     readable = Readable(sealed, schema, None, counts, counts, None, _Given(payload))  # type: ignore[arg-type]
     return RandomAccess([readable], schema, BufferPools(1 << 20), 1 << 20)

@@ -147,7 +147,7 @@ def batch_size(schema: pa.Schema) -> int:
     none = pa.RecordBatch.from_arrays(
         [pa.nulls(0, kind) for kind in schema.types], schema=schema
     )
-    return max(_BATCH_BYTES, _METADATA_SHARE * pa.ipc.get_record_batch_size(none))
+    return max(_BATCH_BYTES, _METADATA_SHARE * int(pa.ipc.get_record_batch_size(none)))
 
 
 def cut(batch: pa.RecordBatch, size: int) -> Iterator[pa.RecordBatch]:
@@ -227,7 +227,7 @@ class _OpenPayload:
         left = size - self._schema_size
         self._buffer[: schema.size] = memoryview(schema).cast("B")
         self._buffer[schema.size :][:left] = self._buffer[self._schema_size :][:left]
-        return int(schema.size) + left
+        return left + int(schema.size)
 
 
 def _rows_that_fit(batch: pa.RecordBatch, room: int) -> int:

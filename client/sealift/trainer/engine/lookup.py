@@ -27,7 +27,6 @@ from sealift.trainer.engine.messages import (
     read_header,
 )
 from sealift.trainer.engine.reading import Readable
-from sealift.trainer.engine.sealed import LoadedShard
 from sealift.trainer.forms.gathering import Selection
 from sealift.trainer.forms.numbers import Integers
 from sealift_protocol.errors import InvalidArgument, MalformedObject
@@ -140,7 +139,7 @@ class _PartlyOpenShard:
         self, dataset: Readable, shard: int, schema: pa.Schema, pools: BufferPools
     ) -> None:
         self._dataset = dataset
-        self._loaded = LoadedShard(dataset.sealed, dataset.sealed.shards[shard], pools)
+        self._loaded = dataset.sealed.shard(dataset.sealed.shards[shard], pools)
         self._records = int(dataset.records[shard])
         self._schema = schema
         self._own_schema: pa.Schema | None = None

@@ -15,7 +15,6 @@ from sealift.process.buffers import BufferPools
 from sealift.trainer.engine.order import Order, Piece
 from sealift.trainer.engine.sealed import (
     Interrupted,
-    LoadedShard,
     SealedDataset,
     ShardLoader,
 )
@@ -307,8 +306,7 @@ class ReadAhead:
 
     def _open_group(self, dataset: Readable, openings: Sequence[Opening]) -> None:
         loaded = [
-            LoadedShard(dataset.sealed, opening.entry, self._pools)
-            for opening in openings
+            dataset.sealed.shard(opening.entry, self._pools) for opening in openings
         ]
         dataset.loader.load(loaded, [None] * len(loaded))
         for opening, shard in zip(openings, loaded, strict=True):

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from sealift.formats.arrowtypes import is_flat_bytes, is_ragged_list
 from sealift.trainer.forms.numbers import Integers
 from sealift_protocol.errors import InvalidArgument
 
@@ -139,15 +140,6 @@ def _time_type(kind: pa.DataType) -> np.dtype[Any] | None:
     return None
 
 
-def is_binary(kind: pa.DataType) -> bool:
-    """Whether a column holds bytes."""
-    return bool(
-        pa.types.is_binary(kind)
-        or pa.types.is_large_binary(kind)
-        or pa.types.is_fixed_size_binary(kind)
-    )
-
-
 def binary_views(
     column: pa.Array, rows: Integers | None = None
 ) -> list[memoryview | None]:
@@ -192,9 +184,9 @@ def as_array(column: pa.Array) -> Any:
         elements = layout.elements(column)
         if elements is not None:
             return layout.as_shown(elements)
-    if is_binary(column.type):
+    if is_flat_bytes(column.type):
         return binary_views(column)
-    if is_list(column.type) and not column.null_count:
+    if is_ragged_list(column.type) and not column.null_count:
         inner = layout_of(column.type.value_type)
         values = column.flatten()
         if inner is not None and not values.null_count:
@@ -214,7 +206,7 @@ def as_tensor_column(column: pa.Array) -> Any:
     import_torch()
     if layout_of(column.type) is not None or pa.types.is_boolean(column.type):
         raise_for_nulls(column)
-    if is_binary(column.type):
+    if is_flat_bytes(column.type):
         return binary_views(column)
     if pa.types.is_boolean(column.type):
         return tensor_of(column.to_numpy(zero_copy_only=False))
@@ -287,8 +279,3 @@ def pick_columns(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
             hint="its columns are in dataset.schema.names, and in `sealift show`",
         )
     return pa.schema([schema.field(name) for name in columns], metadata=schema.metadata)
-
-
-def is_list(kind: pa.DataType) -> bool:
-    """Whether values are lists of any length."""
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sealift.formats.arrowtypes import is_flat_bytes
 from sealift.process.buffers import BufferPools
 from sealift.trainer.forms.batches import as_torch
 from sealift.trainer.forms.columns import (
@@ -19,7 +20,6 @@ from sealift.trainer.forms.columns import (
     as_array,
     as_tensor_column,
     binary_views,
-    is_binary,
     layout_of,
     tensor_of,
 )
@@ -177,7 +177,7 @@ class Gathered:
             self._split = [piece for part in parts for piece in part.split()]
         split = self._split
         columns = [part.batch.column(place) for part in split]
-        if is_binary(kind) and self._form != "arrow":
+        if is_flat_bytes(kind) and self._form != "arrow":
             return self._views(split, columns)
         return self._arrow(split, columns, kind)
 
@@ -234,7 +234,7 @@ class Gathered:
         places = np.concatenate([part.places for part in parts])
         order = np.empty(self.num_rows, np.int64)
         order[places] = np.arange(self.num_rows)
-        if is_binary(kind) and _mean_size(columns) >= _LARGE_VALUE:
+        if is_flat_bytes(kind) and _mean_size(columns) >= _LARGE_VALUE:
             pieces = [
                 column.slice(row, 1)
                 for part, column in zip(parts, columns, strict=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,13 @@ import pytest
 
 from sealift.crypto.sealing import ShardContext, seal_shard
 from sealift.history.batchindex import ListedBatch, read_index, with_index
+from sealift.history.disclosures import Fetch
 from sealift.owner.push.packing import pack, shard_pool
 from sealift.process.buffers import BufferPools
 from sealift.process.secret import Secret
 from sealift.trainer.engine.lookup import RandomAccess
 from sealift.trainer.engine.reading import Readable
+from sealift.trainer.engine.sealed import SealedDataset
 from sealift.trainer.forms.gathering import Gathered
 from sealift_protocol.errors import MalformedObject
 from sealift_protocol.objects import ShardEntry
@@ -65,9 +66,8 @@ def random_access(
     payloads: Sequence[bytes], table: pa.Table, *, budget: int = 1 << 30
 ) -> tuple[RandomAccess, Loader]:
     loader = Loader(payloads)
-    sealed = SimpleNamespace(
-        shards=loader.entries, dataset_id=CONTEXT.dataset_id, epoch_keys={1: KEY}
-    )
+    fetch = Fetch(CONTEXT.dataset_id, 1, bytes(32), len(payloads), "")
+    sealed = SealedDataset(fetch, loader.entries, {1: KEY}, None, None)  # type: ignore[arg-type]
     counts = np.full(len(payloads), table.num_rows)
     readable = Readable(sealed, table.schema, None, counts, counts, None, loader)  # type: ignore[arg-type]
     access = RandomAccess([readable], table.schema, BufferPools(1 << 20), budget)
