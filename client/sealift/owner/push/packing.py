@@ -192,7 +192,7 @@ class _OpenPayload:
         self._writer = pa.ipc.new_stream(self._sink, reserved)
         self._max_payload = max_payload
         # The writer puts the schema before the first batch, not earlier.
-        self._schema_size = reserved.serialize().size
+        self._schema_size = int(reserved.serialize().size)
         self.records = 0
 
     def write(self, batch: pa.RecordBatch) -> int:

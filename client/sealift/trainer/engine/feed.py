@@ -296,9 +296,7 @@ class Feed:
         wanted = np.asarray(indices, np.int64).reshape(-1)
         found = self._random_access().parts(wanted, declare_all=declare_all)
         if columns is not None:
-            found = [
-                replace(part, batch=part.batch.select(list(columns))) for part in found
-            ]
+            found = [part.select(columns) for part in found]
         return Gathered(found, schema, form, None).batch(0, len(wanted))
 
     def _random_access(self) -> RandomAccess:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -93,6 +93,14 @@ class Selection:
     rows: Integers
     places: Integers
 
+    def select(self, columns: Sequence[str]) -> Selection:
+        """The same records with some columns only."""
+        names, batch = list(columns), self.batch
+        if not isinstance(batch, Stack):
+            return replace(self, batch=batch.select(names))
+        batches = [one.select(names) for one in batch.batches]
+        return replace(self, batch=Stack(self.payload, batches))
+
     def split(self) -> list[Selection]:
         """The same by record batch."""
         stack = self.batch
@@ -176,7 +184,8 @@ class Gathered:
         if self._split is None:
             self._split = [piece for part in parts for piece in part.split()]
         split = self._split
-        columns = [part.batch.column(place) for part in split]
+        batches: list[Any] = [part.batch for part in split]
+        columns = [batch.column(place) for batch in batches]
         if is_flat_bytes(kind) and self._form != "arrow":
             return self._views(split, columns)
         return self._arrow(split, columns, kind)

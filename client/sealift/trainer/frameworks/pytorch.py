@@ -340,9 +340,9 @@ def _plan(batch_size: int, options: IterableOptions) -> Plan:
     """The training epoch that options ask for; shuffled, unless they say otherwise."""
     rank, world = _ranks(options.get("rank"), options.get("world"))
     settings = keywords_of(options, Settings)
-    return Plan(
-        batch_size, **{"shuffle": True, **settings, "rank": rank, "world": world}
-    )
+    settings.setdefault("shuffle", True)
+    settings["rank"], settings["world"] = rank, world
+    return Plan(batch_size, **settings)
 
 
 def _saved(run: Run) -> list[Any]:
