@@ -238,7 +238,8 @@ def test_training_epochs_are_noted_for_the_bill_of_materials(opened: Dataset) ->
     records.set_epoch(4)
     assert opened.runs == []
     numbers(records)
-    assert [(run.seed, run.epoch, run.shuffle) for run in opened.runs] == [(7, 4, True)]
+    plans = [run.plan for run in opened.runs]
+    assert [(plan.seed, plan.epoch, plan.shuffle) for plan in plans] == [(7, 4, True)]
 
 
 @pytest.mark.parametrize("world", [1, 2, 3])

@@ -582,7 +582,10 @@ def test_each_iteration_is_the_next_training_epoch(opened: sealift.Dataset) -> N
     assert loader.epoch == 2
     loader.set_epoch(0)
     assert numbers(loader) == first
-    assert [(run.epoch, run.shuffle) for run in opened.runs] == [(0, True), (1, True)]
+    assert [(run.plan.epoch, run.plan.shuffle) for run in opened.runs] == [
+        (0, True),
+        (1, True),
+    ]
 
 
 def test_a_loop_that_counts_its_batches_goes_on_to_the_next_epoch(
@@ -605,7 +608,7 @@ def test_the_bill_of_a_resumed_run_is_that_of_the_whole_run(
     assert again.runs == []
     again.torch_loader(50, columns=["number"], seed=3).load_state_dict(state)
     assert again.runs == opened.runs
-    assert [run.epoch for run in again.runs] == [0, 1]
+    assert [run.plan.epoch for run in again.runs] == [0, 1]
 
 
 def test_an_iteration_that_is_left_begins_anew(opened: sealift.Dataset) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -204,16 +204,15 @@ def bom_verify(
 
 
 def _runs(seed: int | None, epochs: int | None, shuffle_block: int) -> list[Run]:
-    from sealift.trainer.engine.plan import Run
+    from sealift.trainer.engine.plan import Plan, Run
 
     if epochs is not None and epochs < 1:
         raise InvalidArgument("a run has at least one training epoch")
     if seed is None and epochs is None:
         return []
-    shuffle = seed is not None
+    plan = Plan(1, seed is not None, seed or 0, shuffle_block=shuffle_block)
     return [
-        Run(seed or 0, shuffle, shuffle_block, epoch, None, 1, None, "")
-        for epoch in range(epochs or 1)
+        Run(replace(plan, epoch=epoch), batched=False) for epoch in range(epochs or 1)
     ]
 
 

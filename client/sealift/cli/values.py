@@ -11,14 +11,8 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from sealift.cli.output import size
-from sealift.trainer.exports.json_values import (
-    Room,
-    is_binary,
-    is_list,
-    is_text,
-    is_wrapped,
-    json_value,
-)
+from sealift.formats.arrowtypes import is_bytes, is_sequence, is_text, is_wrapped
+from sealift.trainer.exports.json_values import Room, json_value
 
 ELLIPSIS = "…"
 NULL = "(null)"
@@ -61,7 +55,7 @@ def cell(value: pa.Scalar) -> str:
     if isinstance(kind, pa.FixedShapeTensorType):
         shape = "x".join(map(str, kind.shape))
         return f"{_items(value.value.values)} {shape}"
-    if is_binary(kind):
+    if is_bytes(kind):
         return size(value.as_buffer().size)
     if is_text(kind):
         # A character has four bytes at most.
@@ -69,7 +63,7 @@ def cell(value: pa.Scalar) -> str:
             errors="replace"
         )
         return printable(start, _MAX_CHARACTERS)
-    if is_list(kind):
+    if is_sequence(kind):
         many = len(value.values) > _SHOWN_ITEMS
         return _items(value.values) + (f" {len(value.values):,}" if many else "")
     if pa.types.is_struct(kind):

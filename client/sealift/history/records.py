@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from sealift.history.batchindex import without_index
 from sealift.history.schemas import extends, fit
 from sealift_protocol.errors import MalformedObject
 
@@ -22,11 +23,16 @@ def read_batches(payload: memoryview, schema: pa.Schema) -> Iterator[pa.RecordBa
     try:
         # Cast to unsigned bytes is what pyarrow's buffers take; no memory is copied.
         with pa.ipc.open_stream(pa.py_buffer(payload)) as reader:
-            if not extends(reader.schema, schema):
+            own = without_index(reader.schema)
+            if not extends(own, schema):
                 raise MalformedObject("a shard's schema is not the dataset's")
+            same = own.equals(schema, check_metadata=True)
             for batch in reader:
                 batch.validate(full=True)
-                yield fit(batch, schema)
+                if same:
+                    yield batch.replace_schema_metadata(schema.metadata)
+                else:
+                    yield fit(batch, schema)
     except (pa.ArrowException, OSError, UnicodeDecodeError):
         raise MalformedObject(
             "a shard's payload is not a well-formed Arrow stream"

@@ -1,11 +1,11 @@
-"""Options given as keywords: changed in a frozen dataclass, and misspelled ones named."""
+"""Options given as keywords: unknown ones are refused, with the name that was meant."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sealift_protocol.errors import InvalidArgument
 
@@ -13,26 +13,40 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 _O = TypeVar("_O", bound="DataclassInstance")
+_T = TypeVar("_T")
 
 
-def changed(options: _O, changes: Mapping[str, object], call: str) -> _O:
-    """The options with some of their fields changed.
+def refuse_unknown(
+    given: Mapping[str, object], known: Collection[str], function: str
+) -> None:
+    """Check that a function has the keywords that it was called with.
 
     Args:
-        options: a frozen dataclass.
-        changes: by field.
-        call: the function that took them, for the message.
+        given: the keywords.
+        known: the names that it takes.
+        function: its name, for the error.
 
     Raises:
-        InvalidArgument: there is no such option; the nearest one is named.
+        InvalidArgument: it lacks one; the message names the nearest that it has.
     """
-    names = [field.name for field in fields(options)]
-    for name in changes:
-        if name not in names:
-            near = get_close_matches(name, names, n=1)
-            what = f"{call}() got an unknown option `{name}`"
-            raise InvalidArgument(
-                f"{what}; did you mean `{near[0]}`?" if near else what,
-                hint=f"the options are those of sealift.{type(options).__name__}",
-            )
+    for name in given:
+        if name in known:
+            continue
+        near = get_close_matches(name, known, n=1)
+        what = f"{function}() got an unknown option `{name}`"
+        raise InvalidArgument(
+            f"{what}; did you mean `{near[0]}`?" if near else what,
+            hint=f"its options are: {', '.join(sorted(known))}",
+        )
+
+
+def changed(options: _O, changes: Mapping[str, object], function: str) -> _O:
+    """A frozen dataclass with some of its fields changed; errors as of `refuse_unknown`."""
+    refuse_unknown(changes, [field.name for field in fields(options)], function)
     return replace(options, **changes)
+
+
+def keywords_of(given: Mapping[str, Any], known: type[_T]) -> _T:
+    """Those of some keywords that a TypedDict describes."""
+    names = known.__annotations__
+    return cast("_T", {name: value for name, value in given.items() if name in names})

@@ -1,9 +1,15 @@
-"""Fetching shards and opening them into pooled buffers as their segments arrive."""
+"""Fetching shards: segments are verified, and opened into leased buffers, as they arrive.
+
+Owners who seal again and trainers who read fetch with the same `receive`.
+"""
 
 from __future__ import annotations
 
+import itertools
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from sealift.crypto.epochkeys import EpochKeys
 from sealift.crypto.opening import ShardOpener
@@ -16,6 +22,7 @@ from sealift_protocol.errors import (
     CorruptShard,
     MalformedObject,
     SealiftError,
+    VerificationError,
 )
 from sealift_protocol.layout import ShardHead
 from sealift_protocol.objects import ShardEntry
@@ -37,6 +44,172 @@ class OpenShard:
     payload: memoryview
 
 
+class LoadedShard:
+    """One shard's plaintext in a leased buffer, as far as it was opened.
+
+    Attributes:
+        entry: as its commit names it.
+        head: header and digest list, verified; None until something of it came.
+        buffer: where the segments lie, at their places.
+        failed: why it is left out, where a reader goes on without what stays corrupt.
+    """
+
+    def __init__(
+        self,
+        entry: ShardEntry,
+        dataset_id: bytes,
+        epoch_keys: EpochKeys,
+        lease: Callable[[int], memoryview],
+    ) -> None:
+        """Takes no memory before something of the shard comes.
+
+        Args:
+            entry: as its commit names it.
+            dataset_id: 16 bytes.
+            epoch_keys: by key epoch.
+            lease: gives a buffer of a size.
+        """
+        self.entry = entry
+        self.head: ShardHead | None = None
+        self.buffer = memoryview(b"")
+        self.failed: VerificationError | None = None
+        self._dataset_id = dataset_id
+        self._epoch_keys = epoch_keys
+        self._lease = lease
+        self._opener: ShardOpener | None = None
+        self._open: set[int] = set()
+
+    @property
+    def opened(self) -> int:
+        """How many segments are open."""
+        return len(self._open)
+
+    def missing(self, wanted: Sequence[int] | None = None) -> list[int]:
+        """Which of some segments (of all, if None) are not open yet."""
+        if self.head is None:
+            return [0] if wanted is None else list(wanted)
+        indices = range(self.head.segment_count) if wanted is None else wanted
+        return [index for index in indices if index not in self._open]
+
+    def runs(self, wanted: Sequence[int] | None = None) -> list[range | None]:
+        """The segments that are missing, as runs; None for a shard that nothing is known of."""
+        if self.head is None and wanted is None:
+            return [None]
+        runs: list[range | None] = []
+        for index in self.missing(wanted):
+            last = runs[-1] if runs else None
+            if last is not None and last.stop == index:
+                runs[-1] = range(last.start, index + 1)
+            else:
+                runs.append(range(index, index + 1))
+        return runs
+
+    def begin(self, head: ShardHead) -> None:
+        """Checks the head and the key, and takes a buffer.
+
+        Raises:
+            VerificationError, WrongKey: why it cannot be opened.
+        """
+        if self.head is not None:
+            if head != self.head:
+                raise CorruptShard("the relay sent another head for the same shard")
+            return
+        entry = self.entry
+        epoch_key = self._epoch_keys[entry.key_epoch]
+        context = ShardContext(self._dataset_id, entry.shard_id, entry.key_epoch)
+        self._opener = ShardOpener(
+            head, digest=entry.digest, epoch_key=epoch_key, context=context
+        )
+        self.buffer = self._lease(head.plaintext_size)
+        self.head = head
+
+    def open_segment(self, index: int, segment: memoryview) -> None:
+        """Verifies a segment and opens it at its place.
+
+        Raises:
+            CorruptShard: it is not the one that the owner sealed there.
+        """
+        if self._opener is None or self.head is None:
+            raise CorruptShard("a segment came before its shard's head")
+        place = self.buffer[index * self.head.header.segment_size :]
+        self._opener.open_segment_into(index, segment, place)
+        self._open.add(index)
+
+    def payload(self) -> memoryview:
+        """The payload, when every segment is open.
+
+        Raises:
+            CorruptShard: the padding is not as specified.
+        """
+        if self._opener is None:
+            raise CorruptShard("a shard was not opened")
+        return self.buffer[: self._opener.payload_size(self.buffer)]
+
+
+class Arrivals(Protocol):
+    """Somebody who keeps what arrives, after it was verified and opened."""
+
+    def head(self, shard: LoadedShard, head: ShardHead) -> None:
+        """A shard's head came."""
+
+    def segment(self, shard: LoadedShard, index: int, sealed: memoryview) -> None:
+        """A segment came: ciphertext, in memory that is used again."""
+
+
+def receive(
+    relay: RelayClient,
+    dataset_id: bytes,
+    wanted: deque[tuple[LoadedShard, range | None]],
+    *,
+    disclosure: bytes,
+    arrivals: Arrivals | None = None,
+) -> Iterator[LoadedShard]:
+    """Asks for segments in one call, and opens them as they come; yields a shard after each run.
+
+    Args:
+        relay: where from.
+        dataset_id: 16 bytes.
+        wanted: which segments of which shards, None for all; emptied, so that a shard whose
+            receiver is done with it is not kept.
+        disclosure: object digest of the logged Disclosure that covers the shards.
+        arrivals: told of what came.
+
+    Raises:
+        VerificationError: what the relay sent is not what the owner sealed.
+        WrongKey: there is no key for a shard's key epoch.
+        SealiftError: the relay refused, or stayed away.
+    """
+    request = shards_pb2.GetRequest(
+        dataset_id=dataset_id,
+        ranges=[
+            shards_pb2.SegmentRange(
+                shard_id=shard.entry.shard_id,
+                first=0 if run is None else run.start,
+                count=0 if run is None else len(run),
+            )
+            for shard, run in wanted
+        ],
+        disclosure=disclosure,
+    )
+    messages = relay.get_segments(request)
+    try:
+        while wanted:
+            shard, run = wanted.popleft()
+            head = read_head(messages, shard.entry)
+            shard.begin(head)
+            if arrivals is not None:
+                arrivals.head(shard, head)
+            for index in range(head.segment_count) if run is None else run:
+                sealed = read_segment(messages)
+                shard.open_segment(index, sealed)
+                if arrivals is not None:
+                    arrivals.segment(shard, index, sealed)
+            yield shard
+            del shard
+    finally:
+        _close(messages)
+
+
 def fetch_shards(
     relay: RelayClient,
     dataset_id: bytes,
@@ -47,7 +220,7 @@ def fetch_shards(
     disclosure: bytes,
     sleep: Callable[[float], None],
 ) -> Iterator[OpenShard]:
-    """Yields the shards in order, each verified and open; resumes at a shard when a stream breaks.
+    """Yields the shards in order, each verified and open; goes on where a stream broke.
 
     While the relay cannot be reached, fetching is repeated for as long as the relay's `patience`
     says, counted from the last shard that arrived. `disclosure` is the object digest of the logged
@@ -58,52 +231,28 @@ def fetch_shards(
         WrongKey: there is no key for a shard's key epoch.
         SealiftError: the relay refused, or stayed away.
     """
-    done = 0
+    left = deque(
+        LoadedShard(entry, dataset_id, epoch_keys, pool.lease) for entry in entries
+    )
     retries = Retries(retry_policy(relay.patience), sleep=sleep)
-    while done < len(entries):
-        wanted = entries[done : done + SHARDS_A_CALL]
-        request = shards_pb2.GetRequest(
-            dataset_id=dataset_id,
-            ranges=[
-                shards_pb2.SegmentRange(shard_id=entry.shard_id) for entry in wanted
-            ],
-            disclosure=disclosure,
+    while left:
+        wanted = deque(
+            (shard, run)
+            for shard in itertools.islice(left, SHARDS_A_CALL)
+            for run in shard.runs()
         )
-        messages = relay.get_segments(request)
         try:
-            for entry in wanted:
-                yield _open_one(messages, dataset_id, entry, epoch_keys, pool)
-                done += 1
+            for shard in receive(relay, dataset_id, wanted, disclosure=disclosure):
+                if shard.missing():
+                    continue
+                left.popleft()
                 retries.progressed()
+                yield OpenShard(shard.entry, shard.payload())
+                del shard
         except SealiftError as error:
             if not is_passing(error):
                 raise
             retries.wait_or_raise(error, noted=note_retry("retry_fetch"))
-        finally:
-            _close(messages)
-
-
-def _open_one(
-    messages: Iterator[bytes],
-    dataset_id: bytes,
-    entry: ShardEntry,
-    epoch_keys: EpochKeys,
-    pool: BufferPool,
-) -> OpenShard:
-    epoch_key = epoch_keys[entry.key_epoch]
-    head = read_head(messages, entry)
-    opener = ShardOpener(
-        head,
-        digest=entry.digest,
-        epoch_key=epoch_key,
-        context=ShardContext(dataset_id, entry.shard_id, entry.key_epoch),
-    )
-    buffer = pool.lease(head.plaintext_size)
-    segment_size = head.header.segment_size
-    for index in range(head.segment_count):
-        segment = read_segment(messages)
-        opener.open_segment_into(index, segment, buffer[index * segment_size :])
-    return OpenShard(entry, buffer[: opener.payload_size(buffer)])
 
 
 def read_head(messages: Iterator[bytes], entry: ShardEntry) -> ShardHead:

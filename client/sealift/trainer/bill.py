@@ -133,16 +133,14 @@ def _grouped(runs: Sequence[Run]) -> Iterator[BilledRun]:
     for run in runs:
         settings = BilledRun(
             order=ALGORITHM,
-            seed=run.seed,
-            shuffle=run.shuffle,
-            shuffle_block=run.shuffle_block,
+            **run.plan.order,
             epochs=(),
             batch_size=run.batch_size or 0,
-            world=run.world,
+            world=run.plan.world,
             columns_digest=None if run.columns is None else columns_digest(run.columns),
             filter_digest=filter_digest(run.filter),
         )
-        epochs.setdefault(settings, []).append(run.epoch)
+        epochs.setdefault(settings, []).append(run.plan.epoch)
     for settings, begun in epochs.items():
         yield replace(settings, epochs=tuple(_spans(begun)))
 

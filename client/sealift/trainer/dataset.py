@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 import pyarrow as pa
@@ -18,15 +18,17 @@ from sealift.history.member import Member
 from sealift.history.opened import OpenedDataset
 from sealift.history.schemas import extends
 from sealift.process.clock import unix
+from sealift.process.keywords import keywords_of, refuse_unknown
 from sealift.trainer.bill import bill_dataset, make_bill
 from sealift.trainer.engine.feed import Feed, Supply
-from sealift.trainer.engine.plan import Plan, Run
+from sealift.trainer.engine.plan import Plan, Run, Settings
 from sealift.trainer.engine.reading import Opening
 from sealift.trainer.engine.sealed import SealedDataset
 from sealift.trainer.engine.selecting import matching, select
 from sealift.trainer.forms.batches import as_numpy, as_torch
 from sealift.trainer.forms.columns import pick_columns
 from sealift.trainer.forms.gathering import Form, Gathered, Selection
+from sealift.trainer.frameworks.torchoptions import IterableOptions, LoaderOptions
 from sealift.trainer.metrics.metering import metered
 from sealift.trainer.options import ReadOptions
 from sealift_protocol.errors import GrantExpired, InvalidArgument, SchemaMismatch
@@ -65,19 +67,11 @@ class Part:
 Reopen = Callable[[Part, int | None], OpenedDataset]
 
 
-class Reading(TypedDict, total=False):
+class Reading(Settings, total=False):
     """How records are read; `Dataset.batches` says what each of these means."""
 
     columns: Sequence[str] | None
     filter: pc.Expression | None
-    shuffle: bool
-    seed: int
-    epoch: int
-    shuffle_block: int
-    drop_last: bool
-    rank: int
-    world: int
-    start: int
     watch: bool
     copy: bool
 
@@ -311,7 +305,7 @@ class Dataset:
             GrantExpired: the grant has ended.
             SealiftError: the relay refused, or stayed away.
         """
-        return self._iterate("arrow", batch_size, **reading)
+        return self._iterate("arrow", batch_size, reading, "batches")
 
     def numpy(
         self, batch_size: int | None = None, **reading: Unpack[Reading]
@@ -320,7 +314,7 @@ class Dataset:
 
         Lists of numbers are `Ragged`, bytes a list of memoryviews. Arguments as for `batches`.
         """
-        return self._iterate("numpy", batch_size, **reading)
+        return self._iterate("numpy", batch_size, reading, "numpy")
 
     def torch(
         self, batch_size: int | None = None, **reading: Unpack[Reading]
@@ -333,7 +327,7 @@ class Dataset:
         Raises:
             InvalidArgument: torch is not installed, or a numeric column has nulls.
         """
-        return self._iterate("torch", batch_size, **reading)
+        return self._iterate("torch", batch_size, reading, "torch")
 
     def to_table(
         self,
@@ -378,14 +372,23 @@ class Dataset:
 
     # --- torch -------------------------------------------------------------------------------
 
-    def torch_loader(self, batch_size: int, **options: Any) -> TorchLoader:
+    def torch_loader(
+        self, batch_size: int, **options: Unpack[LoaderOptions]
+    ) -> TorchLoader:
         """A `torch.utils.data.DataLoader` of batches; see `TorchLoader`."""
+        refuse_unknown(options, LoaderOptions.__annotations__, "torch_loader")
         from sealift.trainer.frameworks.pytorch import TorchLoader
 
         return TorchLoader(self, batch_size, **options)
 
-    def torch_iterable(self, batch_size: int, **options: Any) -> TorchBatches:
-        """A `torch.utils.data.IterableDataset` of batches, for a DataLoader of your own."""
+    def torch_iterable(
+        self, batch_size: int, **options: Unpack[IterableOptions]
+    ) -> TorchBatches:
+        """A `torch.utils.data.IterableDataset` of batches, for a DataLoader of your own.
+
+        Its options are those of `torch_loader` that say what is read.
+        """
+        refuse_unknown(options, IterableOptions.__annotations__, "torch_iterable")
         from sealift.trainer.frameworks.pytorch import iterable
 
         return iterable(self, batch_size, **options)
@@ -504,17 +507,7 @@ class Dataset:
             GrantExpired: a grant has ended.
         """
         self._check_grants()
-        chosen = plan or Plan(1)
-        run = Run(
-            chosen.seed,
-            chosen.shuffle,
-            chosen.shuffle_block,
-            chosen.epoch,
-            None if plan is None else plan.batch_size,
-            chosen.world,
-            None if columns is None else tuple(columns),
-            self._filtered_by(wanted),
-        )
+        run = Run.of(plan, columns, self._filtered_by(wanted))
         if run not in self.runs:
             self.runs.append(run)
         return self._feed
@@ -522,42 +515,25 @@ class Dataset:
     # -----------------------------------------------------------------------------------------
 
     def _iterate(
-        self,
-        form: Form,
-        batch_size: int | None,
-        *,
-        columns: Sequence[str] | None = None,
-        filter: pc.Expression | None = None,  # noqa: A002 - what pyarrow calls it
-        shuffle: bool = False,
-        seed: int = 0,
-        epoch: int = 0,
-        shuffle_block: int = 8,
-        drop_last: bool = False,
-        rank: int = 0,
-        world: int = 1,
-        start: int = 0,
-        watch: bool = False,
-        copy: bool = False,
+        self, form: Form, batch_size: int | None, reading: Reading, name: str
     ) -> Iterator[Any]:
-        plan = None
-        if batch_size is not None:
-            plan = Plan(
-                batch_size,
-                shuffle,
-                seed,
-                epoch,
-                shuffle_block,
-                drop_last,
-                rank,
-                world,
-                start,
-            )
-        elif shuffle or drop_last or world > 1 or start:
+        refuse_unknown(reading, Reading.__annotations__, name)
+        settings = keywords_of(reading, Settings)
+        plan = Plan(1 if batch_size is None else batch_size, **settings)
+        in_order = not (plan.shuffle or plan.drop_last or plan.world > 1 or plan.start)
+        if batch_size is None and not in_order:
             raise InvalidArgument(
                 "shuffle, drop_last, rank and start need a batch_size",
                 hint="give a batch_size",
             )
-        return self.read(form, plan, columns, filter=filter, watch=watch, copy=copy)
+        return self.read(
+            form,
+            None if batch_size is None else plan,
+            reading.get("columns"),
+            filter=reading.get("filter"),
+            watch=reading.get("watch", False),
+            copy=reading.get("copy", False),
+        )
 
     def _as_they_lie(
         self,

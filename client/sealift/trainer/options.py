@@ -14,6 +14,18 @@ OnCorrupt = Literal["raise", "refetch", "skip"]
 _ON_CORRUPT = ("raise", "refetch", "skip")
 
 
+class ReadKeywords(TypedDict, total=False):
+    """`ReadOptions` as keywords."""
+
+    cache: Path | str | None
+    cache_bytes: int | None
+    read_ahead: int
+    threads: int
+    patience: float
+    on_corrupt: OnCorrupt
+    metrics: Callable[[BatchMetrics], Any] | None
+
+
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
     """How a dataset is read.
@@ -45,15 +57,3 @@ class ReadOptions:
             raise InvalidArgument("threads, read-ahead and patience cannot be negative")
         if self.on_corrupt not in _ON_CORRUPT:
             raise InvalidArgument(f"on_corrupt is one of {', '.join(_ON_CORRUPT)}")
-
-
-class ReadKeywords(TypedDict, total=False):
-    """The fields of `ReadOptions`, as keywords."""
-
-    cache: Path | str | None
-    cache_bytes: int | None
-    read_ahead: int
-    threads: int
-    patience: float
-    on_corrupt: OnCorrupt
-    metrics: Callable[[BatchMetrics], Any] | None

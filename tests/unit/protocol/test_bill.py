@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from sealift.history.bills import (
 )
 from sealift.process.secret import Secret
 from sealift.trainer.bill import make_bill, measure_file
+from sealift.trainer.engine.plan import Plan, Run
 from sealift_protocol import signed as envelope
 from sealift_protocol.bill import format as formats
 from sealift_protocol.bill.format import (
@@ -69,16 +70,15 @@ def now() -> datetime:
     return datetime.fromtimestamp(TIME, UTC)
 
 
-@dataclass(frozen=True)
-class Run:
-    epoch: int = 0
-    seed: int = 7
-    shuffle: bool = True
-    shuffle_block: int = 8
-    batch_size: int | None = 32
-    world: int = 1
-    columns: tuple[str, ...] | None = None
-    filter: str = ""
+def run(
+    *,
+    batch_size: int | None = 32,
+    columns: tuple[str, ...] | None = None,
+    filter: str = "",  # noqa: A002 - what it is called
+    **settings: Any,
+) -> Run:
+    plan = Plan(batch_size or 1, **{"shuffle": True, "seed": 7, **settings})
+    return Run(plan, columns, filter, batched=batch_size is not None)
 
 
 def shard(name: int, not_after: int = 0) -> ShardEntry:
@@ -101,7 +101,7 @@ PART = BilledDataset(
 
 
 def made(
-    *parts: BilledDataset, runs: tuple[Run, ...] = (Run(),), **options: Any
+    *parts: BilledDataset, runs: tuple[Run, ...] = (run(),), **options: Any
 ) -> str:
     return make_bill(TRAINER, now, parts or (PART,), runs, **options)
 
@@ -156,8 +156,8 @@ def test_what_is_made_is_what_is_read() -> None:
         replace(PART, weight=2.5),
         replace(PART, commit=3, policies=(), disclosures=()),
         runs=(
-            Run(epoch=0, columns=("age", "Größe"), filter="(age > 18)"),
-            Run(batch_size=None),
+            run(epoch=0, columns=("age", "Größe"), filter="(age > 18)"),
+            run(batch_size=None),
         ),
         note="first\nrun",
     )
@@ -179,7 +179,7 @@ def test_what_is_made_is_what_is_read() -> None:
 
 def test_a_bill_does_not_show_names_of_columns_or_a_filter() -> None:
     text = made(
-        runs=(Run(columns=("canary-name", "Kanarienvögel"), filter="(canary == 4711)"),)
+        runs=(run(columns=("canary-name", "Kanarienvögel"), filter="(canary == 4711)"),)
     )
     shown = payload_of(text) + text.encode() + repr(formats.verify_bill(text)).encode()
     for secret in ("canary", "4711", "Kanarien", "vögel", r"v\u00f6gel"):
@@ -197,11 +197,11 @@ def test_the_digest_of_columns_is_of_whole_names_in_their_order() -> None:
 
 def test_runs_that_read_otherwise_are_other_runs() -> None:
     ways = (
-        Run(),
-        Run(columns=("a",)),
-        Run(columns=()),
-        Run(filter="x"),
-        Run(columns=("b",)),
+        run(),
+        run(columns=("a",)),
+        run(columns=()),
+        run(filter="x"),
+        run(columns=("b",)),
     )
     assert len(formats.verify_bill(made(runs=ways * 2)).runs) == len(ways)
 
@@ -217,7 +217,7 @@ def test_anybody_can_read_a_bill_without_sealift() -> None:
 
 def test_a_thousand_training_epochs_take_a_line() -> None:
     runs = [
-        run for n in range(1000) for run in (Run(epoch=n), Run(epoch=0, shuffle=False))
+        one for n in range(1000) for one in (run(epoch=n), run(epoch=0, shuffle=False))
     ]
     short, long = made(), made(runs=tuple(runs))
     bill = formats.verify_bill(long)
@@ -225,17 +225,17 @@ def test_a_thousand_training_epochs_take_a_line() -> None:
     assert bill.runs[0].epochs == ((0, 999),)
     assert bill.runs[1].epochs == ((0, 0),) * 1000
     resumed = formats.verify_bill(
-        made(runs=tuple(Run(epoch=n) for n in (0, 1, 1, 2, 7)))
+        made(runs=tuple(run(epoch=n) for n in (0, 1, 1, 2, 7)))
     )
     assert resumed.runs[0].epochs == ((0, 1), (1, 2), (7, 7))
-    assert len(made(runs=tuple(Run(epoch=n) for n in range(1000)))) < len(short) + 10
+    assert len(made(runs=tuple(run(epoch=n) for n in range(1000)))) < len(short) + 10
 
 
 @pytest.mark.parametrize(
     "runs",
     [
-        (Run(seed=-1),),
-        (Run(seed=2**64),),
+        (run(seed=-1),),
+        (run(seed=2**64),),
     ],
 )
 def test_what_cannot_stand_in_a_bill_is_the_callers_error(
@@ -245,10 +245,12 @@ def test_what_cannot_stand_in_a_bill_is_the_callers_error(
         made(runs=runs)
 
 
-@pytest.mark.parametrize("run", [Run(filter="x\ud800"), Run(columns=("a", "x\udfff"))])
-def test_half_a_letter_has_no_digest(run: Run) -> None:
+@pytest.mark.parametrize(
+    "broken", [run(filter="x\ud800"), run(columns=("a", "x\udfff"))]
+)
+def test_half_a_letter_has_no_digest(broken: Run) -> None:
     with pytest.raises(InvalidArgument, match="cannot be written") as refused:
-        made(runs=(run,))
+        made(runs=(broken,))
     assert "x" not in str(refused.value)
 
 

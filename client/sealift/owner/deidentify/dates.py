@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sealift.owner.deidentify.texts import is_text
+from sealift.formats.arrowtypes import is_text
 
 FIRST_DAY = -719_162
 """1 January of year 1, in days since 1970."""

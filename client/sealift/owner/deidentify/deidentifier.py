@@ -8,10 +8,10 @@ from types import TracebackType
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sealift.formats.arrowtypes import is_list
 from sealift.owner.deidentify.images import ImageSteps
 from sealift.owner.deidentify.lists import (
     for_each_item,
-    is_list,
     items_of,
     list_kind,
     plain,

@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sealift.formats.arrowtypes import is_text
 from sealift.owner.deidentify.low_population_zips import LOW_POPULATION_ZIPS
-from sealift.owner.deidentify.texts import is_text, texts_of
+from sealift.owner.deidentify.texts import texts_of
 
 OLDEST = 90
 """Ages from here on are one band."""

@@ -7,15 +7,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 
-def is_list(kind: pa.DataType) -> bool:
-    """Whether a type is one of Arrow's lists."""
-    return bool(
-        pa.types.is_list(kind)
-        or pa.types.is_large_list(kind)
-        or pa.types.is_fixed_size_list(kind)
-    )
-
-
 def plain(values: pa.Array) -> pa.Array:
     """Values without a dictionary."""
     return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values

@@ -8,13 +8,14 @@ from typing import Any
 
 import pyarrow as pa
 
+from sealift.formats.arrowtypes import is_text
 from sealift.owner.deidentify import dates, generalise
 from sealift.owner.deidentify.masking import mask
 from sealift.owner.deidentify.noise import Noise
 from sealift.owner.deidentify.pseudonyms import Pseudonyms
 from sealift.owner.deidentify.scrubbers import Scrubbers
 from sealift.owner.deidentify.shift import Shift
-from sealift.owner.deidentify.texts import has_text, is_text, text_kind
+from sealift.owner.deidentify.texts import has_text, text_kind
 from sealift.owner.deidentify.tokens import Tokeniser
 from sealift.policy.file import Rule
 from sealift.process.secret import Secret

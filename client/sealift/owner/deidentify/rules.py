@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 
 import pyarrow as pa
 
-from sealift.owner.deidentify.lists import is_list
+from sealift.formats.arrowtypes import is_list
 from sealift.policy.file import Policy, Rule
 from sealift.process.extras import extra
 from sealift_protocol.errors import PolicyViolation

@@ -12,6 +12,7 @@ from types import TracebackType
 
 import pyarrow as pa
 
+from sealift.formats.arrowtypes import is_text
 from sealift.owner.deidentify.recognisers import ALL
 from sealift.owner.deidentify.scrub_engine import Engine, InProcess
 from sealift.process.extras import is_installed, not_installed
@@ -133,11 +134,7 @@ def _values(texts: pa.Array) -> list[str | None]:
 def _plain(kind: pa.DataType) -> pa.DataType:
     """The string type that a column's values have."""
     inner = kind.value_type if pa.types.is_dictionary(kind) else kind
-    if (
-        pa.types.is_string(inner)
-        or pa.types.is_large_string(inner)
-        or pa.types.is_string_view(inner)
-    ):
+    if is_text(inner):
         return inner
     raise InvalidArgument(
         "only text can be scrubbed", hint="choose another action for the column"

@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sealift.formats.arrowtypes import is_text
 from sealift.owner.deidentify.dates import FIRST_DAY, LAST_DAY, put_together, take_apart
 from sealift.owner.deidentify.memo import Memo
 from sealift.owner.deidentify.pseudonyms import derive_key, digests_of
-from sealift.owner.deidentify.texts import as_bytes, is_text, texts_of
+from sealift.owner.deidentify.texts import as_bytes, texts_of
 from sealift.process.secret import Secret
 
 _PER_DAY = {

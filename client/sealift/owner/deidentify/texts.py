@@ -12,6 +12,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sealift.formats.arrowtypes import is_bytes, is_text
+
 # Whole numbers up to here are exact in a double.
 _EXACT = 2.0**53
 
@@ -28,25 +30,6 @@ def has_text(kind: pa.DataType) -> bool:
         or pa.types.is_date(kind)
         or pa.types.is_time(kind)
         or pa.types.is_timestamp(kind)
-    )
-
-
-def is_text(kind: pa.DataType) -> bool:
-    """Whether a type is one of Arrow's types of text."""
-    return bool(
-        pa.types.is_string(kind)
-        or pa.types.is_large_string(kind)
-        or pa.types.is_string_view(kind)
-    )
-
-
-def is_bytes(kind: pa.DataType) -> bool:
-    """Whether a type is one of Arrow's types of bytes."""
-    return bool(
-        pa.types.is_binary(kind)
-        or pa.types.is_large_binary(kind)
-        or pa.types.is_binary_view(kind)
-        or pa.types.is_fixed_size_binary(kind)
     )
 
 

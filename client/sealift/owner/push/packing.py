@@ -1,12 +1,18 @@
-"""Arrow batches into shards: each shard's payload is one Arrow IPC stream in a pooled buffer."""
+"""Arrow batches into shards: each shard's payload is one Arrow IPC stream in a pooled buffer.
+
+Record batches end near 1 MiB, so that a reader of one record opens about one segment, and the
+stream's schema lists them (`sealift.history.batchindex`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pyarrow as pa
 
+from sealift.history.batchindex import ListedBatch, with_index
 from sealift.history.schemas import fit
 from sealift.process.buffers import BufferPool
 from sealift_protocol.errors import RecordTooLarge, SchemaMismatch
@@ -14,8 +20,14 @@ from sealift_protocol.layout import MAX_PAYLOAD, MAX_SHARD_PLAINTEXT
 
 # Arrow closes a stream with an 8-byte end-of-stream marker.
 _END_OF_STREAM = 8
-# Batches below this are joined first: ten thousand small files are not ten thousand messages.
-_SMALL = 1 << 20
+# What a record batch is to have. Smaller ones are joined first: ten thousand small files are not
+# ten thousand messages.
+_BATCH_BYTES = 1 << 20
+# A record batch has this many times the bytes of its metadata, which is then below 2 % of it,
+# even of one that is cut a quarter smaller.
+_METADATA_SHARE = 70
+# Room in the index beyond record batches of the size wanted: some are smaller.
+_SPARE_SLOTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +86,9 @@ class Packer:
         self._schema = schema
         self._pool = pool
         self._max_payload = max_payload
+        self._batch_size = batch_size(schema)
+        # A slice of an array of views is written with all the bytes that it could refer to.
+        self._may_cut = not any("_view" in str(kind) for kind in schema.types)
         self._open: _OpenPayload | None = None
         self._held: list[pa.RecordBatch] = []
         self._held_size = 0
@@ -89,7 +104,7 @@ class Packer:
             return
         self._held.append(batch)
         self._held_size += batch.nbytes
-        if self._held_size >= _SMALL:
+        if self._held_size >= self._batch_size:
             yield from self._write_held()
 
     def finish(self) -> Iterator[PackedShard]:
@@ -103,11 +118,18 @@ class Packer:
     def _write_held(self) -> Iterator[PackedShard]:
         if not self._held:
             return
-        batch = self._held[0] if len(self._held) == 1 else pa.concat_batches(self._held)
+        whole = self._held[0] if len(self._held) == 1 else pa.concat_batches(self._held)
         self._held, self._held_size = [], 0
+        for batch in cut(whole, self._batch_size) if self._may_cut else (whole,):
+            yield from self._write(batch)
+
+    def _write(self, batch: pa.RecordBatch) -> Iterator[PackedShard]:
         while batch.num_rows:
             if self._open is None:
-                self._open = _OpenPayload(self._schema, self._pool, self._max_payload)
+                slots = self._max_payload // self._batch_size + _SPARE_SLOTS
+                self._open = _OpenPayload(
+                    self._schema, self._pool, self._max_payload, slots
+                )
             taken = self._open.write(batch)
             batch = batch.slice(taken)
             if batch.num_rows:
@@ -118,6 +140,26 @@ class Packer:
                 yield shard
                 # The receiver alone holds the buffer now, so that it returns to the pool.
                 del shard
+
+
+def batch_size(schema: pa.Schema) -> int:
+    """Bytes that a record batch of a schema is to have: 1 MiB, or more if its metadata is large."""
+    none = pa.RecordBatch.from_arrays(
+        [pa.nulls(0, kind) for kind in schema.types], schema=schema
+    )
+    return max(_BATCH_BYTES, _METADATA_SHARE * int(pa.ipc.get_record_batch_size(none)))
+
+
+def cut(batch: pa.RecordBatch, size: int) -> Iterator[pa.RecordBatch]:
+    """Slices of a batch with about `size` bytes each, or one record if that has more."""
+    count = min(round(batch.nbytes / size), batch.num_rows)
+    if count < 2:
+        yield batch
+        return
+    ends = [batch.num_rows * number // count for number in range(count + 1)]
+    for begin, end in pairwise(ends):
+        # Records of one source are alike; where they are not, a slice may be large still.
+        yield from cut(batch.slice(begin, end - begin), size)
 
 
 def pack(
@@ -137,13 +179,20 @@ def pack(
 class _OpenPayload:
     """A shard's payload while records are still added."""
 
-    def __init__(self, schema: pa.Schema, pool: BufferPool, max_payload: int) -> None:
+    def __init__(
+        self, schema: pa.Schema, pool: BufferPool, max_payload: int, slots: int
+    ) -> None:
+        self._schema = schema
+        self._slots = slots
+        self._batches: list[ListedBatch] = []
         self._buffer = pool.lease()
         self._sink = pa.FixedSizeBufferWriter(pa.py_buffer(self._buffer))
-        self._writer = pa.ipc.new_stream(self._sink, schema)
+        # What the index will say is known in the end: until then it holds the place.
+        reserved = with_index(schema, [], slots)
+        self._writer = pa.ipc.new_stream(self._sink, reserved)
         self._max_payload = max_payload
         # The writer puts the schema before the first batch, not earlier.
-        self._schema_size = schema.serialize().size
+        self._schema_size = int(reserved.serialize().size)
         self.records = 0
 
     def write(self, batch: pa.RecordBatch) -> int:
@@ -153,6 +202,7 @@ class _OpenPayload:
         rows = _rows_that_fit(batch, room)
         if rows:
             self._writer.write_batch(batch.slice(0, rows))
+            self._batches.append(ListedBatch(rows, self._sink.tell() - written))
             self.records += rows
         return rows
 
@@ -160,10 +210,24 @@ class _OpenPayload:
         self._writer.close()
         size = self._sink.tell()
         self._sink.close()
+        size = self._write_schema(size)
         packed = PackedShard(self._buffer, size, self.records)
         # The shard is the only user of the buffer from here on, so that it returns to the pool.
         del self._buffer, self._sink, self._writer
         return packed
+
+    def _write_schema(self, size: int) -> int:
+        """Puts the schema with its index where its place was held; returns the payload's size."""
+        if len(self._batches) > 1:
+            schema = with_index(self._schema, self._batches, self._slots).serialize()
+            self._buffer[: self._schema_size] = memoryview(schema).cast("B")
+            return size
+        # One record batch follows the schema: a small shard is spared the index.
+        schema = self._schema.serialize()
+        left = size - self._schema_size
+        self._buffer[: schema.size] = memoryview(schema).cast("B")
+        self._buffer[schema.size :][:left] = self._buffer[self._schema_size :][:left]
+        return left + int(schema.size)
 
 
 def _rows_that_fit(batch: pa.RecordBatch, room: int) -> int:

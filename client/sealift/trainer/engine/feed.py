@@ -21,6 +21,7 @@ from sealift.process.buffers import BufferPools
 from sealift.relay.connections import STREAM_WINDOW, RelayAccess
 from sealift.relay.transport import Relay, RelayClient
 from sealift.trainer.engine.cache import ShardCache, default_folder
+from sealift.trainer.engine.lookup import RandomAccess
 from sealift.trainer.engine.order import Order, Shelf, share_by_weight
 from sealift.trainer.engine.plan import Plan, bundles
 from sealift.trainer.engine.reading import (
@@ -31,7 +32,6 @@ from sealift.trainer.engine.reading import (
     opened_size,
 )
 from sealift.trainer.engine.sealed import Declarations, SealedDataset, ShardLoader
-from sealift.trainer.engine.sparse import RandomAccess
 from sealift.trainer.forms.columns import pick_columns
 from sealift.trainer.forms.gathering import (
     Form,
@@ -235,12 +235,15 @@ class Feed:
         pools = None if copy else self._pools
         views = _Views(schema, form, self._pools)
         for step in self._steps(order, positions(), columns, ahead):
-            parts = [part for opening, piece in step for part in opening.parts(piece)]
+            # A shard that is left out has no batches.
+            parts = [o.part(piece) for o, piece in step if o.batches]
             lengths = sizes.popleft()
             if sum(len(part.rows) for part in parts) < sum(lengths):
                 parts, lengths = _close_gaps(parts, lengths)
             if single and not copy:
-                yield from views.batches(parts, lengths)
+                yield from views.batches(
+                    [piece for part in parts for piece in part.split()], lengths
+                )
             else:
                 gathered = Gathered(parts, schema, form, pools)
                 for begin, end in _bounds(lengths):
@@ -293,9 +296,7 @@ class Feed:
         wanted = np.asarray(indices, np.int64).reshape(-1)
         found = self._random_access().parts(wanted, declare_all=declare_all)
         if columns is not None:
-            found = [
-                replace(part, batch=part.batch.select(list(columns))) for part in found
-            ]
+            found = [part.select(columns) for part in found]
         return Gathered(found, schema, form, None).batch(0, len(wanted))
 
     def _random_access(self) -> RandomAccess:

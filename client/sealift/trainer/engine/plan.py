@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self, TypedDict
 
 import numpy as np
 
 from sealift.trainer.engine.order import Steps
 from sealift.trainer.forms.numbers import Integers
 from sealift_protocol.errors import InvalidArgument
+
+
+class Settings(TypedDict, total=False):
+    """What a caller may say of a `Plan`, as keywords; `Plan` has what is left out."""
+
+    shuffle: bool
+    seed: int
+    epoch: int
+    shuffle_block: int
+    drop_last: bool
+    rank: int
+    world: int
+    start: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +64,13 @@ class Plan:
         """The steps through an order of that many records."""
         return Steps(records, self.start, self.batch_size, self.world, self.drop_last)
 
+    @property
+    def order(self) -> dict[str, Any]:
+        """What the order of every training epoch depends on, by name."""
+        return {
+            name: getattr(self, name) for name in ("seed", "shuffle", "shuffle_block")
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -58,20 +79,28 @@ class Run:
     A bill holds digests of the columns and the filter; their text stays here.
 
     Attributes:
-        seed, shuffle, shuffle_block, epoch, batch_size, world: as in `Plan`.
-            The batch size is None where records were read as they lie.
+        plan: the settings of all ranks, from the beginning of the order.
         columns: names of those that were read, in their order; None for all.
         filter: which records were, as text; empty for all.
+        batched: whether in batches of the plan's size, or as records lie in the shards.
     """
 
-    seed: int
-    shuffle: bool
-    shuffle_block: int
-    epoch: int
-    batch_size: int | None
-    world: int
-    columns: tuple[str, ...] | None = field(repr=False)
-    filter: str = field(repr=False)
+    plan: Plan
+    columns: tuple[str, ...] | None = field(default=None, repr=False)
+    filter: str = field(default="", repr=False)
+    batched: bool = True
+
+    @classmethod
+    def of(cls, plan: Plan | None, columns: Sequence[str] | None, text: str) -> Self:
+        """The run that a plan on one rank is part of; None for records as they lie."""
+        whole = replace(plan or Plan(1), drop_last=False, rank=0, start=0)
+        names = None if columns is None else tuple(columns)
+        return cls(whole, names, text, plan is not None)
+
+    @property
+    def batch_size(self) -> int | None:
+        """Records of a batch; None where records were read as they lie."""
+        return self.plan.batch_size if self.batched else None
 
 
 def bundles(

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-import numpy as np
 import pyarrow as pa
 
 from sealift.history.records import read_batches
@@ -16,11 +15,10 @@ from sealift.process.buffers import BufferPools
 from sealift.trainer.engine.order import Order, Piece
 from sealift.trainer.engine.sealed import (
     Interrupted,
-    LoadedShard,
     SealedDataset,
     ShardLoader,
 )
-from sealift.trainer.forms.gathering import Selection
+from sealift.trainer.forms.gathering import Selection, Stack
 from sealift.trainer.forms.numbers import Integers
 from sealift.trainer.metrics.counters import Counters
 from sealift_protocol.errors import MalformedObject, VerificationError
@@ -50,7 +48,7 @@ class Opening:
     selected: Integers | None
     payload: memoryview = field(default=memoryview(b""), repr=False)
     batches: list[pa.RecordBatch] = field(default_factory=list, repr=False)
-    begins: Integers = field(default_factory=lambda: np.zeros(1, np.int64), repr=False)
+    stack: Stack = field(default_factory=lambda: Stack(memoryview(b""), []), repr=False)
     taken: bool = False
     _done: threading.Event = field(default_factory=threading.Event, repr=False)
     _error: BaseException | None = field(default=None, repr=False)
@@ -79,8 +77,7 @@ class Opening:
             MalformedObject: they are not what the commit says.
         """
         batches = [batch for batch in read_batches(payload, schema) if batch.num_rows]
-        ends = np.cumsum([0, *(batch.num_rows for batch in batches)])
-        if int(ends[-1]) != self.records:
+        if sum(batch.num_rows for batch in batches) != self.records:
             raise MalformedObject(
                 "a shard holds another number of records than its commit says"
             )
@@ -88,28 +85,14 @@ class Opening:
         self.batches = (
             batches if columns is None else [b.select(list(columns)) for b in batches]
         )
-        self.begins = ends
+        self.stack = Stack(payload, self.batches)
 
-    def parts(self, piece: Piece) -> list[Selection]:
-        """Some of its records, by record batch."""
+    def part(self, piece: Piece) -> Selection:
+        """Some of its records."""
         rows = piece.rows if self.selected is None else self.selected[piece.rows]
         if len(self.batches) == 1:
-            return [Selection(self.payload, self.batches[0], rows, piece.places)]
-        if not self.batches:
-            return []
-        of_batch = np.searchsorted(self.begins, rows, side="right") - 1
-        sorting = np.argsort(of_batch, kind="stable")
-        cuts = np.flatnonzero(np.diff(of_batch[sorting])) + 1
-        return [
-            Selection(
-                self.payload,
-                self.batches[of_batch[group[0]]],
-                rows[group] - self.begins[of_batch[group[0]]],
-                piece.places[group],
-            )
-            for group in np.split(sorting, cuts)
-            if len(group)
-        ]
+            return Selection(self.payload, self.batches[0], rows, piece.places)
+        return Selection(self.payload, self.stack, rows, piece.places)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -323,8 +306,7 @@ class ReadAhead:
 
     def _open_group(self, dataset: Readable, openings: Sequence[Opening]) -> None:
         loaded = [
-            LoadedShard(dataset.sealed, opening.entry, self._pools)
-            for opening in openings
+            dataset.sealed.shard(opening.entry, self._pools) for opening in openings
         ]
         dataset.loader.load(loaded, [None] * len(loaded))
         for opening, shard in zip(openings, loaded, strict=True):

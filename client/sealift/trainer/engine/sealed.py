@@ -6,21 +6,21 @@ or has wrong is fetched, and a stream that breaks is taken up again at the segme
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from sealift.crypto.epochkeys import EpochKeys
-from sealift.crypto.opening import ShardOpener
-from sealift.crypto.sealing import ShardContext
 from sealift.crypto.signing import Identity
 from sealift.history.disclosures import Fetch, declare
 from sealift.process.buffers import BufferPools
 from sealift.process.clock import Clock, unix
 from sealift.process.log import log
 from sealift.process.retrying import Retries, RetryPolicy
-from sealift.relay.fetching import read_head, read_segment
+from sealift.relay.fetching import LoadedShard, receive
 from sealift.relay.transport import RelayClient, is_passing, note_retry
 from sealift.trainer.engine.cache import CachedShard, ShardCache
 from sealift.trainer.metrics.counters import Counters
@@ -33,7 +33,6 @@ from sealift_protocol.errors import (
 )
 from sealift_protocol.layout import LOG2_SEGMENT_SIZE, TAG_SIZE, ShardHead
 from sealift_protocol.objects import ShardEntry
-from sealift_protocol.v1 import shards_pb2
 
 # A relay takes a disclosure for a day.
 _DISCLOSURE_SECONDS = 20 * 3600
@@ -68,6 +67,10 @@ class SealedDataset:
     def dataset_id(self) -> bytes:
         """16 bytes."""
         return self.fetch.dataset_id
+
+    def shard(self, entry: ShardEntry, pools: BufferPools) -> LoadedShard:
+        """One of the shards, of which nothing is open yet."""
+        return LoadedShard(entry, self.dataset_id, self.epoch_keys, pools.lease)
 
 
 class Declarations:
@@ -124,82 +127,6 @@ class Declarations:
         with self._lock:
             self.whole = None
             self._some.clear()
-
-
-class LoadedShard:
-    """One shard's plaintext in a pooled buffer, as far as it was opened.
-
-    Attributes:
-        entry: as its commit names it.
-        head: header and digest list, verified; None until something of it came.
-        buffer: where the segments lie, at their places.
-        failed: why it is left out, if `on_corrupt` is "skip".
-    """
-
-    def __init__(
-        self, sealed: SealedDataset, entry: ShardEntry, pools: BufferPools
-    ) -> None:
-        self.entry = entry
-        self.head: ShardHead | None = None
-        self.buffer = memoryview(b"")
-        self.failed: VerificationError | None = None
-        self._sealed = sealed
-        self._pools = pools
-        self._opener: ShardOpener | None = None
-        self._open: set[int] = set()
-
-    @property
-    def opened(self) -> int:
-        """How many segments are open."""
-        return len(self._open)
-
-    def missing(self, wanted: Sequence[int] | None) -> list[int]:
-        """Which of some segments (of all, if None) are not open yet."""
-        if self.head is None:
-            return [0] if wanted is None else list(wanted)
-        indices = range(self.head.segment_count) if wanted is None else wanted
-        return [index for index in indices if index not in self._open]
-
-    def begin(self, head: ShardHead) -> None:
-        """Checks the head and the key, and takes a buffer.
-
-        Raises:
-            VerificationError, WrongKey: why it cannot be opened.
-        """
-        if self.head is not None:
-            if head != self.head:
-                raise CorruptShard("the relay sent another head for the same shard")
-            return
-        entry = self.entry
-        epoch_key = self._sealed.epoch_keys[entry.key_epoch]
-        context = ShardContext(self._sealed.dataset_id, entry.shard_id, entry.key_epoch)
-        self._opener = ShardOpener(
-            head, digest=entry.digest, epoch_key=epoch_key, context=context
-        )
-        self.buffer = self._pools.lease(head.plaintext_size)
-        self.head = head
-
-    def open_segment(self, index: int, segment: memoryview) -> None:
-        """Verifies a segment and opens it at its place.
-
-        Raises:
-            CorruptShard: it is not the one that the owner sealed there.
-        """
-        if self._opener is None or self.head is None:
-            raise CorruptShard("a segment came before its shard's head")
-        place = self.buffer[index * self.head.header.segment_size :]
-        self._opener.open_segment_into(index, segment, place)
-        self._open.add(index)
-
-    def payload(self) -> memoryview:
-        """The payload, when every segment is open.
-
-        Raises:
-            CorruptShard: the padding is not as specified.
-        """
-        if self._opener is None:
-            raise CorruptShard("a shard was not opened")
-        return self.buffer[: self._opener.payload_size(self.buffer)]
 
 
 _Work: TypeAlias = tuple[LoadedShard, Sequence[int] | None]
@@ -378,54 +305,25 @@ class ShardLoader:
         files: Sequence[CachedShard | None],
         ids: Sequence[bytes],
     ) -> None:
-        ranges = [
-            (shard, file, run)
-            for (shard, segments), file in zip(work, files, strict=True)
-            if shard.failed is None
-            for run in _runs(shard, segments)
-        ][:_RANGES_A_CALL]
-        if not ranges:
-            return
-        request = shards_pb2.GetRequest(
-            dataset_id=self._sealed.dataset_id,
-            ranges=[
-                shards_pb2.SegmentRange(
-                    shard_id=shard.entry.shard_id,
-                    first=0 if run is None else run.start,
-                    count=0 if run is None else len(run),
-                )
-                for shard, _, run in ranges
-            ],
-            disclosure=self._declarations.cover(self._relay, ids),
+        left = list(_left(work))
+        wanted = deque(
+            itertools.islice(
+                ((shard, run) for shard, want in left for run in shard.runs(want)),
+                _RANGES_A_CALL,
+            )
         )
-        messages = self._relay.get_segments(request)
-        try:
-            for shard, file, run in ranges:
-                self._receive(messages, shard, file, run)
-        finally:
-            close = getattr(messages, "close", None)
-            if close is not None:
-                close()
-
-    def _receive(
-        self,
-        messages: Iterator[bytes],
-        shard: LoadedShard,
-        file: CachedShard | None,
-        run: range | None,
-    ) -> None:
-        head = read_head(messages, shard.entry)
-        shard.begin(head)
-        if file is not None:
-            file.write_head(head)
-        for index in range(head.segment_count) if run is None else run:
-            if self._stopped.is_set():
-                raise Interrupted
-            sealed = read_segment(messages)
-            shard.open_segment(index, sealed)
-            self._counters.add(fetched_bytes=len(sealed))
-            if file is not None:
-                file.write_segment(head, index, sealed)
+        if not wanted:
+            return
+        kept = {id(shard): file for (shard, _), file in zip(work, files, strict=True)}
+        streamed = receive(
+            self._relay,
+            self._sealed.dataset_id,
+            wanted,
+            disclosure=self._declarations.cover(self._relay, ids),
+            arrivals=_Kept(kept, self._counters, self._stopped),
+        )
+        for _ in streamed:
+            pass
 
     def _sleep(self, seconds: float) -> None:
         if self._stopped.wait(seconds):
@@ -440,19 +338,36 @@ class ShardLoader:
         return buffer
 
 
+class _Kept:
+    """Puts what arrives into the cache, and counts it."""
+
+    def __init__(
+        self,
+        files: Mapping[int, CachedShard | None],
+        counters: Counters,
+        stopped: threading.Event,
+    ) -> None:
+        self._files = files
+        self._counters = counters
+        self._stopped = stopped
+
+    def head(self, shard: LoadedShard, head: ShardHead) -> None:
+        file = self._files[id(shard)]
+        if file is not None:
+            file.write_head(head)
+        self._check()
+
+    def segment(self, shard: LoadedShard, index: int, sealed: memoryview) -> None:
+        self._counters.add(fetched_bytes=len(sealed))
+        file = self._files[id(shard)]
+        if file is not None and shard.head is not None:
+            file.write_segment(shard.head, index, sealed)
+        self._check()
+
+    def _check(self) -> None:
+        if self._stopped.is_set():
+            raise Interrupted
+
+
 def _left(work: Sequence[_Work]) -> Iterator[_Work]:
     return ((shard, segments) for shard, segments in work if shard.failed is None)
-
-
-def _runs(shard: LoadedShard, wanted: Sequence[int] | None) -> list[range | None]:
-    """The segments that are missing, as runs; None for a whole shard that nothing is known of."""
-    if shard.head is None and wanted is None:
-        return [None]
-    runs: list[range | None] = []
-    for index in shard.missing(wanted):
-        last = runs[-1] if runs else None
-        if last is not None and last.stop == index:
-            runs[-1] = range(last.start, index + 1)
-        else:
-            runs.append(range(index, index + 1))
-    return runs

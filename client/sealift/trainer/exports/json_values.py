@@ -23,6 +23,7 @@ import math
 import numpy as np
 import pyarrow as pa
 
+from sealift.formats.arrowtypes import is_bytes, is_sequence, is_text, is_wrapped
 from sealift_protocol.errors import MalformedObject
 from sealift_protocol.layout import MAX_SHARD_PLAINTEXT
 
@@ -68,11 +69,11 @@ def json_value(value: pa.Scalar, room: Room, *, strict: bool = False) -> object:
         return json_value(value.value, room, strict=strict)
     if is_text(kind):
         return text_of(value, room)
-    if is_binary(kind):
+    if is_bytes(kind):
         data = value.as_buffer()
         room.take(data.size)
         return base64.b64encode(data).decode()
-    if is_list(kind):
+    if is_sequence(kind):
         room.take(len(value.values))
         return [json_value(item, room, strict=strict) for item in value.values]
     if pa.types.is_struct(kind):
@@ -104,47 +105,6 @@ def text_of(value: pa.Scalar, room: Room) -> str:
     data = value.as_buffer()
     room.take(data.size)
     return bytes(data).decode(errors="replace")
-
-
-def is_wrapped(kind: pa.DataType) -> bool:
-    """Whether a scalar's `value` is the value: extensions, dictionaries, runs, unions."""
-    return bool(
-        isinstance(kind, pa.BaseExtensionType)
-        or pa.types.is_dictionary(kind)
-        or pa.types.is_run_end_encoded(kind)
-        or pa.types.is_union(kind)
-    )
-
-
-def is_text(kind: pa.DataType) -> bool:
-    """Whether it is a type of texts."""
-    return bool(
-        pa.types.is_string(kind)
-        or pa.types.is_large_string(kind)
-        or pa.types.is_string_view(kind)
-    )
-
-
-def is_binary(kind: pa.DataType) -> bool:
-    """Whether it is a type of bytes."""
-    return bool(
-        pa.types.is_binary(kind)
-        or pa.types.is_large_binary(kind)
-        or pa.types.is_fixed_size_binary(kind)
-        or pa.types.is_binary_view(kind)
-    )
-
-
-def is_list(kind: pa.DataType) -> bool:
-    """Whether a scalar's `values` is an array of its items; those of a map are structs."""
-    return bool(
-        pa.types.is_list(kind)
-        or pa.types.is_large_list(kind)
-        or pa.types.is_fixed_size_list(kind)
-        or pa.types.is_list_view(kind)
-        or pa.types.is_large_list_view(kind)
-        or pa.types.is_map(kind)
-    )
 
 
 def _time(value: pa.Scalar) -> object:

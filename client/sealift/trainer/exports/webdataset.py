@@ -35,16 +35,8 @@ from typing import IO, Any
 import numpy as np
 import pyarrow as pa
 
-from sealift.trainer.exports.json_values import (
-    Room,
-    check_names,
-    is_binary,
-    is_list,
-    is_text,
-    is_wrapped,
-    json_value,
-    text_of,
-)
+from sealift.formats.arrowtypes import is_bytes, is_sequence, is_text, is_wrapped
+from sealift.trainer.exports.json_values import Room, check_names, json_value, text_of
 from sealift.trainer.exports.parts import (
     Part,
     Progress,
@@ -158,10 +150,10 @@ def _form_of(kind: pa.DataType) -> _Form:
         return _form_of(kind.value_type)
     if is_text(kind):
         return _Form.TEXT
-    if is_binary(kind):
+    if is_bytes(kind):
         return _Form.BYTES
     numbers = (
-        is_list(kind) and not pa.types.is_map(kind) and _is_number(kind.value_type)
+        is_sequence(kind) and not pa.types.is_map(kind) and _is_number(kind.value_type)
     )
     return _Form.ARRAY if numbers else _Form.JSON
 

@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from sealift.formats.arrowtypes import is_flat_bytes, is_ragged_list
 from sealift.process.extras import extra
+from sealift.trainer.forms.numbers import Integers
 from sealift_protocol.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -139,29 +141,24 @@ def _time_type(kind: pa.DataType) -> np.dtype[Any] | None:
     return None
 
 
-def is_binary(kind: pa.DataType) -> bool:
-    """Whether a column holds bytes."""
-    return bool(
-        pa.types.is_binary(kind)
-        or pa.types.is_large_binary(kind)
-        or pa.types.is_fixed_size_binary(kind)
-    )
-
-
-def binary_views(column: pa.Array) -> list[memoryview | None]:
-    """Each record's bytes, without a copy."""
-    if len(column) == 0:
+def binary_views(
+    column: pa.Array, rows: Integers | None = None
+) -> list[memoryview | None]:
+    """The bytes of each record, or of some of them, without a copy."""
+    if rows is None:
+        rows = np.arange(len(column))
+    if len(rows) == 0:
         return []
+    at = rows + column.offset
     if pa.types.is_fixed_size_binary(column.type):
         width = column.type.byte_width
         data = memoryview(column.buffers()[1]).cast("B")
-        starts = (np.arange(len(column)) + column.offset) * width
+        starts = at * width
         ends = starts + width
     else:
         large = pa.types.is_large_binary(column.type)
         offsets = np.frombuffer(column.buffers()[1], np.int64 if large else np.int32)
-        offsets = offsets[column.offset : column.offset + len(column) + 1]
-        starts, ends = offsets[:-1], offsets[1:]
+        starts, ends = offsets[at], offsets[at + 1]
         buffer = column.buffers()[2]
         data = memoryview(buffer if buffer is not None else b"").cast("B")
     views: list[memoryview | None] = [
@@ -169,9 +166,10 @@ def binary_views(column: pa.Array) -> list[memoryview | None]:
         for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
     ]
     if column.null_count:
+        valid = column.is_valid().to_numpy(zero_copy_only=False)[rows]
         views = [
-            view if valid else None
-            for view, valid in zip(views, column.is_valid().to_pylist(), strict=True)
+            view if there else None
+            for view, there in zip(views, valid.tolist(), strict=True)
         ]
     return views
 
@@ -187,9 +185,9 @@ def as_array(column: pa.Array) -> Any:
         elements = layout.elements(column)
         if elements is not None:
             return layout.as_shown(elements)
-    if is_binary(column.type):
+    if is_flat_bytes(column.type):
         return binary_views(column)
-    if is_list(column.type) and not column.null_count:
+    if is_ragged_list(column.type) and not column.null_count:
         inner = layout_of(column.type.value_type)
         values = column.flatten()
         if inner is not None and not values.null_count:
@@ -209,7 +207,7 @@ def as_tensor_column(column: pa.Array) -> Any:
     import_torch()
     if layout_of(column.type) is not None or pa.types.is_boolean(column.type):
         raise_for_nulls(column)
-    if is_binary(column.type):
+    if is_flat_bytes(column.type):
         return binary_views(column)
     if pa.types.is_boolean(column.type):
         return tensor_of(column.to_numpy(zero_copy_only=False))
@@ -277,8 +275,3 @@ def pick_columns(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
             hint="its columns are in dataset.schema.names, and in `sealift show`",
         )
     return pa.schema([schema.field(name) for name in columns], metadata=schema.metadata)
-
-
-def is_list(kind: pa.DataType) -> bool:
-    """Whether values are lists of any length."""
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))

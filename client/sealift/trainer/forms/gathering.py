@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from sealift.formats.arrowtypes import is_flat_bytes
 from sealift.process.buffers import BufferPools
 from sealift.trainer.forms.batches import as_torch
 from sealift.trainer.forms.columns import (
@@ -17,7 +20,6 @@ from sealift.trainer.forms.columns import (
     as_array,
     as_tensor_column,
     binary_views,
-    is_binary,
     layout_of,
     tensor_of,
 )
@@ -26,23 +28,88 @@ from sealift.trainer.forms.numbers import Integers
 Form = Literal["arrow", "numpy", "torch"]
 # Values above this are copied one by one; smaller ones cost less together.
 _LARGE_VALUE = 4096
+_CHECKED = pc.TakeOptions(boundscheck=True)
+
+
+class Stack:
+    """The record batches of an opened shard, their records counted through all of them.
+
+    Attributes:
+        batches: with the columns that are wanted.
+        begins: the number of the first record of each batch, and of records in all, (batches + 1,).
+    """
+
+    def __init__(self, payload: memoryview, batches: Sequence[pa.RecordBatch]) -> None:
+        self.batches = batches
+        self.begins = np.cumsum([0, *(batch.num_rows for batch in batches)])
+        self._payload = payload
+        self._numbers: dict[int, tuple[npt.NDArray[Any], Integers] | None] = {}
+
+    def numbers(
+        self, place: int, layout: Layout
+    ) -> tuple[npt.NDArray[Any], Integers] | None:
+        """A column of numbers: an array, and where in it each batch begins; None if it has nulls.
+
+        A view of the payload, in which other columns lie between the batches.
+        """
+        if place not in self._numbers:
+            self._numbers[place] = self._find_numbers(place, layout)
+        return self._numbers[place]
+
+    def _find_numbers(
+        self, place: int, layout: Layout
+    ) -> tuple[npt.NDArray[Any], Integers] | None:
+        pieces = []
+        for batch in self.batches:
+            found = layout.elements(batch.column(place))
+            if found is None:
+                return None
+            pieces.append(found.reshape(-1))
+        width = layout.dtype.itemsize
+        room = len(self._payload) // width
+        whole = np.frombuffer(self._payload[: room * width], layout.dtype)
+        begins = np.array([piece.ctypes.data for piece in pieces]) - whole.ctypes.data
+        ends = begins + [piece.nbytes for piece in pieces]
+        if (begins < 0).any() or (ends > whole.nbytes).any() or (begins % width).any():
+            # Arrow made it: such as buffers that were compressed.
+            sizes = [piece.size for piece in pieces[:-1]]
+            return np.concatenate(pieces), np.cumsum([0, *sizes])
+        return whole, begins // width
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Selection:
-    """Some records of one record batch, and where they go.
+    """Some records of one record batch, or of a stack of them, and where they go.
 
     Attributes:
         payload: the opened shard.
-        batch: one of its batches, with the columns that are wanted.
+        batch: one of its batches, with the columns that are wanted; or all of them.
         rows: which records, (n,).
         places: where each goes in what is gathered, (n,) and ascending.
     """
 
     payload: memoryview = field(repr=False)
-    batch: pa.RecordBatch = field(repr=False)
+    batch: pa.RecordBatch | Stack = field(repr=False)
     rows: Integers
     places: Integers
+
+    def select(self, columns: Sequence[str]) -> Selection:
+        """The same records with some columns only."""
+        names, batch = list(columns), self.batch
+        if not isinstance(batch, Stack):
+            return replace(self, batch=batch.select(names))
+        batches = [one.select(names) for one in batch.batches]
+        return replace(self, batch=Stack(self.payload, batches))
+
+    def split(self) -> list[Selection]:
+        """The same by record batch."""
+        stack = self.batch
+        if not isinstance(stack, Stack):
+            return [self]
+        return [
+            Selection(self.payload, stack.batches[number], rows, self.places[group])
+            for number, group, rows in _by_batch(stack.begins, self.rows)
+        ]
 
 
 class Gathered:
@@ -69,10 +136,20 @@ class Gathered:
         """
         self.num_rows = sum(len(part.rows) for part in parts)
         self._form = form
+        # By record batch, where a column of anything but numbers needs it.
+        self._split: list[Selection] | None = None
+        self._where = [
+            _located(part.batch.begins, part.rows)
+            if isinstance(part.batch, Stack)
+            else None
+            for part in parts
+        ]
         columns = [
             self._gather(parts, place, column.type, pools)
             for place, column in enumerate(schema)
         ]
+        # A batch that is kept does not keep the shards that its records are from.
+        del self._split, self._where
         if form == "arrow":
             arrays = [
                 _to_arrow(c, kind)
@@ -99,15 +176,19 @@ class Gathered:
         kind: pa.DataType,
         pools: BufferPools | None,
     ) -> Any:
-        columns = [part.batch.column(place) for part in parts]
         layout = layout_of(kind)
         if layout is not None:
-            elements = [layout.elements(column) for column in columns]
+            elements = [_elements(part.batch, place, layout) for part in parts]
             if all(found is not None for found in elements):
                 return self._numbers(parts, elements, layout, pools)
-        if is_binary(kind) and self._form != "arrow":
-            return self._views(parts, columns)
-        return self._arrow(parts, columns, kind)
+        if self._split is None:
+            self._split = [piece for part in parts for piece in part.split()]
+        split = self._split
+        batches: list[Any] = [part.batch for part in split]
+        columns = [batch.column(place) for batch in batches]
+        if is_flat_bytes(kind) and self._form != "arrow":
+            return self._views(split, columns)
+        return self._arrow(split, columns, kind)
 
     def _numbers(
         self,
@@ -122,20 +203,26 @@ class Gathered:
             out = np.empty(shape, layout.dtype)
         else:
             out = np.frombuffer(pools.lease(size), layout.dtype).reshape(shape)
-        for part, found in zip(parts, elements, strict=True):
+        for part, located, found in zip(parts, self._where, elements, strict=True):
+            evenly = _evenly(part.places)
+            where = part.places if evenly is None else evenly
+            if located is not None:
+                whole, begins = found
+                of_batch, rows = located
+                first = begins[of_batch] + rows * layout.size
+                if layout.size == 1:
+                    out[where] = whole.take(first)[:, None]
+                else:
+                    out[where] = _windows(whole, layout.size)[first]
+                continue
             source = found.reshape(-1, layout.size)
-            where = _evenly(part.places)
             if are_neighbours(part.rows):
                 first = int(part.rows[0]) if len(part.rows) else 0
-                out[part.places if where is None else where] = source[first:][
-                    : len(part.rows)
-                ]
-            elif where is not None and where.step == 1:
+                out[where] = source[first:][: len(part.rows)]
+            elif evenly is not None and evenly.step == 1:
                 np.take(source, part.rows, axis=0, out=out[where], mode="clip")
             else:
-                out[part.places if where is None else where] = source.take(
-                    part.rows, axis=0
-                )
+                out[where] = source.take(part.rows, axis=0)
         return out.reshape(self.num_rows, *layout.shape)
 
     def _views(
@@ -143,12 +230,9 @@ class Gathered:
     ) -> list[memoryview | None]:
         out: list[memoryview | None] = [None] * self.num_rows
         for part, column in zip(parts, columns, strict=True):
-            first, last = int(part.rows.min()), int(part.rows.max())
-            views = binary_views(column.slice(first, last - first + 1))
-            for row, place in zip(
-                part.rows.tolist(), part.places.tolist(), strict=True
-            ):
-                out[place] = views[row - first]
+            views = binary_views(column, part.rows)
+            for place, view in zip(part.places.tolist(), views, strict=True):
+                out[place] = view
         return out
 
     def _arrow(
@@ -156,26 +240,28 @@ class Gathered:
     ) -> pa.Array:
         if not parts:
             return pa.array([], kind)
+        places = np.concatenate([part.places for part in parts])
         order = np.empty(self.num_rows, np.int64)
-        order[np.concatenate([part.places for part in parts])] = np.arange(
-            self.num_rows
-        )
-        if is_binary(kind) and _mean_size(columns) >= _LARGE_VALUE:
+        order[places] = np.arange(self.num_rows)
+        if is_flat_bytes(kind) and _mean_size(columns) >= _LARGE_VALUE:
             pieces = [
                 column.slice(row, 1)
                 for part, column in zip(parts, columns, strict=True)
                 for row in part.rows.tolist()
             ]
             return pa.concat_arrays([pieces[place] for place in order.tolist()])
-        taken = [
-            column.take(pa.array(part.rows))
-            for part, column in zip(parts, columns, strict=True)
-        ]
+        # One array for all of the rows: slices of it cost less than an array each.
+        rows = pa.array(np.concatenate([part.rows for part in parts]))
+        taken, begin = [], 0
+        for part, column in zip(parts, columns, strict=True):
+            wanted = rows.slice(begin, len(part.rows))
+            taken.append(pc.call_function("take", [column, wanted], _CHECKED))
+            begin += len(part.rows)
         together = taken[0] if len(taken) == 1 else pa.concat_arrays(taken)
         return (
             together
             if _evenly(order) == slice(0, len(order), 1)
-            else together.take(order)
+            else together.take(pa.array(order))
         )
 
 
@@ -218,6 +304,41 @@ def _cut(whole: Any, form: Form, begin: int, end: int) -> Any:
         else column[begin:end]
         for name, column in whole.items()
     }
+
+
+def _located(begins: Integers, rows: Integers) -> tuple[Integers, Integers]:
+    """In which record batch each row of a stack lies, and where in it."""
+    of_batch = np.searchsorted(begins, rows, side="right") - 1
+    return of_batch, rows - begins[of_batch]
+
+
+def _by_batch(
+    begins: Integers, rows: Integers
+) -> Iterator[tuple[int, Integers, Integers]]:
+    """The rows of a stack by record batch: its number, which of `rows`, and where in it."""
+    of_batch, inside = _located(begins, rows)
+    sorting = np.argsort(of_batch, kind="stable")
+    cuts = np.flatnonzero(np.diff(of_batch[sorting])) + 1
+    edges = [0, *cuts.tolist(), len(sorting)]
+    for first, end in itertools.pairwise(edges):
+        if first < end:
+            group = sorting[first:end]
+            yield int(of_batch[group[0]]), group, inside[group]
+
+
+def _elements(batch: pa.RecordBatch | Stack, place: int, layout: Layout) -> Any:
+    if isinstance(batch, Stack):
+        return batch.numbers(place, layout)
+    return layout.elements(batch.column(place))
+
+
+def _windows(whole: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
+    """All runs of `size` elements of an array, (runs, size), a view."""
+    width = whole.itemsize
+    runs = max(0, len(whole) - size + 1)
+    return np.lib.stride_tricks.as_strided(
+        whole, (runs, size), (width, width), writeable=False
+    )
 
 
 def are_neighbours(rows: Integers) -> bool:

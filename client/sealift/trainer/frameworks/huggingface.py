@@ -224,9 +224,7 @@ def _order_of(dataset: Records, plan: Plan) -> str:
         *([commit, weight] for commit, (_, weight) in zip(commits, parts, strict=True)),
         [
             dataset.filtered,
-            plan.seed,
-            plan.shuffle,
-            plan.shuffle_block,
+            *plan.order.values(),
             plan.batch_size,
         ],
     ]

@@ -7,15 +7,21 @@ a transform is slow (decoding images), not for opening shards, which threads do 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
+from sealift.process.keywords import keywords_of
 from sealift.trainer.engine.feed import Feed
-from sealift.trainer.engine.plan import Plan, Run
-from sealift.trainer.forms.columns import import_torch
+from sealift.trainer.engine.plan import Plan, Run, Settings
+from sealift.trainer.forms.columns import import_torch, pick_columns
 from sealift.trainer.frameworks.device import onto_device
 from sealift.trainer.frameworks.source import Records, commits_of, parts_of
+from sealift.trainer.frameworks.torchoptions import (
+    IterableOptions,
+    LoaderOptions,
+    Transform,
+)
 from sealift.trainer.metrics.metering import metered
 from sealift_protocol.bill.format import filter_digest
 from sealift_protocol.errors import InvalidArgument, RelayUnavailable
@@ -25,7 +31,6 @@ import_torch()
 import torch  # noqa: E402 - after it is known to be there
 import torch.utils.data  # noqa: E402
 
-Transform = Callable[[dict[str, Any]], Any]
 _STATE_VERSION = 1
 _RUN = ("seed", "shuffle", "shuffle_block", "epoch", "batch_size", "world")
 
@@ -117,60 +122,39 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
         self,
         dataset: Records,
         batch_size: int,
-        *,
-        columns: Sequence[str] | None = None,
-        shuffle: bool = True,
-        seed: int = 0,
-        epoch: int = 0,
-        shuffle_block: int = 8,
-        drop_last: bool = False,
-        num_workers: int = 0,
-        rank: int | None = None,
-        world: int | None = None,
-        transform: Transform | None = None,
-        device: str | torch.device | None = None,
-        multiprocessing_context: Any = None,
-        prefetch_factor: int | None = None,
+        **options: Unpack[LoaderOptions],
     ) -> None:
         """Opens nothing yet.
 
         Args:
             dataset: what is read.
             batch_size: records of a batch, on each rank.
-            columns: which; all by default.
-            shuffle: whether to.
-            seed: of the order.
-            epoch: the first training epoch.
-            shuffle_block: shards that are mixed at a time: memory against quality.
-            drop_last: leave out records that fill no step of all ranks.
-            num_workers: processes; 0 reads with threads of this one.
-            rank: this process; by default what torch.distributed says, where it is initialised.
-            world: how many there are; likewise.
-            transform: called with each batch, in the worker where there are some.
-            device: a CUDA device: batches are copied there, ahead, on a stream of their own.
-            multiprocessing_context: "fork", "spawn" or "forkserver".
-            prefetch_factor: batches that each worker is ahead.
-        """
-        from sealift.trainer.forms.columns import pick_columns
+            options: see `LoaderOptions`.
 
+        Raises:
+            InvalidArgument: there is no such column or rank.
+        """
+        columns = options.get("columns")
+        num_workers = options.get("num_workers", 0)
+        context = options.get("multiprocessing_context")
+        prefetch_factor = options.get("prefetch_factor")
         pick_columns(dataset.schema, columns)
-        here, ranks = _ranks(rank, world)
         self._source = dataset
         self._columns = columns
-        self._device = device
-        self._plan = Plan(
-            batch_size, shuffle, seed, epoch, shuffle_block, drop_last, here, ranks
-        )
+        self._device = options.get("device")
+        self._plan = _plan(batch_size, options)
         self._position = 0
         self._resumed = False
-        self._batches = TorchBatches(dataset.feed, self._plan, columns, transform)
+        self._batches = TorchBatches(
+            dataset.feed, self._plan, columns, options.get("transform")
+        )
         super().__init__(
             self._batches,
             batch_size=None,
             # torch's own takes a view of bytes for a list of numbers.
             collate_fn=_as_it_is,
             num_workers=num_workers,
-            multiprocessing_context=multiprocessing_context if num_workers else None,
+            multiprocessing_context=context if num_workers else None,
             prefetch_factor=prefetch_factor if num_workers else None,
         )
 
@@ -234,9 +218,7 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
             "epoch": self._plan.epoch,
             "position": self._position,
             # So that the bill of materials of a run that was resumed is that of the whole run.
-            "runs": [
-                [getattr(run, name) for name in _RUN] for run in self._source.runs
-            ],
+            "runs": [_saved(run) for run in self._source.runs],
             **self._identity(),
         }
 
@@ -255,13 +237,8 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
                         name, "make the loader as it was, then load the state"
                     ),
                 )
-        columns = None if self._columns is None else tuple(self._columns)
         before = [
-            Run(
-                **dict(zip(_RUN, run, strict=True)),
-                columns=columns,
-                filter=self._source.filtered,
-            )
+            Run.of(_loaded(run), self._columns, self._source.filtered)
             for run in state["runs"]
         ]
         self._source.runs[:0] = [run for run in before if run not in self._source.runs]
@@ -280,9 +257,7 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
             "commits": commits_of(self._source.feed),
             # A checkpoint travels; the text may compare a patient's number.
             "filter": filter_digest(self._source.filtered).hex(),
-            "seed": self._plan.seed,
-            "shuffle": self._plan.shuffle,
-            "shuffle_block": self._plan.shuffle_block,
+            **self._plan.order,
         }
 
     def _declare(self, feed: Feed) -> None:
@@ -351,25 +326,37 @@ class RecordsByNumber(torch.utils.data.Dataset[Any]):
 
 
 def iterable(
-    dataset: Records,
-    batch_size: int,
-    *,
-    columns: Sequence[str] | None = None,
-    shuffle: bool = True,
-    seed: int = 0,
-    epoch: int = 0,
-    shuffle_block: int = 8,
-    drop_last: bool = False,
-    rank: int | None = None,
-    world: int | None = None,
-    transform: Transform | None = None,
+    dataset: Records, batch_size: int, **options: Unpack[IterableOptions]
 ) -> TorchBatches:
-    """Batches as an iterable dataset; arguments as for `TorchLoader`."""
-    here, ranks = _ranks(rank, world)
-    plan = Plan(batch_size, shuffle, seed, epoch, shuffle_block, drop_last, here, ranks)
-    batches = TorchBatches(dataset.begin(plan, columns), plan, columns, transform)
+    """Batches as an iterable dataset; see `IterableOptions`."""
+    plan, columns = _plan(batch_size, options), options.get("columns")
+    feed = dataset.begin(plan, columns)
+    batches = TorchBatches(feed, plan, columns, options.get("transform"))
     batches._source = dataset
     return batches
+
+
+def _plan(batch_size: int, options: IterableOptions) -> Plan:
+    """The training epoch that options ask for; shuffled, unless they say otherwise."""
+    rank, world = _ranks(options.get("rank"), options.get("world"))
+    settings = keywords_of(options, Settings)
+    settings.setdefault("shuffle", True)
+    settings["rank"], settings["world"] = rank, world
+    return Plan(batch_size, **settings)
+
+
+def _saved(run: Run) -> list[Any]:
+    """A run as the state of a loader has it."""
+    return [
+        run.batch_size if name == "batch_size" else getattr(run.plan, name)
+        for name in _RUN
+    ]
+
+
+def _loaded(values: Sequence[Any]) -> Plan | None:
+    """The plan of a saved run; None for records that were read as they lie."""
+    settings = dict(zip(_RUN, values, strict=True))
+    return None if settings["batch_size"] is None else Plan(**settings)
 
 
 def _ranks(rank: int | None, world: int | None) -> tuple[int, int]:
