@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 import pyarrow as pa
+from click.shell_completion import CompletionItem
 
 from sealift.cli.describing import as_document, describe, reports_of
 from sealift.cli.options import Options, as_json, pass_options, show_time
@@ -20,19 +21,11 @@ from sealift.cli.reports import show_report
 from sealift.cli.values import aligned, cell, cut, is_number, printable, type_text
 from sealift.session import DatasetInfo, Session
 from sealift.trainer.dataset import Dataset
-from sealift.trainer.exports.arrow import write_arrow
-from sealift.trainer.exports.files import holds_files, write_files
+from sealift.trainer.exports.files import holds_files
 from sealift.trainer.exports.json_values import Room, check_names, json_value
-from sealift.trainer.exports.parquet import write_parquet
-from sealift.trainer.exports.webdataset import write_webdataset
+from sealift.trainer.exports.registry import BUILT_IN, export_names, find_export
 from sealift_protocol.errors import InvalidArgument
 
-_WRITERS = {
-    "parquet": write_parquet,
-    "arrow": write_arrow,
-    "webdataset": write_webdataset,
-}
-_FILES = "files"
 _purpose = click.option(
     "--purpose", default="", help="What for, in the log; your grant's by default."
 )
@@ -242,6 +235,23 @@ def _print_table(found: pa.Table) -> None:
         )
 
 
+def _check_form(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    known = _forms()
+    if value not in known:
+        raise click.BadParameter(f"{value!r} is not one of {', '.join(known)}.")
+    return value
+
+
+def _complete_form(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in _forms() if name.startswith(incomplete)]
+
+
+def _forms() -> list[str]:
+    return ["auto", *export_names()]
+
+
 @click.command()
 @click.argument("dataset", metavar="OWNER/DATASET")
 @click.option(
@@ -254,7 +264,9 @@ def _print_table(found: pa.Table) -> None:
 @click.option(
     "--as",
     "form",
-    type=click.Choice(["auto", *_WRITERS, _FILES]),
+    callback=_check_form,
+    shell_complete=_complete_form,
+    metavar="[auto|" + "|".join(BUILT_IN) + "|...]",
     default="auto",
     help="Parquet, Arrow IPC, WebDataset, or the files that were pushed with their own names; by "
     "default those files if it is a dataset of files, or else Parquet.",
@@ -331,14 +343,8 @@ def _write(
     progress: Callable[[int, int], None],
 ) -> list[Path]:
     if form == "auto":
-        form = _FILES if holds_files(opened.schema) and columns is None else "parquet"
-    if form != _FILES:
-        return _WRITERS[form](opened, out, columns=columns, progress=progress)
-    if columns is not None:
-        raise InvalidArgument(
-            "files are whole: no columns of them can be chosen", hint="use --as parquet"
-        )
-    return write_files(opened, out, progress=progress)
+        form = "files" if holds_files(opened.schema) and columns is None else "parquet"
+    return find_export(form).write(opened, out, columns=columns, progress=progress)
 
 
 def _open(

@@ -35,6 +35,7 @@ from typing import IO, Any
 import numpy as np
 import pyarrow as pa
 
+from sealift.trainer.exports.interface import Export, Exportable, Progress
 from sealift.trainer.exports.json_values import (
     Room,
     check_names,
@@ -47,8 +48,6 @@ from sealift.trainer.exports.json_values import (
 )
 from sealift.trainer.exports.parts import (
     Part,
-    Progress,
-    Shards,
     no_progress,
     write_parts,
 )
@@ -91,7 +90,7 @@ class Member:
 
 
 def write_webdataset(
-    dataset: Shards,
+    dataset: Exportable,
     folder: Path,
     *,
     columns: Sequence[str] | None = None,
@@ -270,3 +269,8 @@ def _npy_header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
     }
     np.lib.format.write_array_header_1_0(file, described)
     return file.getvalue()
+
+
+EXPORT = Export(
+    "webdataset", "WebDataset tar files, one for each shard", write_webdataset
+)
