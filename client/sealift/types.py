@@ -44,12 +44,13 @@ if TYPE_CHECKING:
     from sealift.trainer.dataset import Reading
     from sealift.trainer.engine.feed import Feed
     from sealift.trainer.engine.plan import Plan, Run
-    from sealift.trainer.exports.parts import Shards
+    from sealift.trainer.exports.interface import Exportable
     from sealift.trainer.frameworks.pytorch import (
         RecordsByNumber,
         TorchBatches,
         TorchLoader,
     )
+    from sealift.trainer.frameworks.torchoptions import IterableOptions, LoaderOptions
     from sealift.trainer.options import ReadKeywords
     from sealift_protocol.bill.format import Bill, BilledDataset, BilledFile, BilledRun
     from sealift_protocol.history import History
@@ -93,6 +94,7 @@ __all__ = [
     "EpochKeys",
     "EpochLine",
     "Erased",
+    "Exportable",
     "Exposed",
     "Feed",
     "FrameRules",
@@ -100,10 +102,12 @@ __all__ = [
     "GrantEntry",
     "HeldKey",
     "History",
+    "IterableOptions",
     "KeyKind",
     "KeyUsage",
     "Keys",
     "Kind",
+    "LoaderOptions",
     "Lock",
     "LogEntry",
     "Membership",
@@ -138,7 +142,6 @@ __all__ = [
     "Run",
     "Settings",
     "ShardEntry",
-    "Shards",
     "SignatureAlgorithm",
     "Signed",
     "Snapshot",
@@ -180,6 +183,7 @@ _HOMES = {
     "EpochKeys": "sealift.crypto.epochkeys",
     "EpochLine": "sealift.owner.manage.access",
     "Erased": "sealift.owner.manage.resealing",
+    "Exportable": "sealift.trainer.exports.interface",
     "Exposed": "sealift.people.compromise",
     "Feed": "sealift.trainer.engine.feed",
     "FrameRules": "sealift.policy.file",
@@ -187,10 +191,12 @@ _HOMES = {
     "GrantEntry": "sealift_protocol.objects",
     "HeldKey": "sealift.keystore.backend",
     "History": "sealift_protocol.history",
+    "IterableOptions": "sealift.trainer.frameworks.torchoptions",
     "KeyKind": "sealift_protocol.notes",
     "KeyUsage": "sealift.people.identities",
     "Keys": "sealift.keystore",
     "Kind": "sealift_protocol.logentry",
+    "LoaderOptions": "sealift.trainer.frameworks.torchoptions",
     "Lock": "sealift.keystore.locks",
     "LogEntry": "sealift_protocol.logentry",
     "Membership": "sealift.home.profile",
@@ -225,7 +231,6 @@ _HOMES = {
     "Run": "sealift.trainer.engine.plan",
     "Settings": "sealift.home.settings",
     "ShardEntry": "sealift_protocol.objects",
-    "Shards": "sealift.trainer.exports.parts",
     "SignatureAlgorithm": "sealift.keystore.backend",
     "Signed": "sealift_protocol.v1.objects_pb2",
     "Snapshot": "sealift_protocol.objects",

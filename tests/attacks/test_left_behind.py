@@ -24,10 +24,11 @@ import pyarrow as pa
 import pytest
 from patience import PATIENCE
 from services import keystores
+from shards import seal_shard
 
 import sealift
 import sealift_protocol
-from sealift.crypto.sealing import ShardContext, seal_shard
+from sealift.crypto.sealing import ShardContext
 from sealift.keystore.custody import Custody
 from sealift.owner.push.appending import PushTerms
 from sealift.owner.sources.interface import Chunk, Part

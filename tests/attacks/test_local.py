@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from shards import seal_shard
 
 import sealift
-from sealift.crypto.sealing import ShardContext, seal_shard
+from sealift.crypto.sealing import ShardContext
 from sealift.crypto.signing import Identity
 from sealift.crypto.suites import generate, load_private_key
 from sealift.history.records import read_batches

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import pyarrow as pa
 import pytest
+from shards import seal_shard
 
 from sealift.crypto.keyschedule import derive_shard_key
 from sealift.crypto.opening import ShardOpener, open_shard_into
-from sealift.crypto.sealing import ShardContext, ShardSealer, seal_shard, segment_nonce
+from sealift.crypto.sealing import ShardContext, ShardSealer, segment_nonce
 from sealift.history.disclosures import disclose
 from sealift.process.secret import Secret
 from sealift.session import Session

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from patience import PATIENCE
+from shards import seal_shard
 
 import sealift
-from sealift.crypto.sealing import ShardContext, seal_shard
+from sealift.crypto.sealing import ShardContext
 from sealift.crypto.signing import sign_commit
 from sealift.history.disclosures import disclose
 from sealift.session import Session

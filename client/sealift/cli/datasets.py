@@ -19,13 +19,14 @@ from sealift_protocol.errors import InvalidArgument
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from click.shell_completion import CompletionItem
 
     from sealift.api.listing import DatasetInfo
     from sealift.session import Session
     from sealift.trainer.dataset import Dataset
 
-_FORMS = ("parquet", "arrow", "webdataset")
-_FILES = "files"
+# Those that are built in; reading them from where they are is slow.
+_FORMS = "[auto|parquet|arrow|webdataset|files|...]"
 _purpose = click.option(
     "--purpose", default="", help="What for, in the log; your grant's by default."
 )
@@ -247,6 +248,27 @@ def _print_table(found: pa.Table) -> None:
         )
 
 
+def _check_form(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    known = _forms()
+    if value not in known:
+        raise click.BadParameter(f"{value!r} is not one of {', '.join(known)}.")
+    return value
+
+
+def _complete_form(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(name) for name in _forms() if name.startswith(incomplete)]
+
+
+def _forms() -> list[str]:
+    from sealift.trainer.exports.registry import export_names
+
+    return ["auto", *export_names()]
+
+
 @click.command()
 @click.argument("dataset", metavar="OWNER/DATASET")
 @click.option(
@@ -259,7 +281,9 @@ def _print_table(found: pa.Table) -> None:
 @click.option(
     "--as",
     "form",
-    type=click.Choice(["auto", *_FORMS, _FILES]),
+    callback=_check_form,
+    shell_complete=_complete_form,
+    metavar=_FORMS,
     default="auto",
     help="Parquet, Arrow IPC, WebDataset, or the files that were pushed with their own names; by "
     "default those files if it is a dataset of files, or else Parquet.",
@@ -335,27 +359,12 @@ def _write(
     columns: list[str] | None,
     progress: Callable[[int, int], None],
 ) -> list[Path]:
-    from sealift.trainer.exports.files import holds_files, write_files
+    from sealift.trainer.exports.files import holds_files
+    from sealift.trainer.exports.registry import find_export
 
     if form == "auto":
-        form = _FILES if holds_files(opened.schema) and columns is None else "parquet"
-    if form != _FILES:
-        return _writers()[form](opened, out, columns=columns, progress=progress)
-    if columns is not None:
-        raise InvalidArgument(
-            "files are whole: no columns of them can be chosen", hint="use --as parquet"
-        )
-    return write_files(opened, out, progress=progress)
-
-
-def _writers() -> dict[str, Callable[..., list[Path]]]:
-    from sealift.trainer.exports.arrow import write_arrow
-    from sealift.trainer.exports.parquet import write_parquet
-    from sealift.trainer.exports.webdataset import write_webdataset
-
-    return dict(
-        zip(_FORMS, (write_parquet, write_arrow, write_webdataset), strict=True)
-    )
+        form = "files" if holds_files(opened.schema) and columns is None else "parquet"
+    return find_export(form).write(opened, out, columns=columns, progress=progress)
 
 
 def _open(

@@ -655,12 +655,13 @@ def deidentify(
 @as_json
 def sources(as_json: bool) -> None:
     """List what `push` can read."""
-    from sealift.owner.sources import KINDS
+    from sealift.owner.sources import KINDS, plug_ins
     from sealift.owner.sources.registry import STDIN
 
     document: list[dict[str, object]] = []
     lines = []
-    for kind in KINDS.values():
+    added = plug_ins()
+    for kind in (*KINDS.values(), *added.kinds.values()):
         chosen = " ".join(
             [*kind.suffixes, *(f"{scheme}://" for scheme in kind.schemes)]
         )
@@ -668,9 +669,8 @@ def sources(as_json: bool) -> None:
         lines.append(f"{'':<9}   chosen for: {chosen or f'--format {kind.name}'}")
         lines.append(f"{'':<9}   continues: {kind.continues}")
         if not kind.installed:
-            lines.append(
-                f"{'':<9}   not installed: pip install 'sealift[{kind.extra}]'"
-            )
+            package = f"'sealift[{kind.extra}]'" if kind.extra else kind.module
+            lines.append(f"{'':<9}   not installed: pip install {package}")
         document.append(
             {
                 "name": kind.name,
@@ -683,6 +683,8 @@ def sources(as_json: bool) -> None:
             }
         )
     lines.append(f"{STDIN:<9} standard input, with --format")
+    for problem in added.problems:
+        click.echo(f"note: {problem.what}; {problem.hint}", err=True)
     show("\n".join(lines), document, as_json)
 
 

@@ -44,19 +44,6 @@ class ShardContext:
     key_epoch: int
 
 
-@dataclass(frozen=True, slots=True)
-class SealedShard:
-    """A sealed shard in memory.
-
-    Attributes:
-        data: header and segments.
-        head: the header with its digest list.
-    """
-
-    data: bytes
-    head: ShardHead
-
-
 def segment_nonce(index: int, last: bool) -> bytes:
     """Nonce of segment `index`: 11 bytes of counter, one byte that marks the last segment.
 
@@ -149,36 +136,3 @@ class ShardSealer:
         """Header and digest list; only when `complete`."""
         digests = b"".join(self._digests[index] for index in range(self.segment_count))
         return ShardHead.parse(self.header.pack(), digests, self.stored_size)
-
-
-def seal_shard(
-    payload: bytes | bytearray | memoryview,
-    *,
-    epoch_key: Secret,
-    context: ShardContext,
-    log2_segment_size: int = LOG2_SEGMENT_SIZE,
-    salt: bytes | None = None,
-) -> SealedShard:
-    """Seals a payload into a whole shard in memory.
-
-    Raises:
-        RecordTooLarge: the payload does not fit into one shard.
-    """
-    source = memoryview(payload).cast("B")
-    size = len(source)
-    plaintext = bytearray(padded_size(size))
-    plaintext[:size] = source
-    sealer = ShardSealer(
-        plaintext,
-        size,
-        epoch_key=epoch_key,
-        context=context,
-        log2_segment_size=log2_segment_size,
-        salt=salt,
-    )
-    shard = bytearray(sealer.stored_size)
-    shard[:HEADER_SIZE] = sealer.header.pack()
-    position = HEADER_SIZE
-    for index in range(sealer.segment_count):
-        position += sealer.seal_segment_into(index, memoryview(shard)[position:])
-    return SealedShard(bytes(shard), sealer.head())

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from sealift.keystore.backend import AskSecret, Backend, OpenBackend
+from sealift.process.extras import extra
+from sealift.process.plugins import (
+    OURS,
+    find_plugin,
+    import_plugin,
+    package_of,
+    plugin_names,
+    unfit,
+)
 from sealift_protocol.errors import InvalidArgument
 
 GROUP = "sealift.keystores"
@@ -16,26 +27,24 @@ def open_backend(url: str, ask: AskSecret) -> Backend:
         ask: asks for a PIN or a token.
 
     Raises:
-        InvalidArgument: there is no such kind of place, or its extra is not installed.
+        InvalidArgument: there is no such kind of place, its extra is not installed, or the package
+            that adds it is broken.
         KeystoreError: it cannot be opened, and why.
     """
-    from importlib.metadata import entry_points
-
     scheme, colon, _ = url.partition(":")
-    found = tuple(entry_points(group=GROUP, name=scheme)) if colon else ()
-    if not found:
-        known = sorted({point.name for point in entry_points(group=GROUP)})
+    point = find_plugin(GROUP, scheme) if colon else None
+    if point is None:
         raise InvalidArgument(
             "a keystore is named by a URL of a known kind",
             hint="one of file: (the default), "
-            + ", ".join(f"{name}:" for name in known),
+            + ", ".join(f"{name}:" for name in plugin_names(GROUP)),
         )
-    point = found[0]
-    try:
-        opened: OpenBackend = point.load()
-    except ImportError:
-        raise InvalidArgument(
-            f"keystores of the kind {scheme} need a package that is not installed",
-            hint=f"install it with: pip install 'sealift[{scheme}]'",
-        ) from None
+    if package_of(point) == OURS:
+        with extra(scheme, f"a keystore of the kind {scheme} needs a package"):
+            opened: OpenBackend = point.load()
+    else:
+        loaded = import_plugin(point)
+        if not callable(loaded):
+            raise unfit(point, "is not a function that opens a keystore")
+        opened = cast("OpenBackend", loaded)
     return opened(url, ask)

@@ -34,10 +34,9 @@ def refuse_unknown(
             continue
         near = get_close_matches(name, known, n=1)
         what = f"{function}() got an unknown option `{name}`"
-        raise InvalidArgument(
-            f"{what}; did you mean `{near[0]}`?" if near else what,
-            hint=f"its options are: {', '.join(sorted(known))}",
-        )
+        if near:
+            raise InvalidArgument(f"{what}; did you mean `{near[0]}`?")
+        raise InvalidArgument(what, hint=f"its options are: {', '.join(sorted(known))}")
 
 
 def changed(options: _O, changes: Mapping[str, object], function: str) -> _O:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -486,18 +485,6 @@ def insert_statement(
         )
     )
     log_objects(connection, [(kind, digest)], now, dataset_id)
-
-
-def recipient_cards(
-    connection: Connection, recipients: Sequence[Fingerprint]
-) -> dict[Fingerprint, bytes]:
-    """Newest cards of members, serialised."""
-    found = {}
-    for recipient in dict.fromkeys(recipients):
-        row = _newest_card(connection, recipient)
-        if row is not None:
-            found[recipient] = row.signed
-    return found
 
 
 def _insert_member(connection: Connection, member: Member, now: int) -> None:

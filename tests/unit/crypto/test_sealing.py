@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import DOCS, VECTORS
+from shards import SealedShard, seal_shard
 
 from sealift.crypto.opening import ShardOpener, open_shard_into
 from sealift.crypto.padding import write_padding
-from sealift.crypto.sealing import SealedShard, ShardContext, ShardSealer, seal_shard
+from sealift.crypto.sealing import ShardContext, ShardSealer
 from sealift.process.secret import Secret
 from sealift_protocol.errors import (
     ContextMismatch,

@@ -7,6 +7,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shards import check_shard
 
 from sealift_protocol.errors import (
     CorruptShard,
@@ -21,7 +22,6 @@ from sealift_protocol.layout import (
     TAG_SIZE,
     ShardHead,
     ShardHeader,
-    check_shard,
     padded_size,
     padme,
     plaintext_size,

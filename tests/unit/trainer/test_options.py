@@ -52,14 +52,14 @@ def test_a_typo_is_refused_with_the_name_that_was_meant(
 
 def test_what_resembles_nothing_is_refused_with_all_there_is() -> None:
     with pytest.raises(InvalidArgument) as caught:
-        refuse_unknown({"zzz": 1}, Reading, "batches")
+        refuse_unknown({"zzz": 1}, Reading.__annotations__, "batches")
     assert "did you mean" not in caught.value.what
     assert "shuffle_block" in caught.value.hint
 
 
 def test_an_unknown_keyword_does_not_show_its_value() -> None:
     with pytest.raises(InvalidArgument) as caught:
-        refuse_unknown({"fliter": "patient 4711"}, Reading, "batches")
+        refuse_unknown({"fliter": "patient 4711"}, Reading.__annotations__, "batches")
     assert "4711" not in f"{caught.value} {caught.value.hint}"
 
 

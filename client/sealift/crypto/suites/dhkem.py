@@ -37,9 +37,7 @@ class Aead:
     cipher: type[AESGCM] | type[ChaCha20Poly1305]
 
 
-AES_128_GCM = Aead(0x0001, 16, AESGCM)
 AES_256_GCM = Aead(0x0002, 32, AESGCM)
-CHACHA20_POLY1305 = Aead(0x0003, 32, ChaCha20Poly1305)
 
 
 def open_with_shared_point(

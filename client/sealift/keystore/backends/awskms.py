@@ -27,9 +27,8 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from sealift.crypto.suites.hpke import refused
 from sealift.keystore.backend import Algorithm, AskSecret, HeldKey, SignatureAlgorithm
+from sealift.keystore.backends.encodings import encoded, raw_signature
 from sealift.keystore.backends.forks import PerProcess
-from sealift.keystore.backends.publickeys import encoded
-from sealift.keystore.backends.signatures import raw_signature
 from sealift.keystore.backends.urls import is_private_origin
 from sealift.process.log import keep_debug_off
 from sealift_protocol.errors import (

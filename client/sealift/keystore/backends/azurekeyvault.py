@@ -29,8 +29,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from sealift.crypto.suites.hpke import refused
 from sealift.keystore.backend import Algorithm, AskSecret, HeldKey, SignatureAlgorithm
+from sealift.keystore.backends.encodings import encoded
 from sealift.keystore.backends.forks import PerProcess
-from sealift.keystore.backends.publickeys import encoded
 from sealift.process.log import keep_debug_off, log
 from sealift_protocol.errors import (
     InvalidArgument,

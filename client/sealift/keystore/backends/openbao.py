@@ -30,8 +30,8 @@ from hvac import exceptions
 
 from sealift.crypto.suites.hpke import refused
 from sealift.keystore.backend import Algorithm, AskSecret, HeldKey, SignatureAlgorithm
+from sealift.keystore.backends.encodings import encoded
 from sealift.keystore.backends.forks import PerProcess
-from sealift.keystore.backends.publickeys import encoded
 from sealift.keystore.backends.urls import is_private
 from sealift.process.secret import Secret
 from sealift_protocol.errors import (

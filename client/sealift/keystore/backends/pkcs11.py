@@ -35,7 +35,7 @@ from sealift.keystore.backend import (
     HeldKey,
     SignatureAlgorithm,
 )
-from sealift.keystore.backends.publickeys import encoded
+from sealift.keystore.backends.encodings import encoded
 from sealift.process.secret import Secret
 from sealift_protocol.errors import (
     InvalidArgument,

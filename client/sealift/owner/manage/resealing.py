@@ -62,14 +62,7 @@ def reseal(
     return append(
         member,
         opened,
-        lambda _: Change(
-            added=sealed.entries,
-            counts=sealed.counts,
-            subjects=sealed.subjects,
-            # Which of them a record was under is not kept for each shard: all are named.
-            policies=opened.policies,
-            removed=[entry.shard_id for entry in old],
-        ),
+        lambda _: _replacement(opened, old, sealed),
     )
 
 
@@ -107,17 +100,27 @@ def erase_subject(member: Member, opened: OpenedDataset, subject: str) -> Erased
     committed = append(
         member,
         opened,
-        lambda _: Change(
-            added=sealed.entries,
-            counts=sealed.counts,
-            subjects=sealed.subjects,
-            # Which of them a record was under is not kept for each shard: all are named.
-            policies=opened.policies,
-            removed=[entry.shard_id for entry in entries],
-            erasure=True,
-        ),
+        lambda _: _replacement(opened, entries, sealed, erasure=True),
     )
     return Erased(sum(hits.values()), len(entries), len(candidates), committed)
+
+
+def _replacement(
+    opened: OpenedDataset,
+    old: Sequence[ShardEntry],
+    sealed: SealedShards,
+    *,
+    erasure: bool = False,
+) -> Change:
+    return Change(
+        added=sealed.entries,
+        counts=sealed.counts,
+        subjects=sealed.subjects,
+        # Which of them a record was under is not kept for each shard: all are named.
+        policies=opened.policies,
+        removed=[entry.shard_id for entry in old],
+        erasure=erasure,
+    )
 
 
 def remove_shards(

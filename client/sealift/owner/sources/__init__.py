@@ -15,9 +15,11 @@ from sealift.owner.sources.interface import (
 from sealift.owner.sources.registry import (
     KINDS,
     Kind,
+    PlugIns,
     SourceOptions,
     check_source,
     open_source,
+    plug_ins,
 )
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "Chunk",
     "Kind",
     "Part",
+    "PlugIns",
     "Rejects",
     "Selective",
     "SkipRejects",
@@ -34,4 +37,5 @@ __all__ = [
     "StopAtRejects",
     "check_source",
     "open_source",
+    "plug_ins",
 ]

@@ -29,8 +29,8 @@ from sealift.owner.sources.fhir_lines import (
 )
 from sealift.owner.sources.fhir_mapping import MAPPING
 from sealift.owner.sources.fileset import Fileset, offset_of, path_of
-from sealift.owner.sources.interface import BEGINNING, Chunk, Part, Rejects
-from sealift.owner.sources.lines import BLOCK, Block, TextFormat, read_blocks
+from sealift.owner.sources.interface import Chunk, Part, Rejects
+from sealift.owner.sources.lines import BLOCK, Block, TextFormat, chunk_of, read_blocks
 from sealift_protocol.errors import EmptySource, InvalidArgument, SourceError
 
 
@@ -112,10 +112,7 @@ class FhirSource:
         )
         for block in blocks:
             batch = self._parse(path, block)
-            begin = str(block.offset) if block.offset else BEGINNING
-            yield Chunk(
-                batch, begin, str(block.end), 0 if is_packed(path) else block.end
-            )
+            yield chunk_of(batch, block, path)
 
     def digest(self, part: Part, mark: str) -> bytes:
         """BLAKE3 of what stands before an offset."""

@@ -20,8 +20,8 @@ from sealift.owner.sources.hl7_messages import (
     message_blocks,
     read_message,
 )
-from sealift.owner.sources.interface import BEGINNING, Chunk, Part, Rejects
-from sealift.owner.sources.lines import BLOCK, Block
+from sealift.owner.sources.interface import Chunk, Part, Rejects
+from sealift.owner.sources.lines import BLOCK, Block, chunk_of
 from sealift.process.extras import extra
 from sealift_protocol.errors import EmptySource, SourceError
 
@@ -89,10 +89,7 @@ class Hl7Source:
             for block in message_blocks(stream, path, begin=offset_of(mark), size=size):
                 rows = list(self._rows_of(path, block))
                 batch = pa.RecordBatch.from_pylist(rows, schema=self.schema)
-                begin = str(block.offset) if block.offset else BEGINNING
-                yield Chunk(
-                    batch, begin, str(block.end), 0 if is_packed(path) else block.end
-                )
+                yield chunk_of(batch, block, path)
 
     def digest(self, part: Part, mark: str) -> bytes:
         """BLAKE3 of what stands before an offset."""

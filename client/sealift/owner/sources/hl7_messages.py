@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from sealift.owner.sources.lines import BLOCK, MAX_RECORD, Block
+from sealift.owner.sources.lines import BLOCK, MAX_RECORD, Block, skipped
 from sealift_protocol.errors import SourceChanged, SourceError
 
 # MSH and the separator that the message uses, at the start of a line; MLLP frames a message
@@ -124,8 +124,10 @@ def message_blocks(
         SourceError: a message never ends.
         SourceChanged: the file ends before `begin`, or the message that ended there goes on now.
     """
-    lines, before = _skip(stream, begin, path)
-    line = 1 + lines
+    line, before = 1, b""
+    for content in skipped(stream, begin, path):
+        line += _line_ends(content) - (before == b"\r" and content[:1] == b"\n")
+        before = content[-1:]
     offset, held, searched, wanted = begin, b"", 0, size
     while True:
         fresh = stream.read(wanted)
@@ -247,18 +249,3 @@ def _header_field(header: str, separator: str, number: int) -> str:
 
 def _line_ends(data: bytes) -> int:
     return data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n")
-
-
-def _skip(stream: BinaryIO, count: int, path: Path) -> tuple[int, bytes]:
-    """Moves on by `count` bytes; returns how many lines ended in them, and the last byte."""
-    lines, last = 0, b""
-    while count > 0:
-        content = stream.read(min(count, BLOCK))
-        if not content:
-            raise SourceChanged(
-                "the file is shorter than what was pushed of it", path=path
-            )
-        count -= len(content)
-        lines += _line_ends(content) - (last == b"\r" and content[:1] == b"\n")
-        last = content[-1:]
-    return lines, last

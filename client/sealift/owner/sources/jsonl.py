@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from sealift.owner.sources.bytestreams import is_packed
 from sealift.owner.sources.fileset import Fileset, offset_of, path_of
-from sealift.owner.sources.interface import BEGINNING, Chunk, Part, Rejects
+from sealift.owner.sources.interface import Chunk, Part, Rejects
 from sealift.owner.sources.jsonblocks import LineParser
-from sealift.owner.sources.lines import BLOCK, Block, TextFormat, read_blocks
+from sealift.owner.sources.lines import BLOCK, Block, TextFormat, chunk_of, read_blocks
 from sealift_protocol.errors import EmptySource
 
 __all__ = ["JsonLinesSource", "LineParser"]
@@ -75,10 +75,7 @@ class JsonLinesSource:
         path = path_of(part)
         for block in self._blocks(path, offset_of(mark)):
             batch = self._lines.parse(path, block)
-            begin = str(block.offset) if block.offset else BEGINNING
-            yield Chunk(
-                batch, begin, str(block.end), 0 if is_packed(path) else block.end
-            )
+            yield chunk_of(batch, block, path)
 
     def digest(self, part: Part, mark: str) -> bytes:
         """BLAKE3 of what stands before an offset."""

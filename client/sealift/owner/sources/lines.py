@@ -10,7 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from sealift.owner.sources.bytestreams import Opener
+import pyarrow as pa
+
+from sealift.owner.sources.bytestreams import Opener, is_packed
+from sealift.owner.sources.interface import BEGINNING, Chunk
 from sealift_protocol.errors import InvalidArgument, SourceChanged, SourceError
 
 BLOCK = 1 << 20
@@ -98,7 +101,10 @@ def read_blocks(
         SourceChanged: the file ends before `begin`, or what ended there goes on now.
     """
     with opener.open(path) as stream:
-        lines, last = _skip(stream, begin, path)
+        lines, last = 0, b"\n"
+        for content in skipped(stream, begin, path):
+            lines += content.count(b"\n")
+            last = content[-1:]
         yield from blocks_of(
             stream, form, path=path, begin=begin, line=1 + lines, size=size, before=last
         )
@@ -193,9 +199,12 @@ def read_fully(stream: BinaryIO, size: int) -> bytes:
     return b"".join(pieces)
 
 
-def _skip(stream: BinaryIO, count: int, path: Path) -> tuple[int, bytes]:
-    """Moves on by `count` bytes; returns how many lines ended in them, and the last byte."""
-    lines, last = 0, b"\n"
+def skipped(stream: BinaryIO, count: int, path: Path) -> Iterator[bytes]:
+    """Moves on by `count` bytes, which it yields in pieces.
+
+    Raises:
+        SourceChanged: the file ends before.
+    """
     while count > 0:
         content = stream.read(min(count, BLOCK))
         if not content:
@@ -203,9 +212,13 @@ def _skip(stream: BinaryIO, count: int, path: Path) -> tuple[int, bytes]:
                 "the file is shorter than what was pushed of it", path=path
             )
         count -= len(content)
-        lines += content.count(b"\n")
-        last = content[-1:]
-    return lines, last
+        yield content
+
+
+def chunk_of(batch: pa.RecordBatch, block: Block, path: Path) -> Chunk:
+    """The records of a block, with the marks before and behind it."""
+    begin = str(block.offset) if block.offset else BEGINNING
+    return Chunk(batch, begin, str(block.end), 0 if is_packed(path) else block.end)
 
 
 # --- where records end ---------------------------------------------------------------------------

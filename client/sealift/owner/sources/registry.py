@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -28,6 +28,7 @@ from sealift.owner.sources.stdin import (
     standard_input,
 )
 from sealift.process.extras import is_installed, not_installed
+from sealift.process.plugins import find_plugin, load_plugin, plugin_names, unfit
 from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument
 
@@ -302,6 +303,52 @@ KINDS = {
 }
 
 
+GROUP = "sealift.sources"
+
+
+@dataclass(frozen=True, slots=True)
+class PlugIns:
+    """The kinds of source that other packages add.
+
+    Attributes:
+        kinds: those that can be used, by name.
+        problems: why others cannot; each error names the package.
+    """
+
+    kinds: Mapping[str, Kind]
+    problems: Sequence[InvalidArgument]
+
+
+def plug_ins() -> PlugIns:
+    """Loads every kind of source that other packages add.
+
+    One that cannot be loaded, or has the name of one that is built in, is a problem, and the others
+    are not concerned.
+    """
+    kinds: dict[str, Kind] = {}
+    problems: list[InvalidArgument] = []
+    for name in plugin_names(GROUP):
+        try:
+            kinds[name] = _plug_in(name)
+        except InvalidArgument as error:
+            problems.append(error)
+    return PlugIns(kinds, problems)
+
+
+def _plug_in(name: str) -> Kind:
+    point = find_plugin(GROUP, name)
+    if point is None:
+        raise InvalidArgument(
+            "there is no source of that kind", hint="see `sealift sources`"
+        )
+    if name in KINDS:
+        raise unfit(point, "is not used: a source of that name is built in")
+    kind = load_plugin(point, Kind)
+    if kind.name != name:
+        raise unfit(point, "gives itself another name")
+    return kind
+
+
 def open_source(text: str | Path, options: SourceOptions | None = None) -> Source:
     """Opens a source, chosen by the kind in the options, by URL or by suffix.
 
@@ -337,8 +384,11 @@ def open_source(text: str | Path, options: SourceOptions | None = None) -> Sourc
         )
     check_encoding(chosen.encoding)
     if not kind.installed:
-        raise not_installed(
-            kind.extra, f"a source of the kind {kind.name} needs {kind.module}"
+        needing = f"a source of the kind {kind.name} needs {kind.module}"
+        if kind.extra:
+            raise not_installed(kind.extra, needing)
+        raise InvalidArgument(
+            f"{needing}, which is not installed", hint=f"install {kind.module}"
         )
     if str(text) == STDIN:
         if kind.stream is None:
@@ -373,19 +423,16 @@ def choose_kind(text: str, name: str, opener: Opener | None = None) -> Kind:
         InvalidArgument: nothing says which kind it is, or files of several kinds lie together.
     """
     if name:
-        if name not in KINDS:
-            raise InvalidArgument(
-                "there is no source of that kind", hint="see `sealift sources`"
-            )
-        return KINDS[name]
+        return KINDS[name] if name in KINDS else _plug_in(name)
+    added: PlugIns | None = None
     scheme = text.partition("://")[0] if "://" in text else ""
     if scheme:
         for kind in KINDS.values():
             if scheme in kind.schemes:
                 return kind
-        raise InvalidArgument(
-            "no source reads URLs of that kind", hint="see `sealift sources`"
-        )
+        added = plug_ins()
+        claims = [k for k in added.kinds.values() if scheme in k.schemes]
+        return _only(claims, "no source reads URLs of that kind", added)
     if text == STDIN:
         raise InvalidArgument(
             "standard input has no suffix to tell its kind by",
@@ -393,6 +440,7 @@ def choose_kind(text: str, name: str, opener: Opener | None = None) -> Kind:
         )
     _, paths = find_files(text)
     found: Counter[str] = Counter()
+    claimed: dict[str, list[Kind]] = {}
     undecided = ""
     for path in paths:
         suffix = inner_suffix(path)
@@ -403,16 +451,47 @@ def choose_kind(text: str, name: str, opener: Opener | None = None) -> Kind:
                 undecided = names[0]
                 continue
             names = [name for name, is_it in told.items() if is_it] + names
+        if not names:
+            # Only here: what is built in costs nothing more for what others add.
+            added = added or plug_ins()
+            if suffix not in claimed:
+                kinds = added.kinds.values()
+                claimed[suffix] = [k for k in kinds if suffix in k.suffixes]
+            names = ["/".join(k.name for k in claimed[suffix])]
         found[names[0] if names else ""] += 1
     if not found and undecided:
         return KINDS[undecided]
-    if len(found) != 1 or "" in found:
-        kinds = ", ".join(sorted(name or "unknown" for name in found)) or "no files"
+    if len(found) == 1 and "" not in found:
+        name = next(iter(found))
+        if name in KINDS:
+            return KINDS[name]
+        if added is not None and name in added.kinds:
+            return added.kinds[name]
+    named = ", ".join(sorted(name or "unknown" for name in found)) or "no files"
+    broken = "; ".join(problem.what for problem in added.problems) if added else ""
+    raise InvalidArgument(
+        f"the kind of source is not clear ({named})",
+        hint="say it with --format, or name files of one kind; see `sealift sources`"
+        + (f". {broken}" if broken else ""),
+    )
+
+
+def _only(claims: Sequence[Kind], none: str, added: PlugIns) -> Kind:
+    """The one kind that claims a URL.
+
+    Raises:
+        InvalidArgument: no kind does, or several do.
+    """
+    if len(claims) == 1:
+        return claims[0]
+    if claims:
+        names = ", ".join(sorted(kind.name for kind in claims))
         raise InvalidArgument(
-            f"the kind of source is not clear ({kinds})",
-            hint="say it with --format, or name files of one kind; see `sealift sources`",
+            f"several kinds of source read such a URL ({names})",
+            hint="choose one with --format",
         )
-    return KINDS[next(iter(found))]
+    broken = "".join(f". {problem.what}" for problem in added.problems)
+    raise InvalidArgument(none, hint="see `sealift sources`" + broken)
 
 
 def _recognised(kind: Kind, path: Path, opener: Opener) -> bool | None:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from sealift.trainer.exports.interface import Export, Exportable, Progress
 from sealift.trainer.exports.parts import (
     Part,
-    Progress,
-    Shards,
     no_progress,
     write_parts,
 )
@@ -19,7 +18,7 @@ from sealift_protocol.errors import InvalidArgument
 
 
 def write_arrow(
-    dataset: Shards,
+    dataset: Exportable,
     folder: Path,
     *,
     columns: Sequence[str] | None = None,
@@ -80,3 +79,8 @@ def _holds_dictionary(kind: pa.DataType) -> bool:
     return bool(pa.types.is_dictionary(kind)) or any(
         _holds_dictionary(kind.field(place).type) for place in range(kind.num_fields)
     )
+
+
+EXPORT = Export(
+    "arrow", "Arrow IPC files, uncompressed, one for each shard", write_arrow
+)

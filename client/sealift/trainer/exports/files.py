@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import pyarrow as pa
 
+from sealift.trainer.exports.interface import Export, Exportable, Progress
 from sealift.trainer.exports.staging import new_folder
 from sealift_protocol.errors import InvalidArgument, MalformedObject
 
@@ -37,15 +37,6 @@ _DECEPTIVE = frozenset(
 )
 
 
-class _Records(Protocol):
-    """A dataset, as far as it is looked at here."""
-
-    @property
-    def schema(self) -> pa.Schema: ...
-
-    def batches(self) -> Iterator[pa.RecordBatch]: ...
-
-
 @dataclass(slots=True)
 class _File:
     """A file while its pieces arrive.
@@ -59,13 +50,32 @@ class _File:
     pieces: list[tuple[int, int]] = field(default_factory=list)
 
 
+def _export_files(
+    dataset: Exportable,
+    folder: Path,
+    *,
+    columns: Sequence[str] | None,
+    progress: Progress,
+) -> list[Path]:
+    if columns is not None:
+        raise InvalidArgument(
+            "files are whole: no columns of them can be chosen", hint="use --as parquet"
+        )
+    return write_files(dataset, folder, progress=progress)
+
+
+EXPORT = Export(
+    "files", "the files that were pushed, under their own names", _export_files
+)
+
+
 def holds_files(schema: pa.Schema) -> bool:
     """Whether a dataset's records are files, as its owner's source noted."""
     return (schema.metadata or {}).get(b"sealift.kind") == b"files"
 
 
 def write_files(
-    dataset: _Records,
+    dataset: Exportable,
     folder: Path,
     *,
     progress: Callable[[int, int], None] = lambda _records, _bytes: None,
@@ -108,7 +118,7 @@ def _check_schema(schema: pa.Schema) -> None:
 
 
 def _write_all(
-    dataset: _Records, folder: Path, progress: Callable[[int, int], None]
+    dataset: Exportable, folder: Path, progress: Callable[[int, int], None]
 ) -> list[str]:
     files: dict[str, _File] = {}
     places = _Places()

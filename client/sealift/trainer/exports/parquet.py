@@ -9,10 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sealift.trainer.exports.interface import Export, Exportable, Progress
 from sealift.trainer.exports.parts import (
     Part,
-    Progress,
-    Shards,
     no_progress,
     write_parts,
 )
@@ -20,7 +19,7 @@ from sealift_protocol.errors import InvalidArgument
 
 
 def write_parquet(
-    dataset: Shards,
+    dataset: Exportable,
     folder: Path,
     *,
     columns: Sequence[str] | None = None,
@@ -56,3 +55,6 @@ def _open_part(path: Path, schema: pa.Schema) -> Iterator[Part]:
             "Parquet has no type for a column of the dataset",
             hint="write it as Arrow instead",
         ) from None
+
+
+EXPORT = Export("parquet", "Parquet files, one for each shard", write_parquet)

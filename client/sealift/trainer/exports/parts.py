@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
 
+from sealift.trainer.exports.interface import Exportable, Progress
 from sealift.trainer.exports.staging import new_folder
 from sealift.trainer.forms.columns import pick_columns
 from sealift_protocol.errors import MalformedObject
 
-Progress = Callable[[int, int], None]
-
 
 def no_progress(_records: int, _bytes: int) -> None:
     """Shows nothing."""
-
-
-class Shards(Protocol):
-    """A dataset, as far as it is looked at here."""
-
-    @property
-    def schema(self) -> pa.Schema:
-        """Of its records."""
-
-    @property
-    def num_records(self) -> int:
-        """In all shards."""
-
-    def shards(
-        self, columns: Sequence[str] | None
-    ) -> Iterator[Iterable[pa.RecordBatch]]:
-        """For each shard its record batches, in order."""
 
 
 class Part(Protocol):
@@ -48,7 +30,7 @@ OpenPart = Callable[[Path, pa.Schema], AbstractContextManager[Part]]
 
 
 def write_parts(
-    dataset: Shards,
+    dataset: Exportable,
     folder: Path,
     suffix: str,
     open_part: OpenPart,

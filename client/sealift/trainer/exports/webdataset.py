@@ -36,11 +36,10 @@ import numpy as np
 import pyarrow as pa
 
 from sealift.formats.arrowtypes import is_bytes, is_sequence, is_text, is_wrapped
+from sealift.trainer.exports.interface import Export, Exportable, Progress
 from sealift.trainer.exports.json_values import Room, check_names, json_value, text_of
 from sealift.trainer.exports.parts import (
     Part,
-    Progress,
-    Shards,
     no_progress,
     write_parts,
 )
@@ -83,7 +82,7 @@ class Member:
 
 
 def write_webdataset(
-    dataset: Shards,
+    dataset: Exportable,
     folder: Path,
     *,
     columns: Sequence[str] | None = None,
@@ -262,3 +261,8 @@ def _npy_header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
     }
     np.lib.format.write_array_header_1_0(file, described)
     return file.getvalue()
+
+
+EXPORT = Export(
+    "webdataset", "WebDataset tar files, one for each shard", write_webdataset
+)

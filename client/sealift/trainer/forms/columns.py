@@ -20,20 +20,6 @@ from sealift_protocol.errors import InvalidArgument
 if TYPE_CHECKING:
     import torch
 
-_TORCH_DTYPES = {
-    "int8": "int8",
-    "int16": "int16",
-    "int32": "int32",
-    "int64": "int64",
-    "uint8": "uint8",
-    "uint16": "uint16",
-    "uint32": "uint32",
-    "uint64": "uint64",
-    "float16": "float16",
-    "float32": "float32",
-    "float64": "float64",
-}
-
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Ragged:
@@ -246,7 +232,7 @@ def tensor_of(array: npt.NDArray[Any]) -> torch.Tensor:
 
 def torch_dtype(dtype: np.dtype[Any]) -> Any:
     """What torch calls a type of NumPy's."""
-    return getattr(import_torch(), _TORCH_DTYPES[dtype.name])
+    return getattr(import_torch(), dtype.name)
 
 
 def import_torch() -> Any:

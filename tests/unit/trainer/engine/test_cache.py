@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from patience import PATIENCE
+from shards import seal_shard
 
-from sealift.crypto.sealing import ShardContext, seal_shard
+from sealift.crypto.sealing import ShardContext
 from sealift.process.secret import Secret
 from sealift.trainer.engine.cache import ShardCache, default_folder
 from sealift_protocol.errors import InvalidArgument

@@ -1,0 +1,41 @@
+"""Forms of export by name: those built in, and entry points of the group `sealift.exports`."""
+
+from __future__ import annotations
+
+import importlib
+
+from sealift.process.plugins import find_plugin, load_plugin, plugin_names, unfit
+from sealift.trainer.exports.interface import Export
+from sealift_protocol.errors import InvalidArgument
+
+GROUP = "sealift.exports"
+# Each is a module of this package with an `EXPORT`, which is imported when it is used.
+BUILT_IN = ("parquet", "arrow", "webdataset", "files")
+
+
+def export_names() -> list[str]:
+    """The names of all forms; nothing is loaded."""
+    return [*BUILT_IN, *(name for name in plugin_names(GROUP) if name not in BUILT_IN)]
+
+
+def find_export(name: str) -> Export:
+    """The form of a name.
+
+    Raises:
+        InvalidArgument: there is none, or the package that adds it is broken, and which one it is.
+    """
+    if name in BUILT_IN:
+        found: Export = importlib.import_module(
+            f"sealift.trainer.exports.{name}"
+        ).EXPORT
+        return found
+    point = find_plugin(GROUP, name)
+    if point is None:
+        raise InvalidArgument(
+            "there is no form of that name to write as",
+            hint="one of " + ", ".join(export_names()),
+        )
+    export = load_plugin(point, Export)
+    if export.name != name:
+        raise unfit(point, "gives itself another name")
+    return export
