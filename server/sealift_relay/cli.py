@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from sealift_protocol import __version__
-from sealift_protocol.errors import InvalidArgument, SealiftError, UnknownMember
+from sealift_protocol.errors import InvalidArgument, UnknownMember
+from sealift_protocol.program import run
 
 if TYPE_CHECKING:
     from sealift_relay.config import Config
@@ -372,17 +373,4 @@ def _free_port() -> int:
 
 def main() -> NoReturn:
     """Runs the command line; the console script."""
-    try:
-        cli(standalone_mode=False)
-    except SealiftError as error:
-        click.echo(
-            f"error: {error.what}" + (f"; hint: {error.hint}" if error.hint else ""),
-            err=True,
-        )
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        sys.exit(130)
-    sys.exit(0)
+    run(cli)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from sealift_protocol import __version__
-from sealift_protocol.errors import InvalidArgument, SealiftError
+from sealift_protocol.errors import InvalidArgument
+from sealift_protocol.program import run
 
 if TYPE_CHECKING:
     from sealift_protocol.notes import VerifierKey
@@ -145,17 +146,4 @@ def make_server(witness: Witness, bind: str, port: int) -> ThreadingHTTPServer:
 
 def main() -> NoReturn:
     """Runs the command line; the console script."""
-    try:
-        cli(standalone_mode=False)
-    except SealiftError as error:
-        click.echo(
-            f"error: {error.what}" + (f"; hint: {error.hint}" if error.hint else ""),
-            err=True,
-        )
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        sys.exit(130)
-    sys.exit(0)
+    run(cli)
