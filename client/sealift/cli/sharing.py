@@ -22,7 +22,9 @@ from sealift.cli.options import (
     yes,
 )
 from sealift.cli.output import count, progress_bar, show, size
+from sealift.cli.rules import needs, rules
 from sealift_protocol.errors import InvalidArgument, ProfileError
+from sealift_protocol.program import Told
 
 if TYPE_CHECKING:
     from sealift.history.disclosures import DisclosureLine
@@ -455,6 +457,7 @@ def log_verify(options: Options, as_json: bool) -> None:
 
 
 @click.command()
+@rules(needs("--probe", "NAME"), needs("--wait", "--probe"))
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option(
     "--probe",
@@ -491,6 +494,8 @@ def doctor(
     lines += [
         f"NOT  probe of {name}: not opened within {wait:.0f} s" for name in unanswered
     ]
+    number = sum(not check.ok for check in checks) + len(unanswered)
+    wrong = Told("CHECKS_FAILED", f"{count(number, 'check')} failed")
     show(
         "\n".join(lines),
         {
@@ -502,6 +507,7 @@ def doctor(
             "unanswered": unanswered,
         },
         as_json,
+        error=None if ok else wrong,
     )
     if not ok:
         context.exit(1)
