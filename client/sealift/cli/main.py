@@ -19,7 +19,7 @@ _EXIT_CODES = """
 Exit codes: 0 done; 1 unexpected; 2 wrong use; 3 the records could not be read or do not fit;
 4 verification or trust failed; 5 refused by the relay; 6 relay unavailable, worth trying again;
 7 keystore or profile; 8 somebody else was first, run again; 9 done, but some records could not be
-read and were left out; 130 interrupted.
+read and were left out; 130 interrupted; 141 nobody reads stdout any more.
 """
 
 
@@ -53,6 +53,7 @@ def main() -> NoReturn:
     keep_values_off_stderr()
     run(
         cli,
+        name="sealift",
         tell=tell,
         interrupted="interrupted; nothing of this command became visible",
     )
