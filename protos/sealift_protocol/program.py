@@ -24,6 +24,11 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141
 
 
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print one line of JSON."
+)
+
+
 class Told(NamedTuple):
     """What is said about an error.
 
@@ -63,6 +68,23 @@ def print_data(data: object, *, more: bool = False) -> None:
     _print({"version": JSON_VERSION, "ok": True, "data": data}, more=more)
 
 
+def show(human: str, data: object, as_json: bool, *, error: Told | None = None) -> None:
+    """Prints a result for a person, or as a JSON document (docs/reference/json.md).
+
+    Args:
+        human: the result in words.
+        data: the result as data.
+        as_json: which of them.
+        error: what is wrong, if the command found that; it ends with that error.
+    """
+    if not as_json:
+        click.echo(human)
+    elif error is None:
+        print_data(data)
+    else:
+        print_failure(error, data)
+
+
 def print_failure(told: Told, data: object = None) -> None:
     """Prints the JSON document of a command that did not do its work.
 
@@ -78,7 +100,7 @@ def _print(document: dict[str, object], *, more: bool = False) -> None:
     import json
 
     _Document.printed = not more
-    click.echo(json.dumps(document))
+    click.echo(json.dumps(document, allow_nan=False))
 
 
 def print_error(told: Told) -> None:
@@ -96,6 +118,7 @@ def wants_json(arguments: list[str]) -> bool:
 def run(
     cli: click.Command,
     *,
+    name: str,
     tell: Callable[[SealiftError], Told] = tell,
     interrupted: str = "interrupted",
 ) -> NoReturn:
@@ -103,16 +126,17 @@ def run(
 
     Args:
         cli: the program.
+        name: of the program, for help and for completion.
         tell: what is said about an error.
         interrupted: what is said after Ctrl-C.
     """
-    as_json = wants_json(sys.argv[1:])
+    machine = wants_json(sys.argv[1:])
     _Document.printed = False
     stdout, stderr = sys.stdout, sys.stderr
     told = Told("FAILED", "the command failed")
     try:
         try:
-            result = cli.main(standalone_mode=False)
+            result = cli.main(prog_name=name, standalone_mode=False)
         except SystemExit:
             if sys.stdout is stdout:
                 raise
@@ -144,7 +168,7 @@ def run(
             sys.excepthook(type(error), error, error.__traceback__)
         else:
             print_error(told)
-    if code and as_json and not _Document.printed:
+    if code and machine and not _Document.printed:
         try:
             print_failure(told)
         except BrokenPipeError:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sealift_protocol.errors import InvalidArgument
+from sealift_protocol.program import as_json as as_json
 
 if TYPE_CHECKING:
     from sealift.home.profile import Profile
@@ -90,9 +91,6 @@ suites = click.option(
     multiple=True,
     type=click.Choice(list(SUITES)),
     help="Of the recipient keys, most preferred first; repeatable.",
-)
-as_json = click.option(
-    "--json", "as_json", is_flag=True, help="Print one line of JSON."
 )
 yes = click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
 

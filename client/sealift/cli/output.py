@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
-
 from sealift.cli.hints import hint_of
 from sealift_protocol.errors import (
     PolicyInvalid,
@@ -18,35 +16,13 @@ from sealift_protocol.errors import (
     SourceError,
     WrongKey,
 )
-from sealift_protocol.program import Told, print_data, print_error, print_failure
+from sealift_protocol.program import Told, print_error
+from sealift_protocol.program import show as show
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
-
-
-def show(
-    human: str,
-    machine: dict[str, object] | list[dict[str, object]],
-    as_json: bool,
-    *,
-    error: Told | None = None,
-) -> None:
-    """Prints a result for a person, or as a JSON document (docs/reference/json.md).
-
-    Args:
-        human: the result in words.
-        machine: the result as data.
-        as_json: which of them.
-        error: what is wrong, if the command found that; it ends with that error.
-    """
-    if not as_json:
-        click.echo(human)
-    elif error is None:
-        print_data(machine)
-    else:
-        print_failure(error, machine)
 
 
 def show_error(error: SealiftError) -> None:

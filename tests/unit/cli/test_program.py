@@ -42,8 +42,7 @@ def end(context, what, as_json):
     if what == "socket": raise BrokenPipeError(32, "canary")
     if what == "many": print("x" * 100, *range(200_000))
 
-sys.argv[0] = "prog"
-run(cli)
+run(cli, name="prog")
 """
 
 
