@@ -45,7 +45,7 @@ WORDS = {
 }
 """What an error says of the API, and what the command line says instead."""
 
-_QUOTED = re.compile(r"`([^`]+)`")
+_QUOTED = r"`([^`]+)`"
 
 
 def hint_of(error: SealiftError) -> str:
@@ -55,4 +55,4 @@ def hint_of(error: SealiftError) -> str:
 
 def in_options(text: str) -> str:
     """A text that names parameters of the API, with the options of the command line instead."""
-    return _QUOTED.sub(lambda quoted: WORDS.get(quoted[1], quoted[0]), text)
+    return re.sub(_QUOTED, lambda quoted: WORDS.get(quoted[1], quoted[0]), text)
