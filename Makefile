@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 JOBS ?= 3
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test lint protos bench bench-loaders clean
+.PHONY: setup demo test lint protos docs bench bench-loaders clean
 
 setup: $(VENV)/.everything  ## everything that tests, lint and benches need
 
@@ -43,12 +43,16 @@ lint: setup  ## style, types, layers, protos
 protos: setup  ## generate the Python code of the .proto files
 	$(BIN)/python protos/generate.py
 
+docs: setup  ## write docs/reference/cli.md from the programs' help
+	$(BIN)/python docs/reference/generate.py
+
 bench: setup  ## ratios to raw gRPC, to Arrow, to pyarrow and to replayed histories, on this machine
 	$(BIN)/python bench/transfer.py
 	$(BIN)/python bench/records.py
 	$(BIN)/python bench/histories.py
 	$(BIN)/python bench/sources.py
 	$(BIN)/python bench/deidentify.py --text
+	$(BIN)/python bench/startup.py
 
 bench-loaders: $(VENV)-bench/.done  ## the same records through other loaders; a table and a plot
 	$(VENV)-bench/bin/python bench/loaders/compare.py --plot docs/images/loaders.png

@@ -77,7 +77,7 @@ def stage() -> Iterator[Stage]:
                 invite = ("invite", name_, "--role", role, "--dir", relay_folder)
                 token = _call(environment, "sealift-relay", *invite)
                 joined = _call(environment, "sealift", "join", token.strip(), "--json")
-                fingerprints[name_] = json.loads(joined)["fingerprint"]
+                fingerprints[name_] = json.loads(joined)["data"]["fingerprint"]
             for who, other in (("owner", "trainer"), ("trainer", "owner")):
                 pin = ("trust", "add", other, fingerprints[other])
                 _call(environment, "sealift", "--profile", who, *pin)

@@ -60,7 +60,7 @@ def exchange(folder: Path, relay: Path, table: pa.Table) -> list[str]:
             relay,
             quiet=True,
         )
-        joined = json.loads(run("sealift", "join", token, "--json", quiet=True))
+        joined = json.loads(run("sealift", "join", token, "--json", quiet=True))["data"]
         fingerprints[member] = joined["fingerprint"]
         print(f"  {member}: {fingerprints[member]}")
 

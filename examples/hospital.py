@@ -82,7 +82,7 @@ def push_records(folder: Path, export: Export) -> None:
     step(
         "the privacy officer looks at what the policy changes, before anything is sent"
     )
-    rehearsal = ("deidentify", export.files["Patient"], "--policy", POLICY, "--dry-run")
+    rehearsal = ("deidentify", export.files["Patient"], "--policy", POLICY)
     print(f"  hospital$ {shown(rehearsal)}", flush=True)
     show_first(as_("hospital", *rehearsal, "--records", 200, quiet=True))
 

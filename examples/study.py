@@ -130,7 +130,9 @@ def play(
             relay,
             quiet=True,
         )
-        joined = json.loads(run("sealift", "join", token, *where, "--json", quiet=True))
+        joined = json.loads(
+            run("sealift", "join", token, *where, "--json", quiet=True)
+        )["data"]
         fingerprints[member] = joined["fingerprint"]
         as_(member, "witness", "add", witness_key, quiet=True)
         as_(member, "witness", "require", 1, quiet=True)

@@ -36,6 +36,22 @@ class SealiftError(Exception):
         super().__init__(what)
         self.what = what
         self.hint = self.default_hint if hint is None else hint
+        if self.hint:
+            # Tracebacks, and notebooks, show notes below the message.
+            self.add_note(f"hint: {self.hint}")
+
+    @property
+    def code(self) -> str:
+        """The UPPER_SNAKE name of the error, for scripts: its reason, or its class's name."""
+        cls = type(self)
+        own = cls.reason if "reason" in vars(cls) else ""
+        return (
+            own
+            or "".join(
+                f"_{char}" if char.isupper() and place else char
+                for place, char in enumerate(cls.__name__)
+            ).upper()
+        )
 
 
 class InvalidArgument(SealiftError):
@@ -100,8 +116,8 @@ class SourceChanged(SourceError):
     """What was pushed before stands in the source no more, or differently."""
 
     default_hint = (
-        "--on-change push sends the changed file as new records (the old ones stay); "
-        "--on-change skip leaves it out"
+        "`on_change=OnChange.PUSH` sends the changed file as new records (the old ones stay); "
+        "`on_change=OnChange.SKIP` leaves it out"
     )
 
 
@@ -110,7 +126,7 @@ class CursorUnreadable(SealiftError):
 
     exit_code = 7
     default_hint = (
-        "restore the newest backup of the profile; or push with --from-start, which sends "
+        "restore the newest backup of the profile; or push with `from_start=True`, which sends "
         "everything again as new records"
     )
 
@@ -276,7 +292,7 @@ class NotTrusted(TrustError):
 
     default_hint = (
         "ask the member for the fingerprint that `sealift identity` shows, by a way that does not "
-        "pass the relay, then run `sealift trust add NAME FINGERPRINT`"
+        "pass the relay, then pin it: `session.trust(name, fingerprint)`"
     )
 
 

@@ -46,11 +46,14 @@ def from_rpc_error(error: grpc.RpcError) -> SealiftError:
     """The named exception for a failed call."""
     info = _error_info(error)
     if info is not None and info.reason in BY_REASON:
-        raised = BY_REASON[info.reason](error.details() or "the relay refused")
+        kind = BY_REASON[info.reason]
         request_id = info.metadata.get("request_id", "")
-        if isinstance(raised, RelayError) and request_id:
-            raised.hint = f"{raised.hint} (request {request_id})"
-        return raised
+        hint = (
+            f"{kind.default_hint} (request {request_id})"
+            if issubclass(kind, RelayError) and request_id
+            else None
+        )
+        return kind(error.details() or "the relay refused", hint=hint)
     code = error.code()
     kind = _BY_STATUS.get(code, RelayError)
     return kind(f"the call to the relay failed: {code.name.lower().replace('_', ' ')}")

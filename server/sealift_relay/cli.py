@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from sealift_protocol import __version__
-from sealift_protocol.errors import InvalidArgument, SealiftError, UnknownMember
+from sealift_protocol.errors import InvalidArgument, UnknownMember
+from sealift_protocol.program import as_json, print_data, run, show
 
 if TYPE_CHECKING:
     from sealift_relay.config import Config
@@ -72,8 +73,14 @@ def cli() -> None:
 @click.option(
     "--enrolment-port", default=7444, show_default=True, help="Enrolment port."
 )
+@as_json
 def init(
-    folder: Path, hosts: tuple[str, ...], bind: str, port: int, enrolment_port: int
+    folder: Path,
+    hosts: tuple[str, ...],
+    bind: str,
+    port: int,
+    enrolment_port: int,
+    as_json: bool,
 ) -> None:
     """Make a relay in DIR: a CA, a server certificate, a log, relay.toml, a database.
 
@@ -99,11 +106,21 @@ def init(
     write_config(folder, listen)
     config = load_config(folder)
     Metadata(config.storage.metadata).upgrade()
-    click.echo(f"made a relay in {folder}; its CA has the fingerprint (SHA-256)")
-    click.echo(f"  {authority.fingerprint.hex(':')}")
-    click.echo("its log is verified, by witnesses too, with the key")
-    click.echo(f"  {log_key.verifier_key}")
-    click.echo(f"next: sealift-relay serve {folder}")
+    show(
+        f"made a relay in {folder}; its CA has the fingerprint (SHA-256)\n"
+        f"  {authority.fingerprint.hex(':')}\n"
+        "its log is verified, by witnesses too, with the key\n"
+        f"  {log_key.verifier_key}\n"
+        f"next: sealift-relay serve {folder}",
+        {
+            "folder": str(folder),
+            "ca_fingerprint": authority.fingerprint.hex(),
+            "log_key": str(log_key.verifier_key),
+            "port": listen.port,
+            "enrolment_port": listen.enrolment_port,
+        },
+        as_json,
+    )
 
 
 @cli.command()
@@ -144,7 +161,10 @@ def serve(folder: Path) -> None:
     help="NAME is a member who needs a new certificate; its earlier ones end.",
 )
 @_dir
-def invite(name: str, role: str, valid_for: str, again: bool, folder: Path) -> None:
+@as_json
+def invite(
+    name: str, role: str, valid_for: str, again: bool, folder: Path, as_json: bool
+) -> None:
     """Print a one-time token with which NAME joins the relay.
 
     Send it by a way that others do not read: whoever uses it first is NAME. An owner stores
@@ -177,17 +197,32 @@ def invite(name: str, role: str, valid_for: str, again: bool, folder: Path) -> N
         log_key=load_log_key(config.tls).public_key,
     )
     body = base64.urlsafe_b64encode(token.SerializeToString()).decode().rstrip("=")
-    click.echo(TOKEN_PREFIX + body)
+    printed = TOKEN_PREFIX + body
+    show(
+        printed,
+        {"token": printed, "name": name, "role": role, "not_after": not_after},
+        as_json,
+    )
 
 
 @cli.command()
 @_dir
-def invites(folder: Path) -> None:
+@as_json
+def invites(folder: Path, as_json: bool) -> None:
     """List the tokens that still work."""
     from sealift_relay.clock import unix_now
     from sealift_relay.config import load_config
 
-    for item in _members(load_config(folder)).invites(unix_now()):
+    found = _members(load_config(folder)).invites(unix_now())
+    if as_json:
+        print_data(
+            [
+                {"name": item.name, "role": item.role, "not_after": item.not_after}
+                for item in found
+            ]
+        )
+        return
+    for item in found:
         until = datetime.fromtimestamp(item.not_after, UTC)
         click.echo(f"{item.name}  {item.role}  until {until:%Y-%m-%d %H:%M} UTC")
 
@@ -209,11 +244,29 @@ def withdraw(name: str, folder: Path) -> None:
 
 @cli.command()
 @_dir
-def members(folder: Path) -> None:
+@as_json
+def members(folder: Path, as_json: bool) -> None:
     """List the members, and what each stores."""
     from sealift_relay.config import load_config
 
-    for member in _members(load_config(folder)).everybody():
+    found = _members(load_config(folder)).everybody()
+    if as_json:
+        print_data(
+            [
+                {
+                    "name": member.name,
+                    "role": member.role,
+                    "fingerprint": str(member.fingerprint),
+                    "used_bytes": member.used_bytes,
+                    "used_shards": member.used_shards,
+                    "suspended": member.suspended,
+                    "revoked": member.revoked,
+                }
+                for member in found
+            ]
+        )
+        return
+    for member in found:
         state = (
             "  (revoked)"
             if member.revoked
@@ -297,18 +350,21 @@ def log_group() -> None:
 
 @log_group.command("key")
 @_dir
-def log_key(folder: Path) -> None:
+@as_json
+def log_key(folder: Path, as_json: bool) -> None:
     """Print the key that verifies the log, for witnesses."""
     from sealift_relay.checkpoints import load_log_key
     from sealift_relay.config import load_config
 
-    click.echo(str(load_log_key(load_config(folder).tls).verifier_key))
+    key = str(load_log_key(load_config(folder).tls).verifier_key)
+    show(key, {"log_key": key}, as_json)
 
 
 @log_group.command("export")
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @_dir
-def log_export(out: Path, folder: Path) -> None:
+@as_json
+def log_export(out: Path, folder: Path, as_json: bool) -> None:
     """Write the log's tiles and checkpoint to folder OUT, for any static web server.
 
     The layout is C2SP tlog-tiles. Entry bundles hold opaque ids, digests and times.
@@ -326,7 +382,7 @@ def log_export(out: Path, folder: Path) -> None:
         size = write_tiles(out, metadata.log, publisher)
     finally:
         publisher.close()
-    click.echo(f"wrote {size} entries to {out}")
+    show(f"wrote {size} entries to {out}", {"entries": size}, as_json)
 
 
 def _open(config: Config) -> Metadata:
@@ -372,17 +428,4 @@ def _free_port() -> int:
 
 def main() -> NoReturn:
     """Runs the command line; the console script."""
-    try:
-        cli(standalone_mode=False)
-    except SealiftError as error:
-        click.echo(
-            f"error: {error.what}" + (f"; hint: {error.hint}" if error.hint else ""),
-            err=True,
-        )
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        sys.exit(130)
-    sys.exit(0)
+    run(cli, name="sealift-relay")

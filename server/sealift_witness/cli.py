@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from sealift_protocol import __version__
-from sealift_protocol.errors import InvalidArgument, SealiftError
+from sealift_protocol.errors import InvalidArgument
+from sealift_protocol.program import as_json, run, show
 
 if TYPE_CHECKING:
     from sealift_protocol.notes import VerifierKey
@@ -40,7 +41,8 @@ def cli() -> None:
 @click.option(
     "--name", required=True, help="Of this witness, as in witness.example.org/one."
 )
-def init(folder: Path, name: str) -> None:
+@as_json
+def init(folder: Path, name: str, as_json: bool) -> None:
     """Make a witness in DIR and print the key that members add."""
     import nacl.signing
 
@@ -59,7 +61,7 @@ def init(folder: Path, name: str) -> None:
         ) from None
     with os.fdopen(descriptor, "w") as file:
         file.write(f"{name}\n{base64.b64encode(bytes(key)).decode()}\n")
-    click.echo(str(verifier_key))
+    show(str(verifier_key), {"verifier_key": str(verifier_key)}, as_json)
 
 
 @cli.command()
@@ -145,17 +147,4 @@ def make_server(witness: Witness, bind: str, port: int) -> ThreadingHTTPServer:
 
 def main() -> NoReturn:
     """Runs the command line; the console script."""
-    try:
-        cli(standalone_mode=False)
-    except SealiftError as error:
-        click.echo(
-            f"error: {error.what}" + (f"; hint: {error.hint}" if error.hint else ""),
-            err=True,
-        )
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        sys.exit(130)
-    sys.exit(0)
+    run(cli, name="sealift-witness")

@@ -212,7 +212,7 @@ class Ordeal:
         self.outcome.doubled = sum(number - 1 for number in ids.values())
         self.outcome.same_digest = _digest(found) == _digest(wanted)
         shown = json.loads(self._run("sealift", "ls", "--json"))
-        self.outcome.commits = shown[0]["commits"]
+        self.outcome.commits = shown["data"][0]["commits"]
 
     def _start_push(self) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -21,6 +21,7 @@ import pytest
 import structlog
 from click.testing import CliRunner, Result
 from conftest import RunningRelay, make_relay
+from documents import data_of, document_of
 from fakes.lying_relay import lying_to
 
 import sealift
@@ -601,7 +602,7 @@ def test_show_puts_names_to_what_this_profile_knows(hospital, study) -> None:
     assert str(hospital.fingerprint) in offline
     assert study.part.dataset_id.hex() in offline
     assert "study" not in offline
-    machine = json.loads(run("laboratory", "show", study.path, "--json").stdout)
+    machine = data_of(run("laboratory", "show", study.path, "--json").stdout)
     assert machine["names"][machine["datasets"][0]["dataset_id"]] == "study"
     assert machine["names"][machine["datasets"][0]["owner"]] == "hospital"
 
@@ -621,7 +622,7 @@ def test_verify_says_what_it_checked_and_what_it_could_not(
     )
     shown = run("clinic", "verify", study.path).stdout
     assert f"-    dataset of {study.part.dataset_id.hex()}: {NOT_YOURS}" in shown
-    machine = json.loads(run("hospital", "verify", study.path, "--json").stdout)
+    machine = data_of(run("hospital", "verify", study.path, "--json").stdout)
     assert machine["ok"]
     assert {check["outcome"] for check in machine["checks"]} == {"ok"}
 
@@ -639,7 +640,11 @@ def test_verify_ends_with_what_does_not_fit(
     assert "NOT  contents of study: " in done.stdout
     assert "NOT  disclosures of study: " in done.stdout
     done = run("hospital", "verify", false, "--json", error=ContextMismatch)
-    assert not json.loads(done.stdout)["ok"]
+    told = document_of(done.stdout)
+    assert not told["ok"]
+    assert told["error"]["code"] == "CONTEXT_MISMATCH"
+    assert not told["data"]["ok"]
+    assert "failed" in {check["outcome"] for check in told["data"]["checks"]}
     false.write_text(study.text.replace('"sig": "', '"sig": "A'))
     run("hospital", "verify", false, "--offline", error=MalformedObject)
     outer = json.loads(study.text)
@@ -720,7 +725,7 @@ def test_a_bill_of_records_that_were_pulled_names_their_disclosure(
 ) -> None:
     words = ("hospital/study", "--commit", 1)
     done = command("laboratory", "pull", *words, "--out", tmp_path / "out", "--json")
-    [digest] = json.loads(done.stdout)["disclosures"]
+    [digest] = data_of(done.stdout)["disclosures"]
     assert (
         digest
         == hospital.dataset("study").disclosures().lines[-1].disclosure.digest.hex()

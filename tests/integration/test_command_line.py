@@ -15,6 +15,7 @@ import grpc
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from documents import data_of
 from patience import PATIENCE
 
 SCRIPTS = Path(sys.executable).parent
@@ -64,7 +65,7 @@ def test_the_first_ten_minutes_of_everybody(served, tmp_path: Path) -> None:
         ).strip()
         joined = run("sealift", "join", token)
         assert f"joined as {name} ({role})" in joined
-        shown = json.loads(run("sealift", "--profile", name, "identity", "--json"))
+        shown = data_of(run("sealift", "--profile", name, "identity", "--json"))
         fingerprints[name] = shown["fingerprint"]
         assert fingerprints[name] in joined
     assert run("sealift", "profiles").split() == ["hospital", "laboratory"]
@@ -92,7 +93,7 @@ def test_the_first_ten_minutes_of_everybody(served, tmp_path: Path) -> None:
         "hospital/study  1,000 records, 1 shard, 1 commit\n"
     )
     out = tmp_path / "out"
-    pulled = json.loads(
+    pulled = data_of(
         run("sealift", *trainer, "pull", "hospital/study", "--out", out, "--json")
     )
     assert pulled["records"] == 1000
@@ -299,7 +300,7 @@ def test_a_push_says_what_it_did_for_people_and_machines(
         check=False,
     )
     assert done.returncode == 9
-    told = json.loads(done.stdout)
+    told = data_of(done.stdout)
     assert (told["records"], told["rejected"], told["commits"]) == (2, 1, 1)
     assert done.stderr.splitlines() == [
         "the new dataset's columns, from now on:",
@@ -403,12 +404,12 @@ def test_standard_input_is_pushed(owner: str) -> None:
 
 
 def test_policies_are_listed_shown_and_checked(tmp_path: Path) -> None:
-    listed = json.loads(run("sealift", "policy", "ls", "--json"))
+    listed = data_of(run("sealift", "policy", "ls", "--json"))
     assert {"hipaa-safe-harbor", "dicom-basic"} <= {entry["name"] for entry in listed}
     shown = run("sealift", "policy", "show", "pci-transactions")
     path = tmp_path / "policy.toml"
     path.write_text(shown)
-    checked = json.loads(run("sealift", "policy", "check", path, "--json"))
+    checked = data_of(run("sealift", "policy", "check", path, "--json"))
     digests = {entry["name"]: entry["digest"] for entry in listed}
     assert checked["digest"] == digests["pci-transactions"]
     path.write_text(shown.replace("[columns]", "[colums]"))
@@ -425,7 +426,7 @@ def test_a_dry_run_needs_neither_a_relay_nor_a_profile(tmp_path: Path) -> None:
     shown = run("sealift", *dry, "--policy", "hipaa-safe-harbor")
     assert shown.startswith("100 records")
     assert "(years)" in shown
-    told = json.loads(
+    told = data_of(
         run("sealift", "deidentify", path, "--policy", "hipaa-safe-harbor", "--json")
     )
     assert [column["action"] for column in told["report"]["columns"]] == [

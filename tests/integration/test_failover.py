@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
@@ -17,6 +16,7 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from conftest import RunningRelay, make_relay
+from documents import data_of
 from patience import PATIENCE
 
 import sealift
@@ -222,12 +222,12 @@ def test_an_address_is_added_listed_used_and_removed(
     run("add", other)
     run("add", own)
     assert find_profile("hospital").settings.relays == (other,)
-    assert json.loads(run("ls", "--json")) == {"relays": [own, other]}
+    assert data_of(run("ls", "--json")) == {"relays": [own, other]}
     relay.server.stop()
     with sealift.connect("hospital") as session:
         assert session.datasets() == []
         assert session._connection.relay.access.addresses == (own, other)
-    assert json.loads(run("remove", other, "--json")) == {"relays": [own]}
+    assert data_of(run("remove", other, "--json")) == {"relays": [own]}
     with pytest.raises(InvalidArgument):
         run("remove", other)
     with pytest.raises(InvalidArgument):
@@ -235,7 +235,7 @@ def test_an_address_is_added_listed_used_and_removed(
 
 
 def added(relay: RunningRelay) -> list[str]:
-    return json.loads(run("ls", "--json"))["relays"][1:]
+    return data_of(run("ls", "--json"))["relays"][1:]
 
 
 def test_a_strangers_server_is_not_added(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
+from documents import data_of
 
 import sealift
 from sealift.cli.main import cli
@@ -323,8 +323,8 @@ def test_keys_that_leaked_are_replaced_and_what_they_open_is_listed(
         catch_exceptions=False,
     )
     # The relay, in this process, logs to the same place.
-    (exposed,) = json.loads(
-        next(line for line in done.stdout.splitlines() if line[0] == "[")
+    (exposed,) = data_of(
+        next(line for line in done.stdout.splitlines() if '"ok"' in line)
     )
     assert (exposed["owner"], exposed["name"], exposed["own"]) == (
         "hospital",

@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from documents import data_of
 from grpc.experimental import PrivateKeySignatureAlgorithm
 from patience import PATIENCE, within
 from places import DOCS
@@ -1179,7 +1180,7 @@ def test_the_command_line_joins_lists_and_proves(relay, token: Place) -> None:
     assert "identity   ed25519" in listed
     assert "recipient  p256" in listed
     assert "2 keys in pkcs11:" in run("keystore", "test")
-    tried = json.loads(run("keystore", "test", token.url, "--json"))
+    tried = data_of(run("keystore", "test", token.url, "--json"))
     assert tried == {
         "ed25519": True,
         "ecdsa-p256": True,

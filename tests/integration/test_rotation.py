@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
+from documents import data_of
 
 import sealift
 from sealift.cli.main import cli
@@ -159,7 +160,7 @@ def test_the_status_is_a_page_a_document_and_metrics_without_names(
     assert "730 days" in shown
     assert f"identity       {str(hospital.fingerprint)[:24]}" in shown
     assert "OVERDUE" not in shown
-    document = json.loads(run("--profile", "hospital", "status", "--json"))
+    document = data_of(run("--profile", "hospital", "status", "--json"))
     assert [key["overdue"] for key in document["keys"]] == [False] * 3
     metrics = run("--profile", "hospital", "status", "--metrics")
     assert "secret-study" not in metrics

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from sealift.cli.options import Options, as_json, pass_options, show_time
-from sealift.cli.output import count, show, size
+from sealift.cli.output import count, show, size, tell
+from sealift.cli.rules import needs, rules
 from sealift_protocol.errors import (
     InvalidArgument,
     MalformedObject,
@@ -35,6 +36,7 @@ def bom() -> None:
 
 
 @bom.command("make")
+@rules(needs("--shuffle-block", "--seed"))
 @click.argument("dataset", metavar="OWNER/DATASET")
 @click.option(
     "--commit",
@@ -198,7 +200,8 @@ def bom_verify(
             for check in checks
         ],
     }
-    show("\n".join(lines), machine, as_json)
+    error = tell(failed[0]) if failed else None
+    show("\n".join(lines), machine, as_json, error=error)
     if failed:
         raise failed[0]
 

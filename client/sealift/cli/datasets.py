@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import click
 from sealift.cli.options import Options, as_json, pass_options, show_time
 from sealift.cli.output import count, progress_bar, show, size
 from sealift_protocol.errors import InvalidArgument
+from sealift_protocol.program import print_data
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -140,11 +140,13 @@ def show_dataset(options: Options, dataset: str, commits: int, as_json: bool) ->
         found = session.dataset(dataset).describe(commits=commits)
         names = cache(session.people.label)
         if as_json:
-            show("", as_document(found, names), True)
-            return
-        click.echo(
-            "\n".join(describe(printable(dataset), found, names, _columns_here()))
-        )
+            document = as_document(found, names)
+        else:
+            lines = describe(printable(dataset), found, names, _columns_here())
+    if as_json:
+        print_data(document)
+        return
+    click.echo("\n".join(lines))
     reports, unreadable = reports_of(found)
     begin = found.opened.history.commits[0].number
     since = f" since commit {begin}" if begin else ""
@@ -175,9 +177,7 @@ def show_dataset(options: Options, dataset: str, commits: int, as_json: bool) ->
 )
 @_columns
 @_purpose
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one line of JSON for each record."
-)
+@as_json
 @pass_options
 def head(
     options: Options,
@@ -199,33 +199,37 @@ def head(
     """
     with options.connect() as session, _open(session, dataset, purpose) as opened:
         chosen = _chosen(columns)
-        if not opened.num_records:
-            click.echo("the dataset has no records; nothing was fetched", err=True)
-            return
-        found = opened.head(number, chosen)
+        total = opened.num_records
+        found = opened.head(number, chosen) if total else None
+    if found is None:
         if as_json:
-            _print_json(found)
-        else:
-            _print_table(found)
-        click.echo(
-            f"{found.num_rows:,} of {count(opened.num_records, 'record')}; the fetch and its "
-            "purpose are in the relay's log",
-            err=True,
-        )
+            print_data([])
+        click.echo("the dataset has no records; nothing was fetched", err=True)
+        return
+    if as_json:
+        print_data(_as_records(found))
+    else:
+        _print_table(found)
+    click.echo(
+        f"{found.num_rows:,} of {count(total, 'record')}; the fetch and its "
+        "purpose are in the relay's log",
+        err=True,
+    )
 
 
-def _print_json(found: pa.Table) -> None:
+def _as_records(found: pa.Table) -> list[dict[str, object]]:
     from sealift.trainer.exports.json_values import Room, check_names, json_value
 
     check_names(found.schema)
+    records = []
     for batch in found.to_batches():
         for row in range(batch.num_rows):
             room = Room()
-            record = {
-                name: json_value(column[row], room, strict=True)
-                for name, column in zip(batch.schema.names, batch.columns, strict=True)
-            }
-            click.echo(json.dumps(record, allow_nan=False))
+            columns = zip(batch.schema.names, batch.columns, strict=True)
+            records.append(
+                {name: json_value(it[row], room, strict=True) for name, it in columns}
+            )
+    return records
 
 
 def _print_table(found: pa.Table) -> None:

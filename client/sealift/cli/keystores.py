@@ -20,7 +20,7 @@ from sealift.cli.options import (
     wrap_suites,
     yes,
 )
-from sealift.cli.output import count, show, size
+from sealift.cli.output import count, show, size, tell
 from sealift.cli.people import key_rotate
 from sealift.cli.shares import read_shares, shares, show_shares, threshold
 from sealift_protocol.errors import (
@@ -104,12 +104,19 @@ def keystore_test(options: Options, url: str | None, as_json: bool) -> None:
     machine: dict[str, object] = {
         _name(proof.algorithm): proof.works for proof in proofs
     }
-    show("\n".join(lines), machine, as_json)
     useful = {type(proof.algorithm) for proof in proofs if proof.works}
-    if useful != {SignatureAlgorithm, WrapSuite}:
-        raise KeyOperationUnsupported(
+    error = (
+        None
+        if useful == {SignatureAlgorithm, WrapSuite}
+        else KeyOperationUnsupported(
             "the keystore lacks what a member needs: to sign, to unwrap"
         )
+    )
+    show(
+        "\n".join(lines), machine, as_json, error=None if error is None else tell(error)
+    )
+    if error is not None:
+        raise error
 
 
 @keystore.command("create")

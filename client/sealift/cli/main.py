@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import NoReturn
 
 import click
@@ -11,17 +9,17 @@ import click
 from sealift.cli.commands import COMMANDS
 from sealift.cli.lazy import LazyGroup
 from sealift.cli.options import Options
-from sealift.cli.output import INTERRUPTED, show_error
+from sealift.cli.output import tell
 from sealift.process.hardening import harden_process, keep_values_off_stderr
 from sealift_protocol import __version__
-from sealift_protocol.errors import SealiftError
+from sealift_protocol.program import run
 
 _EXIT_CODES = """
 \b
 Exit codes: 0 done; 1 unexpected; 2 wrong use; 3 the records could not be read or do not fit;
 4 verification or trust failed; 5 refused by the relay; 6 relay unavailable, worth trying again;
 7 keystore or profile; 8 somebody else was first, run again; 9 done, but some records could not be
-read and were left out; 130 interrupted.
+read and were left out; 130 interrupted; 141 nobody reads stdout any more.
 """
 
 
@@ -51,22 +49,11 @@ def cli(context: click.Context, profile: str | None, passphrase_fd: int | None) 
 def main() -> NoReturn:
     """Runs the command line; the console script."""
     harden_process()
-    # Whatever is not caught below is printed without its text, and the exit code is 1.
+    # Whatever a thread does not catch is printed without its text.
     keep_values_off_stderr()
-    try:
-        cli(standalone_mode=False)
-    except SealiftError as error:
-        show_error(error)
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; nothing of this command became visible", err=True)
-        sys.exit(INTERRUPTED)
-    except OSError as error:
-        # The system's words for the number only: the text of an OSError quotes a path, or more.
-        what = os.strerror(error.errno) if error.errno else "a file could not be used"
-        click.echo(f"error: {what}", err=True)
-        sys.exit(1)
-    sys.exit(0)
+    run(
+        cli,
+        name="sealift",
+        tell=tell,
+        interrupted="interrupted; nothing of this command became visible",
+    )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sealift_protocol.errors import InvalidArgument
+from sealift_protocol.program import as_json as as_json
 
 if TYPE_CHECKING:
     from sealift.home.profile import Profile
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
     from sealift_protocol.objects import WrapSuite
 
 PASSPHRASE = "SEALIFT_PASSPHRASE"  # noqa: S105 - the variable's name
-_DURATION = re.compile(r"(\d+)([smhdwy])")
+# Compiled when used, which `--help` does not.
+_DURATION = r"(\d+)([smhdwy])"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)", re.IGNORECASE)
+_SIZE = r"(\d+(?:\.\d+)?)\s*(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)"
 _POWERS = {"b": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
@@ -91,9 +93,6 @@ suites = click.option(
     type=click.Choice(list(SUITES)),
     help="Of the recipient keys, most preferred first; repeatable.",
 )
-as_json = click.option(
-    "--json", "as_json", is_flag=True, help="Print one line of JSON."
-)
 retry_for = click.option(
     "--retry-for",
     default="10m",
@@ -120,7 +119,7 @@ def parse_time(text: str | None) -> int:
     """
     if text is None:
         return 0
-    if _DURATION.fullmatch(text):
+    if re.fullmatch(_DURATION, text):
         return int(datetime.now(UTC).timestamp()) + parse_duration(text)
     try:
         return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
@@ -137,7 +136,7 @@ def parse_duration(text: str) -> int:
     Raises:
         InvalidArgument: it is none.
     """
-    match = _DURATION.fullmatch(text)
+    match = re.fullmatch(_DURATION, text)
     if match is None:
         raise InvalidArgument(
             "a duration is a number and s, m, h, d, w or y, such as 90d"
@@ -151,7 +150,7 @@ def parse_size(text: str) -> int:
     Raises:
         InvalidArgument: it is none.
     """
-    match = _SIZE.fullmatch(text.strip())
+    match = re.fullmatch(_SIZE, text.strip(), re.IGNORECASE)
     if match is None:
         raise InvalidArgument(
             "a size is a number and KiB, MiB or GiB (or KB, MB, GB): 20MiB"

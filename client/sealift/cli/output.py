@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
-
+from sealift.cli.hints import hint_of
 from sealift_protocol.errors import (
     PolicyInvalid,
     PolicyViolation,
@@ -17,27 +16,22 @@ from sealift_protocol.errors import (
     SourceError,
     WrongKey,
 )
+from sealift_protocol.program import Told, print_error
+from sealift_protocol.program import show as show
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-INTERRUPTED = 130
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
-
-
-def show(
-    human: str, machine: dict[str, object] | list[dict[str, object]], as_json: bool
-) -> None:
-    """Prints a result for a person, or as one line of JSON."""
-    if as_json:
-        import json
-
-        human = json.dumps(machine)
-    click.echo(human)
 
 
 def show_error(error: SealiftError) -> None:
     """Prints `error: what; hint: what to do` on stderr."""
+    print_error(tell(error))
+
+
+def tell(error: SealiftError) -> Told:
+    """What the command line says about an error: with names, and with its own options."""
     what = error.what
     # What must not stand in an exception's text may stand on its owner's terminal.
     if (
@@ -47,9 +41,7 @@ def show_error(error: SealiftError) -> None:
         what = f"{error.path}: {what}"
     if isinstance(error, PolicyViolation) and error.columns:
         what = f"{what} ({', '.join(error.columns)})"
-    click.echo(
-        f"error: {what}" + (f"; hint: {error.hint}" if error.hint else ""), err=True
-    )
+    return Told(error.code, what, hint_of(error))
 
 
 def count(number: int, what: str) -> str:

@@ -23,6 +23,7 @@ from sealift.cli.options import (
 )
 from sealift.cli.output import count, show
 from sealift.cli.rotation import every, set_policy
+from sealift.cli.rules import excludes, needs, rules
 from sealift.cli.shares import read_shares, shares, show_shares, threshold
 from sealift.cli.sharing import sealing_again
 from sealift_protocol.errors import InvalidArgument
@@ -33,6 +34,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@rules(
+    needs(
+        "--tls-key-in-keystore",
+        "--keystore",
+        instead="name a token or KMS with --keystore URL",
+    )
+)
 @click.argument("token")
 @click.option(
     "--organisation", default="", help="Shown on your card; the relay can read it."
@@ -75,11 +83,6 @@ def join(
     from sealift.keystore.registry import open_backend
     from sealift.people.joining import join as join_relay
 
-    if tls_key_in_keystore and keystore is None:
-        raise InvalidArgument(
-            "--tls-key-in-keystore needs a token or KMS",
-            hint="name it with --keystore URL",
-        )
     read = _read_token(token)
     if keystore is None:
         custody = Custody.of_passphrase(options.passphrase(confirm=True))
@@ -151,6 +154,11 @@ def identity(context: click.Context, options: Options, as_json: bool) -> None:
     from sealift_protocol.ids import Fingerprint
 
     if context.invoked_subcommand is not None:
+        if as_json:
+            raise InvalidArgument(
+                f"--json does nothing before {context.invoked_subcommand}",
+                hint="leave --json out",
+            )
         return
     member = find_profile(options.profile).membership()
     fingerprint = Fingerprint.parse(member.fingerprint)
@@ -258,6 +266,7 @@ def _what_now(dataset: Exposed) -> str:
 
 
 @key.command("rotate")
+@rules(excludes("--every", "--suite"))
 @suites
 @every
 @as_json
@@ -272,9 +281,9 @@ def key_rotate(
     `sealift rotate`.
     """
     if every is not None:
-        click.echo(
-            f"recipient keys are due after {set_policy(options, every, 'recipient_keys')}"
-        )
+        shown = set_policy(options, every, "recipient_keys")
+        text = f"recipient keys are due after {shown}"
+        show(text, {"recipient_keys_due_after": shown}, as_json)
         return
     with options.connect() as session:
         rotated = session.keys.rotate(wrap_suites(suites))
@@ -436,6 +445,7 @@ def trust_first_use(options: Options, choice: str) -> None:
 
 
 @click.command()
+@rules(excludes("--withdraw", "--until"))
 @click.argument("name")
 @click.option(
     "--until", default="90d", show_default=True, help="A date, or a time from now."

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sealift.cli.hints import in_options
 from sealift.cli.options import (
     Options,
     as_json,
@@ -26,9 +27,11 @@ from sealift.cli.options import (
     retry_for,
     yes,
 )
-from sealift.cli.output import INTERRUPTED, ProgressBar, count, progress_bar, show, size
+from sealift.cli.output import ProgressBar, count, progress_bar, show, size
+from sealift.cli.rules import excludes, needs, never, rules
 from sealift.cli.sharing import preflight
 from sealift_protocol.errors import InvalidArgument, ProbeUnanswered
+from sealift_protocol.program import Interrupted, print_data
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -177,6 +180,19 @@ def _ask_for_key_passphrase() -> Secret:
 
 
 @click.command()
+@rules(
+    excludes(
+        "--dry-run", "--follow", why="--dry-run reads a source once, --follow for ever"
+    ),
+    needs("--settle", "--follow"),
+    needs("--text-workers", "--policy"),
+    needs("--accept-policy", "--policy"),
+    needs("--preflight", "--to"),
+    needs("--wait", "--preflight"),
+    excludes("--at-once", "--commit-every"),
+    excludes("--at-once", "--commit-within", unless="--follow"),
+    excludes("--from-start", "--on-change"),
+)
 @click.argument("source")
 @click.option(
     "--dataset", required=True, metavar="NAME", help="Dataset; made if need be."
@@ -402,12 +418,10 @@ def _push(
         except KeyboardInterrupt:
             if not last.committed:
                 raise
-            click.echo(
+            raise Interrupted(
                 f"interrupted; committed before: {count(last.committed, 'record')} of this push, "
-                "which stay; the same command continues there",
-                err=True,
-            )
-            sys.exit(INTERRUPTED)
+                "which stay; the same command continues there"
+            ) from None
 
 
 def _follow(
@@ -421,7 +435,11 @@ def _follow(
     stop = threading.Event()
 
     def told(pushed: Pushed) -> None:
-        show(_told(pushed), _as_document(pushed), as_json)
+        if as_json:
+            # A document for each push, on a line of its own.
+            print_data(_as_document(pushed), more=True)
+        else:
+            click.echo(_told(pushed))
 
     click.echo("following; Ctrl-C commits what is under way and ends", err=True)
     with _stopped_by_signals(stop):
@@ -606,9 +624,13 @@ def _show_side_by_side(found: Rehearsal) -> None:
 
 
 @click.command()
+@rules(
+    never("--dry-run", "this command never sends anything"),
+    needs("--text-workers", "--policy"),
+)
 @click.argument("source")
 @_reading_options
-@click.option("--dry-run", is_flag=True, help="Always so: this command sends nothing.")
+@click.option("--dry-run", is_flag=True, hidden=True, help="Refused: see `rules`.")
 @click.option(
     "--records",
     type=click.IntRange(0),
@@ -624,7 +646,7 @@ def deidentify(
     on_error: OnError,
     policy: str | None,
     text_workers: int,
-    dry_run: bool,  # noqa: ARG001 - said for clearness on the command line
+    dry_run: bool,  # noqa: ARG001 - refused
     records: int,
     as_json: bool,
     **reading: Any,
@@ -667,7 +689,7 @@ def sources(as_json: bool) -> None:
         )
         lines.append(f"{kind.name:<9} {kind.what}")
         lines.append(f"{'':<9}   chosen for: {chosen or f'--format {kind.name}'}")
-        lines.append(f"{'':<9}   continues: {kind.continues}")
+        lines.append(f"{'':<9}   continues: {in_options(kind.continues)}")
         if not kind.installed:
             package = f"'sealift[{kind.extra}]'" if kind.extra else kind.module
             lines.append(f"{'':<9}   not installed: pip install {package}")
@@ -677,7 +699,7 @@ def sources(as_json: bool) -> None:
                 "what": kind.what,
                 "suffixes": list(kind.suffixes),
                 "schemes": list(kind.schemes),
-                "continues": kind.continues,
+                "continues": in_options(kind.continues),
                 "extra": kind.extra,
                 "installed": kind.installed,
             }

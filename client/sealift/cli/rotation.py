@@ -16,6 +16,7 @@ from sealift.cli.options import (
     show_time,
 )
 from sealift.cli.output import count, show
+from sealift.cli.rules import excludes, needs, rules
 from sealift.cli.sharing import sealing_again
 from sealift_protocol.errors import InvalidArgument
 
@@ -34,6 +35,11 @@ every = click.option(
 
 
 @click.command()
+@rules(
+    excludes("--due", "--every", "--reseal", "DATASET"),
+    excludes("--every", "--reseal"),
+    needs("--retry-for", "--reseal"),
+)
 @click.argument("dataset", required=False)
 @click.option(
     "--reseal",
@@ -70,14 +76,6 @@ def rotate(
     rotates it. Without a policy keys are used for two years, identities for three, the longest
     that NIST SP 800-57 recommends.
     """
-    if sum((due, every is not None, reseal_history)) > 1 or (
-        due and dataset is not None
-    ):
-        raise InvalidArgument(
-            "--due, --every and --reseal do not go together, nor --due with a dataset"
-        )
-    if retry_for is not None and not reseal_history:
-        raise InvalidArgument("--retry-for needs --reseal")
     if due:
         with options.connect() as session:
             _rotate_due(session)
@@ -152,6 +150,7 @@ def set_policy(options: Options, every: str, *fields: str) -> str:
 
 
 @click.command()
+@rules(excludes("--metrics", "--json"))
 @click.option(
     "--metrics",
     is_flag=True,

@@ -24,7 +24,9 @@ from sealift.cli.options import (
     yes,
 )
 from sealift.cli.output import count, progress_bar, show, size
+from sealift.cli.rules import needs, rules
 from sealift_protocol.errors import InvalidArgument, ProfileError
+from sealift_protocol.program import Told
 
 if TYPE_CHECKING:
     from sealift.api.dataset import Revoked
@@ -470,6 +472,7 @@ def log_verify(options: Options, as_json: bool) -> None:
 
 
 @click.command()
+@rules(needs("--probe", "NAME"), needs("--wait", "--probe"))
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option(
     "--probe",
@@ -506,6 +509,8 @@ def doctor(
     lines += [
         f"NOT  probe of {name}: not opened within {wait:.0f} s" for name in unanswered
     ]
+    number = sum(not check.ok for check in checks) + len(unanswered)
+    wrong = Told("CHECKS_FAILED", f"{count(number, 'check')} failed")
     show(
         "\n".join(lines),
         {
@@ -517,6 +522,7 @@ def doctor(
             "unanswered": unanswered,
         },
         as_json,
+        error=None if ok else wrong,
     )
     if not ok:
         context.exit(1)

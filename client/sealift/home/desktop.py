@@ -66,7 +66,7 @@ def _keyring() -> Any:
     if found.priority < _MIN_PRIORITY:
         raise KeystoreError(
             "there is no keyring here that keeps secrets",
-            hint="log in to a desktop, or use --passphrase-fd or a credential of systemd",
+            hint="log in to a desktop, or use `passphrase` or a credential of systemd",
         )
     return found
 
@@ -81,5 +81,5 @@ def _named() -> Iterator[None]:
     except Exception as error:  # noqa: BLE001
         raise KeystoreError(
             f"the keyring of the desktop refuses: {type(error).__name__}",
-            hint="unlock it, or give the passphrase by --passphrase-fd or $SEALIFT_PASSPHRASE",
+            hint="unlock it, or give the passphrase by `passphrase` or $SEALIFT_PASSPHRASE",
         ) from None

@@ -65,7 +65,7 @@ def _find(what: str, fd: int | None, confirm: bool, variable: str, account: str)
     if not sys.stdin.isatty():
         raise KeystoreError(
             "the keystore needs its passphrase and there is no terminal to ask at",
-            hint=f"use --passphrase-fd N, set {variable}, or give the service the credential "
+            hint=f"use `passphrase`, set {variable}, or give the service the credential "
             f"{CREDENTIAL}",
         )
     text = getpass.getpass(f"{what}: ")

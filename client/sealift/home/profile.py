@@ -192,7 +192,7 @@ def find_profile(name: str | None = None) -> Profile:
         if len(names) > 1:
             raise ProfileError(
                 "there are several profiles on this machine",
-                hint="choose one with --profile: " + ", ".join(names),
+                hint="choose one with `profile`: " + ", ".join(names),
             )
         name = names[0]
     if check_name(name, "a profile's name") not in names:
@@ -229,5 +229,5 @@ def _refuse_existing(folder: Path) -> None:
     if folder.exists():
         raise ProfileError(
             "a profile of that name exists already",
-            hint="give the new one another name with --profile; nothing was changed",
+            hint="give the new one another name with `profile_name`; nothing was changed",
         )

@@ -96,7 +96,7 @@ class HeldTlsKey(ec.EllipticCurvePrivateKey):
         # A process that this one spawns has no session with the backend, and no PIN for one.
         raise KeyOperationUnsupported(
             "the TLS key is in the keystore, which a process that is spawned cannot open",
-            hint="start worker processes by fork, or join without --tls-key-in-keystore",
+            hint="start worker processes by fork, or join without `tls_key_in_keystore`",
         )
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import logging
 import mmap
-import os
 import sys
 import threading
 import warnings
@@ -20,8 +19,7 @@ from typing import Literal, NamedTuple
 
 from sealift.process.log import log
 from sealift.process.memory import libc_function, lock
-
-DEBUG_VARIABLE = "SEALIFT_DEBUG"
+from sealift_protocol.crash import debugging, describe_crash
 
 # <linux/prctl.h>, <bits/mman-linux.h>. MCL_* differ on POWER and SPARC, where these are refused.
 _PR_SET_DUMPABLE = 4
@@ -95,30 +93,6 @@ def keep_values_off_stderr() -> None:
     logging.lastResort = logging.NullHandler()
     # Prints the arguments of a log line that cannot be written.
     logging.raiseExceptions = False
-
-
-def debugging() -> bool:
-    """Whether the user has asked for full tracebacks, which may hold values."""
-    return os.environ.get(DEBUG_VARIABLE) == "1"
-
-
-def describe_crash(error: BaseException) -> str:
-    """One line about an exception that nobody expected: its type and place, never its text."""
-    import traceback
-
-    frames = [
-        (frame.f_globals.get("__name__", "?"), line)
-        for frame, line in traceback.walk_tb(error.__traceback__)
-    ]
-    # Our innermost frame says more to those who repair it than the innermost of a library.
-    ours = [
-        frame for frame in frames if frame[0].partition(".")[0].startswith("sealift")
-    ]
-    place = (ours or frames or [("?", 0)])[-1]
-    return (
-        f"error: unexpected ({type(error).__name__} at {place[0]}:{place[1]}); hint: report this "
-        f"line; {DEBUG_VARIABLE}=1 shows the whole traceback, which may quote records"
-    )
 
 
 def _print_line(error: BaseException) -> None:

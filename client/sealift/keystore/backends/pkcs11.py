@@ -96,7 +96,7 @@ def parse_url(url: str) -> TokenUrl:
     if "pin-value" in options:
         raise InvalidArgument(
             "a PIN does not belong into a URL, which ends up in files and logs",
-            hint="leave it out: it is asked for, or taken from --passphrase-fd or pin-source=file:",
+            hint="leave it out: it is asked for, or taken from `passphrase` or pin-source=file:",
         )
     unknown = (where.keys() - set(_WHERE)) | (
         options.keys() - {"module-path", "pin-source"}
@@ -248,7 +248,7 @@ class Pkcs11Backend:
             except exceptions.ArgumentsBad:
                 raise KeyOperationUnsupported(
                     "the token has RSA-OAEP with SHA-1 only",
-                    hint="use a P-256 key: --suite P-256",
+                    hint="use a P-256 key: `suites=[WrapSuite.P256]`",
                 ) from None
 
         return self._use(decrypted)

@@ -80,7 +80,7 @@ def erase_subject(member: Member, opened: OpenedDataset, subject: str) -> Erased
     if not opened.subject_column:
         raise InvalidArgument(
             "the dataset names no subject column, so nobody can be found in it",
-            hint="push with --subject-column COLUMN; for this dataset, push it anew without the "
+            hint="push with `subject_column`; for this dataset, push it anew without the "
             "person and delete the old one",
         )
     candidates = _candidates(member, opened, subject)
@@ -135,7 +135,7 @@ def remove_shards(
     """
     if not set(shard_ids) <= set(opened.history.shards):
         raise AccessDenied(
-            "the dataset has no such shard", hint="see `sealift access --json`"
+            "the dataset has no such shard", hint="see `session.access(dataset)`"
         )
     return append(
         member, opened, lambda _: Change(removed=list(shard_ids), erasure=True)

@@ -146,8 +146,8 @@ def check_policy(
         )
         raise PolicyUnmet(
             "the dataset takes only records that were de-identified under another policy",
-            hint=f"push with --policy and the file whose SHA-256 begins with {required}; its owner "
-            "admits one more policy with --accept-policy; nothing was sealed",
+            hint=f"push with `policy` and the file whose SHA-256 begins with {required}; its owner "
+            "admits one more policy with `accept_policy=True`; nothing was sealed",
         )
     if author.member.identity.fingerprint != opened.owner:
         raise AccessDenied(

@@ -89,7 +89,7 @@ class Opener:
         if self.key is None:
             raise InvalidArgument(
                 "the file is encrypted for a Crypt4GH key",
-                hint="give your private key's file with --crypt4gh-key",
+                hint="give your private key with `crypt4gh_key`",
             )
         return open_crypt4gh(path, self.key)
 

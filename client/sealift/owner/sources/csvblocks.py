@@ -341,7 +341,7 @@ def _bad_value(
         path=path,
         line=line,
         column=column + 1,
-        hint="mend the value, or give the column's type with --types NAME=string",
+        hint="mend the value, or give the column's type with `types`",
     )
 
 

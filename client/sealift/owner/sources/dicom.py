@@ -225,7 +225,7 @@ class DicomSource:
                     raise SourceError(
                         f"the value of element {column.place} is not of its type, {column.vr}",
                         path=path,
-                        hint="mend the file, or leave it out with --on-error skip or quarantine",
+                        hint='mend the file, or leave it out with `on_error="skip"` or quarantine',
                     ) from None
         return columns
 
@@ -312,7 +312,7 @@ def _read_leniently(stream: BinaryIO, path: Path, *, whole: bool) -> FileDataset
         raise SourceError(
             "this is not a DICOM file",
             path=path,
-            hint="take it out of the folder, or leave such files out with --on-error skip",
+            hint='take it out of the folder, or leave such files out with `on_error="skip"`',
         ) from None
     except OSError as error:
         if error.errno is not None:

@@ -124,7 +124,8 @@ def layout_of(header: FileDataset, path: Path) -> Layout:
         raise RecordTooLarge(
             "one frame alone does not fit into a shard",
             path=path,
-            hint="leave the pixel data out with --no-pixels, or send the file with --format files",
+            hint="leave the pixel data out with `pixels=False`, or send the file "
+            'with `kind="files"`',
         )
     return Layout(frames, size)
 
@@ -177,5 +178,5 @@ def _undecodable(path: Path) -> SourceError:
     return SourceError(
         "the pixel data cannot be decoded: it is damaged, or no decoder for it is installed",
         path=path,
-        hint="JPEG needs pylibjpeg-libjpeg or Pillow, JPEG-LS pyjpegls; or use --no-pixels",
+        hint="JPEG needs pylibjpeg-libjpeg or Pillow, JPEG-LS pyjpegls; or use `pixels=False`",
     )

@@ -184,7 +184,7 @@ class FhirSource:
             path=path,
             line=line,
             column=column,
-            hint=f"mend the export, leave such lines out with --on-error skip, {KEEP_WHOLE}",
+            hint=f'mend the export, leave such lines out with `on_error="skip"`, {KEEP_WHOLE}',
         )
 
 

@@ -15,7 +15,7 @@ from sealift.owner.sources.fileset import Fileset, path_of
 from sealift.owner.sources.lines import Block, TextFormat, not_text, read_blocks
 from sealift_protocol.errors import EmptySource, InvalidArgument, SourceError
 
-KEEP_WHOLE = "or keep resources of every type whole with --whole"
+KEEP_WHOLE = "or keep resources of every type whole with `whole=True`"
 _BOM = b"\xef\xbb\xbf"
 _TYPE = pa.schema([("resourceType", pa.string())])
 # To tell what a file holds, its first lines are looked at, at most so many.
@@ -59,7 +59,7 @@ def only_type(files: Fileset) -> str:
         names = [*known, *([f"{others} more"] if others else [])]
         raise InvalidArgument(
             f"there are several types of resources: {', '.join(names)}",
-            hint=f"push each to a dataset of its own with --resource TYPE, {KEEP_WHOLE}",
+            hint=f"push each to a dataset of its own with `resource`, {KEEP_WHOLE}",
         )
     return found.pop()
 
@@ -126,5 +126,5 @@ def of_another_type(path: Path, line: int) -> SourceError:
         f"line {line} is a resource of another type than the first",
         path=path,
         line=line,
-        hint=f"choose one with --resource TYPE, {KEEP_WHOLE}",
+        hint=f"choose one with `resource`, {KEEP_WHOLE}",
     )

@@ -158,7 +158,8 @@ class RowMaker:
             raise BrokenMessageError(
                 "the message is about several patients",
                 kept[patients[1]][0],
-                hint="keep messages whole with --whole, or leave such out with --on-error skip",
+                hint="keep messages whole with `whole=True`, or leave such out "
+                'with `on_error="skip"`',
             )
         first = {segment.name: segment for segment in reversed(segments)}
         row: dict[str, object] = {}
@@ -278,8 +279,8 @@ def _no_time(place: Place, segment: _Segment) -> BrokenMessageError:
     return BrokenMessageError(
         f"{segment.name}-{place.field} is not a time",
         segment.line,
-        hint="mend the export, keep messages whole with --whole, or leave such out with "
-        "--on-error skip",
+        hint="mend the export, keep messages whole with `whole=True`, or leave such out with "
+        '`on_error="skip"`',
     )
 
 

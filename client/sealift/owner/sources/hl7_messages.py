@@ -192,7 +192,7 @@ def read_message(raw: bytes, line: int, encoding: str) -> Message | None:
         raise BrokenMessageError(
             f"the text is not {encoding}",
             line + _line_ends(raw[: error.start]),
-            hint="say which encoding it is: --encoding latin-1, cp1252, ...",
+            hint="say with `encoding` which it is: latin-1, cp1252, ...",
         ) from None
     lines = (part.strip(_FRAMING) for part in _LINE_END.split(text))
     segments = [

@@ -26,7 +26,7 @@ _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _BOM = "\ufeff"
 _ONE_A_LINE = "each record has a line of its own; split a JSON array with: jq -c '.[]'"
-_MEND = "mend the value, or give the column's type with --types NAME=TYPE"
+_MEND = "mend the value, or give the column's type with `types`"
 
 
 class LineParser:
@@ -289,7 +289,7 @@ def _unknown_field(path: Path | None, line: int) -> SourceError:
         f"line {line} has a field that the first records do not have",
         path=path,
         line=line,
-        hint="name every field with --types, or give the first record all fields",
+        hint="name every field with `types`, or give the first record all fields",
     )
 
 

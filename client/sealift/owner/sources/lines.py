@@ -316,5 +316,5 @@ def not_text(
         f"line {line} is not {encoding} text",
         path=path,
         line=line,
-        hint="say which encoding it is: --encoding latin-1, cp1252, ...",
+        hint="say with `encoding` which it is: latin-1, cp1252, ...",
     )

@@ -78,7 +78,7 @@ class Kind:
     """A kind of source.
 
     Attributes:
-        name: as in --format.
+        name: as `kind` names it.
         what: what it reads.
         suffixes: files that it is chosen for.
         schemes: URLs that it is chosen for.
@@ -202,7 +202,7 @@ def _jsonl_stream(stream: BinaryIO, options: SourceOptions) -> Source:
 def _only_streamed(_text: str, _options: SourceOptions) -> Source:
     raise InvalidArgument(
         "an Arrow stream is read from standard input",
-        hint="sealift push - --format arrow < FILE",
+        hint='push it from there: `push("-", kind="arrow")`',
     )
 
 
@@ -252,7 +252,7 @@ KINDS = {
             "the result of a query: PostgreSQL, SQLite, and what SQLAlchemy has a driver for",
             _sql,
             schemes=SCHEMES,
-            continues="with --cursor-column behind its last value, otherwise not: one commit",
+            continues="with `cursor_column` behind its last value, otherwise not: one commit",
             extra="sql",
             module="sqlalchemy",
             takes_types=True,
@@ -365,22 +365,22 @@ def open_source(text: str | Path, options: SourceOptions | None = None) -> Sourc
     if chosen.types and not kind.takes_types:
         raise InvalidArgument(
             f"a source of the kind {kind.name} has types of its own",
-            hint="leave --types out",
+            hint="leave `types` out",
         )
     if chosen.whole and not kind.takes_whole:
         raise InvalidArgument(
             f"a source of the kind {kind.name} has nothing to keep whole",
-            hint="leave --whole out",
+            hint="leave `whole` out",
         )
     if chosen.resource and kind.name != "fhir":
         raise InvalidArgument(
             f"a source of the kind {kind.name} has no types of resources",
-            hint="leave --resource out, or say --format fhir",
+            hint='leave `resource` out, or say `kind="fhir"`',
         )
     if (chosen.query or chosen.cursor_column) and kind.name != "sql":
         raise InvalidArgument(
             f"a source of the kind {kind.name} is not asked by a query",
-            hint="leave --query and --cursor-column out, or name a database by its URL",
+            hint="leave `query` and `cursor_column` out, or name a database by its URL",
         )
     check_encoding(chosen.encoding)
     if not kind.installed:
@@ -394,7 +394,7 @@ def open_source(text: str | Path, options: SourceOptions | None = None) -> Sourc
         if kind.stream is None:
             raise InvalidArgument(
                 f"a source of the kind {kind.name} is not read from standard input",
-                hint="say --format csv, jsonl or arrow",
+                hint='say `kind="csv"`, jsonl or arrow',
             )
         return kind.stream(standard_input(), chosen)
     return kind.open(str(text), chosen)
@@ -436,7 +436,7 @@ def choose_kind(text: str, name: str, opener: Opener | None = None) -> Kind:
     if text == STDIN:
         raise InvalidArgument(
             "standard input has no suffix to tell its kind by",
-            hint="say --format csv, jsonl or arrow",
+            hint='say `kind="csv"`, jsonl or arrow',
         )
     _, paths = find_files(text)
     found: Counter[str] = Counter()
@@ -471,7 +471,7 @@ def choose_kind(text: str, name: str, opener: Opener | None = None) -> Kind:
     broken = "; ".join(problem.what for problem in added.problems) if added else ""
     raise InvalidArgument(
         f"the kind of source is not clear ({named})",
-        hint="say it with --format, or name files of one kind; see `sealift sources`"
+        hint="say it with `kind`, or name files of one kind; see `sealift sources`"
         + (f". {broken}" if broken else ""),
     )
 
@@ -488,7 +488,7 @@ def _only(claims: Sequence[Kind], none: str, added: PlugIns) -> Kind:
         names = ", ".join(sorted(kind.name for kind in claims))
         raise InvalidArgument(
             f"several kinds of source read such a URL ({names})",
-            hint="choose one with --format",
+            hint="choose one with `kind`",
         )
     broken = "".join(f". {problem.what}" for problem in added.problems)
     raise InvalidArgument(none, hint="see `sealift sources`" + broken)

@@ -72,7 +72,7 @@ class SqlSource:
         if last is not None and (last.column, last.kind) != self._cursor:
             raise SourceChanged(
                 "an earlier push went by another cursor column, or one of another type",
-                hint="push with the column of before, or everything anew with --from-start",
+                hint="push with the column of before, or everything anew with `from_start=True`",
             )
         rows = 0
         for batch, values in self._query.read(last):
@@ -149,7 +149,7 @@ def open_sql(
     text = query.strip().rstrip(";").rstrip()
     if not text:
         raise InvalidArgument(
-            "a database is read by a query", hint="say it with --query 'SELECT …'"
+            "a database is read by a query", hint='say it with `query="SELECT …"`'
         )
     if not _READS.match(text):
         raise InvalidArgument(

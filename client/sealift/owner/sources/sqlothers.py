@@ -58,7 +58,7 @@ _BEGIN = {
     "mariadb": "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
     "oracle": "SET TRANSACTION READ ONLY",
 }
-_LOST = "push again: it continues at the last commit; without --cursor-column, from the beginning"
+_LOST = "push again: it continues at the last commit; without `cursor_column`, from the beginning"
 
 
 class OtherQuery:

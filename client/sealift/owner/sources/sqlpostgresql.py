@@ -45,7 +45,7 @@ _CURSORS = _TEXT | {
 _FIRST_DAY = -2_451_545
 _FIRST_MICROSECOND = _FIRST_DAY * 86_400_000_000
 _SQLSTATE = re.compile(r"SQLSTATE: (\w{5})")
-_LOST = "push again: it continues at the last commit; without --cursor-column, from the beginning"
+_LOST = "push again: it continues at the last commit; without `cursor_column`, from the beginning"
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ def misfit(row: int, column: int, kind: pa.DataType) -> SourceError:
     return SourceError(
         f"row {row}, column {column}: the value is not {kind}, the type of the column",
         column=column,
-        hint="cast it in the query, or give the column's type with --types NAME=string",
+        hint="cast it in the query, or give the column's type with `types`",
     )
 
 

@@ -85,7 +85,7 @@ def standard_input() -> BinaryIO:
     if sys.stdin is None or sys.stdin.isatty():
         raise InvalidArgument(
             "standard input is a terminal",
-            hint="pipe records in: export-visits | sealift push - --format csv ...",
+            hint='pipe records in: `push("-", kind="csv")`',
         )
     return sys.stdin.buffer
 

@@ -26,7 +26,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
     ):
         raise InvalidArgument(
-            "the output folder is not empty", hint="give a new folder with --out"
+            "the output folder is not empty", hint="give a new folder with `out`"
         )
     if not folder.parent.is_dir():
         raise InvalidArgument("the output folder's parent does not exist")

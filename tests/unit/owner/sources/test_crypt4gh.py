@@ -16,6 +16,7 @@ import pytest
 from crypt4gh import header, lib, sodium
 from crypt4gh.keys import c4gh, get_private_key
 
+from sealift.cli.hints import hint_of
 from sealift.owner.sources import BEGINNING, SourceOptions, open_source
 from sealift.owner.sources.bytestreams import Opener
 from sealift.owner.sources.crypt4gh import (
@@ -124,7 +125,7 @@ def test_without_a_key_the_hint_says_how_to_give_one(path: Path) -> None:
     path.write_bytes(encrypted(b"x"))
     with pytest.raises(InvalidArgument) as caught, Opener().open(path):
         pass
-    assert "--crypt4gh-key" in caught.value.hint
+    assert "--crypt4gh-key" in hint_of(caught.value)
 
 
 # --- what is wrong -------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import DOCS
 
+from sealift.cli.hints import hint_of
 from sealift.owner.sources import (
     BEGINNING,
     SkipRejects,
@@ -454,8 +455,8 @@ def test_several_types_are_refused_by_name_unless_one_is_chosen(tmp_path: Path) 
     write(tmp_path / "3.ndjson", {"resourceType": "canary", "id": "1"})
     with pytest.raises(InvalidArgument, match="Observation, Patient, 1 more") as caught:
         open_source(tmp_path)
-    assert "--resource" in caught.value.hint
-    assert "--whole" in caught.value.hint
+    assert "--resource" in hint_of(caught.value)
+    assert "--whole" in hint_of(caught.value)
     source = open_source(tmp_path, SourceOptions(resource="Observation"))
     assert [row["id"] for row in rows_of(source)] == ["o1"]
 
@@ -482,7 +483,7 @@ def test_a_type_without_columns_is_refused_with_the_way_out(
         with pytest.raises(InvalidArgument, match="have no columns") as caught:
             open_source(path, options)
         assert resource not in str(caught.value)
-        assert "--whole" in caught.value.hint
+        assert "--whole" in hint_of(caught.value)
     source = open_source(path, SourceOptions(kind="fhir", whole=True))
     assert [row["resourceType"] for row in rows_of(source)] == [resource]
 

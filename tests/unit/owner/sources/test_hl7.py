@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import DOCS
 
+from sealift.cli.hints import hint_of
 from sealift.owner.sources import (
     BEGINNING,
     SkipRejects,
@@ -374,7 +375,7 @@ def test_the_character_set_of_a_message_wins_over_the_option(tmp_path: Path) -> 
     assert rows(tmp_path, silent, encoding="latin-1")[0]["given_name"] == "Ann\u00e9"
     error = refuse(tmp_path, silent)
     assert "line 3: the text is not utf-8" in str(error)
-    assert "--encoding" in error.hint
+    assert "--encoding" in hint_of(error)
 
 
 def test_a_source_without_messages_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from sealift.cli.hints import hint_of
 from sealift.owner.sources import BEGINNING, SourceOptions, open_source
 from sealift_protocol.errors import EmptySource, InvalidArgument, SourceError
 
@@ -86,7 +87,7 @@ def test_a_value_of_another_type_is_named_by_place_and_not_shown(
     error = refuse(path, a="int64", b="int64")
     assert (error.line, error.column) == (before + 2, 2)
     assert "canary" not in str(error)
-    assert "--types" in error.hint
+    assert "--types" in hint_of(error)
 
 
 def test_a_quoted_line_end_counts_as_a_line(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sealift.cli.hints import hint_of
 from sealift.owner.sources import BEGINNING, Source, SourceOptions, open_source
 from sealift.owner.sources.bytestreams import Opener
 from sealift.owner.sources.csvblocks import _is_surely_bad, _reads
@@ -271,7 +272,7 @@ def test_text_of_another_encoding_is_named_by_line(tmp_path: Path) -> None:
     path = written(tmp_path / "v.csv", "a,b\nx,1\n\ncanaryé,2\n".encode("latin-1"))
     error = refuse(path)
     assert error.line == 4
-    assert "--encoding" in error.hint
+    assert "--encoding" in hint_of(error)
     found = table(path, encoding="latin-1")
     assert found["a"].to_pylist() == ["x", "canaryé"]
     lines = written(tmp_path / "v.jsonl", '{"a": "x"}\n{"a": "é"}\n'.encode("latin-1"))
@@ -415,7 +416,7 @@ def test_what_misfits_late_is_named_by_line_and_column(tmp_path: Path) -> None:
     path = written(tmp_path / "v.csv", "a,b\n" + "x,1\n" * 400_000 + "x,1.5\n")
     error = refuse(path)
     assert (error.line, error.column) == (400_002, 2)
-    assert "--types" in error.hint
+    assert "--types" in hint_of(error)
 
 
 def test_a_nested_field_that_appears_late_is_refused(tmp_path: Path) -> None:
