@@ -27,6 +27,7 @@ import hypothesis
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
+from services import guard, programs
 from sealift_relay.app import Relay
 from sealift_relay.ca import write_tls
 from sealift_relay.checkpoints import write_log_key
@@ -46,6 +47,22 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # How long an example takes says nothing on a machine that does other things too.
 hypothesis.settings.register_profile("sealift", deadline=None)
 hypothesis.settings.load_profile("sealift")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Whatever ends this run ends all that it started; workers are started by it."""
+    if not hasattr(config, "workerinput"):
+        guard.watch()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says what tests were skipped for, and what to do about it."""
+    if packages := programs.missing():
+        terminalreporter.write_line(
+            f"not installed, so that tests skip themselves: {', '.join(packages)}\n"
+            f"install them: make test-system (apt-get install {' '.join(packages)})",
+            yellow=True,
+        )
 
 
 @dataclass
