@@ -38,4 +38,4 @@ def missing() -> list[str]:
 
 
 if __name__ == "__main__":
-    print(*missing())  # noqa: T201
+    print(*missing())
