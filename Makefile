@@ -13,7 +13,7 @@ MEASURED := tests/unit tests/attacks
 # Where Python may write no bytecode, each worker compiles all tests, and each program what it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo test check lint protos bench bench-loaders clean test-system compiled
+.PHONY: setup demo test check unit lint protos bench bench-loaders clean test-system compiled
 
 setup: $(VENV)/.everything  ## everything that tests, lint and benches need
 
@@ -39,7 +39,10 @@ test: setup compiled  ## every test, with coverage of the modules that hold secr
 	$(BIN)/coverage json -q -o .coverage.json
 	$(BIN)/python tests/coverage_floor.py .coverage.json
 
-check: lint compiled  ## what to run before each commit: lint, types, layers, unit and property tests
+check: setup compiled  ## what to run before each commit: lint, and unit and property tests beside it
+	+$(MAKE) --no-print-directory -j 2 -O lint unit
+
+unit: setup compiled  ## unit and property tests
 	$(PYTEST) tests/unit
 
 test-system:  ## Debian's packages that some tests need
