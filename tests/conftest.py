@@ -8,9 +8,10 @@ from pathlib import Path
 os.environ["SEALIFT_KEYSTORE_COST"] = "interactive"
 os.environ["SEALIFT_PASSPHRASE"] = "correct horse battery staple"
 # In this process and in all that it starts, Argon2id costs next to nothing.
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [f"{Path(__file__).parent}/startup", os.environ.get("PYTHONPATH")])
-)
+if "startup" not in os.environ.get("PYTHONPATH", ""):
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [f"{Path(__file__).parent}/startup", os.getenv("PYTHONPATH")])
+    )
 
 import startup.sitecustomize  # noqa: F401, I001 - before PyNaCl is imported
 import sealift_relay  # sets what gRPC reads when it is imported
