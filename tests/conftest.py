@@ -8,9 +8,10 @@ from pathlib import Path
 os.environ["SEALIFT_KEYSTORE_COST"] = "interactive"
 os.environ["SEALIFT_PASSPHRASE"] = "correct horse battery staple"
 # In this process and in all that it starts, Argon2id costs next to nothing.
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [f"{Path(__file__).parent}/startup", os.environ.get("PYTHONPATH")])
-)
+if "startup" not in os.environ.get("PYTHONPATH", ""):
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [f"{Path(__file__).parent}/startup", os.getenv("PYTHONPATH")])
+    )
 
 import startup.sitecustomize  # noqa: F401, I001 - before PyNaCl is imported
 import sealift_relay  # sets what gRPC reads when it is imported
@@ -27,6 +28,7 @@ import hypothesis
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
+from services import guard, programs
 from sealift_relay.app import Relay
 from sealift_relay.ca import write_tls
 from sealift_relay.checkpoints import write_log_key
@@ -46,6 +48,22 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # How long an example takes says nothing on a machine that does other things too.
 hypothesis.settings.register_profile("sealift", deadline=None)
 hypothesis.settings.load_profile("sealift")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Whatever ends this run ends all that it started; workers are started by it."""
+    if not hasattr(config, "workerinput"):
+        guard.watch()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says what tests were skipped for, and what to do about it."""
+    if packages := programs.missing():
+        terminalreporter.write_line(
+            f"not installed, so that tests skip themselves: {', '.join(packages)}\n"
+            f"install them: make test-system (apt-get install {' '.join(packages)})",
+            yellow=True,
+        )
 
 
 @dataclass

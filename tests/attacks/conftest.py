@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -77,6 +78,6 @@ def lying_to_hospital(hospital: Session) -> LyingRelay:
 @pytest.fixture
 def study(hospital: Session, laboratory: Session) -> pa.Table:
     """A dataset of one shard of several segments, pushed to the laboratory."""
-    table = pa.table({"value": pa.array(range(400_000), pa.int64())})
+    table = pa.table({"value": pa.array(np.arange(400_000))})
     hospital.push(table, dataset="study", to="laboratory")
     return table

@@ -604,7 +604,8 @@ def test_a32_a_crash_in_the_middle_of_a_push_prints_no_record(
     assert crashed.returncode == 1
     last = stderr.decode().splitlines()[-1]
     assert re.match(
-        r"error: unexpected \(ValueError at sealift\.sealing:\d+\); hint: ", last
+        r"error: unexpected \(ValueError at sealift\.crypto\.sealing:\d+\); hint: ",
+        last,
     )
     assert b"Traceback" not in stderr
     assert planted.found(stdout + stderr, planted.value) == []

@@ -40,6 +40,8 @@ from services.keystores import (
     ROOT_TOKEN,
     SOFTHSM,
     Place,
+    empty_moto,
+    empty_openbao,
     gcp_kms,
     key_vault,
     moto,
@@ -94,9 +96,40 @@ def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     return made
 
 
+@pytest.fixture(scope="session")
+def running_openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """One OpenBao server, which takes half a second to start."""
+    with openbao(tmp_path_factory.mktemp("openbao")) as place:
+        yield place
+
+
+@pytest.fixture(scope="session")
+def running_moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """One moto, which takes seconds to start."""
+    monkeypatch = pytest.MonkeyPatch()
+    with moto(tmp_path_factory.mktemp("moto"), monkeypatch) as place:
+        monkeypatch.undo()
+        yield place
+
+
+@pytest.fixture(scope="session")
+def running_taught_moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """One moto that we taught to decrypt."""
+    monkeypatch = pytest.MonkeyPatch()
+    with moto(tmp_path_factory.mktemp("taught"), monkeypatch, taught=True) as place:
+        monkeypatch.undo()
+        yield place
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Place]:
-    """A fresh OpenBao server."""
+def server(running_openbao: Place) -> Place:
+    """An OpenBao server without keys."""
+    return empty_openbao(running_openbao)
+
+
+@pytest.fixture
+def fresh_server(tmp_path: Path) -> Iterator[Place]:
+    """An OpenBao server in which nobody set up anything."""
     with openbao(tmp_path) as place:
         yield place
 
@@ -115,12 +148,16 @@ def place(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Place]:
     """Each kind of place in turn."""
+
+    def shared(fixture: str, empty: Callable[..., Place], *more: object) -> Any:
+        return contextlib.nullcontext(empty(request.getfixturevalue(fixture), *more))
+
     with {
         "softhsm": lambda: contextlib.nullcontext(softhsm(tmp_path, monkeypatch)),
-        "openbao": lambda: openbao(tmp_path),
-        "aws_kms_of_moto": lambda: moto(tmp_path, monkeypatch),
-        "aws_kms_of_moto_taught_to_decrypt": lambda: moto(
-            tmp_path, monkeypatch, taught=True
+        "openbao": lambda: shared("running_openbao", empty_openbao),
+        "aws_kms_of_moto": lambda: shared("running_moto", empty_moto, monkeypatch),
+        "aws_kms_of_moto_taught_to_decrypt": lambda: shared(
+            "running_taught_moto", empty_moto, monkeypatch
         ),
         "gcp_kms_of_a_fake_server": gcp_kms,
         "azure_key_vault_of_a_fake_server": lambda: key_vault(tmp_path, monkeypatch),
@@ -407,14 +444,10 @@ class FaultsOfAws:
         )
 
 
-@pytest.fixture(scope="module")
-def taught_moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """A moto that we taught to decrypt; it takes seconds to start."""
-    with (
-        pytest.MonkeyPatch.context() as monkeypatch,
-        moto(tmp_path_factory.mktemp("moto"), monkeypatch, taught=True) as place,
-    ):
-        yield place
+@pytest.fixture
+def taught_moto(running_taught_moto: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """A moto that we taught to decrypt, without keys."""
+    return empty_moto(running_taught_moto, monkeypatch)
 
 
 @pytest.fixture
@@ -606,7 +639,7 @@ def test_a_service_that_does_not_answer_in_time_is_named(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, cloud: str
 ) -> None:
     module = {"google": "gcpkms", "vault": "azurekeyvault"}[cloud]
-    monkeypatch.setattr(f"sealift.keystore.{module}._SECONDS", 0.5)
+    monkeypatch.setattr(f"sealift.keystore.backends.{module}._SECONDS", 0.5)
     service, backend = request.getfixturevalue(cloud)
     key = backend.create(SignatureAlgorithm.ECDSA_P256, "identity")
     backend.sign(key, b"message")
@@ -797,11 +830,11 @@ def test_a_token_that_the_server_does_not_know_is_named(server: Place) -> None:
         open_backend(server.url, lambda _: Secret(b"another-token"))
 
 
-def test_an_app_role_logs_in_renews_and_logs_in_again(server: Place) -> None:
+def test_an_app_role_logs_in_renews_and_logs_in_again(fresh_server: Place) -> None:
     import hvac
 
-    address = server.url.removeprefix("openbao:")
-    root = hvac.Client(url=address, token=server.secret)
+    address = fresh_server.url.removeprefix("openbao:")
+    root = hvac.Client(url=address, token=fresh_server.secret)
     root.sys.create_or_update_policy(
         "member",
         'path "transit/*" { capabilities = ["create","read","update","delete","list"] }',
@@ -812,7 +845,7 @@ def test_an_app_role_logs_in_renews_and_logs_in_again(server: Place) -> None:
     )
     role = root.auth.approle.read_role_id("hospital")["data"]["role_id"]
     secret = root.auth.approle.generate_secret_id("hospital")["data"]["secret_id"]
-    url = f"{server.url}?role-id={role}"
+    url = f"{fresh_server.url}?role-id={role}"
     with pytest.raises(WrongPin):
         open_backend(url, lambda _: Secret(b"wrong"))
     asked = []
@@ -1631,15 +1664,17 @@ def test_the_commands_for_an_hsm_do_what_the_page_says(
     assert "destroyed 1 old private key" in said
 
 
-def test_the_commands_for_openbao_do_what_the_page_says(relay, server: Place) -> None:
+def test_the_commands_for_openbao_do_what_the_page_says(
+    relay, fresh_server: Place
+) -> None:
     script = blocks("OpenBao and Vault", "sh")[0]
     setting_up, joining = script.split("pip install", 1)
-    address = server.url.removeprefix("openbao:")
+    address = fresh_server.url.removeprefix("openbao:")
     # The server of this test has an engine already.
     said = bash(
         setting_up.replace("bao secrets enable transit\n", ""),
         BAO_ADDR=address,
-        BAO_TOKEN=server.secret,
+        BAO_TOKEN=fresh_server.secret,
     )
     role, secret = (
         re.search(rf"^{name} +(\S+)", said, re.M) for name in ("role_id", "secret_id")

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import ThreadingHTTPServer
@@ -108,6 +109,28 @@ def openbao(folder: Path) -> Iterator[Place]:
         for mount in ("transit", "spare"):
             client.sys.enable_secrets_engine("transit", path=mount)
         yield Place(f"openbao:{address}", ROOT_TOKEN, f"openbao:{address}?mount=spare")
+
+
+def empty_openbao(place: Place) -> Place:
+    """A server that others used, with two transit engines that have no keys."""
+    import hvac
+
+    client = hvac.Client(url=place.url.partition(":")[2], token=place.secret)
+    for mount in ("transit", "spare"):
+        client.sys.disable_secrets_engine(mount)
+        client.sys.enable_secrets_engine("transit", path=mount)
+    return place
+
+
+def empty_moto(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """A moto that others used, without their keys."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    endpoint = place.url.partition("endpoint=")[2]
+    reset = urllib.request.Request(f"{endpoint}/moto-api/reset", method="POST")
+    with urllib.request.urlopen(reset, timeout=PATIENCE) as answer:
+        assert answer.status == 200
+    return place
 
 
 @contextlib.contextmanager

@@ -13,11 +13,7 @@ from pathlib import Path
 
 import pytest
 
-
-def _programs() -> Path | None:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    on_path = shutil.which("initdb")
-    return found[-1].parent if found else Path(on_path).parent if on_path else None
+from services.programs import postgresql as found_programs
 
 
 @contextmanager
@@ -26,9 +22,9 @@ def postgresql_server() -> Iterator[str]:
 
     The test is skipped where PostgreSQL is not installed.
     """
-    programs = _programs()
+    programs = found_programs()
     if programs is None:
-        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+        pytest.skip("PostgreSQL is not installed (make test-system installs it)")
     # The server refuses to run as root.
     as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
     with socket.socket() as free:

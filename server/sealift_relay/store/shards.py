@@ -151,8 +151,10 @@ class ShardIndex:
         table = schema.shards
         key = (table.c.dataset_id == dataset_id, table.c.shard_id == shard_id)
         with self._database.transaction() as connection:
-            row = connection.execute(select(table).where(*key)).one()
-            if row.destroyed_at is not None:
+            # The sweeper may destroy it at the same time; only one of them may count it.
+            query = select(table).where(*key).with_for_update()
+            row = connection.execute(query).one_or_none()
+            if row is None or row.destroyed_at is not None:
                 return
             _count(connection, row.uploaded_by, -row.stored_size, -1)
             if row.committed_by is None:

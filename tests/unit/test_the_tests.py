@@ -1,0 +1,70 @@
+"""What the tests rest on: nothing outlives a run of them, and what is missing is said."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from patience import PATIENCE
+from places import TESTS
+from services import guard, programs
+
+_RUN = """
+import subprocess, sys, time
+from services import guard
+
+guard.watch()
+subprocess.Popen(["sleep", "1000"], start_new_session=True)
+inner = "import subprocess, time; subprocess.Popen(['sleep', '1000']); time.sleep(1000)"
+subprocess.Popen([sys.executable, "-c", inner])
+print("started", flush=True)
+try:
+    time.sleep(1000)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.parametrize("reason", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_what_a_run_started_ends_with_it(reason: signal.Signals) -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-c", _RUN],
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdout is not None
+    assert run.stdout.readline() == "started\n"
+    ours = f"{guard.VARIABLE}={run.pid}-".encode()
+    while len(_of(ours)) < 3:
+        time.sleep(0.01)
+    run.send_signal(reason)
+    run.wait(PATIENCE)
+    deadline = time.monotonic() + PATIENCE
+    while left := _of(ours):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+def _of(mark: bytes) -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark in path.read_bytes():
+                found.append(path.parent.name)
+        except OSError:
+            continue
+    return found
+
+
+def test_what_is_missing_is_named_by_its_package(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert set(programs.missing()) <= set(programs.NEEDED)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert {"gdb", "strace", "softhsm2", "dbus"} <= set(programs.missing())
