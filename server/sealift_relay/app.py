@@ -85,10 +85,14 @@ class Relay:
         default = Quota(
             limits.member_bytes, limits.member_shards, limits.member_calls_a_minute
         )
-        callers = Callers(self._metadata.members, default)
+        callers = Callers(self._metadata, default)
         destruction = Destruction(self._metadata, self._sweeper, log_key)
         shards = Shards(
-            callers, self._metadata, self._blobs, self._idle, limits.disclosure_seconds
+            callers,
+            self._metadata.shards,
+            self._blobs,
+            self._idle,
+            limits.disclosure_seconds,
         )
         self._members.add_generic_rpc_handlers((shards.handlers(),))
         datasets_pb2_grpc.add_DatasetsServicer_to_server(

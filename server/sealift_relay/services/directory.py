@@ -24,6 +24,7 @@ from sealift_protocol.statements import (
     verify_succession,
 )
 from sealift_protocol.v1 import directory_pb2, directory_pb2_grpc, objects_pb2
+from sealift_relay.access import require_signer
 from sealift_relay.ca import Authority, issue_member_certificate
 from sealift_relay.clock import unix_now
 from sealift_relay.log import log
@@ -66,22 +67,27 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
         self, request: directory_pb2.GetCardRequest, context: grpc.ServicerContext
     ) -> directory_pb2.GetCardResponse:
         """A member's newest card, and what is said about the member."""
-        self._callers.member(context)
         by_fingerprint = (
             not request.name and len(request.fingerprint) == FINGERPRINT_SIZE
         )
-        member = (
-            self._members.find_fingerprint(Fingerprint(request.fingerprint))
-            if by_fingerprint
-            else self._members.find(name=request.name)
-        )
-        card = None if member is None else self._members.card(member.fingerprint)
-        if member is None or card is None:
-            raise UnknownMember("there is no member of that name")
-        about = [member.fingerprint, *self._members.predecessors(member.fingerprint)]
-        statements = [
-            s for who in reversed(about) for s in self._members.statements_about(who)
-        ]
+        with self._callers.reading(context) as (_, seen):
+            member = (
+                seen.members.find_fingerprint(Fingerprint(request.fingerprint))
+                if by_fingerprint
+                else seen.members.find(name=request.name)
+            )
+            card = None if member is None else seen.members.card(member.fingerprint)
+            if member is None or card is None:
+                raise UnknownMember("there is no member of that name")
+            about = [
+                member.fingerprint,
+                *seen.members.predecessors(member.fingerprint),
+            ]
+            statements = [
+                signed
+                for fingerprint in reversed(about)
+                for signed in seen.members.statements_about(fingerprint)
+            ]
         return directory_pb2.GetCardResponse(
             card=objects_pb2.Signed.FromString(card),
             statements=[objects_pb2.Signed.FromString(signed) for signed in statements],
@@ -91,11 +97,11 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
         self, request: directory_pb2.PutCardRequest, context: grpc.ServicerContext
     ) -> directory_pb2.PutCardResponse:
         """Replaces the caller's card by the next; the same again is harmless."""
-        member = self._callers.member(context)
+        with self._callers.reading(context) as (member, seen):
+            current = seen.members.card(member.fingerprint)
         card = verify_card(request.card)
         if card.signer != member.fingerprint or card.name != member.name:
             raise WrongSigner("a card is another member's")
-        current = self._members.card(member.fingerprint)
         known = (
             None
             if current is None
@@ -135,8 +141,7 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
             raise InvalidArgument(
                 "a statement is an endorsement or an identity revocation"
             )
-        if signer != member.fingerprint:
-            raise WrongSigner("a statement is signed by somebody else than the caller")
+        require_signer(signer, member, "a statement")
         self._members.put_statement(
             kind,
             digest,
@@ -193,14 +198,13 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
         self, request: directory_pb2.PutProbeRequest, context: grpc.ServicerContext
     ) -> directory_pb2.PutProbeResponse:
         """Leaves a probe for another member."""
-        member = self._callers.member(context)
-        probe = verify_probe(request.probe)
-        if probe.signer != member.fingerprint:
-            raise WrongSigner("a probe is signed by somebody else than the caller")
-        if len(probe.sealed) > 2048 or self._members.card(probe.recipient) is None:
-            raise UnknownMember(
-                "a probe is too large, or its recipient is not a member"
-            )
+        with self._callers.reading(context) as (member, seen):
+            probe = verify_probe(request.probe)
+            require_signer(probe.signer, member, "a probe")
+            if len(probe.sealed) > 2048 or seen.members.card(probe.recipient) is None:
+                raise UnknownMember(
+                    "a probe is too large, or its recipient is not a member"
+                )
         signed = request.probe.SerializeToString()
         self._members.put_probe(
             probe.digest, signed, member.fingerprint, probe.recipient, unix_now()
@@ -211,8 +215,8 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
         self, request: directory_pb2.GetProbesRequest, context: grpc.ServicerContext
     ) -> directory_pb2.GetProbesResponse:
         """Probes for the caller, and answers to its own."""
-        member = self._callers.member(context)
-        probes, answers = self._members.probes(member.fingerprint)
+        with self._callers.reading(context) as (member, seen):
+            probes, answers = seen.members.probes(member.fingerprint)
         return directory_pb2.GetProbesResponse(
             probes=[objects_pb2.Signed.FromString(signed) for signed in probes],
             answers=[objects_pb2.Signed.FromString(signed) for signed in answers],
@@ -224,8 +228,7 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
         """Keeps the answer to a probe for the caller."""
         member = self._callers.member(context)
         answer = verify_probe_answer(request.answer)
-        if answer.signer != member.fingerprint:
-            raise WrongSigner("an answer is signed by somebody else than the caller")
+        require_signer(answer.signer, member, "an answer")
         signed = request.answer.SerializeToString()
         if not self._members.answer_probe(answer.probe, member.fingerprint, signed):
             raise UnknownMember("there is no such probe for the caller", hint="")

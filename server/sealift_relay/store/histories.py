@@ -23,7 +23,7 @@ from sealift_protocol.logentry import Kind
 from sealift_protocol.objects import Commit, Grant
 from sealift_protocol.statements import Rewrap
 from sealift_relay.store import schema
-from sealift_relay.store.database import Database, one_row
+from sealift_relay.store.database import Transactions, one_row
 from sealift_relay.store.log import log_objects
 from sealift_relay.store.members import insert_statement
 from sealift_relay.store.pages import check_pages, forget_pages
@@ -62,7 +62,7 @@ class StoredGrant:
 class Histories:
     """The store of datasets. Every method is one transaction, durable when it returns."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Transactions) -> None:
         self._database = database
 
     def is_author(self, dataset_id: bytes, fingerprint: Fingerprint) -> bool | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +12,7 @@ from sealift_protocol.errors import Conflict, TokenExpired, TokenRefused
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.logentry import Kind
 from sealift_relay.store import schema
-from sealift_relay.store.database import Database, one_row
+from sealift_relay.store.database import Transactions, one_row
 from sealift_relay.store.log import log_objects
 
 _PROBE_SECONDS = 7 * 86_400
@@ -90,7 +89,7 @@ class SignedCard:
 class Members:
     """The store of members. Every method is one transaction, durable when it returns."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Transactions) -> None:
         self._database = database
 
     # --- invitations -------------------------------------------------------------------------
@@ -221,11 +220,10 @@ class Members:
         )
         with self._database.transaction(read_only=True) as connection:
             row = connection.execute(query).one_or_none()
-        if row is None:
-            return None
-        return replace(
-            _member(row), former=tuple(self.predecessors(Fingerprint(row.fingerprint)))
-        )
+            if row is None:
+                return None
+            former = _predecessors(connection, Fingerprint(row.fingerprint))
+        return replace(_member(row), former=tuple(former))
 
     def add_certificate(
         self, fingerprint: Fingerprint, certificate: IssuedCertificate
@@ -278,15 +276,9 @@ class Members:
 
     def card(self, fingerprint: Fingerprint) -> bytes | None:
         """A member's newest card, serialised."""
-        table = schema.cards
-        query = (
-            select(table.c.signed)
-            .where(table.c.fingerprint == fingerprint.digest)
-            .order_by(table.c.version.desc())
-            .limit(1)
-        )
         with self._database.transaction(read_only=True) as connection:
-            return connection.execute(query).scalar_one_or_none()
+            newest = _newest_card(connection, fingerprint)
+        return None if newest is None else newest.signed
 
     def put_card(self, fingerprint: Fingerprint, card: SignedCard, now: int) -> None:
         """Adds and logs a card of the next version; the same again is harmless.
@@ -332,17 +324,8 @@ class Members:
 
     def predecessors(self, fingerprint: Fingerprint) -> list[Fingerprint]:
         """Identities whose place this one took, newest first."""
-        found: list[Fingerprint] = []
-        table = schema.members
         with self._database.transaction(read_only=True) as connection:
-            while True:
-                query = select(table.c.fingerprint).where(
-                    table.c.successor == (found[-1] if found else fingerprint).digest
-                )
-                older = connection.execute(query).scalar_one_or_none()
-                if older is None:
-                    return found
-                found.append(Fingerprint(older))
+            return _predecessors(connection, fingerprint)
 
     def succeed(
         self,
@@ -488,16 +471,19 @@ def insert_statement(
     log_objects(connection, [(kind, digest)], now, dataset_id)
 
 
-def recipient_cards(
-    connection: Connection, recipients: Sequence[Fingerprint]
-) -> dict[Fingerprint, bytes]:
-    """Newest cards of members, serialised."""
-    found = {}
-    for recipient in dict.fromkeys(recipients):
-        row = _newest_card(connection, recipient)
-        if row is not None:
-            found[recipient] = row.signed
-    return found
+def _predecessors(
+    connection: Connection, fingerprint: Fingerprint
+) -> list[Fingerprint]:
+    table = schema.members
+    found: list[Fingerprint] = []
+    while True:
+        query = select(table.c.fingerprint).where(
+            table.c.successor == (found[-1] if found else fingerprint).digest
+        )
+        older = connection.execute(query).scalar_one_or_none()
+        if older is None:
+            return found
+        found.append(Fingerprint(older))
 
 
 def _insert_member(connection: Connection, member: Member, now: int) -> None:
