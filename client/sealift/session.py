@@ -108,6 +108,7 @@ from sealift_protocol.errors import (
 from sealift_protocol.ids import Fingerprint, check_name
 from sealift_protocol.notes import VerifierKey
 from sealift_protocol.objects import Card, WrapSuite, verify_grant
+from sealift_protocol.roles import LOG_READERS
 from sealift_protocol.statements import DeletionReceipt, verify_deletion_receipt
 
 
@@ -929,7 +930,7 @@ class Session:
 
     def verify_log(self, progress: Callable[[int], None] = lambda _: None) -> Audit:
         """Audits the whole log: as an auditor every object, as another member every hash."""
-        if self.membership.role in ("auditor", "operator"):
+        if self.membership.role in LOG_READERS:
             return audit_entries(self._relay, self._reader.log, progress)
         return audit_hashes(self._relay, self._reader.log, progress)
 

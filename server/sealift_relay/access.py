@@ -9,21 +9,15 @@ from sealift_protocol.errors import (
     WrongSigner,
 )
 from sealift_protocol.ids import Fingerprint
+from sealift_protocol.roles import LOG_READERS, OWNER, READERS
 from sealift_relay.clock import unix_now
 from sealift_relay.store.histories import Histories
 from sealift_relay.store.members import Member
 
-OWNER = "owner"
-TRAINER = "trainer"
-OPERATOR = "operator"
-AUDITOR = "auditor"
-ROLES = (OWNER, TRAINER, OPERATOR, AUDITOR)
-_READERS = (OWNER, TRAINER)
-
 
 def may_read(member: Member) -> bool:
     """Whether a member's role opens datasets at all; operators and auditors never do."""
-    return member.role in _READERS
+    return member.role in READERS
 
 
 def require_signer(signer: Fingerprint, member: Member, what: str) -> None:
@@ -52,7 +46,7 @@ def require_auditor(member: Member) -> None:
     Raises:
         RoleDenied: the member has another role.
     """
-    if member.role not in (AUDITOR, OPERATOR):
+    if member.role not in LOG_READERS:
         raise RoleDenied(
             f"a member with the role {member.role} may not read the log's entries"
         )

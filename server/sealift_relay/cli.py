@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 import secrets
@@ -19,8 +18,9 @@ import click
 from sealift_protocol.allocator import keep_freed_memory
 from sealift_protocol.errors import InvalidArgument, SealiftError, UnknownMember
 from sealift_protocol.ids import check_name
+from sealift_protocol.jointoken import format_token
+from sealift_protocol.roles import ROLES
 from sealift_protocol.v1 import objects_pb2
-from sealift_relay.access import ROLES
 from sealift_relay.app import Relay
 from sealift_relay.ca import load_authority, write_tls
 from sealift_relay.checkpoints import Publisher, load_log_key, write_log_key
@@ -31,7 +31,6 @@ from sealift_relay.store.members import Invite, Members, Quota
 from sealift_relay.store.metadata import Metadata
 from sealift_relay.tiles import write_tiles
 
-TOKEN_PREFIX = "sealift-join-1."  # noqa: S105 - not a secret
 _LOCAL_HOSTS = ("localhost", "127.0.0.1")
 _DURATION = re.compile(r"(\d+)([mhd])")
 _SIZE = re.compile(r"(\d+)(|KiB|MiB|GiB|TiB)")
@@ -163,8 +162,7 @@ def invite(name: str, role: str, valid_for: str, again: bool, folder: Path) -> N
         not_after=not_after,
         log_key=load_log_key(config.tls).public_key,
     )
-    body = base64.urlsafe_b64encode(token.SerializeToString()).decode().rstrip("=")
-    click.echo(TOKEN_PREFIX + body)
+    click.echo(format_token(token))
 
 
 @cli.command()

@@ -9,13 +9,13 @@ import grpc
 from sealift_protocol.errors import InvalidArgument
 from sealift_protocol.logentry import LogEntry
 from sealift_protocol.v1 import log_pb2, log_pb2_grpc, objects_pb2
+from sealift_protocol.wire import MAX_DIGESTS
 from sealift_relay.access import require_auditor
 from sealift_relay.checkpoints import Publisher
 from sealift_relay.peer import Callers
 from sealift_relay.store.log import LogStore
 from sealift_relay.store.metadata import Metadata, Stores
 
-_MAX_DIGESTS = 1024
 _PAGE = 256
 
 
@@ -34,8 +34,8 @@ class Log(log_pb2_grpc.LogServicer):
     ) -> log_pb2.ProveResponse:
         """The newest checkpoint, and proofs towards it. Who knows a digest knows its object."""
         with self._callers.reading(context) as (_, seen):
-            if len(request.digests) > _MAX_DIGESTS:
-                raise InvalidArgument(f"a request has at most {_MAX_DIGESTS} digests")
+            if len(request.digests) > MAX_DIGESTS:
+                raise InvalidArgument(f"a request has at most {MAX_DIGESTS} digests")
             log = seen.log.head()
             answer = _proofs(seen.log, request, log.size)
         note, head = self._publisher.checkpoint(log)

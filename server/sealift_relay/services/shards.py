@@ -32,6 +32,7 @@ from sealift_protocol.layout import (
 )
 from sealift_protocol.statements import Disclosure, verify_disclosure
 from sealift_protocol.v1 import objects_pb2, shards_pb2
+from sealift_protocol.wire import MAX_RANGES, SHARDS_SERVICE
 from sealift_relay.access import require_reader, require_uploader
 from sealift_relay.clock import unix_now
 from sealift_relay.idle import IdleWatch
@@ -41,9 +42,6 @@ from sealift_relay.store.blobs import Blobs
 from sealift_relay.store.histories import Histories
 from sealift_relay.store.members import Member
 from sealift_relay.store.shards import ShardIndex, StoredShard, check_quota
-
-SERVICE = "sealift.v1.Shards"
-MAX_RANGES = 1024
 
 
 class Shards:
@@ -68,7 +66,7 @@ class Shards:
     def handlers(self) -> grpc.GenericRpcHandler[Any, Any]:
         """The methods, with identity serializers where segments pass."""
         return grpc.method_handlers_generic_handler(
-            SERVICE,
+            SHARDS_SERVICE,
             {
                 "Put": grpc.stream_unary_rpc_method_handler(
                     self.put, None, shards_pb2.PutResponse.SerializeToString

@@ -36,11 +36,11 @@ from sealift_protocol.errors import (
 from sealift_protocol.layout import LOG2_SEGMENT_SIZE, TAG_SIZE, ShardHead
 from sealift_protocol.objects import ShardEntry
 from sealift_protocol.v1 import shards_pb2
+from sealift_protocol.wire import MAX_RANGES
 
 # A relay takes a disclosure for a day.
 _DISCLOSURE_SECONDS = 20 * 3600
 _REFETCHES = 3
-_RANGES_A_CALL = 1024
 _FIRST_DELAY, _MAX_DELAY = 0.2, 5.0
 
 
@@ -393,7 +393,7 @@ class ShardLoader:
             for (shard, segments), file in zip(work, files, strict=True)
             if shard.failed is None
             for run in _runs(shard, segments)
-        ][:_RANGES_A_CALL]
+        ][:MAX_RANGES]
         if not ranges:
             return
         request = shards_pb2.GetRequest(
