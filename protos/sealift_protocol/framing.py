@@ -13,12 +13,10 @@ from typing import TypeVar
 from google.protobuf.message import DecodeError
 
 from sealift_protocol.errors import MalformedObject
-from sealift_protocol.layout import LOG2_SEGMENT_SIZE, TAG_SIZE
 from sealift_protocol.v1 import shards_pb2
 
 _M = TypeVar("_M", shards_pb2.PutRequest, shards_pb2.GetResponse)
 
-MAX_SEGMENT_MESSAGE = (1 << LOG2_SEGMENT_SIZE) + TAG_SIZE + 16
 _SEGMENT_TAG = (shards_pb2.GetResponse.SEGMENT_FIELD_NUMBER << 3) | 2
 if (
     shards_pb2.PutRequest.SEGMENT_FIELD_NUMBER

@@ -7,7 +7,6 @@ check what they receive before they touch a key.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from blake3 import blake3
@@ -251,24 +250,3 @@ class ShardHead:
             raise CorruptShard(
                 f"segment {index} of the shard is not what its owner sealed"
             )
-
-
-def check_shard(
-    shard: bytes | bytearray | memoryview, segment_digests: bytes
-) -> ShardHead:
-    """Checks a whole stored shard against its digest list, without any key.
-
-    Raises:
-        MalformedObject, UnsupportedVersion, CorruptShard: what is wrong with it.
-    """
-    view = memoryview(shard).cast("B")
-    head = ShardHead.parse(bytes(view[:HEADER_SIZE]), segment_digests, len(view))
-    for index in range(head.segment_count):
-        start = head.segment_offset(index)
-        head.check_segment(index, view[start : start + head.sealed_segment_size(index)])
-    return head
-
-
-def segment_digests(segments: Sequence[bytes | memoryview]) -> bytes:
-    """The digest list of ciphertext segments: 32 bytes each, concatenated."""
-    return b"".join(segment_digest(segment) for segment in segments)
