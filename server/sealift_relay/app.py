@@ -105,7 +105,7 @@ class Relay:
             self._members,
         )
         directory_pb2_grpc.add_DirectoryServicer_to_server(
-            Directory(callers, self._metadata.members, authority), self._members
+            Directory(callers, self._metadata, authority), self._members
         )
         log_pb2_grpc.add_LogServicer_to_server(
             Log(callers, self._metadata, self._publisher), self._members

@@ -27,6 +27,7 @@ from sealift_protocol.objects import (
     verify_grant,
 )
 from sealift_protocol.statements import (
+    Accounting,
     Disclosure,
     PurgeReceipt,
     verify_accounting,
@@ -218,13 +219,7 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
             require_reader(seen.histories, disclosure.dataset_id, member)
             self._check_time(disclosure.time, "disclosure")
             _check_commit(seen.histories, disclosure, "a disclosure")
-        self._put_statement(
-            Kind.DISCLOSURE,
-            disclosure.digest,
-            request.disclosure,
-            member,
-            disclosure.dataset_id,
-        )
+        self._log(Kind.DISCLOSURE, disclosure, request.disclosure)
         log.info("log_disclosure", shards=disclosure.shard_count)
         return datasets_pb2.DiscloseResponse()
 
@@ -239,13 +234,7 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
                 raise denied()
             _check_commit(seen.histories, receipt, "a purge receipt")
             self._check_time(receipt.time, "purge receipt")
-        self._put_statement(
-            Kind.PURGE_RECEIPT,
-            receipt.digest,
-            request.receipt,
-            member,
-            receipt.dataset_id,
-        )
+        self._log(Kind.PURGE_RECEIPT, receipt, request.receipt)
         log.info("log_purge")
         return datasets_pb2.ConfirmPurgeResponse()
 
@@ -258,13 +247,7 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
             require_signer(accounting.signer, member, "an accounting")
             require_author(seen.histories, accounting.dataset_id, member)
             self._check_time(accounting.time, "accounting")
-        self._put_statement(
-            Kind.ACCOUNTING,
-            accounting.digest,
-            request.accounting,
-            member,
-            accounting.dataset_id,
-        )
+        self._log(Kind.ACCOUNTING, accounting, request.accounting)
         first = 0
         with self._metadata.reading() as seen:
             last = _sequence(seen.log, accounting.digest)
@@ -278,20 +261,18 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
             with self._metadata.reading() as seen:
                 page = _account_page(seen, accounting.dataset_id, first, last)
 
-    def _put_statement(
+    def _log(
         self,
         kind: Kind,
-        digest: bytes,
+        statement: Disclosure | PurgeReceipt | Accounting,
         signed: objects_pb2.Signed,
-        member: Member,
-        dataset_id: bytes,
     ) -> None:
-        self._histories.put_statement(
+        self._metadata.statements.put(
             kind,
-            digest,
+            statement.digest,
             signed.SerializeToString(),
-            signer=member.fingerprint,
-            dataset_id=dataset_id,
+            signer=statement.signer,
+            dataset_id=statement.dataset_id,
             now=unix_now(),
         )
 

@@ -17,6 +17,8 @@ from sealift_protocol.ids import FINGERPRINT_SIZE, Fingerprint
 from sealift_protocol.logentry import Kind
 from sealift_protocol.objects import Card, verify_card
 from sealift_protocol.statements import (
+    Endorsement,
+    IdentityRevocation,
     verify_endorsement,
     verify_identity_revocation,
     verify_probe,
@@ -30,17 +32,19 @@ from sealift_relay.clock import unix_now
 from sealift_relay.log import log
 from sealift_relay.peer import Callers
 from sealift_relay.services.enrolment import issued_certificate
-from sealift_relay.store.members import Members, SignedCard
+from sealift_relay.store.members import SignedCard
+from sealift_relay.store.metadata import Metadata
 
 
 class Directory(directory_pb2_grpc.DirectoryServicer):
     """The service sealift.v1.Directory."""
 
     def __init__(
-        self, callers: Callers, members: Members, authority: Authority
+        self, callers: Callers, metadata: Metadata, authority: Authority
     ) -> None:
         self._callers = callers
-        self._members = members
+        self._metadata = metadata
+        self._members = metadata.members
         self._authority = authority
 
     def WhoAmI(  # noqa: N802 - gRPC's name
@@ -86,7 +90,7 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
             statements = [
                 signed
                 for fingerprint in reversed(about)
-                for signed in seen.members.statements_about(fingerprint)
+                for signed in seen.statements.about(fingerprint)
             ]
         return directory_pb2.GetCardResponse(
             card=objects_pb2.Signed.FromString(card),
@@ -121,32 +125,23 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
         """Publishes an endorsement, or the caller's identity revocation."""
         member = self._callers.member(context)
         signed = request.statement
+        statement: Endorsement | IdentityRevocation
         if signed.payload_type == envelope.ENDORSEMENT:
-            endorsement = verify_endorsement(signed)
-            kind, signer, digest = (
-                Kind.ENDORSEMENT,
-                endorsement.signer,
-                endorsement.digest,
-            )
-            subject = endorsement.member
+            statement = verify_endorsement(signed)
+            kind, subject = Kind.ENDORSEMENT, statement.member
         elif signed.payload_type == envelope.IDENTITY_REVOCATION:
-            revocation = verify_identity_revocation(signed)
-            kind, signer, digest = (
-                Kind.IDENTITY_REVOCATION,
-                revocation.signer,
-                revocation.digest,
-            )
-            subject = revocation.signer
+            statement = verify_identity_revocation(signed)
+            kind, subject = Kind.IDENTITY_REVOCATION, statement.signer
         else:
             raise InvalidArgument(
                 "a statement is an endorsement or an identity revocation"
             )
-        require_signer(signer, member, "a statement")
-        self._members.put_statement(
+        require_signer(statement.signer, member, "a statement")
+        self._metadata.statements.put(
             kind,
-            digest,
+            statement.digest,
             signed.SerializeToString(),
-            signer=signer,
+            signer=statement.signer,
             subject=subject,
             now=unix_now(),
         )

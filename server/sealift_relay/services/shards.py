@@ -39,9 +39,9 @@ from sealift_relay.idle import IdleWatch
 from sealift_relay.log import log
 from sealift_relay.peer import Callers
 from sealift_relay.store.blobs import Blobs
-from sealift_relay.store.histories import Histories
 from sealift_relay.store.members import Member
 from sealift_relay.store.shards import ShardIndex, StoredShard, check_quota
+from sealift_relay.store.statements import Statements
 
 
 class Shards:
@@ -149,7 +149,7 @@ class Shards:
             require_reader(seen.histories, request.dataset_id, member)
             if not 1 <= len(request.ranges) <= MAX_RANGES:
                 raise InvalidArgument(f"a request has 1 to {MAX_RANGES} ranges")
-            disclosure = self._disclosure(seen.histories, request, member)
+            disclosure = self._disclosure(seen.statements, request, member)
             wanted = [item.shard_id for item in request.ranges]
             known = seen.shards.find_all(request.dataset_id, wanted)
         sent = 0
@@ -176,10 +176,10 @@ class Shards:
         log.info("get_shards", bytes=sent, shards=len(request.ranges))
 
     def _disclosure(
-        self, histories: Histories, request: shards_pb2.GetRequest, member: Member
+        self, statements: Statements, request: shards_pb2.GetRequest, member: Member
     ) -> Disclosure:
         """The caller's logged disclosure that the request names: no byte leaves without one."""
-        signed = histories.statement(request.disclosure)
+        signed = statements.find(request.disclosure)
         if signed is None:
             raise DisclosureRequired("no disclosure was logged for what was asked for")
         disclosure = verify_disclosure(objects_pb2.Signed.FromString(signed))

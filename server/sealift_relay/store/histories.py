@@ -25,7 +25,6 @@ from sealift_protocol.statements import Rewrap
 from sealift_relay.store import schema
 from sealift_relay.store.database import Transactions, one_row
 from sealift_relay.store.log import log_objects
-from sealift_relay.store.members import insert_statement
 from sealift_relay.store.pages import check_pages, forget_pages
 
 
@@ -228,34 +227,6 @@ class Histories:
                     )
                     logged = [(Kind.REWRAP, rewrap.digest)]
                     log_objects(connection, logged, now, rewrap.dataset_id)
-
-    def put_statement(
-        self,
-        kind: Kind,
-        digest: bytes,
-        signed: bytes,
-        *,
-        signer: Fingerprint,
-        dataset_id: bytes,
-        now: int,
-    ) -> None:
-        """Adds and logs a statement about a dataset; the same again is harmless."""
-        with self._database.transaction() as connection:
-            insert_statement(
-                connection,
-                kind,
-                digest,
-                signed,
-                signer=signer,
-                dataset_id=dataset_id,
-                now=now,
-            )
-
-    def statement(self, digest: bytes) -> bytes | None:
-        """A statement, serialised."""
-        with self._database.transaction(read_only=True) as connection:
-            row = one_row(connection, schema.statements, digest=digest)
-        return None if row is None else row.signed
 
     def objects(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
         """Logged objects of any kind by digest, serialised; destroyed ones are left out."""

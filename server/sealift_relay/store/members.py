@@ -1,4 +1,4 @@
-"""Members: invitations, certificates, cards, statements, probes, quotas."""
+"""Members: invitations, certificates, cards, probes, quotas."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sealift_protocol.logentry import Kind
 from sealift_relay.store import schema
 from sealift_relay.store.database import Transactions, one_row
 from sealift_relay.store.log import log_objects
+from sealift_relay.store.statements import insert_statement
 
 _PROBE_SECONDS = 7 * 86_400
 
@@ -272,7 +273,7 @@ class Members:
         with self._database.transaction() as connection:
             return connection.execute(statement.values(**values)).rowcount == 1
 
-    # --- cards and statements ----------------------------------------------------------------
+    # --- cards -------------------------------------------------------------------------------
 
     def card(self, fingerprint: Fingerprint) -> bytes | None:
         """A member's newest card, serialised."""
@@ -293,34 +294,6 @@ class Members:
             if newest is None or newest.version != card.version - 1:
                 raise Conflict("the card does not follow the one that the relay has")
             _insert_card(connection, fingerprint, card, now)
-
-    def put_statement(
-        self, kind: Kind, digest: bytes, signed: bytes, *, signer: Fingerprint, now: int,
-        subject: Fingerprint,
-    ) -> None:  # fmt: skip
-        """Adds and logs a statement about a member; the same again is harmless."""
-        with self._database.transaction() as connection:
-            insert_statement(
-                connection,
-                kind,
-                digest,
-                signed,
-                signer=signer,
-                subject=subject,
-                now=now,
-            )
-
-    def statements_about(self, subject: Fingerprint) -> list[bytes]:
-        """What is said about a member: endorsements, successions, its revocation; newest last."""
-        table, entries = schema.statements, schema.log_entries
-        query = (
-            select(table.c.signed)
-            .join(entries, entries.c.digest == table.c.digest)
-            .where(table.c.subject == subject.digest)
-            .order_by(entries.c.position)
-        )
-        with self._database.transaction(read_only=True) as connection:
-            return list(connection.execute(query).scalars())
 
     def predecessors(self, fingerprint: Fingerprint) -> list[Fingerprint]:
         """Identities whose place this one took, newest first."""
@@ -442,33 +415,6 @@ class Members:
         )
         with self._database.transaction() as connection:
             return connection.execute(statement).rowcount == 1
-
-
-def insert_statement(
-    connection: Connection,
-    kind: Kind,
-    digest: bytes,
-    signed: bytes,
-    *,
-    signer: Fingerprint,
-    now: int,
-    subject: Fingerprint | None = None,
-    dataset_id: bytes | None = None,
-) -> None:
-    """Adds and logs a statement in the caller's transaction; the same again is harmless."""
-    if one_row(connection, schema.statements, digest=digest) is not None:
-        return
-    connection.execute(
-        schema.statements.insert().values(
-            digest=digest,
-            kind=int(kind),
-            signer=signer.digest,
-            subject=None if subject is None else subject.digest,
-            dataset_id=dataset_id,
-            signed=signed,
-        )
-    )
-    log_objects(connection, [(kind, digest)], now, dataset_id)
 
 
 def _predecessors(

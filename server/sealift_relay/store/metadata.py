@@ -11,6 +11,7 @@ from sealift_relay.store.log import LogStore
 from sealift_relay.store.members import Members
 from sealift_relay.store.pages import Pages
 from sealift_relay.store.shards import ShardIndex
+from sealift_relay.store.statements import Statements
 
 
 class Stores:
@@ -21,6 +22,7 @@ class Stores:
         histories: datasets, commits, grants.
         pages: pages of snapshots.
         shards: the index of stored shards.
+        statements: what members declare about members and datasets.
         log: the Merkle log.
     """
 
@@ -29,6 +31,7 @@ class Stores:
         self.histories = Histories(database)
         self.pages = Pages(database)
         self.shards = ShardIndex(database)
+        self.statements = Statements(database)
         self.log = LogStore(database)
 
 
@@ -37,8 +40,8 @@ class Metadata:
 
     Attributes:
         database: connections and transactions.
-        members, histories, pages, shards, log: the stores. Each of their methods is
-            a transaction of its own, durable when it returns.
+        members, histories, pages, shards, statements, log: the stores. Each of their
+            methods is a transaction of its own, durable when it returns.
     """
 
     def __init__(self, url: str) -> None:
@@ -53,6 +56,7 @@ class Metadata:
         self.histories = stores.histories
         self.pages = stores.pages
         self.shards = stores.shards
+        self.statements = stores.statements
         self.log = stores.log
 
     @contextmanager

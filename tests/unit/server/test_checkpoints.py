@@ -37,7 +37,7 @@ def publisher(metadata: Metadata, tmp_path: Path) -> Iterator[Publisher]:
 
 
 def grow(metadata: Metadata, number: int) -> None:
-    metadata.members.put_statement(
+    metadata.statements.put(
         Kind.ENDORSEMENT,
         bytes([number]) * 32,
         b"signed",
