@@ -88,6 +88,11 @@ def key_id_of(suite: int, public_key: bytes) -> bytes:
     ]
 
 
+def member_uri(name: str) -> str:
+    """The URI by which a member's TLS certificate names the member (certs/profile.toml)."""
+    return f"sealift:member:{name}"
+
+
 def check_name(name: str, what: str = "a member's name") -> str:
     """Returns the name if it may be one.
 

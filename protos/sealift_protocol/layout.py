@@ -7,7 +7,6 @@ check what they receive before they touch a key.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from blake3 import blake3
@@ -251,8 +250,3 @@ class ShardHead:
             raise CorruptShard(
                 f"segment {index} of the shard is not what its owner sealed"
             )
-
-
-def segment_digests(segments: Sequence[bytes | memoryview]) -> bytes:
-    """The digest list of ciphertext segments: 32 bytes each, concatenated."""
-    return b"".join(segment_digest(segment) for segment in segments)

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from sealift_protocol.errors import AccessDenied, DatasetDeleted, RoleDenied
+from sealift_protocol.errors import (
+    AccessDenied,
+    DatasetDeleted,
+    RoleDenied,
+    WrongSigner,
+)
+from sealift_protocol.ids import Fingerprint
+from sealift_protocol.roles import LOG_READERS, OWNER, READERS
 from sealift_relay.clock import unix_now
 from sealift_relay.store.histories import Histories
 from sealift_relay.store.members import Member
 
-OWNER = "owner"
-TRAINER = "trainer"
-OPERATOR = "operator"
-AUDITOR = "auditor"
-ROLES = (OWNER, TRAINER, OPERATOR, AUDITOR)
-_READERS = (OWNER, TRAINER)
-
 
 def may_read(member: Member) -> bool:
     """Whether a member's role opens datasets at all; operators and auditors never do."""
-    return member.role in _READERS
+    return member.role in READERS
+
+
+def require_signer(signer: Fingerprint, member: Member, what: str) -> None:
+    """Members bring what they signed themselves.
+
+    Raises:
+        WrongSigner: the signer of `what`, such as "a commit", is another than the caller.
+    """
+    if signer != member.fingerprint:
+        raise WrongSigner(f"{what} is signed by somebody else than the caller")
 
 
 def require_owner_role(member: Member) -> None:
@@ -36,7 +46,7 @@ def require_auditor(member: Member) -> None:
     Raises:
         RoleDenied: the member has another role.
     """
-    if member.role not in (AUDITOR, OPERATOR):
+    if member.role not in LOG_READERS:
         raise RoleDenied(
             f"a member with the role {member.role} may not read the log's entries"
         )

@@ -17,6 +17,7 @@ from sealift_protocol.v1 import (
     enrolment_pb2_grpc,
     log_pb2_grpc,
 )
+from sealift_protocol.wire import SHARDS_SERVICE
 from sealift_relay.ca import load_authority
 from sealift_relay.calls import CallInterceptor
 from sealift_relay.checkpoints import Publisher, load_log_key
@@ -29,14 +30,18 @@ from sealift_relay.services.datasets import Datasets
 from sealift_relay.services.directory import Directory
 from sealift_relay.services.enrolment import Enrolment
 from sealift_relay.services.log import Log
-from sealift_relay.services.shards import SERVICE as SHARDS
 from sealift_relay.services.shards import Shards
 from sealift_relay.store.blobs import Blobs
 from sealift_relay.store.members import Quota
 from sealift_relay.store.metadata import Metadata
 from sealift_relay.sweeper import Sweeper
 
-_SERVICES = (SHARDS, "sealift.v1.Datasets", "sealift.v1.Directory", "sealift.v1.Log")
+_SERVICES = (
+    SHARDS_SERVICE,
+    "sealift.v1.Datasets",
+    "sealift.v1.Directory",
+    "sealift.v1.Log",
+)
 _ENROLMENT_WORKERS = 4
 
 
@@ -85,10 +90,14 @@ class Relay:
         default = Quota(
             limits.member_bytes, limits.member_shards, limits.member_calls_a_minute
         )
-        callers = Callers(self._metadata.members, default)
+        callers = Callers(self._metadata, default)
         destruction = Destruction(self._metadata, self._sweeper, log_key)
         shards = Shards(
-            callers, self._metadata, self._blobs, self._idle, limits.disclosure_seconds
+            callers,
+            self._metadata.shards,
+            self._blobs,
+            self._idle,
+            limits.disclosure_seconds,
         )
         self._members.add_generic_rpc_handlers((shards.handlers(),))
         datasets_pb2_grpc.add_DatasetsServicer_to_server(
@@ -96,7 +105,7 @@ class Relay:
             self._members,
         )
         directory_pb2_grpc.add_DirectoryServicer_to_server(
-            Directory(callers, self._metadata.members, authority), self._members
+            Directory(callers, self._metadata, authority), self._members
         )
         log_pb2_grpc.add_LogServicer_to_server(
             Log(callers, self._metadata, self._publisher), self._members

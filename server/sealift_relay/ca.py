@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from sealift_protocol.errors import InvalidArgument, MalformedObject
+from sealift_protocol.ids import member_uri
 from sealift_relay.files import write_private
 
 AUTHORITY_DAYS = 3650
@@ -28,7 +29,6 @@ SERVER_DAYS = 397
 MEMBER_DAYS = 90
 # Members' clocks may be a little behind the relay's.
 BACKDATE = timedelta(hours=1)
-MEMBER_URI = "sealift:member:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def issue_member_certificate(
     Raises:
         MalformedObject: the request is not signed by its key, not P-256, or for another name.
     """
-    uri = MEMBER_URI + name
+    uri = member_uri(name)
     try:
         request = x509.load_der_x509_csr(request_der)
         names = request.extensions.get_extension_for_class(

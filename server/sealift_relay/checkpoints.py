@@ -31,7 +31,7 @@ from sealift_protocol.notes import (
 )
 from sealift_relay.files import write_private
 from sealift_relay.log import log
-from sealift_relay.store.log import LogStore
+from sealift_relay.store.log import LogHead, LogStore
 
 KEY_FILE = "log.key"
 _WITNESS_SECONDS = 3.0
@@ -96,6 +96,8 @@ class Publisher:
         """
         self._store = store
         self._key = key
+        # The newest that this process has published.
+        self._published: tuple[SignedNote, Checkpoint] | None = None
         self._witnesses = [_Witness(url) for url in witnesses]
         self._lock = threading.Lock()
         self._executor = ThreadPoolExecutor(
@@ -107,19 +109,39 @@ class Publisher:
         """Stops asking witnesses."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def checkpoint(self) -> tuple[SignedNote, Checkpoint]:
-        """The head of the log as a signed note, with what cosignatures could be had."""
+    def checkpoint(self, seen: LogHead) -> tuple[SignedNote, Checkpoint]:
+        """The log's head as a signed note, cosigned by the witnesses that answer.
+
+        Args:
+            seen: the log as the caller read it. If another call has published a larger log
+                since, the checkpoint is of that one.
+        """
         with self._lock:
-            size, root, published = self._store.head()
-            head = Checkpoint(self._key.verifier_key.name, size, root)
-            note = None if published is None else parse_note(published)
-            if note is None or note.text != str(head):
-                line = sign_note(str(head), self._key.verifier_key, self._key.sign)
-                note = SignedNote(str(head), (line,))
+            published = self._find_published(seen)
+            note, head = published or self._sign(seen)
             cosigned = self._cosign(note, head)
-            if published != bytes(cosigned):
+            if published is None or cosigned != note:
                 self._store.publish(bytes(cosigned))
+            self._published = cosigned, head
             return cosigned, head
+
+    def _find_published(self, seen: LogHead) -> tuple[SignedNote, Checkpoint] | None:
+        """The newest published checkpoint, unless the log has grown since."""
+        if self._published is not None and seen.size <= self._published[1].size:
+            return self._published
+        if seen.published is None:
+            return None
+        note = parse_note(seen.published)
+        head = self._head(seen)
+        return (note, head) if note.text == str(head) else None
+
+    def _sign(self, seen: LogHead) -> tuple[SignedNote, Checkpoint]:
+        head = self._head(seen)
+        line = sign_note(str(head), self._key.verifier_key, self._key.sign)
+        return SignedNote(str(head), (line,)), head
+
+    def _head(self, seen: LogHead) -> Checkpoint:
+        return Checkpoint(self._key.verifier_key.name, seen.size, seen.root)
 
     def _cosign(self, note: SignedNote, head: Checkpoint) -> SignedNote:
         have = {name for name, _, _ in note.signatures}
@@ -206,13 +228,13 @@ def _request(old_size: int, proof: Sequence[bytes], note: SignedNote) -> bytes:
 
 
 def _check_log(store: LogStore) -> None:
-    size, root, published = store.head()
-    if published is None:
+    head = store.head()
+    if head.published is None:
         return
-    said = parse_checkpoint(parse_note(published).text)
-    if said.size > size or (said.size == size and said.root != root):
+    said = parse_checkpoint(parse_note(head.published).text)
+    if said.size > head.size or (said.size == head.size and said.root != head.root):
         raise LogDamaged(
-            f"the log on disk has {size} entries, but {said.size} were signed before"
+            f"the log on disk has {head.size} entries, but {said.size} were signed before"
         )
     if store.root_at(said.size) != said.root:
         raise LogDamaged("the log on disk differs from what was signed before")

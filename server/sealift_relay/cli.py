@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 import secrets
@@ -19,15 +18,13 @@ import click
 from sealift_protocol import __version__
 from sealift_protocol.errors import InvalidArgument, UnknownMember
 from sealift_protocol.program import as_json, print_data, run, show
+from sealift_protocol.roles import ROLES
 
 if TYPE_CHECKING:
     from sealift_relay.config import Config
     from sealift_relay.store.members import Members
     from sealift_relay.store.metadata import Metadata
 
-TOKEN_PREFIX = "sealift-join-1."  # noqa: S105 - not a secret
-# Those of `sealift_relay.access`, which is slow to import.
-_ROLES = ("owner", "trainer", "operator", "auditor")
 _LOCAL_HOSTS = ("localhost", "127.0.0.1")
 _DURATION = re.compile(r"(\d+)([mhd])")
 _SIZE = re.compile(r"(\d+)(|KiB|MiB|GiB|TiB)")
@@ -150,7 +147,7 @@ def serve(folder: Path) -> None:
 @cli.command()
 @click.argument("name")
 @click.option(
-    "--role", required=True, type=click.Choice(_ROLES), help="What NAME may do."
+    "--role", required=True, type=click.Choice(ROLES), help="What NAME may do."
 )
 @click.option(
     "--valid-for", default="24h", show_default=True, help="As 30m, 24h or 7d."
@@ -172,6 +169,7 @@ def invite(
     the relay.
     """
     from sealift_protocol.ids import check_name
+    from sealift_protocol.jointoken import format_token
     from sealift_protocol.v1 import objects_pb2
     from sealift_relay.ca import load_authority
     from sealift_relay.checkpoints import load_log_key
@@ -196,8 +194,7 @@ def invite(
         not_after=not_after,
         log_key=load_log_key(config.tls).public_key,
     )
-    body = base64.urlsafe_b64encode(token.SerializeToString()).decode().rstrip("=")
-    printed = TOKEN_PREFIX + body
+    printed = format_token(token)
     show(
         printed,
         {"token": printed, "name": name, "role": role, "not_after": not_after},

@@ -24,18 +24,18 @@ class Destruction:
         """Destroys a commit's removed shards; a signed DeletionReceipt if there were any."""
         if not (commit.removed or commit.deletion):
             return None
-        shard_ids = self._metadata.shards.removed_by(commit.dataset_id, commit.number)
-        size = self._metadata.shards.stored_size(commit.dataset_id, shard_ids)
-        self._sweeper.destroy(commit.dataset_id, shard_ids)
         grants = 0
-        if commit.deletion:
-            grants = self._metadata.histories.count_grants(commit.dataset_id)
-        log.info("destroy_shards", shards=len(shard_ids))
+        with self._metadata.reading() as seen:
+            removed = seen.shards.removed_by(commit.dataset_id, commit.number)
+            if commit.deletion:
+                grants = seen.histories.count_grants(commit.dataset_id)
+        self._sweeper.destroy(commit.dataset_id, list(removed))
+        log.info("destroy_shards", shards=len(removed))
         receipt = objects_pb2.DeletionReceipt(
             dataset_id=commit.dataset_id,
             commit=commit.digest,
-            shards=len(shard_ids),
-            bytes=size,
+            shards=len(removed),
+            bytes=sum(removed.values()),
             grants=grants,
             time=unix_now(),
         )

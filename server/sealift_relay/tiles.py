@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
 
 from sealift_protocol.merkle import HASH_SIZE, TILE_WIDTH
@@ -12,7 +11,7 @@ from sealift_relay.store.log import LogStore
 
 def write_tiles(out: Path, store: LogStore, publisher: Publisher) -> int:
     """Writes checkpoint, tiles and entry bundles; returns the log's size."""
-    note, head = publisher.checkpoint()
+    note, head = publisher.checkpoint(store.head())
     level, count = 0, head.size
     while count:
         for index in range(-(-count // TILE_WIDTH)):
@@ -20,12 +19,11 @@ def write_tiles(out: Path, store: LogStore, publisher: Publisher) -> int:
             hashes = store.tile(level, index)[: width * HASH_SIZE]
             _write(out / "tile" / str(level) / tile_path(index, width), hashes)
         level, count = level + 1, count // TILE_WIDTH
-    entries = store.entries(0, head.size)
-    index = 0
-    while bundle := list(islice(entries, TILE_WIDTH)):
+    for index in range(-(-head.size // TILE_WIDTH)):
+        first = index * TILE_WIDTH
+        bundle = store.entries(first, min(TILE_WIDTH, head.size - first))
         content = b"".join(len(e.entry).to_bytes(2, "big") + e.entry for e in bundle)
         _write(out / "tile" / "entries" / tile_path(index, len(bundle)), content)
-        index += 1
     # Last, so that a reader never sees a checkpoint without its tiles.
     _write(out / "checkpoint", bytes(note))
     return head.size

@@ -18,7 +18,6 @@ import sealift
 from sealift.crypto.signing import Identity, sign_card, sign_membership_request
 from sealift.keystore.tlskeys import certificate_request, generate_tls_key, key_as_pem
 from sealift.people.health import refuse_skew
-from sealift.people.joining import parse_token
 from sealift.process.secret import Secret
 from sealift.relay.enrolment import enrol
 from sealift.relay.transport import Relay
@@ -37,6 +36,7 @@ from sealift_protocol.errors import (
     TokenExpired,
     TokenRefused,
 )
+from sealift_protocol.jointoken import parse_token
 from sealift_protocol.v1 import datasets_pb2, datasets_pb2_grpc, shards_pb2
 from sealift_relay.ca import issue_member_certificate, load_authority, make_authority
 

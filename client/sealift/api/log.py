@@ -22,6 +22,7 @@ from sealift_protocol.errors import (
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.logentry import Kind
 from sealift_protocol.notes import VerifierKey
+from sealift_protocol.roles import LOG_READERS
 
 
 class RelayLog:
@@ -37,7 +38,7 @@ class RelayLog:
 
     def verify(self, progress: Callable[[int], None] = lambda _: None) -> Audit:
         """Audit the whole log: every object as an auditor, every hash as another member."""
-        if self._connection.membership.role in ("auditor", "operator"):
+        if self._connection.membership.role in LOG_READERS:
             return audit_entries(self._connection.member, progress)
         return audit_hashes(self._connection.member, progress)
 

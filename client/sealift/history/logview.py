@@ -25,10 +25,10 @@ from sealift_protocol.notes import (
     parse_note,
     verify_checkpoint,
 )
+from sealift_protocol.wire import MAX_DIGESTS
 
 # A cosignature older than this no longer says that the witness sees the same log as we do.
 _FRESH_SECONDS = 86_400
-_A_CALL = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +123,8 @@ class LogView:
         """
         wanted = list(objects)
         logged: list[Logged] = []
-        for start in range(0, len(wanted), _A_CALL):
-            logged += self._check(wanted[start : start + _A_CALL])
+        for start in range(0, len(wanted), MAX_DIGESTS):
+            logged += self._check(wanted[start : start + MAX_DIGESTS])
         return logged
 
     def _check(self, wanted: Sequence[tuple[Kind, bytes, bytes]]) -> list[Logged]:

@@ -30,6 +30,7 @@ from sealift_protocol.errors import (
     RelayUntrusted,
     SealiftError,
 )
+from sealift_protocol.ids import member_uri
 
 _PROBE_SECONDS = 5.0
 # PKCS#8 DER, or what signs with a key in a token or KMS.
@@ -50,7 +51,7 @@ def certificate_request(tls_key: TlsKey, name: str) -> bytes:
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
         .add_extension(
             x509.SubjectAlternativeName(
-                [x509.UniformResourceIdentifier(f"sealift:member:{name}")]
+                [x509.UniformResourceIdentifier(member_uri(name))]
             ),
             critical=False,
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass
 
 from sealift.crypto.signing import Identity, sign_card, sign_membership_request
@@ -24,16 +22,14 @@ from sealift.process.secret import Secret
 from sealift.relay.enrolment import enrol
 from sealift_protocol.errors import (
     InvalidArgument,
-    MalformedObject,
     SealiftError,
     TokenExpired,
 )
 from sealift_protocol.ids import Fingerprint, check_name
+from sealift_protocol.jointoken import parse_token
 from sealift_protocol.notes import log_verifier_key
-from sealift_protocol.objects import RecipientKey, WrapSuite, parse_message
+from sealift_protocol.objects import RecipientKey, WrapSuite
 from sealift_protocol.v1 import objects_pb2
-
-TOKEN_PREFIX = "sealift-join-1."  # noqa: S105
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,32 +47,6 @@ class Joined:
     name: str
     role: str
     fingerprint: Fingerprint
-
-
-def parse_token(text: str) -> objects_pb2.JoinToken:
-    """Reads a token's text form.
-
-    Raises:
-        InvalidArgument: it is not a whole token.
-    """
-    compact = "".join(text.split())
-    try:
-        if not compact.startswith(TOKEN_PREFIX):
-            raise MalformedObject("no prefix")
-        body = compact.removeprefix(TOKEN_PREFIX)
-        data = base64.b64decode(
-            body + "=" * (-len(body) % 4), altchars=b"-_", validate=True
-        )
-        token = parse_message(objects_pb2.JoinToken, data)
-        sizes = (len(token.ca_fingerprint), len(token.log_key))
-        if not (token.address and token.secret and sizes == (32, 32)):
-            raise MalformedObject("a field is missing")
-    except (binascii.Error, MalformedObject):
-        raise InvalidArgument(
-            "this is not a whole enrolment token",
-            hint=f"copy all of what the operator sent; it begins with {TOKEN_PREFIX}",
-        ) from None
-    return token
 
 
 def join(

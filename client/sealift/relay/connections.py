@@ -35,6 +35,7 @@ from sealift_protocol.v1 import (
     shards_pb2,
     shards_pb2_grpc,
 )
+from sealift_protocol.wire import GET_SHARDS, PUT_SHARD
 
 TRANSFER_SECONDS = 1800.0
 # Bytes of a stream that gRPC holds unread. Left to itself it takes a slow reader for a long way to
@@ -127,12 +128,12 @@ class Connection:
         self.log = log_pb2_grpc.LogStub(self.channel)
         # Identity serializers: segments travel without a protobuf copy (sealift_protocol.framing).
         self.put = self.channel.stream_unary(
-            "/sealift.v1.Shards/Put",
+            PUT_SHARD,
             request_serializer=None,
             response_deserializer=shards_pb2.PutResponse.FromString,
         )
         self._get = self.channel.unary_stream(
-            "/sealift.v1.Shards/Get",
+            GET_SHARDS,
             request_serializer=shards_pb2.GetRequest.SerializeToString,
             response_deserializer=None,
         )

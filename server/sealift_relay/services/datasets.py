@@ -13,8 +13,8 @@ from sealift_protocol.errors import (
     GrantExpired,
     InvalidArgument,
     KeyRotated,
+    LogDamaged,
     UnknownMember,
-    WrongSigner,
 )
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.logentry import Kind, LogEntry
@@ -27,6 +27,9 @@ from sealift_protocol.objects import (
     verify_grant,
 )
 from sealift_protocol.statements import (
+    Accounting,
+    Disclosure,
+    PurgeReceipt,
     verify_accounting,
     verify_disclosure,
     verify_purge_receipt,
@@ -39,17 +42,21 @@ from sealift_relay.access import (
     require_author,
     require_owner_role,
     require_reader,
+    require_signer,
 )
 from sealift_relay.clock import unix_now
 from sealift_relay.destruction import Destruction
 from sealift_relay.log import log
 from sealift_relay.peer import Callers
-from sealift_relay.store.members import Member
-from sealift_relay.store.metadata import Metadata
+from sealift_relay.store.histories import Histories, StoredGrant
+from sealift_relay.store.log import LogStore
+from sealift_relay.store.members import Member, Members
+from sealift_relay.store.metadata import Metadata, Stores
 
 _PAGE = 256
 _MAX_GRANTS = 1024
 _MAX_PAGES = 65_536
+_PAGES_AT_ONCE = 16
 _WITH_OBJECT = (Kind.DISCLOSURE, Kind.PURGE_RECEIPT)
 
 
@@ -73,10 +80,10 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
         self, request: datasets_pb2.ListRequest, context: grpc.ServicerContext
     ) -> datasets_pb2.ListResponse:
         """The caller's datasets."""
-        member = self._callers.member(context)
-        found = self._histories.of_member(
-            member.identities, unix_now(), include_future=request.include_future
-        )
+        with self._callers.reading(context) as (member, seen):
+            found = seen.histories.of_member(
+                member.identities, unix_now(), include_future=request.include_future
+            )
         return datasets_pb2.ListResponse(
             datasets=[
                 datasets_pb2.DatasetSummary(
@@ -94,15 +101,14 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
         self, request: datasets_pb2.AppendRequest, context: grpc.ServicerContext
     ) -> datasets_pb2.AppendResponse:
         """Appends a commit, with the grants that it names."""
-        member = self._callers.member(context)
-        require_owner_role(member)
-        commit = verify_commit(request.commit)
-        if commit.signer != member.fingerprint:
-            raise WrongSigner("a commit is signed by somebody else than the caller")
-        if commit.genesis is None:
-            require_author(self._histories, commit.dataset_id, member)
-        self._check_time(commit.time, "commit")
-        grants = self._verify_grants(request.grants, member, commit)
+        with self._callers.reading(context) as (member, seen):
+            require_owner_role(member)
+            commit = verify_commit(request.commit)
+            require_signer(commit.signer, member, "a commit")
+            if commit.genesis is None:
+                require_author(seen.histories, commit.dataset_id, member)
+            self._check_time(commit.time, "commit")
+            grants = _verify_grants(seen.members, request.grants, member, commit)
         signed = request.commit.SerializeToString()
         self._histories.append(commit, signed, grants, unix_now())
         log.info("append_commit", shards=len(commit.added), grants=len(grants))
@@ -116,8 +122,8 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
         self, request: datasets_pb2.PutPagesRequest, context: grpc.ServicerContext
     ) -> datasets_pb2.PutPagesResponse:
         """Stores pages of a snapshot."""
-        member = self._callers.member(context)
-        require_author(self._histories, request.dataset_id, member)
+        with self._callers.reading(context) as (member, seen):
+            require_author(seen.histories, request.dataset_id, member)
         pages = []
         for content in request.pages:
             digest = hashlib.sha256(content).digest()
@@ -130,61 +136,57 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
         self, request: datasets_pb2.GetCommitsRequest, context: grpc.ServicerContext
     ) -> Iterator[datasets_pb2.GetCommitsResponse]:
         """Streams a history, a page at a time."""
-        member = self._callers.member(context)
-        require_reader(self._histories, request.dataset_id, member)
         first = request.first
-        if request.from_snapshot:
-            snapshot = self._histories.snapshot_number(request.dataset_id)
-            first = max(first, snapshot or 0)
-        while page := self._histories.commits(request.dataset_id, first, _PAGE):
+        with self._callers.reading(context) as (member, seen):
+            require_reader(seen.histories, request.dataset_id, member)
+            if request.from_snapshot:
+                snapshot = seen.histories.snapshot_number(request.dataset_id)
+                first = max(first, snapshot or 0)
+            page = seen.histories.commits(request.dataset_id, first, _PAGE)
+        while page:
             for number, signed in enumerate(page, first):
                 if request.last and number > request.last:
                     return
                 yield datasets_pb2.GetCommitsResponse(
                     commit=objects_pb2.Signed.FromString(signed)
                 )
+            if len(page) < _PAGE:
+                return
             first += len(page)
+            page = self._histories.commits(request.dataset_id, first, _PAGE)
 
     def GetPages(  # noqa: N802 - gRPC's name
         self, request: datasets_pb2.GetPagesRequest, context: grpc.ServicerContext
     ) -> Iterator[datasets_pb2.GetPagesResponse]:
         """Streams pages of snapshots."""
-        member = self._callers.member(context)
-        require_reader(self._histories, request.dataset_id, member)
-        if len(request.digests) > _MAX_PAGES:
-            raise InvalidArgument(f"a request has at most {_MAX_PAGES} pages")
-        for content in self._metadata.pages.read(request.dataset_id, request.digests):
+        dataset_id, digests = request.dataset_id, request.digests
+        with self._callers.reading(context) as (member, seen):
+            require_reader(seen.histories, dataset_id, member)
+            if len(digests) > _MAX_PAGES:
+                raise InvalidArgument(f"a request has at most {_MAX_PAGES} pages")
+            pages = seen.pages.read(dataset_id, digests[:_PAGES_AT_ONCE])
+        for content in pages:
             yield datasets_pb2.GetPagesResponse(page=content)
+        for start in range(_PAGES_AT_ONCE, len(digests), _PAGES_AT_ONCE):
+            batch = digests[start : start + _PAGES_AT_ONCE]
+            for content in self._metadata.pages.read(dataset_id, batch):
+                yield datasets_pb2.GetPagesResponse(page=content)
 
     def GetGrants(  # noqa: N802 - gRPC's name
         self, request: datasets_pb2.GetGrantsRequest, context: grpc.ServicerContext
     ) -> datasets_pb2.GetGrantsResponse:
         """The caller's own grants that are not over; to authors, everybody's in force."""
-        member = self._callers.member(context)
-        if request.everybody:
-            require_author(self._histories, request.dataset_id, member)
-            found = [
-                g for g in self._histories.grants(request.dataset_id) if not g.revoked
-            ]
-            return datasets_pb2.GetGrantsResponse(
-                grants=[objects_pb2.Signed.FromString(grant.signed) for grant in found]
-            )
-        if not may_read(member):
-            raise denied()
-        found = self._histories.grants(request.dataset_id, member.identities)
-        found = [grant for grant in found if not grant.revoked]
-        if not found:
-            require_reader(self._histories, request.dataset_id, member)
-            raise denied()
-        now = unix_now()
-        lasting = [
-            grant for grant in found if grant.not_after == 0 or now < grant.not_after
-        ]
-        if not any(grant.live_at(now) for grant in lasting):
-            raise GrantExpired("your grant of that dataset is not valid at this time")
-        rewraps = self._histories.rewraps([grant.digest for grant in lasting])
+        rewraps: list[bytes] = []
+        with self._callers.reading(context) as (member, seen):
+            if request.everybody:
+                require_author(seen.histories, request.dataset_id, member)
+                found = seen.histories.grants(request.dataset_id)
+                grants = [grant for grant in found if not grant.revoked]
+            else:
+                grants = _own_grants(seen.histories, request.dataset_id, member)
+                rewraps = seen.histories.rewraps([grant.digest for grant in grants])
         return datasets_pb2.GetGrantsResponse(
-            grants=[objects_pb2.Signed.FromString(grant.signed) for grant in lasting],
+            grants=[objects_pb2.Signed.FromString(grant.signed) for grant in grants],
             rewraps=[objects_pb2.Signed.FromString(signed) for signed in rewraps],
         )
 
@@ -192,18 +194,17 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
         self, request: datasets_pb2.PutRewrapsRequest, context: grpc.ServicerContext
     ) -> datasets_pb2.PutRewrapsResponse:
         """Adds rewraps of the caller's own grants."""
-        member = self._callers.member(context)
-        if len(request.rewraps) > _MAX_GRANTS:
-            raise InvalidArgument(f"a request has at most {_MAX_GRANTS} rewraps")
         verified = []
-        for signed in request.rewraps:
-            rewrap = verify_rewrap(signed)
-            if rewrap.signer != member.fingerprint:
-                raise WrongSigner("a rewrap is signed by somebody else than the caller")
-            own = self._histories.grants(rewrap.dataset_id, member.identities)
-            if rewrap.grant not in {grant.digest for grant in own if not grant.revoked}:
-                raise denied()
-            verified.append((rewrap, signed.SerializeToString()))
+        with self._callers.reading(context) as (member, seen):
+            if len(request.rewraps) > _MAX_GRANTS:
+                raise InvalidArgument(f"a request has at most {_MAX_GRANTS} rewraps")
+            for signed in request.rewraps:
+                rewrap = verify_rewrap(signed)
+                require_signer(rewrap.signer, member, "a rewrap")
+                own = seen.histories.grants(rewrap.dataset_id, member.identities)
+                if rewrap.grant not in {g.digest for g in own if not g.revoked}:
+                    raise denied()
+                verified.append((rewrap, signed.SerializeToString()))
         self._histories.put_rewraps(verified, unix_now())
         log.info("put_rewraps", rewraps=len(verified))
         return datasets_pb2.PutRewrapsResponse()
@@ -212,24 +213,13 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
         self, request: datasets_pb2.DiscloseRequest, context: grpc.ServicerContext
     ) -> datasets_pb2.DiscloseResponse:
         """Logs a disclosure of the caller."""
-        member = self._callers.member(context)
-        disclosure = verify_disclosure(request.disclosure)
-        if disclosure.signer != member.fingerprint:
-            raise WrongSigner("a disclosure is signed by somebody else than the caller")
-        require_reader(self._histories, disclosure.dataset_id, member)
-        self._check_time(disclosure.time, "disclosure")
-        known = self._histories.commit_digest(disclosure.dataset_id, disclosure.number)
-        if known != disclosure.commit:
-            raise ContextMismatch(
-                "a disclosure names a commit that is not in the history"
-            )
-        self._put_statement(
-            Kind.DISCLOSURE,
-            disclosure.digest,
-            request.disclosure,
-            member,
-            disclosure.dataset_id,
-        )
+        with self._callers.reading(context) as (member, seen):
+            disclosure = verify_disclosure(request.disclosure)
+            require_signer(disclosure.signer, member, "a disclosure")
+            require_reader(seen.histories, disclosure.dataset_id, member)
+            self._check_time(disclosure.time, "disclosure")
+            _check_commit(seen.histories, disclosure, "a disclosure")
+        self._log(Kind.DISCLOSURE, disclosure, request.disclosure)
         log.info("log_disclosure", shards=disclosure.shard_count)
         return datasets_pb2.DiscloseResponse()
 
@@ -237,29 +227,14 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
         self, request: datasets_pb2.ConfirmPurgeRequest, context: grpc.ServicerContext
     ) -> datasets_pb2.ConfirmPurgeResponse:
         """Logs a purge receipt of the caller, who may have lost access since."""
-        member = self._callers.member(context)
-        receipt = verify_purge_receipt(request.receipt)
-        if receipt.signer != member.fingerprint:
-            raise WrongSigner(
-                "a purge receipt is signed by somebody else than the caller"
-            )
-        if not self._histories.grants(receipt.dataset_id, member.identities):
-            raise denied()
-        if (
-            self._histories.commit_digest(receipt.dataset_id, receipt.number)
-            != receipt.commit
-        ):
-            raise ContextMismatch(
-                "a purge receipt names a commit that is not in the history"
-            )
-        self._check_time(receipt.time, "purge receipt")
-        self._put_statement(
-            Kind.PURGE_RECEIPT,
-            receipt.digest,
-            request.receipt,
-            member,
-            receipt.dataset_id,
-        )
+        with self._callers.reading(context) as (member, seen):
+            receipt = verify_purge_receipt(request.receipt)
+            require_signer(receipt.signer, member, "a purge receipt")
+            if not seen.histories.grants(receipt.dataset_id, member.identities):
+                raise denied()
+            _check_commit(seen.histories, receipt, "a purge receipt")
+            self._check_time(receipt.time, "purge receipt")
+        self._log(Kind.PURGE_RECEIPT, receipt, request.receipt)
         log.info("log_purge")
         return datasets_pb2.ConfirmPurgeResponse()
 
@@ -267,48 +242,37 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
         self, request: datasets_pb2.AccountRequest, context: grpc.ServicerContext
     ) -> Iterator[datasets_pb2.AccountResponse]:
         """Logs the question, then answers with every entry of the dataset up to it."""
-        member = self._callers.member(context)
-        accounting = verify_accounting(request.accounting)
-        if accounting.signer != member.fingerprint:
-            raise WrongSigner(
-                "an accounting is signed by somebody else than the caller"
-            )
-        require_author(self._histories, accounting.dataset_id, member)
-        self._check_time(accounting.time, "accounting")
-        self._put_statement(
-            Kind.ACCOUNTING,
-            accounting.digest,
-            request.accounting,
-            member,
-            accounting.dataset_id,
-        )
-        head, _, _ = self._metadata.log.head()
-        asked = self._metadata.log.inclusions([accounting.digest], head)[0]
-        last = LogEntry.unpack(asked.entry).sequence
+        with self._callers.reading(context) as (member, seen):
+            accounting = verify_accounting(request.accounting)
+            require_signer(accounting.signer, member, "an accounting")
+            require_author(seen.histories, accounting.dataset_id, member)
+            self._check_time(accounting.time, "accounting")
+        self._log(Kind.ACCOUNTING, accounting, request.accounting)
+        first = 0
+        with self._metadata.reading() as seen:
+            last = _sequence(seen.log, accounting.digest)
+            page = _account_page(seen, accounting.dataset_id, first, last)
         log.info("account_dataset", entries=last + 1)
-        for item in self._metadata.log.entries_of(accounting.dataset_id, last):
-            leaf = LogEntry.unpack(item.entry)
-            response = datasets_pb2.AccountResponse(entry=item.entry, index=item.index)
-            if leaf.kind in _WITH_OBJECT:
-                signed = self._histories.statement(leaf.digest)
-                if signed is not None:
-                    response.object.CopyFrom(objects_pb2.Signed.FromString(signed))
-            yield response
+        while page:
+            yield from page
+            first += len(page)
+            if first > last:
+                return
+            with self._metadata.reading() as seen:
+                page = _account_page(seen, accounting.dataset_id, first, last)
 
-    def _put_statement(
+    def _log(
         self,
         kind: Kind,
-        digest: bytes,
+        statement: Disclosure | PurgeReceipt | Accounting,
         signed: objects_pb2.Signed,
-        member: Member,
-        dataset_id: bytes,
     ) -> None:
-        self._histories.put_statement(
+        self._metadata.statements.put(
             kind,
-            digest,
+            statement.digest,
             signed.SerializeToString(),
-            signer=member.fingerprint,
-            dataset_id=dataset_id,
+            signer=statement.signer,
+            dataset_id=statement.dataset_id,
             now=unix_now(),
         )
 
@@ -320,41 +284,106 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
                 f"{'ahead of' if skew > 0 else 'behind'} the relay's clock"
             )
 
-    def _verify_grants(
-        self, grants: Iterable[objects_pb2.Signed], member: Member, commit: Commit
-    ) -> list[tuple[Grant, bytes]]:
-        signed_grants = list(grants)
-        if len(signed_grants) > _MAX_GRANTS:
-            raise InvalidArgument(f"a request has at most {_MAX_GRANTS} grants")
-        verified = []
-        now = unix_now()
-        for signed in signed_grants:
-            grant = verify_grant(signed)
-            if grant.signer != member.fingerprint:
-                raise WrongSigner("a grant is signed by somebody else than the caller")
-            if grant.terms.dataset_id != commit.dataset_id:
-                raise ContextMismatch("a grant is for another dataset")
-            if grant.terms.not_after and grant.terms.not_after <= now:
-                raise GrantExpired("a grant is over before it begins")
-            self._check_recipient(grant)
-            verified.append((grant, signed.SerializeToString()))
-        if {grant.entry() for grant, _ in verified} != set(commit.granted):
-            raise ContextMismatch("a commit names other grants than came with it")
-        if commit.genesis is not None and not _includes(verified, commit.signer):
-            raise InvalidArgument("commit 0 needs a grant to the owner")
-        return verified
 
-    def _check_recipient(self, grant: Grant) -> None:
-        card = self._metadata.members.card(grant.terms.recipient)
-        if card is None:
-            raise UnknownMember("a grant's recipient is not a member")
-        keys = verify_card(objects_pb2.Signed.FromString(card)).recipient_keys
-        if (grant.terms.key_id, grant.terms.suite) not in {
-            (k.key_id, k.suite) for k in keys
-        }:
-            raise KeyRotated(
-                "a grant is for a key that is not on the recipient's newest card"
+def _own_grants(
+    histories: Histories, dataset_id: bytes, member: Member
+) -> list[StoredGrant]:
+    """The member's grants of a dataset that have not ended.
+
+    Raises:
+        AccessDenied, DatasetDeleted: the member has none.
+        GrantExpired: none of them is valid now.
+    """
+    if not may_read(member):
+        raise denied()
+    found = histories.grants(dataset_id, member.identities)
+    found = [grant for grant in found if not grant.revoked]
+    if not found:
+        require_reader(histories, dataset_id, member)
+        raise denied()
+    now = unix_now()
+    lasting = [
+        grant for grant in found if grant.not_after == 0 or now < grant.not_after
+    ]
+    if not any(grant.live_at(now) for grant in lasting):
+        raise GrantExpired("your grant of that dataset is not valid at this time")
+    return lasting
+
+
+def _check_commit(
+    histories: Histories, statement: Disclosure | PurgeReceipt, what: str
+) -> None:
+    """Checks that the commit which a statement names is in the history."""
+    found = histories.commit_digest(statement.dataset_id, statement.number)
+    if found != statement.commit:
+        raise ContextMismatch(f"{what} names a commit that is not in the history")
+
+
+def _sequence(entries: LogStore, digest: bytes) -> int:
+    """The sequence, within its dataset, of an object that was logged before."""
+    found = entries.find(digest)
+    if found is None:
+        raise LogDamaged("the log on disk lacks an entry that was just written")
+    return LogEntry.unpack(found.entry).sequence
+
+
+def _account_page(
+    seen: Stores, dataset_id: bytes, first: int, last: int
+) -> list[datasets_pb2.AccountResponse]:
+    """The next entries of a dataset's account, with the objects that it shows."""
+    entries = seen.log.entries_of(dataset_id, first, min(_PAGE, last + 1 - first))
+    leaves = [LogEntry.unpack(item.entry) for item in entries]
+    wanted = [leaf.digest for leaf in leaves if leaf.kind in _WITH_OBJECT]
+    objects = seen.histories.objects(wanted) if wanted else {}
+    page = []
+    for item, leaf in zip(entries, leaves, strict=True):
+        response = datasets_pb2.AccountResponse(entry=item.entry, index=item.index)
+        if leaf.digest in objects:
+            response.object.CopyFrom(
+                objects_pb2.Signed.FromString(objects[leaf.digest])
             )
+        page.append(response)
+    return page
+
+
+def _verify_grants(
+    members: Members,
+    grants: Iterable[objects_pb2.Signed],
+    member: Member,
+    commit: Commit,
+) -> list[tuple[Grant, bytes]]:
+    signed_grants = list(grants)
+    if len(signed_grants) > _MAX_GRANTS:
+        raise InvalidArgument(f"a request has at most {_MAX_GRANTS} grants")
+    verified = []
+    now = unix_now()
+    for signed in signed_grants:
+        grant = verify_grant(signed)
+        require_signer(grant.signer, member, "a grant")
+        if grant.terms.dataset_id != commit.dataset_id:
+            raise ContextMismatch("a grant is for another dataset")
+        if grant.terms.not_after and grant.terms.not_after <= now:
+            raise GrantExpired("a grant is over before it begins")
+        _check_recipient(members, grant)
+        verified.append((grant, signed.SerializeToString()))
+    if {grant.entry() for grant, _ in verified} != set(commit.granted):
+        raise ContextMismatch("a commit names other grants than came with it")
+    if commit.genesis is not None and not _includes(verified, commit.signer):
+        raise InvalidArgument("commit 0 needs a grant to the owner")
+    return verified
+
+
+def _check_recipient(members: Members, grant: Grant) -> None:
+    card = members.card(grant.terms.recipient)
+    if card is None:
+        raise UnknownMember("a grant's recipient is not a member")
+    keys = verify_card(objects_pb2.Signed.FromString(card)).recipient_keys
+    if (grant.terms.key_id, grant.terms.suite) not in {
+        (k.key_id, k.suite) for k in keys
+    }:
+        raise KeyRotated(
+            "a grant is for a key that is not on the recipient's newest card"
+        )
 
 
 def _includes(grants: list[tuple[Grant, bytes]], recipient: Fingerprint) -> bool:

@@ -17,6 +17,8 @@ from sealift_protocol.ids import FINGERPRINT_SIZE, Fingerprint
 from sealift_protocol.logentry import Kind
 from sealift_protocol.objects import Card, verify_card
 from sealift_protocol.statements import (
+    Endorsement,
+    IdentityRevocation,
     verify_endorsement,
     verify_identity_revocation,
     verify_probe,
@@ -24,22 +26,25 @@ from sealift_protocol.statements import (
     verify_succession,
 )
 from sealift_protocol.v1 import directory_pb2, directory_pb2_grpc, objects_pb2
+from sealift_relay.access import require_signer
 from sealift_relay.ca import Authority, issue_member_certificate
 from sealift_relay.clock import unix_now
 from sealift_relay.log import log
 from sealift_relay.peer import Callers
 from sealift_relay.services.enrolment import issued_certificate
-from sealift_relay.store.members import Members, SignedCard
+from sealift_relay.store.members import SignedCard
+from sealift_relay.store.metadata import Metadata
 
 
 class Directory(directory_pb2_grpc.DirectoryServicer):
     """The service sealift.v1.Directory."""
 
     def __init__(
-        self, callers: Callers, members: Members, authority: Authority
+        self, callers: Callers, metadata: Metadata, authority: Authority
     ) -> None:
         self._callers = callers
-        self._members = members
+        self._metadata = metadata
+        self._members = metadata.members
         self._authority = authority
 
     def WhoAmI(  # noqa: N802 - gRPC's name
@@ -66,22 +71,27 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
         self, request: directory_pb2.GetCardRequest, context: grpc.ServicerContext
     ) -> directory_pb2.GetCardResponse:
         """A member's newest card, and what is said about the member."""
-        self._callers.member(context)
         by_fingerprint = (
             not request.name and len(request.fingerprint) == FINGERPRINT_SIZE
         )
-        member = (
-            self._members.find_fingerprint(Fingerprint(request.fingerprint))
-            if by_fingerprint
-            else self._members.find(name=request.name)
-        )
-        card = None if member is None else self._members.card(member.fingerprint)
-        if member is None or card is None:
-            raise UnknownMember("there is no member of that name")
-        about = [member.fingerprint, *self._members.predecessors(member.fingerprint)]
-        statements = [
-            s for who in reversed(about) for s in self._members.statements_about(who)
-        ]
+        with self._callers.reading(context) as (_, seen):
+            member = (
+                seen.members.find_fingerprint(Fingerprint(request.fingerprint))
+                if by_fingerprint
+                else seen.members.find(name=request.name)
+            )
+            card = None if member is None else seen.members.card(member.fingerprint)
+            if member is None or card is None:
+                raise UnknownMember("there is no member of that name")
+            about = [
+                member.fingerprint,
+                *seen.members.predecessors(member.fingerprint),
+            ]
+            statements = [
+                signed
+                for fingerprint in reversed(about)
+                for signed in seen.statements.about(fingerprint)
+            ]
         return directory_pb2.GetCardResponse(
             card=objects_pb2.Signed.FromString(card),
             statements=[objects_pb2.Signed.FromString(signed) for signed in statements],
@@ -91,11 +101,11 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
         self, request: directory_pb2.PutCardRequest, context: grpc.ServicerContext
     ) -> directory_pb2.PutCardResponse:
         """Replaces the caller's card by the next; the same again is harmless."""
-        member = self._callers.member(context)
+        with self._callers.reading(context) as (member, seen):
+            current = seen.members.card(member.fingerprint)
         card = verify_card(request.card)
         if card.signer != member.fingerprint or card.name != member.name:
             raise WrongSigner("a card is another member's")
-        current = self._members.card(member.fingerprint)
         known = (
             None
             if current is None
@@ -115,33 +125,23 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
         """Publishes an endorsement, or the caller's identity revocation."""
         member = self._callers.member(context)
         signed = request.statement
+        statement: Endorsement | IdentityRevocation
         if signed.payload_type == envelope.ENDORSEMENT:
-            endorsement = verify_endorsement(signed)
-            kind, signer, digest = (
-                Kind.ENDORSEMENT,
-                endorsement.signer,
-                endorsement.digest,
-            )
-            subject = endorsement.member
+            statement = verify_endorsement(signed)
+            kind, subject = Kind.ENDORSEMENT, statement.member
         elif signed.payload_type == envelope.IDENTITY_REVOCATION:
-            revocation = verify_identity_revocation(signed)
-            kind, signer, digest = (
-                Kind.IDENTITY_REVOCATION,
-                revocation.signer,
-                revocation.digest,
-            )
-            subject = revocation.signer
+            statement = verify_identity_revocation(signed)
+            kind, subject = Kind.IDENTITY_REVOCATION, statement.signer
         else:
             raise InvalidArgument(
                 "a statement is an endorsement or an identity revocation"
             )
-        if signer != member.fingerprint:
-            raise WrongSigner("a statement is signed by somebody else than the caller")
-        self._members.put_statement(
+        require_signer(statement.signer, member, "a statement")
+        self._metadata.statements.put(
             kind,
-            digest,
+            statement.digest,
             signed.SerializeToString(),
-            signer=signer,
+            signer=statement.signer,
             subject=subject,
             now=unix_now(),
         )
@@ -193,14 +193,13 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
         self, request: directory_pb2.PutProbeRequest, context: grpc.ServicerContext
     ) -> directory_pb2.PutProbeResponse:
         """Leaves a probe for another member."""
-        member = self._callers.member(context)
-        probe = verify_probe(request.probe)
-        if probe.signer != member.fingerprint:
-            raise WrongSigner("a probe is signed by somebody else than the caller")
-        if len(probe.sealed) > 2048 or self._members.card(probe.recipient) is None:
-            raise UnknownMember(
-                "a probe is too large, or its recipient is not a member"
-            )
+        with self._callers.reading(context) as (member, seen):
+            probe = verify_probe(request.probe)
+            require_signer(probe.signer, member, "a probe")
+            if len(probe.sealed) > 2048 or seen.members.card(probe.recipient) is None:
+                raise UnknownMember(
+                    "a probe is too large, or its recipient is not a member"
+                )
         signed = request.probe.SerializeToString()
         self._members.put_probe(
             probe.digest, signed, member.fingerprint, probe.recipient, unix_now()
@@ -211,8 +210,8 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
         self, request: directory_pb2.GetProbesRequest, context: grpc.ServicerContext
     ) -> directory_pb2.GetProbesResponse:
         """Probes for the caller, and answers to its own."""
-        member = self._callers.member(context)
-        probes, answers = self._members.probes(member.fingerprint)
+        with self._callers.reading(context) as (member, seen):
+            probes, answers = seen.members.probes(member.fingerprint)
         return directory_pb2.GetProbesResponse(
             probes=[objects_pb2.Signed.FromString(signed) for signed in probes],
             answers=[objects_pb2.Signed.FromString(signed) for signed in answers],
@@ -224,8 +223,7 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
         """Keeps the answer to a probe for the caller."""
         member = self._callers.member(context)
         answer = verify_probe_answer(request.answer)
-        if answer.signer != member.fingerprint:
-            raise WrongSigner("an answer is signed by somebody else than the caller")
+        require_signer(answer.signer, member, "an answer")
         signed = request.answer.SerializeToString()
         if not self._members.answer_probe(answer.probe, member.fingerprint, signed):
             raise UnknownMember("there is no such probe for the caller", hint="")

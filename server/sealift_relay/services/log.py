@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 
 import grpc
 
 from sealift_protocol.errors import InvalidArgument
 from sealift_protocol.logentry import LogEntry
 from sealift_protocol.v1 import log_pb2, log_pb2_grpc, objects_pb2
+from sealift_protocol.wire import MAX_DIGESTS
 from sealift_relay.access import require_auditor
 from sealift_relay.checkpoints import Publisher
 from sealift_relay.peer import Callers
-from sealift_relay.store.metadata import Metadata
+from sealift_relay.store.log import LogStore
+from sealift_relay.store.metadata import Metadata, Stores
 
-_MAX_DIGESTS = 1024
 _PAGE = 256
 
 
@@ -33,47 +33,70 @@ class Log(log_pb2_grpc.LogServicer):
         self, request: log_pb2.ProveRequest, context: grpc.ServicerContext
     ) -> log_pb2.ProveResponse:
         """The newest checkpoint, and proofs towards it. Who knows a digest knows its object."""
-        self._callers.member(context)
-        if len(request.digests) > _MAX_DIGESTS:
-            raise InvalidArgument(f"a request has at most {_MAX_DIGESTS} digests")
-        note, head = self._publisher.checkpoint()
-        consistency = []
-        if request.old_size <= head.size:
-            consistency = self._metadata.log.consistency(request.old_size, head.size)
-        found = self._metadata.log.inclusions(request.digests, head.size)
-        return log_pb2.ProveResponse(
-            checkpoint=bytes(note),
-            consistency=consistency,
-            inclusions=[
-                log_pb2.InclusionProof(
-                    entry=item.entry, index=item.index, hashes=item.hashes
-                )
-                for item in found
-            ],
-        )
+        with self._callers.reading(context) as (_, seen):
+            if len(request.digests) > MAX_DIGESTS:
+                raise InvalidArgument(f"a request has at most {MAX_DIGESTS} digests")
+            log = seen.log.head()
+            answer = _proofs(seen.log, request, log.size)
+        note, head = self._publisher.checkpoint(log)
+        if head.size != log.size:
+            # Another call has published a larger log since.
+            answer = _proofs(self._metadata.log, request, head.size)
+        answer.checkpoint = bytes(note)
+        return answer
 
     def GetTile(  # noqa: N802 - gRPC's name
         self, request: log_pb2.GetTileRequest, context: grpc.ServicerContext
     ) -> log_pb2.GetTileResponse:
         """A tile of hashes, which say nothing about what was hashed."""
-        self._callers.member(context)
-        return log_pb2.GetTileResponse(
-            hashes=self._metadata.log.tile(request.level, request.index)
-        )
+        with self._callers.reading(context) as (_, seen):
+            hashes = seen.log.tile(request.level, request.index)
+        return log_pb2.GetTileResponse(hashes=hashes)
 
     def GetEntries(  # noqa: N802 - gRPC's name
         self, request: log_pb2.GetEntriesRequest, context: grpc.ServicerContext
     ) -> Iterator[log_pb2.GetEntriesResponse]:
         """Entries with their objects."""
-        require_auditor(self._callers.member(context))
-        entries = self._metadata.log.entries(request.first, request.count)
-        while page := list(islice(entries, _PAGE)):
-            digests = [LogEntry.unpack(item.entry).digest for item in page]
-            objects = self._metadata.histories.objects(digests)
-            for item, digest in zip(page, digests, strict=True):
-                response = log_pb2.GetEntriesResponse(entry=item.entry)
-                if digest in objects:
-                    response.object.CopyFrom(
-                        objects_pb2.Signed.FromString(objects[digest])
-                    )
-                yield response
+        first, left = request.first, request.count
+        with self._callers.reading(context) as (member, seen):
+            require_auditor(member)
+            page = _page(seen, first, left)
+        while page:
+            yield from page
+            if len(page) < _PAGE:
+                return
+            first, left = first + len(page), left - len(page)
+            with self._metadata.reading() as seen:
+                page = _page(seen, first, left)
+
+
+def _proofs(
+    log: LogStore, request: log_pb2.ProveRequest, size: int
+) -> log_pb2.ProveResponse:
+    """Consistency and inclusion proofs for the log's first `size` entries."""
+    consistency = []
+    if request.old_size <= size:
+        consistency = log.consistency(request.old_size, size)
+    return log_pb2.ProveResponse(
+        consistency=consistency,
+        inclusions=[
+            log_pb2.InclusionProof(
+                entry=item.entry, index=item.index, hashes=item.hashes
+            )
+            for item in log.inclusions(request.digests, size)
+        ],
+    )
+
+
+def _page(seen: Stores, first: int, left: int) -> list[log_pb2.GetEntriesResponse]:
+    """The next entries with their objects."""
+    entries = seen.log.entries(first, min(left, _PAGE))
+    digests = [LogEntry.unpack(item.entry).digest for item in entries]
+    objects = seen.histories.objects(digests)
+    page = []
+    for item, digest in zip(entries, digests, strict=True):
+        response = log_pb2.GetEntriesResponse(entry=item.entry)
+        if digest in objects:
+            response.object.CopyFrom(objects_pb2.Signed.FromString(objects[digest]))
+        page.append(response)
+    return page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -31,6 +32,7 @@ from sealift_protocol.layout import (
 )
 from sealift_protocol.statements import Disclosure, verify_disclosure
 from sealift_protocol.v1 import objects_pb2, shards_pb2
+from sealift_protocol.wire import MAX_RANGES, SHARDS_SERVICE
 from sealift_relay.access import require_reader, require_uploader
 from sealift_relay.clock import unix_now
 from sealift_relay.idle import IdleWatch
@@ -38,11 +40,8 @@ from sealift_relay.log import log
 from sealift_relay.peer import Callers
 from sealift_relay.store.blobs import Blobs
 from sealift_relay.store.members import Member
-from sealift_relay.store.metadata import Metadata
-from sealift_relay.store.shards import StoredShard, check_quota
-
-SERVICE = "sealift.v1.Shards"
-MAX_RANGES = 1024
+from sealift_relay.store.shards import ShardIndex, StoredShard, check_quota
+from sealift_relay.store.statements import Statements
 
 
 class Shards:
@@ -51,14 +50,13 @@ class Shards:
     def __init__(
         self,
         callers: Callers,
-        metadata: Metadata,
+        shards: ShardIndex,
         blobs: Blobs,
         idle: IdleWatch,
         disclosure_seconds: int,
     ) -> None:
         self._callers = callers
-        self._metadata = metadata
-        self._shards = metadata.shards
+        self._shards = shards
         self._blobs = blobs
         self._idle = idle
         self._disclosure_seconds = disclosure_seconds
@@ -68,7 +66,7 @@ class Shards:
     def handlers(self) -> grpc.GenericRpcHandler[Any, Any]:
         """The methods, with identity serializers where segments pass."""
         return grpc.method_handlers_generic_handler(
-            SERVICE,
+            SHARDS_SERVICE,
             {
                 "Put": grpc.stream_unary_rpc_method_handler(
                     self.put, None, shards_pb2.PutResponse.SerializeToString
@@ -88,28 +86,42 @@ class Shards:
         self, messages: Iterator[bytes], context: grpc.ServicerContext
     ) -> shards_pb2.PutResponse:
         """Stores one shard; durable when it answers, and the same again is harmless."""
-        member = self._callers.member(context)
+        self._callers.expect(context)
         watched = self._idle.watch(messages, context)
         upload = _Upload(_read_head(watched), watched)
-        key = (upload.header.dataset_id, upload.header.shard_id)
-        require_uploader(self._metadata.histories, key[0], member)
-        # Before a byte is stored; what is stored counts when it is added.
-        used = member.used_bytes + upload.stored_size, member.used_shards + 1
-        check_quota(*used, self._callers.limits(member))
+        dataset_id, shard_id = upload.header.dataset_id, upload.header.shard_id
+        with self._only_upload(dataset_id, shard_id):
+            with self._callers.reading(context, counted=True) as (member, seen):
+                require_uploader(seen.histories, dataset_id, member)
+                known = seen.shards.find(dataset_id, shard_id)
+            # Before a byte is stored; what is stored counts when it is added.
+            used = member.used_bytes + upload.stored_size, member.used_shards + 1
+            check_quota(*used, self._callers.limits(member))
+            head = self._store(upload, member, known)
+        return shards_pb2.PutResponse(digest=head.digest)
+
+    @contextmanager
+    def _only_upload(self, dataset_id: bytes, shard_id: bytes) -> Iterator[None]:
+        """Keeps other calls from storing the same shard until the block ends.
+
+        Raises:
+            RelayBusy: another call is storing it.
+        """
+        key = (dataset_id, shard_id)
         with self._lock:
             if key in self._uploading:
                 raise RelayBusy("the same shard is being stored by another call")
             self._uploading.add(key)
         try:
-            head = self._store(upload, member)
+            yield
         finally:
             with self._lock:
                 self._uploading.discard(key)
-        return shards_pb2.PutResponse(digest=head.digest)
 
-    def _store(self, upload: _Upload, member: Member) -> ShardHead:
+    def _store(
+        self, upload: _Upload, member: Member, known: StoredShard | None
+    ) -> ShardHead:
         dataset_id, shard_id = upload.header.dataset_id, upload.header.shard_id
-        known = self._shards.find(dataset_id, shard_id)
         if known is not None:
             for _ in upload.pieces():
                 pass
@@ -133,13 +145,13 @@ class Shards:
         self, request: shards_pb2.GetRequest, context: grpc.ServicerContext
     ) -> Iterator[bytes]:
         """Streams segment ranges, each after its shard's head."""
-        member = self._callers.member(context)
-        require_reader(self._metadata.histories, request.dataset_id, member)
-        if not 1 <= len(request.ranges) <= MAX_RANGES:
-            raise InvalidArgument(f"a request has 1 to {MAX_RANGES} ranges")
-        disclosure = self._disclosure(request, member)
-        wanted = [item.shard_id for item in request.ranges]
-        known = self._shards.find_all(request.dataset_id, wanted)
+        with self._callers.reading(context) as (member, seen):
+            require_reader(seen.histories, request.dataset_id, member)
+            if not 1 <= len(request.ranges) <= MAX_RANGES:
+                raise InvalidArgument(f"a request has 1 to {MAX_RANGES} ranges")
+            disclosure = self._disclosure(seen.statements, request, member)
+            wanted = [item.shard_id for item in request.ranges]
+            known = seen.shards.find_all(request.dataset_id, wanted)
         sent = 0
         for item in request.ranges:
             shard = known.get(item.shard_id)
@@ -163,9 +175,11 @@ class Shards:
                 yield framing.segment_message(segment)
         log.info("get_shards", bytes=sent, shards=len(request.ranges))
 
-    def _disclosure(self, request: shards_pb2.GetRequest, member: Member) -> Disclosure:
+    def _disclosure(
+        self, statements: Statements, request: shards_pb2.GetRequest, member: Member
+    ) -> Disclosure:
         """The caller's logged disclosure that the request names: no byte leaves without one."""
-        signed = self._metadata.histories.statement(request.disclosure)
+        signed = statements.find(request.disclosure)
         if signed is None:
             raise DisclosureRequired("no disclosure was logged for what was asked for")
         disclosure = verify_disclosure(objects_pb2.Signed.FromString(signed))
@@ -182,11 +196,11 @@ class Shards:
         self, request: shards_pb2.StatRequest, context: grpc.ServicerContext
     ) -> shards_pb2.StatResponse:
         """Says what is stored of some shards."""
-        member = self._callers.member(context)
-        require_reader(self._metadata.histories, request.dataset_id, member)
-        if len(request.shard_ids) > MAX_RANGES:
-            raise InvalidArgument(f"a request has at most {MAX_RANGES} shard ids")
-        known = self._shards.find_all(request.dataset_id, request.shard_ids)
+        with self._callers.reading(context) as (member, seen):
+            require_reader(seen.histories, request.dataset_id, member)
+            if len(request.shard_ids) > MAX_RANGES:
+                raise InvalidArgument(f"a request has at most {MAX_RANGES} shard ids")
+            known = seen.shards.find_all(request.dataset_id, request.shard_ids)
         found = [(i, known[i]) for i in request.shard_ids if i in known]
         return shards_pb2.StatResponse(
             shards=[

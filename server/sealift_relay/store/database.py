@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row, event, select
@@ -15,8 +15,17 @@ from sealift_relay.store.schema import REVISION
 _BUSY_MILLISECONDS = 10_000
 
 
+class Transactions(Protocol):
+    """What the stores run their statements in."""
+
+    def transaction(
+        self, *, read_only: bool = False
+    ) -> AbstractContextManager[Connection]:
+        """A transaction, which ends with the block."""
+
+
 class Database:
-    """What the stores share."""
+    """Opens a transaction each time it is asked for one."""
 
     def __init__(self, url: str) -> None:
         """Connects when it is needed.
@@ -88,6 +97,24 @@ class Database:
             if "disk is full" in str(error) or "No space left" in str(error):
                 raise RelayStorageFull("the relay's storage is full") from None
             raise RelayError("the relay's database failed") from error
+
+
+class ReadTransaction:
+    """One read transaction that is open already, for stores that read together."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @contextmanager
+    def transaction(self, *, read_only: bool = False) -> Iterator[Connection]:
+        """The open transaction.
+
+        Raises:
+            RelayError: the block wants to write.
+        """
+        if not read_only:
+            raise RelayError("the relay tried to write in a read transaction")
+        yield self._connection
 
 
 def one_row(connection: Connection, table: sa.Table, **key: object) -> Row[Any] | None:

@@ -23,9 +23,8 @@ from sealift_protocol.logentry import Kind
 from sealift_protocol.objects import Commit, Grant
 from sealift_protocol.statements import Rewrap
 from sealift_relay.store import schema
-from sealift_relay.store.database import Database, one_row
+from sealift_relay.store.database import Transactions, one_row
 from sealift_relay.store.log import log_objects
-from sealift_relay.store.members import insert_statement
 from sealift_relay.store.pages import check_pages, forget_pages
 
 
@@ -62,7 +61,7 @@ class StoredGrant:
 class Histories:
     """The store of datasets. Every method is one transaction, durable when it returns."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Transactions) -> None:
         self._database = database
 
     def is_author(self, dataset_id: bytes, fingerprint: Fingerprint) -> bool | None:
@@ -228,34 +227,6 @@ class Histories:
                     )
                     logged = [(Kind.REWRAP, rewrap.digest)]
                     log_objects(connection, logged, now, rewrap.dataset_id)
-
-    def put_statement(
-        self,
-        kind: Kind,
-        digest: bytes,
-        signed: bytes,
-        *,
-        signer: Fingerprint,
-        dataset_id: bytes,
-        now: int,
-    ) -> None:
-        """Adds and logs a statement about a dataset; the same again is harmless."""
-        with self._database.transaction() as connection:
-            insert_statement(
-                connection,
-                kind,
-                digest,
-                signed,
-                signer=signer,
-                dataset_id=dataset_id,
-                now=now,
-            )
-
-    def statement(self, digest: bytes) -> bytes | None:
-        """A statement, serialised."""
-        with self._database.transaction(read_only=True) as connection:
-            row = one_row(connection, schema.statements, digest=digest)
-        return None if row is None else row.signed
 
     def objects(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
         """Logged objects of any kind by digest, serialised; destroyed ones are left out."""

@@ -5,9 +5,11 @@ Source: RFC 6962 (tree), C2SP tlog-tiles (how hashes are kept).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from sealift_protocol.errors import LogDamaged
@@ -24,9 +26,22 @@ from sealift_protocol.merkle import (
     range_hash,
 )
 from sealift_relay.store import schema
-from sealift_relay.store.database import Database
+from sealift_relay.store.database import Transactions, one_row
 
-_PAGE = 512
+
+@dataclass(frozen=True, slots=True)
+class LogHead:
+    """The log at one moment.
+
+    Attributes:
+        size: how many entries it has.
+        root: root hash of its Merkle tree, 32 bytes.
+        published: the newest checkpoint that was published, or None.
+    """
+
+    size: int
+    root: bytes
+    published: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +146,17 @@ def _append_hashes(
 class LogStore:
     """Reads the log."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Transactions) -> None:
         self._database = database
 
-    def head(self) -> tuple[int, bytes, bytes | None]:
-        """Size and root now, and the newest checkpoint that was published."""
+    def head(self) -> LogHead:
+        """The log now."""
         with self._database.transaction(read_only=True) as connection:
-            size, checkpoint = connection.execute(
+            size, published = connection.execute(
                 select(schema.log_state.c.size, schema.log_state.c.checkpoint)
             ).one()
-            return size, range_hash(_node_reader(connection), 0, size), checkpoint
+            root = range_hash(_node_reader(connection), 0, size)
+        return LogHead(size, root, published)
 
     def root_at(self, size: int) -> bytes:
         """Root of the first `size` entries.
@@ -180,49 +196,36 @@ class LogStore:
                 if digest in rows
             ]
 
-    def entries(self, first: int, count: int) -> Iterator[LoggedEntry]:
-        """Entries in order of their index."""
-        table = schema.log_entries
-        end = first + count
-        while first < end:
-            query = (
-                select(table)
-                .where(
-                    table.c.position >= first,
-                    table.c.position < min(end, first + _PAGE),
-                )
-                .order_by(table.c.position)
-            )
-            with self._database.transaction(read_only=True) as connection:
-                rows = connection.execute(query).all()
-            if not rows:
-                return
-            for row in rows:
-                yield LoggedEntry(row.entry, row.position)
-            first = rows[-1].position + 1
+    def find(self, digest: bytes) -> LoggedEntry | None:
+        """The entry of an object, if it was logged."""
+        with self._database.transaction(read_only=True) as connection:
+            row = one_row(connection, schema.log_entries, digest=digest)
+        return None if row is None else LoggedEntry(row.entry, row.position)
 
-    def entries_of(self, dataset_id: bytes, last: int) -> Iterator[LoggedEntry]:
-        """A dataset's entries in order of their sequence, up to sequence `last`."""
+    def entries(self, first: int, count: int) -> list[LoggedEntry]:
+        """Up to `count` entries from index `first` on, in order of their index."""
+        position = schema.log_entries.c.position
+        return self._in_order(position, count, position >= first)
+
+    def entries_of(
+        self, dataset_id: bytes, first: int, count: int
+    ) -> list[LoggedEntry]:
+        """Up to `count` entries of a dataset from sequence `first` on, in order."""
         table = schema.log_entries
-        first = 0
-        while first <= last:
-            query = (
-                select(table)
-                .where(
-                    table.c.dataset_id == dataset_id,
-                    table.c.sequence >= first,
-                    table.c.sequence <= last,
-                )
-                .order_by(table.c.sequence)
-                .limit(_PAGE)
-            )
-            with self._database.transaction(read_only=True) as connection:
-                rows = connection.execute(query).all()
-            if not rows:
-                return
-            for row in rows:
-                yield LoggedEntry(row.entry, row.position)
-            first = rows[-1].sequence + 1
+        mine = table.c.dataset_id == dataset_id
+        return self._in_order(table.c.sequence, count, mine, table.c.sequence >= first)
+
+    def _in_order(
+        self, order: sa.Column[Any], count: int, *conditions: sa.ColumnElement[bool]
+    ) -> list[LoggedEntry]:
+        query = (
+            select(schema.log_entries).where(*conditions).order_by(order).limit(count)
+        )
+        with self._database.transaction(read_only=True) as connection:
+            return [
+                LoggedEntry(row.entry, row.position)
+                for row in connection.execute(query)
+            ]
 
     def tile(self, level: int, index: int) -> bytes:
         """Hashes of a tile; empty if there is none."""

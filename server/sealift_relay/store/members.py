@@ -1,4 +1,4 @@
-"""Members: invitations, certificates, cards, statements, probes, quotas."""
+"""Members: invitations, certificates, cards, probes, quotas."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from sealift_protocol.errors import Conflict, TokenExpired, TokenRefused
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.logentry import Kind
 from sealift_relay.store import schema
-from sealift_relay.store.database import Database, one_row
+from sealift_relay.store.database import Transactions, one_row
 from sealift_relay.store.log import log_objects
+from sealift_relay.store.statements import insert_statement
 
 _PROBE_SECONDS = 7 * 86_400
 
@@ -89,7 +90,7 @@ class SignedCard:
 class Members:
     """The store of members. Every method is one transaction, durable when it returns."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Transactions) -> None:
         self._database = database
 
     # --- invitations -------------------------------------------------------------------------
@@ -220,11 +221,10 @@ class Members:
         )
         with self._database.transaction(read_only=True) as connection:
             row = connection.execute(query).one_or_none()
-        if row is None:
-            return None
-        return replace(
-            _member(row), former=tuple(self.predecessors(Fingerprint(row.fingerprint)))
-        )
+            if row is None:
+                return None
+            former = _predecessors(connection, Fingerprint(row.fingerprint))
+        return replace(_member(row), former=tuple(former))
 
     def add_certificate(
         self, fingerprint: Fingerprint, certificate: IssuedCertificate
@@ -273,19 +273,13 @@ class Members:
         with self._database.transaction() as connection:
             return connection.execute(statement.values(**values)).rowcount == 1
 
-    # --- cards and statements ----------------------------------------------------------------
+    # --- cards -------------------------------------------------------------------------------
 
     def card(self, fingerprint: Fingerprint) -> bytes | None:
         """A member's newest card, serialised."""
-        table = schema.cards
-        query = (
-            select(table.c.signed)
-            .where(table.c.fingerprint == fingerprint.digest)
-            .order_by(table.c.version.desc())
-            .limit(1)
-        )
         with self._database.transaction(read_only=True) as connection:
-            return connection.execute(query).scalar_one_or_none()
+            newest = _newest_card(connection, fingerprint)
+        return None if newest is None else newest.signed
 
     def put_card(self, fingerprint: Fingerprint, card: SignedCard, now: int) -> None:
         """Adds and logs a card of the next version; the same again is harmless.
@@ -301,47 +295,10 @@ class Members:
                 raise Conflict("the card does not follow the one that the relay has")
             _insert_card(connection, fingerprint, card, now)
 
-    def put_statement(
-        self, kind: Kind, digest: bytes, signed: bytes, *, signer: Fingerprint, now: int,
-        subject: Fingerprint,
-    ) -> None:  # fmt: skip
-        """Adds and logs a statement about a member; the same again is harmless."""
-        with self._database.transaction() as connection:
-            insert_statement(
-                connection,
-                kind,
-                digest,
-                signed,
-                signer=signer,
-                subject=subject,
-                now=now,
-            )
-
-    def statements_about(self, subject: Fingerprint) -> list[bytes]:
-        """What is said about a member: endorsements, successions, its revocation; newest last."""
-        table, entries = schema.statements, schema.log_entries
-        query = (
-            select(table.c.signed)
-            .join(entries, entries.c.digest == table.c.digest)
-            .where(table.c.subject == subject.digest)
-            .order_by(entries.c.position)
-        )
-        with self._database.transaction(read_only=True) as connection:
-            return list(connection.execute(query).scalars())
-
     def predecessors(self, fingerprint: Fingerprint) -> list[Fingerprint]:
         """Identities whose place this one took, newest first."""
-        found: list[Fingerprint] = []
-        table = schema.members
         with self._database.transaction(read_only=True) as connection:
-            while True:
-                query = select(table.c.fingerprint).where(
-                    table.c.successor == (found[-1] if found else fingerprint).digest
-                )
-                older = connection.execute(query).scalar_one_or_none()
-                if older is None:
-                    return found
-                found.append(Fingerprint(older))
+            return _predecessors(connection, fingerprint)
 
     def succeed(
         self,
@@ -460,31 +417,19 @@ class Members:
             return connection.execute(statement).rowcount == 1
 
 
-def insert_statement(
-    connection: Connection,
-    kind: Kind,
-    digest: bytes,
-    signed: bytes,
-    *,
-    signer: Fingerprint,
-    now: int,
-    subject: Fingerprint | None = None,
-    dataset_id: bytes | None = None,
-) -> None:
-    """Adds and logs a statement in the caller's transaction; the same again is harmless."""
-    if one_row(connection, schema.statements, digest=digest) is not None:
-        return
-    connection.execute(
-        schema.statements.insert().values(
-            digest=digest,
-            kind=int(kind),
-            signer=signer.digest,
-            subject=None if subject is None else subject.digest,
-            dataset_id=dataset_id,
-            signed=signed,
+def _predecessors(
+    connection: Connection, fingerprint: Fingerprint
+) -> list[Fingerprint]:
+    table = schema.members
+    found: list[Fingerprint] = []
+    while True:
+        query = select(table.c.fingerprint).where(
+            table.c.successor == (found[-1] if found else fingerprint).digest
         )
-    )
-    log_objects(connection, [(kind, digest)], now, dataset_id)
+        older = connection.execute(query).scalar_one_or_none()
+        if older is None:
+            return found
+        found.append(Fingerprint(older))
 
 
 def _insert_member(connection: Connection, member: Member, now: int) -> None:

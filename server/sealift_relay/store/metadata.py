@@ -1,34 +1,75 @@
-"""Everything that the relay keeps beside the shards' bytes, in a database chosen by URL."""
+"""Everything that the relay keeps apart from the shards' bytes, in one database."""
 
 from __future__ import annotations
 
-from sealift_relay.store.database import Database
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sealift_relay.store.database import Database, ReadTransaction, Transactions
 from sealift_relay.store.histories import Histories
 from sealift_relay.store.log import LogStore
 from sealift_relay.store.members import Members
 from sealift_relay.store.pages import Pages
 from sealift_relay.store.shards import ShardIndex
+from sealift_relay.store.statements import Statements
 
 
-class Metadata:
-    """The stores that share one database.
+class Stores:
+    """The stores of one database, or of one transaction in it.
 
     Attributes:
-        database: connections and transactions.
         members: who may call.
         histories: datasets, commits, grants.
-        pages: of snapshots.
-        shards: what is known about stored shards.
+        pages: pages of snapshots.
+        shards: the index of stored shards.
+        statements: what members declare about members and datasets.
         log: the Merkle log.
     """
 
+    def __init__(self, database: Transactions) -> None:
+        self.members = Members(database)
+        self.histories = Histories(database)
+        self.pages = Pages(database)
+        self.shards = ShardIndex(database)
+        self.statements = Statements(database)
+        self.log = LogStore(database)
+
+
+class Metadata:
+    """The relay's database.
+
+    Attributes:
+        database: connections and transactions.
+        members, histories, pages, shards, statements, log: the stores. Each of their
+            methods is a transaction of its own, durable when it returns.
+    """
+
     def __init__(self, url: str) -> None:
+        """Connects when the first transaction begins.
+
+        Raises:
+            InvalidArgument: the URL is wrong, or its driver is not installed.
+        """
         self.database = Database(url)
-        self.members = Members(self.database)
-        self.histories = Histories(self.database)
-        self.pages = Pages(self.database)
-        self.shards = ShardIndex(self.database)
-        self.log = LogStore(self.database)
+        stores = Stores(self.database)
+        self.members = stores.members
+        self.histories = stores.histories
+        self.pages = stores.pages
+        self.shards = stores.shards
+        self.statements = stores.statements
+        self.log = stores.log
+
+    @contextmanager
+    def reading(self) -> Iterator[Stores]:
+        """The stores within one read transaction, which ends with the block.
+
+        Do not wait for a client inside the block: the transaction holds a connection.
+
+        Raises:
+            RelayError: the database failed.
+        """
+        with self.database.transaction(read_only=True) as connection:
+            yield Stores(ReadTransaction(connection))
 
     def close(self) -> None:
         """Closes every connection."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
@@ -11,7 +11,7 @@ from sealift_protocol.errors import InvalidArgument, MissingShard, QuotaExceeded
 from sealift_protocol.objects import MAX_PAGE_SHARDS, verify_commit
 from sealift_protocol.v1 import objects_pb2
 from sealift_relay.store import schema
-from sealift_relay.store.database import Database, one_row
+from sealift_relay.store.database import Transactions, one_row
 
 _MAX_SNAPSHOT_PAGES = 65_536
 _SPARE_PAGES = 64
@@ -20,7 +20,7 @@ _SPARE_PAGES = 64
 class Pages:
     """The store of pages, by dataset and digest."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Transactions) -> None:
         self._database = database
 
     def put(self, dataset_id: bytes, pages: Sequence[tuple[bytes, bytes]]) -> None:
@@ -43,14 +43,15 @@ class Pages:
                         )
                     )
 
-    def read(self, dataset_id: bytes, digests: Sequence[bytes]) -> Iterator[bytes]:
-        """Pages in the order of their digests; those that are not held are left out."""
+    def read(self, dataset_id: bytes, digests: Sequence[bytes]) -> list[bytes]:
+        """Pages in the order of their digests; those that are not stored are left out."""
         table = schema.pages
-        for digest in digests:
-            with self._database.transaction(read_only=True) as connection:
-                row = one_row(connection, table, dataset_id=dataset_id, digest=digest)
-            if row is not None:
-                yield row.content
+        query = select(table).where(
+            table.c.dataset_id == dataset_id, table.c.digest.in_(list(digests))
+        )
+        with self._database.transaction(read_only=True) as connection:
+            found = {row.digest: row.content for row in connection.execute(query)}
+        return [found[digest] for digest in digests if digest in found]
 
 
 def check_pages(

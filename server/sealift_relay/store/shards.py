@@ -13,7 +13,7 @@ from sealift_protocol.errors import Conflict, QuotaExceeded
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.layout import ShardHead
 from sealift_relay.store import schema
-from sealift_relay.store.database import Database
+from sealift_relay.store.database import Transactions
 from sealift_relay.store.members import Quota
 
 _BATCH = 256
@@ -46,7 +46,7 @@ class StoredShard:
 class ShardIndex:
     """The store of what is known about shards; their bytes are in `blobs`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Transactions) -> None:
         self._database = database
 
     def find(self, dataset_id: bytes, shard_id: bytes) -> StoredShard | None:
@@ -122,50 +122,44 @@ class ShardIndex:
         with self._database.transaction(read_only=True) as connection:
             return [(row.dataset_id, row.shard_id) for row in connection.execute(query)]
 
-    def removed_by(self, dataset_id: bytes, number: int) -> list[bytes]:
-        """Ids of shards that a commit removed, destroyed ones too."""
+    def removed_by(self, dataset_id: bytes, number: int) -> dict[bytes, int]:
+        """Stored sizes, by id, of the shards that a commit removed; destroyed ones too."""
         table = schema.shards
-        query = select(table.c.shard_id).where(
+        query = select(table.c.shard_id, table.c.stored_size).where(
             table.c.dataset_id == dataset_id,
             table.c.removed_by == number,
         )
         with self._database.transaction(read_only=True) as connection:
-            return list(connection.execute(query).scalars())
+            rows = connection.execute(query).all()
+        return {row.shard_id: row.stored_size for row in rows}
 
-    def stored_size(self, dataset_id: bytes, shard_ids: Sequence[bytes]) -> int:
-        """Bytes that shards take together."""
-        table = schema.shards
-        total = 0
-        with self._database.transaction(read_only=True) as connection:
-            for start in range(0, len(shard_ids), _BATCH):
-                query = select(sa.func.sum(table.c.stored_size)).where(
-                    table.c.dataset_id == dataset_id,
-                    table.c.shard_id.in_(list(shard_ids[start : start + _BATCH])),
-                )
-                # PostgreSQL's sum of integers is a decimal number.
-                total += int(connection.execute(query).scalar_one() or 0)
-        return total
-
-    def mark_destroyed(self, dataset_id: bytes, shard_id: bytes, now: int) -> None:
-        """Remembers that a shard's bytes are gone. Its digest stays, for the history's sake."""
-        table = schema.shards
-        key = (table.c.dataset_id == dataset_id, table.c.shard_id == shard_id)
+    def mark_destroyed(
+        self, dataset_id: bytes, shard_ids: Sequence[bytes], now: int
+    ) -> None:
+        """Records that the bytes of some shards are gone; their digests stay."""
         with self._database.transaction() as connection:
-            # The sweeper may destroy it at the same time; only one of them may count it.
-            query = select(table).where(*key).with_for_update()
-            row = connection.execute(query).one_or_none()
-            if row is None or row.destroyed_at is not None:
-                return
-            _count(connection, row.uploaded_by, -row.stored_size, -1)
-            if row.committed_by is None:
-                # A shard that nobody committed leaves no trace.
-                connection.execute(table.delete().where(*key))
-            else:
-                connection.execute(
-                    table.update()
-                    .where(*key)
-                    .values(destroyed_at=now, segment_digests=b"")
-                )
+            for shard_id in shard_ids:
+                _mark_destroyed(connection, dataset_id, shard_id, now)
+
+
+def _mark_destroyed(
+    connection: Connection, dataset_id: bytes, shard_id: bytes, now: int
+) -> None:
+    table = schema.shards
+    key = (table.c.dataset_id == dataset_id, table.c.shard_id == shard_id)
+    # The sweeper may destroy it at the same time; only one of them may count it.
+    query = select(table).where(*key).with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is None or row.destroyed_at is not None:
+        return
+    _count(connection, row.uploaded_by, -row.stored_size, -1)
+    if row.committed_by is None:
+        # A shard that nobody committed leaves no trace.
+        connection.execute(table.delete().where(*key))
+    else:
+        connection.execute(
+            table.update().where(*key).values(destroyed_at=now, segment_digests=b"")
+        )
 
 
 def check_quota(used_bytes: int, used_shards: int, limits: Quota) -> None:

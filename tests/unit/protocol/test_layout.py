@@ -7,7 +7,6 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shards import check_shard
 
 from sealift_protocol.errors import (
     CorruptShard,
@@ -26,7 +25,7 @@ from sealift_protocol.layout import (
     padme,
     plaintext_size,
     segment_count,
-    segment_digests,
+    segment_digest,
     stored_size,
 )
 
@@ -99,14 +98,17 @@ def test_any_bytes_are_a_header_or_a_named_error(data: bytes) -> None:
         ShardHeader.unpack(data)
 
 
-def test_check_shard_needs_no_key_and_finds_bit_rot() -> None:
+def test_checking_a_shard_needs_no_key_and_finds_bit_rot() -> None:
     body = b"x" * (1024 + TAG_SIZE)
     shard = HEADER.pack() + body
-    digests = segment_digests([body])
-    head = check_shard(shard, digests)
+    digests = segment_digest(body)
+    head = ShardHead.parse(HEADER.pack(), digests, len(shard))
     assert head.segment_count == 1
+    start = head.segment_offset(0)
+    assert shard[start : start + head.sealed_segment_size(0)] == body
+    head.check_segment(0, body)
     with pytest.raises(CorruptShard):
-        check_shard(shard[:-1] + b"y", digests)
+        head.check_segment(0, body[:-1] + b"y")
     with pytest.raises(CorruptShard):
         head.check_segment(1, body)
     with pytest.raises(CorruptShard):

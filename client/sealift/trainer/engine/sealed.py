@@ -33,11 +33,11 @@ from sealift_protocol.errors import (
 )
 from sealift_protocol.layout import LOG2_SEGMENT_SIZE, TAG_SIZE, ShardHead
 from sealift_protocol.objects import ShardEntry
+from sealift_protocol.wire import MAX_RANGES
 
 # A relay takes a disclosure for a day.
 _DISCLOSURE_SECONDS = 20 * 3600
 _REFETCHES = 3
-_RANGES_A_CALL = 1024
 _FIRST_DELAY, _MAX_DELAY = 0.2, 5.0
 
 
@@ -309,7 +309,7 @@ class ShardLoader:
         wanted = deque(
             itertools.islice(
                 ((shard, run) for shard, want in left for run in shard.runs(want)),
-                _RANGES_A_CALL,
+                MAX_RANGES,
             )
         )
         if not wanted:

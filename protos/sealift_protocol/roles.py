@@ -1,0 +1,11 @@
+"""The roles of members; the operator's token says which role a member has."""
+
+from __future__ import annotations
+
+OWNER = "owner"
+TRAINER = "trainer"
+OPERATOR = "operator"
+AUDITOR = "auditor"
+ROLES = (OWNER, TRAINER, OPERATOR, AUDITOR)
+READERS = (OWNER, TRAINER)
+LOG_READERS = (AUDITOR, OPERATOR)
