@@ -23,7 +23,7 @@ import sealift
 from sealift.history.opened import StoredPage
 from sealift.owner.push import committing
 from sealift_protocol.logentry import Kind
-from sealift_protocol.objects import ShardEntry, parse_page, verify_commit
+from sealift_protocol.objects.commits import ShardEntry, parse_page, verify_commit
 from sealift_relay.store import schema
 from sealift_relay.store.log import log_objects
 from sealift_relay.store.metadata import Metadata

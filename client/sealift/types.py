@@ -56,18 +56,20 @@ if TYPE_CHECKING:
     from sealift_protocol.history import History
     from sealift_protocol.logentry import Kind, LogEntry
     from sealift_protocol.notes import KeyKind, VerifierKey
-    from sealift_protocol.objects import (
-        Card,
+    from sealift_protocol.objects.accounting import (
+        DeletionReceipt,
+        Disclosure,
+        PurgeReceipt,
+    )
+    from sealift_protocol.objects.cards import Card, RecipientKey, WrapSuite
+    from sealift_protocol.objects.commits import (
         Commit,
         CoOwners,
         Genesis,
         GrantEntry,
-        RecipientKey,
         ShardEntry,
         Snapshot,
-        WrapSuite,
     )
-    from sealift_protocol.statements import DeletionReceipt, Disclosure, PurgeReceipt
     from sealift_protocol.v1.objects_pb2 import Signed
 
 __all__ = [
@@ -171,14 +173,14 @@ _HOMES = {
     "BilledDataset": "sealift_protocol.bill.format",
     "BilledFile": "sealift_protocol.bill.format",
     "BilledRun": "sealift_protocol.bill.format",
-    "Card": "sealift_protocol.objects",
+    "Card": "sealift_protocol.objects.cards",
     "Check": "sealift.people.health",
-    "CoOwners": "sealift_protocol.objects",
-    "Commit": "sealift_protocol.objects",
+    "CoOwners": "sealift_protocol.objects.commits",
+    "Commit": "sealift_protocol.objects.commits",
     "Committed": "sealift.owner.push.committing",
     "Custody": "sealift.keystore.custody",
-    "DeletionReceipt": "sealift_protocol.statements",
-    "Disclosure": "sealift_protocol.statements",
+    "DeletionReceipt": "sealift_protocol.objects.accounting",
+    "Disclosure": "sealift_protocol.objects.accounting",
     "DisclosureLine": "sealift.history.disclosures",
     "EpochKeys": "sealift.crypto.epochkeys",
     "EpochLine": "sealift.owner.manage.access",
@@ -187,8 +189,8 @@ _HOMES = {
     "Exposed": "sealift.people.compromise",
     "Feed": "sealift.trainer.engine.feed",
     "FrameRules": "sealift.policy.file",
-    "Genesis": "sealift_protocol.objects",
-    "GrantEntry": "sealift_protocol.objects",
+    "Genesis": "sealift_protocol.objects.commits",
+    "GrantEntry": "sealift_protocol.objects.commits",
     "HeldKey": "sealift.keystore.backend",
     "History": "sealift_protocol.history",
     "IterableOptions": "sealift.trainer.frameworks.torchoptions",
@@ -213,11 +215,11 @@ _HOMES = {
     "Privacy": "sealift.policy.file",
     "ProbeResult": "sealift.people.probes",
     "Profile": "sealift.home.profile",
-    "PurgeReceipt": "sealift_protocol.statements",
+    "PurgeReceipt": "sealift_protocol.objects.accounting",
     "PushKeywords": "sealift.owner.push.options",
     "ReadKeywords": "sealift.trainer.options",
     "Reading": "sealift.trainer.dataset",
-    "RecipientKey": "sealift_protocol.objects",
+    "RecipientKey": "sealift_protocol.objects.cards",
     "RecordsByNumber": "sealift.trainer.frameworks.pytorch",
     "Rejects": "sealift.owner.sources.interface",
     "RelayLog": "sealift.api.log",
@@ -230,10 +232,10 @@ _HOMES = {
     "Rule": "sealift.policy.file",
     "Run": "sealift.trainer.engine.plan",
     "Settings": "sealift.home.settings",
-    "ShardEntry": "sealift_protocol.objects",
+    "ShardEntry": "sealift_protocol.objects.commits",
     "SignatureAlgorithm": "sealift.keystore.backend",
     "Signed": "sealift_protocol.v1.objects_pb2",
-    "Snapshot": "sealift_protocol.objects",
+    "Snapshot": "sealift_protocol.objects.commits",
     "Source": "sealift.owner.sources.interface",
     "Status": "sealift.people.status",
     "StoredKey": "sealift.keystore",
@@ -244,7 +246,7 @@ _HOMES = {
     "TrustedMember": "sealift.home.trust",
     "Unwrapped": "sealift.keystore.unwrapped",
     "VerifierKey": "sealift_protocol.notes",
-    "WrapSuite": "sealift_protocol.objects",
+    "WrapSuite": "sealift_protocol.objects.cards",
 }
 
 

@@ -13,7 +13,7 @@ from sealift_protocol.errors import (
     WrongSigner,
 )
 from sealift_protocol.ids import Fingerprint
-from sealift_protocol.objects import (
+from sealift_protocol.objects.commits import (
     Commit,
     Genesis,
     GrantEntry,

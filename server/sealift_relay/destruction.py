@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sealift_protocol import signed as envelope
-from sealift_protocol.objects import Commit
+from sealift_protocol.objects.commits import Commit
 from sealift_protocol.v1 import objects_pb2
 from sealift_relay.checkpoints import LogKey
 from sealift_relay.clock import unix_now

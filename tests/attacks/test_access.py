@@ -32,7 +32,8 @@ from sealift_protocol.errors import (
     WrongKey,
     WrongSigner,
 )
-from sealift_protocol.objects import Commit, CoOwners, verify_commit, verify_grant
+from sealift_protocol.objects.commits import Commit, CoOwners, verify_commit
+from sealift_protocol.objects.grants import verify_grant
 from sealift_protocol.v1 import datasets_pb2, objects_pb2, shards_pb2
 
 ROWS = pa.table({"value": list(range(10))})

@@ -82,7 +82,7 @@ def test_a22_metadata_that_nobody_can_open_does_no_harm_once_its_shards_are_gone
             clinic.push(ROWS, dataset=cohort)
     with pytest.raises(WrongKey):
         laboratory.open_dataset(cohort)
-    from sealift_protocol.objects import verify_commit
+    from sealift_protocol.objects.commits import verify_commit
 
     number = opened.history.head.number + 1
     [lying] = [

@@ -36,7 +36,7 @@ from sealift.owner.sources.lines import Block
 from sealift.owner.sources.registry import SourceOptions
 from sealift.session import Session
 from sealift_protocol.layout import HEADER_SIZE
-from sealift_protocol.objects import WrapSuite
+from sealift_protocol.objects.cards import WrapSuite
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 

@@ -27,7 +27,7 @@ from sealift_protocol.errors import (
     SealiftError,
     WrongPassphrase,
 )
-from sealift_protocol.objects import WrapSuite
+from sealift_protocol.objects.cards import WrapSuite
 
 PASSPHRASE = sealift.Secret(b"correct horse battery staple")
 

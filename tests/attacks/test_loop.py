@@ -25,7 +25,7 @@ from sealift.trainer.forms.gathering import Gathered
 from sealift_protocol import framing
 from sealift_protocol.errors import CorruptShard, MalformedObject
 from sealift_protocol.layout import ShardHead
-from sealift_protocol.objects import ShardEntry
+from sealift_protocol.objects.commits import ShardEntry
 
 SHARDS = 4
 ROWS = 100

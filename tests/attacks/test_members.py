@@ -317,7 +317,7 @@ def test_a24_a_token_for_another_name_is_refused(relay) -> None:
     identity = Identity.of_seed(sealift.Secret(b"i" * 32))
     from sealift.crypto.suites import generate
     from sealift_protocol.ids import key_id_of
-    from sealift_protocol.objects import RecipientKey, WrapSuite
+    from sealift_protocol.objects.cards import RecipientKey, WrapSuite
 
     public = generate(WrapSuite.X25519).recipient().public_key
     key = RecipientKey(

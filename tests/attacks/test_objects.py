@@ -32,15 +32,9 @@ from sealift_protocol.errors import (
 )
 from sealift_protocol.history import History
 from sealift_protocol.ids import dataset_id_of, key_id_of
-from sealift_protocol.objects import (
-    Genesis,
-    Grant,
-    RecipientKey,
-    WrapSuite,
-    verify_card,
-    verify_commit,
-    verify_grant,
-)
+from sealift_protocol.objects.cards import RecipientKey, WrapSuite, verify_card
+from sealift_protocol.objects.commits import Genesis, verify_commit
+from sealift_protocol.objects.grants import Grant, verify_grant
 from sealift_protocol.v1 import objects_pb2
 
 NOW = 1_800_000_000

@@ -30,7 +30,7 @@ from sealift_protocol.errors import (
     WrongSigner,
 )
 from sealift_protocol.ids import key_id_of
-from sealift_protocol.objects import RecipientKey, WrapSuite, verify_card
+from sealift_protocol.objects.cards import RecipientKey, WrapSuite, verify_card
 from sealift_protocol.v1 import directory_pb2, objects_pb2
 
 ROWS = pa.table({"value": list(range(10))})

@@ -42,7 +42,7 @@ from sealift_protocol.errors import (
     TokenRefused,
     WrongKey,
 )
-from sealift_protocol.objects import WrapSuite
+from sealift_protocol.objects.cards import WrapSuite
 from sealift_relay import cli as relay_cli
 
 ROWS = pa.table({"value": list(range(10))})

@@ -80,7 +80,7 @@ from sealift_protocol.errors import (
     WrongKey,
     WrongPin,
 )
-from sealift_protocol.objects import WrapSuite
+from sealift_protocol.objects.cards import WrapSuite
 from sealift_protocol.signatures import verify_signature
 from sealift_relay.cli import invite
 

@@ -32,7 +32,8 @@ from sealift_protocol.errors import (
     UnknownMember,
     WrongSigner,
 )
-from sealift_protocol.objects import Commit, ShardEntry, Snapshot, verify_grant
+from sealift_protocol.objects.commits import Commit, ShardEntry, Snapshot
+from sealift_protocol.objects.grants import verify_grant
 from sealift_protocol.v1 import objects_pb2
 from sealift_relay import cli as relay_cli
 
@@ -171,7 +172,7 @@ def test_a_shard_that_somebody_else_stored_is_not_committed(
     taken: list[ShardEntry] = []
 
     def steal(commit, grants):
-        from sealift_protocol.objects import verify_commit
+        from sealift_protocol.objects.commits import verify_commit
 
         taken.extend(verify_commit(commit).added)
         raise KeyboardInterrupt

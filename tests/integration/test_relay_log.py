@@ -45,7 +45,7 @@ from sealift_protocol.notes import (
     sign_note,
     verify_checkpoint,
 )
-from sealift_protocol.objects import verify_commit
+from sealift_protocol.objects.commits import verify_commit
 from sealift_protocol.v1 import log_pb2
 from sealift_relay import cli as relay_cli
 from sealift_relay.app import Relay

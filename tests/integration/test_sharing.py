@@ -25,7 +25,7 @@ from sealift_protocol.errors import (
     SealiftError,
     WrongKey,
 )
-from sealift_protocol.objects import verify_commit
+from sealift_protocol.objects.commits import verify_commit
 from sealift_protocol.v1 import datasets_pb2
 
 ROWS = pa.table({"value": list(range(10))})

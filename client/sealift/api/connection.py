@@ -26,7 +26,7 @@ from sealift_protocol.errors import (
 )
 from sealift_protocol.ids import Fingerprint, check_name
 from sealift_protocol.notes import VerifierKey
-from sealift_protocol.objects import Card
+from sealift_protocol.objects.cards import Card
 from sealift_protocol.v1.datasets_pb2 import DatasetSummary
 
 

@@ -22,7 +22,7 @@ from sealift.owner.push.push import PushProgress
 from sealift.trainer.engine.cache import ShardCache, default_folder
 from sealift_protocol.errors import AccessDenied, InvalidArgument
 from sealift_protocol.ids import Fingerprint
-from sealift_protocol.statements import DeletionReceipt, verify_deletion_receipt
+from sealift_protocol.objects.accounting import DeletionReceipt, verify_deletion_receipt
 
 
 @dataclass(frozen=True, slots=True)

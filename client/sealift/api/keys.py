@@ -16,7 +16,7 @@ from sealift.people.compromise import Exposed, exposed
 from sealift.people.rotation import Rotation, RotationKind, rotations
 from sealift_protocol.errors import InvalidArgument
 from sealift_protocol.ids import Fingerprint
-from sealift_protocol.objects import WrapSuite
+from sealift_protocol.objects.cards import WrapSuite
 
 
 class OwnKeys:

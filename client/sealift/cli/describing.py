@@ -14,7 +14,7 @@ from sealift.history.contents import NO_POLICY
 from sealift.history.overview import Overview, Terms
 from sealift.policy.file import ready_policies
 from sealift_protocol.ids import Fingerprint
-from sealift_protocol.objects import Commit
+from sealift_protocol.objects.commits import Commit
 
 _INDENT = 16
 _MAX_TEXT = 4000

@@ -85,7 +85,7 @@ def keystore_test(options: Options, url: str | None, as_json: bool) -> None:
     from sealift.keystore.backend import SignatureAlgorithm
     from sealift.keystore.custody import Custody
     from sealift.keystore.registry import open_backend
-    from sealift_protocol.objects import WrapSuite
+    from sealift_protocol.objects.cards import WrapSuite
 
     if url is None:
         with closing(options.keychain()) as keychain:
@@ -394,7 +394,7 @@ def _try(custody: Custody, algorithm: Algorithm) -> _Proof:
 
 
 def _name(algorithm: Algorithm) -> str:
-    from sealift_protocol.objects import WrapSuite
+    from sealift_protocol.objects.cards import WrapSuite
 
     if isinstance(algorithm, WrapSuite):
         return algorithm.name.lower().replace("_", "-")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sealift.keystore.keychain import Keychain
     from sealift.process.secret import Secret
     from sealift.session import Session
-    from sealift_protocol.objects import WrapSuite
+    from sealift_protocol.objects.cards import WrapSuite
 
 PASSPHRASE = "SEALIFT_PASSPHRASE"  # noqa: S105 - the variable's name
 # Compiled when used, which `--help` does not.
@@ -104,7 +104,7 @@ yes = click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
 
 def wrap_suites(names: Sequence[str]) -> tuple[WrapSuite, ...]:
     """The suites that `--suite` named, in that order."""
-    from sealift_protocol.objects import WrapSuite
+    from sealift_protocol.objects.cards import WrapSuite
 
     return tuple(WrapSuite[SUITES[name]] for name in names)
 

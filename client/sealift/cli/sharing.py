@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sealift.owner.push.push import PushProgress
     from sealift.session import Session
     from sealift_protocol.ids import Fingerprint
-    from sealift_protocol.statements import DeletionReceipt, Disclosure
+    from sealift_protocol.objects.accounting import DeletionReceipt, Disclosure
 
 _OUT_OF_REACH = (
     "out of reach: copies that were fetched before, and backups that the relay's operator or its "

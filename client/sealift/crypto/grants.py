@@ -15,8 +15,8 @@ from sealift_protocol.errors import (
     WrongKey,
 )
 from sealift_protocol.ids import ID_SIZE, Fingerprint
-from sealift_protocol.objects import Card, Grant, GrantTerms, RecipientKey
-from sealift_protocol.statements import Rewrap
+from sealift_protocol.objects.cards import Card, RecipientKey
+from sealift_protocol.objects.grants import Grant, GrantTerms, Rewrap
 from sealift_protocol.v1 import objects_pb2
 
 _REWRAP_CONTEXT = b"sealift/1 rewrap"

@@ -27,7 +27,8 @@ from sealift_protocol.layout import (
     TAG_SIZE,
     padded_size,
 )
-from sealift_protocol.objects import Commit, SnapshotPage, parse_message
+from sealift_protocol.objects.commits import Commit, SnapshotPage
+from sealift_protocol.objects.parsing import parse_message
 from sealift_protocol.v1 import objects_pb2
 
 # Everything sealed here has a key of its own, so the one nonce never repeats under a key.

@@ -11,15 +11,15 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from sealift.process.secret import Secret
 from sealift_protocol import signed as envelope
 from sealift_protocol.ids import Fingerprint
-from sealift_protocol.objects import (
+from sealift_protocol.objects.cards import RecipientKey
+from sealift_protocol.objects.commits import (
     CoOwners,
     Genesis,
     GrantEntry,
-    GrantTerms,
-    RecipientKey,
     ShardEntry,
     Snapshot,
 )
+from sealift_protocol.objects.grants import GrantTerms
 from sealift_protocol.v1 import objects_pb2
 
 

@@ -13,7 +13,7 @@ from sealift_protocol import signed as envelope
 from sealift_protocol.errors import LogInvalid
 from sealift_protocol.logentry import NO_DATASET, Kind, LogEntry
 from sealift_protocol.merkle import HASH_SIZE, TILE_WIDTH, leaf_hash, tree_root
-from sealift_protocol.objects import verify_commit
+from sealift_protocol.objects.commits import verify_commit
 from sealift_protocol.v1 import objects_pb2
 
 _ENTRIES_A_CALL = 4096

@@ -34,7 +34,7 @@ from sealift_protocol.errors import (
 from sealift_protocol.history import History
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.logentry import Kind
-from sealift_protocol.statements import Disclosure
+from sealift_protocol.objects.accounting import Disclosure
 
 NOT_YOURS = "not yours: cannot be checked here"
 

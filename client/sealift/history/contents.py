@@ -9,7 +9,7 @@ from sealift.crypto.epochkeys import EpochKeys
 from sealift.crypto.metadata import open_counts, open_metadata
 from sealift_protocol.errors import HistoryInvalid, MalformedObject, WrongKey
 from sealift_protocol.history import History
-from sealift_protocol.objects import Commit, SnapshotPage
+from sealift_protocol.objects.commits import Commit, SnapshotPage
 from sealift_protocol.v1 import objects_pb2
 
 NO_POLICY = b""

@@ -27,7 +27,7 @@ from sealift_protocol.ids import ID_SIZE, Fingerprint
 from sealift_protocol.logentry import Kind, LogEntry
 from sealift_protocol.merkle import verify_inclusion
 from sealift_protocol.notes import VerifierKey, parse_note, verify_checkpoint
-from sealift_protocol.statements import (
+from sealift_protocol.objects.accounting import (
     Disclosure,
     PurgeReceipt,
     verify_accounting,

@@ -29,15 +29,14 @@ from sealift_protocol.errors import (
 from sealift_protocol.history import History
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.logentry import Kind
-from sealift_protocol.objects import (
+from sealift_protocol.objects.commits import (
     Commit,
     ShardEntry,
     SnapshotPage,
     parse_page,
     verify_commit,
-    verify_grant,
 )
-from sealift_protocol.statements import verify_rewrap
+from sealift_protocol.objects.grants import verify_grant, verify_rewrap
 from sealift_protocol.v1.datasets_pb2 import DatasetSummary
 
 

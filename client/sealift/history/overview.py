@@ -13,7 +13,8 @@ from sealift.relay.transport import RelayClient
 from sealift_protocol.errors import HistoryInvalid
 from sealift_protocol.history import History
 from sealift_protocol.ids import Fingerprint
-from sealift_protocol.objects import Commit, verify_commit, verify_grant
+from sealift_protocol.objects.commits import Commit, verify_commit
+from sealift_protocol.objects.grants import verify_grant
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from sealift.process.layouts import FileStruct, Layout
 from sealift.process.secret import Secret
 from sealift_protocol.errors import KeystoreError, MalformedObject, RollbackDetected
 from sealift_protocol.ids import Fingerprint
-from sealift_protocol.objects import Card
+from sealift_protocol.objects.cards import Card
 
 _VERSION = 2
 _AT_ONCE = (

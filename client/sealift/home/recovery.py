@@ -11,7 +11,7 @@ from sealift.keystore import Keys, StoredKey
 from sealift.keystore.tlskeys import generate_tls_key
 from sealift.process.secret import Secret
 from sealift_protocol.ids import key_id_of
-from sealift_protocol.objects import WrapSuite
+from sealift_protocol.objects.cards import WrapSuite
 
 # A recovery key lies in a safe for long; who needs it shorter publishes a new recovery identity.
 _LIFETIME_SECONDS = 20 * 365 * 86_400

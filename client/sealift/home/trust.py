@@ -23,8 +23,8 @@ from sealift_protocol.errors import (
     NotTrusted,
 )
 from sealift_protocol.ids import Fingerprint, check_name
-from sealift_protocol.objects import Card, verify_card
-from sealift_protocol.statements import (
+from sealift_protocol.objects.cards import Card, verify_card
+from sealift_protocol.objects.identities import (
     Endorsement,
     Succession,
     verify_endorsement,

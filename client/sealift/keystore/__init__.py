@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sealift.keystore.backend import HeldKey
 from sealift.process.secret import Secret
-from sealift_protocol.objects import WrapSuite
+from sealift_protocol.objects.cards import WrapSuite
 
 
 @dataclass(frozen=True, slots=True)

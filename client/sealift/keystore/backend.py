@@ -13,7 +13,7 @@ from typing import Protocol
 
 from sealift.process.secret import Secret
 from sealift_protocol.errors import KeystoreError
-from sealift_protocol.objects import WrapSuite
+from sealift_protocol.objects.cards import WrapSuite
 
 # Asked for a PIN, a token or a password, by what people call it: "PIN of the token".
 AskSecret = Callable[[str], Secret]

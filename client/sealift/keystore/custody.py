@@ -18,7 +18,7 @@ from sealift.keystore.unwrapped import Unwrapped
 from sealift.process.secret import Secret
 from sealift_protocol.errors import KeyOperationUnsupported, KeystoreError, SealiftError
 from sealift_protocol.ids import key_id_of
-from sealift_protocol.objects import RecipientKey, WrapSuite
+from sealift_protocol.objects.cards import RecipientKey, WrapSuite
 from sealift_protocol.signatures import verify_signature
 
 # NIST SP 800-57 part 1 revision 5, table 1: a private key-transport key is used for two years.

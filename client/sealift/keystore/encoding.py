@@ -12,7 +12,7 @@ from sealift.keystore.backend import Algorithm, HeldKey, SignatureAlgorithm
 from sealift.process.layouts import FileStruct, Layout
 from sealift.process.secret import Secret
 from sealift_protocol.errors import KeystoreError, MalformedObject
-from sealift_protocol.objects import WrapSuite
+from sealift_protocol.objects.cards import WrapSuite
 
 _BODY_STEP = 256
 

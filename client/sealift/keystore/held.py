@@ -26,7 +26,7 @@ from sealift_protocol.errors import (
     KeystoreUnavailable,
     MalformedObject,
 )
-from sealift_protocol.objects import WrapSuite
+from sealift_protocol.objects.cards import WrapSuite
 
 _ATTEMPTS = 4
 _FIRST_DELAY, _MAX_DELAY = 0.2, 5.0

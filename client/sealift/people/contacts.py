@@ -18,7 +18,7 @@ from sealift_protocol.errors import (
 )
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.logentry import Kind
-from sealift_protocol.objects import Card, verify_card
+from sealift_protocol.objects.cards import Card, verify_card
 from sealift_protocol.v1 import directory_pb2
 
 

@@ -25,15 +25,9 @@ from sealift_protocol.errors import (
 )
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.logentry import Kind
-from sealift_protocol.objects import (
-    Card,
-    Grant,
-    RecipientKey,
-    WrapSuite,
-    verify_card,
-    verify_grant,
-)
-from sealift_protocol.statements import Rewrap, verify_endorsement, verify_rewrap
+from sealift_protocol.objects.cards import Card, RecipientKey, WrapSuite, verify_card
+from sealift_protocol.objects.grants import Grant, Rewrap, verify_grant, verify_rewrap
+from sealift_protocol.objects.identities import verify_endorsement
 from sealift_protocol.v1 import objects_pb2
 
 _REWRAPS_A_CALL = 256

@@ -28,7 +28,7 @@ from sealift_protocol.errors import (
 from sealift_protocol.ids import Fingerprint, check_name
 from sealift_protocol.jointoken import parse_token
 from sealift_protocol.notes import log_verifier_key
-from sealift_protocol.objects import RecipientKey, WrapSuite
+from sealift_protocol.objects.cards import RecipientKey, WrapSuite
 from sealift_protocol.v1 import objects_pb2
 
 

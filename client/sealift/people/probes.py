@@ -20,8 +20,8 @@ from sealift.process.secret import Secret
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import SealiftError, WrongKey
 from sealift_protocol.ids import Fingerprint
-from sealift_protocol.objects import Card, WrapSuite
-from sealift_protocol.statements import (
+from sealift_protocol.objects.cards import Card, WrapSuite
+from sealift_protocol.objects.probes import (
     PROBE_SIZE,
     Probe,
     verify_probe,

@@ -15,7 +15,7 @@ from sealift.history.opened import OpenedDataset, open_datasets, read_history
 from sealift.home.profile import Membership
 from sealift.home.settings import RotationPolicy
 from sealift_protocol.history import History
-from sealift_protocol.objects import Card
+from sealift_protocol.objects.cards import Card
 
 
 class RotationKind(StrEnum):

@@ -25,7 +25,7 @@ from sealift_protocol.errors import (
     VerificationError,
 )
 from sealift_protocol.layout import ShardHead
-from sealift_protocol.objects import ShardEntry
+from sealift_protocol.objects.commits import ShardEntry
 from sealift_protocol.v1 import shards_pb2
 
 SHARDS_A_CALL = 64

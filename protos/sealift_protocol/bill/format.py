@@ -21,7 +21,7 @@ from sealift_protocol.errors import (
 )
 from sealift_protocol.ids import ID_SIZE, Fingerprint
 from sealift_protocol.layout import DIGEST_SIZE
-from sealift_protocol.objects import ShardEntry
+from sealift_protocol.objects.commits import ShardEntry
 from sealift_protocol.signatures import PUBLIC_KEY_SIZES
 from sealift_protocol.strictjson import (
     MAX_WHOLE,

@@ -16,8 +16,8 @@ from sealift_protocol.errors import (
 )
 from sealift_protocol.history import History
 from sealift_protocol.ids import Fingerprint
-from sealift_protocol.objects import Commit, ShardEntry
-from sealift_protocol.statements import Disclosure
+from sealift_protocol.objects.accounting import Disclosure
+from sealift_protocol.objects.commits import Commit, ShardEntry
 
 CLOCK_SKEW = 600
 """Seconds by which two clocks may differ, as the relay has it."""

@@ -18,23 +18,17 @@ from sealift_protocol.errors import (
 )
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.logentry import Kind, LogEntry
-from sealift_protocol.objects import (
-    Commit,
-    Grant,
-    parse_page,
-    verify_card,
-    verify_commit,
-    verify_grant,
-)
-from sealift_protocol.statements import (
+from sealift_protocol.objects.accounting import (
     Accounting,
     Disclosure,
     PurgeReceipt,
     verify_accounting,
     verify_disclosure,
     verify_purge_receipt,
-    verify_rewrap,
 )
+from sealift_protocol.objects.cards import verify_card
+from sealift_protocol.objects.commits import Commit, parse_page, verify_commit
+from sealift_protocol.objects.grants import Grant, verify_grant, verify_rewrap
 from sealift_protocol.v1 import datasets_pb2, datasets_pb2_grpc, objects_pb2
 from sealift_relay.access import (
     denied,

@@ -15,16 +15,15 @@ from sealift_protocol.errors import (
 )
 from sealift_protocol.ids import FINGERPRINT_SIZE, Fingerprint
 from sealift_protocol.logentry import Kind
-from sealift_protocol.objects import Card, verify_card
-from sealift_protocol.statements import (
+from sealift_protocol.objects.cards import Card, verify_card
+from sealift_protocol.objects.identities import (
     Endorsement,
     IdentityRevocation,
     verify_endorsement,
     verify_identity_revocation,
-    verify_probe,
-    verify_probe_answer,
     verify_succession,
 )
+from sealift_protocol.objects.probes import verify_probe, verify_probe_answer
 from sealift_protocol.v1 import directory_pb2, directory_pb2_grpc, objects_pb2
 from sealift_relay.access import require_signer
 from sealift_relay.ca import Authority, issue_member_certificate

@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sealift_protocol.errors import RelayBusy, TokenRefused
-from sealift_protocol.objects import verify_membership_request
+from sealift_protocol.objects.cards import verify_membership_request
 from sealift_protocol.v1 import enrolment_pb2, enrolment_pb2_grpc
 from sealift_relay.ca import Authority, issue_member_certificate
 from sealift_relay.clock import unix_now

@@ -30,7 +30,7 @@ from sealift_protocol.layout import (
     segment_digest,
     segment_plaintext_size,
 )
-from sealift_protocol.statements import Disclosure, verify_disclosure
+from sealift_protocol.objects.accounting import Disclosure, verify_disclosure
 from sealift_protocol.v1 import objects_pb2, shards_pb2
 from sealift_protocol.wire import MAX_RANGES, SHARDS_SERVICE
 from sealift_relay.access import require_reader, require_uploader

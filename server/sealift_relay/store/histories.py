@@ -20,8 +20,8 @@ from sealift_protocol.errors import (
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.layout import ShardHeader
 from sealift_protocol.logentry import Kind
-from sealift_protocol.objects import Commit, Grant
-from sealift_protocol.statements import Rewrap
+from sealift_protocol.objects.commits import Commit
+from sealift_protocol.objects.grants import Grant, Rewrap
 from sealift_relay.store import schema
 from sealift_relay.store.database import Transactions, one_row
 from sealift_relay.store.log import log_objects

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from sealift_protocol.errors import InvalidArgument, MissingShard, QuotaExceeded
-from sealift_protocol.objects import MAX_PAGE_SHARDS, verify_commit
+from sealift_protocol.objects.commits import MAX_PAGE_SHARDS, verify_commit
 from sealift_protocol.v1 import objects_pb2
 from sealift_relay.store import schema
 from sealift_relay.store.database import Transactions, one_row

@@ -24,7 +24,7 @@ from places import VECTORS
 from sealift.crypto.suites import dhkem, load_private_key, rsa_oaep
 from sealift.process.secret import Secret
 from sealift_protocol.errors import MalformedObject, SignatureInvalid
-from sealift_protocol.objects import WrapSuite
+from sealift_protocol.objects.cards import WrapSuite
 from sealift_protocol.signatures import verify_signature
 
 FOLDER = VECTORS / "standard"

@@ -24,7 +24,7 @@ from sealift_protocol.errors import (
     WrongKey,
 )
 from sealift_protocol.ids import Fingerprint
-from sealift_protocol.objects import Card, RecipientKey, WrapSuite
+from sealift_protocol.objects.cards import Card, RecipientKey, WrapSuite
 
 EPOCH_KEY = Secret(bytes(range(32)))
 CONTEXT = b"the terms of a grant"

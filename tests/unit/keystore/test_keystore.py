@@ -48,7 +48,7 @@ from sealift_protocol.errors import (
     WrongKey,
     WrongPassphrase,
 )
-from sealift_protocol.objects import WrapSuite
+from sealift_protocol.objects.cards import WrapSuite
 
 OAEP = padding.OAEP(padding.MGF1(SHA256()), SHA256(), label=None)
 

@@ -19,7 +19,7 @@ from sealift.keystore.held import HeldPrivateKey
 from sealift.keystore.locks import PassphraseLock
 from sealift.process.secret import Secret
 from sealift_protocol.errors import KeyNotFound, KeystoreError
-from sealift_protocol.objects import WrapSuite
+from sealift_protocol.objects.cards import WrapSuite
 
 KEYSTORES = VECTORS / "keystore"
 GOOD, BAD = (

@@ -54,8 +54,8 @@ from sealift_protocol.errors import (
     WrongSigner,
 )
 from sealift_protocol.history import History
-from sealift_protocol.objects import Commit, Genesis, ShardEntry
-from sealift_protocol.statements import Disclosure
+from sealift_protocol.objects.accounting import Disclosure
+from sealift_protocol.objects.commits import Commit, Genesis, ShardEntry
 from sealift_protocol.v1 import objects_pb2
 
 BILLS = VECTORS / "bill"

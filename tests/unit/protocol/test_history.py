@@ -19,7 +19,7 @@ from sealift_protocol.errors import (
     WrongSigner,
 )
 from sealift_protocol.history import History
-from sealift_protocol.objects import (
+from sealift_protocol.objects.commits import (
     Commit,
     CoOwners,
     Genesis,

@@ -21,13 +21,9 @@ from sealift_protocol.errors import (
 )
 from sealift_protocol.history import History
 from sealift_protocol.ids import Fingerprint, check_name, dataset_id_of, key_id_of
-from sealift_protocol.objects import (
-    Commit,
-    verify_card,
-    verify_commit,
-    verify_grant,
-    verify_membership_request,
-)
+from sealift_protocol.objects.cards import verify_card, verify_membership_request
+from sealift_protocol.objects.commits import Commit, verify_commit
+from sealift_protocol.objects.grants import verify_grant
 from sealift_protocol.v1 import objects_pb2
 
 ALICE = Identity.of_seed(Secret(b"a" * 32))

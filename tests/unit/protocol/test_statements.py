@@ -21,7 +21,6 @@ from sealift.owner.manage.subjects import subject_tagger
 from sealift.owner.push.cursor import part_id
 from sealift.people.probes import _context as probe_context
 from sealift.process.secret import Secret
-from sealift_protocol import objects, statements
 from sealift_protocol import signed as envelope
 from sealift_protocol.errors import (
     ContextMismatch,
@@ -32,7 +31,26 @@ from sealift_protocol.errors import (
 )
 from sealift_protocol.history import History
 from sealift_protocol.ids import Fingerprint, dataset_id_of, key_id_of
-from sealift_protocol.objects import WrapSuite, parse_page, verify_commit, verify_grant
+from sealift_protocol.objects.accounting import (
+    verify_accounting,
+    verify_deletion_receipt,
+    verify_disclosure,
+    verify_purge_receipt,
+)
+from sealift_protocol.objects.cards import WrapSuite, verify_card
+from sealift_protocol.objects.commits import (
+    ShardEntry,
+    SnapshotPage,
+    parse_page,
+    verify_commit,
+)
+from sealift_protocol.objects.grants import verify_grant, verify_rewrap
+from sealift_protocol.objects.identities import (
+    verify_endorsement,
+    verify_identity_revocation,
+    verify_succession,
+)
+from sealift_protocol.objects.probes import verify_probe, verify_probe_answer
 from sealift_protocol.v1 import objects_pb2
 
 OBJECTS = VECTORS / "objects"
@@ -41,19 +59,19 @@ DERIVED = json.loads((OBJECTS / "derived.json").read_text())
 OWNER = Identity.of_seed(Secret(bytes.fromhex(DERIVED["owner_seed"])))
 TRAINER = Identity.of_seed(Secret(bytes.fromhex(DERIVED["trainer_seed"])))
 VERIFIERS: dict[str, Callable[[objects_pb2.Signed], object]] = {
-    envelope.CARD: objects.verify_card,
-    envelope.COMMIT: objects.verify_commit,
-    envelope.GRANT: objects.verify_grant,
-    envelope.REWRAP: statements.verify_rewrap,
-    envelope.ENDORSEMENT: statements.verify_endorsement,
-    envelope.SUCCESSION: statements.verify_succession,
-    envelope.IDENTITY_REVOCATION: statements.verify_identity_revocation,
-    envelope.DISCLOSURE: statements.verify_disclosure,
-    envelope.ACCOUNTING: statements.verify_accounting,
-    envelope.PURGE_RECEIPT: statements.verify_purge_receipt,
-    envelope.DELETION_RECEIPT: statements.verify_deletion_receipt,
-    envelope.PROBE: statements.verify_probe,
-    envelope.PROBE_ANSWER: statements.verify_probe_answer,
+    envelope.CARD: verify_card,
+    envelope.COMMIT: verify_commit,
+    envelope.GRANT: verify_grant,
+    envelope.REWRAP: verify_rewrap,
+    envelope.ENDORSEMENT: verify_endorsement,
+    envelope.SUCCESSION: verify_succession,
+    envelope.IDENTITY_REVOCATION: verify_identity_revocation,
+    envelope.DISCLOSURE: verify_disclosure,
+    envelope.ACCOUNTING: verify_accounting,
+    envelope.PURGE_RECEIPT: verify_purge_receipt,
+    envelope.DELETION_RECEIPT: verify_deletion_receipt,
+    envelope.PROBE: verify_probe,
+    envelope.PROBE_ANSWER: verify_probe_answer,
 }
 
 
@@ -230,12 +248,10 @@ def test_a_page_out_of_form_is_refused(page: objects_pb2.SnapshotPage) -> None:
 
 def test_record_counts_open_with_their_key_and_number() -> None:
     dataset, key = bytes(16), Secret(b"k" * 32)
-    entry = objects.ShardEntry(b"i" * 16, 1, 1, b"d" * 32)
+    entry = ShardEntry(b"i" * 16, 1, 1, b"d" * 32)
 
-    def page(
-        sealed: bytes, shards: int = 2, key_epoch: int = 1
-    ) -> objects.SnapshotPage:
-        return objects.SnapshotPage((entry,) * shards, key_epoch, sealed)
+    def page(sealed: bytes, shards: int = 2, key_epoch: int = 1) -> SnapshotPage:
+        return SnapshotPage((entry,) * shards, key_epoch, sealed)
 
     sealed = seal_counts([1, 2], epoch_key=key, dataset_id=dataset, key_epoch=1)
     assert open_counts(page(sealed), dataset, key) == [1, 2]
@@ -323,9 +339,7 @@ def test_a_disclosures_purpose_has_a_limit() -> None:
     fields = {**GOOD[envelope.DISCLOSURE], "purpose": "x" * 257}
     message = objects_pb2.Disclosure(**fields)
     with pytest.raises(MalformedObject):
-        statements.verify_disclosure(
-            OWNER.sign(envelope.DISCLOSURE, message.SerializeToString())
-        )
+        verify_disclosure(OWNER.sign(envelope.DISCLOSURE, message.SerializeToString()))
 
 
 @given(st.binary(max_size=300))

@@ -104,5 +104,5 @@ def test_proofs_lead_to_the_checkpoint_that_another_call_has_published_meanwhile
 
     monkeypatch.setattr(publisher, "checkpoint", overtaken)
     hospital.push(pa.table({"value": [1]}), dataset="study")
-    assert hospital.verify_log().size == metadata.log.head().size
+    assert hospital.log.verify().size == metadata.log.head().size
     assert next(numbers) > 1

@@ -83,7 +83,7 @@ def transactions(relay: RunningRelay) -> Iterator[Transactions]:
 
 @pytest.fixture
 def shards(hospital: Session) -> shards_pb2_grpc.ShardsStub:
-    return shards_pb2_grpc.ShardsStub(hospital._relay._channel)
+    return shards_pb2_grpc.ShardsStub(hospital._connection.relay._channel)
 
 
 def upload(
@@ -144,13 +144,13 @@ def test_a_call_reads_in_one_transaction_and_writes_in_another(
 ) -> None:
     hospital.push(ROWS, dataset="study", to="laboratory", subject_column="person")
     laboratory.open_dataset("hospital/study").to_table()
-    laboratory.rotate_keys()
-    hospital.disclosures("study")
-    hospital.revoke("study", "laboratory")
-    hospital.erase_subject("study", "person-1")
-    hospital.verify_log()
+    laboratory.keys.rotate()
+    hospital.dataset("study").disclosures()
+    hospital.dataset("study").revoke("laboratory")
+    hospital.dataset("study").erase("person-1")
+    hospital.log.verify()
     with relay.join("auditor", "auditor") as auditor:
-        auditor.verify_log()
+        auditor.log.verify()
     most = {method: counts[-1] for method, counts in transactions.take().items()}
     assert len(most) >= 12
     assert most == {method: COSTS[method] for method in most}
@@ -174,7 +174,7 @@ def test_a_long_history_is_read_a_page_a_transaction(
         pushed = hospital.push(ROWS, dataset="study")
     monkeypatch.setattr("sealift_relay.services.datasets._PAGE", 2)
     transactions.take()
-    commits = list(hospital._relay.get_commits(pushed.dataset_id))
+    commits = list(hospital._connection.relay.get_commits(pushed.dataset_id))
     assert len(commits) == 5
     assert transactions.take() == {"Datasets/GetCommits": [3]}
 

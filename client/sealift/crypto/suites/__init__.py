@@ -15,7 +15,7 @@ from sealift.crypto.suites.p256 import P256PrivateKey, P256Recipient
 from sealift.crypto.suites.rsa_oaep import RsaOaepPrivateKey, RsaOaepRecipient
 from sealift.crypto.suites.x25519 import X25519PrivateKey, X25519Recipient
 from sealift.process.secret import Secret
-from sealift_protocol.objects import WrapSuite
+from sealift_protocol.objects.cards import WrapSuite
 
 
 class Recipient(Protocol):

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.hpke import (
 from sealift.crypto.suites.hpke import hpke_unwrap, hpke_wrap
 from sealift.process.secret import Secret
 from sealift_protocol.errors import MalformedObject
-from sealift_protocol.objects import WrapSuite
+from sealift_protocol.objects.cards import WrapSuite
 
 SEED_SIZE = 32
 _MLKEM_SEED = 64

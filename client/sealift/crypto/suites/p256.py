@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sealift.crypto.suites.hpke import hpke_unwrap, hpke_wrap
 from sealift.process.secret import Secret
 from sealift_protocol.errors import MalformedObject
-from sealift_protocol.objects import WrapSuite
+from sealift_protocol.objects.cards import WrapSuite
 
 _SCALAR_SIZE = 32
 _POINT_SIZE = 65

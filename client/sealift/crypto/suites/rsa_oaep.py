@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 from sealift.crypto.suites.hpke import SECRET_SIZE, check_secret_size, refused
 from sealift.process.secret import Secret
 from sealift_protocol.errors import MalformedObject
-from sealift_protocol.objects import WrapSuite
+from sealift_protocol.objects.cards import WrapSuite
 
 MIN_BITS = 3072
 MAX_BITS = 8192

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.hpke import KEM
 from sealift.crypto.suites.hpke import hpke_unwrap, hpke_wrap
 from sealift.process.secret import Secret
 from sealift_protocol.errors import MalformedObject
-from sealift_protocol.objects import WrapSuite
+from sealift_protocol.objects.cards import WrapSuite
 
 _KEY_SIZE = 32
 

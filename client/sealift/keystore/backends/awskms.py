@@ -42,7 +42,7 @@ from sealift_protocol.errors import (
     KeystoreUnavailable,
     SealiftError,
 )
-from sealift_protocol.objects import WrapSuite
+from sealift_protocol.objects.cards import WrapSuite
 
 _ALIAS = "alias/sealift-"
 # The least that the service allows.

@@ -52,7 +52,7 @@ from sealift_protocol.errors import (
     KeystoreTimeout,
     KeystoreUnavailable,
 )
-from sealift_protocol.objects import WrapSuite
+from sealift_protocol.objects.cards import WrapSuite
 
 _PREFIX = "sealift-"
 # Only keys with it are Sealift's.

@@ -45,7 +45,7 @@ from sealift_protocol.errors import (
     KeystoreUnavailable,
     WrongPin,
 )
-from sealift_protocol.objects import WrapSuite
+from sealift_protocol.objects.cards import WrapSuite
 
 _PREFIX = "sealift-"
 # A server may rotate keys by itself; what was published is the first version.

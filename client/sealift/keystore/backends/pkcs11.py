@@ -46,7 +46,7 @@ from sealift_protocol.errors import (
     TokenLocked,
     WrongPin,
 )
-from sealift_protocol.objects import WrapSuite
+from sealift_protocol.objects.cards import WrapSuite
 
 _PREFIX = "sealift-"
 _SESSIONS = 4

@@ -14,7 +14,10 @@ from sealift.process.clock import unix
 from sealift.process.secret import Secret
 from sealift_protocol.errors import AccessDenied, InvalidArgument, NotTrusted
 from sealift_protocol.ids import Fingerprint
-from sealift_protocol.objects import MAX_PURPOSE, Card, CoOwners, verify_grant
+from sealift_protocol.objects.cards import Card
+from sealift_protocol.objects.commits import CoOwners
+from sealift_protocol.objects.grants import verify_grant
+from sealift_protocol.objects.parsing import MAX_PURPOSE
 from sealift_protocol.v1 import objects_pb2
 
 

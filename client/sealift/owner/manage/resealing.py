@@ -21,7 +21,7 @@ from sealift.process.buffers import BufferPool
 from sealift.relay.fetching import fetch_shards
 from sealift_protocol.errors import AccessDenied, InvalidArgument
 from sealift_protocol.layout import MAX_SHARD_PLAINTEXT
-from sealift_protocol.objects import ShardEntry
+from sealift_protocol.objects.commits import ShardEntry
 
 _FETCH_BUFFERS = 3
 _SEAL_BUFFERS = 3

@@ -44,7 +44,8 @@ from sealift_protocol.errors import (
     SchemaMismatch,
 )
 from sealift_protocol.ids import Fingerprint, dataset_id_of, new_id
-from sealift_protocol.objects import Card, Genesis
+from sealift_protocol.objects.cards import Card
+from sealift_protocol.objects.commits import Genesis
 from sealift_protocol.v1 import objects_pb2
 
 MAX_DATASET_NAME = 128

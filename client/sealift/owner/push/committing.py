@@ -19,7 +19,7 @@ from sealift.relay.transport import RelayClient
 from sealift_protocol.errors import Conflict, HistoryInvalid, KeyEpochMoved
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.logentry import Kind
-from sealift_protocol.objects import (
+from sealift_protocol.objects.commits import (
     MAX_PAGE_SHARDS,
     Commit,
     CoOwners,
@@ -28,8 +28,8 @@ from sealift_protocol.objects import (
     ShardEntry,
     Snapshot,
     verify_commit,
-    verify_grant,
 )
+from sealift_protocol.objects.grants import verify_grant
 from sealift_protocol.v1 import objects_pb2
 
 # A reader replays at most so many commits, however long the history is.

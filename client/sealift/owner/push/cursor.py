@@ -18,7 +18,7 @@ from sealift.history.schemas import read_schema, write_schema
 from sealift.process.secret import Secret
 from sealift.relay.transport import RelayClient
 from sealift_protocol.errors import CursorUnreadable, WrongKey
-from sealift_protocol.objects import Commit, verify_commit
+from sealift_protocol.objects.commits import Commit, verify_commit
 from sealift_protocol.v1 import objects_pb2
 
 # So many cursors are linked before one repeats all that came before.

@@ -19,7 +19,7 @@ from sealift.relay.transport import RelayClient, segment_stream
 from sealift_protocol.errors import CorruptShard
 from sealift_protocol.ids import new_id
 from sealift_protocol.layout import LOG2_SEGMENT_SIZE, TAG_SIZE
-from sealift_protocol.objects import ShardEntry
+from sealift_protocol.objects.commits import ShardEntry
 from sealift_protocol.v1 import objects_pb2, shards_pb2
 
 DEFAULT_JOBS = 2

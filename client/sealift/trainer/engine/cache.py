@@ -29,7 +29,7 @@ from sealift_protocol.layout import (
     plaintext_size,
     segment_count,
 )
-from sealift_protocol.objects import ShardEntry
+from sealift_protocol.objects.commits import ShardEntry
 
 FOLDER_VARIABLE = "SEALIFT_CACHE"
 DEFAULT_BYTES = 16 << 30

@@ -30,7 +30,7 @@ from sealift.trainer.engine.reading import Readable
 from sealift.trainer.forms.gathering import Selection
 from sealift.trainer.forms.numbers import Integers
 from sealift_protocol.errors import InvalidArgument, MalformedObject
-from sealift_protocol.objects import ShardEntry
+from sealift_protocol.objects.commits import ShardEntry
 
 
 class RandomAccess:

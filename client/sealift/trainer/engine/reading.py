@@ -23,7 +23,7 @@ from sealift.trainer.forms.numbers import Integers
 from sealift.trainer.metrics.counters import Counters
 from sealift_protocol.errors import MalformedObject, VerificationError
 from sealift_protocol.layout import LOG2_SEGMENT_SIZE, plaintext_size
-from sealift_protocol.objects import ShardEntry
+from sealift_protocol.objects.commits import ShardEntry
 
 # Shards below this are fetched many to a call.
 _SMALL_SHARD = 1 << 20

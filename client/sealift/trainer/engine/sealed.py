@@ -32,7 +32,7 @@ from sealift_protocol.errors import (
     VerificationError,
 )
 from sealift_protocol.layout import LOG2_SEGMENT_SIZE, TAG_SIZE, ShardHead
-from sealift_protocol.objects import ShardEntry
+from sealift_protocol.objects.commits import ShardEntry
 from sealift_protocol.wire import MAX_RANGES
 
 # A relay takes a disclosure for a day.

@@ -15,7 +15,7 @@ from sealift.process.secret import Secret
 from sealift.trainer.engine.cache import ShardCache, default_folder
 from sealift_protocol.errors import InvalidArgument
 from sealift_protocol.layout import ShardHead
-from sealift_protocol.objects import ShardEntry
+from sealift_protocol.objects.commits import ShardEntry
 
 DATASET = b"d" * 16
 KEY = Secret(b"k" * 32)

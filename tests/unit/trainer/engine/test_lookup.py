@@ -21,7 +21,7 @@ from sealift.trainer.engine.reading import Readable
 from sealift.trainer.engine.sealed import SealedDataset
 from sealift.trainer.forms.gathering import Gathered
 from sealift_protocol.errors import MalformedObject
-from sealift_protocol.objects import ShardEntry
+from sealift_protocol.objects.commits import ShardEntry
 
 KEY = Secret(b"k" * 32)
 CONTEXT = ShardContext(b"d" * 16, b"s" * 16, 1)

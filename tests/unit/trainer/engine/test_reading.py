@@ -5,7 +5,7 @@ from __future__ import annotations
 from sealift.trainer.engine.reading import opened_size
 from sealift.trainer.options import ReadOptions
 from sealift_protocol.layout import LOG2_SEGMENT_SIZE, MAX_SHARD_PLAINTEXT, stored_size
-from sealift_protocol.objects import ShardEntry
+from sealift_protocol.objects.commits import ShardEntry
 
 
 def test_full_shards_are_read_ahead_by_as_many_threads_as_there_are() -> None:

@@ -1,0 +1,1 @@
+"""Signed objects as typed data: one module a subject."""
