@@ -350,6 +350,16 @@ def test_the_guide_for_training_works_as_it_stands(
     assert (tmp_path / "sealift-cache").is_dir()
 
 
+def test_the_example_for_those_who_come_from_0_1_works_as_it_stands(
+    relay, hospital, laboratory, tmp_path: Path
+) -> None:
+    hospital.push(pa.table({"age": range(30)}), dataset="study")
+    page = (ROOT / "docs" / "start" / "from-0.1.md").read_text()
+    [code] = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    assert python(code, tmp_path, Path(os.environ["SEALIFT_HOME"])) == "30\n"
+    assert laboratory.open_dataset("hospital/study").num_records == 30
+
+
 def test_the_guide_for_privacy_officers_works_as_it_stands(
     relay, hospital, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
