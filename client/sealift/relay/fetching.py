@@ -5,9 +5,10 @@ Owners who seal again and trainers who read fetch with the same `receive`.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -169,7 +170,7 @@ def receive(
     *,
     disclosure: bytes,
     arrivals: Arrivals | None = None,
-) -> Iterator[LoadedShard]:
+) -> Generator[LoadedShard, None, None]:
     """Asks for segments in one call, and opens them as they come; yields a shard after each run.
 
     Args:
@@ -246,13 +247,16 @@ def fetch_shards(
             for run in shard.runs()
         )
         try:
-            for shard in receive(relay, dataset_id, wanted, disclosure=disclosure):
-                if shard.missing():
-                    continue
-                left.popleft()
-                failures = 0
-                yield OpenShard(shard.entry, shard.payload())
-                del shard
+            with contextlib.closing(
+                receive(relay, dataset_id, wanted, disclosure=disclosure)
+            ) as arriving:
+                for shard in arriving:
+                    if shard.missing():
+                        continue
+                    left.popleft()
+                    failures = 0
+                    yield OpenShard(shard.entry, shard.payload())
+                    del shard
         except SealiftError as error:
             failures += 1
             if not is_passing(error) or failures >= _ATTEMPTS:

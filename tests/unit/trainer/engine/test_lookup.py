@@ -162,6 +162,11 @@ def relisted(payload: bytes, change: Any) -> bytes:
         lambda listed: [ListedBatch(listed[0].rows, listed[0].size + 8), *listed[1:]],
         lambda listed: [ListedBatch(listed[0].rows, listed[0].size - 8), *listed[1:]],
         lambda listed: [ListedBatch(listed[0].rows, 0), *listed[1:]],
+        lambda listed: [
+            ListedBatch(listed[0].rows + 1, listed[0].size),
+            ListedBatch(listed[1].rows - 1, listed[1].size),
+            *listed[2:],
+        ],
         lambda listed: [ListedBatch(2**32 - 1, listed[0].size), *listed[1:]],
         lambda listed: [ListedBatch(listed[0].rows, 2**32 - 1), *listed[1:]],
         lambda listed: [*listed, ListedBatch(1, 4096)],
