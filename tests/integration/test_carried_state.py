@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pyarrow as pa
 import pytest
 from conftest import RunningRelay
-from lying_relay import lying_to
+from fakes.lying_relay import lying_to
 
 from sealift.history.member import Member
 from sealift.history.opened import OpenedDataset
@@ -91,7 +91,7 @@ def test_every_kind_of_commit_carries_a_dataset_on(
     steps: list[Callable[[OpenedDataset], committing.Committed]] = [
         lambda at: append(member, at, lambda _: Change()),
         lambda at: remove_shards(member, at, [first]),
-        lambda at: rotate(member, at, hospital._find_card),
+        lambda at: rotate(member, at, hospital._connection.find_card),
         lambda at: append(
             member, at, lambda _: Change(revoked=[laboratory.fingerprint])
         ),
@@ -144,7 +144,7 @@ def test_a06_nothing_is_sealed_before_everything_was_proved(
     """Cards and heads are proved together; one that is not in the log stops the push."""
     hospital.push(ROWS, dataset="study", to="laboratory")
     head = opened(hospital, "study").history.head.digest
-    card = laboratory.people.card("laboratory").digest
+    card = laboratory._connection.contacts.own_card().digest
     hidden = {"the recipient's card": {card}, "the head": {head}}.get(
         kept_back, {card, head}
     )

@@ -5,9 +5,10 @@ Owners who seal again and trainers who read fetch with the same `receive`.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -163,7 +164,7 @@ def receive(
     *,
     disclosure: bytes,
     arrivals: Arrivals | None = None,
-) -> Iterator[LoadedShard]:
+) -> Generator[LoadedShard, None, None]:
     """Asks for segments in one call, and opens them as they come; yields a shard after each run.
 
     Args:
@@ -242,13 +243,16 @@ def fetch_shards(
             for run in shard.runs()
         )
         try:
-            for shard in receive(relay, dataset_id, wanted, disclosure=disclosure):
-                if shard.missing():
-                    continue
-                left.popleft()
-                retries.progressed()
-                yield OpenShard(shard.entry, shard.payload())
-                del shard
+            with contextlib.closing(
+                receive(relay, dataset_id, wanted, disclosure=disclosure)
+            ) as arriving:
+                for shard in arriving:
+                    if shard.missing():
+                        continue
+                    left.popleft()
+                    retries.progressed()
+                    yield OpenShard(shard.entry, shard.payload())
+                    del shard
         except SealiftError as error:
             if not is_passing(error):
                 raise

@@ -14,8 +14,9 @@ import pytest
 import sqlalchemy as sa
 import structlog
 from conftest import RunningRelay
+from shards import seal_shard
 
-from sealift.crypto.sealing import ShardContext, seal_shard
+from sealift.crypto.sealing import ShardContext
 from sealift.process.secret import Secret
 from sealift.session import Session
 from sealift_protocol.errors import RelayError
@@ -118,7 +119,7 @@ def test_a_stored_shard_costs_two_transactions(
     hospital: Session, shards: shards_pb2_grpc.ShardsStub, transactions: Transactions
 ) -> None:
     dataset_id = dataset_id_of(hospital.fingerprint, b"s" * 16)
-    hospital.check_clock()
+    hospital._connection.relay.who_am_i()
     transactions.take()
     for number in range(3):
         head, messages = upload(dataset_id, bytes([number]) * 16)
@@ -198,7 +199,7 @@ def test_an_upload_of_a_revoked_member_is_refused_when_it_says_what_it_stores(
     metadata = relay.server._metadata
     dataset_id = dataset_id_of(hospital.fingerprint, b"s" * 16)
     _, messages = upload(dataset_id)
-    hospital.check_clock()
+    hospital._connection.relay.who_am_i()
     for refuse, expected in (
         (metadata.members.suspend, "MEMBER_SUSPENDED"),
         (metadata.members.revoke, "NOT_AUTHENTICATED"),
@@ -234,7 +235,7 @@ def test_an_upload_of_a_revoked_member_that_says_nothing_holds_no_thread(
     silence: Iterator[shards_pb2.PutRequest],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    hospital.check_clock()
+    hospital._connection.relay.who_am_i()
     relay.server._metadata.members.revoke("hospital", int(time.time()))
     if accepted == "long ago":
         monkeypatch.setattr(peer, "ACCEPTED_SECONDS", 0.0)

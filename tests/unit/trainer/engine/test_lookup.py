@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from shards import seal_shard
 
-from sealift.crypto.sealing import ShardContext, seal_shard
+from sealift.crypto.sealing import ShardContext
 from sealift.history.batchindex import ListedBatch, read_index, with_index
 from sealift.history.disclosures import Fetch
 from sealift.owner.push.packing import pack, shard_pool
@@ -162,6 +163,11 @@ def relisted(payload: bytes, change: Any) -> bytes:
         lambda listed: [ListedBatch(listed[0].rows, listed[0].size + 8), *listed[1:]],
         lambda listed: [ListedBatch(listed[0].rows, listed[0].size - 8), *listed[1:]],
         lambda listed: [ListedBatch(listed[0].rows, 0), *listed[1:]],
+        lambda listed: [
+            ListedBatch(listed[0].rows + 1, listed[0].size),
+            ListedBatch(listed[1].rows - 1, listed[1].size),
+            *listed[2:],
+        ],
         lambda listed: [ListedBatch(2**32 - 1, listed[0].size), *listed[1:]],
         lambda listed: [ListedBatch(listed[0].rows, 2**32 - 1), *listed[1:]],
         lambda listed: [*listed, ListedBatch(1, 4096)],
