@@ -8,7 +8,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 # The lines of the modules that hold secrets are proved by these; measuring costs a quarter.
-MEASURED := tests/unit tests/attacks
+MEASURED := tests/unit tests/attacks $(addprefix tests/integration/test_,\
+    erasure.py keystores.py policies.py push.py rotation.py sharing.py transfer.py)
 
 # Where Python may write no bytecode, each worker compiles all tests, and each program what it imports.
 export PYTHONDONTWRITEBYTECODE :=
@@ -35,7 +36,7 @@ demo: $(VENV)/.demo  ## the main job, end to end, on real records
 
 test: setup compiled  ## every test, with coverage of the modules that hold secrets
 	$(PYTEST) --cov --cov-report= $(MEASURED)
-	$(PYTEST) --ignore=tests/unit --ignore=tests/attacks
+	$(PYTEST) $(addprefix --ignore=,$(MEASURED))
 	$(BIN)/coverage json -q -o .coverage.json
 	$(BIN)/python tests/coverage_floor.py .coverage.json
 
