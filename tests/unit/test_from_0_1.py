@@ -11,19 +11,27 @@ from places import DOCS
 
 import sealift
 from sealift.api.dataset import RemoteDataset
-from sealift.api.identity import OwnIdentity
-from sealift.api.keys import Keys
-from sealift.api.log import Log
-from sealift.api.people import People
 from sealift.session import Session
 
 PAGE = (DOCS / "start" / "from-0.1.md").read_text()
+
+
+def the_class_of(module: str) -> type:
+    """The one class that a module defines."""
+    [found] = [
+        value
+        for value in vars(import_module(module)).values()
+        if isinstance(value, type) and value.__module__ == module
+    ]
+    return found
+
+
 HOMES = {
     "dataset": RemoteDataset,
-    "session.keys": Keys,
-    "session.people": People,
-    "session.identity": OwnIdentity,
-    "session.log": Log,
+    "session.keys": the_class_of("sealift.api.keys"),
+    "session.people": the_class_of("sealift.api.people"),
+    "session.identity": the_class_of("sealift.api.identity"),
+    "session.log": the_class_of("sealift.api.log"),
     "session": Session,
 }
 
