@@ -1700,7 +1700,7 @@ def play_study(place: Place) -> str:
     done = subprocess.run(
         [
             sys.executable,
-            CUSTODY.parents[1] / "examples" / "study.py",
+            ROOT / "examples" / "study.py",
             "--keystore",
             place.url,
         ],
