@@ -34,7 +34,7 @@ from cryptography.hazmat.primitives.serialization import (
 from documents import data_of
 from grpc.experimental import PrivateKeySignatureAlgorithm
 from patience import PATIENCE, within
-from places import DOCS
+from places import DOCS, ROOT
 from services.keystores import (
     PIN,
     ROOT_TOKEN,
