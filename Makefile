@@ -65,7 +65,7 @@ lint: setup  ## style, types, layers, protos
 protos: setup  ## generate the Python code of the .proto files
 	$(BIN)/python protos/generate.py
 
-docs: setup  ## write docs/reference/cli.md from the programs' help
+docs: setup  ## write docs/reference from the programs' help and the docstrings
 	$(BIN)/python docs/reference/generate.py
 
 bench: setup  ## ratios to raw gRPC, to Arrow, to pyarrow and to replayed histories, on this machine
