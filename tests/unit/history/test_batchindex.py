@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pyarrow as pa
 import pytest
+from places import VECTORS
 
 from sealift.history.batchindex import (
     KEY,
@@ -12,6 +15,7 @@ from sealift.history.batchindex import (
     with_index,
     without_index,
 )
+from sealift.history.records import read_batches
 from sealift_protocol.errors import MalformedObject
 
 SCHEMA = pa.schema({"a": pa.int64()}, metadata={"kept": "yes"})
@@ -50,3 +54,23 @@ def test_a_schema_that_had_no_metadata_has_none_again() -> None:
 def test_a25_what_is_no_list_is_refused(value: str) -> None:
     with pytest.raises(MalformedObject):
         read_index(SCHEMA.with_metadata({KEY: value}))
+
+
+def test_the_vector_is_read_as_the_specification_says() -> None:
+    vector = json.loads((VECTORS / "payload" / "listed.json").read_text())
+    payload = bytes.fromhex(vector["payload"])
+    stream = pa.BufferReader(payload)
+    schema = pa.ipc.read_schema(stream)
+    listed = [{"rows": b.rows, "bytes": b.size} for b in read_index(schema)]
+    assert listed == vector["batches"]
+    records = []
+    for batch in vector["batches"]:
+        begin = stream.tell()
+        message = pa.ipc.read_message(stream)
+        assert stream.tell() - begin == batch["bytes"]
+        records += pa.ipc.read_record_batch(message, schema).to_pylist()
+    assert records == vector["records"]
+    plain = pa.schema({"number": pa.int64(), "text": pa.string()})
+    assert without_index(schema) == plain
+    view = memoryview(payload)
+    assert pa.Table.from_batches(read_batches(view, plain)).to_pylist() == records
