@@ -195,7 +195,7 @@ class Dataset:
 
     @property
     def pending_purges(self) -> list[int]:
-        """Commits that erased records which may have been fetched; see `RemoteDataset.confirm_purge`."""
+        """Commits that erased records which may have been fetched; see `confirm_purge`."""
         seen = self._member.last_seen
         return sorted(
             n for part in self.parts for n in seen.purges(part.opened.dataset_id)
