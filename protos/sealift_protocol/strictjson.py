@@ -1,6 +1,6 @@
-"""JSON that was signed or sealed, read strictly: what is not in the format is refused.
+"""A strict reader of signed or sealed JSON: anything outside the format is refused.
 
-Nothing is passed over, so that a document cannot show a reader what another reader does not see.
+Nothing is ignored, so that two readers cannot see different content in one document.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _T = TypeVar("_T")
 
 
 def parse_json(text: str) -> object:
-    """Parses JSON in which no field stands twice and no number is NaN or infinite.
+    """Parse JSON; duplicate fields, NaN and infinite numbers are refused.
 
     Raises:
-        MalformedObject: it is not that.
+        MalformedObject: the document is not such JSON.
     """
     try:
         parsed: object = json.loads(
@@ -34,21 +34,21 @@ def parse_json(text: str) -> object:
 
 
 def read_fields(value: object, names: Sequence[str]) -> dict[str, Any]:
-    """An object with these fields and no other.
+    """Return an object with exactly these fields.
 
     Raises:
-        MalformedObject: it is not one.
+        MalformedObject: the value is not such an object.
     """
     if not isinstance(value, dict) or value.keys() != set(names):
-        raise MalformedObject("a document has other fields than its format")
+        raise MalformedObject("the document has other fields than its format")
     return value
 
 
 def read_list(value: object, read: Callable[[object], _T]) -> tuple[_T, ...]:
-    """A list, each item read by `read`.
+    """Return a list, with each item read by `read`.
 
     Raises:
-        MalformedObject: it is none.
+        MalformedObject: the value is not a list.
     """
     if not isinstance(value, list):
         raise MalformedObject("a document has something else where a list should be")
@@ -56,10 +56,10 @@ def read_list(value: object, read: Callable[[object], _T]) -> tuple[_T, ...]:
 
 
 def read_whole(value: object) -> int:
-    """A whole number below 2^64.
+    """Return a whole number below 2^64.
 
     Raises:
-        MalformedObject: it is none.
+        MalformedObject: the value is not such a number.
     """
     if (
         isinstance(value, bool)
@@ -73,10 +73,10 @@ def read_whole(value: object) -> int:
 
 
 def read_flag(value: object) -> bool:
-    """True or false.
+    """Return true or false.
 
     Raises:
-        MalformedObject: it is neither.
+        MalformedObject: the value is neither.
     """
     if not isinstance(value, bool):
         raise MalformedObject(
@@ -86,12 +86,12 @@ def read_flag(value: object) -> bool:
 
 
 def read_text(value: object) -> str:
-    """A text that can be written in UTF-8.
+    """Return a text that can be encoded in UTF-8.
 
     Raises:
-        MalformedObject: it is none.
+        MalformedObject: the value is not such a text.
     """
-    # Half of a surrogate pair can be escaped in JSON, and then stands in no file and no terminal.
+    # JSON can escape half of a surrogate pair, which no file or terminal can hold.
     if not isinstance(value, str) or any(
         "\ud800" <= letter <= "\udfff" for letter in value
     ):
@@ -100,10 +100,10 @@ def read_text(value: object) -> str:
 
 
 def read_hex(value: object, *sizes: int) -> bytes:
-    """Bytes of one of these sizes, in lower-case hex.
+    """Return bytes of one of these sizes, from lower-case hex.
 
     Raises:
-        MalformedObject: it is something else.
+        MalformedObject: the value is something else.
     """
     text = read_text(value)
     try:
@@ -118,10 +118,10 @@ def read_hex(value: object, *sizes: int) -> bytes:
 
 
 def read_base64(value: object) -> bytes:
-    """Bytes in base64 (RFC 4648 section 4), written in the one way.
+    """Return bytes from canonical base64 (RFC 4648 section 4).
 
     Raises:
-        MalformedObject: it is something else.
+        MalformedObject: the value is something else.
     """
     text = read_text(value)
     try:
@@ -134,10 +134,10 @@ def read_base64(value: object) -> bytes:
 
 
 def read_fingerprint(value: object) -> Fingerprint:
-    """A fingerprint, written as `str` writes it.
+    """Return a fingerprint from the text that `str` writes.
 
     Raises:
-        MalformedObject: it is none.
+        MalformedObject: the value is not such a text.
     """
     text = read_text(value)
     try:
