@@ -247,7 +247,7 @@ def test_what_cannot_stand_in_a_bill_is_the_callers_error(
 
 @pytest.mark.parametrize("run", [Run(filter="x\ud800"), Run(columns=("a", "x\udfff"))])
 def test_half_a_letter_has_no_digest(run: Run) -> None:
-    with pytest.raises(InvalidArgument, match="cannot be written") as refused:
+    with pytest.raises(InvalidArgument, match="cannot be encoded") as refused:
         made(runs=(run,))
     assert "x" not in str(refused.value)
 

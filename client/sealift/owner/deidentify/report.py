@@ -97,7 +97,7 @@ class Report:
         """The notices, and one for each column where values became null."""
         made = tuple(
             f"column {place}: {column.nulls} of {column.values} values could not be "
-            f'changed by "{column.to or column.action}" and are now null'
+            f'changed by "{column.to or column.action}" and are null now'
             for place, column in enumerate(self.columns, start=1)
             if column.nulls
         )
