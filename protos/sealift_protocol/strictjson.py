@@ -154,7 +154,7 @@ def read_fingerprint(value: object) -> Fingerprint:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise ValueError("a field stands twice")
+        raise ValueError("a field occurs twice")
     return made
 
 

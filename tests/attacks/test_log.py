@@ -372,7 +372,7 @@ def test_a13_answers_beyond_any_honest_size_are_refused(
         del lying.lies["Log/Prove"]
         monkeypatch.setattr("sealift.relay.transport._MAX_STREAM", 1 << 20)
         lying.lies["Datasets/GetCommits"] = lambda _, answers: answers * 5000
-        with pytest.raises(MalformedObject, match="longer than the format allows"):
+        with pytest.raises(MalformedObject, match="longer than any honest"):
             laboratory.open_dataset("hospital/study")
 
 

@@ -164,7 +164,7 @@ MISTAKES = [
     (with_rule("x = { action = 'scrub', entities = [1] }"), 6, '"entities"'),
     (with_rule("[columns.x]\naction = 'hash'\n\nx = 1"), 9, "does not have"),
     (with_rule("'(0010,0010)' = 'drop'\n'(0010,0010)' = 'keep'"), 7, "twice"),
-    (with_rule("'(0010,00aa)' = 'drop'\n'(0010,00AA)' = 'keep'"), 7, "above"),
+    (with_rule("'(0010,00aa)' = 'drop'\n'(0010,00AA)' = 'keep'"), 7, "earlier rule"),
     (with_rule("first = 'keep'"), 6, "twice"),
     (with_rule("x = { action = 'hash', action = 'drop' }"), 6, "twice"),
     (with_rule("x = drop"), 6, "not TOML"),

@@ -132,7 +132,9 @@ def test_without_a_key_the_hint_says_how_to_give_one(path: Path) -> None:
 
 def test_a_wrong_key_is_told_from_a_damaged_file(path: Path) -> None:
     path.write_bytes(encrypted(CONTENT))
-    with pytest.raises(WrongKey, match="does not open any of the file's 1 header packets"):
+    with pytest.raises(
+        WrongKey, match="does not open any of the file's 1 header packets"
+    ):
         read(path, Secret(os.urandom(32)))
     damaged = bytearray(encrypted(CONTENT))
     damaged[-1] ^= 1
