@@ -122,7 +122,7 @@ class DeadlineReached(SealiftError):
     default_hint = "run the same command again: it continues where this one stopped"
 
 
-# --- the policy of de-identification ---------------------------------------------------------
+# --- the de-identification policy ------------------------------------------------------------
 
 
 class PolicyInvalid(SealiftError):
@@ -178,7 +178,7 @@ class PolicyUnmet(SealiftError):
     exit_code = 4
 
 
-# --- what was received is not what was sealed or signed --------------------------------------
+# --- received data is not what was sealed or signed ------------------------------------------
 
 
 class VerificationError(SealiftError):
@@ -423,7 +423,7 @@ class ProfileError(KeystoreError):
     """A profile is missing, incomplete, or already exists."""
 
 
-# --- the relay says no -----------------------------------------------------------------------
+# --- the relay refuses -----------------------------------------------------------------------
 
 
 class AccessDenied(SealiftError):
@@ -507,7 +507,7 @@ class MemberSuspended(SealiftError):
     exit_code = 5
     reason = "MEMBER_SUSPENDED"
     status = "PERMISSION_DENIED"
-    default_hint = "ask the relay's operator; nothing of yours was deleted"
+    default_hint = "ask the relay's operator; your data was not deleted"
 
 
 class NotAuthenticated(SealiftError):
@@ -565,7 +565,7 @@ class MissingShard(SealiftError):
     exit_code = 8
     reason = "MISSING_SHARD"
     status = "FAILED_PRECONDITION"
-    default_hint = "push again; the shard has to be stored before the commit"
+    default_hint = "push again; a shard must be stored before its commit"
 
 
 class ClockSkew(SealiftError):
@@ -577,7 +577,7 @@ class ClockSkew(SealiftError):
     default_hint = "set this machine's clock (NTP) and try again"
 
 
-# --- the relay cannot ------------------------------------------------------------------------
+# --- the relay fails -------------------------------------------------------------------------
 
 
 class RelayError(SealiftError):

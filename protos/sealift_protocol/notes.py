@@ -246,7 +246,7 @@ def signature_line(signature: tuple[str, bytes, bytes]) -> str:
 def _decode(text: str) -> bytes:
     content = base64.b64decode(text, validate=True)
     if base64.b64encode(content).decode() != text:
-        raise binascii.Error("not the one way to write these bytes")
+        raise binascii.Error("not canonical base64")
     return content
 
 

@@ -29,7 +29,7 @@ def parse_json(text: str) -> object:
             text, object_pairs_hook=_once, parse_constant=_no_number
         )
     except (ValueError, RecursionError):
-        raise MalformedObject("a document cannot be parsed") from None
+        raise MalformedObject("the document cannot be parsed") from None
     return parsed
 
 
@@ -51,7 +51,9 @@ def read_list(value: object, read: Callable[[object], _T]) -> tuple[_T, ...]:
         MalformedObject: the value is not a list.
     """
     if not isinstance(value, list):
-        raise MalformedObject("a document has something else where a list should be")
+        raise MalformedObject(
+            "the document has another value where the format has a list"
+        )
     return tuple(read(item) for item in value)
 
 
@@ -67,7 +69,7 @@ def read_whole(value: object) -> int:
         or not 0 <= value <= MAX_WHOLE
     ):
         raise MalformedObject(
-            "a document has something else where a whole number should be"
+            "the document has another value where the format has a whole number"
         )
     return value
 
@@ -80,7 +82,7 @@ def read_flag(value: object) -> bool:
     """
     if not isinstance(value, bool):
         raise MalformedObject(
-            "a document has something else where true or false should be"
+            "the document has another value where the format has true or false"
         )
     return value
 
@@ -95,7 +97,9 @@ def read_text(value: object) -> str:
     if not isinstance(value, str) or any(
         "\ud800" <= letter <= "\udfff" for letter in value
     ):
-        raise MalformedObject("a document has something else where a text should be")
+        raise MalformedObject(
+            "the document has another value where the format has a text"
+        )
     return value
 
 
@@ -112,7 +116,7 @@ def read_hex(value: object, *sizes: int) -> bytes:
         content = None
     if content is None or content.hex() != text or len(content) not in sizes:
         raise MalformedObject(
-            "a document has something else where a digest in hex should be"
+            "the document has another value where the format has a digest in hex"
         )
     return content
 
@@ -129,7 +133,9 @@ def read_base64(value: object) -> bytes:
     except (binascii.Error, ValueError):
         content = None
     if content is None or base64.b64encode(content).decode() != text:
-        raise MalformedObject("a document has something else where base64 should be")
+        raise MalformedObject(
+            "the document has another value where the format has base64"
+        )
     return content
 
 
@@ -146,7 +152,7 @@ def read_fingerprint(value: object) -> Fingerprint:
         fingerprint = None
     if fingerprint is None or str(fingerprint) != text:
         raise MalformedObject(
-            "a document has something else where a fingerprint should be"
+            "the document has another value where the format has a fingerprint"
         )
     return fingerprint
 

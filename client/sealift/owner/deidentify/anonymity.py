@@ -83,7 +83,7 @@ class AnonymityCheck:
                 raise PolicyViolation(
                     f"column {place + 1} is nested, and [privacy] cannot group records by it",
                     columns=(schema.field(place).name,),
-                    hint="take it out of [privacy], or flatten it in the source",
+                    hint="remove the column from [privacy], or flatten it in the source",
                 )
         # Groups with the values of each sensitive column; groups alone without sensitive columns.
         self._counts = [_Counts([*self._quasi, place]) for place in self._sensitive]
@@ -111,7 +111,7 @@ class AnonymityCheck:
             raise PolicyViolation(
                 f"the quasi-identifiers have more than {MAX_GROUPS} distinct combinations, "
                 "too many for the anonymity that the policy demands",
-                hint="generalise them further in the policy",
+                hint="generalise those columns further in the policy",
             )
 
     def result(self) -> Anonymity | None:

@@ -76,7 +76,7 @@ class ImageSteps:
         notices = self._inspector.take_notices() if self._inspector is not None else ()
         if self._burned_in == "drop":
             notices = tuple(
-                f"{told}; pixels of suspected ones are left out" for told in notices
+                f"{told}; pixels of suspected images are left out" for told in notices
             )
         if self._without_frames:
             notices += (

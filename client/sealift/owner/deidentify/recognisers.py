@@ -10,7 +10,7 @@ from __future__ import annotations
 ENTITIES: dict[str, str] = {
     "PERSON": "names of patients, relatives, staff (A)",
     "LOCATION": "places smaller than a state: street, city, county, ZIP, hospital (B)",
-    "DATE": "dates but for the year alone: day, month, weekday, holiday (C)",
+    "DATE": "dates except the year alone: day, month, weekday, holiday (C)",
     "AGE": "ages above 89 (C)",
     "PHONE": "telephone and pager numbers (D)",
     "FAX": "fax numbers (E)",

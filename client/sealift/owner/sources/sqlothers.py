@@ -289,7 +289,7 @@ def _infer(values: Sequence[Any], column: int) -> pa.DataType:
         raise SourceError(
             f"column {column} has values of several types, or of an unknown type",
             column=column,
-            hint="cast it in the query: CAST(column AS TEXT) AS column",
+            hint="cast the column in the query: CAST(column AS TEXT) AS column",
         )
     return kinds.pop()
 

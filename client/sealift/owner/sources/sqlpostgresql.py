@@ -286,10 +286,10 @@ _CODES = {
         "check the query and the database",
     ),
     "42703": ("the query names a column that does not exist", "check the query"),
-    "42601": ("the query is not correct SQL", "try it with psql"),
+    "42601": ("the query is not correct SQL", "try the query with psql"),
     "42501": ("the database does not allow the query", _PERMISSION),
     "25006": ("the query would change the database", "a push only reads"),
-    "57014": ("the database stopped the query", "raise its statement_timeout"),
+    "57014": ("the database stopped the query", "raise the server's statement_timeout"),
     "28P01": (
         "the database does not accept the password",
         "set PGPASSWORD, or ~/.pgpass",
@@ -306,7 +306,7 @@ _CLASSES = {
         "the database rejects this user",
         "check the user, PGPASSWORD and ~/.pgpass",
     ),
-    "42": ("the database does not understand the query", "try it with psql"),
+    "42": ("the database does not understand the query", "try the query with psql"),
     "53": ("the database lacks memory, disk or connections", _LOST),
     "57": ("the database dropped the connection", _LOST),
 }

@@ -96,7 +96,7 @@ def check_columns(names: list[str], cursor_column: str) -> None:
     if cursor_column and cursor_column not in names:
         raise InvalidArgument(
             "the query's result has no column of the cursor's name",
-            hint="select it too; PostgreSQL makes names lower case unless they are quoted",
+            hint="select that column too; PostgreSQL makes unquoted names lower case",
         )
 
 
@@ -134,7 +134,7 @@ def misfit(row: int, column: int, kind: pa.DataType) -> SourceError:
     return SourceError(
         f"row {row}, column {column}: the value is not {kind}, the type of the column",
         column=column,
-        hint="cast it in the query, or give the column's type with --types NAME=string",
+        hint="cast the column in the query, or give its type with --types NAME=string",
     )
 
 

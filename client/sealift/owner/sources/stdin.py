@@ -168,7 +168,7 @@ def arrow_stream(stream: BinaryIO) -> StreamSource:
     except (pa.ArrowException, OSError):
         raise SourceError(
             "this is not an Arrow IPC stream",
-            hint="write it with pyarrow.ipc.new_stream",
+            hint="write the stream with pyarrow.ipc.new_stream",
         ) from None
 
     def batches() -> Iterator[tuple[pa.RecordBatch, int]]:
