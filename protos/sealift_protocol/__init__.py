@@ -1,3 +1,3 @@
-"""What owner, relay and trainer agree on: formats, objects, errors. No secret lives here."""
+"""Shared by owner, relay and trainer: formats, objects, errors. It holds no secrets."""
 
 __version__ = "0.2.0.dev0"

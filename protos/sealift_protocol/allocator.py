@@ -1,8 +1,7 @@
-"""Keeps the C allocator from giving memory back between two messages.
+"""Keeps the C allocator from returning memory to the system between messages.
 
 Every message on the wire is a fresh megabyte. By default glibc returns it to the system when it is
-freed and faults it in again for the next one, which cost a fifth of the throughput where it was
-measured.
+freed, and faults it in again for the next message, which cost a fifth of the measured throughput.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ _LARGE_BYTES = 8 << 20
 
 
 def keep_freed_memory() -> None:
-    """Lets glibc keep up to 64 MiB of freed memory; does nothing with other C libraries."""
+    """Let glibc keep up to 64 MiB of freed memory; does nothing with other C libraries."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)

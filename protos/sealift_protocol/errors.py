@@ -1,7 +1,7 @@
-"""The one exception tree: what happened, to what, and what to do.
+"""The tree of all exceptions: each says what happened, to what, and what to do.
 
-`str(error)` never holds plaintext, keys, tokens, dataset names or file names; where a person needs
-one (the file that could not be read) it is an attribute, which the command line may print.
+`str(error)` never holds plaintext, keys, tokens, dataset names or file names. Where a person needs
+one, such as the path of an unreadable file, it is an attribute that the command line may print.
 
 Errors with a `reason` cross the wire as google.rpc.ErrorInfo of the domain "sealift".
 """
@@ -23,7 +23,7 @@ class SealiftError(Exception):
         what: what happened, one sentence without a full stop.
         hint: what to do about it.
         exit_code: the status with which the command line ends.
-        reason: UPPER_SNAKE name on the wire; empty for errors that never cross it.
+        reason: UPPER_SNAKE name on the wire; empty for errors that never cross the wire.
         status: name of the gRPC status code that carries the error.
     """
 
@@ -55,7 +55,7 @@ class SealiftError(Exception):
 
 
 class InvalidArgument(SealiftError):
-    """A value that the caller gave cannot be used."""
+    """A value from the caller cannot be used."""
 
     exit_code = 2
     reason = "INVALID_ARGUMENT"
@@ -66,7 +66,7 @@ class InvalidArgument(SealiftError):
 
 
 class SourceError(SealiftError):
-    """Records could not be read from their source.
+    """Records cannot be read from their source.
 
     Attributes:
         path: the file, for the person at the terminal; not part of the message.
@@ -76,7 +76,7 @@ class SourceError(SealiftError):
 
     exit_code = 3
     default_hint = (
-        "repair the file and push again; what is committed stays, and is not sent twice"
+        "repair the file and push again; committed records stay, and are not sent twice"
     )
 
     def __init__(
@@ -95,25 +95,25 @@ class SourceError(SealiftError):
 
 
 class EmptySource(SourceError):
-    """The source holds no record."""
+    """The source does not hold a record."""
 
     default_hint = "check that the export finished; an empty push is refused"
 
 
 class SchemaMismatch(SourceError):
-    """The records' schema is not that of the dataset they are pushed to."""
+    """The records' schema differs from that of the dataset they are pushed to."""
 
     default_hint = "convert the columns, or push to a new dataset"
 
 
 class RecordTooLarge(SourceError):
-    """One record does not fit into a shard."""
+    """One record is larger than a shard."""
 
-    default_hint = "a record may have at most 64 MiB less its framing; split it"
+    default_hint = "split the record; it may have at most 64 MiB, less its framing"
 
 
 class SourceChanged(SourceError):
-    """What was pushed before stands in the source no more, or differently."""
+    """A part of the source that was already pushed has changed or disappeared."""
 
     default_hint = (
         "`on_change=OnChange.PUSH` sends the changed file as new records (the old ones stay); "
@@ -122,7 +122,7 @@ class SourceChanged(SourceError):
 
 
 class CursorUnreadable(SealiftError):
-    """What was pushed of a source before cannot be known."""
+    """The record of what was already pushed from a source is missing."""
 
     exit_code = 7
     default_hint = (
@@ -132,21 +132,21 @@ class CursorUnreadable(SealiftError):
 
 
 class DeadlineReached(SealiftError):
-    """A push ended at its deadline; what is committed stays."""
+    """A push reached its deadline; committed records stay."""
 
     exit_code = 6
     default_hint = "run the same command again: it continues where this one stopped"
 
 
-# --- the policy of de-identification ---------------------------------------------------------
+# --- the de-identification policy ------------------------------------------------------------
 
 
 class PolicyInvalid(SealiftError):
-    """A policy file is not one.
+    """A policy file is not valid.
 
     Attributes:
         path: the file, for the person at the terminal; not part of the message.
-        line: line number, from 1, where it is known.
+        line: line number, from 1, if known.
     """
 
     exit_code = 2
@@ -169,16 +169,16 @@ class PolicyInvalid(SealiftError):
 
 
 class PolicyViolation(SealiftError):
-    """The records do not fit the policy; none of them was sealed.
+    """The records do not comply with the policy; none of them was sealed.
 
     Attributes:
-        columns: names of the columns that it is about, for the person at the terminal; not part
-            of the message.
+        columns: names of the columns concerned, for the person at the terminal; not part of the
+            message.
     """
 
     exit_code = 3
     default_hint = (
-        "change the policy with the privacy officer, or the source; nothing was sealed"
+        "change the source, or the policy with the privacy officer; nothing was sealed"
     )
 
     def __init__(
@@ -189,16 +189,16 @@ class PolicyViolation(SealiftError):
 
 
 class PolicyUnmet(SealiftError):
-    """Records are not de-identified under a policy that is required."""
+    """Records are not de-identified under a required policy."""
 
     exit_code = 4
 
 
-# --- what was received is not what was sealed or signed --------------------------------------
+# --- received data is not what was sealed or signed ------------------------------------------
 
 
 class VerificationError(SealiftError):
-    """Something received is not what its author sealed or signed; nothing of it was used."""
+    """Received data is not what its author sealed or signed; none of it was used."""
 
     exit_code = 4
     default_hint = (
@@ -214,14 +214,14 @@ class CorruptShard(VerificationError):
 
 
 class MalformedObject(VerificationError):
-    """A control object or header does not have its format."""
+    """A control object or header does not conform to its format."""
 
     reason = "MALFORMED_OBJECT"
     status = "INVALID_ARGUMENT"
 
 
 class UnsupportedVersion(VerificationError):
-    """A format version, suite or payload type that this release does not know."""
+    """This release does not support the format version, suite or payload type."""
 
     reason = "UNSUPPORTED_VERSION"
     status = "FAILED_PRECONDITION"
@@ -236,22 +236,22 @@ class SignatureInvalid(VerificationError):
 
 
 class WrongSigner(VerificationError):
-    """A valid signature of somebody who may not sign this."""
+    """The signature is valid, but its signer may not sign this object."""
 
     reason = "WRONG_SIGNER"
     status = "PERMISSION_DENIED"
 
 
 class HistoryInvalid(VerificationError):
-    """A dataset's commits do not form the chain that their owner signed."""
+    """A dataset's commits do not form the chain that its owner signed."""
 
 
 class RollbackDetected(VerificationError):
-    """The relay serves something older, or other, than it served this client before."""
+    """The relay serves an older or different state than it served this client before."""
 
 
 class LogInvalid(VerificationError):
-    """The relay's log, or a proof out of it, is not what its key signed or this client saw."""
+    """The relay's log, or a proof from it, is not what its key signed or this client saw."""
 
 
 class NotInLog(VerificationError):
@@ -262,17 +262,17 @@ class WitnessesMissing(VerificationError):
     """Fewer witnesses than this profile requires have cosigned the relay's checkpoint."""
 
     default_hint = (
-        "a witness may be down: try again later; if it stays, the relay may show its members "
-        "different logs: ask the witnesses' operators"
+        "a witness may be down: try again later; if the error persists, ask the witnesses' "
+        "operators, since the relay may show its members different logs"
     )
 
 
 class DisclosureMissing(VerificationError):
-    """A dataset's account has a gap, or a line that nobody signed."""
+    """A dataset's account has a gap, or a line without a valid signature."""
 
 
 class ContextMismatch(VerificationError):
-    """A valid object, but of another dataset, shard, key epoch or recipient."""
+    """The object is valid, but of another dataset, shard, key epoch or recipient."""
 
     reason = "CONTEXT_MISMATCH"
     status = "INVALID_ARGUMENT"
@@ -282,7 +282,7 @@ class ContextMismatch(VerificationError):
 
 
 class TrustError(SealiftError):
-    """A member is not who this machine was told to trust."""
+    """A member's identity is not one that this machine trusts."""
 
     exit_code = 4
 
@@ -291,8 +291,8 @@ class NotTrusted(TrustError):
     """No fingerprint is pinned for the member."""
 
     default_hint = (
-        "ask the member for the fingerprint that `sealift identity` shows, by a way that does not "
-        "pass the relay, then pin it: `session.trust(name, fingerprint)`"
+        "ask the member for the fingerprint that `sealift identity` shows, over a channel that "
+        "bypasses the relay, then pin it: `session.trust(name, fingerprint)`"
     )
 
 
@@ -300,8 +300,8 @@ class FingerprintMismatch(TrustError):
     """The relay's card for a member is not signed by the pinned identity."""
 
     default_hint = (
-        "somebody may have substituted the key; compare fingerprints with the member by phone "
-        "before anything else"
+        "the key may have been substituted: compare fingerprints with the member by phone "
+        "before you continue"
     )
 
 
@@ -312,7 +312,7 @@ class RelayUntrusted(TrustError):
 
 
 class IdentityRevoked(TrustError):
-    """The member has declared this identity void."""
+    """The member has revoked this identity."""
 
     default_hint = (
         "ask the member for the fingerprint of a new identity, by phone or on paper"
@@ -320,7 +320,7 @@ class IdentityRevoked(TrustError):
 
 
 class CardExpired(TrustError):
-    """The member's card, or every key on it, is past its date, or not valid yet."""
+    """The member's card, or every key on it, has expired or is not valid yet."""
 
     default_hint = (
         "ask the member to run `sealift key rotate`, which publishes a new card"
@@ -328,7 +328,7 @@ class CardExpired(TrustError):
 
 
 class EndorsementExpired(NotTrusted):
-    """An organisation vouched for the member, but does not any more."""
+    """An organisation's endorsement of the member has ended."""
 
     default_hint = (
         "ask the organisation to run `sealift endorse NAME` again, or pin the member"
@@ -336,7 +336,7 @@ class EndorsementExpired(NotTrusted):
 
 
 class AlreadyTrusted(TrustError):
-    """Another fingerprint is pinned under that name already."""
+    """Another fingerprint is already pinned under that name."""
 
     default_hint = (
         "if the member really has a new identity, run `sealift trust remove NAME` first"
@@ -344,16 +344,16 @@ class AlreadyTrusted(TrustError):
 
 
 class ProbeUnanswered(SealiftError):
-    """A recipient has not shown that it can open what is sealed to it."""
+    """A recipient has not proved that it can open data sealed to it."""
 
     exit_code = 6
 
 
 class WrongKey(SealiftError):
-    """The key does not open this; the data may be intact.
+    """The key does not open the data, which may be intact.
 
     Attributes:
-        path: the file that it does not open, if it is one; not part of the message.
+        path: the file that the key does not open, if any; not part of the message.
     """
 
     exit_code = 4
@@ -373,48 +373,48 @@ class KeystoreError(SealiftError):
 
 
 class WrongPassphrase(KeystoreError):
-    """The passphrase does not open the keystore (or the file was changed)."""
+    """The passphrase does not open the keystore, or the file was changed."""
 
     default_hint = "try again; a forgotten passphrase cannot be recovered"
 
 
 class WrongPin(KeystoreError):
-    """The token or the server does not take the PIN, the password or the token that it was given.
+    """The token or server rejects the PIN, password or access token.
 
-    It is not tried again: a few wrong ones lock a token.
+    It is not retried, since a few wrong attempts lock a token.
     """
 
-    default_hint = "check it before you try again: a few wrong ones lock a token"
+    default_hint = "check it before you try again: a few wrong attempts lock a token"
 
 
 class TokenLocked(KeystoreError):
-    """Too many wrong PINs: the token opens for nobody."""
+    """The token is locked after too many wrong PINs."""
 
-    default_hint = "ask whoever has the security officer's PIN to set a new one"
+    default_hint = "ask the holder of the security officer's PIN to set a new PIN"
 
 
 class KeyDenied(KeystoreError):
-    """The keystore's own rules do not let this member use the key so."""
+    """The keystore's access rules do not allow this use of the key."""
 
     default_hint = (
-        "ask the keystore's administrator: Sealift has to list, use and create its keys"
+        "ask the keystore's administrator to let Sealift list, use and create its keys"
     )
 
 
 class KeyNotFound(KeystoreError):
-    """The keystore does not have the key, or not any more."""
+    """The keystore does not have the key, or no longer has it."""
 
     default_hint = "check that the URL names the right token or server"
 
 
 class KeyOperationUnsupported(KeystoreError):
-    """The keystore has no such operation."""
+    """The keystore does not support the operation."""
 
     default_hint = "`sealift keystore test` shows what it can do"
 
 
 class KeystoreUnavailable(KeystoreError):
-    """The keystore cannot be used at the moment; trying again may help."""
+    """The keystore is temporarily unavailable; trying again may help."""
 
     default_hint = (
         "check that the token is plugged in or the server runs, then try again"
@@ -426,29 +426,31 @@ class KeystoreTimeout(KeystoreUnavailable):
 
 
 class KeystoreThrottled(KeystoreUnavailable):
-    """The keystore takes no more calls for a moment."""
+    """The keystore is limiting the rate of calls."""
 
-    default_hint = "try again in a minute, or have its limit raised"
+    default_hint = "try again in a minute, or ask for a higher rate limit"
 
 
 class KeystoreInsecure(KeystoreError):
-    """Others can read the keystore's file."""
+    """Other users can read the keystore file."""
 
 
 class ProfileError(KeystoreError):
-    """A profile is missing, incomplete, or in the way."""
+    """A profile is missing, incomplete, or already exists."""
 
 
-# --- the relay says no -----------------------------------------------------------------------
+# --- the relay refuses -----------------------------------------------------------------------
 
 
 class AccessDenied(SealiftError):
-    """The relay refuses, or there is no such dataset: it does not say which."""
+    """The relay refuses access, or the dataset does not exist; it does not tell which."""
 
     exit_code = 5
     reason = "ACCESS_DENIED"
     status = "PERMISSION_DENIED"
-    default_hint = "ask the owner to grant you access, and check owner and dataset name"
+    default_hint = (
+        "check the names of owner and dataset, and ask the owner to grant you access"
+    )
 
 
 class RoleDenied(AccessDenied):
@@ -466,14 +468,14 @@ class GrantExpired(AccessDenied):
 
 
 class GrantRevoked(AccessDenied):
-    """The dataset's history says that the grant has ended."""
+    """The grant was revoked in the dataset's history."""
 
     reason = "GRANT_REVOKED"
-    default_hint = "ask the owner whether this was meant, and for a new grant"
+    default_hint = "ask the owner whether this was intended, and for a new grant"
 
 
 class KeyRotated(AccessDenied):
-    """A grant is for a key that its recipient has rotated away."""
+    """A grant is for a key that its recipient has since replaced."""
 
     reason = "KEY_ROTATED"
     default_hint = "run the command again: it uses the recipient's newest card"
@@ -483,13 +485,11 @@ class DatasetDeleted(AccessDenied):
     """The owner has deleted the dataset."""
 
     reason = "DATASET_DELETED"
-    default_hint = (
-        "its records are gone from the relay; purge copies that you still have"
-    )
+    default_hint = "its records are gone from the relay; purge your remaining copies"
 
 
 class DisclosureRequired(SealiftError):
-    """Shards were asked for without a disclosure that covers them."""
+    """Shards were requested without a disclosure that covers them."""
 
     exit_code = 5
     reason = "DISCLOSURE_REQUIRED"
@@ -498,16 +498,16 @@ class DisclosureRequired(SealiftError):
 
 
 class ShardsGone(SealiftError):
-    """What an older commit of a dataset held is not there any more."""
+    """Records of an older commit no longer exist."""
 
     exit_code = 5
     default_hint = (
-        "records that were erased, removed or sealed again are in newer commits only"
+        "open a newer commit: records were erased, removed or resealed after this one"
     )
 
 
 class QuotaExceeded(SealiftError):
-    """The member stores, or asks for, more than the operator allows."""
+    """The member stores or requests more than the operator allows."""
 
     exit_code = 5
     reason = "QUOTA_EXCEEDED"
@@ -518,12 +518,12 @@ class QuotaExceeded(SealiftError):
 
 
 class MemberSuspended(SealiftError):
-    """The operator has suspended the member for now."""
+    """The operator has suspended the member."""
 
     exit_code = 5
     reason = "MEMBER_SUSPENDED"
     status = "PERMISSION_DENIED"
-    default_hint = "ask the relay's operator; nothing of yours was deleted"
+    default_hint = "ask the relay's operator; your data was not deleted"
 
 
 class NotAuthenticated(SealiftError):
@@ -536,12 +536,12 @@ class NotAuthenticated(SealiftError):
 
 
 class TokenRefused(SealiftError):
-    """An enrolment token is wrong, used up, or for somebody else."""
+    """An enrolment token is wrong, already used, or for another member."""
 
     exit_code = 5
     reason = "TOKEN_REFUSED"
     status = "PERMISSION_DENIED"
-    default_hint = "ask the relay's operator for a new token; each works once"
+    default_hint = "ask the relay's operator for a new token; each token works once"
 
 
 class TokenExpired(TokenRefused):
@@ -556,11 +556,11 @@ class UnknownMember(SealiftError):
     exit_code = 5
     reason = "UNKNOWN_MEMBER"
     status = "NOT_FOUND"
-    default_hint = "check the spelling; the member has to join the relay first"
+    default_hint = "check the spelling; the member must have joined the relay"
 
 
 class Conflict(SealiftError):
-    """Somebody else was there first."""
+    """Another member made a conflicting change first."""
 
     exit_code = 8
     reason = "CONFLICT"
@@ -569,7 +569,7 @@ class Conflict(SealiftError):
 
 
 class KeyEpochMoved(Conflict):
-    """The dataset was rotated to a new key epoch while records were sealed under the old one."""
+    """The dataset moved to a new key epoch while records were sealed under the old one."""
 
     reason = "KEY_EPOCH_MOVED"
     default_hint = "run the command again; it seals under the new key epoch"
@@ -581,11 +581,11 @@ class MissingShard(SealiftError):
     exit_code = 8
     reason = "MISSING_SHARD"
     status = "FAILED_PRECONDITION"
-    default_hint = "push again; the shard has to be stored before the commit"
+    default_hint = "push again; a shard must be stored before its commit"
 
 
 class ClockSkew(SealiftError):
-    """Two clocks disagree by more than the protocol tolerates."""
+    """Two clocks differ by more than the protocol tolerates."""
 
     exit_code = 6
     reason = "CLOCK_SKEW"
@@ -593,16 +593,16 @@ class ClockSkew(SealiftError):
     default_hint = "set this machine's clock (NTP) and try again"
 
 
-# --- the relay cannot ------------------------------------------------------------------------
+# --- the relay fails -------------------------------------------------------------------------
 
 
 class RelayError(SealiftError):
-    """The relay failed; what it had acknowledged is kept."""
+    """The relay failed; data that it had acknowledged is kept."""
 
     exit_code = 6
     reason = "RELAY_FAILED"
     status = "INTERNAL"
-    default_hint = "try again; if it stays, give the operator the request id"
+    default_hint = "try again; if the error persists, give the operator the request id"
 
 
 class RelayUnavailable(RelayError):
@@ -616,22 +616,22 @@ class RelayUnavailable(RelayError):
 
 
 class RelayTimeout(RelayError):
-    """The relay was too slow."""
+    """The relay did not answer in time."""
 
     reason = "TIMEOUT"
     status = "DEADLINE_EXCEEDED"
 
 
 class RelayBusy(RelayError):
-    """The relay has as much to do as it allows."""
+    """The relay is at its limit of concurrent work."""
 
     reason = "RELAY_BUSY"
     status = "RESOURCE_EXHAUSTED"
-    default_hint = "wait a little and try again"
+    default_hint = "wait a moment and try again"
 
 
 class LogDamaged(RelayError):
-    """The relay's log on disk is not the one that it signed."""
+    """The relay's log on disk differs from the one that it signed."""
 
     reason = "LOG_DAMAGED"
     default_hint = (
@@ -644,7 +644,9 @@ class RelayStorageFull(RelayError):
 
     reason = "STORAGE_FULL"
     status = "RESOURCE_EXHAUSTED"
-    default_hint = "tell the relay's operator; run the command again when there is room"
+    default_hint = (
+        "tell the relay's operator, and run the command again when there is space"
+    )
 
 
 def _subclasses(root: type[SealiftError]) -> list[type[SealiftError]]:
@@ -659,4 +661,4 @@ BY_REASON: dict[str, type[SealiftError]] = {
     for cls in _subclasses(SealiftError)
     if "reason" in vars(cls) and cls.reason
 }
-"""Every error that crosses the wire, by its reason."""
+"""The errors that cross the wire, by their reason."""

@@ -1,8 +1,8 @@
 """Segments on the wire without protobuf copies, wire-compatible with shards.proto.
 
-A `PutRequest` or `GetResponse` that carries a segment is one length-delimited field. It is written
-by putting tag and length before the segment, and read as a view of the received message.
-Every other message goes through the generated classes.
+A `PutRequest` or `GetResponse` with a segment is one length-delimited field. It is written as tag
+and length before the segment, and read as a view of the received message. Every other message uses
+the generated classes.
 Source: protobuf encoding guide, "Message structure".
 """
 
@@ -28,7 +28,7 @@ if (
 
 
 def segment_prefix(size: int) -> bytes:
-    """Tag and length that go before a segment of `size` bytes."""
+    """Return the tag and length before a segment of `size` bytes."""
     prefix = bytearray((_SEGMENT_TAG,))
     while size > 0x7F:
         prefix.append(size & 0x7F | 0x80)
@@ -38,32 +38,32 @@ def segment_prefix(size: int) -> bytes:
 
 
 def segment_message(segment: bytes | bytearray | memoryview) -> bytes:
-    """The serialised PutRequest or GetResponse that carries a segment."""
+    """Return the serialised PutRequest or GetResponse with a segment."""
     return b"".join((segment_prefix(len(segment)), segment))
 
 
 def parse_put(message: bytes) -> memoryview | shards_pb2.PutRequest:
-    """A received PutRequest: a view of its segment, or the parsed message of a head or tail.
+    """Read a PutRequest: a view of its segment, or the parsed message of a head or tail.
 
     Raises:
-        MalformedObject: it is neither.
+        MalformedObject: the message is neither.
     """
     segment = _segment_view(message)
     return segment if segment is not None else _parse(shards_pb2.PutRequest(), message)
 
 
 def parse_get(message: bytes) -> memoryview | shards_pb2.GetResponse:
-    """A received GetResponse: a view of its segment, or the parsed message of a head.
+    """Read a GetResponse: a view of its segment, or the parsed message of a head.
 
     Raises:
-        MalformedObject: it is neither.
+        MalformedObject: the message is neither.
     """
     segment = _segment_view(message)
     return segment if segment is not None else _parse(shards_pb2.GetResponse(), message)
 
 
 def _segment_view(message: bytes) -> memoryview | None:
-    """The segment of a message that holds just that field in its shortest form, else None."""
+    """Return the segment of a message with only that field in its shortest form, else None."""
     if not message or message[0] != _SEGMENT_TAG:
         return None
     size = shift = 0
@@ -87,5 +87,5 @@ def _parse(parsed: _M, message: bytes) -> memoryview | _M:
     part = parsed.WhichOneof("part")
     if part is None:
         raise MalformedObject("a message of the segment stream is empty")
-    # Another encoder may write a segment in a longer, still valid form.
+    # Another encoder may write a segment in a longer form that is still valid.
     return memoryview(parsed.segment) if part == "segment" else parsed

@@ -1,4 +1,4 @@
-"""A pure verifier of a dataset's history: commits go in, in order, or a named error comes out."""
+"""A pure verifier of a dataset's history: it accepts commits in order, or raises a named error."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from sealift_protocol.v1 import objects_pb2
 class History:
     """The verified history of one dataset, from commit 0 or from a snapshot on.
 
-    Nothing is read from disk or network; a commit that does not fit changes nothing.
+    It does not use disk or network. A commit that is refused changes nothing.
 
     Attributes:
-        dataset_id: which dataset this is (16 bytes).
-        trusted: fingerprints that the caller trusts as its owner's, past and present.
+        dataset_id: id of the dataset, 16 bytes.
+        trusted: fingerprints that the caller trusts as the owner's, past and present.
         commits: the verified commits since the beginning or the snapshot.
-        genesis: whose dataset it is.
-        owner: the owner now.
-        co_owners: who may append beside the owner now.
+        genesis: the first owner and the salt, to which the dataset id commits.
+        owner: the current owner.
+        co_owners: the members who may currently append in addition to the owner.
         shards: live shards in dataset order, by shard id.
         grants: grants in force, by digest.
-        grantors: who granted them, where the history at hand says so.
-        key_epoch: what the next shards are sealed under.
-        last_snapshot: number of the newest commit with a snapshot; -1 if there is none.
+        grantors: who granted them, where this part of the history tells.
+        key_epoch: the key epoch that the next shards are sealed under.
+        last_snapshot: number of the newest commit with a snapshot; -1 without one.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class History:
         """The newest commit.
 
         Raises:
-            HistoryInvalid: there is none.
+            HistoryInvalid: the history is empty.
         """
         if not self.commits:
             raise HistoryInvalid("the dataset's history is empty")
@@ -75,10 +75,10 @@ class History:
 
     @property
     def genesis(self) -> Genesis:
-        """Whose dataset it is.
+        """The first owner and the salt, to which the dataset id commits.
 
         Raises:
-            HistoryInvalid: nothing was verified yet.
+            HistoryInvalid: the history is empty.
         """
         if self._genesis is None:
             raise HistoryInvalid("the dataset's history is empty")
@@ -86,10 +86,10 @@ class History:
 
     @property
     def owner(self) -> Fingerprint:
-        """The owner now.
+        """The current owner.
 
         Raises:
-            HistoryInvalid: nothing was verified yet.
+            HistoryInvalid: the history is empty.
         """
         if self._owner is None:
             raise HistoryInvalid("the dataset's history is empty")
@@ -97,38 +97,40 @@ class History:
 
     @property
     def deleted(self) -> bool:
-        """Whether the dataset has ended."""
+        """Whether the dataset was deleted."""
         return bool(self.commits) and self.commits[-1].deletion
 
     def is_author(self, fingerprint: Fingerprint) -> bool:
-        """Whether somebody may append now."""
+        """Return whether a member may currently append."""
         return fingerprint == self._owner or fingerprint in self.co_owners
 
     def grants_of(self, recipient: Fingerprint) -> list[GrantEntry]:
-        """A recipient's grants in force, in order of key epoch."""
+        """Return a recipient's grants in force, in order of key epoch."""
         found = [
             entry for entry in self.grants.values() if entry.recipient == recipient
         ]
         return sorted(found, key=lambda entry: entry.key_epoch)
 
     def recipients(self) -> list[Fingerprint]:
-        """Everybody with a grant in force, in the order of their first."""
+        """Return all recipients with a grant in force, in the order of their first grant."""
         return list(dict.fromkeys(entry.recipient for entry in self.grants.values()))
 
     def begin(self, commit: Commit, pages: Iterable[SnapshotPage]) -> None:
-        """Begins with a snapshot instead of commit 0.
+        """Begin with a snapshot instead of commit 0.
 
         Args:
-            commit: verified; carries a snapshot.
-            pages: those that the snapshot names, in order, their digests checked.
+            commit: a verified commit with a snapshot.
+            pages: the pages that the snapshot names, in order, with their digests checked.
 
         Raises:
-            WrongSigner: it is not the trusted owner's.
-            HistoryInvalid, ContextMismatch: it is no snapshot of this dataset.
+            WrongSigner: the snapshot is not the trusted owner's.
+            HistoryInvalid, ContextMismatch: it is not a snapshot of this dataset.
         """
         snapshot = commit.snapshot
         if self.commits or snapshot is None:
-            raise HistoryInvalid("a history begins with commit 0 or with one snapshot")
+            raise HistoryInvalid(
+                "a history must begin with commit 0 or with one snapshot"
+            )
         if commit.dataset_id != self.dataset_id:
             raise ContextMismatch("a commit belongs to another dataset")
         if not {snapshot.genesis.owner, snapshot.owner, commit.signer} <= self.trusted:
@@ -148,29 +150,29 @@ class History:
         self.commits.append(commit)
 
     def extend(self, signed_commits: Iterable[objects_pb2.Signed]) -> None:
-        """Verifies and appends commits.
+        """Verify and append commits.
 
         Raises:
-            VerificationError: a subclass that says what is wrong with the first bad commit;
-                those before it are appended.
+            VerificationError: a subclass that tells what is wrong with the first bad commit; the
+                commits before it are appended.
         """
         for signed in signed_commits:
             self.append(verify_commit(signed))
 
     def append(self, commit: Commit) -> None:
-        """Appends a verified commit if it follows.
+        """Append a verified commit if it follows.
 
         Raises:
-            ContextMismatch: it belongs to another dataset.
-            WrongSigner: its author may not write here, or not this.
-            HistoryInvalid: a gap, a fork, shards or a snapshot that do not fit.
-            DatasetDeleted: the dataset ended before it.
-            KeyEpochMoved: its shards are sealed under another key epoch than is current.
+            ContextMismatch: the commit belongs to another dataset.
+            WrongSigner: the author may not append, or not such a commit.
+            HistoryInvalid: a gap, a fork, or shards or a snapshot that do not match.
+            DatasetDeleted: the dataset was deleted before the commit.
+            KeyEpochMoved: the shards are sealed under a key epoch that is not current.
         """
         self._check_place(commit)
         if commit.genesis is not None:
             if commit.genesis.owner not in self.trusted:
-                raise WrongSigner("the dataset belongs to somebody else")
+                raise WrongSigner("the dataset belongs to another owner")
             self._genesis, self._owner = commit.genesis, commit.genesis.owner
             self.co_owners = frozenset(commit.genesis.co_owners)
         self._check_author(commit)
@@ -207,16 +209,18 @@ class History:
                 f"commit {commit.number} does not follow the one before it"
             )
         if self.deleted:
-            raise DatasetDeleted("the dataset's history goes on after its deletion")
+            raise DatasetDeleted("the dataset's history continues after its deletion")
 
     def _check_author(self, commit: Commit) -> None:
         if not self.is_author(commit.signer):
             raise WrongSigner(
-                f"commit {commit.number} is signed by somebody who may not write"
+                f"commit {commit.number} is signed by a member who may not append"
             )
         owners_only = commit.co_owners or commit.snapshot or commit.deletion
         if owners_only and commit.signer != self._owner:
-            raise WrongSigner(f"commit {commit.number} does what only the owner may")
+            raise WrongSigner(
+                f"commit {commit.number} makes a change that only the owner may make"
+            )
         if self._owner in commit.revoked:
             raise WrongSigner(f"commit {commit.number} revokes the dataset's owner")
         if commit.co_owners is not None and commit.co_owners.successor not in (
@@ -224,7 +228,7 @@ class History:
             *self.trusted,
         ):
             raise WrongSigner(
-                "the dataset was handed to somebody whom nobody vouched for"
+                "the dataset was handed to an identity that is not trusted as its owner"
             )
 
     def _check_epoch(self, commit: Commit) -> None:
@@ -247,7 +251,7 @@ class History:
             i in self.shards for i in removed
         ):
             raise HistoryInvalid(
-                f"commit {commit.number} removes a shard that is not there"
+                f"commit {commit.number} removes a shard that does not exist"
             )
 
     def _apply(self, commit: Commit) -> None:
@@ -280,7 +284,7 @@ class History:
         return frozenset(commit.co_owners.fingerprints)
 
     def _check_snapshot(self, commit: Commit, snapshot: Snapshot) -> None:
-        # The pages are checked by whoever begins with them; the rest is known here.
+        # The pages are checked by a client that begins with them; the rest is known here.
         if (
             snapshot.genesis != self._genesis
             or snapshot.owner != self._owner
@@ -288,5 +292,5 @@ class History:
             or {g.digest: g for g in snapshot.grants} != self._grants_after(commit)
         ):
             raise HistoryInvalid(
-                f"the snapshot of commit {commit.number} is not the state"
+                f"the snapshot of commit {commit.number} differs from the history's state"
             )

@@ -18,7 +18,7 @@ _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Fingerprint:
-    """SHA-256 of an identity's public key under a label: what people compare.
+    """SHA-256 of an identity's public key under a label, which people compare.
 
     Attributes:
         digest: 32 bytes.
@@ -29,17 +29,17 @@ class Fingerprint:
     def __post_init__(self) -> None:
         if len(self.digest) != FINGERPRINT_SIZE:
             raise InvalidArgument(
-                f"a fingerprint has {FINGERPRINT_SIZE} bytes, not {len(self.digest)}"
+                f"a fingerprint must have {FINGERPRINT_SIZE} bytes, not {len(self.digest)}"
             )
 
     @classmethod
     def of(cls, identity_public_key: bytes) -> Fingerprint:
-        """Fingerprint of an identity's public key, of either algorithm."""
+        """Return the fingerprint of an identity's public key, of either algorithm."""
         return cls(hashlib.sha256(b"sealift/1 identity" + identity_public_key).digest())
 
     @classmethod
     def parse(cls, text: str) -> Fingerprint:
-        """Reads what `str` wrote; case, spaces and dashes do not matter.
+        """Parse a fingerprint as `str` writes it; case, spaces and dashes do not matter.
 
         Raises:
             InvalidArgument: the text is not a whole fingerprint.
@@ -53,13 +53,13 @@ class Fingerprint:
             compact.lower()
         ):
             raise InvalidArgument(
-                "this is not a whole fingerprint",
+                "the text is not a whole fingerprint",
                 hint="copy all 13 groups that `sealift identity` shows",
             )
         return cls(digest)
 
     def __str__(self) -> str:
-        """Lower-case base32 (RFC 4648) in 13 groups of four."""
+        """Return lower-case base32 (RFC 4648) in 13 groups of four."""
         return _grouped(base64.b32encode(self.digest).decode().rstrip("=").lower())
 
 
@@ -68,21 +68,21 @@ def _grouped(text: str) -> str:
 
 
 def new_id() -> bytes:
-    """A fresh 16-byte random id."""
+    """Return a random 16-byte id."""
     return secrets.token_bytes(ID_SIZE)
 
 
 def dataset_id_of(owner: Fingerprint, salt: bytes) -> bytes:
-    """The dataset id (16 bytes) that an owner's commit 0 with this salt has.
+    """Return the dataset id (16 bytes) for an owner's commit 0 with this salt.
 
-    The id commits to the owner, so that nobody else can put a commit 0 of their own under
-    a dataset whose shards carry the id in their headers.
+    The id commits to the owner, so that no one else can put their own commit 0 under a dataset
+    whose shards carry the id in their headers.
     """
     return hashlib.sha256(b"sealift/1 dataset" + owner.digest + salt).digest()[:ID_SIZE]
 
 
 def key_id_of(suite: int, public_key: bytes) -> bytes:
-    """The id (16 bytes) of a recipient key."""
+    """Return the id (16 bytes) of a recipient key."""
     return hashlib.sha256(b"sealift/1 key id" + bytes([suite]) + public_key).digest()[
         :ID_SIZE
     ]
@@ -94,13 +94,13 @@ def member_uri(name: str) -> str:
 
 
 def check_name(name: str, what: str = "a member's name") -> str:
-    """Returns the name if it may be one.
+    """Return the name if it is valid.
 
     Raises:
-        InvalidArgument: it is not 1 to 64 of a-z, 0-9, dot, dash and underscore.
+        InvalidArgument: the name is not 1 to 64 of a-z, 0-9, dot, dash and underscore.
     """
     if not _NAME.fullmatch(name):
         raise InvalidArgument(
-            f"{what} has 1 to 64 of a-z 0-9 . - _ and begins and ends with a letter or digit"
+            f"{what} must have 1 to 64 of a-z 0-9 . - _ and begin and end with a letter or digit"
         )
     return name

@@ -1,7 +1,7 @@
 """Sealed shard, format version 1: public arithmetic on ciphertext (docs/spec/shard.md).
 
-Everything here works without a key: the relay uses it to check what it stores, the clients to
-check what they receive before they touch a key.
+No function here needs a key: the relay uses them to check what it stores, the clients to check what
+they receive before they use a key.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ShardHeader:
         log2_segment_size: segments hold 2**this bytes of plaintext (12 to 20).
         dataset_id: 16 bytes.
         shard_id: 16 bytes.
-        key_epoch: which epoch key the shard key is derived from.
+        key_epoch: number of the epoch key that the shard key is derived from.
         salt: 32 random bytes.
         commitment: 32 bytes that only the right epoch key yields.
     """
@@ -54,7 +54,7 @@ class ShardHeader:
     commitment: bytes
 
     def pack(self) -> bytes:
-        """The header's 120 bytes."""
+        """Return the header's 120 bytes."""
         return _HEADER.pack(
             MAGIC,
             self.suite,
@@ -68,26 +68,28 @@ class ShardHeader:
 
     @classmethod
     def unpack(cls, header: bytes | memoryview) -> ShardHeader:
-        """Parses and checks a header.
+        """Parse and check a header.
 
         Raises:
-            MalformedObject: not a shard header, or a field out of range.
-            UnsupportedVersion: another format version or suite.
+            MalformedObject: the bytes are not a shard header, or a field is out of range.
+            UnsupportedVersion: the header has another format version or suite.
         """
         header = bytes(header)
         if len(header) != HEADER_SIZE:
             raise MalformedObject(
-                f"a shard header has {HEADER_SIZE} bytes; {len(header)} were received"
+                f"a shard header has {HEADER_SIZE} bytes, but {len(header)} were received"
             )
         magic, suite, log2_size, dataset_id, shard_id, epoch, salt, commitment = (
             _HEADER.unpack(header)
         )
         if magic[:-1] != MAGIC[:-1]:
-            raise MalformedObject("this is not a sealed shard: the magic is missing")
+            raise MalformedObject(
+                "the data is not a sealed shard: the magic is missing"
+            )
         if magic != MAGIC:
             raise UnsupportedVersion("the shard has a format version that is not 1")
         if suite != SUITE_AES256GCM_HKDF_SHA256:
-            raise UnsupportedVersion(f"the shard has suite {suite}, which is not known")
+            raise UnsupportedVersion(f"the shard has the unknown suite {suite}")
         if not MIN_LOG2_SEGMENT_SIZE <= log2_size <= LOG2_SEGMENT_SIZE:
             raise MalformedObject(
                 f"the shard's segment size 2^{log2_size} is not allowed"
@@ -103,7 +105,7 @@ class ShardHeader:
 
 
 def padme(length: int) -> int:
-    """The padded length of `length` bytes: at most 12 % more, leaking O(log log) bits.
+    """Return the padded length of `length` bytes: at most 12 % more, leaking O(log log) bits.
 
     Source: Nikitin et al., "Reducing Metadata Leakage from Encrypted Files and Communication
     with PURBs", PETS 2019, section 4 (Padmé).
@@ -117,17 +119,17 @@ def padme(length: int) -> int:
 
 
 def padded_size(payload_size: int) -> int:
-    """Bytes of plaintext of a shard with that payload: payload, padding and length field."""
+    """Return the bytes of plaintext of a shard: payload, padding and length field."""
     return padme(payload_size + LENGTH_SIZE)
 
 
 def segment_count(plaintext_size: int, segment_size: int) -> int:
-    """How many segments hold that much plaintext."""
+    """Return the number of segments for some bytes of plaintext."""
     return -(-plaintext_size // segment_size)
 
 
 def stored_size(plaintext_size: int, segment_size: int) -> int:
-    """Bytes of header and segments together."""
+    """Return the bytes of header and segments together."""
     return (
         HEADER_SIZE
         + plaintext_size
@@ -136,7 +138,7 @@ def stored_size(plaintext_size: int, segment_size: int) -> int:
 
 
 def plaintext_size(stored: int, segment_size: int) -> int:
-    """Bytes of plaintext in a shard of `stored` bytes.
+    """Return the bytes of plaintext in a shard of `stored` bytes.
 
     Raises:
         MalformedObject: no shard has that size.
@@ -152,29 +154,29 @@ def plaintext_size(stored: int, segment_size: int) -> int:
 
 
 def segment_plaintext_size(index: int, plaintext: int, segment_size: int) -> int:
-    """Bytes of plaintext in segment `index` of a shard with `plaintext` bytes in all."""
+    """Return the bytes of plaintext in segment `index` of a shard with `plaintext` bytes."""
     return min(segment_size, plaintext - index * segment_size)
 
 
 def segment_digest(segment: bytes | bytearray | memoryview) -> bytes:
-    """BLAKE3 of one ciphertext segment with its tag, 32 bytes."""
+    """Return BLAKE3 of one ciphertext segment with its tag, 32 bytes."""
     return blake3(segment).digest()
 
 
 def shard_digest(
     header: bytes | memoryview, segment_digests: bytes | memoryview
 ) -> bytes:
-    """BLAKE3 over the header and the concatenated segment digests, 32 bytes."""
+    """Return BLAKE3 over the header and the concatenated segment digests, 32 bytes."""
     return blake3(header).update(segment_digests).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class ShardHead:
-    """A shard's header with its digest list: what is needed to check any of its segments.
+    """A shard's header with its digest list, which suffice to check any of its segments.
 
     Attributes:
         header: parsed header.
-        header_bytes: the same as received, 120 bytes.
+        header_bytes: the header as received, 120 bytes.
         segment_digests: 32 bytes a segment, concatenated.
         stored_size: bytes of header and segments together.
         plaintext_size: bytes of payload, padding and length field.
@@ -188,10 +190,10 @@ class ShardHead:
 
     @classmethod
     def parse(cls, header: bytes, segment_digests: bytes, stored: int) -> ShardHead:
-        """Checks that header, digest list and size belong to one possible shard.
+        """Check that header, digest list and size belong to one possible shard.
 
         Raises:
-            MalformedObject, UnsupportedVersion: see `ShardHeader.unpack`; or a wrong size.
+            MalformedObject, UnsupportedVersion: see `ShardHeader.unpack`; or the size is wrong.
         """
         parsed = ShardHeader.unpack(header)
         plain = plaintext_size(stored, parsed.segment_size)
@@ -204,41 +206,41 @@ class ShardHead:
 
     @property
     def segment_count(self) -> int:
-        """How many segments the shard has."""
+        """Number of segments in the shard."""
         return len(self.segment_digests) // DIGEST_SIZE
 
     @property
     def digest(self) -> bytes:
-        """The shard digest, as the commit names it."""
+        """The shard digest that the commit names."""
         return shard_digest(self.header_bytes, self.segment_digests)
 
     def sealed_segment_size(self, index: int) -> int:
-        """Bytes of ciphertext and tag of segment `index`."""
+        """Return the bytes of ciphertext and tag of segment `index`."""
         size = self.header.segment_size
         return segment_plaintext_size(index, self.plaintext_size, size) + TAG_SIZE
 
     def segment_offset(self, index: int) -> int:
-        """Where segment `index` begins in the stored shard."""
+        """Return the offset of segment `index` in the stored shard."""
         return HEADER_SIZE + index * (self.header.segment_size + TAG_SIZE)
 
     def check_digest(self, expected: bytes) -> None:
-        """Checks the shard digest against the one that a commit names.
+        """Check the shard digest against the one that a commit names.
 
         Raises:
             CorruptShard: they differ.
         """
         if self.digest != expected:
             raise CorruptShard(
-                "the shard's header or digest list is not what its owner signed"
+                "the shard's header or digest list differs from what its owner signed"
             )
 
     def check_segment(
         self, index: int, segment: bytes | bytearray | memoryview
     ) -> None:
-        """Checks one ciphertext segment against the digest list.
+        """Check one ciphertext segment against the digest list.
 
         Raises:
-            CorruptShard: wrong index, size or digest.
+            CorruptShard: the index, size or digest is wrong.
         """
         if not 0 <= index < self.segment_count:
             raise CorruptShard(f"the shard has no segment {index}")
@@ -248,5 +250,5 @@ class ShardHead:
             or segment_digest(segment) != expected
         ):
             raise CorruptShard(
-                f"segment {index} of the shard is not what its owner sealed"
+                f"segment {index} of the shard differs from what its owner sealed"
             )

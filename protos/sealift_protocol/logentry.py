@@ -1,4 +1,4 @@
-"""What a leaf of the log says about an object (docs/spec/log.md)."""
+"""Leaves of the log, each about one object (docs/spec/log.md)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NO_DATASET = bytes(ID_SIZE)
 
 
 class Kind(IntEnum):
-    """Which object an entry is about."""
+    """The kind of object that an entry is about."""
 
     CARD = 1
     COMMIT = 2
@@ -54,10 +54,10 @@ class LogEntry:
     """One leaf.
 
     Attributes:
-        kind: which object.
-        time: the relay's clock when it logged the object, Unix seconds.
-        dataset_id: 16 bytes; zeros for objects of no dataset.
-        sequence: counts the entries of that dataset from 0; 0 for objects of no dataset.
+        kind: kind of object.
+        time: the relay's time when it logged the object, Unix seconds.
+        dataset_id: 16 bytes; zeros for objects without a dataset.
+        sequence: number of the entry within its dataset, from 0; 0 for objects without a dataset.
         digest: object digest, 32 bytes.
     """
 
@@ -68,7 +68,7 @@ class LogEntry:
     digest: bytes
 
     def pack(self) -> bytes:
-        """The leaf, 66 bytes."""
+        """Return the leaf, 66 bytes."""
         return b"".join(
             (
                 bytes([VERSION, self.kind]),
@@ -81,25 +81,23 @@ class LogEntry:
 
     @classmethod
     def unpack(cls, entry: bytes) -> LogEntry:
-        """Reads a leaf.
+        """Parse a leaf.
 
         Raises:
-            LogInvalid: it does not have its format.
-            UnsupportedVersion: it has a version or a kind that is not known.
+            LogInvalid: the leaf does not have the format.
+            UnsupportedVersion: the leaf has an unknown version or kind.
         """
         if len(entry) != ENTRY_SIZE:
             raise LogInvalid(
                 f"a log entry has {len(entry)} bytes instead of {ENTRY_SIZE}"
             )
         if entry[0] != VERSION:
-            raise UnsupportedVersion(
-                f"a log entry has version {entry[0]}, which is not known"
-            )
+            raise UnsupportedVersion(f"a log entry has the unknown version {entry[0]}")
         try:
             kind = Kind(entry[1])
         except ValueError:
             raise UnsupportedVersion(
-                f"a log entry is of kind {entry[1]}, unknown here"
+                f"a log entry has the unknown kind {entry[1]}"
             ) from None
         return cls(
             kind=kind,

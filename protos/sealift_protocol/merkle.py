@@ -1,4 +1,4 @@
-"""The Merkle tree of the log: hashes, proofs, and their verification, as pure functions.
+"""The Merkle tree of the log: hashes, proofs and their verification, as pure functions.
 
 Source: RFC 6962 section 2.1 (tree), RFC 9162 sections 2.1.3.2 and 2.1.4.2 (verification),
 C2SP tlog-tiles (tiles of 256 hashes).
@@ -18,21 +18,21 @@ TILE_WIDTH = 1 << TILE_HEIGHT
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 NodeReader: TypeAlias = Callable[[int, int], bytes]
-"""Gives the hash of complete subtree number `index` of those with 2**level leaves."""
+"""Returns the hash of complete subtree number `index` of those with 2**level leaves."""
 
 
 def leaf_hash(entry: bytes) -> bytes:
-    """Hash of a leaf, 32 bytes."""
+    """Return the hash of a leaf, 32 bytes."""
     return hashlib.sha256(b"\x00" + entry).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """Hash of two subtrees, 32 bytes."""
+    """Return the hash of two subtrees, 32 bytes."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
 def complete_subtree(hashes: Sequence[bytes]) -> bytes:
-    """Hash of the tree over a power of two of hashes."""
+    """Return the hash of the tree over a number of hashes that is a power of two."""
     level = list(hashes)
     while len(level) > 1:
         level = [node_hash(level[i], level[i + 1]) for i in range(0, len(level), 2)]
@@ -40,7 +40,7 @@ def complete_subtree(hashes: Sequence[bytes]) -> bytes:
 
 
 def tree_root(hashes: Sequence[bytes]) -> bytes:
-    """Root of the tree over any number of leaf hashes, in linear time and logarithmic memory."""
+    """Return the root over any number of leaf hashes, in linear time and logarithmic memory."""
     # A binary counter: the complete subtrees so far, largest first, with their levels.
     stack: list[tuple[int, bytes]] = []
     for current in hashes:
@@ -58,7 +58,7 @@ def tree_root(hashes: Sequence[bytes]) -> bytes:
 
 
 def range_hash(read: NodeReader, start: int, end: int) -> bytes:
-    """Hash of the leaves [start, end), as RFC 6962 section 2.1 splits them; start is aligned."""
+    """Return the hash of leaves [start, end), split as in RFC 6962 2.1; start is aligned."""
     if start == end:
         return EMPTY_ROOT
     size = end - start
@@ -70,12 +70,12 @@ def range_hash(read: NodeReader, start: int, end: int) -> bytes:
 
 
 def inclusion_proof(read: NodeReader, index: int, size: int) -> list[bytes]:
-    """PATH(index, D[size]) of RFC 6962 section 2.1.1."""
+    """Return PATH(index, D[size]) of RFC 6962 section 2.1.1."""
     return _path(read, index, 0, size)
 
 
 def consistency_proof(read: NodeReader, old_size: int, size: int) -> list[bytes]:
-    """PROOF(old_size, D[size]) of RFC 6962 section 2.1.2; empty for 0 and for the same size."""
+    """Return PROOF(old_size, D[size]) of RFC 6962 section 2.1.2; empty for 0 or equal sizes."""
     if old_size in (0, size):
         return []
     return _subproof(read, old_size, 0, size, whole=True)
@@ -84,13 +84,13 @@ def consistency_proof(read: NodeReader, old_size: int, size: int) -> list[bytes]
 def verify_inclusion(
     entry: bytes, index: int, size: int, hashes: Sequence[bytes], root: bytes
 ) -> None:
-    """Checks that an entry stands at `index` in the tree of `size` leaves with that root.
+    """Check that an entry is at `index` in the tree of `size` leaves with that root.
 
     Raises:
-        LogInvalid: it does not.
+        LogInvalid: the proof fails.
     """
     if not 0 <= index < size:
-        raise LogInvalid("an inclusion proof is for a place outside the log")
+        raise LogInvalid("an inclusion proof is for an index outside the log")
     first, last = index, size - 1
     current = leaf_hash(entry)
     for sibling in hashes:
@@ -110,10 +110,10 @@ def verify_inclusion(
 def verify_consistency(
     old_size: int, old_root: bytes, size: int, root: bytes, hashes: Sequence[bytes]
 ) -> None:
-    """Checks that the tree of `size` leaves begins with the tree of `old_size` leaves.
+    """Check that the tree of `size` leaves begins with the tree of `old_size` leaves.
 
     Raises:
-        LogInvalid: it does not.
+        LogInvalid: the proof fails.
     """
     if old_size > size:
         raise LogInvalid("the log has become shorter")

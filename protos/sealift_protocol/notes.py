@@ -1,7 +1,7 @@
 """Signed notes: checkpoints of the log, and witnesses' cosignatures of them.
 
 Source: C2SP signed-note, tlog-checkpoint and tlog-cosignature (Ed25519, cosignature/v1).
-No private key is handled here: who signs passes a function.
+Private keys are not handled here: the caller passes a function that signs.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class VerifierKey:
     """A public key of signed notes, with its name.
 
     Attributes:
-        name: of a log (its origin) or a witness.
+        name: name of a log (its origin) or a witness.
         kind: algorithm.
         public_key: Ed25519, 32 bytes.
     """
@@ -59,21 +59,21 @@ class VerifierKey:
 
     @property
     def key_hash(self) -> bytes:
-        """The 4 bytes by which signature lines name the key."""
+        """The 4 bytes that name the key in signature lines."""
         content = self.name.encode() + b"\n" + bytes([self.kind]) + self.public_key
         return hashlib.sha256(content).digest()[:_KEY_HASH_SIZE]
 
     def __str__(self) -> str:
-        """name+hash+key, as tools of the C2SP family take it."""
+        """Return name+hash+key, as C2SP tools read it."""
         encoded = base64.b64encode(bytes([self.kind]) + self.public_key).decode()
         return f"{self.name}+{self.key_hash.hex()}+{encoded}"
 
     @classmethod
     def parse(cls, text: str) -> VerifierKey:
-        """Reads what `str` wrote.
+        """Parse a verifier key as `str` writes it.
 
         Raises:
-            InvalidArgument: it is not a verifier key, or of an algorithm that is not known.
+            InvalidArgument: the text is not a verifier key, or its algorithm is unknown.
         """
         try:
             name, key_hash, encoded = text.strip().split("+", 2)
@@ -81,20 +81,23 @@ class VerifierKey:
             key = cls(name, KeyKind(content[0]), content[1:])
         except (ValueError, IndexError, binascii.Error):
             raise InvalidArgument(
-                "this is not a verifier key", hint="it looks like NAME+HASH+KEY"
+                "the text is not a verifier key",
+                hint="a verifier key has the form NAME+HASH+KEY",
             ) from None
         if key.key_hash.hex() != key_hash:
-            raise InvalidArgument("the verifier key is damaged", hint="copy all of it")
+            raise InvalidArgument(
+                "the verifier key is damaged", hint="copy the whole verifier key"
+            )
         return key
 
 
 @dataclass(frozen=True, slots=True)
 class SignedNote:
-    """A note and its signature lines, none of them verified.
+    """A note and its signature lines, not verified.
 
     Attributes:
         text: everything before the blank line, with its last line end.
-        signatures: (key name, key hash, signature) as they stand.
+        signatures: (key name, key hash, signature) of each line.
     """
 
     text: str
@@ -104,7 +107,7 @@ class SignedNote:
         return (self.text + "\n" + "".join(map(_line, self.signatures))).encode()
 
     def add(self, lines: Iterable[tuple[str, bytes, bytes]]) -> SignedNote:
-        """The same note with more signatures; those of keys that signed already are left out."""
+        """Return the note with more signatures; those of keys that already signed are left out."""
         known = {(name, key_hash) for name, key_hash, _ in self.signatures}
         fresh = tuple(line for line in lines if (line[0], line[1]) not in known)
         return SignedNote(self.text, self.signatures + fresh)
@@ -115,7 +118,7 @@ class Checkpoint:
     """The log's head.
 
     Attributes:
-        origin: the log's name.
+        origin: name of the log.
         size: number of entries.
         root: 32 bytes.
     """
@@ -129,7 +132,7 @@ class Checkpoint:
 
 
 def log_verifier_key(public_key: bytes) -> VerifierKey:
-    """The verifier key of a relay's log; its name follows from the key."""
+    """Return the verifier key of a relay's log; its name is derived from the key."""
     name = (
         "sealift-log/" + hashlib.sha256(b"sealift/1 log" + public_key).hexdigest()[:32]
     )
@@ -137,10 +140,10 @@ def log_verifier_key(public_key: bytes) -> VerifierKey:
 
 
 def parse_note(content: bytes) -> SignedNote:
-    """Splits a note from its signatures.
+    """Split a note from its signatures.
 
     Raises:
-        LogInvalid: it is not a signed note.
+        LogInvalid: the bytes are not a signed note.
     """
     if len(content) > MAX_NOTE:
         raise LogInvalid("a checkpoint is too long")
@@ -158,10 +161,10 @@ def parse_note(content: bytes) -> SignedNote:
 
 
 def parse_signature_line(line: str) -> tuple[str, bytes, bytes]:
-    """Name, key hash and signature of one line.
+    """Return name, key hash and signature of one line.
 
     Raises:
-        LogInvalid: it is not a signature line.
+        LogInvalid: the line is not a signature line.
     """
     match = _SIGNATURE_LINE.fullmatch(line)
     try:
@@ -174,10 +177,10 @@ def parse_signature_line(line: str) -> tuple[str, bytes, bytes]:
 
 
 def parse_checkpoint(text: str) -> Checkpoint:
-    """The checkpoint that a note's text says; extension lines are ignored.
+    """Parse the checkpoint in a note's text; extension lines are ignored.
 
     Raises:
-        LogInvalid: it is none.
+        LogInvalid: the text is not a checkpoint.
     """
     lines = text.split("\n")
     try:
@@ -191,22 +194,22 @@ def parse_checkpoint(text: str) -> Checkpoint:
 
 
 def verify_checkpoint(note: SignedNote, key: VerifierKey) -> Checkpoint:
-    """The checkpoint of a note that the log signed.
+    """Return the checkpoint of a note that the log signed.
 
     Raises:
-        LogInvalid: the log did not sign it, or it is another log's.
+        LogInvalid: the log did not sign the note, or the note is another log's.
     """
     for signature in _signatures_of(note, key):
         if _verifies(key, note.text.encode(), signature):
             checkpoint = parse_checkpoint(note.text)
             if checkpoint.origin != key.name:
-                raise LogInvalid("a checkpoint is another log's")
+                raise LogInvalid("a checkpoint is of another log")
             return checkpoint
     raise LogInvalid("a checkpoint is not signed by the relay's log")
 
 
 def cosigned_at(note: SignedNote, witness: VerifierKey) -> int | None:
-    """Unix seconds at which a witness cosigned the note; None if it did not."""
+    """Return the Unix seconds at which a witness cosigned the note; None if it did not."""
     for signature in _signatures_of(note, witness):
         time = int.from_bytes(signature[:_TIME_SIZE], "big")
         message = cosigned_message(note.text, time)
@@ -216,34 +219,34 @@ def cosigned_at(note: SignedNote, witness: VerifierKey) -> int | None:
 
 
 def cosigned_message(text: str, time: int) -> bytes:
-    """What a witness signs: tlog-cosignature, cosignature/v1."""
+    """Return the message that a witness signs: tlog-cosignature, cosignature/v1."""
     return f"cosignature/v1\ntime {time}\n{text}".encode()
 
 
 def sign_note(
     text: str, key: VerifierKey, sign: Callable[[bytes], bytes]
 ) -> tuple[str, bytes, bytes]:
-    """The signature of a log on a note."""
+    """Return the signature of a log on a note."""
     return key.name, key.key_hash, sign(text.encode())
 
 
 def cosign_note(
     text: str, key: VerifierKey, sign: Callable[[bytes], bytes], time: int
 ) -> tuple[str, bytes, bytes]:
-    """The cosignature of a witness on a note."""
+    """Return the cosignature of a witness on a note."""
     signature = sign(cosigned_message(text, time))
     return key.name, key.key_hash, time.to_bytes(_TIME_SIZE, "big") + signature
 
 
 def signature_line(signature: tuple[str, bytes, bytes]) -> str:
-    """A signature as the line that follows a note."""
+    """Return a signature as a line that follows a note."""
     return _line(signature)
 
 
 def _decode(text: str) -> bytes:
     content = base64.b64decode(text, validate=True)
     if base64.b64encode(content).decode() != text:
-        raise binascii.Error("not the one way to write these bytes")
+        raise binascii.Error("not canonical base64")
     return content
 
 

@@ -1,6 +1,6 @@
-"""Signatures of identities: Ed25519, or ECDSA with P-256 where a keystore has nothing else.
+"""Signatures of identities: Ed25519, or ECDSA with P-256 for keystores without Ed25519.
 
-Which of the two it is follows from the size of the public key (docs/spec/objects.md).
+The size of the public key tells the algorithm (docs/spec/objects.md).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _P256_HALF = SIGNATURE_SIZE // 2
 
 
 def check_public_key(public_key: bytes) -> None:
-    """Whether bytes may be an identity's public key, by their size and form.
+    """Check that bytes have the size and form of an identity's public key.
 
     Raises:
-        MalformedObject: they are none.
+        MalformedObject: they do not.
     """
     if len(public_key) not in PUBLIC_KEY_SIZES:
         raise MalformedObject("an identity's public key has the wrong size")
@@ -34,18 +34,18 @@ def check_public_key(public_key: bytes) -> None:
 
 
 def verify_signature(public_key: bytes, message: bytes, signature: bytes) -> None:
-    """Checks a signature.
+    """Check a signature.
 
     Args:
         public_key: 32 bytes for Ed25519 (RFC 8032), or an uncompressed point of P-256, 65 bytes
             (SEC 1 section 2.3.3), for ECDSA with SHA-256 (FIPS 186-5).
-        message: what was signed.
-        signature: 64 bytes; of ECDSA r | s, 32 bytes each, big-endian.
+        message: the signed bytes.
+        signature: 64 bytes; for ECDSA r | s, 32 bytes each, big-endian.
 
     Raises:
         MalformedObject: the key or the signature has the wrong size, or the point is not on the
             curve.
-        SignatureInvalid: it does not verify.
+        SignatureInvalid: the signature does not verify.
     """
     check_public_key(public_key)
     if len(signature) != SIGNATURE_SIZE:

@@ -1,4 +1,4 @@
-"""`Signed`: an envelope that is verified before its payload is parsed (docs/spec/objects.md)."""
+"""`Signed`: an envelope, verified before its payload is parsed (docs/spec/objects.md)."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ class Verified:
 
 
 def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
-    """What is signed: DSSE protocol, version 1, "PAE"."""
+    """Return the bytes that are signed: DSSE protocol, version 1, "PAE"."""
     kind = payload_type.encode()
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
 def object_digest(payload_type: str, payload: bytes, signer: bytes) -> bytes:
-    """SHA-256 over the pre-authentication encoding and the signer's public key, 32 bytes.
+    """Return SHA-256 over the pre-authentication encoding and the signer's public key, 32 bytes.
 
-    It does not depend on how the envelope was serialised, which protobuf leaves open.
+    It does not depend on the envelope's serialisation, which protobuf does not fix.
     """
     return hashlib.sha256(
         pre_authentication_encoding(payload_type, payload) + signer
@@ -67,11 +67,11 @@ def object_digest(payload_type: str, payload: bytes, signer: bytes) -> bytes:
 
 
 def verify(signed: objects_pb2.Signed, payload_type: str) -> Verified:
-    """Checks an envelope's type and signature.
+    """Check an envelope's type and signature.
 
     Raises:
-        MalformedObject: a field has the wrong size or the type is of another object.
-        UnsupportedVersion: the same object in a version that is not known.
+        MalformedObject: a field has the wrong size, or the type is that of another object.
+        UnsupportedVersion: the type is that of the same object in an unknown version.
         SignatureInvalid: the signature does not verify.
     """
     if signed.payload_type != payload_type:
@@ -103,7 +103,7 @@ def _kind(payload_type: str) -> str:
 
 def _refuse_type(received: str, wanted: str) -> None:
     if received.startswith(f"application/vnd.sealift.{_kind(wanted)}."):
-        raise UnsupportedVersion(f"a {_kind(wanted)} has a version that is not known")
+        raise UnsupportedVersion(f"a {_kind(wanted)} has an unknown version")
     raise MalformedObject(
         f"an object that should be a {_kind(wanted)} is of another type"
     )

@@ -1,4 +1,4 @@
-"""Errors as gRPC statuses with google.rpc.ErrorInfo, and back: the one error mapper."""
+"""Maps errors to gRPC statuses with google.rpc.ErrorInfo, and back."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _BY_STATUS: dict[grpc.StatusCode, type[SealiftError]] = {
 
 
 def to_status(error: SealiftError, request_id: str) -> grpc.Status:
-    """The status that tells a client about the error."""
+    """Return the status that carries the error to a client."""
     info = error_details_pb2.ErrorInfo(
         reason=error.reason or RelayError.reason,
         domain=DOMAIN,
@@ -43,7 +43,7 @@ def to_status(error: SealiftError, request_id: str) -> grpc.Status:
 
 
 def from_rpc_error(error: grpc.RpcError) -> SealiftError:
-    """The named exception for a failed call."""
+    """Return the named exception for a failed call."""
     info = _error_info(error)
     if info is not None and info.reason in BY_REASON:
         kind = BY_REASON[info.reason]
@@ -65,7 +65,7 @@ def _error_info(error: grpc.RpcError) -> error_details_pb2.ErrorInfo | None:
     try:
         status = rpc_status.from_call(error)
     except ValueError:
-        # The trailing metadata contradicts the status: a middlebox, or a relay that lies.
+        # The trailing metadata contradicts the status: a middlebox or a dishonest relay.
         return None
     for detail in status.details if status is not None else ():
         info = error_details_pb2.ErrorInfo()

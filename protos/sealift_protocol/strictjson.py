@@ -1,6 +1,6 @@
-"""JSON that was signed or sealed, read strictly: what is not in the format is refused.
+"""A strict reader of signed or sealed JSON: anything outside the format is refused.
 
-Nothing is passed over, so that a document cannot show a reader what another reader does not see.
+Nothing is ignored, so that two readers cannot see different content in one document.
 """
 
 from __future__ import annotations
@@ -19,47 +19,49 @@ _T = TypeVar("_T")
 
 
 def parse_json(text: str) -> object:
-    """Parses JSON in which no field stands twice and no number is NaN or infinite.
+    """Parse JSON; duplicate fields, NaN and infinite numbers are refused.
 
     Raises:
-        MalformedObject: it is not that.
+        MalformedObject: the document is not such JSON.
     """
     try:
         parsed: object = json.loads(
             text, object_pairs_hook=_once, parse_constant=_no_number
         )
     except (ValueError, RecursionError):
-        raise MalformedObject("a document cannot be parsed") from None
+        raise MalformedObject("the document cannot be parsed") from None
     return parsed
 
 
 def read_fields(value: object, names: Sequence[str]) -> dict[str, Any]:
-    """An object with these fields and no other.
+    """Return an object with exactly these fields.
 
     Raises:
-        MalformedObject: it is not one.
+        MalformedObject: the value is not such an object.
     """
     if not isinstance(value, dict) or value.keys() != set(names):
-        raise MalformedObject("a document has other fields than its format")
+        raise MalformedObject("the document has other fields than its format")
     return value
 
 
 def read_list(value: object, read: Callable[[object], _T]) -> tuple[_T, ...]:
-    """A list, each item read by `read`.
+    """Return a list, with each item read by `read`.
 
     Raises:
-        MalformedObject: it is none.
+        MalformedObject: the value is not a list.
     """
     if not isinstance(value, list):
-        raise MalformedObject("a document has something else where a list should be")
+        raise MalformedObject(
+            "the document has another value where the format has a list"
+        )
     return tuple(read(item) for item in value)
 
 
 def read_whole(value: object) -> int:
-    """A whole number below 2^64.
+    """Return a whole number below 2^64.
 
     Raises:
-        MalformedObject: it is none.
+        MalformedObject: the value is not such a number.
     """
     if (
         isinstance(value, bool)
@@ -67,43 +69,45 @@ def read_whole(value: object) -> int:
         or not 0 <= value <= MAX_WHOLE
     ):
         raise MalformedObject(
-            "a document has something else where a whole number should be"
+            "the document has another value where the format has a whole number"
         )
     return value
 
 
 def read_flag(value: object) -> bool:
-    """True or false.
+    """Return true or false.
 
     Raises:
-        MalformedObject: it is neither.
+        MalformedObject: the value is neither.
     """
     if not isinstance(value, bool):
         raise MalformedObject(
-            "a document has something else where true or false should be"
+            "the document has another value where the format has true or false"
         )
     return value
 
 
 def read_text(value: object) -> str:
-    """A text that can be written in UTF-8.
+    """Return a text that can be encoded in UTF-8.
 
     Raises:
-        MalformedObject: it is none.
+        MalformedObject: the value is not such a text.
     """
-    # Half of a surrogate pair can be escaped in JSON, and then stands in no file and no terminal.
+    # JSON can escape half of a surrogate pair, which no file or terminal can hold.
     if not isinstance(value, str) or any(
         "\ud800" <= letter <= "\udfff" for letter in value
     ):
-        raise MalformedObject("a document has something else where a text should be")
+        raise MalformedObject(
+            "the document has another value where the format has a text"
+        )
     return value
 
 
 def read_hex(value: object, *sizes: int) -> bytes:
-    """Bytes of one of these sizes, in lower-case hex.
+    """Return bytes of one of these sizes, from lower-case hex.
 
     Raises:
-        MalformedObject: it is something else.
+        MalformedObject: the value is something else.
     """
     text = read_text(value)
     try:
@@ -112,16 +116,16 @@ def read_hex(value: object, *sizes: int) -> bytes:
         content = None
     if content is None or content.hex() != text or len(content) not in sizes:
         raise MalformedObject(
-            "a document has something else where a digest in hex should be"
+            "the document has another value where the format has a digest in hex"
         )
     return content
 
 
 def read_base64(value: object) -> bytes:
-    """Bytes in base64 (RFC 4648 section 4), written in the one way.
+    """Return bytes from canonical base64 (RFC 4648 section 4).
 
     Raises:
-        MalformedObject: it is something else.
+        MalformedObject: the value is something else.
     """
     text = read_text(value)
     try:
@@ -129,15 +133,17 @@ def read_base64(value: object) -> bytes:
     except (binascii.Error, ValueError):
         content = None
     if content is None or base64.b64encode(content).decode() != text:
-        raise MalformedObject("a document has something else where base64 should be")
+        raise MalformedObject(
+            "the document has another value where the format has base64"
+        )
     return content
 
 
 def read_fingerprint(value: object) -> Fingerprint:
-    """A fingerprint, written as `str` writes it.
+    """Return a fingerprint from the text that `str` writes.
 
     Raises:
-        MalformedObject: it is none.
+        MalformedObject: the value is not such a text.
     """
     text = read_text(value)
     try:
@@ -146,7 +152,7 @@ def read_fingerprint(value: object) -> Fingerprint:
         fingerprint = None
     if fingerprint is None or str(fingerprint) != text:
         raise MalformedObject(
-            "a document has something else where a fingerprint should be"
+            "the document has another value where the format has a fingerprint"
         )
     return fingerprint
 
@@ -154,7 +160,7 @@ def read_fingerprint(value: object) -> Fingerprint:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise ValueError("a field stands twice")
+        raise ValueError("a field occurs twice")
     return made
 
 

@@ -415,7 +415,7 @@ def test_a22_an_owner_cannot_hand_a_dataset_to_somebody_unknown(
         co_owners=CoOwners((), MALLORY.fingerprint),
     )
     hospital._connection.relay.append(handed, [])
-    with pytest.raises(WrongSigner, match="nobody vouched"):
+    with pytest.raises(WrongSigner, match="not trusted as its owner"):
         laboratory.open_dataset("hospital/study")
 
 

@@ -103,7 +103,7 @@ def test_the_first_ten_minutes_of_everybody(served, tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("a,b\n1,x\n2\n")
     error = run("sealift", *push, tmp_path / "bad.csv", "--dataset", "study", code=3)
     assert (
-        f"{tmp_path / 'bad.csv'}: line 3 has 1 columns where the header has 2; hint: "
+        f"{tmp_path / 'bad.csv'}: line 3 has 1 columns, but the header has 2; hint: "
         in error
     )
     (tmp_path / "other.csv").write_text("z\n1\n")

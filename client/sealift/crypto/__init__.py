@@ -1,1 +1,1 @@
-"""What is sealed, signed and wrapped: bytes in, bytes out. No socket, no file."""
+"""Sealing, signing and wrapping: bytes in, bytes out. No sockets, no files."""

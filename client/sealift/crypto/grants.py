@@ -1,4 +1,4 @@
-"""Giving an epoch key to a recipient, opening what was given, wrapping it to a newer key."""
+"""Grants an epoch key to a recipient, opens a grant, and rewraps it to a newer key."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _REWRAP_CONTEXT = b"sealift/1 rewrap"
 
 
 def choose_recipient_key(card: Card, time: int) -> RecipientKey:
-    """The first key on the card, in its owner's order of preference, that is valid now.
+    """Return the first key on the card, in its owner's order of preference, that is valid now.
 
     Raises:
-        CardExpired: none is valid.
+        CardExpired: no key is valid.
     """
     for key in card.recipient_keys:
         if key.valid_at(time):
@@ -46,11 +46,11 @@ def make_grant(
     not_after: int = 0,
     purpose: str = "",
 ) -> objects_pb2.Signed:
-    """Wraps an epoch key to a verified card and signs the grant.
+    """Wrap an epoch key to a verified card and sign the grant.
 
     Raises:
         CardExpired: the card has no key that is valid now.
-        MalformedObject: the card's public key is not one.
+        MalformedObject: the card's public key is not valid.
     """
     key = choose_recipient_key(card, time)
     terms = GrantTerms(
@@ -78,34 +78,34 @@ def open_grant(
     time: int,
     rewraps: Sequence[Rewrap] = (),
 ) -> Secret:
-    """Unwraps the epoch key of a verified grant.
+    """Unwrap the epoch key of a verified grant.
 
     Args:
-        grant: signature verified.
+        grant: a grant whose signature was verified.
         private_keys: the recipient's keys by key id.
         dataset_id: the dataset that the caller is opening.
         recipients: the caller's own identities, past and present.
-        in_force: digests of the grants that the dataset's verified history has in force.
-        time: Unix seconds.
-        rewraps: verified; the caller's own of this grant are tried too.
+        in_force: digests of the grants in force in the dataset's verified history.
+        time: current time, Unix seconds.
+        rewraps: verified rewraps; the caller's own rewraps of this grant are tried too.
 
     Raises:
-        ContextMismatch: it is for another dataset or recipient, or names another suite.
-        GrantRevoked: the history does not have it in force.
-        GrantExpired: it is not valid now.
-        WrongKey: no key of the caller opens it, or one of its terms was changed.
+        ContextMismatch: the grant is for another dataset or recipient, or names another suite.
+        GrantRevoked: the grant is not in force in the history.
+        GrantExpired: the grant is not valid now.
+        WrongKey: no key of the caller opens the grant, or one of its terms was changed.
     """
     terms = grant.terms
     if terms.dataset_id != dataset_id or terms.recipient not in recipients:
-        raise ContextMismatch("a grant is for another dataset or another recipient")
+        raise ContextMismatch("the grant is for another dataset or another recipient")
     if grant.digest not in in_force:
-        raise GrantRevoked("the dataset's history does not have the grant in force")
+        raise GrantRevoked("the grant is not in force in the dataset's history")
     if not terms.live_at(time):
         raise GrantExpired("the grant is not valid at this time")
     key = private_keys.get(terms.key_id)
     if key is not None:
         if key.suite != terms.suite:
-            raise ContextMismatch("a grant names another suite than its key has")
+            raise ContextMismatch("the grant names another suite than its key has")
         return key.unwrap(grant.wrapped_key, terms.context())
     for rewrap in rewraps:
         key = private_keys.get(rewrap.key_id)
@@ -120,10 +120,10 @@ def open_grant(
 def make_rewrap(
     identity: Identity, epoch_key: Secret, grant: Grant, key: RecipientKey
 ) -> objects_pb2.Signed:
-    """Wraps a granted epoch key anew to a key of the recipient's own, and signs that.
+    """Wrap a granted epoch key to another of the recipient's own keys, and sign the rewrap.
 
     Raises:
-        MalformedObject: the public key is not one.
+        MalformedObject: the public key is not valid.
     """
     recipient = load_recipient(key.suite, key.public_key)
     wrapped = recipient.wrap(epoch_key, rewrap_context(grant.digest, key.key_id))
@@ -131,5 +131,5 @@ def make_rewrap(
 
 
 def rewrap_context(grant_digest: bytes, key_id: bytes) -> bytes:
-    """The wrap's `info`: which grant, to which key (docs/spec/objects.md)."""
+    """Return the wrap's `info`: the grant and the key (docs/spec/objects.md)."""
     return _REWRAP_CONTEXT + grant_digest + key_id[:ID_SIZE]

@@ -1,4 +1,4 @@
-"""HKDF-SHA256 (RFC 5869) from one secret to another, without a copy of either in between."""
+"""HKDF-SHA256 (RFC 5869) from one secret to another, without copies of either."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ from sealift.process.secret import Secret
 def derive(
     secret: Secret, info: bytes, *, salt: bytes | None = None, size: int = 32
 ) -> Secret:
-    """A secret of `size` bytes for the purpose that `info` names."""
+    """Derive a secret of `size` bytes for the purpose that `info` names."""
     kdf = HKDF(SHA256(), size, salt=salt, info=info)
     return Secret.filled(size, partial(kdf.derive_into, secret.view()))

@@ -1,7 +1,7 @@
-"""Keys derived from an epoch key: for each shard, commit's metadata and snapshot page.
+"""Keys derived from an epoch key: for each shard, each commit's metadata and each snapshot page.
 
-Source: HKDF-SHA256 (RFC 5869). Every derivation yields an AES-256 key together with a commitment
-to it, because AES-GCM alone lets one ciphertext open under two keys (Albertini et al., "How to
+Source: HKDF-SHA256 (RFC 5869). Every derivation yields an AES-256 key and a commitment to it,
+because AES-GCM alone lets one ciphertext open under two keys (Albertini et al., "How to
 Abuse and Fix Authenticated Encryption Without Key Commitment", USENIX Security 2022).
 """
 
@@ -27,14 +27,14 @@ _CURSOR_INFO = b"sealift/1 source cursor"
 def derive_shard_key(
     epoch_key: Secret, salt: bytes, header_without_commitment: bytes
 ) -> tuple[AESGCM, bytes]:
-    """The cipher of a shard's segments and the commitment (32 bytes) of its header."""
+    """Return the cipher of a shard's segments and the commitment (32 bytes) in its header."""
     return _derive(epoch_key, salt, _SHARD_INFO + header_without_commitment)
 
 
 def derive_metadata_key(
     epoch_key: Secret, salt: bytes, dataset_id: bytes, number: int, key_epoch: int
 ) -> tuple[AESGCM, bytes]:
-    """The cipher of a commit's metadata and the commitment (32 bytes) before it."""
+    """Return the cipher of a commit's metadata and the commitment (32 bytes) before it."""
     context = dataset_id + number.to_bytes(8, "big") + key_epoch.to_bytes(8, "big")
     return _derive(epoch_key, salt, _METADATA_INFO + context)
 
@@ -42,7 +42,7 @@ def derive_metadata_key(
 def derive_counts_key(
     epoch_key: Secret, salt: bytes, dataset_id: bytes, key_epoch: int
 ) -> tuple[AESGCM, bytes]:
-    """The cipher of a snapshot page's record counts and the commitment (32 bytes) before it."""
+    """Return the cipher of a page's record counts and the commitment (32 bytes) before them."""
     context = dataset_id + key_epoch.to_bytes(8, "big")
     return _derive(epoch_key, salt, _COUNTS_INFO + context)
 
@@ -50,15 +50,15 @@ def derive_counts_key(
 def derive_cursor_key(
     owner_secret: Secret, salt: bytes, dataset_id: bytes
 ) -> tuple[AESGCM, bytes]:
-    """The cipher of an author's source cursor and the commitment (32 bytes) before it."""
+    """Return the cipher of an author's source cursor and the commitment (32 bytes) before it."""
     return _derive(owner_secret, salt, _CURSOR_INFO + dataset_id)
 
 
 def check_commitment(derived: bytes, received: bytes, what: str) -> None:
-    """Compares commitments in constant time.
+    """Compare commitments in constant time.
 
     Raises:
-        WrongKey: the epoch key is not the one that `what` was sealed under.
+        WrongKey: `what` was sealed under another epoch key.
     """
     if not hmac.compare_digest(derived, received):
         raise WrongKey(f"the epoch key does not open {what}")

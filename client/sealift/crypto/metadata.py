@@ -1,4 +1,4 @@
-"""What commits and snapshot pages keep from the relay, sealed under the epoch key.
+"""Metadata of commits and snapshot pages that the relay must not read, sealed under the epoch key.
 
 docs/spec/objects.md, "Commit metadata" and "Snapshot".
 """
@@ -31,7 +31,7 @@ from sealift_protocol.objects.commits import Commit, SnapshotPage
 from sealift_protocol.objects.parsing import parse_message
 from sealift_protocol.v1 import objects_pb2
 
-# Everything sealed here has a key of its own, so the one nonce never repeats under a key.
+# Each object sealed here has its own key, so the constant nonce never repeats under a key.
 _NONCE = bytes(12)
 _FRONT = SALT_SIZE + COMMITMENT_SIZE
 
@@ -45,18 +45,18 @@ def seal_metadata(
     key_epoch: int,
     salt: bytes | None = None,
 ) -> bytes:
-    """Seals metadata for commit `number`: salt | key commitment | ciphertext | tag."""
+    """Seal metadata for commit `number`: salt | key commitment | ciphertext | tag."""
     salt = secrets.token_bytes(SALT_SIZE) if salt is None else salt
     keys = derive_metadata_key(epoch_key, salt, dataset_id, number, key_epoch)
     return _seal(metadata.SerializeToString(), salt, *keys)
 
 
 def open_metadata(commit: Commit, epoch_key: Secret) -> objects_pb2.CommitMetadata:
-    """Opens the metadata of a verified commit.
+    """Open the metadata of a verified commit.
 
     Raises:
-        WrongKey: the epoch key is not the one that it was sealed under.
-        MalformedObject: it was not sealed as specified.
+        WrongKey: the metadata was sealed under another epoch key.
+        MalformedObject: the metadata was not sealed as specified.
     """
     salt = commit.metadata[:SALT_SIZE]
     keys = derive_metadata_key(
@@ -66,7 +66,7 @@ def open_metadata(commit: Commit, epoch_key: Secret) -> objects_pb2.CommitMetada
     metadata = parse_message(objects_pb2.CommitMetadata, plaintext)
     if len(metadata.record_counts) != len(commit.added):
         raise MalformedObject(
-            "a commit does not say how many records each of its shards has"
+            "a commit does not hold a record count for each of its shards"
         )
     return metadata
 
@@ -79,7 +79,7 @@ def seal_counts(
     key_epoch: int,
     salt: bytes | None = None,
 ) -> bytes:
-    """Seals the record counts of a snapshot page."""
+    """Seal the record counts of a snapshot page."""
     salt = secrets.token_bytes(SALT_SIZE) if salt is None else salt
     keys = derive_counts_key(epoch_key, salt, dataset_id, key_epoch)
     return _seal(
@@ -88,11 +88,11 @@ def seal_counts(
 
 
 def open_counts(page: SnapshotPage, dataset_id: bytes, epoch_key: Secret) -> list[int]:
-    """Opens the record counts of a snapshot page.
+    """Open the record counts of a snapshot page.
 
     Raises:
-        WrongKey: the epoch key is not the one that they were sealed under.
-        MalformedObject: they were not sealed as specified.
+        WrongKey: the counts were sealed under another epoch key.
+        MalformedObject: the counts were not sealed as specified.
     """
     salt = page.record_counts[:SALT_SIZE]
     keys = derive_counts_key(epoch_key, salt, dataset_id, page.key_epoch)
@@ -100,7 +100,7 @@ def open_counts(page: SnapshotPage, dataset_id: bytes, epoch_key: Secret) -> lis
     counts = list(parse_message(objects_pb2.RecordCounts, plaintext).counts)
     if len(counts) != len(page.shards):
         raise MalformedObject(
-            "a snapshot page does not say how many records each shard has"
+            "a snapshot page does not hold a record count for each shard"
         )
     return counts
 
@@ -112,7 +112,7 @@ def seal_cursor(
     dataset_id: bytes,
     salt: bytes | None = None,
 ) -> bytes:
-    """Seals a source cursor so that only its author opens it."""
+    """Seal a source cursor so that only its author can open it."""
     salt = secrets.token_bytes(SALT_SIZE) if salt is None else salt
     keys = derive_cursor_key(owner_secret, salt, dataset_id)
     return _seal(cursor.SerializeToString(), salt, *keys)
@@ -121,11 +121,11 @@ def seal_cursor(
 def open_cursor(
     sealed: bytes, *, owner_secret: Secret, dataset_id: bytes
 ) -> objects_pb2.SourceCursor:
-    """Opens a source cursor.
+    """Open a source cursor.
 
     Raises:
-        WrongKey: another secret sealed it.
-        MalformedObject: it was not sealed as specified.
+        WrongKey: the cursor was sealed under another secret.
+        MalformedObject: the cursor was not sealed as specified.
     """
     keys = derive_cursor_key(owner_secret, sealed[:SALT_SIZE], dataset_id)
     return parse_message(

@@ -1,7 +1,7 @@
-"""Opening a shard: ciphertext segments in, plaintext into a caller's buffer (docs/spec/shard.md).
+"""Opens a shard: ciphertext segments in, plaintext into a caller's buffer (docs/spec/shard.md).
 
-Nothing is written to the buffer before the digest, the context and the key commitment were
-compared; if a segment fails later, the buffer is wiped. Knows nothing of gRPC, Arrow or files.
+Nothing is written to the buffer before the digest, the context and the key commitment have been
+compared; if a segment fails later, the buffer is wiped. It does not use gRPC, Arrow or files.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class ShardOpener:
     """Opens segments of one shard, in any order.
 
     Attributes:
-        head: the shard's header and digest list, which matched `digest`.
+        head: the shard's header and digest list, which match `digest`.
     """
 
     def __init__(
@@ -32,18 +32,18 @@ class ShardOpener:
         epoch_key: Secret,
         context: ShardContext,
     ) -> None:
-        """Checks the shard against what its commit says, then the key.
+        """Check the shard against its commit, then the key.
 
         Args:
-            head: as received.
+            head: header and digest list as received.
             digest: the shard digest (32 bytes) that the signed commit names.
             epoch_key: 32 bytes.
             context: dataset, shard and key epoch that the commit names.
 
         Raises:
-            CorruptShard: header or digest list are not what the owner signed.
-            ContextMismatch: it is a shard of another dataset, of another id or key epoch.
-            WrongKey: the epoch key is not the one that it was sealed under.
+            CorruptShard: header or digest list differ from what the owner signed.
+            ContextMismatch: the shard has another dataset, id or key epoch.
+            WrongKey: the shard was sealed under another epoch key.
         """
         head.check_digest(digest)
         header = head.header
@@ -53,7 +53,7 @@ class ShardOpener:
             context.key_epoch,
         ):
             raise ContextMismatch(
-                "the shard belongs to another place than its commit says"
+                "the shard is of another dataset, id or key epoch than its commit names"
             )
         bound = head.header_bytes[: HEADER_SIZE - COMMITMENT_SIZE]
         self._cipher, commitment = derive_shard_key(epoch_key, header.salt, bound)
@@ -63,11 +63,11 @@ class ShardOpener:
     def open_segment_into(
         self, index: int, segment: bytes | memoryview, out: bytearray | memoryview
     ) -> int:
-        """Opens one segment into the beginning of `out`; returns the bytes of plaintext.
+        """Open one segment into the beginning of `out`; returns the bytes of plaintext.
 
         Raises:
-            CorruptShard: the segment is not the one the owner sealed at this place; what
-                was written to `out` is wiped.
+            CorruptShard: the segment is not the one that the owner sealed at this index; what was
+                written to `out` is wiped.
         """
         self.head.check_segment(index, segment)
         size = len(segment) - TAG_SIZE
@@ -85,10 +85,10 @@ class ShardOpener:
     def open_range_into(
         self, first: int, segments: list[memoryview], out: bytearray | memoryview
     ) -> int:
-        """Opens consecutive segments from `first` on into `out`; returns the bytes of plaintext.
+        """Open consecutive segments from `first` on into `out`; returns the bytes of plaintext.
 
         Raises:
-            CorruptShard: one of them is not right; `out` is wiped.
+            CorruptShard: a segment is not the one that the owner sealed; `out` is wiped.
         """
         view = memoryview(out).cast("B")
         position = 0
@@ -103,7 +103,7 @@ class ShardOpener:
         return position
 
     def payload_size(self, plaintext: bytearray | memoryview) -> int:
-        """The payload's size, once every segment is open at its place in `plaintext`.
+        """Return the payload's size, once every segment is open at its offset in `plaintext`.
 
         Raises:
             CorruptShard: the padding is not as specified; the plaintext is wiped.
@@ -125,19 +125,19 @@ def open_shard_into(
     epoch_key: Secret,
     context: ShardContext,
 ) -> int:
-    """Opens a whole shard into `out`; returns the size of the payload at its beginning.
+    """Open a whole shard into `out`; returns the size of the payload at its beginning.
 
     Args:
         shard: header and segments.
         segment_digests: 32 bytes a segment.
-        out: at least the shard's plaintext size, which is below the shard's own size.
+        out: a buffer of at least the shard's plaintext size, which is below the shard's own size.
         digest: the shard digest that the signed commit names.
         epoch_key: 32 bytes.
         context: dataset, shard and key epoch that the commit names.
 
     Raises:
-        VerificationError: a subclass that says what is wrong; `out` holds no plaintext then.
-        WrongKey: the epoch key is not the one that it was sealed under.
+        VerificationError: a subclass that tells what is wrong; `out` then holds no plaintext.
+        WrongKey: the shard was sealed under another epoch key.
     """
     view = memoryview(shard).cast("B")
     head = ShardHead.parse(bytes(view[:HEADER_SIZE]), segment_digests, len(view))

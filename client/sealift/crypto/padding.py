@@ -8,7 +8,7 @@ from sealift_protocol.layout import LENGTH_SIZE, padded_size
 
 
 def write_padding(plaintext: memoryview, payload_size: int) -> int:
-    """Writes padding and length after a payload that is in place; returns the total size.
+    """Write padding and length after a payload in a buffer; returns the total size.
 
     Raises:
         ValueError: the buffer is too small.
@@ -23,10 +23,10 @@ def write_padding(plaintext: memoryview, payload_size: int) -> int:
 
 
 def read_payload_size(plaintext: memoryview) -> int:
-    """The payload's size in a whole padded plaintext.
+    """Return the payload's size in a whole padded plaintext.
 
     Raises:
-        CorruptShard: length and padding do not fit: its author did not pad as specified.
+        CorruptShard: length or padding is wrong: the author did not pad as specified.
     """
     total = len(plaintext)
     payload_size = int.from_bytes(plaintext[total - LENGTH_SIZE :], "big")

@@ -1,6 +1,6 @@
-"""Sealing a shard: plaintext in a buffer in, ciphertext segments out (docs/spec/shard.md).
+"""Seals a shard: plaintext in a buffer in, ciphertext segments out (docs/spec/shard.md).
 
-Knows nothing of gRPC, Arrow or files.
+It does not use gRPC, Arrow or files.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from sealift_protocol.layout import (
 
 @dataclass(frozen=True, slots=True)
 class ShardContext:
-    """What a shard's key is bound to.
+    """The context that a shard's key is bound to.
 
     Attributes:
         dataset_id: 16 bytes.
         shard_id: 16 bytes, fresh for each shard.
-        key_epoch: which epoch key, from 1.
+        key_epoch: number of the key epoch, from 1.
     """
 
     dataset_id: bytes
@@ -45,7 +45,7 @@ class ShardContext:
 
 
 def segment_nonce(index: int, last: bool) -> bytes:
-    """Nonce of segment `index`: 11 bytes of counter, one byte that marks the last segment.
+    """Return the nonce of segment `index`: 11 bytes of counter, one byte for the last segment.
 
     Source: the STREAM construction, Hoang et al., "Online Authenticated-Encryption and its
     Nonce-Reuse Misuse-Resistance", CRYPTO 2015, section 7.
@@ -56,8 +56,8 @@ def segment_nonce(index: int, last: bool) -> bytes:
 class ShardSealer:
     """Seals the segments of one shard, one at a time, from a caller's buffer.
 
-    Sealing a segment again yields the same bytes, so a broken upload can be repeated; a new
-    sealer draws a new salt and so a new key.
+    Sealing a segment again yields the same bytes, so a broken upload can be repeated. A new sealer
+    draws a new salt, and so has a new key.
     """
 
     def __init__(
@@ -70,17 +70,16 @@ class ShardSealer:
         log2_segment_size: int = LOG2_SEGMENT_SIZE,
         salt: bytes | None = None,
     ) -> None:
-        """Pads the payload in place and derives the shard key.
+        """Pad the payload in place and derive the shard key.
 
         Args:
-            buffer: holds the payload at its beginning; room for the padding behind it
-                (`padded_size(payload_size)` bytes in all). It must not change until the last
-                segment is sealed.
+            buffer: the payload, followed by room for the padding (`padded_size(payload_size)` bytes
+                in all). It must not change until the last segment is sealed.
             payload_size: bytes of payload.
             epoch_key: 32 bytes.
-            context: what the shard key is bound to.
-            log2_segment_size: 20 but in test vectors.
-            salt: 32 bytes; only test vectors give one.
+            context: the context that the shard key is bound to.
+            log2_segment_size: 20 except in test vectors.
+            salt: 32 bytes; given only by test vectors.
 
         Raises:
             RecordTooLarge: the payload does not fit into one shard.
@@ -111,12 +110,12 @@ class ShardSealer:
         self._digests: dict[int, bytes] = {}
 
     def segment_size(self, index: int) -> int:
-        """Bytes of ciphertext and tag of segment `index`."""
+        """Return the bytes of ciphertext and tag of segment `index`."""
         start = index * self.header.segment_size
         return min(self.header.segment_size, len(self._plaintext) - start) + TAG_SIZE
 
     def seal_segment_into(self, index: int, out: bytearray | memoryview) -> int:
-        """Seals segment `index` into the beginning of `out`; returns its size with the tag."""
+        """Seal segment `index` into the beginning of `out`; returns its size with the tag."""
         start = index * self.header.segment_size
         plain = self._plaintext[start : start + self.header.segment_size]
         size = len(plain) + TAG_SIZE
@@ -129,10 +128,10 @@ class ShardSealer:
 
     @property
     def complete(self) -> bool:
-        """Whether every segment was sealed."""
+        """Whether every segment has been sealed."""
         return len(self._digests) == self.segment_count
 
     def head(self) -> ShardHead:
-        """Header and digest list; only when `complete`."""
+        """Return header and digest list; only when `complete`."""
         digests = b"".join(self._digests[index] for index in range(self.segment_count))
         return ShardHead.parse(self.header.pack(), digests, self.stored_size)

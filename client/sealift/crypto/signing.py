@@ -1,4 +1,4 @@
-"""An identity and what it signs: cards, commits, grants, membership requests."""
+"""An identity and the objects it signs: cards, commits, grants, membership requests."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from sealift_protocol.v1 import objects_pb2
 
 
 class SigningKey(Protocol):
-    """What signs for an identity; in this process, in an HSM or in a KMS."""
+    """The signing key of an identity: in this process, in an HSM or in a KMS."""
 
     @property
     def public_key(self) -> bytes:
-        """32 bytes for Ed25519, 65 for P-256."""
+        """The public key, 32 bytes for Ed25519, 65 for P-256."""
 
     def sign(self, message: bytes) -> bytes:
-        """A signature, 64 bytes."""
+        """Return a 64-byte signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,11 @@ class Ed25519Key:
 
     @property
     def public_key(self) -> bytes:
-        """32 bytes."""
+        """The public key, 32 bytes."""
         return self._key().public_key().public_bytes_raw()
 
     def sign(self, message: bytes) -> bytes:
-        """A signature, 64 bytes."""
+        """Return a 64-byte signature."""
         return self._key().sign(message)
 
     def _key(self) -> ed25519.Ed25519PrivateKey:
@@ -59,14 +59,14 @@ class Ed25519Key:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A member, as others know it: by what it signs.
+    """A member's identity, which signs the member's objects.
 
     Attributes:
-        key: what signs.
-        tag_secret: keys the tags by which its records of a person are found again: the seed, or
-            the owner's secret where the key cannot be had.
+        key: the signing key.
+        tag_secret: secret for the tags that find a person's records again: the seed, or the
+            owner's secret where the private key cannot be exported.
         public_key: 32 bytes for Ed25519, 65 for P-256.
-        fingerprint: what people compare.
+        fingerprint: the fingerprint that people compare.
     """
 
     key: SigningKey
@@ -80,11 +80,11 @@ class Identity:
 
     @classmethod
     def of_seed(cls, seed: Secret) -> Self:
-        """The identity of an Ed25519 seed, 32 bytes."""
+        """Return the identity of a 32-byte Ed25519 seed."""
         return cls(Ed25519Key(seed), seed)
 
     def sign(self, payload_type: str, payload: bytes) -> objects_pb2.Signed:
-        """Signs a serialised object."""
+        """Sign a serialised object."""
         message = envelope.pre_authentication_encoding(payload_type, payload)
         return objects_pb2.Signed(
             payload_type=payload_type,
@@ -105,7 +105,7 @@ def sign_card(
     organisation: str = "",
     not_after: int = 0,
 ) -> objects_pb2.Signed:
-    """Signs a card that lists recipient keys in the member's order of preference."""
+    """Sign a card that lists recipient keys in the member's order of preference."""
     card = objects_pb2.Card(
         name=name,
         organisation=organisation,
@@ -146,7 +146,7 @@ def sign_commit(
     erasure: bool = False,
     deletion: bool = False,
 ) -> objects_pb2.Signed:
-    """Signs a commit whose metadata is sealed already."""
+    """Sign a commit whose metadata is already sealed."""
     commit = objects_pb2.Commit(
         dataset_id=dataset_id,
         number=number,
@@ -184,7 +184,7 @@ def sign_commit(
 
 
 def shard_entry_message(entry: ShardEntry) -> objects_pb2.ShardEntry:
-    """A shard entry as commits and snapshot pages carry it."""
+    """Return a shard's entry for a commit or a snapshot page."""
     return objects_pb2.ShardEntry(
         shard_id=entry.shard_id,
         key_epoch=entry.key_epoch,
@@ -215,7 +215,7 @@ def _genesis_message(genesis: Genesis) -> objects_pb2.Genesis:
 def sign_grant(
     identity: Identity, terms: GrantTerms, wrapped_key: bytes
 ) -> objects_pb2.Signed:
-    """Signs a grant whose epoch key is wrapped already."""
+    """Sign a grant whose epoch key is already wrapped."""
     grant = objects_pb2.Grant(
         dataset_id=terms.dataset_id,
         key_epoch=terms.key_epoch,
@@ -238,7 +238,7 @@ def sign_rewrap(
     key: RecipientKey,
     wrapped_key: bytes,
 ) -> objects_pb2.Signed:
-    """Signs a granted epoch key that its recipient has wrapped to another key of its own."""
+    """Sign a granted epoch key that its recipient has wrapped to another of its own keys."""
     rewrap = objects_pb2.Rewrap(
         grant=grant_digest,
         dataset_id=dataset_id,
@@ -256,7 +256,7 @@ def sign_membership_request(
     certificate_request: bytes,
     card: objects_pb2.Signed,
 ) -> objects_pb2.Signed:
-    """Signs what a future member sends to the enrolment service."""
+    """Sign the request of a future member to the enrolment service."""
     request = objects_pb2.MembershipRequest(
         token_secret=token_secret, certificate_request=certificate_request, card=card
     )

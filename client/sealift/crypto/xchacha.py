@@ -17,24 +17,24 @@ KEY_SIZE, NONCE_SIZE = 32, 24
 
 
 def fresh_nonce() -> bytes:
-    """24 random bytes: so many that two are never the same."""
+    """Return 24 random bytes, enough that two nonces never collide in practice."""
     return nacl.utils.random(NONCE_SIZE)
 
 
 def encrypt(plaintext: bytes, associated: bytes, nonce: bytes, key: Secret) -> bytes:
-    """The ciphertext, with its tag of 16 bytes."""
+    """Return the ciphertext with its 16-byte tag."""
     return crypto_aead_xchacha20poly1305_ietf_encrypt(
         plaintext, associated, nonce, key.reveal()
     )
 
 
 def decrypt(ciphertext: bytes, associated: bytes, nonce: bytes, key: Secret) -> bytes:
-    """The plaintext.
+    """Return the plaintext.
 
     Raises:
-        InvalidTag: it is not what was encrypted, or with another key.
+        InvalidTag: the ciphertext was changed, or encrypted under another key.
     """
-    # libsodium's binding fails otherwise on what is shorter than a tag.
+    # PyNaCl raises another error for a ciphertext shorter than a tag.
     if len(ciphertext) < crypto_aead_xchacha20poly1305_ietf_ABYTES:
         raise InvalidTag
     try:

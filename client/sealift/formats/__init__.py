@@ -1,1 +1,1 @@
-"""Formats that both sides read, and no value of theirs in a log."""
+"""File formats that owner and trainer read, without any of their values in a log."""

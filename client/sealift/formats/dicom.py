@@ -1,4 +1,4 @@
-"""Reading DICOM with pydicom: what damage raises, and no value in a warning or a log line."""
+"""Reads DICOM with pydicom: the errors of damage, and no value in a warning or a log line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# What pydicom raises for bytes that are not what they should be.
+# The exceptions that pydicom raises for damaged bytes.
 DAMAGE = (
     ArithmeticError,
     AssertionError,
@@ -28,7 +28,7 @@ DAMAGE = (
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps pydicom from warning and logging: both quote values."""
+    """Stop pydicom's warnings and logging, which quote values."""
     from pydicom.config import disable_value_validation
 
     logger = logging.getLogger("pydicom")

@@ -1,4 +1,4 @@
-"""Reading images with Pillow: no value of theirs in a log line."""
+"""Reads images with Pillow, without any of their values in a log line."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from sealift.process.log import keep_debug_off
 
 
 def import_pillow() -> Any:
-    """The module PIL.Image.
+    """Import the module PIL.Image, and keep its loggers off DEBUG.
 
     Raises:
         InvalidArgument: Pillow is not installed.
     """
     with extra("images", "reading images needs Pillow"):
         from PIL import Image
-    # At DEBUG they write EXIF values, such as where a picture was taken, into the log.
+    # At DEBUG they log EXIF values, such as the place where a picture was taken.
     keep_debug_off("PIL.TiffImagePlugin", "PIL.PngImagePlugin")
     return Image

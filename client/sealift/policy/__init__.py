@@ -1,1 +1,1 @@
-"""De-identification policies as files: their grammar and the ready ones."""
+"""De-identification policy files: their grammar, and the ready policies."""

@@ -1,4 +1,4 @@
-"""Policy files: TOML in, a policy or an error with its line out.
+"""Parses policy files: TOML in, a policy or an error with its line out.
 
 Source: docs/spec/policy.md.
 """
@@ -32,13 +32,13 @@ _MAX_TEXT = 200
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What to do with the columns of a pattern.
+    """The action for the columns that match a pattern.
 
     Attributes:
-        pattern: a column's name, a DICOM tag, a FHIR path or a glob, as in the file.
+        pattern: a column's name, a DICOM tag, a FHIR path or a glob, as written in the file.
         action: a key of `ACTIONS`.
-        settings: all that the action takes, defaults filled in.
-        line: where it stands in the file.
+        settings: all settings of the action, with defaults filled in.
+        line: line number in the file.
     """
 
     pattern: str
@@ -48,14 +48,14 @@ class Rule:
 
     @property
     def tag(self) -> str:
-        """The eight digits of a DICOM tag, "?" for each that the file has as x; else empty."""
+        """The eight digits of a DICOM tag, "?" for each x in the file; empty for other patterns."""
         if not _TAG.fullmatch(self.pattern):
             return ""
         return self.pattern.upper().translate(_NO_MARKS).replace("X", "?")
 
     @property
     def is_glob(self) -> bool:
-        """Whether the pattern may fit several columns."""
+        """Whether the pattern may match several columns."""
         return bool(set("*?[") & set(self.tag or self.pattern))
 
 
@@ -64,13 +64,13 @@ _NO_MARKS = str.maketrans("", "", "(),")
 
 @dataclass(frozen=True, slots=True)
 class Privacy:
-    """What the records have to meet after de-identification.
+    """The demands on the records after de-identification.
 
     Attributes:
-        quasi_identifiers: columns that together could tell who somebody is.
-        sensitive: columns that nobody should learn about somebody.
-        min_k: the least number of records that share quasi-identifiers; 0 for none.
-        min_l: the least number of sensitive values among them; 0 for none.
+        quasi_identifiers: columns that together could identify a person.
+        sensitive: columns whose values must not be linked to a person.
+        min_k: the fewest records that may share their quasi-identifiers; 0 for no minimum.
+        min_l: the fewest distinct sensitive values among them; 0 for no minimum.
     """
 
     quasi_identifiers: tuple[str, ...] = ()
@@ -81,11 +81,11 @@ class Privacy:
 
 @dataclass(frozen=True, slots=True)
 class PixelRules:
-    """What happens to images of the DICOM source in which text may be burned in.
+    """The treatment of images of the DICOM source that may have burned-in text.
 
     Attributes:
-        burned_in: report: a notice says how many; refuse: nothing is sealed; drop: their pixels
-            become null.
+        burned_in: "report" counts them in a notice, "refuse" seals nothing, "drop" sets their
+            pixels to null.
     """
 
     burned_in: str = "report"
@@ -93,11 +93,11 @@ class PixelRules:
 
 @dataclass(frozen=True, slots=True)
 class FrameRules:
-    """Which hooks change camera frames.
+    """The hooks that change camera frames.
 
     Attributes:
-        column: that holds the frames.
-        hooks: their names, in the order in which they run.
+        column: the column that holds the frames.
+        hooks: names of the hooks, in the order in which they run.
     """
 
     column: str
@@ -109,16 +109,16 @@ class Policy:
     """A policy file.
 
     Attributes:
-        name: of the policy.
-        version: a text that its author changes with every change.
-        description: for people.
-        unlisted: refuse, drop or keep: what happens to columns that no rule names.
-        absent: refuse or ignore: what a rule means whose column the source does not have.
-        rules: in the file's order.
-        privacy: what has to hold afterwards.
+        name: name of the policy.
+        version: a text that the author changes with every change.
+        description: a text for people.
+        unlisted: "refuse", "drop" or "keep", for columns that no rule names.
+        absent: "refuse" or "ignore", for rules whose column the source does not have.
+        rules: the rules, in the file's order.
+        privacy: demands on the records after de-identification.
         source: the file's bytes.
-        pixels: what happens to images with burned-in text.
-        frames: hooks on camera frames, if there are any.
+        pixels: treatment of images with burned-in text.
+        frames: hooks on camera frames, if any.
     """
 
     name: str
@@ -139,26 +139,26 @@ class Policy:
 
 
 def parse_policy(source: bytes, path: Path | None = None) -> Policy:
-    """Reads a policy file's bytes.
+    """Parse a policy file's bytes.
 
     Args:
-        source: the file.
-        path: where it came from, for the error.
+        source: the file's bytes.
+        path: path of the file, for the error.
 
     Raises:
-        PolicyInvalid: it is not a policy of format 1; the line says where.
+        PolicyInvalid: the file is not a policy of format 1; `line` tells where.
     """
     document, lines = parse_toml(source, path)
     return _Reader(document, lines, path).policy(source)
 
 
 def load_policy(text: str | os.PathLike[str]) -> Policy:
-    """The ready policy of that name, or else the file at that path.
+    """Load the ready policy of that name, or else the file at that path.
 
-    A file with the name of a ready policy is meant by a path with a folder: `./NAME`.
+    For a file with the name of a ready policy, give a path with a folder: `./NAME`.
 
     Raises:
-        PolicyInvalid: there is neither, it cannot be read, or it is not a policy.
+        PolicyInvalid: neither exists, the file cannot be read, or it is not a policy.
     """
     ready = _ready_sources()
     if isinstance(text, str) and text in ready:
@@ -177,7 +177,7 @@ def load_policy(text: str | os.PathLike[str]) -> Policy:
 
 
 def ready_policies() -> dict[str, Policy]:
-    """The policies that come with Sealift, by name of their file."""
+    """Return the names of the policies that come with Sealift."""
     return {
         name: parse_policy(source, Path(f"{name}.toml"))
         for name, source in sorted(_ready_sources().items())
@@ -196,7 +196,7 @@ def _ready_sources() -> dict[str, bytes]:
 
 
 class _Reader:
-    """A TOML document into a policy; every complaint with its line."""
+    """Builds a policy from a TOML document; every error has its line."""
 
     def __init__(
         self,
@@ -232,7 +232,7 @@ class _Reader:
         return PolicyInvalid(text, path=self._path, line=line, hint=hint)
 
     def _line(self, where: KeyPath) -> int | None:
-        """The line of a key, or of the table that should have it."""
+        """Return the line of a key, or of the table that should have it."""
         while where and where not in self._lines:
             where = where[:-1]
         return self._lines.get(where)
@@ -244,8 +244,8 @@ class _Reader:
             if key not in known:
                 raise self._invalid(
                     (*where, key),
-                    "a key that is not known",
-                    "known here: " + listed(known),
+                    "the key is unknown",
+                    "known keys here: " + listed(known),
                 )
 
     def _check_format(self) -> None:
@@ -253,21 +253,21 @@ class _Reader:
         if number is None:
             raise self._invalid(
                 (),
-                "the file does not say its format",
-                f"begin it with: format = {FORMAT}",
+                "the file does not name its format",
+                f"begin the file with: format = {FORMAT}",
             )
         if type(number) is not int or number != FORMAT:
             raise self._invalid(
                 ("format",),
-                "a format that this release does not know",
-                f"this release reads format {FORMAT}; newer ones need a newer release",
+                "this release does not support the file's format",
+                f"this release reads format {FORMAT}; upgrade Sealift for newer formats",
             )
 
     def _named(self, key: str) -> str:
         text = self._text(key, None)
         if not 0 < len(text) <= _MAX_TEXT or not text.isprintable():
             raise self._invalid(
-                (key,), f'"{key}" has 1 to {_MAX_TEXT} printable characters'
+                (key,), f'"{key}" must have 1 to {_MAX_TEXT} printable characters'
             )
         return text
 
@@ -277,7 +277,7 @@ class _Reader:
             raise self._invalid((), f'the file has no "{key}"', f'add: {key} = "..."')
         if not isinstance(value, str):
             raise self._invalid(
-                (key,), f'"{key}" is a text', f'put it in quotes: {key} = "..."'
+                (key,), f'"{key}" must be a text', f'put it in quotes: {key} = "..."'
             )
         return value
 
@@ -285,7 +285,7 @@ class _Reader:
         value = self._document.get(key, choices[0])
         if not isinstance(value, str) or value not in choices:
             raise self._invalid(
-                (key,), f'"{key}" has a value that is not known', _allowed(choices)
+                (key,), f'"{key}" has an unknown value', _allowed(choices)
             )
         return value
 
@@ -293,7 +293,9 @@ class _Reader:
         value = self._document.get(key, {})
         if not isinstance(value, dict):
             raise self._invalid(
-                (key,), f'"{key}" is a table', f"begin it with a line [{key}]"
+                (key,),
+                f'"{key}" must be a table',
+                f"begin the table with a line [{key}]",
             )
         return value
 
@@ -329,7 +331,7 @@ class _Reader:
             isinstance(n, str) and n for n in value
         ):
             raise self._invalid(
-                ("privacy", key), f'"{key}" is a list of column names in quotes'
+                ("privacy", key), f'"{key}" must be a list of column names in quotes'
             )
         if len(set(value)) < len(value):
             raise self._invalid(("privacy", key), f'"{key}" names a column twice')
@@ -339,7 +341,7 @@ class _Reader:
         value = table.get(key, 0)
         if type(value) is not int or not 0 <= value <= 1_000_000_000:
             raise self._invalid(
-                ("privacy", key), f'"{key}" is a whole number from 0 on'
+                ("privacy", key), f'"{key}" must be a whole number, 0 or more'
             )
         return value
 
@@ -350,7 +352,7 @@ class _Reader:
         if not isinstance(value, str) or value not in _BURNED_IN:
             raise self._invalid(
                 ("pixels", "burned_in"),
-                '"burned_in" has a value that is not known',
+                '"burned_in" has an unknown value',
                 _allowed(_BURNED_IN),
             )
         return PixelRules(value)
@@ -363,7 +365,7 @@ class _Reader:
         column, hooks = table.get("column"), table.get("hooks")
         if not isinstance(column, str) or not column:
             raise self._invalid(
-                ("frames", "column"), '"column" is the name of a column in quotes'
+                ("frames", "column"), '"column" must be the name of a column in quotes'
             )
         if (
             not isinstance(hooks, list)
@@ -371,14 +373,17 @@ class _Reader:
             or not all(isinstance(name, str) and name for name in hooks)
         ):
             raise self._invalid(
-                ("frames", "hooks"), '"hooks" is a list of hooks\' names in quotes'
+                ("frames", "hooks"),
+                '"hooks" must be a list of names of hooks in quotes',
             )
         return FrameRules(column, tuple(hooks))
 
     def _rules(self) -> tuple[Rule, ...]:
         if "columns" not in self._document:
             raise self._invalid(
-                (), "the file has no [columns]", "add a line [columns] and rules"
+                (),
+                "the file has no [columns]",
+                "add a line [columns], followed by rules",
             )
         rules = []
         tags: set[str] = set()
@@ -386,7 +391,7 @@ class _Reader:
             rule = self._rule(pattern, value)
             if rule.tag and rule.tag in tags:
                 raise self._invalid(
-                    ("columns", pattern), "a rule for this tag stands above"
+                    ("columns", pattern), "an earlier rule has the same tag"
                 )
             tags.add(rule.tag)
             rules.append(rule)
@@ -395,17 +400,19 @@ class _Reader:
     def _rule(self, pattern: str, value: object) -> Rule:
         where = ("columns", pattern)
         if not pattern:
-            raise self._invalid(where, "a rule needs the name of a column")
+            raise self._invalid(where, "the rule does not name a column")
         table = {"action": value} if isinstance(value, str) else value
         if not isinstance(table, dict) or "action" not in table:
             raise self._invalid(
-                where, "a rule is an action in quotes, or a table with one", _FORM
+                where,
+                "a rule must be an action in quotes, or a table with an action",
+                _FORM,
             )
         action = table["action"]
         if not isinstance(action, str) or action not in ACTIONS:
             raise self._invalid(
                 (*where, "action"),
-                "an action that is not known",
+                "the action is unknown",
                 "actions: " + listed([*ACTIONS]),
             )
         given = {key: setting for key, setting in table.items() if key != "action"}
@@ -431,7 +438,7 @@ class _Reader:
             if name in given and not setting.allowed(value):
                 raise self._invalid(
                     (*where, name),
-                    f'"{name}" has a value that cannot be',
+                    f'"{name}" has an invalid value',
                     "it is " + setting.what,
                 )
             settings[name] = value  # type: ignore[assignment]
@@ -439,13 +446,13 @@ class _Reader:
             if name not in known:
                 raise self._invalid(
                     (*where, name),
-                    f'a setting that "{action}" does not have here',
+                    f'the action "{action}" does not have this setting',
                     "it takes: " + listed([*known]),
                 )
         return settings
 
 
-_FORM = 'write NAME = "drop", or NAME = { action = "hash" }; a NAME with a dot stands in quotes'
+_FORM = 'write NAME = "drop", or NAME = { action = "hash" }; put a NAME with a dot in quotes'
 
 
 def _allowed(choices: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""What a policy may say of a column: each action with its settings, their types and limits."""
+"""The grammar of a policy's rules: each action with its settings, their types and limits."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Setting:
     """A setting of an action.
 
     Attributes:
-        what: the values that are allowed, for people.
-        allowed: whether a value of the TOML file is one.
-        default: where it is not given; None if it has to be.
+        what: the allowed values, described for people.
+        allowed: returns whether a value from the TOML file is allowed.
+        default: the value if none is given; None if the setting is required.
     """
 
     what: str
@@ -26,7 +26,7 @@ class Setting:
 def _whole(least: int, most: int, default: int | None = None) -> Setting:
     return Setting(
         f"a whole number from {least} to {most}",
-        # A bool is an int in Python, and not in TOML.
+        # A bool is an int in Python, but not in TOML.
         lambda value: (
             isinstance(value, int)
             and not isinstance(value, bool)
@@ -39,7 +39,7 @@ def _whole(least: int, most: int, default: int | None = None) -> Setting:
 def _positive() -> Setting:
     return Setting(
         "a number above 0 and at most 1e15",
-        # False for NaN and infinity, and for a bool.
+        # False for NaN, infinity and bools.
         lambda value: (
             not isinstance(value, bool)
             and isinstance(value, (int, float))
@@ -78,7 +78,7 @@ _NAMES = Setting(
         and bool(value)
         and all(isinstance(item, str) and item for item in value)
     ),
-    # An empty list stands for all that the scrubber knows.
+    # An empty list means all types that the scrubber knows.
     [],
 )
 
@@ -90,7 +90,7 @@ GENERALISATIONS: dict[str, Mapping[str, Setting]] = {
     "band": {"width": _positive()},
     "decimals": {"digits": _whole(0, 15)},
 }
-"""What the action "generalise" can turn values into, with the settings of each."""
+"""The targets of the action "generalise", with the settings of each."""
 
 ACTIONS: dict[str, Mapping[str, Setting]] = {
     "drop": {},
@@ -114,7 +114,7 @@ ACTIONS: dict[str, Mapping[str, Setting]] = {
 
 
 def settings_of(action: str, to: object) -> Mapping[str, Setting]:
-    """The settings that an action takes; `to` is the value of that setting, if it is given."""
+    """Return the settings of an action; `to` is the value of that setting, if given."""
     settings = ACTIONS[action]
     if action == "generalise" and isinstance(to, str):
         return {**settings, **GENERALISATIONS.get(to, {})}
@@ -122,5 +122,5 @@ def settings_of(action: str, to: object) -> Mapping[str, Setting]:
 
 
 def listed(words: Sequence[str]) -> str:
-    """Words for a hint."""
+    """Join words for a hint."""
     return ", ".join(words) or "none"

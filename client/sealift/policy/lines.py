@@ -1,4 +1,4 @@
-"""TOML with the line of each key, which tomllib does not say, and errors that quote nothing."""
+"""TOML with the line of each key, which tomllib lacks, and errors that do not quote the file."""
 
 from __future__ import annotations
 
@@ -29,45 +29,47 @@ KeyPath = tuple[str, ...]
 def parse_toml(
     source: bytes, path: Path | None
 ) -> tuple[dict[str, object], dict[KeyPath, int]]:
-    """A TOML file's content, and the line of every key in it.
+    """Return a TOML file's content, and the line of every key in it.
 
     Raises:
-        PolicyInvalid: it is not TOML, or too large.
+        PolicyInvalid: the file is not TOML, or is too large.
     """
     if len(source) > MAX_SIZE:
-        raise PolicyInvalid(f"a policy file has at most {MAX_SIZE} bytes", path=path)
+        raise PolicyInvalid(
+            f"the policy file is larger than {MAX_SIZE} bytes", path=path
+        )
     try:
-        # Editors of Windows put a mark before UTF-8, which says nothing.
+        # Editors on Windows put a byte order mark before UTF-8, which has no meaning.
         text = source.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = source.count(b"\n", 0, error.start) + 1
         raise PolicyInvalid(
-            f"line {line}: the file is not in UTF-8",
+            f"line {line}: the file is not UTF-8",
             path=path,
             line=line,
-            hint="save it as UTF-8 in the editor",
+            hint="save the file as UTF-8 in the editor",
         ) from None
     try:
         return tomllib.loads(text), lines_of_keys(text)
     except RecursionError:
         raise PolicyInvalid(
-            "the file nests too deeply for a policy", path=path
+            "the file is nested too deeply for a policy", path=path
         ) from None
     except ValueError as error:
         raise _bad_toml(text, str(error), path) from None
 
 
 def _bad_toml(text: str, message: str, path: Path | None) -> PolicyInvalid:
-    """The error of a file that is not TOML; tomllib's own message quotes the file."""
+    """Return the error for a file that is not TOML; tomllib's own message quotes the file."""
     where = _WHERE.search(message)
     line = int(where[1]) if where else text.rstrip("\n").count("\n") + 1
     place = f"line {line}, column {where[2]}" if where else f"line {line}"
     if message.startswith(("Cannot overwrite", "Duplicate", "Cannot declare")):
         return PolicyInvalid(
-            f"{place}: a key or table stands in the file twice",
+            f"{place}: a key or table occurs twice in the file",
             path=path,
             line=line,
-            hint="keep one of the two; names that hold a dot need quotes",
+            hint="keep one of the two; a name with a dot needs quotes",
         )
     if "(at " not in message:
         return PolicyInvalid("a number in the file is too long", path=path)
@@ -75,23 +77,23 @@ def _bad_toml(text: str, message: str, path: Path | None) -> PolicyInvalid:
         f"{place}: this is not TOML",
         path=path,
         line=line,
-        hint="texts stand in quotes, and so do names with anything but letters, digits, - and _",
+        hint="put texts in quotes, and names with anything but letters, digits, - and _",
     )
 
 
 def lines_of_keys(text: str) -> dict[KeyPath, int]:
-    """The line, from 1, of every key and table, by its path.
+    """Return the line, from 1, of every key and table, by its path.
 
-    Inline tables are gone through as well; tables in arrays are not.
+    Inline tables are included; tables in arrays are not.
 
     Args:
-        text: a valid TOML 1.0 document, as tomllib has found, with line ends of one character.
+        text: a TOML 1.0 document that tomllib has accepted, with line ends of one character.
     """
     return _Scan(text).lines
 
 
 class _Scan:
-    """One pass over a valid document, which is why nothing here is checked again."""
+    """One pass over a valid document; its validity is not checked again."""
 
     def __init__(self, text: str) -> None:
         self.lines: dict[KeyPath, int] = {}
@@ -111,7 +113,7 @@ class _Scan:
                 self._pair(table, note=not in_array)
 
     def _skip_space(self) -> bool:
-        """Passes white space, line ends and comments; whether anything is left."""
+        """Skip white space, line ends and comments; returns whether anything is left."""
         self._place = self._match(_SPACE).end()
         return self._place < len(self._text)
 
@@ -132,7 +134,7 @@ class _Scan:
         self._value(path, note=note)
 
     def _key(self, path: KeyPath, *, note: bool) -> KeyPath:
-        """Passes a key with dots, and the space behind it."""
+        """Skip a key with dots, and the space after it."""
         while True:
             self._skip_space()
             line = self._current_line()

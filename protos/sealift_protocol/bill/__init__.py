@@ -1,1 +1,1 @@
-"""Bills of materials: the format, and the rules that one is checked against."""
+"""Bills of materials: the format, and the rules for checking one."""

@@ -1,7 +1,7 @@
-"""The bill of materials of a training run as typed data: verified first, parsed after.
+"""The bill of materials of a training run as typed data: verified first, then parsed.
 
-docs/spec/bill.md. The document is a DSSE envelope in JSON, and its payload is JSON, too: whoever
-finds it beside a checkpoint can read it without Sealift.
+docs/spec/bill.md. The document is a DSSE envelope in JSON with a JSON payload, so that anyone who
+finds it next to a checkpoint can read it without Sealift.
 """
 
 from __future__ import annotations
@@ -44,22 +44,22 @@ _SHARDS_LABEL = b"sealift/1 bill shards"
 
 @dataclass(frozen=True, slots=True)
 class BilledDataset:
-    """What one commit of one dataset gave to a training run.
+    """The records that one commit of one dataset gave to a training run.
 
     Attributes:
         dataset_id: 16 bytes.
         owner: the owner as of that commit.
-        commit: its number.
-        commit_digest: its object digest, 32 bytes.
-        expired_by: shards with a retention that ended at or before this time (Unix seconds) are
-            not part; 0 if every live shard is.
-        shards: how many shards are.
-        shards_digest: `shards_digest` of them, 32 bytes.
-        records: in them.
-        policies: SHA-256 of the policies that they were de-identified under; an empty one for
-            records under none.
+        commit: number of the commit.
+        commit_digest: object digest of the commit, 32 bytes.
+        expired_by: shards whose retention ended at or before this time (Unix seconds) are not
+            included; 0 if every live shard is.
+        shards: number of shards.
+        shards_digest: `shards_digest` of the shards, 32 bytes.
+        records: number of records in the shards.
+        policies: SHA-256 of the policies that the records were de-identified under; an empty value
+            for records without a policy.
         disclosures: object digests of the disclosures under which they were fetched.
-        weight: share in a weighted mix; None if each training epoch takes everything.
+        weight: share in a weighted mix; None if each training epoch takes all records.
     """
 
     dataset_id: bytes
@@ -77,19 +77,19 @@ class BilledDataset:
 
 @dataclass(frozen=True, slots=True)
 class BilledRun:
-    """Training epochs that were begun under the same settings.
+    """Training epochs that were started with the same settings.
 
     Attributes:
         order: name of the algorithm that orders records, such as "sealift-order-1".
-        seed: of the order.
-        shuffle: whether records were shuffled; without, `seed` and `shuffle_block` mean nothing.
-        shuffle_block: shards that are mixed at a time.
-        epochs: training epochs in the order in which they were begun, as first and last.
-        batch_size: records in a batch; 0 for batches as they lie in the shards.
-        world: ranks that shared the order.
-        columns_digest: `columns_digest` of those that were read, 32 bytes; None for all.
-        filter_digest: `filter_digest` of the expression that chose records, 32 bytes; empty for
-            none.
+        seed: seed of the order.
+        shuffle: whether records were shuffled; if not, `seed` and `shuffle_block` have no meaning.
+        shuffle_block: number of shards that are mixed at a time.
+        epochs: pairs of first and last training epoch, in the order in which they were started.
+        batch_size: records in a batch; 0 for the batches in the shards.
+        world: number of ranks that shared the order.
+        columns_digest: `columns_digest` of the columns read, 32 bytes; None for all columns.
+        filter_digest: `filter_digest` of the expression that chose records, 32 bytes; empty
+            without a filter.
     """
 
     order: str
@@ -116,13 +116,13 @@ class Bill:
     """A bill of materials.
 
     Attributes:
-        time: when it was signed, Unix seconds.
-        trainer: who signs it.
-        datasets: what was trained on, at least one.
-        runs: in which order, as far as the trainer says.
-        checkpoint: what came out of it, if the trainer names it.
-        note: in the trainer's words.
-        digest: object digest, 32 bytes; empty before it is signed.
+        time: time of signing, Unix seconds.
+        trainer: the identity that signs it.
+        datasets: the datasets trained on, at least one.
+        runs: the settings of the training epochs, as far as the trainer states them.
+        checkpoint: the resulting file, if the trainer names it.
+        note: a text by the trainer.
+        digest: object digest, 32 bytes; empty before signing.
     """
 
     time: int
@@ -135,7 +135,7 @@ class Bill:
 
 
 def shards_digest(dataset_id: bytes, shards: Iterable[ShardEntry]) -> bytes:
-    """SHA-256 over a label, the dataset id, and id and digest of each shard in order, 32 bytes."""
+    """Return SHA-256 over a label, the dataset id, and each shard's id and digest, 32 bytes."""
     digest = hashlib.sha256(_SHARDS_LABEL + dataset_id)
     for entry in shards:
         digest.update(entry.shard_id + entry.digest)
@@ -143,10 +143,10 @@ def shards_digest(dataset_id: bytes, shards: Iterable[ShardEntry]) -> bytes:
 
 
 def columns_digest(names: Iterable[str]) -> bytes:
-    """SHA-256 over names in the order read, each with its length before it, 32 bytes.
+    """Return SHA-256 over names in the order read, each after its length, 32 bytes.
 
     Raises:
-        InvalidArgument: one cannot be written in UTF-8.
+        InvalidArgument: a name cannot be encoded in UTF-8.
     """
     digest = hashlib.sha256()
     for name in names:
@@ -156,10 +156,10 @@ def columns_digest(names: Iterable[str]) -> bytes:
 
 
 def filter_digest(text: str) -> bytes:
-    """SHA-256 over a filter's text, 32 bytes; empty for the empty text, which is no filter.
+    """Return SHA-256 over a filter's text, 32 bytes; empty for an empty text (no filter).
 
     Raises:
-        InvalidArgument: it cannot be written in UTF-8.
+        InvalidArgument: the text cannot be encoded in UTF-8.
     """
     return hashlib.sha256(_utf8(text)).digest() if text else b""
 
@@ -169,12 +169,12 @@ def _utf8(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError:
         raise InvalidArgument(
-            "a column's name or a filter cannot be written in UTF-8"
+            "a column's name or a filter cannot be encoded in UTF-8"
         ) from None
 
 
 def write_payload(bill: Bill) -> bytes:
-    """The bytes that the trainer signs."""
+    """Return the bytes that the trainer signs."""
     document = {
         "version": _VERSION,
         "time": bill.time,
@@ -220,7 +220,7 @@ def write_payload(bill: Bill) -> bytes:
 
 
 def write_envelope(signed: objects_pb2.Signed) -> str:
-    """A signed bill as the JSON document that `verify_bill` reads."""
+    """Return a signed bill as the JSON document that `verify_bill` reads."""
     document = {
         "payloadType": signed.payload_type,
         "payload": base64.b64encode(signed.payload).decode(),
@@ -235,22 +235,22 @@ def write_envelope(signed: objects_pb2.Signed) -> str:
 
 
 def verify_bill(text: str) -> Bill:
-    """Verifies and parses a bill; whether its signer is to be trusted is the reader's business.
+    """Verify and parse a bill; the caller decides whether to trust its signer.
 
     Raises:
-        MalformedObject: it is not a bill.
-        UnsupportedVersion: it has a version that is not known.
-        SignatureInvalid: what it says is not what was signed.
-        WrongSigner: the trainer that it names has not signed it.
+        MalformedObject: the document is not a bill.
+        UnsupportedVersion: the bill has an unknown version.
+        SignatureInvalid: the content is not what was signed.
+        WrongSigner: the bill is not signed by the trainer that it names.
     """
     if len(text) > MAX_TEXT:
-        raise MalformedObject("a bill of materials is longer than any honest one")
+        raise MalformedObject("the bill of materials is longer than the format allows")
     outer = read_fields(parse_json(text), ("payloadType", "payload", "signatures"))
     signatures = read_list(
         outer["signatures"], lambda item: read_fields(item, ("keyid", "sig"))
     )
     if len(signatures) != 1:
-        raise MalformedObject("a bill of materials has one signature")
+        raise MalformedObject("a bill of materials must have one signature")
     signed = objects_pb2.Signed(
         payload_type=read_text(outer["payloadType"]),
         payload=read_base64(outer["payload"]),
@@ -261,11 +261,11 @@ def verify_bill(text: str) -> Bill:
     try:
         payload = parse_json(verified.payload.decode())
     except UnicodeDecodeError:
-        raise MalformedObject("a bill of materials is not text") from None
+        raise MalformedObject("the bill of materials is not UTF-8 text") from None
     bill = _bill(payload, verified.digest)
     if bill.trainer != verified.signer:
         raise WrongSigner(
-            "a bill of materials is not signed by the trainer that it names"
+            "the bill of materials is not signed by the trainer that it names"
         )
     return bill
 
@@ -275,7 +275,7 @@ def _bill(payload: object, digest: bytes) -> Bill:
         isinstance(payload, dict)
         and read_whole(payload.get("version", _VERSION)) != _VERSION
     ):
-        raise UnsupportedVersion("a bill of materials has a version that is not known")
+        raise UnsupportedVersion("the bill of materials has an unknown version")
     names = ("version", "time", "trainer", "datasets", "runs", "checkpoint", "note")
     fields = read_fields(payload, names)
     datasets = read_list(fields["datasets"], _dataset)
@@ -283,7 +283,7 @@ def _bill(payload: object, digest: bytes) -> Bill:
         [(part.dataset_id, part.commit) for part in datasets]
     ):
         raise MalformedObject(
-            "a bill of materials names no dataset, or a commit of one twice"
+            "the bill of materials names no dataset, or the same commit twice"
         )
     return Bill(
         time=read_whole(fields["time"]),
@@ -323,7 +323,7 @@ def _dataset(value: object) -> BilledDataset:
     )
     if not _distinct(part.policies) or not _distinct(part.disclosures):
         raise MalformedObject(
-            "a bill of materials names a policy or a disclosure twice"
+            "the bill of materials names a policy or a disclosure twice"
         )
     return part
 
@@ -351,7 +351,7 @@ def _run(value: object) -> BilledRun:
 def _span(value: object) -> tuple[int, int]:
     ends = read_list(value, read_whole)
     if len(ends) != 2 or ends[1] < ends[0]:
-        raise MalformedObject("training epochs are written as pairs of first and last")
+        raise MalformedObject("training epochs must be pairs of first and last")
     return ends[0], ends[1]
 
 
@@ -368,7 +368,7 @@ def _weight(value: object) -> float:
         or not isinstance(value, int | float)
         or not 0 < value <= MAX_WHOLE
     ):
-        raise MalformedObject("a dataset's weight is a number above 0")
+        raise MalformedObject("a dataset's weight must be a number above 0")
     return float(value)
 
 

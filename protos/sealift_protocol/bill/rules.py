@@ -1,4 +1,4 @@
-"""What a bill of materials says against a verified history and account: pure, as the spec has it.
+"""Checks a bill of materials against a verified history and account, as pure functions.
 
 docs/spec/bill.md section 5.
 """
@@ -20,20 +20,20 @@ from sealift_protocol.objects.accounting import Disclosure
 from sealift_protocol.objects.commits import Commit, ShardEntry
 
 CLOCK_SKEW = 600
-"""Seconds by which two clocks may differ, as the relay has it."""
+"""Seconds by which two clocks may differ; the relay allows the same."""
 
 
 def check_commit(history: History, part: BilledDataset, time: int) -> Commit:
-    """The commit that a bill is about.
+    """Return the commit that a bill names.
 
     Args:
-        history: verified, from commit 0 on.
-        part: what the bill says.
-        time: when the bill was signed.
+        history: verified history from commit 0 on.
+        part: the bill's part on the dataset.
+        time: time of the bill's signature, Unix seconds.
 
     Raises:
-        HistoryInvalid: the commit is not in it.
-        ContextMismatch: the commit is of another dataset, or younger than the bill.
+        HistoryInvalid: the commit is not in the history.
+        ContextMismatch: the commit is of another dataset, or later than the bill.
     """
     if history.dataset_id != part.dataset_id:
         raise ContextMismatch("the bill is of another dataset")
@@ -43,21 +43,23 @@ def check_commit(history: History, part: BilledDataset, time: int) -> Commit:
         )
     commit = history.commits[part.commit]
     if commit.digest != part.commit_digest:
-        raise HistoryInvalid(f"commit {part.commit} is another one than the bill names")
+        raise HistoryInvalid(
+            f"commit {part.commit} is not the commit that the bill names"
+        )
     if max(commit.time, part.expired_by) > time + CLOCK_SKEW:
-        raise ContextMismatch("the bill is older than what it says it is of")
+        raise ContextMismatch("the bill is older than the records that it names")
     return commit
 
 
 def check_shards(then: History, part: BilledDataset) -> list[ShardEntry]:
-    """The shards that a bill is about.
+    """Return the shards that a bill covers.
 
     Args:
-        then: the history as it was after the bill's commit.
-        part: what the bill says.
+        then: the history as of the bill's commit.
+        part: the bill's part on the dataset.
 
     Raises:
-        ContextMismatch: shards or owner are others than the bill says.
+        ContextMismatch: the shards or the owner differ from those in the bill.
     """
     if then.owner != part.owner:
         raise ContextMismatch(
@@ -69,7 +71,7 @@ def check_shards(then: History, part: BilledDataset) -> list[ShardEntry]:
         or shards_digest(then.dataset_id, live) != part.shards_digest
     ):
         raise ContextMismatch(
-            "the live shards at the bill's commit are others than it says"
+            "the live shards at the bill's commit differ from those in the bill"
         )
     return live
 
@@ -82,21 +84,21 @@ def check_fetches(
     identities: Collection[Fingerprint],
     time: int,
 ) -> set[bytes]:
-    """Checks the disclosures that a bill names; returns the ids of the shards they cover.
+    """Check the disclosures that a bill names; returns the ids of the shards they cover.
 
     Args:
-        history: the whole of it.
-        part: what the bill says.
-        live: the shards that it is about.
+        history: the whole verified history.
+        part: the bill's part on the dataset.
+        live: the shards that the part covers.
         disclosures: the dataset's account, by object digest.
-        identities: the trainer's.
-        time: when the bill was signed.
+        identities: the trainer's identities.
+        time: time of the bill's signature, Unix seconds.
 
     Raises:
-        DisclosureMissing: one is not in the account.
-        WrongSigner: one is somebody else's.
-        ContextMismatch: one is of another dataset, an earlier commit, or later than the bill.
-        HistoryInvalid: one is of a commit that is not in the history.
+        DisclosureMissing: a disclosure is not in the account.
+        WrongSigner: a disclosure is another member's.
+        ContextMismatch: a disclosure is of other records, or later than the bill.
+        HistoryInvalid: a disclosure is of a commit that is not in the history.
     """
     removed = {shard_id: c.number for c in history.commits for shard_id in c.removed}
     digests = {commit.number: commit.digest for commit in history.commits}
@@ -116,7 +118,9 @@ def check_fetches(
                 "a disclosure is of a commit that is not in the history"
             )
         if made.time > time + CLOCK_SKEW:
-            raise ContextMismatch("the bill names a disclosure that came after it")
+            raise ContextMismatch(
+                "the bill names a disclosure that is later than the bill"
+            )
         covered |= {
             entry.shard_id
             for entry in live

@@ -249,7 +249,7 @@ def test_what_cannot_stand_in_a_bill_is_the_callers_error(
     "broken", [run(filter="x\ud800"), run(columns=("a", "x\udfff"))]
 )
 def test_half_a_letter_has_no_digest(broken: Run) -> None:
-    with pytest.raises(InvalidArgument, match="cannot be written") as refused:
+    with pytest.raises(InvalidArgument, match="cannot be encoded") as refused:
         made(runs=(broken,))
     assert "x" not in str(refused.value)
 

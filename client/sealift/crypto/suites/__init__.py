@@ -1,6 +1,7 @@
 """Wrap suites: an epoch key wrapped to a recipient's public key (docs/spec/objects.md).
 
-One file a suite, behind one small interface: a `Recipient` wraps, a `PrivateKey` unwraps.
+Each suite has a file and implements one small interface: a `Recipient` wraps, a `PrivateKey`
+unwraps.
 """
 
 from __future__ import annotations
@@ -23,31 +24,31 @@ class Recipient(Protocol):
 
     @property
     def suite(self) -> WrapSuite:
-        """Which suite the key belongs to."""
+        """The suite that the key belongs to."""
 
     @property
     def public_key(self) -> bytes:
         """The key in the suite's encoding."""
 
     def wrap(self, secret: Secret, context: bytes) -> bytes:
-        """Wraps a 32-byte secret; it opens under the same context only."""
+        """Wrap a 32-byte secret; it unwraps only under the same context."""
 
 
 class PrivateKey(Protocol):
-    """A private key that unwraps; in a file here, in an HSM or KMS elsewhere."""
+    """A private key that unwraps: in this process, in an HSM or in a KMS."""
 
     @property
     def suite(self) -> WrapSuite:
-        """Which suite the key belongs to."""
+        """The suite that the key belongs to."""
 
     def recipient(self) -> Recipient:
         """The public half."""
 
     def unwrap(self, wrapped: bytes, context: bytes) -> Secret:
-        """The secret.
+        """Unwrap the secret.
 
         Raises:
-            WrongKey: another key, another context, or changed bytes; it cannot be told which.
+            WrongKey: another key, another context, or changed bytes; they cannot be distinguished.
         """
 
 
@@ -55,7 +56,7 @@ class LocalPrivateKey(PrivateKey, Protocol):
     """A private key in this process."""
 
     def private_bytes(self) -> Secret:
-        """The key in the encoding that the keystore keeps."""
+        """Return the key in the keystore's encoding."""
 
 
 _SUITES: dict[WrapSuite, tuple[type[LocalPrivateKey], type[Recipient]]] = {
@@ -67,23 +68,23 @@ _SUITES: dict[WrapSuite, tuple[type[LocalPrivateKey], type[Recipient]]] = {
 
 
 def generate(suite: WrapSuite) -> LocalPrivateKey:
-    """A fresh private key."""
+    """Generate a private key."""
     private, _ = _SUITES[suite]
     return private.generate()  # type: ignore[attr-defined, no-any-return]
 
 
 def load_private_key(suite: WrapSuite, data: Secret) -> LocalPrivateKey:
-    """The key that `LocalPrivateKey.private_bytes` gave.
+    """Load a key that `LocalPrivateKey.private_bytes` returned.
 
     Raises:
-        MalformedObject: it is not one.
+        MalformedObject: the bytes are not a private key of that suite.
     """
     private, _ = _SUITES[suite]
     return private.load(data)  # type: ignore[attr-defined, no-any-return]
 
 
 def load_recipient(suite: WrapSuite, public_key: bytes) -> Recipient:
-    """A recipient from a card.
+    """Load a recipient's public key from a card.
 
     Raises:
         MalformedObject: the bytes are not a public key of that suite.

@@ -1,7 +1,7 @@
-"""HPKE around a shared point that somebody else computed: an HSM that keeps the private key.
+"""HPKE from a shared point that an HSM computed, which keeps the private key.
 
-pyca's HPKE wants the private key itself. A token gives no more than the Diffie-Hellman result of
-DHKEM(P-256, HKDF-SHA256); from there on everything is HKDF and an AEAD.
+pyca's HPKE needs the private key itself. A token returns only the Diffie-Hellman result of
+DHKEM(P-256, HKDF-SHA256); the rest is HKDF and an AEAD.
 
 Source: RFC 9180, sections 4 (labels), 4.1 (DHKEM), 5.1 (key schedule, base mode) and 7.
 """
@@ -27,9 +27,9 @@ class Aead:
     """An AEAD of RFC 9180 section 7.3.
 
     Attributes:
-        number: its id there.
-        key_size: bytes.
-        cipher: what has it.
+        number: its id in that section.
+        key_size: bytes of the key.
+        cipher: its implementation.
     """
 
     number: int
@@ -50,19 +50,19 @@ def open_with_shared_point(
     aad: bytes = b"",
     aead: Aead = AES_256_GCM,
 ) -> bytes:
-    """Opens the first message of a base-mode sender.
+    """Open the first message of a base-mode sender.
 
     Args:
         shared: x-coordinate of the private key times `enc`, 32 bytes.
         enc: the sender's ephemeral point, uncompressed, 65 bytes.
         public_key: the recipient's, uncompressed, 65 bytes.
-        ciphertext: with its tag.
-        info: what the sender bound it to.
+        ciphertext: the ciphertext with its tag.
+        info: the context that the sender bound it to.
         aad: associated data.
-        aead: which AEAD the suite has.
+        aead: the suite's AEAD.
 
     Raises:
-        cryptography.exceptions.InvalidTag: it does not open.
+        cryptography.exceptions.InvalidTag: the message does not open.
     """
     extracted = _extract(_KEM_SUITE, b"", b"eae_prk", shared)
     secret = _expand(

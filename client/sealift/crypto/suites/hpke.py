@@ -1,4 +1,4 @@
-"""HPKE as three of the suites use it: base mode, HKDF-SHA256, AES-256-GCM (RFC 9180)."""
+"""HPKE for three of the suites: base mode, HKDF-SHA256, AES-256-GCM (RFC 9180)."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ HpkePrivateKey = (
 
 
 def hpke_wrap(kem: KEM, key: HpkePublicKey, secret: Secret, context: bytes) -> bytes:
-    """Enc | ciphertext of a 32-byte secret, with the context as HPKE's `info`.
+    """Return enc | ciphertext of a 32-byte secret, with the context as HPKE's `info`.
 
     Raises:
-        InvalidArgument: the secret has not 32 bytes.
+        InvalidArgument: the secret is not 32 bytes.
         MalformedObject: the public key is degenerate (RFC 9180 section 7.1.4).
     """
     check_secret_size(secret)
@@ -43,7 +43,7 @@ def hpke_wrap(kem: KEM, key: HpkePublicKey, secret: Secret, context: bytes) -> b
 def hpke_unwrap(
     kem: KEM, key: HpkePrivateKey, wrapped: bytes, context: bytes
 ) -> Secret:
-    """What `hpke_wrap` wrapped.
+    """Return the secret that `hpke_wrap` wrapped.
 
     Raises:
         WrongKey: another key, another context, or changed bytes.
@@ -58,17 +58,17 @@ def hpke_unwrap(
 
 
 def check_secret_size(secret: Secret) -> None:
-    """Only epoch keys are wrapped.
+    """Check that a secret has the size of an epoch key.
 
     Raises:
-        InvalidArgument: the secret has another size.
+        InvalidArgument: the secret is not 32 bytes.
     """
     if len(secret) != SECRET_SIZE:
-        raise InvalidArgument(f"an epoch key has {SECRET_SIZE} bytes")
+        raise InvalidArgument(f"an epoch key must have {SECRET_SIZE} bytes")
 
 
 def refused() -> WrongKey:
-    """The one answer to everything that does not unwrap."""
+    """Return the same error for every wrapped key that does not open."""
     return WrongKey(
         "a wrapped key does not open: another key, other terms, or changed bytes"
     )

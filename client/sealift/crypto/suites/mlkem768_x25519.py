@@ -43,16 +43,16 @@ class MlKem768X25519Recipient:
 
     @classmethod
     def load(cls, public_key: bytes) -> Self:
-        """Checks and takes a public key.
+        """Check and load a public key.
 
         Raises:
-            MalformedObject: it is not one.
+            MalformedObject: it is not a valid public key.
         """
         _public(public_key)
         return cls(public_key)
 
     def wrap(self, secret: Secret, context: bytes) -> bytes:
-        """1,168 bytes: enc (1120) | ciphertext (32) | tag (16)."""
+        """Return 1,168 bytes: enc (1120) | ciphertext (32) | tag (16)."""
         return hpke_wrap(KEM.MLKEM768_X25519, _public(self.public_key), secret, context)
 
 
@@ -65,18 +65,18 @@ class MlKem768X25519PrivateKey:
 
     @classmethod
     def generate(cls) -> Self:
-        """A fresh key."""
+        """Generate a key."""
         return cls(Secret.random(SEED_SIZE))
 
     @classmethod
     def load(cls, data: Secret) -> Self:
-        """Takes a seed.
+        """Load a seed.
 
         Raises:
-            MalformedObject: it has not 32 bytes.
+            MalformedObject: the seed is not 32 bytes.
         """
         if len(data) != SEED_SIZE:
-            raise MalformedObject("an X-Wing seed has 32 bytes")
+            raise MalformedObject("an X-Wing seed must have 32 bytes")
         return cls(data)
 
     def recipient(self) -> MlKem768X25519Recipient:
@@ -89,16 +89,16 @@ class MlKem768X25519PrivateKey:
         return MlKem768X25519Recipient(public)
 
     def unwrap(self, wrapped: bytes, context: bytes) -> Secret:
-        """The secret.
+        """Unwrap the secret.
 
         Raises:
-            WrongKey: it does not open.
+            WrongKey: the wrapped secret does not open.
         """
         key = MLKEM768X25519PrivateKey(*self._expand())
         return hpke_unwrap(KEM.MLKEM768_X25519, key, wrapped, context)
 
     def private_bytes(self) -> Secret:
-        """The seed."""
+        """Return the seed."""
         return self.seed
 
     def _expand(self) -> tuple[MLKEM768PrivateKey, X25519PrivateKey]:
@@ -112,7 +112,7 @@ class MlKem768X25519PrivateKey:
 
 def _public(public_key: bytes) -> MLKEM768X25519PublicKey:
     if len(public_key) != _MLKEM_PUBLIC + _X25519:
-        raise MalformedObject("an X-Wing public key has 1216 bytes")
+        raise MalformedObject("an X-Wing public key must have 1216 bytes")
     try:
         return MLKEM768X25519PublicKey(
             MLKEM768PublicKey.from_public_bytes(public_key[:_MLKEM_PUBLIC]),

@@ -27,7 +27,7 @@ class P256Recipient:
 
     @classmethod
     def load(cls, public_key: bytes) -> Self:
-        """Checks and takes a public key.
+        """Check and load a public key.
 
         Raises:
             MalformedObject: it is not an uncompressed point of the curve.
@@ -36,7 +36,7 @@ class P256Recipient:
         return cls(public_key)
 
     def wrap(self, secret: Secret, context: bytes) -> bytes:
-        """113 bytes: enc (65) | ciphertext (32) | tag (16)."""
+        """Return 113 bytes: enc (65) | ciphertext (32) | tag (16)."""
         return hpke_wrap(KEM.P256, _point(self.public_key), secret, context)
 
 
@@ -49,19 +49,19 @@ class P256PrivateKey:
 
     @classmethod
     def generate(cls) -> Self:
-        """A fresh key."""
+        """Generate a key."""
         number = ec.generate_private_key(ec.SECP256R1()).private_numbers().private_value
         return cls(Secret(number.to_bytes(_SCALAR_SIZE, "big")))
 
     @classmethod
     def load(cls, data: Secret) -> Self:
-        """Takes a scalar, 32 bytes, big-endian.
+        """Load a scalar, 32 bytes, big-endian.
 
         Raises:
             MalformedObject: it is not a private key of the curve.
         """
         if len(data) != _SCALAR_SIZE:
-            raise MalformedObject("a P-256 private key has 32 bytes")
+            raise MalformedObject("a P-256 private key must have 32 bytes")
         loaded = cls(data)
         try:
             loaded._key()
@@ -79,15 +79,15 @@ class P256PrivateKey:
         return P256Recipient(point)
 
     def unwrap(self, wrapped: bytes, context: bytes) -> Secret:
-        """The secret.
+        """Unwrap the secret.
 
         Raises:
-            WrongKey: it does not open.
+            WrongKey: the wrapped secret does not open.
         """
         return hpke_unwrap(KEM.P256, self._key(), wrapped, context)
 
     def private_bytes(self) -> Secret:
-        """The scalar, 32 bytes, big-endian."""
+        """Return the scalar, 32 bytes, big-endian."""
         return self.scalar
 
     def _key(self) -> ec.EllipticCurvePrivateKey:
@@ -98,7 +98,9 @@ class P256PrivateKey:
 
 def _point(public_key: bytes) -> ec.EllipticCurvePublicKey:
     if len(public_key) != _POINT_SIZE:
-        raise MalformedObject("a P-256 public key is an uncompressed point of 65 bytes")
+        raise MalformedObject(
+            "a P-256 public key must be an uncompressed point of 65 bytes"
+        )
     try:
         return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public_key)
     except ValueError:

@@ -1,6 +1,6 @@
 """Suite 4, RSA-OAEP-SHA256 with 3072 bits or more, for HSM and cloud KMS keys (RFC 8017).
 
-OAEP labels are not portable to HSMs and KMSs, so OAEP carries a fresh 32-byte key, under which
+HSMs and KMSs do not all support OAEP labels, so OAEP carries a fresh 32-byte key, under which
 AES-256-GCM seals the epoch key with the context as associated data.
 """
 
@@ -33,7 +33,7 @@ MAX_BITS = 8192
 _EXPONENT = 65537
 _CARRIED_KEY = 32
 _OAEP = padding.OAEP(padding.MGF1(SHA256()), SHA256(), label=None)
-# The key under it is fresh for each wrap, so the nonce never repeats under a key.
+# The key is fresh for each wrap, so the nonce never repeats under a key.
 _NONCE = bytes(12)
 
 
@@ -46,16 +46,16 @@ class RsaOaepRecipient:
 
     @classmethod
     def load(cls, public_key: bytes) -> Self:
-        """Checks and takes a public key.
+        """Check and load a public key.
 
         Raises:
-            MalformedObject: not an RSA key of 3072 to 8192 bits with exponent 65537.
+            MalformedObject: it is not an RSA key of 3072 to 8192 bits with exponent 65537.
         """
         _public(public_key)
         return cls(public_key)
 
     def wrap(self, secret: Secret, context: bytes) -> bytes:
-        """OAEP block (as long as the modulus) | ciphertext (32) | tag (16)."""
+        """Return OAEP block (as long as the modulus) | ciphertext (32) | tag (16)."""
         check_secret_size(secret)
         carried = secrets.token_bytes(_CARRIED_KEY)
         block = _public(self.public_key).encrypt(carried, _OAEP)
@@ -71,7 +71,7 @@ class RsaOaepPrivateKey:
 
     @classmethod
     def generate(cls) -> Self:
-        """A fresh key of 3072 bits."""
+        """Generate a key of 3072 bits."""
         key = rsa.generate_private_key(_EXPONENT, MIN_BITS)
         return cls(
             Secret(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
@@ -79,17 +79,17 @@ class RsaOaepPrivateKey:
 
     @classmethod
     def load(cls, data: Secret) -> Self:
-        """Takes a PKCS#8 key, DER.
+        """Load a PKCS#8 key, DER.
 
         Raises:
-            MalformedObject: not an RSA key of 3072 to 8192 bits with exponent 65537.
+            MalformedObject: it is not an RSA key of 3072 to 8192 bits with exponent 65537.
         """
         try:
             key = load_der_private_key(data.view(), password=None)
         except (ValueError, TypeError):
             raise MalformedObject("an RSA private key cannot be read") from None
         if not isinstance(key, rsa.RSAPrivateKey):
-            raise MalformedObject("an RSA private key is of another kind")
+            raise MalformedObject("a private key that should be RSA is of another kind")
         _check(key.public_key())
         return cls(data)
 
@@ -101,10 +101,10 @@ class RsaOaepPrivateKey:
         )
 
     def unwrap(self, wrapped: bytes, context: bytes) -> Secret:
-        """The secret.
+        """Unwrap the secret.
 
         Raises:
-            WrongKey: it does not open.
+            WrongKey: the wrapped secret does not open.
         """
         key = self._key()
         size = key.key_size // 8
@@ -118,11 +118,11 @@ class RsaOaepPrivateKey:
         return Secret(secret)
 
     def private_bytes(self) -> Secret:
-        """PKCS#8, DER."""
+        """Return the key as PKCS#8, DER."""
         return self.der
 
     def _key(self) -> rsa.RSAPrivateKey:
-        # What takes long was checked when it was made or loaded.
+        # The slow checks were done when the key was generated or loaded.
         key = load_der_private_key(
             self.der.view(), password=None, unsafe_skip_rsa_key_validation=True
         )
@@ -135,13 +135,13 @@ def _public(public_key: bytes) -> rsa.RSAPublicKey:
     except (ValueError, TypeError):
         raise MalformedObject("an RSA public key cannot be read") from None
     if not isinstance(key, rsa.RSAPublicKey):
-        raise MalformedObject("an RSA public key is of another kind")
+        raise MalformedObject("a public key that should be RSA is of another kind")
     _check(key)
     return key
 
 
 def _check(key: rsa.RSAPublicKey) -> None:
     if not MIN_BITS <= key.key_size <= MAX_BITS or key.key_size % 8:
-        raise MalformedObject(f"an RSA key has {MIN_BITS} to {MAX_BITS} bits")
+        raise MalformedObject(f"an RSA key must have {MIN_BITS} to {MAX_BITS} bits")
     if key.public_numbers().e != _EXPONENT:
-        raise MalformedObject(f"an RSA key's exponent is {_EXPONENT}")
+        raise MalformedObject(f"an RSA key's exponent must be {_EXPONENT}")

@@ -25,17 +25,17 @@ class X25519Recipient:
 
     @classmethod
     def load(cls, public_key: bytes) -> Self:
-        """Checks and takes a public key.
+        """Check and load a public key; degenerate points are refused when wrapping.
 
         Raises:
-            MalformedObject: it has not 32 bytes. Degenerate points are refused when wrapping.
+            MalformedObject: it is not 32 bytes.
         """
         if len(public_key) != _KEY_SIZE:
-            raise MalformedObject("an X25519 public key has 32 bytes")
+            raise MalformedObject("an X25519 public key must have 32 bytes")
         return cls(public_key)
 
     def wrap(self, secret: Secret, context: bytes) -> bytes:
-        """80 bytes: enc (32) | ciphertext (32) | tag (16)."""
+        """Return 80 bytes: enc (32) | ciphertext (32) | tag (16)."""
         key = x25519.X25519PublicKey.from_public_bytes(self.public_key)
         return hpke_wrap(KEM.X25519, key, secret, context)
 
@@ -49,18 +49,18 @@ class X25519PrivateKey:
 
     @classmethod
     def generate(cls) -> Self:
-        """A fresh key."""
+        """Generate a key."""
         return cls(Secret.random(_KEY_SIZE))
 
     @classmethod
     def load(cls, data: Secret) -> Self:
-        """Takes a private key.
+        """Load a private key.
 
         Raises:
-            MalformedObject: it has not 32 bytes.
+            MalformedObject: it is not 32 bytes.
         """
         if len(data) != _KEY_SIZE:
-            raise MalformedObject("an X25519 private key has 32 bytes")
+            raise MalformedObject("an X25519 private key must have 32 bytes")
         return cls(data)
 
     def recipient(self) -> X25519Recipient:
@@ -68,15 +68,15 @@ class X25519PrivateKey:
         return X25519Recipient(self._key().public_key().public_bytes_raw())
 
     def unwrap(self, wrapped: bytes, context: bytes) -> Secret:
-        """The secret.
+        """Unwrap the secret.
 
         Raises:
-            WrongKey: it does not open.
+            WrongKey: the wrapped secret does not open.
         """
         return hpke_unwrap(KEM.X25519, self._key(), wrapped, context)
 
     def private_bytes(self) -> Secret:
-        """The 32-byte private key."""
+        """Return the 32-byte private key."""
         return self.scalar
 
     def _key(self) -> x25519.X25519PrivateKey:

@@ -1,6 +1,6 @@
-"""De-identification before sealing, as a policy file says.
+"""De-identification before sealing, by a policy file.
 
-What only reads policies need not load NumPy: the engine is imported when it is asked for.
+The engine is imported on first use, so that code that only reads policies need not load NumPy.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Presidio set up for clinical text: own recognisers beside spaCy's names, nothing downloaded.
+"""Presidio set up for clinical text: Sealift's recognisers and spaCy's names, no downloads.
 
-This module needs the extra "text"; `scrub.py` imports it when it is used. None of Presidio's own
-recognisers is taken: that of e-mail addresses asks the network for a list of domains, and a pattern
-of theirs that is slow passes over a text in silence.
+This module needs the extra "text"; `scrub.py` imports it on first use. Presidio's own recognisers
+are not used: the one for e-mail addresses fetches a list of domains from the network, and one whose
+pattern times out skips the text without an error.
 """
 
 from __future__ import annotations
@@ -43,21 +43,21 @@ _MODEL_KINDS = {
     "LOC": "LOCATION",
     "FAC": "LOCATION",
 }
-# Dates and the rest are the patterns'; the model calls "daily" a date and a drug a firm.
+# The patterns find dates and the rest: the model takes "daily" for a date, a drug for a firm.
 _IGNORED = (
     "ORG NORP DATE TIME CARDINAL ORDINAL MONEY PERCENT QUANTITY EVENT LAW LANGUAGE PRODUCT "
     "WORK_OF_ART"
 )
-# The parts of the model that names do not need; they would take half of the time.
+# Parts of the model that names do not need. They would take half of the time.
 _UNUSED = ["tok2vec", "tagger", "parser", "senter", "attribute_ruler", "lemmatizer"]
-# Texts, and characters, that the model sees together: its memory is some 2 KiB a word.
+# Texts and characters per batch for the model, which takes about 2 KiB of memory a word.
 _BATCH = 16
 _BATCH_SIZE = 24_000
 _SPREADS = "spreads"
 
 
 class _Names(SpacyNlpEngine):
-    """The model, of which only the recogniser of names is loaded."""
+    """The spaCy model, with only its name recogniser loaded."""
 
     @override
     def load(self) -> None:
@@ -65,14 +65,14 @@ class _Names(SpacyNlpEngine):
 
 
 class _ModelRecogniser(LocalRecognizer):
-    """Names of people and places, as the model sees them."""
+    """Recognise names of people and places with the model."""
 
     def __init__(self) -> None:
         super().__init__(supported_entities=["PERSON", "LOCATION"], name="model")
 
     @override
     def load(self) -> None:
-        """Nothing to load: the engine holds the model."""
+        """Do nothing: the engine holds the model."""
 
     @override
     def analyze(
@@ -88,7 +88,7 @@ class _ModelRecogniser(LocalRecognizer):
 
 
 class _PatternRecogniser(LocalRecognizer):
-    """The patterns of one type."""
+    """Recognise one entity type by its patterns."""
 
     def __init__(self, kind: str, patterns: Sequence[Pattern]) -> None:
         super().__init__(supported_entities=[kind], name=kind.lower())
@@ -96,7 +96,7 @@ class _PatternRecogniser(LocalRecognizer):
 
     @override
     def load(self) -> None:
-        """Nothing to load."""
+        """Do nothing: there is no model."""
 
     @override
     def analyze(
@@ -106,7 +106,7 @@ class _PatternRecogniser(LocalRecognizer):
 
 
 class _NoEnhancer(ContextAwareEnhancer):
-    """The patterns hold their context themselves."""
+    """Return the results unchanged: the patterns hold their own context."""
 
     def __init__(self) -> None:
         super().__init__(0, 0, 0, 0)
@@ -124,10 +124,10 @@ class _NoEnhancer(ContextAwareEnhancer):
 
 
 class Analysis:
-    """Finds what identifies people in texts."""
+    """Finds identifiers of people in texts."""
 
     def __init__(self) -> None:
-        """Loads the model, in a second or two."""
+        """Load the model, which takes a second or two."""
         _silence()
         self._engine = _Names(
             models=[{"lang_code": _LANGUAGE, "model_name": MODEL}],
@@ -154,14 +154,14 @@ class Analysis:
         )
 
     def find(self, texts: Sequence[str]) -> list[list[Span]]:
-        """What identifies people in each text: spans in order that do not overlap."""
+        """Return the identifiers in each text, as sorted spans that do not overlap."""
         plain = [PlainText(text) for text in texts]
         places = [
             (n, start) for n, text in enumerate(plain) for start, _ in chunks(text.text)
         ]
         pieces = [piece for text in plain for _, piece in chunks(text.text)]
         found: list[list[Span]] = [[] for _ in texts]
-        # The zone frees what the model remembers of words: else a text's words stay for ever.
+        # The zone frees the model's word cache, which would keep a text's words for ever.
         with self._engine.get_nlp(_LANGUAGE).memory_zone():
             fitting = _BATCH_SIZE // max(map(len, pieces), default=1)
             analysed = self._engine.process_batch(
@@ -212,6 +212,6 @@ def _span(result: RecognizerResult, offset: int) -> Span:
 
 
 def _silence() -> None:
-    """Their loggers quote what they read."""
+    """Silence the libraries' loggers, which quote the text they read."""
     for name in ("presidio-analyzer", "presidio_analyzer", "decision_process", "spacy"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)

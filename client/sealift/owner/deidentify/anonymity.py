@@ -1,8 +1,8 @@
-"""How many records share what could tell people apart, counted batch by batch.
+"""k-anonymity and l-diversity of the records, counted batch by batch.
 
 Sources: k-anonymity, Samarati and Sweeney, "Protecting privacy when disclosing information", 1998;
 distinct l-diversity, Machanavajjhala et al., "l-diversity: privacy beyond k-anonymity", 2006.
-In both, a null counts as a value of its own.
+In both, null counts as a distinct value.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from sealift.policy.file import Privacy
 from sealift_protocol.errors import PolicyViolation
 
 MAX_GROUPS = 1_000_000
-"""More distinct combinations than this are not counted."""
+"""The most distinct combinations that are counted."""
 
 _COUNT = "records"
-# Batches' own groups are added up when this many rows of them have gathered.
+# The groups of single batches are merged once they have this many rows.
 _GATHERED = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
 class Anonymity:
-    """What was counted.
+    """The measured anonymity of some records.
 
     Attributes:
-        k: records of the smallest group that shares its quasi-identifiers; 0 without records.
-        l: the fewest distinct values of a sensitive column in a group; 0 without any.
-        records: all of them.
-        groups: of records that share their quasi-identifiers.
+        k: records in the smallest group that shares its quasi-identifiers; 0 without records.
+        l: the fewest distinct values of a sensitive column in a group; 0 without such a column.
+        records: number of records.
+        groups: number of groups of records that share their quasi-identifiers.
         small_groups: groups of fewer than `min_k` records.
-        small_records: records in those.
-        uniform_groups: groups with fewer than `min_l` values of a sensitive column; of the column
-            with the most of them, if there are several.
-        uniform_records: records in those.
+        small_records: records in those groups.
+        uniform_groups: groups with fewer than `min_l` values of a sensitive column; with several
+            sensitive columns, the one with the most such groups counts.
+        uniform_records: records in those groups.
     """
 
     k: int
@@ -51,7 +51,7 @@ class Anonymity:
     uniform_records: int
 
     def to_dict(self) -> dict[str, int]:
-        """As in the report."""
+        """Return the values as the report's JSON holds them."""
         return asdict(self)
 
 
@@ -62,11 +62,11 @@ class AnonymityCheck:
     """
 
     def __init__(self, privacy: Privacy, schema: pa.Schema) -> None:
-        """Finds the columns.
+        """Find the columns to count.
 
         Args:
-            privacy: of the policy; names that the schema does not have are left out.
-            schema: of the records after de-identification.
+            privacy: the policy's demands; names that the schema does not have are left out.
+            schema: schema of the records after de-identification.
 
         Raises:
             PolicyViolation: a column is nested and cannot be compared.
@@ -81,17 +81,17 @@ class AnonymityCheck:
         for place in (*self._quasi, *self._sensitive):
             if pa.types.is_nested(schema.field(place).type):
                 raise PolicyViolation(
-                    f"column {place + 1} is nested: the policy cannot count groups by it",
+                    f"column {place + 1} is nested, and [privacy] cannot group records by it",
                     columns=(schema.field(place).name,),
-                    hint="take it out of [privacy], or flatten it in the source",
+                    hint="remove the column from [privacy], or flatten it in the source",
                 )
-        # Groups with the values of each sensitive column; groups alone if there is none.
+        # Groups with the values of each sensitive column; groups alone without sensitive columns.
         self._counts = [_Counts([*self._quasi, place]) for place in self._sensitive]
         self._counts = self._counts or [_Counts(self._quasi)]
         self._full = False
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Counts a batch of the schema.
+        """Count a batch.
 
         Raises:
             PolicyViolation: there are too many distinct combinations to count.
@@ -109,13 +109,13 @@ class AnonymityCheck:
         self._counts = []
         if self._privacy.min_k or self._privacy.min_l:
             raise PolicyViolation(
-                f"the quasi-identifiers have more than {MAX_GROUPS} combinations, "
-                "which cannot be as anonymous as the policy demands",
-                hint="generalise them further in the policy",
+                f"the quasi-identifiers have more than {MAX_GROUPS} distinct combinations, "
+                "too many for the anonymity that the policy demands",
+                hint="generalise those columns further in the policy",
             )
 
     def result(self) -> Anonymity | None:
-        """What was counted; None without quasi-identifiers, or if there were too many groups."""
+        """Return the result; None without quasi-identifiers, or with too many groups."""
         if not self._quasi or self._full:
             return None
         measured = [counts.measure(len(self._quasi)) for counts in self._counts]
@@ -143,32 +143,32 @@ class AnonymityCheck:
         )
 
     def check(self) -> None:
-        """Holds what was counted against the policy.
+        """Check the result against the policy.
 
         Raises:
-            PolicyViolation: k or l is less than the policy demands.
+            PolicyViolation: k or l is below the policy's minimum.
         """
         found = self.result()
         if found is None or not found.records:
             return
         if found.k < self._privacy.min_k:
             raise PolicyViolation(
-                f"k-anonymity is {found.k} and the policy demands {self._privacy.min_k}: "
+                f"k-anonymity is {found.k}, but the policy demands {self._privacy.min_k}: "
                 f"{found.small_records} of {found.records} records are in {found.small_groups} "
                 "groups that are too small",
-                hint="generalise the quasi-identifiers further, or leave those records out",
+                hint="generalise the quasi-identifiers further, or remove those records",
             )
         if self._sensitive and found.l < self._privacy.min_l:
             raise PolicyViolation(
-                f"l-diversity is {found.l} and the policy demands {self._privacy.min_l}: "
+                f"l-diversity is {found.l}, but the policy demands {self._privacy.min_l}: "
                 f"{found.uniform_records} of {found.records} records are in "
                 f"{found.uniform_groups} groups with too few sensitive values",
-                hint="generalise the quasi-identifiers further, or leave those records out",
+                hint="generalise the quasi-identifiers further, or remove those records",
             )
 
 
 class _Counts:
-    """How often each combination of some columns' values occurs."""
+    """Counts of the distinct combinations of some columns' values."""
 
     def __init__(self, places: list[int]) -> None:
         self.distinct = 0
@@ -186,7 +186,7 @@ class _Counts:
         )
         self._gathered.append(counted.rename_columns([*self._names, _COUNT]))
         self._rows += len(counted)
-        # Adding up when as much has gathered as is known keeps the work linear.
+        # Merging only when the new rows are as many as the known ones keeps the work linear.
         if self._rows > max(_GATHERED, 2 * self.distinct):
             self._add_up()
 
@@ -199,7 +199,7 @@ class _Counts:
         self._rows = self.distinct = len(added)
 
     def measure(self, keys: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """Of each group by the first columns: its records, and its distinct values of the rest."""
+        """Return each group's records and distinct other values, grouped by the first columns."""
         if not self._gathered:
             return np.array([], np.int64), np.array([], np.int64)
         self._add_up()
@@ -217,6 +217,6 @@ def _comparable(column: pa.Array) -> pa.Array:
 def _below(
     numbers: np.ndarray[Any, Any], least: int, records: np.ndarray[Any, Any]
 ) -> tuple[int, int]:
-    """How many groups have less than the least of something, and records in them."""
+    """Return how many groups are below a minimum, and how many records they hold."""
     below = numbers < least
     return int(below.sum()), int(records[below].sum())

@@ -1,6 +1,6 @@
-"""Words that a language model takes for names, and that are none: medicine, states, months.
+"""Words that a language model mistakes for names: medical terms, states, months.
 
-All in lower case. A word that stands in a name by context ("Dr. Bell") is scrubbed all the same.
+All are lower case. A word that is a name by its context ("Dr. Bell") is still scrubbed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ family seen spoke signed sex race ethnicity weight height bmi dose dear yo y/o a
 my so if who why how yes ok please today's tomorrow's client's patient's pt's
 """
 
-# Surnames and first names too: believed where a title, a role or another name stands beside them.
+# Also surnames and first names: taken for names next to a title, a role or another name.
 _SURNAMES = """
 case day page gross ward christian head block small old long young rich may april june august
 grant hall court park parks lane rose lily summer faith hope joy grace joseph angel jordan
@@ -154,7 +154,7 @@ MONTHS = (
 )
 WEEKDAYS = "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday"
 
-# A person's name before one of these is a disease, a test or a device.
+# A person's name before one of these words belongs to a disease, a test or a device.
 _EPONYM_NOUNS = """
 disease disorder syndrome sign signs palsy lymphoma phenomenon catheter thyroiditis esophagus
 tumor sarcoma chorea test score scale criteria classification maneuver contracture hernia
@@ -174,11 +174,11 @@ NOT_NAMES = (
 
 
 def is_medical(word: str, *, by_ending: bool = True) -> bool:
-    """Whether a word is one of medicine or of note keeping, or has a drug's or finding's ending.
+    """Return whether a word is a clinical term, or ends as drugs and findings do.
 
     Args:
-        word: in any case.
-        by_ending: whether an ending is enough; surnames have such endings too.
+        word: the word, in upper or lower case.
+        by_ending: whether the ending is enough; some surnames have such endings too.
     """
     lowered = word.lower().replace("\u2019", "'").removesuffix("'s").rstrip(".'")
     return lowered in NOT_NAMES or (

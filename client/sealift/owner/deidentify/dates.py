@@ -1,7 +1,7 @@
-"""Dates: whatever a column holds as days since 1970, and texts of dates taken apart.
+"""Dates: a column's values as days since 1970, and dates in texts taken apart.
 
-Texts are ISO 8601 (also as FHIR has them, to the year or month only) and the compact form of DICOM
-and HL7, YYYYMMDD with or without a time. Nothing else passes, so that no text can ride on a date.
+Texts are ISO 8601 (in FHIR also to the year or month only) and the compact form of DICOM and HL7,
+YYYYMMDD with or without a time. Nothing else is accepted, so no other text can pass as a date.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _COMPACT = (
 
 
 def is_date(kind: pa.DataType) -> bool:
-    """Whether values of a type can be dates: dates, timestamps and texts."""
+    """Return whether values of a type can be dates: dates, timestamps and texts."""
     return bool(pa.types.is_date(kind) or pa.types.is_timestamp(kind) or is_text(kind))
 
 
 @dataclass(frozen=True, slots=True)
 class DateTexts:
-    """Texts taken apart.
+    """Dates in texts, taken apart.
 
     Attributes:
-        year: int32, 1 to 9999; null where the text is no date.
-        month: int32, 1 to 12; null where the text has none.
-        day: date32; null where the text does not name a day that exists.
+        year: int32, 1 to 9999; null where the text is not a date.
+        month: int32, 1 to 12; null where the text has no month.
+        day: date32; null where the text does not name an existing day.
         dashes: bool, whether the text is in ISO form.
         rest: what follows the day: a time, or nothing.
     """
@@ -54,7 +54,7 @@ class DateTexts:
 
 
 def take_apart(texts: pa.Array) -> DateTexts:
-    """Texts into years, months and days."""
+    """Split texts into years, months and days."""
     texts = pc.utf8_trim_whitespace(texts)
     iso = pc.match_substring_regex(texts, _ISO)
     compact = pc.match_substring_regex(texts, _COMPACT)
@@ -65,7 +65,7 @@ def take_apart(texts: pa.Array) -> DateTexts:
         iso, pc.replace_substring(head, "-", ""), pc.utf8_slice_codeunits(texts, 0, 8)
     )
     length = pc.utf8_length(digits)
-    # What a text leaves out counts as the first month or day here, and as null below.
+    # A missing month or day counts as the first here, and becomes null below.
     full = pc.fill_null(pc.binary_join_element_wise(digits, "0101", ""), "00000101")
     number = pc.utf8_slice_codeunits(full, 0, 8).cast(pa.int32()).to_numpy()
     year, month, day = number // 10_000, number // 100 % 100, number % 100
@@ -89,7 +89,7 @@ def take_apart(texts: pa.Array) -> DateTexts:
 
 
 def put_together(parts: DateTexts, days: pa.Array) -> pa.Array:
-    """Other days (date32) in the form of the texts, with their times."""
+    """Write other days (date32) in the form of the texts, with their times."""
     dates = days.cast(pa.string()).cast(parts.rest.type)
     dates = pc.if_else(parts.dashes, dates, pc.replace_substring(dates, "-", ""))
     return pc.binary_join_element_wise(
@@ -98,10 +98,10 @@ def put_together(parts: DateTexts, days: pa.Array) -> pa.Array:
 
 
 def years_of(values: pa.Array, *, at_least: int | None) -> pa.Array:
-    """The year of each date, int32; null where there is none.
+    """Return the year of each date, int32; null where the value is not a date.
 
     Args:
-        values: of a type for which `is_date` holds.
+        values: dates, of a type that `is_date` accepts.
         at_least: earlier years become this one.
     """
     if is_text(values.type):
@@ -112,13 +112,13 @@ def years_of(values: pa.Array, *, at_least: int | None) -> pa.Array:
 
 
 def months_of(values: pa.Array) -> pa.Array:
-    """Year and month of each date, as a text YYYY-MM; null where there are none."""
+    """Return the year and month of each date as text YYYY-MM; null where one is missing."""
     if is_text(values.type):
         parts = take_apart(values)
         years, months = parts.year, parts.month
     else:
         years, months = _in_range(pc.year(values)), pc.month(values)
-    # Year 2024 and month 5 are 1202405, of which the first digit goes.
+    # Year 2024 and month 5 are 1202405; the first digit is then removed.
     number = pc.add(pc.multiply(years.cast(pa.int32()), 100), months.cast(pa.int32()))
     digits = pc.utf8_slice_codeunits(pc.add(number, 1_000_000).cast(pa.string()), 1)
     return pc.replace_substring_regex(digits, r"(..)$", r"-\1")

@@ -1,4 +1,4 @@
-"""A policy applied to batches of records, as planned once from their schema."""
+"""Applies a policy to batches of records; the plan is made once, from their schema."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from sealift_protocol.errors import InvalidArgument, PolicyViolation
 
 @dataclass(slots=True)
 class _Step:
-    """What happens to one column, and how often it did since the last report.
+    """The plan for one column, and its counts since the last report.
 
     Attributes:
-        place: of the column in the source.
-        rule: None if the policy says nothing of the column.
-        action: of the rule, or of `unlisted`.
-        operation: None for columns that are kept or dropped.
-        field: of the result; None for columns that are dropped.
-        by: place of the column that a shift follows.
+        place: index of the column in the source.
+        rule: the rule; None if the policy does not name the column.
+        action: the rule's action, or that of `unlisted`.
+        operation: changes the values; None for columns that are kept or dropped.
+        field: field of the result; None for columns that are dropped.
+        by: index of the column that a shift follows.
     """
 
     name: str
@@ -70,8 +70,8 @@ class Deidentifier:
     """De-identifies batches of one schema.
 
     Attributes:
-        schema: of what `apply` returns. Columns keep their name, order and metadata; what the
-            source said of the whole schema is left out, as it may name columns that are dropped.
+        schema: schema of what `apply` returns. Columns keep their name, order and metadata; the
+            source's metadata of the whole schema is left out, since it may name dropped columns.
     """
 
     def __init__(
@@ -83,14 +83,14 @@ class Deidentifier:
         workers: int = 0,
         now: Clock = utc_now,
     ) -> None:
-        """Plans what happens to each column.
+        """Plan what happens to each column.
 
         Args:
-            policy: what is to be done.
-            schema: of the batches to come.
-            secret: the owner's, 32 bytes, that outlives its identities.
-            workers: processes for free text; 0 for none beside this one.
-            now: for the setting `oldest`.
+            policy: the policy to apply.
+            schema: schema of the batches.
+            secret: the owner's 32-byte secret, which outlives its identities.
+            workers: extra processes for free text; 0 to use only this process.
+            now: current time, for the setting `oldest`.
 
         Raises:
             PolicyViolation: the columns do not fit the policy.
@@ -129,35 +129,35 @@ class Deidentifier:
         self.close()
 
     def close(self) -> None:
-        """Ends the processes for free text."""
+        """Stop the processes for free text."""
         self._scrubbers.close()
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """De-identifies a batch; the records and their order stay.
+        """De-identify a batch; records keep their order.
 
         Args:
-            batch: of the schema that was given.
+            batch: a batch of the schema that was given.
 
         Raises:
             InvalidArgument: the batch has another schema.
-            PolicyViolation: texts of a column are not in UTF-8.
+            PolicyViolation: a column's texts are not UTF-8.
         """
         if not batch.schema.equals(self._source):
             raise InvalidArgument(
-                "a batch does not have the schema that its de-identification was planned for",
-                hint="make another Deidentifier for it",
+                "a batch does not have the schema that the Deidentifier was made for",
+                hint="make another Deidentifier for that schema",
             )
         changed = [(step.field, _apply(step, batch)) for step in self._steps]
         self._records += batch.num_rows
         arrays = [array for field, array in changed if field]
         arrays = self._images.apply(batch, arrays)
         if not arrays:
-            # A batch without columns has no other way to say how many records it has.
+            # A batch without columns can hold its number of records in no other way.
             return batch.select([]).replace_schema_metadata(None)
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
     def take_report(self) -> Report:
-        """What was done since the last call."""
+        """Report what was done since the last call."""
         report = Report(
             policy=self._policy.name,
             version=self._policy.version,
@@ -188,9 +188,9 @@ class Deidentifier:
         if operation is None:
             raise PolicyViolation(
                 f'line {rule.line} of the policy: "{rule.action}" cannot change '
-                f"{at_places([place])} of the records, which has another type",
+                f"{at_places([place])} of the records, whose type it does not support",
                 columns=(field.name,),
-                hint="drop the column, or see the types of each action in "
+                hint="drop the column, or choose an action for its type: see "
                 "docs/owner/deidentification.md",
             )
         result = list_kind(kind, operation.kind) if is_list(kind) else operation.kind
@@ -204,10 +204,10 @@ class Deidentifier:
         place = columns.find(str(rule.settings["by"]))
         if place is None or not has_text(_value_kind(self._source.field(place).type)):
             raise PolicyViolation(
-                f'line {rule.line} of the policy: "by" names no single column of the records '
-                "that says whom they are about",
+                f'line {rule.line} of the policy: "by" does not name a single column of the '
+                "records that identifies the person",
                 columns=(str(rule.settings["by"]),),
-                hint="name the column as the source has it, before de-identification",
+                hint="use the column's name in the source, before de-identification",
             )
         return place
 
@@ -220,7 +220,7 @@ class Deidentifier:
                 f"[privacy] of the policy names {len(missing)} columns that the records do not "
                 "have after de-identification",
                 columns=tuple(missing),
-                hint='correct the names, do not drop them, or set absent = "ignore" in the policy',
+                hint='correct the names, keep the columns, or set absent = "ignore" in the policy',
             )
 
 
@@ -229,7 +229,7 @@ def _value_kind(kind: pa.DataType) -> pa.DataType:
 
 
 def _kept_metadata(field: pa.Field) -> dict[bytes, bytes] | None:
-    """Metadata without what describes an extension type that is not the column's any more."""
+    """Return metadata without the description of an extension type that no longer applies."""
     kept = {
         key: value
         for key, value in (field.metadata or {}).items()
@@ -253,11 +253,11 @@ def _apply(step: _Step, batch: pa.RecordBatch) -> pa.Array:
     try:
         changed = step.operation.change(values, by)
     except (pa.ArrowException, UnicodeError):
-        # Their own texts quote the value.
+        # Arrow's own messages quote the value.
         raise PolicyViolation(
-            f'"{step.action}" failed on values of {at_places([step.place])} of the records',
+            f'the action "{step.action}" failed on {at_places([step.place])} of the records',
             columns=(step.name,),
-            hint="see that its texts are in UTF-8; or drop the column",
+            hint="check that its texts are UTF-8, or drop the column",
         ) from None
     nulls = changed.null_count - values.null_count
     step.values += len(values) - values.null_count
@@ -267,12 +267,12 @@ def _apply(step: _Step, batch: pa.RecordBatch) -> pa.Array:
 
 
 def _count_others(before: pa.Array, after: pa.Array) -> int:
-    """How many values are there before and after, and are not the same."""
+    """Count the values that are present before and after, and differ."""
     if before.type != after.type:
         present: int = len(after) - after.null_count
         return present
     if pa.types.is_float16(before.type):
-        # Arrow does not compare them.
+        # Arrow does not compare this type.
         before, after = before.cast(pa.float32()), after.cast(pa.float32())
     others = pc.not_equal(before, after)
     if pa.types.is_floating(before.type):

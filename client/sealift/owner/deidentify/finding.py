@@ -1,4 +1,4 @@
-"""What patterns and the model find in a text, without the words that are of no name."""
+"""Identifiers that the patterns and the model find in a text, without clinical words."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ WORD = re.compile(
 
 _NAME_KINDS = ("PERSON", "LOCATION", "EMPLOYER")
 _GROUPS = ("x", "y", "z")
-# A score from which on the context is believed against the list of words that are no names:
+# From this score on, the context overrides the list of words that are not names:
 # for words that are also names, for short capitals ("LI, Wei"), and for places.
 _BELIEVED = 0.85
 _SURE = 0.9
 _BELIEVED_PLACE = 0.65
-# Patterns below this have no context, and leave codes of terminologies alone.
+# Patterns below this score have no context, and skip the codes of terminologies.
 _CATCH_ALL = 0.3
 _CODES = frozenset(STATE_CODES.split("|"))
 _NEXT_WORD = re.compile(r"(?:['\u2019]s?)?[ -]([a-z]+)")
-# What stands after a drug, and before one.
+# Words that follow a drug, and words that precede one.
 _DOSE = re.compile(
     r"\s{1,2}(?:\d[\d.,/-]{0,8}\s?(?:mg|mcg|g|units?|ml|mL|mEq|IU|tabs?|%|puffs?|drops)\b"
     r"|(?:was|is|were)\s(?:held|stopped|started|resumed|continued|increased|decreased|given)\b)"
@@ -43,7 +43,7 @@ _EDGES = " \t\r\n\u00a0.,;:()[]|-\u2013\u2014&/'\u2019\""
 
 
 def find_patterns(text: str, patterns: Iterable[Pattern]) -> Iterator[Span]:
-    """What some patterns find in a text."""
+    """Return the spans that some patterns find in a text."""
     for pattern in patterns:
         named = [name for name in _GROUPS if name in pattern.regex.groupindex]
         for match in pattern.regex.finditer(text):
@@ -64,7 +64,7 @@ def _of_pattern(text: str, start: int, end: int, pattern: Pattern) -> Iterator[S
 def find_names(
     text: str, start: int, end: int, kind: str, score: float
 ) -> Iterator[Span]:
-    """What of a model's finding can be a name: without medical words, diseases and states."""
+    """Return the parts of a model's finding that can be names: no clinical words, no states."""
     for first, last in _names(text, start, end, kind, score):
         found = text[first:last]
         capital = any(word[0][0].isupper() for word in WORD.finditer(found))
@@ -79,20 +79,20 @@ def find_names(
 
 
 def names_disease(text: str, end: int) -> bool:
-    """Whether the word after a name makes it that of a disease, a test or a device."""
+    """Return whether the word after a name makes it a disease, a test or a device."""
     following = _NEXT_WORD.match(text, end)
     return following is not None and following[1] in EPONYM_NOUNS
 
 
 def possessive(found: str) -> int:
-    """How many characters of a word are its possessive ending."""
+    """Return the number of characters in a word's possessive ending."""
     return 2 if found.endswith(("'s", "\u2019s")) else 0
 
 
 def _names(
     text: str, start: int, end: int, kind: str, score: float
 ) -> Iterator[tuple[int, int]]:
-    """The runs of words between those that are of no name."""
+    """Return the runs of words between those that are not names."""
     if kind != "PERSON":
         if text[start].isdigit():
             yield start, end
@@ -123,7 +123,7 @@ def _is_of_no_name(text: str, word: re.Match[str], score: float) -> bool:
 
 
 def _person(run: list[re.Match[str]], score: float) -> Iterator[tuple[int, int]]:
-    """A run of words as a name, if it has more than initials and words of the language."""
+    """Yield a run of words as a name, if it has more than initials and ordinary words."""
     words = [word[0] for word in run if len(word[0]) > 1]
     believed = score >= _BELIEVED or any(not is_medical(word) for word in words)
     if words and believed:
@@ -131,7 +131,7 @@ def _person(run: list[re.Match[str]], score: float) -> Iterator[tuple[int, int]]
 
 
 def _place(text: str, start: int, end: int, score: float) -> Iterator[tuple[int, int]]:
-    """A place is made of ordinary words ("Lakeside Medical Center"), but not only of them."""
+    """Yield a place, unless it is a state or has only ordinary words."""
     while end > start and text[end - 1] in _EDGES:
         end -= 1
     end -= possessive(text[start:end])
@@ -149,7 +149,7 @@ def _place(text: str, start: int, end: int, score: float) -> Iterator[tuple[int,
 
 
 def _without_ordinary_ends(text: str, start: int, end: int) -> tuple[int, int]:
-    """A model's place without "Daughter" before it."""
+    """Return a model's place without a word such as "Daughter" before it."""
     words = [
         word
         for word in WORD.finditer(text, start, end)

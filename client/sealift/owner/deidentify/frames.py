@@ -1,7 +1,7 @@
-"""Hooks that change camera frames before they are sealed: number plates, faces.
+"""Hooks that change camera frames before they are sealed, to hide number plates and faces.
 
-Sealift finds neither by itself; what does is a package with the entry point group
-`sealift.frame_hooks`, or a function that a program registers.
+Sealift itself detects neither. A hook comes from a package with the entry point group
+`sealift.frame_hooks`, or from a function that a program registers.
 """
 
 from __future__ import annotations
@@ -24,39 +24,40 @@ Frame = np.ndarray[Any, Any]
 
 
 class FrameHook(Protocol):
-    """Hides something in a frame.
+    """A function that hides something in a frame.
 
-    It is given an array that it may change, rows x columns or rows x columns x samples, or several
-    such in one where the column holds several frames, and returns one of the same shape and type.
+    It gets an array that it may change, rows x columns or rows x columns x samples, with one more
+    dimension in front if the column holds several frames, and returns an array of the same shape
+    and type.
     """
 
     def __call__(self, frame: Frame, /) -> Frame:
-        """The frame without what the hook hides."""
+        """Return the frame with its identifying content hidden."""
 
 
 _registered: dict[str, FrameHook] = {}
 
 
 def register_frame_hook(name: str, hook: FrameHook) -> None:
-    """Makes a hook known to policies by a name, before those that are installed."""
+    """Register a hook under a name; it takes precedence over installed hooks."""
     _registered[name] = hook
 
 
 def find_frame_hook(name: str) -> FrameHook:
-    """The hook of a name.
+    """Return the hook of a name.
 
     Raises:
-        PolicyViolation: none is registered or installed, or it cannot be loaded.
+        PolicyViolation: no such hook is registered or installed, or it cannot be loaded.
     """
     if name in _registered:
         return _registered[name]
     for point in entry_points(group=GROUP, name=name):
         try:
             hook: FrameHook = point.load()
-        except Exception:  # noqa: BLE001  (whatever a package does when it is imported)
+        except Exception:  # noqa: BLE001  (a package may raise anything on import)
             raise PolicyViolation(
-                "a frame hook that the policy names is installed but cannot be loaded",
-                hint="import its module in Python to see why",
+                "a frame hook that the policy names is installed, but cannot be loaded",
+                hint="import the hook's module in Python to see the error",
             ) from None
         return hook
     raise PolicyViolation(
@@ -67,19 +68,19 @@ def find_frame_hook(name: str) -> FrameHook:
 
 
 class FrameHooks:
-    """A policy's hooks on one column, in their order."""
+    """Runs a policy's hooks on one column, in order."""
 
     def __init__(self, names: tuple[str, ...], column: str, schema: pa.Schema) -> None:
-        """Finds the hooks and how the column holds frames.
+        """Find the hooks, and how the column holds frames.
 
         Args:
-            names: of the hooks.
-            column: a tensor of fixed shape; raw bytes whose shape and type stand in columns named
+            names: names of the hooks.
+            column: a tensor of fixed shape; raw bytes whose shape and type are in columns named
                 after it; or PNG and JPEG files.
-            schema: of the batches.
+            schema: schema of the batches.
 
         Raises:
-            PolicyViolation: a hook is not there, or the column holds no frames.
+            PolicyViolation: a hook is missing, or the column does not hold frames.
         """
         self._hooks = [find_frame_hook(name) for name in names]
         self._column = column
@@ -99,14 +100,14 @@ class FrameHooks:
             self._change = lambda _, column: self._encoded(column)
         else:
             raise PolicyViolation(
-                "[frames] of the policy names a column that holds no frames",
+                "[frames] of the policy names a column that does not hold frames",
                 columns=(column,),
-                hint="frames are tensors of fixed shape, raw bytes beside their shape and type, "
+                hint="frames are tensors of fixed shape, raw bytes with shape and type, "
                 "or PNG and JPEG files",
             )
 
     def apply(self, batch: pa.RecordBatch) -> pa.Array:
-        """The column after all hooks; nulls stay.
+        """Return the column after all hooks; nulls stay null.
 
         Raises:
             PolicyViolation: a hook failed, or a frame cannot be read.
@@ -118,15 +119,15 @@ class FrameHooks:
             shape, kind = frame.shape, frame.dtype
             try:
                 frame = np.ascontiguousarray(hook(frame))
-            except Exception:  # noqa: BLE001  (whatever others' code does)
+            except Exception:  # noqa: BLE001  (a hook may raise anything)
                 raise PolicyViolation(
                     "a frame hook failed",
-                    hint="call it on such a frame in Python to see why",
+                    hint="call the hook on such a frame in Python to see the error",
                 ) from None
             if frame.shape != shape or frame.dtype != kind:
                 raise PolicyViolation(
                     "a frame hook returned a frame of another shape or type",
-                    hint="it has to return an array like the one that it was given",
+                    hint="a hook must return an array of the shape and type that it got",
                 )
         return frame
 
@@ -134,7 +135,7 @@ class FrameHooks:
         if column.null_count:
             raise PolicyViolation(
                 "a frame is missing in a column of tensors",
-                hint="leave such records out",
+                hint="remove the records without a frame from the source",
             )
         if not len(column):
             return column
@@ -166,7 +167,7 @@ class FrameHooks:
         return pa.array(changed(), column.type, size=len(column))
 
     def _reencoded(self, content: pa.Buffer) -> bytes:
-        """An image file after the hooks, without its metadata (EXIF says where it was taken)."""
+        """Return an image file after the hooks, without its metadata (EXIF can hold the place)."""
         images = import_pillow()
         try:
             with images.open(io.BytesIO(content), formats=("PNG", "JPEG")) as image:
@@ -185,6 +186,6 @@ class FrameHooks:
 
 def _unreadable() -> PolicyViolation:
     return PolicyViolation(
-        "a frame cannot be read, so no hook could change it",
-        hint="frames are raw bytes that fit their shape and type, or PNG and JPEG files",
+        "a frame cannot be decoded, so the hooks cannot run on it",
+        hint="a frame is raw bytes that match their shape and type, or a PNG or JPEG file",
     )

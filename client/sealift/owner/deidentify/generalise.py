@@ -1,4 +1,4 @@
-"""Values made coarser: ages and numbers into bands, ZIP codes to three digits, fewer decimals.
+"""Generalised values: ages and numbers in bands, ZIP codes of three digits, fewer decimals.
 
 Source: docs/spec/policy.md, "generalise"; 45 CFR 164.514(b)(2)(i) for ages and ZIP codes.
 """
@@ -17,7 +17,7 @@ from sealift.owner.deidentify.low_population_zips import LOW_POPULATION_ZIPS
 from sealift.owner.deidentify.texts import texts_of
 
 OLDEST = 90
-"""Ages from here on are one band."""
+"""Ages from this one on form one band."""
 
 _LOW_POPULATION = pa.array(LOW_POPULATION_ZIPS)
 # Beyond this a band's number is not exact in a double.
@@ -25,7 +25,7 @@ _MOST_BANDS = 2.0**53
 
 
 def is_number(kind: pa.DataType) -> bool:
-    """Whether values of a type are numbers."""
+    """Return whether values of a type are numbers."""
     return bool(
         pa.types.is_integer(kind)
         or pa.types.is_floating(kind)
@@ -34,11 +34,11 @@ def is_number(kind: pa.DataType) -> bool:
 
 
 def age_bands(values: pa.Array, *, width: int) -> pa.Array:
-    """Ages in years as "40-44", as "40" if the width is 1, and as "90+"; null where there is none.
+    """Write ages in years as "40-44", "40" (width 1) or "90+"; null where there is no number.
 
     Args:
         values: numbers, or texts of numbers.
-        width: years of a band; the last one below 90 may have fewer.
+        width: years in a band; the last band below 90 may have fewer.
     """
     ages, missing = _as_doubles(values)
     missing |= ~(ages >= 0)
@@ -52,11 +52,11 @@ def age_bands(values: pa.Array, *, width: int) -> pa.Array:
 
 
 def zip3(values: pa.Array) -> pa.Array:
-    """The first three digits of U.S. ZIP codes, 000 for thinly populated ones; null for others.
+    """Return the first three digits of U.S. ZIP codes, 000 for areas of low population.
 
     Args:
-        values: texts ("12345", "12345-6789", "123456789"), or whole numbers, which have lost zeros
-            in front.
+        values: texts ("12345", "12345-6789", "123456789"), or whole numbers, which have lost their
+            leading zeros; anything else becomes null.
     """
     texts = texts_of(values).cast(pa.string())
     if not is_text(values.type):
@@ -75,9 +75,9 @@ def zip3(values: pa.Array) -> pa.Array:
 
 
 def bands(values: pa.Array, *, width: float) -> pa.Array:
-    """Numbers as "[60,70)": at least 60 and below 70; null where there is none."""
+    """Write numbers as "[60,70)", at least 60 and below 70; null where there is no number."""
     if pa.types.is_integer(values.type) and float(width).is_integer():
-        # Not through doubles, which hold whole numbers to 2**53 only.
+        # Not as doubles, which are exact only up to 2**53.
         missing = np.asarray(values.is_null())
         whole = values.fill_null(0).to_numpy()
         wide = whole if whole.dtype == np.uint64 else whole.astype(np.int64)
@@ -100,17 +100,17 @@ def bands(values: pa.Array, *, width: float) -> pa.Array:
 
 
 def round_to(values: pa.Array, *, digits: int) -> pa.Array:
-    """Numbers rounded to some decimals, half to even, of the same type."""
+    """Round numbers to some decimals, half to even; the type stays."""
     if pa.types.is_integer(values.type):
         return values
     if pa.types.is_float16(values.type):
-        # Arrow does not round them.
+        # Arrow does not round this type.
         return round_to(values.cast(pa.float32()), digits=digits).cast(pa.float16())
     return pc.round(values, ndigits=digits, round_mode="half_to_even")
 
 
 def _as_doubles(values: pa.Array) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Numbers, and where there are none (null, NaN, infinity, texts of something else)."""
+    """Return the numbers, and a mask of what is not one (null, NaN, infinity, other texts)."""
     if is_text(values.type):
         texts = pc.utf8_trim_whitespace(texts_of(values))
         fits = pc.match_substring_regex(texts, r"^[0-9]{1,15}(\.[0-9]{1,15})?$")

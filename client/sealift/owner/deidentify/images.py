@@ -1,4 +1,4 @@
-"""What a policy says of images: burned-in text looked for, hooks run on frames."""
+"""Applies a policy to images: looks for burned-in text, and runs hooks on frames."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from sealift_protocol.errors import PolicyViolation
 
 
 class ImageSteps:
-    """The tables [pixels] and [frames] of a policy, on batches of one schema."""
+    """Applies the tables [pixels] and [frames] of a policy to batches of one schema."""
 
     def __init__(self, policy: Policy, source: pa.Schema, result: pa.Schema) -> None:
-        """Plans.
+        """Plan what happens to each image column.
 
         Args:
-            policy: what is to be done.
+            policy: the policy to apply.
             source: schema of the batches before de-identification.
-            result: and after it; columns that are dropped need nothing.
+            result: schema after it; dropped columns are left alone.
 
         Raises:
-            PolicyViolation: a hook is not there, or the frames' column is not, or holds none.
+            PolicyViolation: a hook or the frames' column is missing, or it does not hold frames.
         """
         self._burned_in = policy.pixels.burned_in
         self._pixels = result.get_field_index(PIXELS)
@@ -42,7 +42,7 @@ class ImageSteps:
             raise PolicyViolation(
                 "[frames] of the policy names a column that a rule changes",
                 columns=(frames.column,),
-                hint='give that column the action "keep"; the hooks change it',
+                hint='give that column the action "keep": the hooks change it',
             )
         if self._frames >= 0:
             self._hooks = FrameHooks(frames.hooks, frames.column, source)
@@ -54,14 +54,14 @@ class ImageSteps:
             )
 
     def apply(self, batch: pa.RecordBatch, arrays: list[pa.Array]) -> list[pa.Array]:
-        """Columns of the result, those of images changed.
+        """Return the columns of the result, with the image columns changed.
 
         Args:
-            batch: before de-identification.
-            arrays: after it, one for each column of the result.
+            batch: the batch before de-identification.
+            arrays: the columns after it, one for each column of the result.
 
         Raises:
-            PolicyViolation: text is suspected and the policy refuses that; or a hook failed.
+            PolicyViolation: text is suspected and the policy refuses it, or a hook failed.
         """
         changed = list(arrays)
         if self._hooks is not None:
@@ -72,15 +72,15 @@ class ImageSteps:
         return changed
 
     def take_notices(self) -> tuple[str, ...]:
-        """Sentences about the images since the last call."""
+        """Return sentences about the images since the last call."""
         notices = self._inspector.take_notices() if self._inspector is not None else ()
         if self._burned_in == "drop":
             notices = tuple(
-                f"{told}; pixels of suspected ones are left out" for told in notices
+                f"{told}; pixels of suspected images are left out" for told in notices
             )
         if self._without_frames:
             notices += (
-                "the records have no column of the name in [frames]: no hook was run",
+                "the records do not have the column that [frames] names: no hook was run",
             )
         return notices
 
@@ -92,7 +92,7 @@ class ImageSteps:
             ways = ", ".join(sorted({one.how for one in found if one.suspected}))
             raise PolicyViolation(
                 f"{count} of the next {len(found)} images are suspected of burned-in text ({ways})",
-                hint='look at them; then clean or leave them out, or set burned_in = "drop" or '
+                hint='look at them, then clean or remove them, or set burned_in = "drop" or '
                 '"report" in [pixels] of a copy of the policy',
             )
         clean = [place for place, one in enumerate(found) if not one.suspected]

@@ -1,4 +1,4 @@
-"""Changing the items of lists, and values behind dictionaries, with all else left as it is."""
+"""Changes the items of lists and the values of dictionaries, and leaves the rest as it is."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ import pyarrow.compute as pc
 
 
 def plain(values: pa.Array) -> pa.Array:
-    """Values without a dictionary."""
+    """Return values without dictionary encoding."""
     return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
 
 
 def items_of(lists: pa.Array) -> pa.Array:
-    """The items of all lists in one array."""
+    """Return the items of all lists as one array."""
     return plain(lists.flatten())
 
 
 def for_each_item(lists: pa.Array, per_list: pa.Array) -> pa.Array:
-    """A value of each list, once for every item of it."""
+    """Repeat a value of each list once for every item of that list."""
     return per_list.take(pc.list_parent_indices(lists))
 
 
 def with_items(lists: pa.Array, items: pa.Array, kind: pa.DataType) -> pa.Array:
-    """The same lists with other items.
+    """Return the same lists with other items.
 
     Args:
-        lists: of any of Arrow's list types.
-        items: as many as `items_of` gave.
-        kind: type of the result: the lists' own with the items' type.
+        lists: lists of any of Arrow's list types.
+        items: new items, as many as `items_of` returned.
+        kind: type of the result: the lists' type with the items' type.
     """
     missing = lists.is_null()
     if pa.types.is_fixed_size_list(kind):
         if lists.null_count:
-            # A null of fixed size takes the room of its items.
+            # A null list of fixed size still has items.
             size = kind.list_size
             present = np.repeat(~np.asarray(missing), size)
             places = np.cumsum(present) - 1
@@ -49,7 +49,7 @@ def with_items(lists: pa.Array, items: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def list_kind(kind: pa.DataType, item: pa.DataType) -> pa.DataType:
-    """A list type with another type of items."""
+    """Return a list type with another item type."""
     field = kind.value_field.with_type(item).with_nullable(True)
     if pa.types.is_fixed_size_list(kind):
         return pa.list_(field, kind.list_size)

@@ -26,4 +26,4 @@ LOW_POPULATION_ZIPS = (
     "890",
     "893",
 )
-"""Shown as 000."""
+"""The ZIP prefixes that become 000."""

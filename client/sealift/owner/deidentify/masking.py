@@ -1,4 +1,4 @@
-"""Masking: all but the ends of a text replaced by one character."""
+"""Masking: replaces all but the ends of a text with one character."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from sealift.owner.deidentify.texts import texts_of
 def mask(
     values: pa.Array, *, keep_first: int, keep_last: int, character: str
 ) -> pa.Array:
-    """Each value's text with its middle replaced; nulls stay.
+    """Return each value's text with its middle replaced; nulls stay null.
 
-    A text that has no more characters than would be kept is replaced whole.
+    A text with no more characters than would be kept is replaced entirely.
 
     Args:
-        values: of a type that has a text.
-        keep_first: Unicode code points that stay at the beginning.
-        keep_last: and at the end.
-        character: stands for each of the others.
+        values: values of a type that has a text.
+        keep_first: Unicode code points kept at the beginning.
+        keep_last: Unicode code points kept at the end.
+        character: replaces each of the others.
     """
     texts = texts_of(values)
     lengths = pc.utf8_length(texts)

@@ -1,4 +1,4 @@
-"""What was computed for values of earlier batches: people and cards come again."""
+"""A cache of results for values of earlier batches, since people and cards recur."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pyarrow as pa
 from sealift.owner.deidentify.texts import as_bytes
 
 MAX_REMEMBERED = 1 << 17
-"""Distinct values; with more, all are forgotten, which bounds the memory."""
+"""The most distinct values kept; beyond it the cache is emptied, which bounds memory."""
 
 
 class Memo:
-    """Keeps the result for each distinct text, so that it is computed once while it is kept."""
+    """Caches the result for each distinct text."""
 
     def __init__(self) -> None:
         self._places: dict[bytes, int] = {}
@@ -23,12 +23,12 @@ class Memo:
     def apply(
         self, texts: pa.Array, compute: Callable[[pa.Array], pa.Array]
     ) -> pa.Array:
-        """The result of each text; null for null.
+        """Return the result of each text; null for null.
 
         Args:
-            texts: whose results are wanted.
-            compute: gets texts without nulls or duplicates, and returns as many results; the same
-                at every call.
+            texts: the texts.
+            compute: gets texts without nulls or duplicates, and returns one result for each; it
+                must be the same function at every call.
         """
         encoded = texts.dictionary_encode()
         return self._of_distinct(encoded.dictionary, compute).take(encoded.indices)
@@ -38,7 +38,7 @@ class Memo:
     ) -> pa.Array:
         keys = as_bytes(texts)
         known = self._places.get
-        # Looking up in a dict costs a tenth of an HMAC; Arrow's index_in costs as much as one.
+        # A dict lookup costs a tenth of an HMAC; Arrow's index_in costs as much as an HMAC.
         places = np.array([known(key, -1) for key in keys], np.int64)
         unknown = np.flatnonzero(places < 0)
         first = len(self._places)

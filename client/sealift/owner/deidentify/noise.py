@@ -1,4 +1,4 @@
-"""Noise on numbers; by itself not differential privacy, as nothing bounds what a value adds."""
+"""Noise on numbers. It is not differential privacy: nothing bounds a value's contribution."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class Noise:
     """Draws noise, unpredictably seeded and never the same in two runs."""
 
     def __init__(self, *, scale: float, distribution: str) -> None:
-        """Seeds the generator from the system's randomness.
+        """Seed the generator from the system's randomness.
 
         Args:
-            scale: the Laplace distribution's scale, or the Gaussian's standard deviation, in the
+            scale: scale of the Laplace distribution, or standard deviation of the Gaussian, in the
                 unit of the values.
             distribution: laplace or gaussian.
         """
@@ -27,9 +27,9 @@ class Noise:
         self._scale = scale
 
     def apply(self, values: pa.Array) -> pa.Array:
-        """Values with noise, of the same type; nulls stay.
+        """Return values with noise, of the same type; nulls stay null.
 
-        Noise on whole numbers is rounded, and sums beyond the type's limits are its limits.
+        Noise on whole numbers is rounded, and sums are clipped to the limits of the type.
         """
         kind = values.type
         noise = self._draw(0.0, self._scale, len(values))
@@ -43,8 +43,8 @@ class Noise:
 
 
 def _add_whole(numbers: np.ndarray[Any, Any], noise: np.ndarray[Any, Any]) -> Any:
-    """Sums within the limits of the numbers' type."""
-    # A double holds whole numbers to 2**53: the numbers themselves must not pass through one.
+    """Add noise, clipped to the limits of the numbers' type."""
+    # A double is exact only up to 2**53, so the numbers must not be converted to one.
     steps = np.rint(noise).clip(-(2.0**62), 2.0**62).astype(np.int64)
     wide = numbers if numbers.dtype == np.uint64 else numbers.astype(np.int64)
     sums = wide + steps.astype(wide.dtype)

@@ -1,6 +1,6 @@
 """Words in an image, read by Tesseract: the image goes through a pipe, never into a file.
 
-The program is called directly, since the package pytesseract writes each image to the disk.
+The program is called directly, since the package pytesseract writes each image to disk.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sealift.owner.deidentify.textlines import mean_around
 PROGRAM = "tesseract"
 _SECONDS = 120
 _SURE = 50.0
-"""Of 100: how sure Tesseract is of a word that counts."""
+"""Tesseract's confidence, of 100, from which on a word counts."""
 _WORD = re.compile(r"[^\W_]{3,}")
 _ENLARGED_BELOW = 900
 _LONGEST = 3000
@@ -28,12 +28,12 @@ _SURROUNDINGS = 16
 
 
 def is_installed() -> bool:
-    """Whether the program is there."""
+    """Return whether Tesseract is installed."""
     return shutil.which(PROGRAM) is not None
 
 
 def count_words(image: np.ndarray[Any, Any]) -> int | None:
-    """How many words of three letters or digits are read in an image; None if it cannot be read.
+    """Count words of three or more letters or digits; None if the image cannot be read.
 
     Args:
         image: rows x columns of numbers.
@@ -45,14 +45,14 @@ def count_words(image: np.ndarray[Any, Any]) -> int | None:
     shown = _shades(image)
     words = _read(shown)
     if words == 0:
-        # What stands out from its surroundings, dark on white, as on paper.
+        # Strokes that differ from their surroundings, dark on white, as on paper.
         standing_out = np.abs(shown - mean_around(shown, _SURROUNDINGS))
         words = _read(255 - np.clip(3 * standing_out, 0, 255))
     return words
 
 
 def _shades(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """An image from 0 to 255, its darkest and brightest hundredth cut off."""
+    """Scale an image to 0..255, clipping its darkest and brightest hundredth."""
     low, high = map(float, np.percentile(image, (1, 99.5)))
     if not high > low:
         low, high = float(image.min()), float(image.max())
@@ -67,10 +67,10 @@ def _read(shown: np.ndarray[Any, Any]) -> int | None:
     image = shown.astype(np.uint8)
     if max(image.shape) < _ENLARGED_BELOW:
         image = image.repeat(2, axis=0).repeat(2, axis=1)
-    # A margin: text at the very border is missed.
+    # Add a margin: Tesseract misses text at the very border.
     image = np.pad(image, 12, mode="edge")
     try:
-        # --psm 11: as much text as possible in no particular order.
+        # --psm 11: as much text as possible, in no particular order.
         done = subprocess.run(  # noqa: S603
             [shutil.which(PROGRAM) or PROGRAM, "stdin", "stdout", "--psm", "11", "tsv"],
             input=as_png(image),
@@ -87,7 +87,7 @@ def _read(shown: np.ndarray[Any, Any]) -> int | None:
 
 
 def _is_word(line: str) -> bool:
-    """Whether a line of Tesseract's table (level, five numbers, box, sureness, text) is a word."""
+    """Return whether a line of Tesseract's table (level, ..., confidence, text) is a word."""
     cells = line.split("\t")
     if len(cells) != 12 or cells[0] != "5":
         return False
@@ -95,7 +95,7 @@ def _is_word(line: str) -> bool:
 
 
 def as_png(image: np.ndarray[Any, Any]) -> bytes:
-    """An image of uint8 as PNG (ISO/IEC 15948), which Tesseract decodes in memory."""
+    """Encode a uint8 image as PNG (ISO/IEC 15948), which Tesseract decodes in memory."""
     rows, columns = image.shape
     lines = np.zeros((rows, columns + 1), np.uint8)
     lines[:, 1:] = image

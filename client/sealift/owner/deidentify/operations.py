@@ -1,4 +1,4 @@
-"""A rule's action on a type of column: what it makes of the type, and of the values."""
+"""A rule's action on a type of column: the resulting type, and the change to the values."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ Change = Callable[[pa.Array, Any], pa.Array]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What is done to a column's values.
+    """A change to a column's values.
 
     Attributes:
         kind: type of the result.
-        change: takes the values, neither nested nor in a dictionary, and for "shift" as many
-            values of the column in `by`; returns as many of the new type.
+        change: takes the values, neither nested nor dictionary-encoded, and for "shift" the
+            matching values of the column in `by`; returns one value of the new type for each.
     """
 
     kind: pa.DataType
@@ -45,17 +45,17 @@ def operation_for(
     scrubbers: Scrubbers,
     this_year: int,
 ) -> Operation | None:
-    """What a rule does to values of a type, or None if its action cannot be done to them.
+    """Return what a rule does to values of a type, or None if its action does not support it.
 
     Args:
-        rule: with any action but drop and keep.
-        kind: of the values; neither nested nor a dictionary's.
-        secret: the owner's, 32 bytes.
-        scrubbers: of free text.
-        this_year: for the setting `oldest`.
+        rule: a rule with any action but drop and keep.
+        kind: type of the values; neither nested nor dictionary-encoded.
+        secret: the owner's 32-byte secret.
+        scrubbers: scrubbers of free text.
+        this_year: the current year, for the setting `oldest`.
 
     Raises:
-        InvalidArgument: what the action needs is not installed.
+        InvalidArgument: a package that the action needs is not installed.
     """
     if pa.types.is_null(kind):
         return Operation(pa.string(), lambda values, _: values.cast(pa.string()))
@@ -89,7 +89,7 @@ def operation_for(
 
 
 def _alone(kind: pa.DataType, change: Callable[[pa.Array], pa.Array]) -> Operation:
-    """An operation that looks at its own column only."""
+    """Return an operation that reads only its own column."""
     return Operation(kind, lambda values, _: change(values))
 
 

@@ -1,7 +1,7 @@
-"""Text that is burned into images: found by what the header says, by reading, and by its shape.
+"""Text burned into images: found by the header, by OCR and by its shape.
 
 Source: DICOM PS3.3 C.7.6.1 (Burned In Annotation), C.8.6 (Secondary Capture); PS3.15 E.3.1 (Clean
-Pixel Data Option). No way finds all: docs/policies/dicom-basic.md has what was measured.
+Pixel Data Option). No method finds all text: docs/policies/dicom-basic.md has the measured recall.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sealift.owner.deidentify import ocr
 from sealift.owner.deidentify.textlines import count_lines
 
 PIXELS, SHAPE, TYPE = "pixels", "pixel_shape", "pixel_type"
-"""Columns of the DICOM source: bytes in C order, little-endian; their shape; NumPy's type name."""
+"""Columns of the DICOM source: bytes in C order, little-endian; shape; NumPy's type name."""
 
 _FRAMES = 8
 _KINDS = "biuf"
@@ -30,12 +30,12 @@ _THREADS = min(4, os.cpu_count() or 1)
 
 @dataclass(frozen=True, slots=True)
 class BurnedIn:
-    """What was found in an image.
+    """The finding for an image.
 
     Attributes:
         suspected: whether text may be burned in.
-        boxes: words or pieces of lines that were found; 0 if the header alone says it.
-        how: "header", "ocr", "edges", or "unreadable" for an image that nothing could look at;
+        boxes: number of words or pieces of lines found; 0 if only the header says so.
+        how: "header", "ocr", "edges", or "unreadable" for an image that could not be decoded;
             empty if nothing was found.
     """
 
@@ -46,12 +46,12 @@ class BurnedIn:
 
 @dataclass(frozen=True, slots=True)
 class HeaderRule:
-    """Images whose header fits are suspected without a look at them.
+    """A rule by which an image's header alone makes it suspected.
 
     Attributes:
-        keyword: of the element.
-        pattern: regular expression of a value, in any case.
-        why: for people.
+        keyword: keyword of the element.
+        pattern: regular expression for a value; case does not matter.
+        why: the reason, for people.
     """
 
     keyword: str
@@ -95,13 +95,14 @@ HEADER_RULES = (
 def detect_text(
     pixels: np.ndarray[Any, Any], *, with_ocr: bool | None = None
 ) -> BurnedIn:
-    """Looks for text in an image.
+    """Look for text in an image.
 
-    Of several frames at most eight are looked at, evenly spread, the first and last among them.
+    Of several frames at most eight are examined, evenly spread and with the first and the last.
 
     Args:
-        pixels: rows x columns, with frames before and samples (3 or 4) behind.
-        with_ocr: whether Tesseract reads what has no lines by its shape; None for if installed.
+        pixels: [frames x] rows x columns [x samples], with 3 or 4 samples.
+        with_ocr: whether Tesseract reads images without lines of text by shape; None means if
+            it is installed.
     """
     reads = ocr.is_installed() if with_ocr is None else with_ocr
     planes = list(_planes(pixels))
@@ -119,7 +120,7 @@ def detect_text(
 
 
 def suspects_by_header(batch: pa.RecordBatch) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Which rows have a header that a rule of `HEADER_RULES` fits."""
+    """Return which rows have a header that matches a rule of `HEADER_RULES`."""
     suspected = np.zeros(batch.num_rows, np.bool_)
     for rule in HEADER_RULES:
         place = batch.schema.get_field_index(rule.keyword)
@@ -129,18 +130,18 @@ def suspects_by_header(batch: pa.RecordBatch) -> np.ndarray[Any, np.dtype[np.boo
 
 
 class PixelInspector:
-    """Looks at the images of batches as the DICOM source has them, and counts.
+    """Examines the images in batches of the DICOM source, and counts the findings.
 
     Attributes:
-        applies: whether the batches have images that it can look at.
+        applies: whether the batches have images that it can examine.
     """
 
     def __init__(self, schema: pa.Schema, *, with_ocr: bool | None = None) -> None:
-        """Finds the columns.
+        """Find the image columns.
 
         Args:
-            schema: of the batches, before de-identification.
-            with_ocr: whether Tesseract is asked; None for if it is installed.
+            schema: schema of the batches before de-identification.
+            with_ocr: whether Tesseract is used; None means if it is installed.
         """
         self.applies = all(
             schema.get_field_index(name) >= 0 for name in (PIXELS, SHAPE, TYPE)
@@ -150,7 +151,7 @@ class PixelInspector:
         self._found: Counter[str] = Counter()
 
     def inspect(self, batch: pa.RecordBatch) -> list[BurnedIn]:
-        """What each row's image shows; rows without an image show nothing."""
+        """Return the finding for each row; rows without an image have nothing suspected."""
         if not self.applies:
             return [BurnedIn(suspected=False)] * batch.num_rows
         by_header = suspects_by_header(batch)
@@ -173,7 +174,7 @@ class PixelInspector:
         return found
 
     def take_notices(self) -> tuple[str, ...]:
-        """Sentences about all images since the last call; none if there were none."""
+        """Return sentences about the images since the last call; empty without images."""
         images, found = self._images, self._found
         self._images, self._found = 0, Counter()
         if not images:
@@ -192,7 +193,7 @@ class PixelInspector:
 
 
 def image_of(batch: pa.RecordBatch, row: int) -> np.ndarray[Any, Any] | None:
-    """A row's image without a copy; None if its shape or type does not fit its bytes."""
+    """Return a row's image without a copy; None if its shape or type does not fit its bytes."""
     name, shape = batch.column(TYPE)[row].as_py(), batch.column(SHAPE)[row].as_py()
     return as_image(batch.column(PIXELS)[row].as_buffer(), shape, name)
 
@@ -200,7 +201,7 @@ def image_of(batch: pa.RecordBatch, row: int) -> np.ndarray[Any, Any] | None:
 def as_image(
     content: pa.Buffer, shape: object, name: object
 ) -> np.ndarray[Any, Any] | None:
-    """Bytes as an image, or None if they are not of that shape and type."""
+    """Return bytes as an image; None if they do not have that shape and type."""
     try:
         kind = np.dtype(name).newbyteorder("<")  # type: ignore[call-overload]
         image: np.ndarray[Any, Any] = np.frombuffer(content, kind).reshape(shape)
@@ -224,7 +225,7 @@ def _rows_that_fit(
 
 
 def _planes(pixels: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
-    """Images of one number a pixel: of coloured ones brightness and colourfulness."""
+    """Return images of one number a pixel: for colour images, brightness and colourfulness."""
     coloured = pixels.ndim >= 3 and pixels.shape[-1] in (3, 4)
     frames = pixels.reshape(-1, *pixels.shape[-3 if coloured else -2 :])
     count = len(frames)

@@ -1,4 +1,4 @@
-"""Text as the patterns expect it: one space, one hyphen, one apostrophe, nothing invisible."""
+"""Text as the patterns expect it: one kind of space, hyphen and apostrophe, all visible."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _SAME = {
     **dict.fromkeys(map(ord, "\u2007\u2008\u2009\u200a\u202f\u205f\u3000"), " "),
     **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212\ufe63"), "-"),
     **dict.fromkeys(map(ord, "\u2018\u2019\u201b\u02bc\u00b4"), "'"),
-    # Full-width forms, as East Asian keyboards write them.
+    # Full-width forms, as East Asian keyboards produce them.
     **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)},
 }
 
 
 class PlainText:
-    """A text made plain, and the way back.
+    """A normalised text, with a map back to the original.
 
     Attributes:
-        text: what to look at.
+        text: the text for the patterns.
     """
 
     def __init__(self, original: str) -> None:
@@ -36,7 +36,7 @@ class PlainText:
             self.text = "".join(self.text[place] for place in self._places)
 
     def original(self, span: Span) -> tuple[int, int]:
-        """Where a span of the plain text begins and ends in the original one."""
+        """Return where a span of the plain text begins and ends in the original text."""
         if self._places is None:
             return span.start, span.end
         return self._places[span.start], self._places[span.end - 1] + 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 MAX_CHARACTERS = 48
-"""Of a value; the rest is left out."""
+"""The most characters shown of a value."""
 
 DROPPED = "(dropped)"
 NULL = "(null)"
@@ -15,13 +15,13 @@ NULL = "(null)"
 
 @dataclass(frozen=True, slots=True)
 class PreviewRow:
-    """One value.
+    """One value before and after.
 
     Attributes:
         record: number of the record, from 1.
-        column: its name.
+        column: name of the column.
         before: the source's value, as text without control characters.
-        after: what is sealed; `DROPPED` if the column is not.
+        after: the sealed value; `DROPPED` if the column is dropped.
     """
 
     record: int
@@ -38,14 +38,14 @@ class PreviewRow:
 def side_by_side(
     before: pa.RecordBatch, after: pa.RecordBatch, rows: int = 5
 ) -> list[PreviewRow]:
-    """The first records of a batch, value by value.
+    """Return the first records of a batch, value by value.
 
-    These rows hold plaintext: they are for the screen of the person who owns it.
+    These rows hold plaintext: show them only on the owner's own screen.
 
     Args:
-        before: a batch of the source.
+        before: a batch from the source.
         after: the same batch de-identified.
-        rows: how many records.
+        rows: number of records.
     """
     places = [after.schema.get_field_index(name) for name in before.schema.names]
     return [
@@ -66,7 +66,7 @@ def _shown(value: pa.Scalar) -> str:
     found = value.as_py()
     if found is None:
         return NULL
-    # Long values are cut before they are turned into text.
+    # Cut long values before they are turned into text.
     if isinstance(found, bytes):
         return _printable(found[:MAX_CHARACTERS].hex())
     return _printable(
@@ -75,7 +75,7 @@ def _shown(value: pa.Scalar) -> str:
 
 
 def _printable(text: str) -> str:
-    """Without characters that could move a terminal's cursor or hide text."""
+    """Replace characters that could move a terminal's cursor or hide text."""
     cut = text[:MAX_CHARACTERS] + ("..." if len(text) > MAX_CHARACTERS else "")
     return "".join(
         char if char.isprintable() else f"\\u{ord(char):04x}" for char in cut

@@ -1,4 +1,4 @@
-"""Pseudonyms: HMAC-SHA256 of a value's text under a key that only the owner has.
+"""Pseudonyms: HMAC-SHA256 of a value's text, under a key that only the owner has.
 
 Sources: HMAC, RFC 2104; HKDF, RFC 5869; the encodings, docs/spec/policy.md.
 """
@@ -18,28 +18,28 @@ from sealift_protocol.errors import InvalidArgument
 
 KEY_SIZE = 32
 PSEUDONYM_SIZE = 16
-"""Bytes of the HMAC that a pseudonym shows, as twice as many hexadecimal characters."""
+"""Bytes of the HMAC in a pseudonym, written as twice as many hexadecimal characters."""
 
 
 def derive_key(secret: Secret, purpose: bytes, domain: str = "") -> Secret:
-    """A key (32 bytes) from the owner's secret.
+    """Derive a 32-byte key from the owner's secret.
 
     Args:
-        secret: 32 bytes that outlive the owner's identities.
-        purpose: such as b"sealift/1 pseudonym".
-        domain: values of different domains are not to be linked.
+        secret: 32 bytes, which outlive the owner's identities.
+        purpose: a label such as b"sealift/1 pseudonym".
+        domain: values of different domains cannot be linked.
 
     Raises:
-        InvalidArgument: the secret has another size.
+        InvalidArgument: the secret is not 32 bytes.
     """
     if len(secret) != KEY_SIZE:
-        raise InvalidArgument(f"the secret of de-identification has {KEY_SIZE} bytes")
+        raise InvalidArgument(f"the de-identification secret must be {KEY_SIZE} bytes")
     return derive(secret, purpose + domain.encode(), size=KEY_SIZE)
 
 
 def digests_of(key: Secret, texts: list[bytes]) -> list[bytes]:
-    """HMAC-SHA256 of each text, 32 bytes."""
-    # Copies of one prepared state save the two blocks that hold the key.
+    """Return the HMAC-SHA256 of each text, 32 bytes."""
+    # Copying one prepared state saves hashing the two blocks of the key.
     prepared = HMAC(key.view(), SHA256())
     digests = []
     for text in texts:
@@ -50,19 +50,19 @@ def digests_of(key: Secret, texts: list[bytes]) -> list[bytes]:
 
 
 class Pseudonyms:
-    """The pseudonyms of one owner and domain: 32 hexadecimal characters for every value."""
+    """Makes the pseudonyms of one owner and domain: 32 hexadecimal characters a value."""
 
     def __init__(self, secret: Secret, domain: str = "") -> None:
-        """Derives the key.
+        """Derive the key.
 
         Raises:
-            InvalidArgument: the secret does not have 32 bytes.
+            InvalidArgument: the secret is not 32 bytes.
         """
         self._key = derive_key(secret, b"sealift/1 pseudonym", domain)
         self._memo = Memo()
 
     def apply(self, values: pa.Array) -> pa.Array:
-        """The pseudonym of each value, as text; nulls stay."""
+        """Return the pseudonym of each value, as text; nulls stay null."""
         return self._memo.apply(texts_of(values), self._hash)
 
     def _hash(self, texts: pa.Array) -> pa.Array:

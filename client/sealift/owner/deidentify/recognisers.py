@@ -1,8 +1,8 @@
-"""The types of what identifies a person in free text.
+"""The types of identifiers in free text.
 
-They follow the eighteen identifiers of HIPAA Safe Harbor, 45 CFR 164.514(b)(2)(i), as far as text
-can have them; the letter in brackets is that of the rule's list. `patterns/` finds them, and a
-model (`analysis.py`) finds names.
+They follow the eighteen identifiers of HIPAA Safe Harbor, 45 CFR 164.514(b)(2)(i), as far as they
+occur in text; the letter in brackets is the rule's. `patterns/` finds all types, and a model
+(`analysis.py`) also finds names and places.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 ENTITIES: dict[str, str] = {
     "PERSON": "names of patients, relatives, staff (A)",
     "LOCATION": "places smaller than a state: street, city, county, ZIP, hospital (B)",
-    "DATE": "dates but for the year alone: day, month, weekday, holiday (C)",
+    "DATE": "dates except the year alone: day, month, weekday, holiday (C)",
     "AGE": "ages above 89 (C)",
     "PHONE": "telephone and pager numbers (D)",
     "FAX": "fax numbers (E)",
@@ -30,4 +30,4 @@ ENTITIES: dict[str, str] = {
     "ID": "any other number or code: accession, specimen, study, case, claim, UUID (R)",
 }
 ALL = tuple(ENTITIES)
-"""The types, which are also what is written in place of what was found: <PERSON>."""
+"""The types, which also replace what was found: <PERSON>."""

@@ -1,4 +1,4 @@
-"""What de-identification did: counts only, never values."""
+"""The report on de-identification: counts only, never values."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class ColumnReport:
-    """What was done to a column.
+    """The counts for a column.
 
     Attributes:
-        column: its name in the source.
-        action: of the rule, or of `unlisted`.
-        to: what a generalisation makes; else empty.
-        line: of the rule in the policy's file; 0 for a column that no rule names.
-        values: that were not null; items, if the column holds lists.
-        changed: of these, how many are another value now, or gone.
-        nulls: of these, how many became null because the action cannot be done to them.
+        column: name of the column in the source.
+        action: the rule's action, or that of `unlisted`.
+        to: the target of a generalisation; otherwise empty.
+        line: line of the rule in the policy file; 0 for a column that no rule names.
+        values: number of values that were not null; of items, if the column holds lists.
+        changed: how many of these have another value now, or were dropped.
+        nulls: how many of these became null because the action does not apply to them.
     """
 
     column: str
@@ -38,16 +38,16 @@ class ColumnReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a policy did to records.
+    """The effect of a policy on records.
 
     Attributes:
         policy: name of the policy.
-        version: of the policy.
-        digest: SHA-256 of the policy's file, hexadecimal.
-        records: how many there were.
-        columns: what was done to each, in the source's order.
-        scrubbed: how often the text scrubber found what, by type.
-        anonymity: of the records after de-identification, if it was measured.
+        version: version of the policy.
+        digest: SHA-256 of the policy file, hexadecimal.
+        records: number of records.
+        columns: counts for each column, in the source's order.
+        scrubbed: number of findings of the text scrubber, by type.
+        anonymity: anonymity of the records after de-identification, if it was measured.
         notices: sentences for the privacy officer, without values.
     """
 
@@ -61,17 +61,17 @@ class Report:
     notices: tuple[str, ...] = ()
 
     def merged(self, other: Report) -> Report:
-        """The report of both; the anonymity is the other's, if it has one.
+        """Return the report of both; the anonymity is the other's, if it has one.
 
         Raises:
-            InvalidArgument: they are not of one policy and one schema.
+            InvalidArgument: the reports are of different policies or schemas.
         """
         mine = [_rule_of(column) for column in self.columns]
         theirs = [_rule_of(column) for column in other.columns]
         if self.digest != other.digest or mine != theirs:
             raise InvalidArgument(
                 "reports of different policies or schemas cannot be merged",
-                hint="a push has one policy; make a report for each",
+                hint="a push has one policy: keep one report for each policy and schema",
             )
         return Report(
             policy=self.policy,
@@ -104,7 +104,7 @@ class Report:
         return (*self.notices, *made)
 
     def to_json(self) -> str:
-        """One line of JSON with sorted keys, the same for the same counts (docs/spec/policy.md)."""
+        """Return a line of JSON with sorted keys, equal for equal counts (docs/spec/policy.md)."""
         document = {
             "format": FORMAT,
             "policy": {

@@ -1,7 +1,7 @@
-"""Which rule of a policy is for which column.
+"""Matches the rules of a policy to columns.
 
-Source: docs/spec/policy.md, "Columns": an exact name before a DICOM tag or FHIR path, those before
-globs, globs in the file's order.
+Source: docs/spec/policy.md, "Columns": an exact name wins over a DICOM tag or FHIR path, and those
+win over globs; globs are tried in the file's order.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from sealift_protocol.errors import PolicyViolation
 
 DICOM_TAG = b"dicom.tag"
 FHIR_PATH = b"fhir.path"
-"""Keys of field metadata, by which sources say what a column is."""
+"""Keys of field metadata in which sources name a column's origin."""
 
 _NO_MARKS = str.maketrans("", "", "(), |")
 _SHOWN = 20
 
 
 class Columns:
-    """The columns of a schema, as a policy may name them."""
+    """The columns of a schema, under the names that a policy may use."""
 
     def __init__(self, schema: pa.Schema, policy: Policy) -> None:
-        """Looks up what the policy needs to know.
+        """Look up the columns' names and origins.
 
         Args:
-            schema: of the source.
-            policy: that names columns.
+            schema: schema of the source.
+            policy: the policy that names columns.
 
         Raises:
-            InvalidArgument: it names DICOM tags, the columns do not say theirs, and pydicom is not
-                installed.
+            InvalidArgument: the policy names DICOM tags, the columns do not carry theirs, and
+                pydicom is not installed.
         """
         self._names: list[str] = list(schema.names)
         self._paths = [_metadata(field, FHIR_PATH) for field in schema]
@@ -44,7 +44,7 @@ class Columns:
         self._tags = _tags_of(schema) if with_tags else [""] * len(schema)
 
     def named(self, rule: Rule) -> tuple[int, list[int]]:
-        """How closely a rule names columns, from 0 for exactly to 2 for by a glob, and which."""
+        """Return how closely a rule names columns, from 0 (exactly) to 2 (by a glob), and which."""
         exact = _places(self._names, rule.pattern)
         if exact:
             return 0, exact
@@ -65,18 +65,18 @@ class Columns:
         ]
 
     def find(self, name: str) -> int | None:
-        """The one column of a name or a FHIR path."""
+        """Return the one column of a name or a FHIR path."""
         found = _places(self._names, name) or _places(self._paths, name)
         return found[0] if len(found) == 1 else None
 
 
 def match_rules(policy: Policy, schema: pa.Schema) -> list[Rule | None]:
-    """The rule for each column; None for columns that the policy says nothing of.
+    """Return the rule for each column; None for columns that no rule names.
 
     Raises:
-        PolicyViolation: a column is not named and the policy refuses that; or a rule's column is
-            not there, or lies inside another.
-        InvalidArgument: a rule names a DICOM tag and pydicom, which knows them, is not installed.
+        PolicyViolation: no rule names a column and the policy refuses that; or a rule's column is
+            missing, or is inside another column.
+        InvalidArgument: a rule names a DICOM tag, and pydicom, which knows tags, is not installed.
     """
     columns = Columns(schema, policy)
     chosen: list[tuple[int, int]] = [(3, 0)] * len(schema)
@@ -94,20 +94,20 @@ def match_rules(policy: Policy, schema: pa.Schema) -> list[Rule | None]:
         raise PolicyViolation(
             f"the policy names {_counted(absent)} that the records do not have: line {lines}",
             columns=tuple(rule.pattern for rule in absent),
-            hint='correct the names, take the rules out, or set absent = "ignore" in the policy',
+            hint='correct the names, remove the rules, or set absent = "ignore" in the policy',
         )
     unlisted = [place for place, rule in enumerate(rules) if rule is None]
     if policy.unlisted == "refuse" and unlisted:
         raise PolicyViolation(
             f"no rule of the policy names {at_places(unlisted)} of the records",
             columns=tuple(schema.field(place).name for place in unlisted),
-            hint='give each a rule ("keep" is one), or set unlisted = "drop" in the policy',
+            hint='add a rule for each (such as "keep"), or set unlisted = "drop" in the policy',
         )
     return rules
 
 
 def at_places(places: Sequence[int]) -> str:
-    """Columns by their numbers from 1, for an error, which must not hold their names."""
+    """Name columns by their numbers from 1: an error must not hold column names."""
     if len(places) == 1:
         return f"column {places[0] + 1}"
     numbers = ", ".join(str(place + 1) for place in places[:_SHOWN])
@@ -125,29 +125,29 @@ def _refuse_inner(
     rules: Sequence[Rule | None],
     absent: Sequence[Rule],
 ) -> None:
-    """Refuses rules that mean a part of a nested column which would pass as a whole."""
+    """Refuse rules for a part of a nested column that would be kept as a whole."""
     globs = [rule for rule in policy.rules if rule.is_glob and rule.action != "keep"]
     exact = [rule for rule in absent if rule.action != "keep"]
     for place, (field, rule) in enumerate(zip(schema, rules, strict=True)):
         if (rule.action if rule else policy.unlisted) == "drop":
             continue
-        # A column that a rule keeps was looked at by the policy's author; one that is kept because
-        # no rule names it was not.
+        # The policy's author has examined a column that a rule keeps, but not one that is kept
+        # because no rule names it.
         candidates = exact if rule else [*exact, *globs]
         starts = {field.name, _metadata(field, FHIR_PATH)} - {""}
         inner = {path for start in starts for path in _inner_paths(start, field.type)}
         for candidate in candidates:
             if any(fnmatchcase(path, candidate.pattern) for path in inner):
                 raise PolicyViolation(
-                    f"line {candidate.line} of the policy means a part of column {place + 1}, "
-                    "and rules are for whole columns",
+                    f"line {candidate.line} of the policy names a part of column {place + 1}, "
+                    "but a rule applies to a whole column",
                     columns=(field.name,),
                     hint="drop the column, or flatten it in the source",
                 )
 
 
 def _inner_paths(start: str, kind: pa.DataType) -> Iterator[str]:
-    """Names with dots of all that lies inside a column; items of lists have no name."""
+    """Return the dotted names of all fields inside a column; items of lists have no name."""
     if pa.types.is_struct(kind):
         for field in kind:
             yield f"{start}.{field.name}"
@@ -168,7 +168,7 @@ def _metadata(field: pa.Field, key: bytes) -> str:
 
 
 def _tags_of(schema: pa.Schema) -> list[str]:
-    """The DICOM tag of each column as eight hexadecimal digits; empty for those without."""
+    """Return the DICOM tag of each column as eight hexadecimal digits; empty without a tag."""
     tags = [
         _metadata(field, DICOM_TAG).upper().translate(_NO_MARKS) for field in schema
     ]

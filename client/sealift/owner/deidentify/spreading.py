@@ -1,4 +1,4 @@
-"""What was found once in a text is found in all of it."""
+"""Finds every other occurrence of what was found once in a text."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _CODE_PIECE = re.compile(r"\w+(?:[-./]\w+)*")
 
 
 def spread(text: str, spans: list[Span]) -> list[Span]:
-    """Finds again, anywhere in the text, the names and numbers that were found once.
+    """Find all other occurrences of the names and numbers that were found once.
 
-    Names are compared word by word without regard to case, and count where they begin with a
-    capital letter, or where two of them stand together.
+    Names are compared word by word, regardless of case. A word counts if it begins with a capital
+    letter or if two of them are adjacent.
     """
     names: set[str] = set()
     codes: dict[str, str] = {}

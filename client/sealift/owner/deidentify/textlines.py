@@ -1,9 +1,8 @@
-"""Lines of text drawn into an image, found by their shape: no model, no language, NumPy only.
+"""Lines of text in an image, found by their shape with NumPy only, in any language.
 
-Glyphs are small connected regions that stand out from their surroundings; a line of text is
-several of one height and brightness, side by side on one baseline. Local contrast as in Bernsen's
-and Niblack's binarisation; regions by the union of runs. docs/policies/dicom-basic.md has the
-recall that was measured.
+Glyphs are small connected regions that differ from their surroundings. A line of text is several
+glyphs of one height and brightness on one baseline. Local contrast is as in Bernsen's and Niblack's
+binarisation; regions are unions of runs. docs/policies/dicom-basic.md has the measured recall.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ import numpy as np
 Pixels = np.ndarray[Any, Any]
 
 _CONTRAST = 32.0
-"""Of 255: how much brighter or darker than its surroundings a stroke is."""
+"""Contrast of a stroke with its surroundings, of 255."""
 _RADII = (6, 16)
-"""Surroundings in pixels: for small and for large letters."""
+"""Sizes of the surroundings in pixels, for small and for large letters."""
 _SAME_INK = 28.0
 _HEIGHTS = (5, 64)
 _GLYPHS = 4
-# Where an image is full of specks, some stand in a row by chance: longer rows are asked for.
+# In an image full of specks, some form a row by chance, so longer rows are required.
 _CROWDED = (150, 300, 600, 1200)
 _MOST_GLYPHS = 3000
 _TILE = 1024
@@ -32,7 +31,7 @@ _OVERLAP = 128
 
 @dataclass(frozen=True, slots=True)
 class _Glyphs:
-    """Boxes of regions, ends exclusive, with the strongest ink in each."""
+    """Bounding boxes of regions, ends exclusive, with the strongest contrast in each."""
 
     top: Pixels
     bottom: Pixels
@@ -56,12 +55,12 @@ class _Glyphs:
 
 
 def count_lines(image: Pixels) -> int:
-    """How many pieces look like a line of at least four letters or digits.
+    """Count the pieces that look like a line of at least four letters or digits.
 
-    Lines are counted once for each way of looking, so this is not the number that a person sees.
+    A line is counted once for each contrast setting, so a person may see fewer lines.
 
     Args:
-        image: rows x columns of numbers, of any type.
+        image: rows x columns of numbers of any type.
     """
     found = 0
     for low, high in _windows(image):
@@ -77,7 +76,7 @@ def count_lines(image: Pixels) -> int:
 
 
 def _windows(image: Pixels) -> Iterator[tuple[float, float]]:
-    """All of the range of values, and the range of most of them if that is much smaller."""
+    """Return the full range of values, and the range of most of them if much smaller."""
     low, high = float(image.min()), float(image.max())
     if not high > low:
         return
@@ -89,7 +88,7 @@ def _windows(image: Pixels) -> Iterator[tuple[float, float]]:
 
 
 def _tiles(image: Pixels) -> Iterator[Pixels]:
-    """Overlapping pieces, so that memory does not grow with the image."""
+    """Cut an image into overlapping tiles, so that memory does not grow with it."""
     step = _TILE - _OVERLAP
     for top in range(0, max(1, image.shape[0] - _OVERLAP), step):
         for left in range(0, max(1, image.shape[1] - _OVERLAP), step):
@@ -97,7 +96,7 @@ def _tiles(image: Pixels) -> Iterator[Pixels]:
 
 
 def mean_around(image: Pixels, radius: int) -> Pixels:
-    """The mean of the square around each pixel, by an integral image."""
+    """Return the mean of the square around each pixel, by an integral image."""
     wide = np.pad(image, ((radius + 1, radius), (radius + 1, radius)), mode="edge")
     total = wide.cumsum(0, dtype=np.float64).cumsum(1)
     side = 2 * radius + 1
@@ -132,7 +131,7 @@ def _lines(mask: Pixels, ink: Pixels) -> int:
 
 
 def _letters(glyphs: _Glyphs) -> _Glyphs:
-    """Those that are of a letter's size and neither dots nor solid blocks."""
+    """Keep boxes of a letter's size that are neither dots nor solid blocks."""
     height, width = glyphs.bottom - glyphs.top, glyphs.right - glyphs.left
     fits = (
         (height >= _HEIGHTS[0])
@@ -145,7 +144,7 @@ def _letters(glyphs: _Glyphs) -> _Glyphs:
 
 
 def _regions(mask: Pixels, ink: Pixels) -> _Glyphs:
-    """Connected regions of a mask, corners included."""
+    """Return the connected regions of a mask; corners connect."""
     rows, columns = mask.shape
     padded = np.zeros((rows, columns + 2), np.int8)
     padded[:, 1:-1] = mask
@@ -158,7 +157,7 @@ def _regions(mask: Pixels, ink: Pixels) -> _Glyphs:
         )
     line = columns + 1
     row, left, right = begins // line, begins % line, ends % line
-    # Runs of the next row that touch each run stand one after another.
+    # The runs of the next row that touch a run are consecutive.
     first = np.searchsorted(ends, begins + line, "left")
     count = np.maximum(np.searchsorted(begins, ends + line, "right") - first, 0)
     above = np.repeat(np.arange(len(begins)), count)
@@ -185,7 +184,7 @@ def _regions(mask: Pixels, ink: Pixels) -> _Glyphs:
 
 
 def _joined(count: int, ones: Pixels, others: Pixels) -> Pixels:
-    """A label for each of `count` things, the same for those that pairs join directly or not."""
+    """Label `count` items so that items joined by pairs, directly or not, share a label."""
     labels = np.arange(count)
     while True:
         least = np.minimum(labels[ones], labels[others])

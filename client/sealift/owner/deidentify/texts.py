@@ -1,6 +1,7 @@
-"""Values as text: the form in which they are hashed, tokenised and masked.
+"""Values as text: the form that is hashed, tokenised and masked.
 
-Source: docs/spec/policy.md, "Text of a value". The number 17, the text "17" and 17.0 have the same.
+Source: docs/spec/policy.md, "Text of a value". The number 17, the text "17" and 17.0 have the same
+text.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ import pyarrow.compute as pc
 
 from sealift.formats.arrowtypes import is_bytes, is_text
 
-# Whole numbers up to here are exact in a double.
+# Whole numbers up to this one are exact in a double.
 _EXACT = 2.0**53
 
 
 def has_text(kind: pa.DataType) -> bool:
-    """Whether values of that type have a text."""
+    """Return whether values of a type have a text."""
     return bool(
         is_text(kind)
         or is_bytes(kind)
@@ -34,15 +35,15 @@ def has_text(kind: pa.DataType) -> bool:
 
 
 def text_kind(kind: pa.DataType) -> pa.DataType:
-    """The type of the texts of values of that type."""
+    """Return the Arrow type of the texts of a type's values."""
     return pa.large_string() if pa.types.is_large_string(kind) else pa.string()
 
 
 def texts_of(values: pa.Array) -> pa.Array:
-    """The text of each value; nulls stay.
+    """Return the text of each value; nulls stay null.
 
     Args:
-        values: of a type for which `has_text` holds.
+        values: values of a type that `has_text` accepts.
     """
     kind = values.type
     if is_text(kind):
@@ -54,7 +55,7 @@ def texts_of(values: pa.Array) -> pa.Array:
     if is_bytes(kind):
         return by_distinct(values, lambda found: _each(found, bytes.hex))
     if pa.types.is_timestamp(kind):
-        # Arrow's own format shows the time zone of the column, which the text must not depend on.
+        # Arrow's own format includes the column's time zone, on which the text must not depend.
         in_utc = values.cast(pa.timestamp(kind.unit))
         texts = _without_zeros(pc.strftime(in_utc, format="%Y-%m-%dT%H:%M:%S"))
         return pc.binary_join_element_wise(texts, "Z", "") if kind.tz else texts
@@ -66,10 +67,10 @@ def texts_of(values: pa.Array) -> pa.Array:
 
 
 def by_distinct(values: pa.Array, change: Callable[[pa.Array], pa.Array]) -> pa.Array:
-    """Changes each distinct value once.
+    """Apply a change to each distinct value once.
 
     Args:
-        values: nulls stay.
+        values: the values; nulls stay null.
         change: gets an array without nulls or duplicates; returns one of the same length.
     """
     encoded = values.dictionary_encode()
@@ -77,7 +78,7 @@ def by_distinct(values: pa.Array, change: Callable[[pa.Array], pa.Array]) -> pa.
 
 
 def as_bytes(texts: pa.Array) -> list[bytes]:
-    """Texts without nulls in UTF-8."""
+    """Return the non-null texts in UTF-8."""
     large = pa.types.is_large_string(texts.type)
     found: list[bytes] = texts.view(
         pa.large_binary() if large else pa.binary()
@@ -102,6 +103,6 @@ def _text_of_decimal(value: Decimal) -> str:
 
 
 def _without_zeros(texts: pa.Array) -> pa.Array:
-    """Without zeros at the end of fractions of a second."""
+    """Remove trailing zeros from fractions of a second."""
     shorter = pc.replace_substring_regex(texts, r"(\.[0-9]*?)0+$", r"\1")
     return pc.replace_substring_regex(shorter, r"\.$", "")

@@ -1,7 +1,7 @@
-"""Tokens: values encrypted into values of the same form, which the owner's secret turns back.
+"""Tokens: values encrypted into values of the same form; the owner's secret decrypts them.
 
-Source: FF1 of NIST SP 800-38G through libffx, AES-256; the least domain is that of the draft of
-revision 1, 1,000,000.
+Source: FF1 of NIST SP 800-38G through libffx, AES-256. The smallest domain, 1,000,000, is that of
+the draft of revision 1.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ ALPHABETS = {
     "alphanumeric": string.digits + string.ascii_uppercase + string.ascii_lowercase,
 }
 SEPARATORS = " -"
-"""Stay where they are."""
+"""Separators, which stay where they are."""
 
 MAX_LENGTH = 1000
 _LEAST_DOMAIN = 1_000_000
 
 
 class Tokeniser:
-    """Encrypts what lies between the characters that are kept, in the alphabet of the value.
+    """Encrypts the characters between those that are kept, in the value's alphabet.
 
     Attributes:
-        least: characters of the alphabet that have to lie there.
+        least: the fewest characters of the alphabet that can be encrypted.
     """
 
     def __init__(
@@ -46,17 +46,17 @@ class Tokeniser:
         keep_last: int = 0,
         domain: str = "",
     ) -> None:
-        """Derives the key.
+        """Derive the key.
 
         Args:
-            secret: the owner's, 32 bytes.
+            secret: the owner's 32-byte secret.
             alphabet: a key of `ALPHABETS`.
-            keep_first: characters of the alphabet that stay at the beginning.
-            keep_last: and at the end.
+            keep_first: characters of the alphabet kept at the beginning.
+            keep_last: characters of the alphabet kept at the end.
             domain: values of different domains get unrelated tokens.
 
         Raises:
-            InvalidArgument: libffx is not installed, or the secret does not have 32 bytes.
+            InvalidArgument: libffx is not installed, or the secret is not 32 bytes.
         """
         self._alphabet = ALPHABETS[alphabet]
         self._first, self._last = keep_first, keep_last
@@ -69,20 +69,20 @@ class Tokeniser:
             self.least += 1
 
     def tokenise(self, value: str) -> str | None:
-        """The token of a value.
+        """Return the token of a value.
 
         Returns:
-            None if the value holds other characters than the alphabet's and separators, or too few
-            or too many of them to be encrypted.
+            None if the value holds characters other than the alphabet's and separators, or too
+            few or too many of the alphabet's to be encrypted.
         """
         return self._change(value, self._cipher.encrypt)
 
     def detokenise(self, token: str) -> str | None:
-        """The value of a token, or None if it is no token of this form."""
+        """Return the value of a token, or None if it is not a token of this form."""
         return self._change(token, self._cipher.decrypt)
 
     def apply(self, values: pa.Array) -> pa.Array:
-        """The token of each value, as text; nulls stay, and values without a token become null."""
+        """Return the token of each value, as text; nulls and values without a token are null."""
         return self._memo.apply(texts_of(values), self._tokenise_all)
 
     def _tokenise_all(self, texts: pa.Array) -> pa.Array:
@@ -95,7 +95,7 @@ class Tokeniser:
         middle, last = rest[:end], rest[end:]
         if not self.least <= len(middle) <= MAX_LENGTH or inner.strip(self._alphabet):
             return None
-        # Values that differ in what is kept are encrypted independently of one another.
+        # Values that differ in the kept characters are encrypted independently.
         tweak = b"\0".join((self._domain, first.encode(), last.encode()))
         changed = first + cipher(middle, tweak=tweak) + last
         if len(changed) == len(value):

@@ -1,4 +1,4 @@
-"""Where records come from: each source yields Arrow batches in bounded memory."""
+"""Sources of records: each yields Arrow batches in bounded memory."""
 
 from __future__ import annotations
 

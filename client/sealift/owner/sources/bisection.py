@@ -1,4 +1,4 @@
-"""Finding the few that are bad among many, by halves."""
+"""Finds the few bad values among many by bisection."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _T = TypeVar("_T")
 
 
 def bad_places(values: Sequence[_T], good: Callable[[Sequence[_T]], bool]) -> list[int]:
-    """Indices of the values that are bad by themselves.
+    """Return the indices of the values that are bad by themselves.
 
     Args:
-        values: to look through.
-        good: whether all of some values are good.
+        values: the values to search.
+        good: returns whether all of some values are good.
     """
     found: list[int] = []
     waiting = [(0, len(values))]
@@ -30,11 +30,11 @@ def bad_places(values: Sequence[_T], good: Callable[[Sequence[_T]], bool]) -> li
 
 
 def first_bad(values: Sequence[_T], good: Callable[[Sequence[_T]], bool]) -> int | None:
-    """Index of the first value that is bad together with all before it; None if there is none.
+    """Return the index of the first value that makes those up to it bad; None if all are good.
 
     Args:
-        values: to look through.
-        good: whether all of some values are good together.
+        values: the values to search.
+        good: returns whether some values are good together.
     """
     if good(values):
         return None

@@ -1,4 +1,4 @@
-"""A file's bytes as a stream: plain, compressed or encrypted, opened by its last suffix."""
+"""A file's bytes as a stream: plain, compressed or encrypted, according to its last suffix."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STEP = 1 << 20
 
 
 def inner_suffix(path: Path) -> str:
-    """The suffix below those that say how the bytes are packed: .csv of visits.csv.gz."""
+    """Return the suffix before any of compression or encryption: .csv for visits.csv.gz."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     while suffixes and suffixes[-1] in (*COMPRESSED, ENCRYPTED):
         suffixes.pop()
@@ -31,7 +31,7 @@ def inner_suffix(path: Path) -> str:
 
 
 def is_packed(path: Path) -> bool:
-    """Whether the file is compressed or encrypted, so that an offset is none of the file's."""
+    """Return whether the file is compressed or encrypted: content offsets are not file offsets."""
     return path.suffix.lower() in (*COMPRESSED, ENCRYPTED)
 
 
@@ -39,7 +39,7 @@ class Opener:
     """Opens files as streams of their content.
 
     Attributes:
-        key: the owner's Crypt4GH private key (32 bytes), for .c4gh files.
+        key: the owner's 32-byte Crypt4GH private key, for .c4gh files.
     """
 
     def __init__(self, key: Secret | None = None) -> None:
@@ -47,7 +47,7 @@ class Opener:
 
     @contextmanager
     def open(self, path: Path) -> Iterator[BinaryIO]:
-        """A stream of the file's content.
+        """Open the file's content as a stream.
 
         Raises:
             SourceError: the file cannot be read, ends too early or is damaged.
@@ -59,7 +59,7 @@ class Opener:
             raise SourceError(
                 "the compressed file ends too early or is damaged",
                 path=path,
-                hint="copy it again; what was committed before stays, and a push continues there",
+                hint="copy the file again and repeat the push: it continues after the last commit",
             ) from None
         except OSError as error:
             raise _unreadable(path, error) from None
@@ -83,22 +83,22 @@ class Opener:
                 return stream
 
     def _decrypt(self, path: Path) -> BinaryIO:
-        # The package that opens them is optional.
+        # The package is optional.
         from sealift.owner.sources.crypt4gh import open_crypt4gh
 
         if self.key is None:
             raise InvalidArgument(
-                "the file is encrypted for a Crypt4GH key",
+                "the file is encrypted to a Crypt4GH key, and no key was given",
                 hint="give your private key with `crypt4gh_key`",
             )
         return open_crypt4gh(path, self.key)
 
 
 def file_part(path: Path) -> Part:
-    """A file as a part.
+    """Return a file as a part.
 
     Raises:
-        SourceError: it cannot be looked at.
+        SourceError: the file cannot be examined.
     """
     try:
         found = path.stat()
@@ -108,9 +108,9 @@ def file_part(path: Path) -> Part:
 
 
 class FileDigests:
-    """BLAKE3 of the beginning of files, going on where it was asked last.
+    """Hashes the beginning of files with BLAKE3, resuming where the last call ended.
 
-    A push asks at every commit: reading from the beginning each time would be quadratic.
+    A push calls it at every commit; reading from the beginning each time would be quadratic.
     """
 
     def __init__(self) -> None:
@@ -119,7 +119,7 @@ class FileDigests:
         self._hasher = blake3()
 
     def digest(self, path: Path, size: int | None = None) -> bytes:
-        """16 bytes of BLAKE3 over the first `size` bytes of a file, or all of them.
+        """Return 16 bytes of BLAKE3 over the first `size` bytes of a file, or the whole file.
 
         Raises:
             SourceError: the file cannot be read.

@@ -1,8 +1,8 @@
 """Crypt4GH files (GA4GH, version 1) as streams of their content, and the keys that open them.
 
-Each block of 64 KiB is authenticated, their order and their number are not (hts-specs#649). A file
-with the SHA-256 or MD5 of the content beside it makes up for that: it is compared before the last
-bytes are given.
+Each block of 64 KiB is authenticated; the order and number of blocks are not (hts-specs#649). A
+digest file next to it, with the SHA-256 or MD5 of the content, closes that gap: it is compared
+before the last bytes are returned.
 """
 
 from __future__ import annotations
@@ -42,23 +42,23 @@ _NONCE = 12
 _OVERHEAD = 28
 _BLOCK = _SEGMENT + _OVERHEAD
 _KEY_SIZE = 32
-# Room for nine thousand recipients.
+# Enough for nine thousand recipients.
 _MAX_HEADER = 1 << 20
 _MAX_KEY_FILE = 64 << 10
 _MAX_ROUNDS = {b"scrypt": 1 << 32, b"bcrypt": 2_000, b"pbkdf2_hmac_sha256": 10_000_000}
 _STREAM_BUFFER = 256 << 10
 _COPY_AGAIN = (
-    "copy it again; what was committed before stays, and a push continues there"
+    "copy the file again and repeat the push: it continues after the last commit"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """What a header says to one recipient.
+    """The part of a header for one recipient.
 
     Attributes:
-        ciphers: of the data keys; any of them may have sealed a block.
-        edits: lengths to leave out and to keep by turns; None for everything.
+        ciphers: ciphers of the data keys; any of them may have encrypted a block.
+        edits: lengths to skip and to keep, alternating; None to keep everything.
         end: offset of the first block.
     """
 
@@ -68,12 +68,12 @@ class _Header:
 
 
 def open_crypt4gh(path: Path, key: Secret) -> BinaryIO:
-    """The content of a Crypt4GH file, decrypted as it is read; an edit list is applied.
+    """Open a Crypt4GH file's content, decrypted as it is read; an edit list is applied.
 
     Reading raises SourceError where a block is damaged, the file ends within a block or before its
-    edit list does, or the content is not what a digest beside it says (NAME.sha256 or NAME.md5,
-    with or without the .c4gh in NAME). Without such a digest nothing tells that whole blocks were
-    swapped, repeated or cut off.
+    edit list does, or the content does not match a digest file next to it (NAME.sha256 or NAME.md5,
+    with or without the .c4gh in NAME). Without such a digest, whole blocks that were swapped,
+    repeated or cut off are not detected.
 
     Args:
         path: the file.
@@ -81,8 +81,8 @@ def open_crypt4gh(path: Path, key: Secret) -> BinaryIO:
 
     Raises:
         WrongKey: the header was not made for the key.
-        SourceError: it is not a Crypt4GH file.
-        InvalidArgument: the package is not installed.
+        SourceError: the file is not a Crypt4GH file.
+        InvalidArgument: the package crypt4gh is not installed.
     """
     file = path.open("rb", buffering=0)
     try:
@@ -103,11 +103,11 @@ def open_crypt4gh(path: Path, key: Secret) -> BinaryIO:
 
 
 def content_size(path: Path, key: Secret) -> int:
-    """Bytes of a Crypt4GH file's content, by its header and its size alone.
+    """Return the size of a Crypt4GH file's content, from its header and its size alone.
 
     Raises:
         WrongKey: the header was not made for the key.
-        SourceError: it is not a Crypt4GH file.
+        SourceError: the file is not a Crypt4GH file.
     """
     with path.open("rb", buffering=0) as file:
         header = _read_header(file, path, key)
@@ -140,10 +140,10 @@ def _read_header(file: io.FileIO, path: Path, key: Secret) -> _Header:
     opened, _ = package.decrypt(packets, [(0, key.reveal(), None)])
     if not opened:
         raise WrongKey(
-            f"the Crypt4GH key opens none of a file's {len(packets)} header packets: it is the "
-            "wrong key, or the header is damaged",
+            f"the Crypt4GH key does not open any of the file's {len(packets)} header packets: "
+            "it is the wrong key, or the header is damaged",
             path=path,
-            hint="ask the sender to encrypt for your public key; the data itself was not looked at",
+            hint="ask the sender to encrypt the file to your public key; its data was not read",
         )
     try:
         data, edits = package.partition_packets(opened)
@@ -151,7 +151,7 @@ def _read_header(file: io.FileIO, path: Path, key: Secret) -> _Header:
         lengths = None if edits is None else list(package.parse_edit_list_packet(edits))
     except ValueError:
         raise SourceError(
-            "the Crypt4GH header holds something unknown", path=path
+            "the Crypt4GH header holds an unknown packet type or method", path=path
         ) from None
     if not keys or any(len(each) != _KEY_SIZE for each in keys) or lengths == []:
         raise SourceError("the Crypt4GH header is not well-formed", path=path)
@@ -188,7 +188,7 @@ def _open_block(
         return content
     early = " or the file ends too early" if len(block) < _BLOCK else ""
     raise SourceError(
-        f"block {number} is damaged{early}; the key is the right one",
+        f"block {number} is damaged{early}; the key is correct",
         path=path,
         hint=_COPY_AGAIN,
     )
@@ -197,7 +197,7 @@ def _open_block(
 def _edited(
     pieces: Iterator[bytes], lengths: Sequence[int], path: Path
 ) -> Iterator[bytes]:
-    """Leaves out and keeps by turns; what follows a last length to leave out is kept."""
+    """Skip and keep by turns; everything after a final skip is kept."""
     turns: list[int | None] = [*lengths]
     if len(lengths) % 2:
         turns.append(None)
@@ -221,7 +221,7 @@ def _edited(
 
 
 def _compared(pieces: Iterator[bytes], beside: Path, path: Path) -> Iterator[bytes]:
-    """Holds the last piece back until the digest of all was compared."""
+    """Hold the last piece back until the digest of the content has been compared."""
     expected = _read_digest(beside)
     hasher = hashlib.new(beside.suffix.removeprefix("."), usedforsecurity=False)
     held = b""
@@ -232,10 +232,10 @@ def _compared(pieces: Iterator[bytes], beside: Path, path: Path) -> Iterator[byt
         held = piece
     if hasher.hexdigest() != expected:
         raise SourceError(
-            "the content is not what the digest beside the file says: blocks were swapped, "
+            "the content does not match the digest file next to it: blocks were swapped, "
             "repeated or cut off",
             path=path,
-            hint="copy the file again; the digest has to be of the content, not of the encryption",
+            hint="copy the file again; the digest must be of the decrypted content",
         )
     if held:
         yield held
@@ -258,12 +258,14 @@ def _read_digest(beside: Path) -> str:
         or len(words[0]) != size
         or not set(words[0]) <= set("0123456789abcdef")
     ):
-        raise SourceError("the digest beside the file is none", path=beside)
+        raise SourceError(
+            "the digest file next to the file does not hold a digest", path=beside
+        )
     return words[0]
 
 
 class _Content(io.RawIOBase):
-    """Pieces of content as a raw stream that only goes forward."""
+    """Pieces of content as a raw, forward-only stream."""
 
     def __init__(self, file: io.FileIO, pieces: Iterator[bytes]) -> None:
         self._file = file
@@ -276,7 +278,7 @@ class _Content(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         if self._failed is not None:
-            # A generator that raised looks like one that has ended.
+            # A generator that raised would look exhausted.
             raise self._failed
         while not self._rest:
             try:
@@ -302,27 +304,30 @@ class _Content(io.RawIOBase):
 
 
 def read_crypt4gh_key(path: Path, passphrase: Callable[[], Secret]) -> Secret:
-    """A private key as `crypt4gh-keygen` or `ssh-keygen -t ed25519` writes it: 32 bytes of X25519.
+    """Read a private key that `crypt4gh-keygen` or `ssh-keygen -t ed25519` wrote.
 
     Args:
-        path: the key's file.
-        passphrase: asked only if the key is protected.
+        path: the key file.
+        passphrase: called only if the key is protected.
+
+    Returns:
+        The X25519 private key, 32 bytes.
 
     Raises:
-        InvalidArgument: the file cannot be read, or is no such private key.
-        KeystoreInsecure: others can read it.
+        InvalidArgument: the file cannot be read, or is not such a private key.
+        KeystoreInsecure: other users can read the file.
         WrongPassphrase: the passphrase does not open it.
     """
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & 0o077:
                 raise KeystoreInsecure(
-                    "others can read the Crypt4GH key's file",
-                    hint="run chmod 600 on it",
+                    "other users can read the Crypt4GH key file",
+                    hint="run chmod 600 on the key file",
                 )
             text = file.read(_MAX_KEY_FILE).strip()
     except OSError:
-        raise InvalidArgument("the Crypt4GH key's file cannot be read") from None
+        raise InvalidArgument("the Crypt4GH key file cannot be read") from None
     if text.startswith(b"-----BEGIN OPENSSH PRIVATE KEY-----"):
         return _ssh_key(text, passphrase)
     lines = text.split(b"\n")
@@ -339,8 +344,8 @@ def read_crypt4gh_key(path: Path, passphrase: Callable[[], Secret]) -> Secret:
 
 def _no_key() -> InvalidArgument:
     return InvalidArgument(
-        "the file holds no Crypt4GH or OpenSSH Ed25519 private key",
-        hint="give the private key that crypt4gh-keygen made, not the public one",
+        "the file is not a Crypt4GH or OpenSSH Ed25519 private key",
+        hint="give the private key from crypt4gh-keygen, not the public one",
     )
 
 
@@ -375,7 +380,7 @@ def _ssh_key(text: bytes, passphrase: Callable[[], Secret]) -> Secret:
         try:
             key = load_ssh_private_key(text, None)
         except TypeError:
-            # It says so if the key is protected.
+            # This call reports whether the key is protected.
             key = _protected_ssh_key(text, passphrase)
     except (ValueError, UnsupportedAlgorithm):
         raise _no_key() from None

@@ -1,4 +1,4 @@
-"""Blocks of CSV text into batches, with errors that name line and column and never a value."""
+"""Parses blocks of CSV text into batches; errors name line and column, never a value."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ from sealift_protocol.errors import (
 )
 
 _BOM = b"\xef\xbb\xbf"
-# More than Arrow's reader takes, and nothing less.
+# At least all that Arrow's reader accepts.
 _INTEGERS = re.compile(r"\s*[+-]?(?:0[xX][0-9a-fA-F]*|[0-9]+)\s*")
 _FLOATS = re.compile(
     r"\s*[+-]?(?:[0-9.]*(?:e[+-]?[0-9]*)?|nan|inf(?:inity)?)\s*", re.IGNORECASE
 )
 _TIMES = re.compile(r"[\s0-9TtZz:./+-]*")
 _NULLS = frozenset(pc.ConvertOptions().null_values)
-_OTHER_COLUMNS = "files of one push have the same columns; push this one by itself"
+_OTHER_COLUMNS = (
+    "the files of one push must have the same columns: push this one separately"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,8 @@ class Head:
     """The beginning of a CSV text.
 
     Attributes:
-        names: of the columns; empty if the text is.
-        body: the first rows, or an empty block up to the text's end.
+        names: names of the columns; empty if the text is empty.
+        body: the first rows, or an empty block up to the end of the text.
     """
 
     names: list[str] = field(repr=False)
@@ -53,7 +55,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One row: the line on which it begins and the one on which it ends, its bytes, its fields."""
+    """One row: its first and last line, its bytes and its fields."""
 
     line: int
     last: int
@@ -62,32 +64,32 @@ class _Row:
 
 
 class CsvParser:
-    """CSV rows into batches (RFC 4180, with a header line).
+    """Parses CSV rows into batches (RFC 4180, with a header line).
 
     Attributes:
         form: how the text is cut.
-        schema: of the batches; what is not known yet is inferred.
+        schema: schema of the batches; what is not known yet is inferred.
     """
 
     def __init__(self, form: TextFormat, rejects: Rejects) -> None:
-        """Takes what is known before the first block.
+        """Store the settings.
 
         Args:
             form: how the text is cut.
-            rejects: takes rows that cannot be read.
+            rejects: receives rows that cannot be read.
         """
         self.form = form
         self.schema: pa.Schema = pa.schema([])
         self._rejects = rejects
 
     def begin(self, blocks: Iterator[Block], path: Path | None) -> Head:
-        """Reads the header and goes on to the first block that holds rows.
+        """Read the header, up to the first block that holds rows.
 
-        Blank lines before the header are left out.
+        Blank lines before the header are skipped.
 
         Args:
-            blocks: of the text, from its beginning.
-            path: the file, if it is one.
+            blocks: blocks of the text, from its beginning.
+            path: the file, if the text is from one.
 
         Raises:
             SourceError: two columns have the same name.
@@ -135,17 +137,17 @@ class CsvParser:
         path: Path | None,
         expected: pa.Schema | None = None,
     ) -> pa.Schema:
-        """Learns columns and types from the first rows.
+        """Infer columns and types from the first rows.
 
         Args:
             head: the header and the rows.
-            types: by column; they win over everything else.
-            path: the file, if it is one.
-            expected: what earlier records had: its types are kept, and its order.
+            types: types by column; they take precedence.
+            path: the file, if the text is from one.
+            expected: schema of earlier records: its types and its order are kept.
 
         Raises:
             EmptySource: there is no row.
-            InvalidArgument: a type is given for a column that is not there.
+            InvalidArgument: a type is given for a missing column.
             SourceError: a row cannot be read, and that ends the push.
         """
         if not head.holds_rows:
@@ -158,13 +160,13 @@ class CsvParser:
         try:
             schema = self._convert(head.names, head.body, known).schema
         except pa.ArrowException:
-            # A row that will be rejected must not decide about types.
+            # A row that will be rejected must not affect the types.
             guess = {name: known.get(name, pa.string()) for name in head.names}
             good, rejected = self._sift(path, head.names, head.body, guess)
             if self._rejects.stops:
                 raise rejected[0][0] from None
             schema = self._convert(head.names, good, known).schema
-        # Nothing is known of a column that begins empty.
+        # Nothing is known about a column that begins empty.
         found = {
             f.name: pa.string() if pa.types.is_null(f.type) else f.type for f in schema
         }
@@ -173,16 +175,16 @@ class CsvParser:
         return self.schema
 
     def check_names(self, names: Sequence[str], path: Path | None) -> None:
-        """Refuses other columns than those of the schema; their order does not matter.
+        """Check that the columns are those of the schema, in any order.
 
         Raises:
-            SchemaMismatch: a column is missing, or one more.
+            SchemaMismatch: a column is missing, or the text has another one.
         """
         expected = self.schema.names
         for column, name in enumerate(names, start=1):
             if name not in expected:
                 raise SchemaMismatch(
-                    f"line 1, column {column}: the records before have no column of that name",
+                    f"line 1, column {column}: earlier records have no column of that name",
                     path=path,
                     line=1,
                     column=column,
@@ -191,7 +193,7 @@ class CsvParser:
         for column, name in enumerate(expected, start=1):
             if name not in names:
                 raise SchemaMismatch(
-                    f"line 1: column {column} of the records before is missing",
+                    f"line 1: column {column} of earlier records is missing",
                     path=path,
                     line=1,
                     column=column,
@@ -201,11 +203,11 @@ class CsvParser:
     def parse(
         self, path: Path | None, names: Sequence[str], block: Block
     ) -> pa.RecordBatch:
-        """A block's rows.
+        """Parse a block's rows.
 
         Args:
-            path: the file, if it is one.
-            names: of the text's columns, in its own order.
+            path: the file, if the text is from one.
+            names: names of the text's columns, in its own order.
             block: rows without the header.
 
         Raises:
@@ -241,9 +243,9 @@ class CsvParser:
         block: Block,
         types: Mapping[str, pa.DataType],
     ) -> tuple[Block, list[tuple[SourceError, bytes]]]:
-        """Parts good rows from bad ones: Arrow's own text quotes the offending value.
+        """Separate good rows from bad ones: Arrow's own message quotes the offending value.
 
-        If the first bad one ends the push, others are not looked for.
+        If the first bad row ends the push, others are not searched for.
         """
         rows = [row for row in self._rows(block.data, block.line) if row.fields]
         bad = {
@@ -277,14 +279,14 @@ class CsvParser:
         if len(row.fields) == len(names):
             return None
         return SourceError(
-            f"line {row.last} has {len(row.fields)} columns where the header has {len(names)}",
+            f"line {row.last} has {len(row.fields)} columns, but the header has {len(names)}",
             path=path,
             line=row.last,
             column=min(len(row.fields), len(names)) + 1,
         )
 
     def _misfits(self, values: Sequence[str], kind: pa.DataType) -> list[int]:
-        """Indices of values that Arrow's CSV reader does not take for ones of that type."""
+        """Return the indices of values that Arrow's CSV reader does not accept as that type."""
 
         def good(some: Sequence[str]) -> bool:
             return _reads(some, kind)
@@ -292,7 +294,7 @@ class CsvParser:
         if self._rejects.stops:
             first = first_bad(values, good)
             return [] if first is None else [first]
-        # The same wrong value often comes again, and many show what they are not at a glance.
+        # The same wrong value often recurs, and many are easy to recognise.
         distinct = dict.fromkeys(values)
         wrong = {value for value in distinct if _is_surely_bad(value, kind)}
         unsure = [value for value in distinct if value not in wrong]
@@ -300,8 +302,8 @@ class CsvParser:
         return [place for place, value in enumerate(values) if value in wrong]
 
     def _rows(self, data: bytes, line: int) -> Iterator[_Row]:
-        """Rows as Python's own reader sees them, blank ones without fields."""
-        # A process may have lowered the limit, which is one for all readers.
+        """Return rows as Python's csv module reads them; blank rows have no fields."""
+        # The limit is global, and the program may have lowered it.
         if stdlib_csv.field_size_limit() < MAX_RECORD * 2:
             stdlib_csv.field_size_limit(MAX_RECORD * 2)
         starts = _line_starts(data)
@@ -317,7 +319,7 @@ class CsvParser:
 
 
 def one_batch(table: pa.Table, schema: pa.Schema) -> pa.RecordBatch:
-    """A table's rows as one batch of a schema."""
+    """Return a table's rows as one batch of a schema."""
     if not table.schema.equals(schema):
         table = table.cast(schema)
     batches = table.to_batches()
@@ -341,14 +343,14 @@ def _bad_value(
         path=path,
         line=line,
         column=column + 1,
-        hint="mend the value, or give the column's type with `types`",
+        hint="correct the value, or give the column's type with `types`",
     )
 
 
 def _is_surely_bad(value: str, kind: pa.DataType) -> bool:
-    """Whether a value shows at a glance that Arrow's CSV reader does not take it for the type.
+    """Return whether a value is easily recognised as not of the type for Arrow's CSV reader.
 
-    A few thousand bad values would be looked for one by one otherwise.
+    Otherwise some thousand bad values would each need a bisection.
     """
     if pa.types.is_integer(kind):
         form = _INTEGERS
@@ -362,7 +364,7 @@ def _is_surely_bad(value: str, kind: pa.DataType) -> bool:
 
 
 def _reads(values: Sequence[str], kind: pa.DataType) -> bool:
-    """Whether Arrow's CSV reader takes every value for one of that type."""
+    """Return whether Arrow's CSV reader accepts every value as that type."""
     if not values:
         return True
     lines = ['"' + value.replace('"', '""') + '"' for value in values]

@@ -18,8 +18,8 @@ from sealift_protocol.errors import EmptySource
 class CsvSource:
     """CSV files with the same columns, each with a header line (RFC 4180).
 
-    Types are inferred from the first MiB of the first file that holds records, unless they are
-    known. Files may have the columns in another order, and may be empty.
+    Unknown types are inferred from the first MiB of the first file that holds records. Files may
+    have the columns in another order, and may be empty.
     """
 
     kind = "csv"
@@ -37,16 +37,16 @@ class CsvSource:
         expected: pa.Schema | None = None,
         block_size: int = BLOCK,
     ) -> None:
-        """Reads the first file's header and first block.
+        """Read the first file's header and first block.
 
         Args:
-            files: to read.
-            types: by column; they win over everything else.
-            delimiter: between fields.
-            encoding: of the text.
-            rejects: takes rows that cannot be read.
-            expected: the schema that earlier pushes had: its types are kept, and so is its order.
-            block_size: bytes that are read at once, about.
+            files: the files to read.
+            types: types by column; they take precedence.
+            delimiter: character between fields.
+            encoding: encoding of the text.
+            rejects: receives rows that cannot be read.
+            expected: schema of earlier pushes: its types and its order are kept.
+            block_size: approximate bytes to read at a time.
 
         Raises:
             EmptySource: no file holds a record.
@@ -64,11 +64,11 @@ class CsvSource:
         self.schema: pa.Schema = self._parser.infer(head, types, path, expected)
 
     def parts(self) -> Iterator[Part]:
-        """The files."""
+        """Return the files."""
         return iter(self._files.parts)
 
     def read(self, part: Part, mark: str) -> Iterator[Chunk]:
-        """A file's rows from an offset on.
+        """Read a file's rows from an offset on.
 
         Raises:
             SchemaMismatch: the file has other columns.
@@ -92,15 +92,15 @@ class CsvSource:
         return Chunk(batch, begin, str(block.end), 0 if is_packed(path) else block.end)
 
     def digest(self, part: Part, mark: str) -> bytes:
-        """BLAKE3 of what stands before an offset."""
+        """Return BLAKE3 of the bytes before an offset."""
         return self._files.digest(part, offset_of(mark))
 
     def continues(self, part: Part) -> bool:
-        """A plain file may have grown."""
+        """Return whether the file is plain, and so may have grown."""
         return not is_packed(path_of(part))
 
     def _first(self) -> tuple[Path, Head]:
-        """The first file that holds records."""
+        """Find the first file that holds records."""
         for part in self._files.parts:
             path = path_of(part)
             head = self._parser.begin(self._blocks(path), path)

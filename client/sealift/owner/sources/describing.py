@@ -1,4 +1,4 @@
-"""Labels, units and descriptions of columns, from a TOML file into Arrow field metadata."""
+"""Reads labels, units and descriptions of columns from TOML into Arrow field metadata."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _LAYOUT = Layout(
     "the file of descriptions",
     dict[str, _Column],
     InvalidArgument,
-    'write a table for each column, with texts of: [weight], then unit = "kg"; a column has '
+    'write a table for each column, such as [weight] with unit = "kg"; a column has '
     + ", ".join(_Column.__struct_fields__),
 )
 
 
 def read_descriptions(path: Path) -> dict[str, dict[str, str]]:
-    """What a file says of columns: a table for each, with label, unit and description.
+    """Read a file with a table for each column: label, unit and description.
 
     Raises:
         SourceError: the file cannot be read.
-        InvalidArgument: it says something else.
+        InvalidArgument: the file does not have that form.
     """
     try:
         content = path.read_bytes()
@@ -50,13 +50,15 @@ def read_descriptions(path: Path) -> dict[str, dict[str, str]]:
 def describe(
     schema: pa.Schema, descriptions: Mapping[str, Mapping[str, str]]
 ) -> pa.Schema:
-    """A schema whose fields carry their descriptions beside the metadata that they have.
+    """Return a schema whose fields carry their descriptions and their earlier metadata.
 
     Raises:
-        InvalidArgument: a column that is described is not there.
+        InvalidArgument: a described column is missing.
     """
     if not set(descriptions) <= set(schema.names):
-        raise InvalidArgument("a column is described that the source does not have")
+        raise InvalidArgument(
+            "the descriptions name a column that the source does not have"
+        )
     fields = []
     for field in schema:
         said = {

@@ -1,6 +1,6 @@
-"""DICOM instances: header elements as columns, pixel data decoded, one row an instance.
+"""DICOM instances: header elements as columns, decoded pixel data, one row an instance.
 
-The schema is the union of what the files' headers hold.
+The schema is the union of the elements in the files' headers.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from pydicom import FileDataset
 
 _MAX_RECORD = 63 << 20
-# A packed file is unpacked in memory: pydicom moves back and forth in it.
+# A compressed file is unpacked in memory, since pydicom seeks in it.
 _MAX_UNPACKED = 256 << 20
 _MAX_READ_WHOLE = 64 << 20
 _MAX_REJECTED = 32 << 20
@@ -55,13 +55,13 @@ _DEFLATED = "1.2.840.10008.1.2.1.99"
 
 
 class DicomSource:
-    """DICOM files (PS3.10), each an instance: a row, or several where its frames fill a shard.
+    """DICOM files (PS3.10), one instance each: a row, or several if its frames fill a shard.
 
-    Sequences, private elements, overlays and curves are left out, and so is the file's own meta
-    information (group 0002). A DICOMDIR is passed over.
+    Sequences, private elements, overlays and curves are left out, and so is the file meta
+    information (group 0002). A DICOMDIR is skipped.
 
     Attributes:
-        left_out: how many elements of all files were left out: by keyword for sequences, else
+        left_out: number of elements left out of all files: by keyword for sequences, otherwise
             under "private elements", "overlays and curves" and "unknown elements".
     """
 
@@ -77,13 +77,13 @@ class DicomSource:
         rejects: Rejects,
         expected: pa.Schema | None = None,
     ) -> None:
-        """Reads every file's header, since each may have other elements.
+        """Read every file's header, since each may have other elements.
 
         Args:
-            files: to read.
+            files: the files to read.
             pixels: whether pixel data is read.
-            rejects: takes files that are no DICOM, or damaged.
-            expected: the schema that earlier pushes had; its order is kept.
+            rejects: receives files that are damaged or not DICOM.
+            expected: schema of earlier pushes; its order is kept.
 
         Raises:
             EmptySource: no file holds an instance.
@@ -99,17 +99,17 @@ class DicomSource:
         log.info("left_out_elements", count=self.left_out.total())
 
     def parts(self) -> Iterator[Part]:
-        """The files."""
+        """Return the files."""
         return iter(self._files.parts)
 
     def read(self, part: Part, mark: str) -> Iterator[Chunk]:
-        """An instance's row, or its rows from a frame on.
+        """Read an instance's row, or its rows from a frame on.
 
-        A file that is no DICOM, or damaged, goes to the rejects.
+        A file that is damaged or not DICOM goes to the rejects.
 
         Raises:
             SourceError: the file cannot be read.
-            SourceChanged: it has an element that it did not have when the push began.
+            SourceChanged: the file has an element that it did not have when the push began.
         """
         with self._open(path_of(part)) as stream:
             try:
@@ -122,11 +122,11 @@ class DicomSource:
                 )
 
     def digest(self, part: Part, mark: str) -> bytes:
-        """BLAKE3 of the file, since each row repeats the header; of nothing before the first."""
+        """Return BLAKE3 of the file, since each row repeats the header; of nothing at the start."""
         return self._files.digest(part, 0 if mark == BEGINNING else None)
 
     def continues(self, part: Part) -> bool:
-        """An instance does not grow."""
+        """Return False: an instance does not grow."""
         return False
 
     # --- the schema ------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ class DicomSource:
                 with self._open(path) as stream:
                     header = _read_header(stream, path)
             except SourceError:
-                # It comes again where its records would be; there it is counted.
+                # The file is read again later, and counted there.
                 if self._rejects.stops:
                     raise
                 continue
@@ -158,13 +158,13 @@ class DicomSource:
         return [found[tag] for tag in sorted(found)]
 
     def _fields(self, pixels: bool, expected: pa.Schema | None) -> list[pa.Field]:
-        """Known fields in their order, then new ones."""
+        """Return known fields in their order, then new ones."""
         of_pixels = {field.name: field for field in PIXEL_FIELDS}
         old = []
         for name in [] if expected is None else expected.names:
             column = known_element(name)
             field = of_pixels.get(name) if column is None else column.field
-            # What no DICOM file could hold was not from here; the difference is named elsewhere.
+            # A field that no DICOM file can hold is from another source; reported elsewhere.
             if field is not None:
                 old.append(field)
         found = [column.field for column in self._find_columns()]
@@ -176,7 +176,7 @@ class DicomSource:
 
     def _rows(self, stream: BinaryIO, part: Part, mark: str) -> Iterator[Chunk]:
         path = path_of(part)
-        # Small files are read at once, large ones frame by frame.
+        # Small files are read whole, large ones frame by frame.
         whole = self._pixels and stream.seek(0, os.SEEK_END) <= _MAX_READ_WHOLE
         header = _read_header(stream, path, whole=whole)
         if _is_directory(header):
@@ -199,13 +199,13 @@ class DicomSource:
                 schema=self.schema,
             )
             if batch.nbytes > _MAX_RECORD:
-                raise RecordTooLarge("an instance does not fit into a shard", path=path)
+                raise RecordTooLarge("an instance is larger than a shard", path=path)
             end = 1 if pixels is None else pixels.first + pixels.frames
             yield Chunk(batch, begin, str(end), part.size * end // total)
             begin = str(end)
 
     def _common(self, header: FileDataset, path: Path) -> dict[str, pa.Array]:
-        """The header's columns, which all rows of an instance have in common."""
+        """Return the header's columns, which all rows of an instance share."""
         swapped = is_big_endian(header)
         columns: dict[str, pa.Array] = {}
         with quiet():
@@ -216,16 +216,17 @@ class DicomSource:
                 name = column.field.name
                 if name not in self._nulls:
                     raise SourceChanged(
-                        "the file has an element that it did not have", path=path
+                        "the file has an element that it did not have when the push began",
+                        path=path,
                     )
                 try:
                     value = convert(header[tag], column, swapped)
                     columns[name] = pa.array([value], column.field.type)
                 except (*DAMAGE, pa.ArrowException):
                     raise SourceError(
-                        f"the value of element {column.place} is not of its type, {column.vr}",
+                        f"the value of element {column.place} is not of its type {column.vr}",
                         path=path,
-                        hint='mend the file, or leave it out with `on_error="skip"` or quarantine',
+                        hint='repair the file, or leave it out with `on_error="skip"` or quarantine',
                     ) from None
         return columns
 
@@ -238,7 +239,7 @@ class DicomSource:
             content = stream.read(_MAX_UNPACKED + 1)
             if len(content) > _MAX_UNPACKED:
                 raise SourceError(
-                    f"a packed DICOM file may hold {_MAX_UNPACKED >> 20} MiB at most",
+                    f"a compressed DICOM file is larger than {_MAX_UNPACKED >> 20} MiB unpacked",
                     path=path,
                 )
             yield io.BytesIO(content)
@@ -248,10 +249,10 @@ class DicomSource:
 
 
 def _read_header(stream: BinaryIO, path: Path, *, whole: bool = False) -> FileDataset:
-    """Everything before the pixel data, or with it; the stream stands behind what was read.
+    """Read the elements before the pixel data, or all; the stream is then after them.
 
     Raises:
-        SourceError: this is no DICOM file, or it is damaged.
+        SourceError: the file is damaged or not DICOM.
     """
     from pydicom import dcmread
     from pydicom.config import strict_reading
@@ -268,12 +269,12 @@ def _read_header(stream: BinaryIO, path: Path, *, whole: bool = False) -> FileDa
         except EOFError:
             raise _truncated(path) from None
         except OSError as error:
-            # pydicom's own for a sequence that is cut; the system's has a number.
+            # pydicom's OSError for a cut sequence has no errno; the system's has one.
             if error.errno is not None:
                 raise
             raise _truncated(path) from None
         except (*DAMAGE, InvalidDicomError):
-            # Files that bend the rules are read too; files that end too early are not.
+            # Files that deviate from the standard are read; truncated files are not.
             header = _read_leniently(stream, path, whole=whole)
     if _is_cut(stream, header):
         raise _truncated(path)
@@ -281,7 +282,7 @@ def _read_header(stream: BinaryIO, path: Path, *, whole: bool = False) -> FileDa
 
 
 def _is_cut(stream: BinaryIO, header: FileDataset) -> bool:
-    """Whether the last element is not whole: pydicom takes what there is."""
+    """Return whether the last element is cut off, which pydicom accepts."""
     from pydicom.dataelem import RawDataElement
 
     position, end = stream.tell(), None
@@ -294,7 +295,7 @@ def _is_cut(stream: BinaryIO, header: FileDataset) -> bool:
                 return True
     if end is None:
         return False
-    # Less than the beginning of an element, but not padding.
+    # Less than an element's header, but not padding.
     stream.seek(end)
     rest = stream.read(8)
     stream.seek(position)
@@ -312,7 +313,7 @@ def _read_leniently(stream: BinaryIO, path: Path, *, whole: bool) -> FileDataset
         raise SourceError(
             "this is not a DICOM file",
             path=path,
-            hint='take it out of the folder, or leave such files out with `on_error="skip"`',
+            hint='take the file out of the folder, or skip it with `on_error="skip"`',
         ) from None
     except OSError as error:
         if error.errno is not None:
@@ -331,7 +332,7 @@ def _is_directory(header: FileDataset) -> bool:
 
 
 def _content(stream: BinaryIO) -> bytes:
-    """The whole file, or nothing if it is too large to be put aside."""
+    """Return the whole file, or nothing if it is too large to quarantine."""
     stream.seek(0)
     content = stream.read(_MAX_REJECTED + 1)
     return content if len(content) <= _MAX_REJECTED else b""

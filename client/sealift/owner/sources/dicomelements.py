@@ -1,6 +1,6 @@
 """Elements of a DICOM header as columns.
 
-A column's type follows from the element's VR and VM in the dictionary of PS3.6, never from a file.
+A column's type depends on the element's VR and VM in the dictionary of PS3.6, never on a file.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Column:
     """An element as a column.
 
     Attributes:
-        tag: group and element.
-        vr: its value representation in the dictionary.
+        tag: group and element number.
+        vr: value representation in the dictionary.
         field: name, type and metadata.
     """
 
@@ -56,13 +56,13 @@ class Column:
 
     @property
     def place(self) -> str:
-        """As people write a tag."""
+        """The tag as (GGGG,EEEE)."""
         return f"({self.tag >> 16:04X},{self.tag & 0xFFFF:04X})"
 
 
 @cache
 def element_of(tag: int) -> Column | str:
-    """An element's column, or the name under which it is left out; empty if that goes unsaid."""
+    """Return an element's column, or the name it is left out under; empty if not reported."""
     from pydicom.datadict import get_entry, repeater_has_tag
 
     group, number = tag >> 16, tag & 0xFFFF
@@ -100,7 +100,7 @@ def _type_of(vr: str) -> pa.DataType:
 
 
 def known_element(keyword: str) -> Column | None:
-    """The column of a keyword; None if there is no such element, or it is left out."""
+    """Return the column of a keyword; None if there is no such element, or it is left out."""
     from pydicom.datadict import tag_for_keyword
 
     tag = tag_for_keyword(keyword)
@@ -109,7 +109,7 @@ def known_element(keyword: str) -> Column | None:
 
 
 def convert(element: DataElement, column: Column, swapped: bool) -> object:
-    """An element's value as its column wants it; raises one of DAMAGE if it does not fit."""
+    """Return an element's value for its column; raises one of DAMAGE if it does not fit."""
     value = element.value
     if element.VR == "SQ":
         raise TypeError
@@ -124,7 +124,7 @@ def convert(element: DataElement, column: Column, swapped: bool) -> object:
     if not column.is_list and len(values) > 1:
         if not pa.types.is_string(column.field.type):
             raise ValueError
-        # As the file has it: more values than the dictionary allows.
+        # Keep the file's form: it has more values than the dictionary allows.
         return "\\".join("" if v is None else str(v) for v in values)
     converted = [None if v is None else _single(v, column.vr) for v in values]
     return converted if column.is_list else converted[0]
@@ -167,5 +167,5 @@ def _binary(value: Any, vr: str, swapped: bool) -> bytes | None:
 
 
 def is_big_endian(header: FileDataset) -> bool:
-    """Whether numbers in the file begin with the high byte, as a retired encoding has it."""
+    """Return whether the file is big-endian, which is a retired encoding."""
     return header.original_encoding[1] is False

@@ -1,4 +1,4 @@
-"""Pixel data of DICOM instances as columns: decoded, in rows that fit into a shard."""
+"""Decoded pixel data of DICOM instances as columns, in rows that fit into a shard."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ _MAX_PIXELS = 60 << 20
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How large an instance's pixels are.
+    """The size of an instance's pixels.
 
     Attributes:
-        frames: how many.
-        frame_size: bytes of one, decoded.
+        frames: number of frames.
+        frame_size: bytes of one decoded frame.
     """
 
     frames: int
@@ -57,9 +57,9 @@ class Pixels:
     """The pixels of one row.
 
     Attributes:
-        array: of one or more frames.
-        first: the first frame, from 0.
-        frames: how many.
+        array: one or more frames.
+        first: index of the first frame, from 0.
+        frames: number of frames.
     """
 
     array: np.ndarray[Any, Any] = field(repr=False)
@@ -67,7 +67,7 @@ class Pixels:
     frames: int
 
     def columns(self) -> dict[str, pa.Array]:
-        """As PIXEL_FIELDS has them, without a copy."""
+        """Return the values of PIXEL_FIELDS, without a copy."""
         import numpy as np
 
         little = self.array.astype(
@@ -87,7 +87,7 @@ class Pixels:
 
 
 def has_pixels(stream: BinaryIO, header: FileDataset) -> bool:
-    """Whether pixel data was read with the header, or stands in the stream behind it."""
+    """Return whether there is pixel data, read with the header or next in the stream."""
     if _holds_pixels(header):
         return True
     position = stream.tell()
@@ -104,7 +104,7 @@ def _holds_pixels(header: FileDataset) -> bool:
 
 
 def layout_of(header: FileDataset, path: Path) -> Layout:
-    """How large an instance's pixels are, by its header.
+    """Return the size of an instance's pixels, from its header.
 
     Raises:
         RecordTooLarge: one frame is larger than a shard.
@@ -122,7 +122,7 @@ def layout_of(header: FileDataset, path: Path) -> Layout:
         raise _undecodable(path)
     if size > _MAX_PIXELS:
         raise RecordTooLarge(
-            "one frame alone does not fit into a shard",
+            "a single frame is larger than a shard",
             path=path,
             hint="leave the pixel data out with `pixels=False`, or send the file "
             'with `kind="files"`',
@@ -133,10 +133,10 @@ def layout_of(header: FileDataset, path: Path) -> Layout:
 def decode(
     stream: BinaryIO, header: FileDataset, layout: Layout, first: int, path: Path
 ) -> Iterator[Pixels]:
-    """An instance's pixels from a frame on: all at once, or as many frames as fill a row.
+    """Decode an instance's pixels from a frame on: all, or as many frames as fill a row.
 
     Raises:
-        SourceError: they are damaged, or nothing here decodes them.
+        SourceError: they are damaged, or no installed decoder reads them.
     """
     from pydicom.pixels.utils import iter_pixels, pixel_array
 
@@ -159,7 +159,7 @@ def decode(
 def _take(
     frames: Iterator[np.ndarray[Any, Any]], count: int, path: Path
 ) -> np.ndarray[Any, Any]:
-    """The next frames as one array."""
+    """Return the next frames as one array."""
     import numpy as np
 
     try:
@@ -176,7 +176,7 @@ def _take(
 
 def _undecodable(path: Path) -> SourceError:
     return SourceError(
-        "the pixel data cannot be decoded: it is damaged, or no decoder for it is installed",
+        "the pixel data cannot be decoded: it is damaged, or its decoder is not installed",
         path=path,
         hint="JPEG needs pylibjpeg-libjpeg or Pillow, JPEG-LS pyjpegls; or use `pixels=False`",
     )

@@ -1,4 +1,4 @@
-"""FHIR R4 Bulk Data files: a resource on each line, as columns by its type or kept whole.
+"""FHIR R4 Bulk Data files: one resource a line, as columns by its type or kept whole.
 
 https://hl7.org/fhir/uv/bulkdata/export.html; the columns are in docs/owner/sources/fhir.md.
 """
@@ -38,10 +38,10 @@ class FhirSource:
     """Files of FHIR resources.
 
     Attributes:
-        resource: the type of the resources; empty if they are kept whole and all are read.
-        left_out: how often an element had no column, by its path, in all that was read so far;
-            `name[others]` counts repetitions of an element of which one has a column. Who reads
-            the source twice clears it in between.
+        resource: type of the resources; empty if they are kept whole and all types are read.
+        left_out: number of elements without a column, by their path, in everything read so far;
+            `name[others]` counts repetitions of an element of which one has a column. A caller
+            that reads the source twice clears it in between.
     """
 
     kind = "fhir"
@@ -57,20 +57,20 @@ class FhirSource:
         whole: bool = False,
         block_size: int = BLOCK,
     ) -> None:
-        """Looks at the first lines of each file.
+        """Read the first lines of each file.
 
         Args:
-            files: to read.
-            rejects: takes lines that cannot be read.
-            resource: the type of the resources to read; those of other types are left out.
-                Empty for the type of all, or all if they are kept whole.
-            whole: whether resources are kept as they are rather than become columns.
-            block_size: bytes of the files that are read at once, about.
+            files: the files to read.
+            rejects: receives lines that cannot be read.
+            resource: type of the resources to read; those of other types are left out. Empty for
+                the only type, or for all types if they are kept whole.
+            whole: whether resources are kept as they are instead of becoming columns.
+            block_size: approximate bytes to read at a time.
 
         Raises:
             EmptySource: no file holds a resource.
             SourceError: a file cannot be read.
-            InvalidArgument: there are several types of resources, or one that has no columns.
+            InvalidArgument: there are several types of resources, or a type without columns.
         """
         self._files = files
         self._rejects = rejects
@@ -84,7 +84,7 @@ class FhirSource:
             resource = resource or only_type(files)
             if resource not in MAPPING:
                 raise InvalidArgument(
-                    "resources of that type have no columns",
+                    "there are no columns for resources of that type",
                     hint=f"choose one of {', '.join(MAPPING)}; {KEEP_WHOLE}",
                 )
         elif not any(first_lines(path_of(part), files.opener) for part in files.parts):
@@ -96,11 +96,11 @@ class FhirSource:
         self.schema: pa.Schema = self._reader.schema
 
     def parts(self) -> Iterator[Part]:
-        """The files."""
+        """Return the files."""
         return iter(self._files.parts)
 
     def read(self, part: Part, mark: str) -> Iterator[Chunk]:
-        """A file's resources from an offset on.
+        """Read a file's resources from an offset on.
 
         Raises:
             SourceChanged: the file is not what it was when the mark was made.
@@ -115,11 +115,11 @@ class FhirSource:
             yield chunk_of(batch, block, path)
 
     def digest(self, part: Part, mark: str) -> bytes:
-        """BLAKE3 of what stands before an offset."""
+        """Return BLAKE3 of the bytes before an offset."""
         return self._files.digest(part, offset_of(mark))
 
     def continues(self, part: Part) -> bool:
-        """A plain file may have grown."""
+        """Return whether the file is plain, and so may have grown."""
         return not is_packed(path_of(part))
 
     # --- parsing ---------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ class FhirSource:
     def _sift(
         self, path: Path, numbered: Sequence[tuple[int, bytes]]
     ) -> list[tuple[int, bytes]]:
-        """The lines that hold resources of the wanted type; the others are rejected or left out."""
+        """Return the lines with resources of the wanted type; others are rejected or left out."""
         bad: dict[int, SourceError] = {}
         texts = [text for _, text in numbered]
         for place in bad_places(texts, is_typed):
@@ -159,7 +159,7 @@ class FhirSource:
             if found == self.resource or not self.resource:
                 wanted.append(place)
             elif self._selects:
-                # Files that begin so go on so: types are looked at before anything else.
+                # Resources of other types usually continue: check types first from now on.
                 self._sorts = True
             else:
                 bad[place] = of_another_type(path, numbered[place][0])
@@ -184,15 +184,15 @@ class FhirSource:
             path=path,
             line=line,
             column=column,
-            hint=f'mend the export, leave such lines out with `on_error="skip"`, {KEEP_WHOLE}',
+            hint=f'correct the export, skip such lines with `on_error="skip"`, {KEEP_WHOLE}',
         )
 
 
 class ResourceReader(Protocol):
-    """Makes rows of resources.
+    """Turns resources into rows.
 
     Attributes:
-        schema: of the rows.
+        schema: schema of the rows.
     """
 
     schema: pa.Schema
@@ -200,11 +200,11 @@ class ResourceReader(Protocol):
     def flatten(
         self, lines: Sequence[bytes]
     ) -> tuple[pa.RecordBatch, pa.Array, Counter[str]]:
-        """Rows of lines; the resources' types; how often an element had no column."""
+        """Return rows, the resources' types, and the number of elements without a column."""
 
 
 class WholeReader:
-    """Resources as they are, as text, with type, id and time of the last change beside it."""
+    """Keeps resources as text, with columns for type, id and time of the last change."""
 
     schema: pa.Schema = pa.schema(
         [
@@ -233,10 +233,10 @@ class WholeReader:
     def flatten(
         self, lines: Sequence[bytes]
     ) -> tuple[pa.RecordBatch, pa.Array, Counter[str]]:
-        """Rows of lines.
+        """Turn lines into rows.
 
         Raises:
-            pa.ArrowInvalid: a line is not one resource.
+            pa.ArrowInvalid: a line does not hold exactly one resource.
         """
         table = read_objects(b"\n".join(lines), self._read_as)
         if len(table) != len(lines):
@@ -253,7 +253,7 @@ class WholeReader:
 
 
 def _takes(reader: ResourceReader, lines: Sequence[bytes]) -> bool:
-    """Whether rows can be made of all of some lines."""
+    """Return whether all of some lines can become rows."""
     try:
         reader.flatten(lines)
     except pa.ArrowInvalid:
@@ -262,4 +262,4 @@ def _takes(reader: ResourceReader, lines: Sequence[bytes]) -> bool:
 
 
 class _OtherTypesError(Exception):
-    """Among the resources are some of another type."""
+    """Some of the resources are of another type."""

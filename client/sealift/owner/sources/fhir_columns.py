@@ -1,4 +1,4 @@
-"""FHIR resources of one type as columns, by Arrow's kernels; and a count of what has no column."""
+"""Turns FHIR resources of one type into columns with Arrow, and counts elements without one."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _PLAIN = {
     Leaf.INTEGER: pa.int64(),
     Leaf.DECIMAL: pa.float64(),
 }
-# What is left of a reference's address when everything before the id is gone.
+# The id of a reference, without the address before it.
 _REFERENCE_ID = (
     r"^(?:urn:[a-z]+:|(?:.*/)?[A-Z][A-Za-z]+/)(?P<id>[^/#?|]+)(?:/_history/.*)?$"
 )
-# Arrow's reader crashes while it infers what is nested tens of thousands of times.
+# Arrow's reader crashes on inferring the type of tens of thousands of nested values.
 _MAX_NESTING = 1000
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
@@ -40,15 +40,15 @@ Wrap = Callable[[pa.Array], pa.Array]
 
 @dataclass(slots=True)
 class _Node:
-    """An element on the way to columns.
+    """A node of the tree of elements with columns.
 
     Attributes:
-        name: as in JSON.
-        mode: how one is chosen of several: "" there is one, "[]" the preferred, "[*]" all,
-            "=" the first with a field of a given value.
+        name: field name in JSON.
+        mode: which of several elements is taken: "" for a single element, "[]" the preferred,
+            "[*]" all, "=" the first with a field of a given value.
         where: field and value for the mode "=".
-        children: by their text in the path.
-        element: the column, at the end of a path.
+        children: child nodes by their text in the path.
+        element: the column at the end of a path.
     """
 
     name: str
@@ -60,11 +60,11 @@ class _Node:
 
 @dataclass(slots=True)
 class _Shape:
-    """What of the JSON is read: fields by name, or a value.
+    """The part of the JSON that is read: fields by name, or a value.
 
     Attributes:
         several: whether it is an array.
-        fields: of an object.
+        fields: fields of an object.
         value: type of a value.
     """
 
@@ -73,7 +73,7 @@ class _Shape:
     value: pa.DataType | None = None
 
     def arrow(self) -> pa.DataType:
-        """Its Arrow type."""
+        """Return its Arrow type."""
         kind = self.value or pa.struct(
             [(n, shape.arrow()) for n, shape in self.fields.items()]
         )
@@ -81,18 +81,18 @@ class _Shape:
 
 
 class Flattener:
-    """Resources of one type into batches.
+    """Turns resources of one type into batches.
 
     Attributes:
-        schema: of the batches; the metadata `fhir.path` of each field names where it comes from.
+        schema: schema of the batches; the metadata `fhir.path` of each field names its origin.
     """
 
     def __init__(self, resource: str, elements: Sequence[Element]) -> None:
-        """Plans the columns.
+        """Plan the columns.
 
         Args:
-            resource: the type of the resources.
-            elements: those that become columns.
+            resource: type of the resources.
+            elements: elements that become columns.
         """
         self._root = _Node("", where=("resourceType", resource))
         self._shape = _Shape(fields={"resourceType": _Shape(value=pa.string())})
@@ -111,10 +111,10 @@ class Flattener:
     def flatten(
         self, lines: Sequence[bytes]
     ) -> tuple[pa.RecordBatch, pa.Array, Counter[str]]:
-        """Resources, one a line, as rows; their types; and how often an element had no column.
+        """Return rows of resources, their types, and the number of elements without a column.
 
         Raises:
-            pa.ArrowInvalid: a line is not one resource, or a value not of its FHIR type.
+            pa.ArrowInvalid: a line is not one resource, or a value is not of its FHIR type.
         """
         data = b"\n".join(lines)
         try:
@@ -122,7 +122,7 @@ class Flattener:
                 raise pa.ArrowInvalid("nested too deeply")
             table = read_objects(data, self._read_as, others="infer")
         except pa.ArrowInvalid:
-            # Elements that have no column may differ in type from line to line.
+            # The type of an element without a column may differ from line to line.
             read_objects(data, self._read_as)
             table = read_objects(
                 _stub(lines, self._shape), self._read_as, others="infer"
@@ -176,8 +176,8 @@ class Flattener:
         found: _Found,
         wrap: Wrap,
     ) -> None:
-        """Turns the children of some objects into columns and counts those that have none."""
-        # What an object was chosen by is said by the column's name.
+        """Turns the children of some objects into columns, and counts those without one."""
+        # The column's name tells by which field an object was chosen.
         known = {node.name for node in parent.children.values()} | {parent.where[0]}
         for kind in holders.type:
             if kind.name not in known:
@@ -237,10 +237,10 @@ class _Found:
 
 
 def read_objects(data: bytes, schema: pa.Schema, others: str = "ignore") -> pa.Table:
-    """Lines of JSON as a table; fields outside the schema are ignored, or inferred.
+    """Read lines of JSON as a table; fields outside the schema are ignored, or inferred.
 
     Raises:
-        pa.ArrowInvalid: it is not JSON, or a value is of another type.
+        pa.ArrowInvalid: a line is not JSON, or a value is of another type.
     """
     return pj.read_json(
         pa.py_buffer(data),
@@ -252,15 +252,15 @@ def read_objects(data: bytes, schema: pa.Schema, others: str = "ignore") -> pa.T
 
 
 def _nesting(data: bytes) -> int:
-    """How deep JSON is nested; more where brackets stand in texts."""
+    """Return the nesting depth of JSON, or more if texts hold brackets."""
     brackets = np.frombuffer(data.translate(None, _NOT_BRACKETS), dtype=np.uint8)
-    # In ASCII the opening ones have a bit that the closing ones lack.
+    # In ASCII, opening brackets have a bit that closing brackets lack.
     steps = (brackets & 2).astype(np.int8) - 1
     return int(np.cumsum(steps, dtype=np.int64).max(initial=0))
 
 
 def column_name(element: Element) -> str:
-    """The name of an element's first column."""
+    """Return the name of an element's first column."""
     return element.name or re.sub(r"\[[^\]]*\]", "", element.path)
 
 
@@ -285,7 +285,7 @@ def _columns_of(
 
 
 def _choose(values: pa.ListArray, node: _Node) -> pa.Array:
-    """One element of each list, as the node says, or null: as long as `values`."""
+    """Return one element of each list by the node's mode, or null; as long as `values`."""
     lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy(
         zero_copy_only=False
     )
@@ -296,7 +296,7 @@ def _choose(values: pa.ListArray, node: _Node) -> pa.Array:
         return pa.nulls(len(values), flat.type)
     occupied = lengths > 0
     starts = (np.cumsum(lengths) - lengths)[occupied]
-    # The best rank, and among equals the first: one number holds both.
+    # The best rank, and the first among equals: one number holds both.
     keys = _ranks(flat, node) * len(flat) + np.arange(len(flat))
     best = np.minimum.reduceat(keys, starts)
     places = np.zeros(len(values), dtype=np.int64)
@@ -327,7 +327,7 @@ def _bare(array: pa.Array) -> pa.Array:
 
 
 def _wrapping(values: pa.ListArray) -> Wrap:
-    """Puts what was made of the elements of lists into lists again."""
+    """Put the results for the elements of lists back into lists."""
     lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy(
         zero_copy_only=False
     )
@@ -341,7 +341,7 @@ def _reference_ids(references: pa.Array) -> pa.Array:
 
 
 def _stub(lines: Sequence[bytes], shape: _Shape) -> bytes:
-    """Lines of JSON in which everything that has no column is `true`."""
+    """Return lines of JSON in which every element without a column is `true`."""
     try:
         return b"\n".join(
             json.dumps(_stubbed(json.loads(line), shape)).encode() for line in lines

@@ -1,4 +1,4 @@
-"""FHIR's dates, which may lack day or month, as Arrow dates and times with their precision.
+"""FHIR dates, which may lack day or month, as Arrow dates and times with their precision.
 
 https://hl7.org/fhir/R4/datatypes.html#date: YYYY, YYYY-MM, YYYY-MM-DD, or that and a time.
 """
@@ -13,24 +13,24 @@ MOMENT = pa.timestamp("us", tz="UTC")
 
 YEAR, MONTH, DAY, TIME, LOCAL = range(5)
 PRECISIONS = pa.array(["year", "month", "day", "time", "local"])
-"""How much of a date was said; `local` is a time without its distance from UTC."""
+"""Precision of a date; `local` is a time without its UTC offset."""
 
-# What is missing, so that the first day, or the first microsecond, of the interval is meant.
+# Text for the missing part, which makes the value the first day or microsecond of the interval.
 _REST_OF_DATE = pa.array(["-01-01", "-01", ""])
 _REST_OF_MOMENT = pa.array(["-01-01T00:00:00Z", "-01T00:00:00Z", "T00:00:00Z", "", "Z"])
-# A null counts as a day: it has no precision in the end.
+# A null counts as a day here; its precision becomes null.
 _LENGTHS = {0: DAY, 4: YEAR, 7: MONTH, 10: DAY}
-# Arrow takes more, such as YYYYMMDD.
+# Arrow accepts other forms too, such as YYYYMMDD.
 _FORM = r"^\d{4}(-\d{2}(-\d{2}(T.+)?)?)?$"
 _ZONE = r"(Z|[+-]\d{2}:\d{2})$"
 _FINER = r"(\.\d{6})\d+"
 
 
 def parse_dates(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """The first day that each date can mean (date32), and its precision.
+    """Return the first day that each date can mean (date32), and its precision.
 
     Raises:
-        pa.ArrowInvalid: one is no FHIR date.
+        pa.ArrowInvalid: a text is not a FHIR date.
     """
     levels = _levels(texts)
     if np.any(levels > DAY):
@@ -41,12 +41,12 @@ def parse_dates(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
 
 
 def parse_moments(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """The first moment that each dateTime can mean (microseconds, UTC), and its precision.
+    """Return the first moment that each dateTime can mean (microseconds, UTC), and its precision.
 
-    A time without its distance from UTC is taken as if it were UTC, and its precision is `local`.
+    A time without a UTC offset is read as UTC, and its precision is `local`.
 
     Raises:
-        pa.ArrowInvalid: one is no FHIR dateTime.
+        pa.ArrowInvalid: a text is not a FHIR dateTime.
     """
     levels = _levels(texts)
     full = _completed(texts, levels, _REST_OF_MOMENT)
@@ -56,10 +56,10 @@ def parse_moments(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
 
 
 def parse_instants(texts: pa.Array) -> pa.Array:
-    """Moments that are complete (microseconds, UTC).
+    """Return complete moments (microseconds, UTC).
 
     Raises:
-        pa.ArrowInvalid: one is no FHIR instant.
+        pa.ArrowInvalid: a text is not a FHIR instant.
     """
     moments, precisions = parse_moments(texts)
     if pc.any(pc.not_equal(precisions, "time")).as_py():

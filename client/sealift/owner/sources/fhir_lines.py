@@ -1,4 +1,4 @@
-"""Lines of FHIR Bulk Data: which resources a file holds, and what is said of other lines."""
+"""Lines of FHIR Bulk Data: the resource types in a file, and errors for other lines."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ from sealift_protocol.errors import EmptySource, InvalidArgument, SourceError
 KEEP_WHOLE = "or keep resources of every type whole with `whole=True`"
 _BOM = b"\xef\xbb\xbf"
 _TYPE = pa.schema([("resourceType", pa.string())])
-# To tell what a file holds, its first lines are looked at, at most so many.
+# The most lines that are read to find a file's resource types.
 _FIRST_LINES = 5
 _FIRST_BLOCK = 64 << 10
-_SPLIT = "Bulk Data has a resource on each line; split a bundle with: jq -c '.entry[].resource'"
+_SPLIT = (
+    "Bulk Data has one resource a line; split a bundle with: jq -c '.entry[].resource'"
+)
 
 
 def holds_resources(path: Path, opener: Opener) -> bool | None:
-    """Whether a file holds FHIR resources, by its first lines; None if it holds nothing.
+    """Return whether a file's first lines are FHIR resources; None if it is empty.
 
     Raises:
         SourceError: the file cannot be read.
@@ -35,10 +37,10 @@ def holds_resources(path: Path, opener: Opener) -> bool | None:
 
 
 def only_type(files: Fileset) -> str:
-    """The type of the resources of files, by their first lines.
+    """Return the type of the resources in files, from their first lines.
 
     Raises:
-        EmptySource: no file holds anything.
+        EmptySource: all files are empty.
         SourceError: a file does not begin with resources.
         InvalidArgument: there are several types.
     """
@@ -53,19 +55,19 @@ def only_type(files: Fileset) -> str:
     if not found:
         raise EmptySource("no file holds a record", path=files.first)
     if len(found) > 1:
-        # What is no known type may be anything, and is not shown.
+        # An unknown type may be any text, and is not shown.
         known = sorted(found & MAPPING.keys())
         others = len(found) - len(known)
         names = [*known, *([f"{others} more"] if others else [])]
         raise InvalidArgument(
-            f"there are several types of resources: {', '.join(names)}",
-            hint=f"push each to a dataset of its own with `resource`, {KEEP_WHOLE}",
+            f"the files hold several types of resources: {', '.join(names)}",
+            hint=f"push each type to its own dataset with `resource`, {KEEP_WHOLE}",
         )
     return found.pop()
 
 
 def first_lines(path: Path, opener: Opener) -> list[bytes]:
-    """A few lines from the beginning of a file, without blank ones.
+    """Read a few lines from the beginning of a file, without blank ones.
 
     Raises:
         SourceError: the file cannot be read.
@@ -78,7 +80,7 @@ def first_lines(path: Path, opener: Opener) -> list[bytes]:
 
 
 def lines_of(block: Block) -> Iterator[tuple[int, bytes]]:
-    """The lines that are not blank, with their numbers."""
+    """Return the lines that are not blank, with their numbers."""
     data = block.data.removeprefix(_BOM) if block.offset == 0 else block.data
     for line, text in enumerate(data.split(b"\n"), start=block.line):
         if text.strip():
@@ -86,16 +88,16 @@ def lines_of(block: Block) -> Iterator[tuple[int, bytes]]:
 
 
 def types_of(lines: Sequence[bytes]) -> pa.Array:
-    """The resource types of lines of JSON.
+    """Return the resource types of lines of JSON.
 
     Raises:
-        pa.ArrowInvalid: a line is not an object, or its type no text.
+        pa.ArrowInvalid: a line is not an object, or its type is not a text.
     """
     return read_objects(b"\n".join(lines), _TYPE)["resourceType"].combine_chunks()
 
 
 def is_typed(lines: Sequence[bytes]) -> bool:
-    """Whether every line is one object with a resource type, in UTF-8."""
+    """Return whether every line is one object with a resource type, in UTF-8."""
     try:
         b"\n".join(lines).decode()
         types = types_of(lines)
@@ -105,11 +107,11 @@ def is_typed(lines: Sequence[bytes]) -> bool:
 
 
 def not_a_resource(path: Path, line: int, text: bytes) -> SourceError:
-    """The error of a line for which `is_typed` does not hold."""
+    """Return the error for a line that `is_typed` rejects."""
     try:
         is_object = isinstance(json.loads(text.decode()), dict)
         what = (
-            "is not a FHIR resource: it names no type"
+            "is not a FHIR resource: it has no resourceType"
             if is_object
             else "is not an object"
         )
@@ -121,7 +123,7 @@ def not_a_resource(path: Path, line: int, text: bytes) -> SourceError:
 
 
 def of_another_type(path: Path, line: int) -> SourceError:
-    """The error of a resource that is not of the type of the first."""
+    """Return the error for a resource of another type than the first."""
     return SourceError(
         f"line {line} is a resource of another type than the first",
         path=path,

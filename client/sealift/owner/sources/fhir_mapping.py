@@ -1,11 +1,11 @@
-"""Which columns a FHIR R4 resource becomes, by its type: https://hl7.org/fhir/R4/resourcelist.html.
+"""The columns of FHIR R4 resources, by type: https://hl7.org/fhir/R4/resourcelist.html.
 
-A path names an element as FHIR does, without the type. Where an element may come several times:
+A path names an element as FHIR does, without the type. For an element that may repeat:
 
-* `name[].family`: of the one that `PREFERRED` puts first, or else the first;
-* `telecom[system=phone].value`: of the first whose `system` is `phone`;
-* `component[*].valueQuantity.value`: of all, as a list with one value for each;
-* `given[]` at the end: all of its texts, as a list.
+* `name[].family` takes the one that `PREFERRED` ranks first, or else the first;
+* `telecom[system=phone].value` takes the first whose `system` is `phone`;
+* `component[*].valueQuantity.value` takes all, as a list with one value for each;
+* `given[]` at the end takes all texts, as a list.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/"
 
 
 class Leaf(Enum):
-    """What an element holds; how it becomes a column is told in `fhir_columns`."""
+    """The kind of value in an element; `fhir_columns` turns it into columns."""
 
     STRING = "string"
     BOOLEAN = "boolean"
@@ -32,11 +32,11 @@ class Leaf(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """An element that has a column.
+    """An element with a column.
 
     Attributes:
-        path: where it stands in a resource.
-        leaf: what it holds.
+        path: path in the resource.
+        leaf: kind of value.
         name: the column's name, if it is not the path without brackets.
     """
 
@@ -65,7 +65,7 @@ PREFERRED: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "name": ("use", ("official", "usual")),
     "address": ("use", ("home", "work")),
 }
-"""Of several: the element's name, a field of it, and the values of that field, best first."""
+"""For repeated elements: the name, one of its fields, and that field's values, best first."""
 
 
 def _codeable(path: str) -> tuple[Element, ...]:
@@ -584,4 +584,4 @@ MAPPING: Mapping[str, tuple[Element, ...]] = {
     "Practitioner": _PRACTITIONER,
     "Procedure": _PROCEDURE,
 }
-"""The elements of each resource type that become columns, in the order of the columns."""
+"""The elements of each resource type that become columns, in column order."""

@@ -1,4 +1,4 @@
-"""Files of any kind as they are: path, media type, size and bytes; large ones in pieces."""
+"""Files of any kind, unchanged: path, media type, size and bytes; large ones in pieces."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from sealift.process.buffers import BufferPool
 from sealift_protocol.errors import SourceChanged, SourceError
 
 MAX_WHOLE = 32 << 20
-"""A file of up to that many bytes is one record."""
+"""The most bytes of a file that is one record."""
 PIECE = 8 << 20
-"""Bytes of a larger file in one record: seven of them fill a shard."""
+"""Bytes of a larger file in one record; seven such records fill a shard."""
 
 SCHEMA = pa.schema(
     [
@@ -52,9 +52,9 @@ SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".pdf", ".txt"),
     *(".mcap", ".bag", ".wav", ".mp4", ".npy", ".bin", ".bam", ".cram", ".bcf", ".nii"),
 )
-"""Files that are taken for this kind without being asked."""
+"""Suffixes of files that are read as this kind without an option."""
 
-# A pooled buffer saves page faults where files are large, and would waste memory where they aren't.
+# A pooled buffer saves page faults for large files, and would waste memory for small ones.
 _POOLED = 1 << 20
 _UNKNOWN = "application/octet-stream"
 _OWN_TYPES = {
@@ -76,15 +76,15 @@ _ENCODINGS = {
     "bzip2": "application/x-bzip2",
     "xz": "application/x-xz",
 }
-# Without the tables of the machine, which differ from one to the next.
+# Ignore the machine's own tables, which differ between machines.
 _TYPES = mimetypes.MimeTypes()
 
 
 class FilesSource:
     """A file, or the files of a folder, each as one record or as several pieces.
 
-    A Crypt4GH file is opened if its key was given, and loses its suffix; otherwise it is a file
-    like any other.
+    A Crypt4GH file is decrypted if its key was given, and loses its suffix; otherwise it is treated
+    like any other file.
     """
 
     kind = "files"
@@ -93,11 +93,11 @@ class FilesSource:
     schema: pa.Schema = SCHEMA
 
     def __init__(self, files: Fileset) -> None:
-        """Checks the names.
+        """Check the names.
 
         Raises:
-            SourceError: a name is not UTF-8, has a backslash or a control character, or differs
-                from another in nothing or in case only.
+            SourceError: a name is not UTF-8, has a backslash or a control character, or equals
+                another apart from case.
         """
         self._files = files
         self.size: int | None = files.size
@@ -109,22 +109,22 @@ class FilesSource:
             folded = unicodedata.normalize("NFC", name).casefold()
             if folded in seen:
                 raise SourceError(
-                    "two files have the same name but for upper and lower case",
+                    "two files have names that differ only in upper and lower case",
                     path=path,
-                    hint="rename one of them: some systems could not hold both",
+                    hint="rename one of them: some file systems cannot hold both",
                 )
             seen.add(folded)
 
     def parts(self) -> Iterator[Part]:
-        """The files."""
+        """Return the files."""
         return iter(self._files.parts)
 
     def read(self, part: Part, mark: str) -> Iterator[Chunk]:
-        """A file's pieces from an offset on.
+        """Read a file's pieces from an offset on.
 
         Raises:
-            SourceError: it cannot be read.
-            SourceChanged: it is not the size that it had when the push began.
+            SourceError: the file cannot be read.
+            SourceChanged: the file's size has changed since the push began.
         """
         path = path_of(part)
         size = self._content_size(part)
@@ -146,7 +146,7 @@ class FilesSource:
                 if _fill(stream, content) != length:
                     raise _changed(path)
                 batch = row.batch(offset, content)
-                # The batch alone keeps the buffer from now on, so that it returns to the pool.
+                # From now on only the batch keeps the buffer, so that it returns to the pool.
                 del content
                 offset += length
                 if offset == size and stream.read(1):
@@ -156,11 +156,11 @@ class FilesSource:
                 begin = str(offset)
 
     def digest(self, part: Part, mark: str) -> bytes:
-        """BLAKE3 of what stands before an offset; of the whole file if it is encrypted."""
+        """Return BLAKE3 of the bytes before an offset; of the whole file if it is encrypted."""
         return self._files.digest(part, int(mark) if mark else 0)
 
     def continues(self, part: Part) -> bool:
-        """A file that has grown is another file."""
+        """Return False: a file that has grown is another file."""
         return False
 
     def _is_opened(self, path: Path) -> bool:
@@ -175,13 +175,13 @@ class FilesSource:
         key = self._files.opener.key
         if key is None or not self._is_opened(path):
             return part.size
-        # The package that opens them is optional.
+        # The package is optional.
         from sealift.owner.sources.crypt4gh import content_size
 
         return content_size(path, key)
 
     def _open(self, path: Path) -> AbstractContextManager[BinaryIO]:
-        # A compressed file stays as it is: it is the file that counts here.
+        # A compressed file stays compressed: this source pushes files as they are.
         return (
             self._files.opener.open(path)
             if self._is_opened(path)
@@ -190,7 +190,7 @@ class FilesSource:
 
 
 class _Row:
-    """What all pieces of a file have in common."""
+    """The values that all pieces of a file share."""
 
     def __init__(self, name: str, size: int, modified: int) -> None:
         self._common = [
@@ -201,7 +201,7 @@ class _Row:
         ]
 
     def batch(self, offset: int, content: memoryview) -> pa.RecordBatch:
-        """One piece as a record, without a copy."""
+        """Return one piece as a record, without a copy."""
         buffers = [
             None,
             pa.py_buffer(struct.pack("=qq", 0, len(content))),
@@ -213,7 +213,7 @@ class _Row:
 
 
 def media_type(name: str) -> str:
-    """A file's media type by its suffix, the same on every machine."""
+    """Return a file's media type by its suffix, the same on every machine."""
     own = _OWN_TYPES.get(os.path.splitext(name)[1].lower())  # noqa: PTH122
     if own is not None:
         return own
@@ -230,7 +230,7 @@ def _check_name(name: str, path: Path) -> None:
         raise SourceError(
             "a file's name is not UTF-8",
             path=path,
-            hint="rename it: convmv does whole folders",
+            hint="rename the file; convmv converts whole folders",
         ) from None
     if "\\" in name or any(
         unicodedata.category(character) == "Cc" for character in name
@@ -238,7 +238,7 @@ def _check_name(name: str, path: Path) -> None:
         raise SourceError(
             "a file's name has a backslash or a control character",
             path=path,
-            hint="rename it: a trainer's machine would refuse to write it",
+            hint="rename the file: a trainer's machine would refuse to write it",
         )
 
 
@@ -252,7 +252,7 @@ def _open_plain(path: Path) -> Iterator[BinaryIO]:
 
 
 def _move(stream: BinaryIO, offset: int) -> None:
-    """Moves on to an offset, also where a stream only goes forward."""
+    """Skip to an offset, also in a forward-only stream."""
     if stream.seekable():
         stream.seek(offset)
         return
@@ -264,7 +264,7 @@ def _move(stream: BinaryIO, offset: int) -> None:
 
 
 def _fill(stream: BinaryIO, content: memoryview) -> int:
-    """Fills a buffer; returns how many bytes there were."""
+    """Fill a buffer; returns the number of bytes read."""
     filled = 0
     while filled < len(content):
         count = cast("io.RawIOBase", stream).readinto(content[filled:])
@@ -276,7 +276,7 @@ def _fill(stream: BinaryIO, content: memoryview) -> int:
 
 def _changed(path: Path) -> SourceChanged:
     return SourceChanged(
-        "the file is not of the size that it had when the push began",
+        "the file's size has changed since the push began",
         path=path,
-        hint="wait until it is written, and push again",
+        hint="wait until the file is complete, and push again",
     )

@@ -1,4 +1,4 @@
-"""The files of a source: one, those of a folder, or those that a pattern names, as parts."""
+"""The files of a source as parts: one file, those of a folder, or those matching a pattern."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sealift.owner.sources.bytestreams import FileDigests, Opener, file_part, is
 from sealift.owner.sources.interface import Part
 from sealift_protocol.errors import EmptySource, SourceError
 
-# Beside a file that is called the same otherwise, such a one says only what its digest is.
+# Next to a file of the same name, a file with one of these suffixes holds its digest.
 _DIGESTS = (".sha256", ".md5")
-# A file that is still being written is often called so.
+# Suffixes in common use for files that are still being written.
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".swp")
 
 
@@ -22,22 +22,22 @@ class Fileset:
     """Files that are parts of one source.
 
     Attributes:
-        root: the folder that their names are shown relative to.
-        parts: in the order of their names.
-        opener: opens them.
-        size: bytes of all.
+        root: the folder that names are shown relative to.
+        parts: the parts, in the order of their names.
+        opener: opens the files.
+        size: bytes of all files.
     """
 
     def __init__(self, root: Path, paths: Sequence[Path], opener: Opener) -> None:
-        """Looks at the files.
+        """Examine the files.
 
         Raises:
-            SourceError: one cannot be looked at.
-            EmptySource: there is none.
+            SourceError: a file cannot be examined.
+            EmptySource: there is no file.
         """
         self.root = root
         self.opener = opener
-        # A link and what it leads to are one part.
+        # A link and its target are one part.
         self.parts = list({part.name: part for part in map(file_part, paths)}.values())
         self.size = sum(part.size for part in self.parts)
         self._digests = FileDigests()
@@ -52,23 +52,23 @@ class Fileset:
         return path_of(self.parts[0])
 
     def relative(self, part: Part) -> str:
-        """A part's path below the root, with slashes."""
+        """Return a part's path below the root, with slashes."""
         path = path_of(part)
         return (
             path.relative_to(self.root).as_posix() if path != self.root else path.name
         )
 
     def digest(self, part: Part, size: int | None = None) -> bytes:
-        """BLAKE3 of a part's first `size` bytes, or of all; of all if it is compressed."""
+        """Return BLAKE3 of a part's first `size` bytes; of the whole file if it is compressed."""
         path = path_of(part)
         return self._digests.digest(path, None if is_packed(path) else size)
 
 
 def path_of(part: Part) -> Path:
-    """The file that a part is.
+    """Return the path of a part that is a file.
 
     Raises:
-        SourceError: it is none.
+        SourceError: the part is not a file.
     """
     if part.path is None:
         raise SourceError("this part of the source is not a file")
@@ -76,12 +76,12 @@ def path_of(part: Part) -> Path:
 
 
 def offset_of(mark: str) -> int:
-    """The offset that a mark names, in a format whose marks are offsets."""
+    """Return the offset in a mark, for formats whose marks are offsets."""
     return int(mark) if mark else 0
 
 
 def unreadable(path: Path, error: OSError) -> SourceError:
-    """The error of a file that the system does not let be read."""
+    """Return the error for a file that the system cannot read."""
     reason = (
         error.strerror.lower() if error.strerror else "it is damaged or ends too early"
     )
@@ -89,17 +89,17 @@ def unreadable(path: Path, error: OSError) -> SourceError:
 
 
 def find_files(text: str, *, settle_seconds: float = 0) -> tuple[Path, list[Path]]:
-    """The root and the files of a path: itself, or all below a folder, or those of a pattern.
+    """Return the root and the files of a path: the file, all below a folder, or a pattern's.
 
-    Files with a name of something unfinished (.tmp, .part) are left out of folders and patterns,
-    hidden files and links that lead out of the folder of folders.
+    Folders and patterns leave out files whose names mark them as unfinished (.tmp, .part). Folders
+    also leave out hidden files and links to outside the folder.
 
     Args:
         text: a path or a pattern.
-        settle_seconds: files of a folder that changed within so long are left out.
+        settle_seconds: files of a folder that changed within this many seconds are left out.
 
     Raises:
-        SourceError: there is nothing there, it is no file, or a folder cannot be read.
+        SourceError: nothing is there, it is not a file, or a folder cannot be read.
     """
     path = Path(text)
     try:
@@ -124,9 +124,9 @@ def find_files(text: str, *, settle_seconds: float = 0) -> tuple[Path, list[Path
 def _regular(path: Path) -> Path:
     if not path.is_file():
         raise SourceError(
-            "this is neither a file nor a folder",
+            "the path is neither a file nor a folder",
             path=path,
-            hint="pipe a stream in, and push -",
+            hint="to push a stream, pipe it in and push -",
         )
     return path
 
@@ -136,7 +136,7 @@ def _is_unfinished(name: str) -> bool:
 
 
 def _below(folder: Path, settle_seconds: float) -> Iterator[Path]:
-    """The files below a folder, in the order of their paths' parts."""
+    """Return the files below a folder, sorted by the parts of their paths."""
     inside = folder.resolve()
     for entry in _walk(str(folder)):
         path = Path(entry.path)
@@ -155,7 +155,7 @@ def _walk(folder: str) -> Iterator[os.DirEntry[str]]:
         raise SourceError(
             "a folder cannot be read",
             path=Path(error.filename or folder),
-            hint="check rights",
+            hint="check its permissions",
         ) from None
     beside = {entry.name for entry in entries}
     for entry in entries:
@@ -164,7 +164,7 @@ def _walk(folder: str) -> Iterator[os.DirEntry[str]]:
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(entry.path)
             continue
-        # A link that leads back to itself is an error to the entry, and no file to the path.
+        # A link to itself is an error for the entry, and not a file for the path.
         is_file = Path(entry.path).is_file() if entry.is_symlink() else entry.is_file()
         if is_file and not _is_unfinished(entry.name):
             stem, suffix = os.path.splitext(entry.name)  # noqa: PTH122
@@ -176,12 +176,12 @@ def _is_settled(path: Path, seconds: float) -> bool:
     try:
         return abs(time.time() - path.stat().st_mtime) >= seconds
     except FileNotFoundError:
-        # Gone since it was listed.
+        # The file was removed after it was listed.
         return False
 
 
 def _fixed_folder(pattern: Path) -> Path:
-    """The folders before the first wildcard."""
+    """Return the folders before the first wildcard."""
     fixed = Path(pattern.anchor)
     for name in pattern.parts[len(fixed.parts) : -1]:
         if glob.has_magic(name):

@@ -1,4 +1,4 @@
-"""Files of HL7 version 2 messages: a row for each, as columns or kept whole.
+"""Files of HL7 version 2 messages: one row a message, as columns or kept whole.
 
 The columns are in docs/owner/sources/hl7.md.
 """
@@ -30,8 +30,8 @@ class Hl7Source:
     """Files of HL7 messages, separated by MSH at the start of a line.
 
     Attributes:
-        left_out: how often a segment of each name had no column, in all that was read so far. Who
-            reads the source twice clears it in between.
+        left_out: number of segments without a column, by name, in everything read so far. A caller
+            that reads the source twice clears it in between.
     """
 
     kind = "hl7"
@@ -47,19 +47,19 @@ class Hl7Source:
         whole: bool = False,
         block_size: int = BLOCK,
     ) -> None:
-        """Looks whether there is anything.
+        """Check that the files are not empty.
 
         Args:
-            files: to read.
-            rejects: takes messages that cannot be read.
-            encoding: of messages that do not say in MSH-18.
-            whole: whether messages are kept as they are rather than become columns.
-            block_size: bytes of the files that are read at once, about.
+            files: the files to read.
+            rejects: receives messages that cannot be read.
+            encoding: encoding of messages that do not name one in MSH-18.
+            whole: whether messages are kept as they are instead of becoming columns.
+            block_size: approximate bytes to read at a time.
 
         Raises:
             EmptySource: all files are empty.
-            SourceError: one cannot be read.
-            InvalidArgument: the package that parses messages is not installed.
+            SourceError: a file cannot be read.
+            InvalidArgument: the package hl7 is not installed.
         """
         _check_package()
         self._files = files
@@ -74,15 +74,15 @@ class Hl7Source:
             raise EmptySource("no file holds a record", path=files.first)
 
     def parts(self) -> Iterator[Part]:
-        """The files."""
+        """Return the files."""
         return iter(self._files.parts)
 
     def read(self, part: Part, mark: str) -> Iterator[Chunk]:
-        """A file's messages from an offset on.
+        """Read a file's messages from an offset on.
 
         Raises:
             SourceChanged: the file is not what it was when the mark was made.
-            SourceError: a message is broken.
+            SourceError: a message cannot be read.
         """
         path, size = path_of(part), self._block_size
         with self._files.opener.open(path) as stream:
@@ -92,11 +92,11 @@ class Hl7Source:
                 yield chunk_of(batch, block, path)
 
     def digest(self, part: Part, mark: str) -> bytes:
-        """BLAKE3 of what stands before an offset."""
+        """Return BLAKE3 of the bytes before an offset."""
         return self._files.digest(part, offset_of(mark))
 
     def continues(self, part: Part) -> bool:
-        """A plain file may have grown."""
+        """Return whether the file is plain, and so may have grown."""
         return not is_packed(path_of(part))
 
     def _is_empty(self, path: Path) -> bool:

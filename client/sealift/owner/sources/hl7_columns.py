@@ -1,4 +1,4 @@
-"""HL7 version 2 messages as rows, parsed by the `hl7` package; the columns as data.
+"""Turns HL7 version 2 messages into rows with the `hl7` package; the columns are data.
 
 Segments and fields are those of HL7 v2.5.1, chapters 2, 3, 6 and 7;
 docs/owner/sources/hl7.md lists them.
@@ -23,20 +23,20 @@ _TIME = re.compile(
     r"([+-]\d{4})?"
 )
 _PRECISIONS = ("year", "month", "day", "hour", "minute", "second")
-# An explicit nothing: the receiver is to delete what it has (chapter 2, 2.5.3).
+# The explicit null, by which the receiver deletes its value (chapter 2, 2.5.3).
 _NULL = '""'
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A column and the field that it comes from.
+    """A column and its field.
 
     Attributes:
-        name: of the column.
-        segment: its name; the first of them is taken.
-        field: number in the segment.
-        component: number in the field; of several repetitions, the first is taken.
-        time: whether it is a date or time, which has two more columns.
+        name: name of the column.
+        segment: name of the segment; the first one in the message is used.
+        field: number of the field in the segment.
+        component: number of the component in the field; the first repetition is used.
+        time: whether the value is a date or time, which has two more columns.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Place:
 
     @property
     def path(self) -> str:
-        """As HL7 writes it: PID-5.1."""
+        """The place as HL7 writes it: PID-5.1."""
         return f"{self.segment}-{self.field}.{self.component}"
 
 
@@ -99,7 +99,7 @@ PLACES = (
     Place("admit_time", "PV1", 44, time=True),
     Place("discharge_time", "PV1", 45, time=True),
 )
-"""The columns of one value, in their order."""
+"""Return the columns of one value, in order."""
 
 _IDS = {"id": 1, "authority": 4, "type": 5}
 _OBSERVATION = ("order", "code", "text", "system", "type", "value", "units")
@@ -132,19 +132,19 @@ def _fields() -> Iterator[pa.Field]:
 
 
 class RowMaker:
-    """Makes rows of messages.
+    """Turns messages into rows.
 
     Attributes:
-        schema: of the rows; the metadata `hl7.path` of each field names where it comes from.
+        schema: schema of the rows; the metadata `hl7.path` of each field names its origin.
     """
 
     schema: pa.Schema = pa.schema(list(_fields()))
 
     def row(self, message: Message) -> tuple[dict[str, object], Counter[str]]:
-        """A message as a row, and how often a segment of each name had no column.
+        """Return a message as a row, and the number of segments without a column, by name.
 
         Raises:
-            BrokenMessageError: it is about several patients, or a time is none.
+            BrokenMessageError: it is about several patients, or a time is not valid.
         """
         names = [text[:3] for _, text in message.segments]
         kept = [
@@ -158,8 +158,8 @@ class RowMaker:
             raise BrokenMessageError(
                 "the message is about several patients",
                 kept[patients[1]][0],
-                hint="keep messages whole with `whole=True`, or leave such out "
-                'with `on_error="skip"`',
+                hint="keep messages whole with `whole=True`, or skip such messages with "
+                '`on_error="skip"`',
             )
         first = {segment.name: segment for segment in reversed(segments)}
         row: dict[str, object] = {}
@@ -178,7 +178,7 @@ class RowMaker:
 
 
 class WholeMaker:
-    """Makes rows that keep messages as text."""
+    """Turns messages into rows that keep them as text."""
 
     schema: pa.Schema = pa.schema(
         [
@@ -190,7 +190,7 @@ class WholeMaker:
     )
 
     def row(self, message: Message) -> tuple[dict[str, object], Counter[str]]:
-        """A message as a row."""
+        """Return a message as a row."""
         header = _parse(dataclasses.replace(message, segments=message.segments[:1]))[0]
         return {
             "message_type": header.text(9),
@@ -206,9 +206,9 @@ class _Segment:
 
     Attributes:
         name: MSH, PID, ...
-        line: where it stands.
-        fields: of the `hl7` package: by number, repetitions of components of subcomponents.
-        message: that it belongs to.
+        line: line number in the file.
+        fields: from the `hl7` package: by number, repetitions of components of subcomponents.
+        message: the message that it belongs to.
     """
 
     name: str
@@ -217,11 +217,11 @@ class _Segment:
     message: Message
 
     def repetitions(self, field: int) -> int:
-        """How often a field comes."""
+        """Return the number of repetitions of a field."""
         return len(self.fields[field]) if field < len(self.fields) else 0
 
     def text(self, field: int, component: int = 1, repetition: int = 0) -> str | None:
-        """A component's text (its first subcomponent), or None if it is not there."""
+        """Return a component's text (its first subcomponent), or None if it is missing."""
         if repetition >= self.repetitions(field):
             return None
         found = self.fields[field][repetition]
@@ -233,7 +233,7 @@ class _Segment:
         return None if found in ("", _NULL) else self.message.unescape(found)
 
     def whole(self, field: int) -> str | None:
-        """A field's text with its separators; repetitions on lines of their own."""
+        """Return a field's text with its separators; each repetition is on its own line."""
         count = self.repetitions(field)
         texts = [
             self.message.unescape(str(self.fields[field][i])) for i in range(count)
@@ -256,7 +256,7 @@ def _parse(message: Message) -> list[_Segment]:
 
 
 def _moment(place: Place, text: str, segment: _Segment) -> dict[str, object]:
-    """A time as the clock showed it, which of it was said, and the clock's distance from UTC."""
+    """Return a time in local time, its precision, and its UTC offset."""
     found = _TIME.fullmatch(text.strip())
     if found is None:
         raise _no_time(place, segment)
@@ -279,13 +279,13 @@ def _no_time(place: Place, segment: _Segment) -> BrokenMessageError:
     return BrokenMessageError(
         f"{segment.name}-{place.field} is not a time",
         segment.line,
-        hint="mend the export, keep messages whole with `whole=True`, or leave such out with "
-        '`on_error="skip"`',
+        hint="correct the export, keep messages whole with `whole=True`, or skip such messages "
+        'with `on_error="skip"`',
     )
 
 
 def _patient_ids(segment: _Segment) -> dict[str, object]:
-    """All of a patient's numbers, and the one that the hospital gave (type MR) or the first."""
+    """Return all of a patient's numbers, and the hospital's (type MR) or the first."""
     numbers: list[Mapping[str, str | None]] = [
         {name: segment.text(3, component, place) for name, component in _IDS.items()}
         for place in range(segment.repetitions(3))

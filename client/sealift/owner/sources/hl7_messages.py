@@ -1,4 +1,4 @@
-"""Files of HL7 version 2 messages, cut into messages: segments as text, escapes, character sets."""
+"""Splits files of HL7 version 2 messages into messages: segments, escapes, character sets."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import BinaryIO
 from sealift.owner.sources.lines import BLOCK, MAX_RECORD, Block, skipped
 from sealift_protocol.errors import SourceChanged, SourceError
 
-# MSH and the separator that the message uses, at the start of a line; MLLP frames a message
-# with VT before and FS behind it (HL7 v2.5.1, appendix C).
+# MSH and the message's separator, at the start of a line; MLLP frames a message with VT before
+# and FS after it (HL7 v2.5.1, appendix C).
 _START = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|(?<=[\r\n\x0b\x1c]))MSH[^A-Za-z0-9\s]")
 _FRAMING = "\x0b\x1c\ufeff"
 _LINE_END = re.compile("\r\n|\r|\n")
 _SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}")
-# Formatting commands that end lines, and how many.
+# Formatting commands that end lines, with the number of lines.
 _LINES = re.compile(r"\.(?:br|sp|ce)\+?(\d{0,2})", re.ASCII)
 _ENVELOPES = ("FHS", "BHS", "BTS", "FTS")
-# What may follow a message that was the last: line ends, framing, an envelope, a message.
+# What may follow the message that was last: line ends, framing, an envelope, a message.
 _NEXT = re.compile(rb"[\r\n\x0b\x1c]+(?:(?:MSH|FHS|BHS|BTS|FTS)[^A-Za-z0-9\s]|\Z)|\Z")
 _BETWEEN = b"\r\n\x0b\x1c"
 _OVERLAP = 8
 
-# HL7 table 0211. ASCII is what nearly every message claims, whatever it is in.
+# HL7 table 0211. Nearly every message claims ASCII, regardless of its encoding.
 _CHARACTER_SETS = {
     **{
         f"8859/{number}": f"iso8859-{number}"
@@ -41,12 +41,12 @@ _CHARACTER_SETS = {
 
 
 class BrokenMessageError(Exception):
-    """A message cannot be read; the source makes a `SourceError` of it.
+    """A message cannot be read; the source turns this into a `SourceError`.
 
     Attributes:
         what: what is wrong.
-        line: where.
-        hint: what to do, if there is something to say.
+        line: line number in the file.
+        hint: what to do, if known.
     """
 
     def __init__(self, what: str, line: int, *, hint: str | None = None) -> None:
@@ -61,10 +61,10 @@ class Message:
     """A message's text, cut into segments.
 
     Attributes:
-        segments: the line and the text of each; the first is MSH.
-        separators: of field, component, repetition and subcomponent.
+        segments: line number and text of each segment; the first is MSH.
+        separators: separators of fields, components, repetitions and subcomponents.
         escape: the character that begins and ends an escape sequence; empty for none.
-        encoding: of the file.
+        encoding: encoding of the file.
     """
 
     segments: list[tuple[int, str]] = field(repr=False)
@@ -74,18 +74,18 @@ class Message:
 
     @property
     def line(self) -> int:
-        """Where it begins."""
+        """Its first line number."""
         return self.segments[0][0]
 
     @property
     def text(self) -> str:
-        """The message as HL7 writes it: a carriage return ends each segment."""
+        """The message in HL7's form: a carriage return ends each segment."""
         return "".join(f"{text}\r" for _, text in self.segments)
 
     def unescape(self, text: str) -> str:
-        """Text with its escape sequences replaced (chapter 2, 2.7); unknown ones stay.
+        """Replace the escape sequences in a text (chapter 2, 2.7); unknown ones stay.
 
-        The `hl7` package has such a function, but that one logs what it does not know.
+        The `hl7` package's own function logs sequences that it does not know.
         """
         if not self.escape or self.escape not in text:
             return text
@@ -118,11 +118,11 @@ class Message:
 def message_blocks(
     stream: BinaryIO, path: Path, *, begin: int = 0, size: int = BLOCK
 ) -> Iterator[Block]:
-    """A stream's messages in blocks of about `size` bytes, from the offset of a message on.
+    """Read a stream's messages in blocks of about `size` bytes, from a message's offset on.
 
     Raises:
         SourceError: a message never ends.
-        SourceChanged: the file ends before `begin`, or the message that ended there goes on now.
+        SourceChanged: the file ends before `begin`, or the message that ended there is longer now.
     """
     line, before = 1, b""
     for content in skipped(stream, begin, path):
@@ -136,7 +136,7 @@ def message_blocks(
         if before and (ended or len(held.lstrip(_BETWEEN)) >= len("MSH|")):
             if not _NEXT.match((before if before in _BETWEEN else b"") + held):
                 raise SourceChanged(
-                    f"what was pushed as the last message, up to line {line}, is longer now",
+                    f"the message that was pushed last, up to line {line}, is longer now",
                     path=path,
                     line=line,
                 )
@@ -153,10 +153,10 @@ def message_blocks(
                 f"the message that begins at line {line} never ends",
                 path=path,
                 line=line,
-                hint="a message begins with MSH at the start of a line",
+                hint="check that each message begins with MSH at the start of a line",
             )
         else:
-            # Doubling: each byte is copied twice at most, however long a message is.
+            # Doubling copies each byte at most twice, even in a long message.
             searched = max(len(held) - _OVERLAP, 0)
             wanted = min(len(held), MAX_RECORD + 1 - len(held)) or 1
         if ended:
@@ -164,7 +164,7 @@ def message_blocks(
 
 
 def cut_messages(block: Block) -> Iterator[tuple[int, bytes]]:
-    """A block's messages with their first lines; what stands before the first, if anything."""
+    """Return a block's messages with their first line numbers, and any text before them."""
     starts = [found.start() for found in _START.finditer(block.data)]
     line = block.line
     for start, end in zip([0, *starts], [*starts, len(block.data)], strict=True):
@@ -175,15 +175,15 @@ def cut_messages(block: Block) -> Iterator[tuple[int, bytes]]:
 
 
 def read_message(raw: bytes, line: int, encoding: str) -> Message | None:
-    """Cuts a message into segments; None for what holds only envelopes and framing.
+    """Split a message into segments; None if it holds only envelopes and framing.
 
     Args:
         raw: the message.
-        line: its first line.
-        encoding: of the text, where the message (MSH-18) does not say.
+        line: its first line number.
+        encoding: encoding of the text, if MSH-18 does not name one.
 
     Raises:
-        BrokenMessageError: it is none.
+        BrokenMessageError: it is not a message.
     """
     encoding = _encoding_of(raw, line) or encoding
     try:
@@ -192,7 +192,7 @@ def read_message(raw: bytes, line: int, encoding: str) -> Message | None:
         raise BrokenMessageError(
             f"the text is not {encoding}",
             line + _line_ends(raw[: error.start]),
-            hint="say with `encoding` which it is: latin-1, cp1252, ...",
+            hint="give the encoding with `encoding`: latin-1, cp1252, ...",
         ) from None
     lines = (part.strip(_FRAMING) for part in _LINE_END.split(text))
     segments = [
@@ -208,15 +208,15 @@ def read_message(raw: bytes, line: int, encoding: str) -> Message | None:
     separator = header[3]
     signs = header[4:].partition(separator)[0]
     if not signs or len({separator, *signs}) != len(signs) + 1:
-        raise BrokenMessageError("MSH does not name its separators", first)
+        raise BrokenMessageError("MSH does not define its separators", first)
     for number, segment in segments:
         if not _SEGMENT.match(segment) or segment[3:4] not in ("", separator):
             raise BrokenMessageError(
-                "the line does not begin with a segment's name", number
+                "the line does not begin with a segment name", number
             )
     if not _header_field(header, separator, 9):
-        raise BrokenMessageError("MSH names no message type", first)
-    # What a message does not name is as the standard recommends.
+        raise BrokenMessageError("MSH does not name a message type", first)
+    # Undefined separators are those that the standard recommends.
     component, repetition, escape, subcomponent = tuple(
         signs[:4] + r"^~\&"[len(signs) :]
     )
@@ -234,9 +234,9 @@ def _encoding_of(raw: bytes, line: int) -> str:
         return ""
     if name not in _CHARACTER_SETS:
         raise BrokenMessageError(
-            "MSH-18 names a character set that is not known",
+            "MSH-18 names an unknown character set",
             line,
-            hint="convert the file to UTF-8, or mend MSH-18",
+            hint="convert the file to UTF-8, or correct MSH-18",
         )
     return _CHARACTER_SETS[name]
 

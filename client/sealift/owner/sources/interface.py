@@ -1,4 +1,4 @@
-"""What every source of records is: parts that yield Arrow batches and can be continued."""
+"""The interface of all sources of records: parts that yield Arrow batches and can be resumed."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ BEGINNING = ""
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What is read from beginning to end: a file, a query's result.
+    """A unit that is read from beginning to end: a file, or a query's result.
 
     Attributes:
-        name: identifies it among all parts that its owner pushes; it never leaves the machine
-            unsealed.
-        size: bytes, for progress; 0 if not known.
-        modified: when it changed last, in nanoseconds; 0 if not known.
-        path: the file, if it is one.
-        endless: whether it is never complete, since more may always follow.
+        name: identifies the part among all parts that its owner pushes; it never leaves the
+            machine unsealed.
+        size: bytes, for progress; 0 if unknown.
+        modified: time of the last change in nanoseconds; 0 if unknown.
+        path: the file, if the part is one.
+        endless: whether the part is never complete, since more may always follow.
     """
 
     name: str = field(repr=False)
@@ -42,7 +42,7 @@ class Chunk:
     Attributes:
         batch: the records.
         begin: mark of the first record.
-        end: mark of the record after the last; the source can be asked to begin there.
+        end: mark of the record after the last, from which the source can read on.
         position: bytes of the part read so far.
     """
 
@@ -56,11 +56,11 @@ class Source(Protocol):
     """A source of records.
 
     Attributes:
-        kind: as `sealift sources` lists it.
-        schema: of every batch.
-        size: bytes of all parts, for progress; None if not known.
-        resumable: whether a part can be read from a mark on; otherwise a push is one commit.
-        rereadable: whether it can be read twice; standard input cannot.
+        kind: kind of source, as `sealift sources` lists it.
+        schema: schema of every batch.
+        size: bytes of all parts, for progress; None if unknown.
+        resumable: whether a part can be read from a mark on; if not, a push is one commit.
+        rereadable: whether the source can be read twice; standard input cannot.
     """
 
     kind: str
@@ -70,45 +70,45 @@ class Source(Protocol):
     rereadable: bool
 
     def parts(self) -> Iterator[Part]:
-        """The parts, in an order that stays."""
+        """Return the parts, in a stable order."""
 
     def read(self, part: Part, mark: str) -> Iterator[Chunk]:
-        """A part's records from a mark on; `BEGINNING` for all of them."""
+        """Read a part's records from a mark on; from `BEGINNING` for all of them."""
 
     def digest(self, part: Part, mark: str) -> bytes:
-        """16 bytes that change if what stands before a mark changes."""
+        """Return 16 bytes that change if anything before a mark changes."""
 
     def continues(self, part: Part) -> bool:
-        """Whether more may have been written behind what was read of the part before."""
+        """Return whether the part may have grown after the records that were read."""
 
 
 @runtime_checkable
 class Selective(Protocol):
-    """A source whose records have more than its columns hold.
+    """A source whose records hold more than its columns.
 
     Attributes:
-        left_out: how often what was left out, by its name in the source's own terms.
+        left_out: number of items left out, by their name in the source's own terms.
     """
 
     left_out: Counter[str]
 
 
 class Rejects(Protocol):
-    """What happens to records that cannot be read.
+    """Receives records that cannot be read.
 
     Attributes:
-        stops: whether the first one ends the push.
-        count: how many were left out so far.
+        stops: whether the first such record ends the push.
+        count: number of records left out so far.
     """
 
     stops: bool
     count: int
 
     def reject(self, error: SourceError, content: bytes) -> None:
-        """Takes one record that cannot be read, or raises the error."""
+        """Take one record that cannot be read, or raise the error."""
 
     def forget(self) -> None:
-        """Forgets what was taken: the source is read again from its beginning."""
+        """Forget all records taken, since the source is read again from its beginning."""
 
 
 class StopAtRejects:
@@ -118,18 +118,18 @@ class StopAtRejects:
     count = 0
 
     def reject(self, error: SourceError, content: bytes) -> None:
-        """Raises the error."""
+        """Raise the error."""
         raise error
 
     def forget(self) -> None:
-        """Nothing was taken."""
+        """Do nothing: no record was taken."""
 
 
 class SkipRejects:
-    """Leaves out records that cannot be read, and counts them.
+    """Skips records that cannot be read, and counts them.
 
     Attributes:
-        count: how many so far.
+        count: number of records left out so far.
     """
 
     stops = False
@@ -142,5 +142,5 @@ class SkipRejects:
         self.count += 1
 
     def forget(self) -> None:
-        """Counts anew."""
+        """Reset the count."""
         self.count = 0

@@ -1,4 +1,4 @@
-"""Blocks of JSON Lines into batches, with errors that name line and column and never a value."""
+"""Parses blocks of JSON Lines into batches; errors name line and column, never a value."""
 
 from __future__ import annotations
 
@@ -19,43 +19,43 @@ from sealift.owner.sources.interface import Rejects
 from sealift.owner.sources.lines import Block, not_text
 from sealift_protocol.errors import InvalidArgument, SourceError
 
-# Arrow's reader crashes while it infers what is nested a hundred thousand times.
+# Arrow's reader crashes on inferring the type of a hundred thousand nested values.
 _MAX_DEPTH = 128
-# Strings hold no structure.
+# Brackets inside strings are not structure.
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _BOM = "\ufeff"
-_ONE_A_LINE = "each record has a line of its own; split a JSON array with: jq -c '.[]'"
-_MEND = "mend the value, or give the column's type with `types`"
+_ONE_A_LINE = "put each record on its own line; split a JSON array with: jq -c '.[]'"
+_MEND = "correct the value, or give the column's type with `types`"
 
 
 class LineParser:
-    """Lines of JSON into batches.
+    """Parses lines of JSON into batches.
 
     Attributes:
-        schema: of the batches.
+        schema: schema of the batches.
     """
 
     def __init__(
         self, schema: pa.Schema, rejects: Rejects, *, ignore_others: bool = False
     ) -> None:
-        """Takes what is known of the columns.
+        """Store the settings and the known columns.
 
         Args:
             schema: columns whose types are known.
-            rejects: takes lines that cannot be read.
-            ignore_others: whether fields outside the schema are left out without a word.
+            rejects: receives lines that cannot be read.
+            ignore_others: whether fields outside the schema are silently left out.
 
         Raises:
-            InvalidArgument: a column is of a type that is not read from JSON.
+            InvalidArgument: a column has a type that cannot be read from JSON.
         """
         if any(
             pa.types.is_time(kind) or pa.types.is_duration(kind)
             for kind in schema.types
         ):
             raise InvalidArgument(
-                "times of day and durations are not read from JSON",
-                hint="give string or int64 as the column's type",
+                "times of day and durations cannot be read from JSON",
+                hint="give the column the type string or int64",
             )
         self.schema = schema
         self._rejects = rejects
@@ -64,15 +64,15 @@ class LineParser:
     def infer(
         self, path: Path | None, block: Block, pinned: Sequence[str] = ()
     ) -> pa.Schema:
-        """Learns columns and types from a first block.
+        """Infer columns and types from a first block.
 
         Args:
-            path: the file, if it is one.
+            path: the file, if the text is from one.
             block: the first lines.
-            pinned: columns that come first; the others follow as the first line has them.
+            pinned: columns that come first; the others follow in the first line's order.
 
         Raises:
-            SourceError: it cannot be read.
+            SourceError: the block cannot be read.
         """
         try:
             if not block.sound or not _is_shallow(block.data):
@@ -80,18 +80,18 @@ class LineParser:
             whole = _read(block.data, self.schema, "infer")
             self._learn({field.name: field.type for field in whole.schema})
         except pa.ArrowException:
-            # A line that will be rejected must not decide about types.
+            # A line that will be rejected must not affect the types.
             self._learn(self._infer_columns(path, block))
             if self._rejects.stops:
                 self.parse(path, block)
         if not self.schema.names:
             raise SourceError(
-                "none of the first lines is an object with a field",
+                "none of the first lines is an object with fields",
                 path=path,
                 line=block.line,
                 hint=_ONE_A_LINE,
             )
-        # Arrow's reader puts columns whose types it was given before all others.
+        # Arrow's reader puts columns with given types before all others.
         wanted = [*pinned, *_names_of_first(block.data), *self.schema.names]
         present = (name for name in dict.fromkeys(wanted) if name in self.schema.names)
         self.schema = pa.schema([self.schema.field(name) for name in present])
@@ -103,7 +103,7 @@ class LineParser:
         )
 
     def parse(self, path: Path | None, block: Block) -> pa.RecordBatch:
-        """A block's records.
+        """Parse a block's records.
 
         Raises:
             SourceError: a line cannot be read, and that ends the push.
@@ -124,9 +124,9 @@ class LineParser:
     def _sift(
         self, path: Path | None, block: Block
     ) -> tuple[bytes, list[tuple[SourceError, bytes]]]:
-        """Parts good lines from bad ones: Arrow's own text may quote a value.
+        """Separate good lines from bad ones: Arrow's own message may quote a value.
 
-        If the first bad one ends the push, others are not looked for.
+        If the first bad line ends the push, others are not searched for.
         """
         lines = block.data.split(b"\n")
         bad: dict[int, SourceError] = {}
@@ -154,7 +154,7 @@ class LineParser:
         return b"\n".join(lines[place] for place in whole if place not in bad), rejected
 
     def _problem(self, path: Path | None, line: int, text: bytes) -> SourceError | None:
-        """What shows at a glance; a few thousand bad lines would be looked for one by one."""
+        """Return the easily recognised bad lines; each other bad line costs a bisection."""
         found = _parse(path, line, text)
         if isinstance(found, SourceError):
             return found
@@ -174,7 +174,7 @@ class LineParser:
         return bad_places(lines, good)
 
     def _explain(self, path: Path | None, line: int, text: bytes) -> SourceError:
-        """What is wrong with an object that does not fit the schema."""
+        """Return the error for an object that does not fit the schema."""
         record = json.loads(text)
         for column, field in enumerate(self.schema, start=1):
             alone = json.dumps({field.name: record.get(field.name)}).encode()
@@ -185,9 +185,9 @@ class LineParser:
     # --- types -----------------------------------------------------------------------------------
 
     def _infer_columns(self, path: Path | None, block: Block) -> dict[str, pa.DataType]:
-        """Types of the columns of a block in which some lines cannot be read.
+        """Infer the types of the columns of a block in which some lines cannot be read.
 
-        Each column has the type of the most of its values that agree with its first one.
+        A column's type is that of the largest set of its values that fits its first value.
         """
         records = [
             record
@@ -204,7 +204,7 @@ class LineParser:
 
 
 def _infer(values: list[Any]) -> pa.DataType:
-    """The type of the values of one field, in which some may not fit."""
+    """Infer the type of one field's values, some of which may not fit."""
     alike = [value for value in values if _form(value) is _form(values[0])]
     lines = [json.dumps({"v": value}).encode() for value in alike]
 
@@ -220,12 +220,12 @@ def _infer(values: list[Any]) -> pa.DataType:
 
 
 def _form(value: object) -> type:
-    """What JSON calls a value: a whole number and a fraction are both numbers."""
+    """Return the JSON type of a value: whole numbers and fractions are both numbers."""
     return float if type(value) is int else type(value)
 
 
 def _without_nulls(kind: pa.DataType) -> pa.DataType:
-    """A type in which what nothing is known of, since it began with nulls, is text."""
+    """Return a type with string instead of null, for fields that began with nulls."""
     if pa.types.is_null(kind):
         return pa.string()
     if pa.types.is_list(kind):
@@ -239,7 +239,7 @@ def _without_nulls(kind: pa.DataType) -> pa.DataType:
 
 
 def _parse(path: Path | None, line: int, text: bytes) -> dict[str, Any] | SourceError:
-    """The object on a line, or what is wrong with it."""
+    """Return the object on a line, or the error for it."""
     if text.count(b"[") + text.count(b"{") > _MAX_DEPTH and _depth(text) > _MAX_DEPTH:
         return SourceError(f"line {line} is nested too deeply", path=path, line=line)
     try:
@@ -257,7 +257,7 @@ def _parse(path: Path | None, line: int, text: bytes) -> dict[str, Any] | Source
 
 
 def _is_surely_bad(value: object, kind: pa.DataType) -> bool:
-    """Whether JSON itself calls a value something else than the type: text is no number."""
+    """Return whether a value's JSON type rules the type out: a text is not a number."""
     if value is None:
         return False
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
@@ -274,9 +274,9 @@ def _is_surely_bad(value: object, kind: pa.DataType) -> bool:
 def _bad_value(
     path: Path | None, line: int, column: int, kind: pa.DataType
 ) -> SourceError:
-    # The text of a nested type holds the names of its fields.
+    # The name of a nested type holds the names of its fields.
     return SourceError(
-        f"line {line}, column {column}: a value is not of its column's type, {shown(kind)}",
+        f"line {line}, column {column}: the value is not of the column's type {shown(kind)}",
         path=path,
         line=line,
         column=column,
@@ -294,9 +294,9 @@ def _unknown_field(path: Path | None, line: int) -> SourceError:
 
 
 def _is_shallow(data: bytes) -> bool:
-    """Whether nothing is nested too deeply for Arrow's reader."""
+    """Return whether no value is nested too deeply for Arrow's reader."""
     lines = filter(None, map(bytes.strip, data.split(b"\n")))
-    # No array or object goes on behind such a line: Arrow finds the error there.
+    # No array or object continues after such a line: Arrow reports the error there.
     if all(
         line.count(b"[") + line.count(b"{") <= _MAX_DEPTH
         and line[0] == 123
@@ -308,9 +308,9 @@ def _is_shallow(data: bytes) -> bool:
 
 
 def _is_one_a_line(data: bytes, count: int) -> bool:
-    """Whether so many objects, which Arrow has read, stand on a line each.
+    """Return whether objects that Arrow has read are on one line each.
 
-    No object goes on behind a line that ends with a brace, if the next one begins with one.
+    No object continues after a line that ends with a brace if the next line begins with one.
     """
     ends = data.count(b"\n") + (not data.endswith(b"\n"))
     if ends == count and data.count(b"}\n{") == count - 1 and data[:1] == b"{":
@@ -323,7 +323,7 @@ def _is_one_a_line(data: bytes, count: int) -> bool:
 
 
 def _depth(data: bytes) -> int:
-    """How deep arrays and objects are nested."""
+    """Return the nesting depth of arrays and objects."""
     brackets = _STRINGS.sub(b"", data).translate(None, _NOT_BRACKETS)
     return max(accumulate(1 if byte in b"[{" else -1 for byte in brackets), default=0)
 
@@ -332,7 +332,7 @@ def _depth(data: bytes) -> int:
 
 
 def _reads(lines: Sequence[bytes], schema: pa.Schema, others: str) -> bool:
-    """Whether Arrow's JSON reader takes every line under that schema."""
+    """Return whether Arrow's JSON reader accepts every line under that schema."""
     try:
         _read(b"\n".join(lines), schema, others)
     except pa.ArrowException:
@@ -341,14 +341,14 @@ def _reads(lines: Sequence[bytes], schema: pa.Schema, others: str) -> bool:
 
 
 def _read(data: bytes, schema: pa.Schema, others: str) -> pa.Table:
-    """The records on lines.
+    """Read the records on lines.
 
     Raises:
         ArrowException: a line is not an object of that schema, or holds more than one.
     """
     if not data.strip():
         return schema.empty_table()
-    # Arrow has no dates in JSON, but reads them from text.
+    # Arrow does not read dates from JSON, but casts them from text.
     read = [
         field.with_type(pa.string()) if pa.types.is_date(field.type) else field
         for field in schema
@@ -361,7 +361,7 @@ def _read(data: bytes, schema: pa.Schema, others: str) -> pa.Table:
             unexpected_field_behavior=others,
         ),
     )
-    # Objects that share a line, or have many, would be another number in another block.
+    # Objects that share a line, or span lines, would be counted differently in another block.
     if not _is_one_a_line(data, table.num_rows):
         raise pa.ArrowInvalid("")
     for place, field in enumerate(schema):
@@ -371,7 +371,7 @@ def _read(data: bytes, schema: pa.Schema, others: str) -> pa.Table:
 
 
 def _names_of_first(data: bytes) -> list[str]:
-    """The fields of the first line that is an object, in its order."""
+    """Return the fields of the first line that is an object, in its order."""
     for line in data.splitlines():
         if not line.strip():
             continue

@@ -20,8 +20,7 @@ __all__ = ["JsonLinesSource", "LineParser"]
 class JsonLinesSource:
     """Files with a JSON object on each line.
 
-    Columns and types are inferred from the first MiB of the first file that holds records, unless
-    they are known.
+    Unknown columns and types are inferred from the first MiB of the first file that holds records.
     """
 
     kind = "jsonl"
@@ -37,14 +36,14 @@ class JsonLinesSource:
         expected: pa.Schema | None = None,
         block_size: int = BLOCK,
     ) -> None:
-        """Reads the first file's first block.
+        """Read the first file's first block.
 
         Args:
-            files: to read.
-            types: by column; they win over everything else.
-            rejects: takes lines that cannot be read.
-            expected: the schema that earlier pushes had.
-            block_size: bytes that are read at once, about.
+            files: the files to read.
+            types: types by column; they take precedence.
+            rejects: receives lines that cannot be read.
+            expected: schema of earlier pushes.
+            block_size: approximate bytes to read at a time.
 
         Raises:
             EmptySource: no file holds a record.
@@ -62,11 +61,11 @@ class JsonLinesSource:
         )
 
     def parts(self) -> Iterator[Part]:
-        """The files."""
+        """Return the files."""
         return iter(self._files.parts)
 
     def read(self, part: Part, mark: str) -> Iterator[Chunk]:
-        """A file's records from an offset on.
+        """Read a file's records from an offset on.
 
         Raises:
             SourceChanged: the file is not what it was when the mark was made.
@@ -78,11 +77,11 @@ class JsonLinesSource:
             yield chunk_of(batch, block, path)
 
     def digest(self, part: Part, mark: str) -> bytes:
-        """BLAKE3 of what stands before an offset."""
+        """Return BLAKE3 of the bytes before an offset."""
         return self._files.digest(part, offset_of(mark))
 
     def continues(self, part: Part) -> bool:
-        """A plain file may have grown."""
+        """Return whether the file is plain, and so may have grown."""
         return not is_packed(path_of(part))
 
     def _blocks(self, path: Path, begin: int = 0) -> Iterator[Block]:
@@ -90,7 +89,7 @@ class JsonLinesSource:
         return read_blocks(path, opener, self._form, begin, size=self._block_size)
 
     def _first(self) -> tuple[Path, Block]:
-        """The first block of the first file that holds records."""
+        """Read the first block of the first file that holds records."""
         for part in self._files.parts:
             path = path_of(part)
             for block in self._blocks(path):

@@ -1,4 +1,4 @@
-"""Text files as blocks of whole records, each with the offset and the line where it begins."""
+"""Text files as blocks of whole records, each with its offset and first line number."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sealift.owner.sources.interface import BEGINNING, Chunk
 from sealift_protocol.errors import InvalidArgument, SourceChanged, SourceError
 
 BLOCK = 1 << 20
-# A record of text beyond this is a quote that nobody closed.
+# A longer record of text is taken for an unclosed quote.
 MAX_RECORD = 64 << 20
 _ASCII = bytes(range(32, 127)) + b"\t\r\n"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -29,12 +29,11 @@ class Block:
     """Whole records of a text file.
 
     Attributes:
-        data: UTF-8; if the block is not sound, with the bytes that could not be decoded as they
-            were.
-        offset: of the first byte in the (unpacked) file.
-        end: offset of the byte after the last.
+        data: UTF-8; if the block is not sound, the bytes that could not be decoded are unchanged.
+        offset: offset of the first byte in the (unpacked) file.
+        end: offset after the last byte.
         line: number of the first line, from 1.
-        sound: whether all of it could be decoded.
+        sound: whether all of the data could be decoded.
     """
 
     data: bytes = field(repr=False)
@@ -49,11 +48,11 @@ class TextFormat:
     """How a file's text is cut into records.
 
     Attributes:
-        encoding: of the text.
+        encoding: encoding of the text.
         quoted: whether a line end inside double quotes belongs to the record (RFC 4180).
-        delimiter: between the fields of a quoted format.
-        strict: whether text that is not of the encoding is an error at once; otherwise its block
-            is marked as not sound.
+        delimiter: character between the fields of a quoted format.
+        strict: whether text that is not of the encoding is an error; otherwise its block is marked
+            as not sound.
     """
 
     encoding: str = "utf-8"
@@ -68,10 +67,10 @@ class TextFormat:
 
 
 def check_encoding(encoding: str) -> None:
-    """Refuses what is not the name of an encoding that has ASCII's characters as single bytes.
+    """Check that an encoding is known and has ASCII's characters as single bytes.
 
     Raises:
-        InvalidArgument: it is none.
+        InvalidArgument: it is not such an encoding.
     """
     try:
         usable = _ASCII.decode(encoding).encode("ascii") == _ASCII
@@ -79,26 +78,26 @@ def check_encoding(encoding: str) -> None:
         usable = False
     if not usable:
         raise InvalidArgument(
-            "the encoding is not known, or its line ends are not single bytes",
-            hint="use utf-8, latin-1, cp1252 or the like; convert UTF-16 first",
+            "the encoding is unknown, or its line ends are not single bytes",
+            hint="use an encoding such as utf-8, latin-1 or cp1252; convert UTF-16 to UTF-8 first",
         )
 
 
 def read_blocks(
     path: Path, opener: Opener, form: TextFormat, begin: int = 0, *, size: int = BLOCK
 ) -> Iterator[Block]:
-    """A file's records in blocks of about a MiB.
+    """Read a file's records in blocks of about a MiB.
 
     Args:
         path: the file.
-        opener: opens it.
-        form: how it is cut.
+        opener: opens the file.
+        form: how the text is cut into records.
         begin: offset of a record.
-        size: bytes of a block, about.
+        size: approximate bytes of a block.
 
     Raises:
         SourceError: the file cannot be read, is not in that encoding, or a quote never ends.
-        SourceChanged: the file ends before `begin`, or what ended there goes on now.
+        SourceChanged: the file ends before `begin`, or the record that ended there is longer now.
     """
     with opener.open(path) as stream:
         lines, last = 0, b"\n"
@@ -120,16 +119,16 @@ def blocks_of(
     size: int = BLOCK,
     before: bytes = b"\n",
 ) -> Iterator[Block]:
-    """A stream's records in blocks; see `read_blocks`.
+    """Read a stream's records in blocks; see `read_blocks`.
 
     Args:
-        stream: to read, from where it stands.
-        form: how it is cut.
-        path: the file, if it is one.
-        begin: offset at which the stream stands.
-        line: number of the line at which it stands.
-        size: bytes of a block, about.
-        before: the last byte before.
+        stream: the stream, read from its current position.
+        form: how the text is cut into records.
+        path: the file, if the stream is one.
+        begin: offset of the current position.
+        line: line number of the current position.
+        size: approximate bytes of a block.
+        before: the last byte before the current position.
     """
     held = b""
     offset = begin
@@ -140,7 +139,7 @@ def blocks_of(
         if before != b"\n" and fresh:
             if fresh[:1] not in b"\r\n":
                 raise SourceChanged(
-                    f"what was pushed as the last record, on line {line}, is longer now",
+                    f"the record that was pushed last, on line {line}, is longer now",
                     path=path,
                     line=line,
                 )
@@ -160,7 +159,7 @@ def blocks_of(
         elif not cut:
             if len(held) > MAX_RECORD:
                 raise _endless(form, path, line)
-            # Doubling: each byte is looked at twice at most, however long a record is.
+            # Doubling scans each byte at most twice, even in a long record.
             wanted = min(len(held), MAX_RECORD + 1 - len(held)) or 1
             continue
         if cut:
@@ -178,7 +177,7 @@ def _endless(form: TextFormat, path: Path | None, line: int) -> SourceError:
     if form.quoted:
         hint = _OPEN_QUOTE
     else:
-        hint = "each record has a line of its own; split a JSON array with: jq -c '.[]'"
+        hint = "put each record on its own line; split a JSON array with: jq -c '.[]'"
     return SourceError(
         f"the record that begins at line {line} never ends",
         path=path,
@@ -188,7 +187,7 @@ def _endless(form: TextFormat, path: Path | None, line: int) -> SourceError:
 
 
 def read_fully(stream: BinaryIO, size: int) -> bytes:
-    """As many bytes as asked for; fewer only at the end."""
+    """Read the requested number of bytes; fewer only at the end."""
     fresh = stream.read(size) or b""
     if len(fresh) == size or not fresh:
         return fresh
@@ -200,7 +199,7 @@ def read_fully(stream: BinaryIO, size: int) -> bytes:
 
 
 def skipped(stream: BinaryIO, count: int, path: Path) -> Iterator[bytes]:
-    """Moves on by `count` bytes, which it yields in pieces.
+    """Skip `count` bytes, which are yielded in pieces.
 
     Raises:
         SourceChanged: the file ends before.
@@ -209,7 +208,7 @@ def skipped(stream: BinaryIO, count: int, path: Path) -> Iterator[bytes]:
         content = stream.read(min(count, BLOCK))
         if not content:
             raise SourceChanged(
-                "the file is shorter than what was pushed of it", path=path
+                "the file is shorter than the part that was already pushed", path=path
             )
         count -= len(content)
         yield content
@@ -226,32 +225,32 @@ def chunk_of(batch: pa.RecordBatch, block: Block, path: Path) -> Chunk:
 
 @cache
 def _quoted_fields(delimiter: str) -> re.Pattern[bytes]:
-    """Text up to the end of its last quoted field, if every quote so far stood where one opens.
+    """Match text up to the end of its last quoted field, if every quote opens where one may.
 
-    A quote opens where a field begins; a doubled one closes a field and opens it again.
+    A quote opens where a field begins; a doubled quote closes a field and opens it again.
     """
     before = re.escape(delimiter).encode()
     return re.compile(rb'(?:[^"]*+(?<![^' + before + rb'\r\n"])"[^"]*+")*+')
 
 
 def _last_record_end(data: bytes, form: TextFormat) -> tuple[int, bool]:
-    """Where the last whole record ends: at a line end that no quotes enclose (RFC 4180).
+    """Find the end of the last whole record: a line end outside quotes (RFC 4180).
 
-    A quote inside an unquoted field is text, as it is to Arrow and to Python's csv module.
+    A quote inside an unquoted field is text, as in Arrow and in Python's csv module.
 
     Args:
         data: text that begins with a record.
-        form: how it is cut.
+        form: how the text is cut into records.
 
     Returns:
-        The offset behind the line end, 0 if there is none, and whether quotes are open at the end
+        The offset after the line end, or 0 if there is none; and whether a quote is open at the end
         of the data.
     """
     if not form.quoted or b'"' not in data:
         return data.rfind(b"\n") + 1, False
     pattern = _quoted_fields(form.delimiter)
     opens = (form.delimiter.encode(), b"\r", b"\n", b"")
-    # Stretches of text, outside quotes at both ends, in which the quotes alternate.
+    # Pieces of text, outside quotes at both ends, in which opening and closing quotes alternate.
     stretches: list[tuple[int, int]] = []
     start, unclosed = 0, False
     while True:
@@ -262,7 +261,7 @@ def _last_record_end(data: bytes, form: TextFormat) -> tuple[int, bool]:
         stretches.append((start, end))
         if quote < 0:
             break
-        # Right behind a quoted field, a quote takes up again what the one before seemed to close.
+        # A quote directly after a quoted field reopens the field.
         if quote == closed > start or data[max(0, quote - 1) : quote] in opens:
             unclosed = True
             break
@@ -277,7 +276,7 @@ def _last_record_end(data: bytes, form: TextFormat) -> tuple[int, bool]:
 
 
 def _last_line_end(data: bytes, start: int, end: int) -> int:
-    """The last line end outside quotes in a stretch of text, or 0."""
+    """Return the offset after the last line end outside quotes in a piece of text, or 0."""
     while True:
         line_end = data.rfind(b"\n", start, end)
         if line_end < 0:
@@ -304,17 +303,17 @@ def _as_utf8(
 def not_text(
     encoding: str, path: Path | None, line: int, raw: bytes = b""
 ) -> SourceError:
-    """The error of a line that is not text of its encoding."""
+    """Return the error for a line that is not text of its encoding."""
     if raw.startswith(_UTF16):
         return SourceError(
             f"line {line}: the file is UTF-16",
             path=path,
             line=line,
-            hint="convert it first: iconv -f utf-16 -t utf-8",
+            hint="convert the file first: iconv -f utf-16 -t utf-8",
         )
     return SourceError(
         f"line {line} is not {encoding} text",
         path=path,
         line=line,
-        hint="say with `encoding` which it is: latin-1, cp1252, ...",
+        hint="give the encoding with `encoding`: latin-1, cp1252, ...",
     )

@@ -1,4 +1,4 @@
-"""Records that are in memory already, or come from another library as Arrow batches."""
+"""Records in memory, or from another library as Arrow batches."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pyarrow as pa
 
 from sealift.owner.sources.interface import BEGINNING, Chunk, Part
 
-# Nothing to remember it by: such records are appended each time they are pushed.
+# An empty name is not remembered, so such records are appended on every push.
 _ANONYMOUS = Part("")
 
 
 class MemorySource:
-    """An Arrow table, or a reader of batches that is read once."""
+    """An Arrow table, or a reader of batches, which is read once."""
 
     kind = "arrow"
     resumable = False
@@ -27,11 +27,11 @@ class MemorySource:
         )
 
     def parts(self) -> Iterator[Part]:
-        """The whole."""
+        """Return one part, which is the whole source."""
         yield _ANONYMOUS
 
     def read(self, part: Part, mark: str) -> Iterator[Chunk]:
-        """The batches."""
+        """Read the batches."""
         batches = (
             self._records.to_batches()
             if isinstance(self._records, pa.Table)

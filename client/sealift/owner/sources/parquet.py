@@ -26,25 +26,27 @@ _READ_BUFFER = 64 << 10
 _FOOTER_TAIL = 8
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
-_OTHER_COLUMNS = "files of one push have the same columns; push this one by itself"
+_OTHER_COLUMNS = (
+    "the files of one push must have the same columns: push this one separately"
+)
 
 
 class ParquetSource:
-    """Parquet files of one schema, in folders named KEY=VALUE or not."""
+    """Parquet files of one schema, optionally in folders named KEY=VALUE."""
 
     kind = "parquet"
     resumable = True
     rereadable = True
 
     def __init__(self, files: Fileset, expected: pa.Schema | None = None) -> None:
-        """Reads the first file's footer.
+        """Read the first file's footer.
 
         Args:
-            files: to read.
-            expected: the schema that earlier pushes had: says what the folders' values are.
+            files: the files to read.
+            expected: schema of earlier pushes, with the types of the folders' values.
 
         Raises:
-            EmptySource: a single file has no rows.
+            EmptySource: the only file has no rows.
             SourceError: the first file is not a whole Parquet file.
         """
         self._files = files
@@ -60,15 +62,15 @@ class ParquetSource:
         )
 
     def parts(self) -> Iterator[Part]:
-        """The files."""
+        """Return the files."""
         return iter(self._files.parts)
 
     def read(self, part: Part, mark: str) -> Iterator[Chunk]:
-        """A file's rows, from row `mark` on.
+        """Read a file's rows, from row `mark` on.
 
         Raises:
-            SchemaMismatch: the file has another schema than the first one.
-            SourceChanged: the file has fewer rows than were read of it.
+            SchemaMismatch: the file's schema differs from the first file's.
+            SourceChanged: the file has fewer rows than were already read.
             SourceError: a row group is damaged.
         """
         path = path_of(part)
@@ -78,7 +80,8 @@ class ParquetSource:
             total, wanted = file.metadata.num_rows, _row(mark)
             if wanted > total:
                 raise SourceChanged(
-                    "the file is shorter than what was pushed of it", path=path
+                    "the file is shorter than the part that was already pushed",
+                    path=path,
                 )
             row = 0
             for group in range(file.metadata.num_row_groups):
@@ -100,7 +103,7 @@ class ParquetSource:
                     row = end
 
     def digest(self, part: Part, mark: str) -> bytes:
-        """BLAKE3 of the footer, and of the row groups up to the one in which the mark is.
+        """Return BLAKE3 of the footer, and of the row groups up to the one with the mark.
 
         Raises:
             SourceError: the file cannot be read.
@@ -128,13 +131,13 @@ class ParquetSource:
         return content
 
     def continues(self, part: Part) -> bool:
-        """A Parquet file ends with its footer: it cannot grow."""
+        """Return False: a Parquet file ends with its footer, and cannot grow."""
         return False
 
     # --- columns ---------------------------------------------------------------------------------
 
     def _check_schema(self, found: pa.Schema, path: Path) -> None:
-        """Refuses other columns than the first file's; their order does not matter."""
+        """Check that the columns are the first file's, in any order."""
         if found.equals(self._stored):
             return
         fields = {field.name: field for field in found}
@@ -143,9 +146,15 @@ class ParquetSource:
             if other is None:
                 what = f"column {column} of the first file is missing"
             elif other.type != field.type:
-                what = f"column {found.get_field_index(field.name) + 1} has another type than there"
+                what = (
+                    f"column {found.get_field_index(field.name) + 1} has another type "
+                    "than in the first file"
+                )
             elif other.nullable and not field.nullable:
-                what = f"column {column} of the first file allows no nulls, and here it does"
+                what = (
+                    f"column {column} of the first file does not allow nulls, "
+                    "but this file's does"
+                )
             else:
                 continue
             raise _other_schema(what, path, column)
@@ -209,7 +218,7 @@ def _row(mark: str) -> int:
 def _slices(
     file: pq.ParquetFile, group: int, row: int, path: Path
 ) -> Iterator[pa.RecordBatch]:
-    """A row group's rows in batches of a few MiB, however wide its rows are."""
+    """Read a row group's rows in batches of a few MiB, regardless of the rows' width."""
     found = file.metadata.row_group(group)
     width = max(1, found.total_byte_size // max(1, found.num_rows))
     rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES // width))
@@ -228,7 +237,7 @@ def _slices(
 
 
 def _end(column: pq.ColumnChunkMetaData) -> int:
-    """The offset behind a column's pages in a row group."""
+    """Return the offset after a column's pages in a row group."""
     start = column.data_page_offset
     if column.has_dictionary_page and column.dictionary_page_offset:
         start = min(start, column.dictionary_page_offset)
@@ -238,12 +247,12 @@ def _end(column: pq.ColumnChunkMetaData) -> int:
 def _open(path: Path) -> pq.ParquetFile:
     if is_packed(path):
         raise SourceError(
-            "a Parquet file is not read from another that is compressed or encrypted",
+            "a Parquet file cannot be read from inside a compressed or encrypted file",
             path=path,
-            hint="unpack it; Parquet compresses by itself",
+            hint="unpack the file; Parquet has its own compression",
         )
     try:
-        # Columns are read in slices, not whole chunks: a row group may be gigabytes.
+        # Read columns in slices, not whole chunks: a row group may be gigabytes.
         return pq.ParquetFile(
             path,
             buffer_size=_READ_BUFFER,
@@ -260,7 +269,7 @@ def _open(path: Path) -> pq.ParquetFile:
 
 def _other_schema(what: str, path: Path, column: int) -> SchemaMismatch:
     return SchemaMismatch(
-        f"the file has another schema than the first one: {what}",
+        f"the file's schema differs from the first file's: {what}",
         path=path,
         column=column,
         hint=_OTHER_COLUMNS,
@@ -268,7 +277,7 @@ def _other_schema(what: str, path: Path, column: int) -> SchemaMismatch:
 
 
 def _is_integer(text: str) -> bool:
-    """Whether text is a whole number and nothing is lost if it is taken for one: not so 02139."""
+    """Return whether a text can be read as a whole number without loss, unlike 02139."""
     return (
         text.removeprefix("-").isdecimal()
         and text.isascii()

@@ -1,4 +1,4 @@
-"""The result of a query: read in one snapshot, streamed, and continued behind a cursor's value."""
+"""The result of a query: streamed from one snapshot, and resumed after a cursor's value."""
 
 from __future__ import annotations
 
@@ -40,39 +40,40 @@ class SqlSource:
     rereadable = True
 
     def __init__(self, query: Query, text: str, cursor_column: str) -> None:
-        """Takes a query that was looked at.
+        """Wrap a query whose columns are known.
 
         Args:
-            query: reads.
-            text: of the query.
-            cursor_column: unique and increasing; empty if there is none.
+            query: the query.
+            text: SQL text of the query.
+            cursor_column: a unique, increasing column; empty for none.
         """
         self._query = query
         self._cursor_column = cursor_column
         self.schema: pa.Schema = query.schema
         self.size: int | None = None
         self.resumable = bool(cursor_column)
-        # Without a cursor, nothing says what is new: all rows are appended each time.
+        # Without a cursor, new rows cannot be recognised: all rows are appended each time.
         name = f"{query.database}\n{text}" if cursor_column else ""
         self._part = Part(name, endless=self.resumable)
 
     def parts(self) -> Iterator[Part]:
-        """The query."""
+        """Return one part, the query."""
         yield self._part
 
     def read(self, part: Part, mark: str) -> Iterator[Chunk]:
-        """The rows behind a mark.
+        """Read the rows after a mark.
 
         Raises:
             SourceChanged: the mark is of another cursor column.
-            SourceError: the database refuses or goes away, or the cursor column has no value or
-                one twice.
+            SourceError: the database refuses or disconnects, or the cursor column has a null or a
+                repeated value.
         """
         last = Key.of(mark)
         if last is not None and (last.column, last.kind) != self._cursor:
             raise SourceChanged(
-                "an earlier push went by another cursor column, or one of another type",
-                hint="push with the column of before, or everything anew with `from_start=True`",
+                "an earlier push used another cursor column, or one of another type",
+                hint="use the earlier cursor column, or push everything again with "
+                "`from_start=True`",
             )
         rows = 0
         for batch, values in self._query.read(last):
@@ -85,11 +86,11 @@ class SqlSource:
             yield Chunk(batch, begin, end, 0)
 
     def digest(self, part: Part, mark: str) -> bytes:
-        """Nothing: rows that were read before are not looked at again."""
+        """Return nothing: earlier rows are not read again."""
         return b""
 
     def continues(self, part: Part) -> bool:
-        """Rows may come behind the cursor's last value."""
+        """Return True: rows may follow the cursor's last value."""
         return self.resumable
 
     @property
@@ -97,18 +98,18 @@ class SqlSource:
         return self._cursor_column, self._query.cursor_kind
 
     def _check_increase(self, values: pa.Array, last: Key | None, rows: int) -> None:
-        """Refuses nulls and repeated values: a push that continues would lose rows.
+        """Refuse nulls and repeated values, with which a resumed push would lose rows.
 
-        The database has sorted them, text in an order of its own.
+        The database has sorted the rows, text in its own order.
         """
         import pyarrow.compute as pc
 
         column = self.schema.get_field_index(self._cursor_column) + 1
         if values.null_count:
             raise SourceError(
-                f"column {column}, the cursor, has no value in some rows",
+                f"column {column}, the cursor, is null in some rows",
                 column=column,
-                hint="choose a column that every row has, or leave such rows out in the query",
+                hint="choose a column without nulls, or exclude those rows in the query",
             )
         before, after = values[:-1], values[1:]
         wrong = (pc.equal if pa.types.is_string(values.type) else pc.greater_equal)(
@@ -118,9 +119,9 @@ class SqlSource:
         if again or pc.any(wrong).as_py():
             row = rows + 1 if again else rows + 2 + pc.index(wrong, True).as_py()
             raise SourceError(
-                f"row {row}: column {column}, the cursor, has the value of the row before",
+                f"row {row}: column {column}, the cursor, repeats the value of the row before",
                 column=column,
-                hint="choose a unique column; the rows before are kept",
+                hint="choose a unique column; the earlier rows are kept",
             )
 
 
@@ -132,24 +133,25 @@ def open_sql(
     types: Mapping[str, pa.DataType],
     expected: pa.Schema | None = None,
 ) -> SqlSource:
-    """Opens a query's result.
+    """Open a query's result.
 
     Args:
-        url: of the database; a password in it is taken, but others see it in the list of
-            processes.
+        url: URL of the database; it may hold a password, but other users then see it in the list
+            of processes.
         query: SELECT, WITH, VALUES or TABLE.
-        cursor_column: of the result; unique and increasing.
-        types: by column; they win over everything else.
-        expected: the schema that earlier pushes had.
+        cursor_column: a unique, increasing column of the result.
+        types: types by column; they take precedence.
+        expected: schema of earlier pushes.
 
     Raises:
-        InvalidArgument: the query is missing or does not only read, or a column is not there.
+        InvalidArgument: the query is missing or does more than read, or a column is missing.
         SourceError: the database cannot be reached, or refuses.
     """
     text = query.strip().rstrip(";").rstrip()
     if not text:
         raise InvalidArgument(
-            "a database is read by a query", hint='say it with `query="SELECT …"`'
+            "a push from a database needs a query",
+            hint='give it with `query="SELECT …"`',
         )
     if not _READS.match(text):
         raise InvalidArgument(

@@ -1,7 +1,7 @@
-"""Queries of any database that SQLAlchemy has a driver for, row by row: SQLite, MySQL, ...
+"""Queries of any database with an SQLAlchemy driver, row by row: SQLite, MySQL, ...
 
-Types are inferred from the first rows, since not every database says them: decimals, UUIDs and JSON
-come as text.
+Types are inferred from the first rows, since not every database reports them. Decimals, UUIDs and
+JSON become text.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ _TEXT_OF: dict[type, Callable[[Any], Any]] = {
     **dict.fromkeys((int, float, bool, Decimal, UUID), str),
     **dict.fromkeys((dict, list), json.dumps),
 }
-# What each database has instead of "read-only, and as of one moment".
+# Each database's statement for a read-only snapshot.
 _BEGIN = {
     "mysql": "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
     "mariadb": "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
     "oracle": "SET TRANSACTION READ ONLY",
 }
-_LOST = "push again: it continues at the last commit; without `cursor_column`, from the beginning"
+_LOST = "push again: it continues after the last commit, without `cursor_column` from the start"
 
 
 class OtherQuery:
@@ -67,12 +67,12 @@ class OtherQuery:
     def __init__(
         self, url: str, query: str, cursor_column: str, types: Mapping[str, pa.DataType]
     ) -> None:
-        """Reads the first rows.
+        """Read the first rows.
 
         Raises:
-            EmptySource: there is no row, and nothing says what the columns are.
+            EmptySource: there is no row, and the columns are unknown.
             InvalidArgument: SQLAlchemy or the database's driver is not installed, the URL is not
-                one, or the cursor column is not fit.
+                valid, or the cursor column is not suitable.
             SourceError: the database cannot be reached, or refuses.
         """
         self._engine = _engine(url)
@@ -88,7 +88,7 @@ class OtherQuery:
             with _named_errors("the query failed"):
                 rows = _first_rows(result)
         if not rows and not set(names) <= types.keys():
-            raise EmptySource("the query has no rows")
+            raise EmptySource("the query returns no rows")
         columns = _columns(rows, len(names))
         kinds = [
             types.get(n) or _infer(c, i)
@@ -107,7 +107,7 @@ class OtherQuery:
     def read(
         self, after: Key | None
     ) -> Iterator[tuple[pa.RecordBatch, pa.Array | None]]:
-        """The rows with a cursor above a value, and the cursor's values."""
+        """Read the rows with a cursor above a value, and the cursor's values."""
         if after is not None:
             self._check_nulls()
         with self._running(self._select(after)) as result:
@@ -119,7 +119,7 @@ class OtherQuery:
                     return
                 batch = self._convert(found, rows)
                 rows += len(found)
-                # As many rows as fill a batch, however wide they are.
+                # As many rows as fill a batch, regardless of their width.
                 wide = max(1, batch.nbytes // len(found))
                 count = max(1, min(_MAX_ROWS, 2 * count, _BATCH_BYTES // wide))
                 yield batch, batch.column(self._place) if self._cursor_column else None
@@ -149,7 +149,7 @@ class OtherQuery:
         if self._dialect.name == "sqlite" and pa.types.is_string(
             self.schema[self._place].type
         ):
-            # A column may compare without regard to case: 'a' would hide 'A'.
+            # A column may be compared regardless of case: 'a' would hide 'A'.
             return f"{name} COLLATE BINARY"
         return name
 
@@ -164,10 +164,10 @@ class OtherQuery:
         return str(text)
 
     def _is_fit(self, kind: pa.DataType) -> bool:
-        """Whether values of a type are compared exactly, and survive being written as text."""
+        """Return whether values of a type compare exactly, and survive a round trip as text."""
         if pa.types.is_string(kind):
             return self._dialect.name == "sqlite"
-        # Python's own dates stand for what is stored, which in SQLite is text.
+        # Python's dates represent the stored value, which is text in SQLite.
         timed = (pa.types.is_timestamp(kind) and kind.tz is None) or pa.types.is_date(
             kind
         )
@@ -176,7 +176,7 @@ class OtherQuery:
         )
 
     def _check_nulls(self) -> None:
-        """Refuses rows without a cursor, which no comparison finds."""
+        """Refuse rows with a null cursor, which no comparison finds."""
         name = self._cursor_name()
         text = f"SELECT COUNT(*) FROM ({self._text}\n) q WHERE {name} IS NULL"  # noqa: S608
         with self._running(text) as result, _named_errors("the query failed"):
@@ -184,14 +184,14 @@ class OtherQuery:
         if count:
             column = self._place + 1
             raise SourceError(
-                f"column {column}, the cursor, has no value in some rows",
+                f"column {column}, the cursor, is null in some rows",
                 column=column,
-                hint="choose a column that every row has, or leave such rows out in the query",
+                hint="choose a column without nulls, or exclude those rows in the query",
             )
 
     @contextmanager
     def _running(self, text: str) -> Iterator[CursorResult[Any]]:
-        """A query that runs, in a transaction of its own that only reads."""
+        """Run a query in its own read-only transaction."""
         with _named_errors("the database cannot be reached"):
             connection: Connection = self._engine.connect()
         try:
@@ -206,7 +206,7 @@ class OtherQuery:
                 ).exec_driver_sql(text)
             if not result.returns_rows:
                 raise InvalidArgument(
-                    "the query returns no rows", hint="a push only reads"
+                    "the query does not return rows", hint="a push only reads"
                 )
             yield result
         finally:
@@ -226,7 +226,9 @@ def _engine(url: str) -> Engine:
         path = Path(_place(url))
         if not path.is_file():
             raise SourceError(
-                "there is no such file", path=path, hint="sqlite:///relative.db"
+                "there is no such file",
+                path=path,
+                hint="check the path; a relative path is written sqlite:///relative.db",
             )
         uri = f"{path.resolve().as_uri()}?mode=ro"
         return create_engine(
@@ -236,17 +238,17 @@ def _engine(url: str) -> Engine:
         )
     except ImportError:
         raise InvalidArgument(
-            "the driver for this database is not installed",
-            hint="install what SQLAlchemy names for it: pip install pymysql, oracledb, pyodbc",
+            "the SQLAlchemy driver for this database is not installed",
+            hint="install the driver that SQLAlchemy names, such as pymysql, oracledb or pyodbc",
         ) from None
     except (ArgumentError, NoSuchModuleError, ValueError):
         raise InvalidArgument(
-            "the database's URL is not one", hint="scheme://user@host:port/database"
+            "the database's URL is not valid", hint="scheme://user@host:port/database"
         ) from None
 
 
 def _place(url: str) -> str:
-    """The database that a URL names: for SQLite a path."""
+    """Return the database that a URL names; for SQLite, a path."""
     from sqlalchemy import make_url
 
     return make_url(url).database or ""
@@ -256,7 +258,7 @@ def _place(url: str) -> str:
 
 
 def _first_rows(result: CursorResult[Any]) -> list[Sequence[Any]]:
-    """Rows from which types are inferred: some thousand, or fewer if they are wide."""
+    """Read the rows from which types are inferred: some thousand, or fewer if they are wide."""
     rows: list[Sequence[Any]] = []
     size = 0
     while len(rows) < _SAMPLE_ROWS and size < _BATCH_BYTES:
@@ -285,9 +287,9 @@ def _infer(values: Sequence[Any], column: int) -> pa.DataType:
         return pa.string()
     if len(kinds) > 1 or None in kinds:
         raise SourceError(
-            f"column {column} has values of several types, or of one that is not known",
+            f"column {column} has values of several types, or of an unknown type",
             column=column,
-            hint="cast it in the query: CAST(column AS TEXT) AS column",
+            hint="cast the column in the query: CAST(column AS TEXT) AS column",
         )
     return kinds.pop()
 
@@ -295,10 +297,10 @@ def _infer(values: Sequence[Any], column: int) -> pa.DataType:
 def _array(
     values: Sequence[Any], kind: pa.DataType, column: int, before: int
 ) -> pa.Array:
-    """Values of a column, given a type.
+    """Convert a column's values to a type.
 
     Raises:
-        SourceError: one is not of it.
+        SourceError: a value is not of that type.
     """
     found = set(map(type, values))
     exact = pa.types.is_decimal(kind) or Decimal in found
@@ -331,7 +333,7 @@ def _try(values: Sequence[Any], kind: pa.DataType) -> pa.Array | None:
 
 @contextmanager
 def _named_errors(what: str) -> Iterator[None]:
-    """Turns the drivers' errors, whose texts quote values, into one that says what to do."""
+    """Replace drivers' errors, whose texts quote values, by one that says what to do."""
     from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
 
     try:
@@ -343,7 +345,7 @@ def _named_errors(what: str) -> Iterator[None]:
             ) from None
         text = str(error.orig).lower()
         if "readonly" in text or "read only" in text or "read-only" in text:
-            said = "the query would change the database, and a push only reads"
+            said = "the query would change the database, but a push only reads"
         elif (
             isinstance(error, ProgrammingError) or "no such" in text or "syntax" in text
         ):

@@ -1,7 +1,7 @@
 """Queries of PostgreSQL through ADBC: COPY in binary form, straight into Arrow.
 
-Types: numbers, text, bytes, booleans, dates and times as they are; numeric(p, s) as decimal128;
-numeric without bounds, uuid, json and all others as text; arrays of the former as lists.
+Numbers, text, bytes, booleans, dates and times keep their type; numeric(p, s) becomes decimal128;
+numeric without bounds, uuid, json and all others become text; arrays of these become lists.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ _CURSORS = _TEXT | {
     "uuid",
     "numeric",
 }
-# PostgreSQL's times begin in 4713 BC: what is before is "infinity", which overflowed.
+# PostgreSQL's times begin in 4713 BC; an earlier one is "infinity" after an overflow.
 _FIRST_DAY = -2_451_545
 _FIRST_MICROSECOND = _FIRST_DAY * 86_400_000_000
 _SQLSTATE = re.compile(r"SQLSTATE: (\w{5})")
-_LOST = "push again: it continues at the last commit; without `cursor_column`, from the beginning"
+_LOST = "push again: it continues after the last commit, without `cursor_column` from the start"
 
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A column of the result: how it is selected, as what it comes, as what it is given."""
+    """A column of the result: its SQL expression, the type received and the type returned."""
 
     name: str
     stored: str
@@ -65,10 +65,10 @@ class PostgresqlQuery:
     def __init__(
         self, url: str, query: str, cursor_column: str, types: Mapping[str, pa.DataType]
     ) -> None:
-        """Asks the server what the result's columns are.
+        """Ask the server for the result's columns.
 
         Raises:
-            InvalidArgument: ADBC is not installed, or the cursor column is not fit.
+            InvalidArgument: ADBC is not installed, or the cursor column is not suitable.
             SourceError: the server cannot be reached, or refuses.
         """
         self._url = url
@@ -92,7 +92,7 @@ class PostgresqlQuery:
     def read(
         self, after: Key | None
     ) -> Iterator[tuple[pa.RecordBatch, pa.Array | None]]:
-        """The rows with a cursor above a value, and the cursor's values."""
+        """Read the rows with a cursor above a value, and the cursor's values."""
         with self._connected() as cursor:
             if after is not None:
                 self._check_nulls(cursor)
@@ -115,7 +115,7 @@ class PostgresqlQuery:
 
     def _select(self, after: Key | None) -> str:
         columns = [f"{c.expression} AS {_quoted(c.name)}" for c in self._columns]
-        # Arrays of several dimensions come flattened: their number is looked at.
+        # Arrays of several dimensions arrive flattened, so the number of dimensions is checked.
         columns += [
             f"array_ndims(q.{_quoted(c.name)})"
             for c in self._columns
@@ -123,7 +123,7 @@ class PostgresqlQuery:
         ]
         text = f"SELECT {', '.join(columns)} FROM ({self._text}\n) AS q"  # noqa: S608
         if self._cursor:
-            # Bytes are ordered the same everywhere; languages are not.
+            # The order of bytes is the same everywhere; that of languages is not.
             order = ' COLLATE "C"' if self._cursor.stored in _TEXT else ""
             name = f"q.{_quoted(self._cursor.name)}{order}"
             if after is not None:
@@ -132,7 +132,7 @@ class PostgresqlQuery:
         return text
 
     def _check_nulls(self, cursor: Any) -> None:
-        """Refuses rows without a cursor, which no comparison finds."""
+        """Refuse rows with a null cursor, which no comparison finds."""
         if self._cursor is None:
             return
         text = (
@@ -145,9 +145,9 @@ class PostgresqlQuery:
         if found:
             column = self._columns.index(self._cursor) + 1
             raise SourceError(
-                f"column {column}, the cursor, has no value in some rows",
+                f"column {column}, the cursor, is null in some rows",
                 column=column,
-                hint="choose a column that every row has, or leave such rows out in the query",
+                hint="choose a column without nulls, or exclude those rows in the query",
             )
 
     def _convert(
@@ -171,7 +171,7 @@ class PostgresqlQuery:
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:
-        """A cursor in a read-only snapshot."""
+        """Open a cursor in a read-only snapshot."""
         with extra("sql", "reading PostgreSQL needs adbc_driver_postgresql"):
             from adbc_driver_postgresql import dbapi
 
@@ -180,7 +180,7 @@ class PostgresqlQuery:
         try:
             cursor = connection.cursor()
             try:
-                with _named_errors("the transaction cannot be begun"):
+                with _named_errors("the transaction cannot be started"):
                     cursor.execute(_BEGIN)
                 yield cursor
             finally:
@@ -190,7 +190,7 @@ class PostgresqlQuery:
 
 
 def _close(resource: Any) -> None:
-    """Closes what may be broken already; its own error has been raised then."""
+    """Close a connection that may be broken; its own error has then been raised."""
     from adbc_driver_manager import dbapi
 
     try:
@@ -216,7 +216,7 @@ def _column(found: pa.Field, types: Mapping[str, pa.DataType]) -> _Column:
 
 
 def _decimal(modifier: int) -> pa.DataType:
-    """Of numeric(p, s); without bounds there is no type in Arrow that holds every value."""
+    """Return the type of numeric(p, s); without bounds, no Arrow type holds every value."""
     precision, scale = (modifier - 4) >> 16, (modifier - 4) & 0x7FF
     if modifier < 4 or precision > 38 or scale > precision:
         return pa.string()
@@ -224,7 +224,7 @@ def _decimal(modifier: int) -> pa.DataType:
 
 
 def _is_fit(column: _Column) -> bool:
-    # Without bounds, 1.0 and 1.00 are one number and two texts.
+    # Without bounds, 1.0 and 1.00 are one number, but two texts.
     unbounded = column.stored == "numeric" and pa.types.is_string(column.kind)
     return column.stored in _CURSORS and not unbounded
 
@@ -259,7 +259,7 @@ def _literal(key: Key) -> str:
 
 
 def _hosts(url: str) -> str:
-    """Where a URL leads, without user and password."""
+    """Return a URL's host and database, without user and password."""
     parts = urlsplit(url)
     named = {
         k: v
@@ -271,7 +271,7 @@ def _hosts(url: str) -> str:
 
 
 def _with_timeout(url: str) -> str:
-    """A server that is not there is not waited for without end."""
+    """Add a connection timeout to a URL, for servers that do not answer."""
     if "connect_timeout" in url:
         return url
     return f"{url}{'&' if '?' in url else '?'}connect_timeout={_CONNECT_SECONDS}"
@@ -279,17 +279,17 @@ def _with_timeout(url: str) -> str:
 
 # --- errors --------------------------------------------------------------------------------------
 
-_PERMISSION = "ask the database's administrator for SELECT on what the query names"
+_PERMISSION = "ask the database's administrator for SELECT on the tables in the query"
 _CODES = {
     "42P01": (
         "the query names a table that does not exist",
         "check the query and the database",
     ),
     "42703": ("the query names a column that does not exist", "check the query"),
-    "42601": ("the query is not correct SQL", "try it with psql"),
+    "42601": ("the query is not correct SQL", "try the query with psql"),
     "42501": ("the database does not allow the query", _PERMISSION),
     "25006": ("the query would change the database", "a push only reads"),
-    "57014": ("the database stopped the query", "raise its statement_timeout"),
+    "57014": ("the database stopped the query", "raise the server's statement_timeout"),
     "28P01": (
         "the database does not accept the password",
         "set PGPASSWORD, or ~/.pgpass",
@@ -299,18 +299,18 @@ _CODES = {
 _CLASSES = {
     "08": ("the database dropped the connection", _LOST),
     "22": (
-        "the query computes something impossible",
-        "look for divisions by zero and casts",
+        "the query computes an invalid value",
+        "check its divisions by zero and casts",
     ),
     "28": (
-        "the database does not let this user in",
+        "the database rejects this user",
         "check the user, PGPASSWORD and ~/.pgpass",
     ),
-    "42": ("the database does not understand the query", "try it with psql"),
+    "42": ("the database does not understand the query", "try the query with psql"),
     "53": ("the database lacks memory, disk or connections", _LOST),
     "57": ("the database dropped the connection", _LOST),
 }
-# The client's own words, where the server could say nothing any more.
+# The client library's own messages, for when the server could not answer.
 _SIGNS_OF_LOSS = ("connection", "closed", "pqgetcopydata", "ssl", "timed out")
 _CONNECTING = (
     ("password", *_CODES["28P01"]),
@@ -326,7 +326,7 @@ _CONNECTING = (
 
 @contextmanager
 def _named_errors(what: str, *, connecting: bool = False) -> Iterator[None]:
-    """Turns the driver's errors, whose texts quote values, into ones that say what to do."""
+    """Replace the driver's errors, whose texts quote values, by ones that say what to do."""
     from adbc_driver_manager import dbapi
 
     try:
@@ -354,7 +354,7 @@ def _said(state: str, text: str) -> tuple[str, str]:
         return _CODES["25006"]
     if "FATAL" in text or "ERROR" in text:
         return (
-            "the database ended it",
-            f"try the query with psql; if it went away, {_LOST}",
+            "the database ended the query",
+            f"try the query with psql; if the connection was lost, {_LOST}",
         )
     return "its result cannot be read", "cast unusual columns to text in the query"

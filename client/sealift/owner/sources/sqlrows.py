@@ -1,4 +1,4 @@
-"""What queries of all databases share: the cursor's value, columns, and values as other types."""
+"""Shared by queries of all databases: the cursor's value, columns, and casts of values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LAYOUT = Layout(
     "the mark of an earlier push",
     _Mark,
     MalformedObject,
-    "push everything again with --from-start",
+    "push everything again with `from_start=True`",
 )
 
 
@@ -33,9 +33,9 @@ class Key:
     """A value of a query's cursor column.
 
     Attributes:
-        column: its name.
-        kind: the column's type, as the database calls it.
-        value: as text.
+        column: name of the column.
+        kind: type of the column in the database's terms.
+        value: the value as text.
     """
 
     column: str = field(repr=False)
@@ -43,14 +43,14 @@ class Key:
     value: str = field(repr=False)
 
     def mark(self) -> str:
-        """The value as a mark."""
+        """Return the value as a mark."""
         return json.dumps(
             {"column": self.column, "type": self.kind, "value": self.value}
         )
 
     @classmethod
     def of(cls, mark: str) -> Key | None:
-        """The value that a mark names; None for the beginning."""
+        """Return the value in a mark; None for the beginning."""
         if mark == BEGINNING:
             return None
         found = _LAYOUT.read_json(mark)
@@ -62,8 +62,8 @@ class Query(Protocol):
 
     Attributes:
         database: host and name, without credentials.
-        schema: of the result.
-        cursor_kind: the type of the cursor column, as the database calls it; empty without one.
+        schema: schema of the result.
+        cursor_kind: type of the cursor column in the database's terms; empty without a cursor.
     """
 
     database: str
@@ -73,18 +73,18 @@ class Query(Protocol):
     def read(
         self, after: Key | None
     ) -> Iterator[tuple[pa.RecordBatch, pa.Array | None]]:
-        """The rows with a cursor above a value, in its order, and the cursor's values.
+        """Read the rows with a cursor above a value, in its order, and the cursor's values.
 
         Without a cursor column: all rows, and None.
         """
 
 
 def check_columns(names: list[str], cursor_column: str) -> None:
-    """Refuses columns that could not be told apart, and a cursor that is not among them.
+    """Refuse two columns of the same name, and a cursor that is not a column.
 
     Raises:
-        SourceError: two have the same name.
-        InvalidArgument: there is no such cursor.
+        SourceError: two columns have the same name.
+        InvalidArgument: the result has no column of the cursor's name.
     """
     for column, name in enumerate(names):
         if name in names[:column]:
@@ -96,29 +96,29 @@ def check_columns(names: list[str], cursor_column: str) -> None:
     if cursor_column and cursor_column not in names:
         raise InvalidArgument(
             "the query's result has no column of the cursor's name",
-            hint="select it too; PostgreSQL makes names lower case unless they are quoted",
+            hint="select that column too; PostgreSQL makes unquoted names lower case",
         )
 
 
 def unfit_cursor() -> InvalidArgument:
-    """The error of a cursor column whose values cannot be compared exactly."""
+    """Return the error for a cursor column whose values cannot be compared exactly."""
     return InvalidArgument(
-        "the cursor column is not of a type that can be continued from",
+        "a push cannot resume from a cursor column of this type",
         hint="use whole numbers, times or dates, or cast it in the query: id::bigint AS id",
     )
 
 
 def cast(values: pa.Array, kind: pa.DataType, column: int, rows: int) -> pa.Array:
-    """Values as another type.
+    """Cast values to another type.
 
     Args:
-        values: to cast.
-        kind: to what.
-        column: its number, from 1.
-        rows: how many came before.
+        values: the values.
+        kind: the type.
+        column: number of the column, from 1.
+        rows: number of rows before.
 
     Raises:
-        SourceError: one is not of that type.
+        SourceError: a value is not of that type.
     """
     if values.type == kind:
         return values
@@ -130,11 +130,11 @@ def cast(values: pa.Array, kind: pa.DataType, column: int, rows: int) -> pa.Arra
 
 
 def misfit(row: int, column: int, kind: pa.DataType) -> SourceError:
-    """The error of a value that is not of its column's type."""
+    """Return the error for a value that is not of its column's type."""
     return SourceError(
         f"row {row}, column {column}: the value is not {kind}, the type of the column",
         column=column,
-        hint="cast it in the query, or give the column's type with `types`",
+        hint="cast the column in the query, or give its type with `types`",
     )
 
 

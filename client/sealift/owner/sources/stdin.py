@@ -1,4 +1,4 @@
-"""Records that come once, through a pipe: CSV, JSON Lines or an Arrow stream, never on disk."""
+"""Records from a pipe, read once: CSV, JSON Lines or an Arrow stream, never on disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sealift.owner.sources.jsonblocks import LineParser
 from sealift.owner.sources.lines import BLOCK, TextFormat, blocks_of, read_fully
 from sealift_protocol.errors import EmptySource, InvalidArgument, SourceError
 
-# Nothing to remember it by: such records are appended each time they are pushed.
+# An empty name is not remembered, so such records are appended on every push.
 _ANONYMOUS = Part("")
 _SLICE_BYTES = 2 << 20
 _ENDED_EARLY = "run the whole pipe again; nothing was committed"
@@ -33,12 +33,12 @@ class StreamSource:
         schema: pa.Schema,
         batches: Iterator[tuple[pa.RecordBatch, int]],
     ) -> None:
-        """Takes what was learned from the stream's beginning.
+        """Store what the stream's beginning has shown.
 
         Args:
-            kind: as `sealift sources` lists it.
-            schema: of every batch.
-            batches: the records, with how many bytes were read so far.
+            kind: kind of source, as `sealift sources` lists it.
+            schema: schema of every batch.
+            batches: the records, each with the number of bytes read so far.
         """
         self.kind = kind
         self.schema = schema
@@ -46,11 +46,11 @@ class StreamSource:
         self._batches: Iterator[tuple[pa.RecordBatch, int]] | None = batches
 
     def parts(self) -> Iterator[Part]:
-        """The whole."""
+        """Return one part, which is the whole stream."""
         yield _ANONYMOUS
 
     def read(self, part: Part, mark: str) -> Iterator[Chunk]:
-        """The records.
+        """Read the records.
 
         Raises:
             SourceError: they were read before, cannot be read, or end too early.
@@ -58,8 +58,8 @@ class StreamSource:
         batches, self._batches = self._batches, None
         if batches is None:
             raise SourceError(
-                "a stream is read only once",
-                hint="save it, sealed or not, where you may read it",
+                "a stream can be read only once",
+                hint="save it where plaintext is allowed, and push the file",
             )
         try:
             for batch, position in batches:
@@ -77,7 +77,7 @@ class StreamSource:
 
 
 def standard_input() -> BinaryIO:
-    """This process's standard input.
+    """Return this process's standard input.
 
     Raises:
         InvalidArgument: it is a terminal, or closed.
@@ -100,12 +100,12 @@ def csv_stream(
     delimiter: str = ",",
     block_size: int = BLOCK,
 ) -> StreamSource:
-    """CSV with a header line; see `CsvSource`.
+    """Open CSV with a header line; see `CsvSource`.
 
     Raises:
         EmptySource: there is no record.
         SourceError: the first block cannot be read.
-        InvalidArgument: a type is given for a column that is not there.
+        InvalidArgument: a type is given for a missing column.
     """
     form = TextFormat(encoding, quoted=True, delimiter=delimiter, strict=rejects.stops)
     parser = CsvParser(form, rejects)
@@ -132,7 +132,7 @@ def jsonl_stream(
     expected: pa.Schema | None = None,
     block_size: int = BLOCK,
 ) -> StreamSource:
-    """An object on each line; see `JsonLinesSource`.
+    """Open JSON Lines, one object a line; see `JsonLinesSource`.
 
     Raises:
         EmptySource: there is no record.
@@ -157,10 +157,10 @@ def jsonl_stream(
 
 
 def arrow_stream(stream: BinaryIO) -> StreamSource:
-    """An Arrow IPC stream, closed by its end-of-stream marker.
+    """Open an Arrow IPC stream, which must end with its end-of-stream marker.
 
     Raises:
-        SourceError: it does not begin as one.
+        SourceError: the stream does not begin as one.
     """
     watched = _WatchedStream(stream)
     try:
@@ -168,7 +168,7 @@ def arrow_stream(stream: BinaryIO) -> StreamSource:
     except (pa.ArrowException, OSError):
         raise SourceError(
             "this is not an Arrow IPC stream",
-            hint="write it with pyarrow.ipc.new_stream",
+            hint="write the stream with pyarrow.ipc.new_stream",
         ) from None
 
     def batches() -> Iterator[tuple[pa.RecordBatch, int]]:
@@ -195,7 +195,7 @@ def arrow_stream(stream: BinaryIO) -> StreamSource:
             )
         if read_fully(stream, 1):
             raise SourceError(
-                "something follows the end of the Arrow stream",
+                "there are more bytes after the end of the Arrow stream",
                 hint="pipe one stream at a time",
             )
 
@@ -222,7 +222,7 @@ class _WatchedStream:
         return True
 
     def close(self) -> None:
-        """Standard input stays open."""
+        """Do nothing: standard input stays open."""
 
 
 def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

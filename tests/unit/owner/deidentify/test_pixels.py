@@ -325,7 +325,7 @@ def test_a_policy_can_drop_the_pixels_of_suspected_images() -> None:
         None,
         batch.column("pixels")[1].as_py(),
     ]
-    assert notices[0].endswith("(1 by edges); pixels of suspected ones are left out")
+    assert notices[0].endswith("(1 by edges); pixels of suspected images are left out")
 
 
 def test_a_policy_can_refuse_them() -> None:

@@ -480,7 +480,7 @@ def test_a_type_without_columns_is_refused_with_the_way_out(
         SourceOptions(kind="fhir"),
         SourceOptions(kind="fhir", resource=resource),
     ):
-        with pytest.raises(InvalidArgument, match="have no columns") as caught:
+        with pytest.raises(InvalidArgument, match="there are no columns") as caught:
             open_source(path, options)
         assert resource not in str(caught.value)
         assert "--whole" in hint_of(caught.value)

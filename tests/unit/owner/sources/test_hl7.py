@@ -407,13 +407,13 @@ def changed(segment: int, old: str, new: str) -> list[str]:
     [
         (changed(2, "19700517", "canary"), 8, "PID-7 is not a time"),
         (changed(2, "19700517", "19701317"), 8, "PID-7 is not a time"),
-        (changed(3, "PV1", "canary"), 9, "does not begin with a segment's name"),
-        (changed(0, "ADT^A01^ADT_A01", ""), 6, "MSH names no message type"),
-        (changed(0, r"^~\&", "^^^^"), 6, "MSH does not name its separators"),
-        (changed(0, r"|^~\&|", "||"), 6, "MSH does not name its separators"),
+        (changed(3, "PV1", "canary"), 9, "does not begin with a segment name"),
+        (changed(0, "ADT^A01^ADT_A01", ""), 6, "MSH does not name a message type"),
+        (changed(0, r"^~\&", "^^^^"), 6, "MSH does not define its separators"),
+        (changed(0, r"|^~\&|", "||"), 6, "MSH does not define its separators"),
         (admission(2, "PID|2||canary"), 11, "about several patients"),
-        (admission(2, charset="canary"), 6, "MSH-18 names a character set"),
-        (["MSH|"], 6, "MSH does not name"),
+        (admission(2, charset="canary"), 6, "MSH-18 names an unknown character set"),
+        (["MSH|"], 6, "MSH does not define"),
     ],
 )
 @pytest.mark.parametrize("end", ["\r", "\r\n"])

@@ -107,7 +107,7 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     [
         ("{broken", "is not JSON"),
         ("[1]", "is not an object"),
-        ('{"id": "canary"}', "its column"),
+        ('{"id": "canary"}', "the column's type"),
     ],
 )
 def test_a_broken_json_line_is_named_and_not_shown(

@@ -142,7 +142,7 @@ def test_what_is_no_arrow_stream_is_refused(content: bytes) -> None:
 
 def test_what_follows_an_arrow_stream_is_not_lost_unsaid() -> None:
     content = arrow(pa.table({"a": [1]}))
-    with pytest.raises(SourceError, match="something follows"):
+    with pytest.raises(SourceError, match="more bytes after the end"):
         rows(arrow_stream(io.BytesIO(content + content)))
 
 
@@ -182,7 +182,7 @@ def test_types_and_earlier_schemas_hold() -> None:
     assert csv(b"a,b\n1,2\n", expected=expected).schema == expected
     assert csv(b"a,b\n1,2\n", types={"a": pa.float32()}).schema.types[0] == pa.float32()
     assert jsonl(b'{"a":1}\n', expected=expected).schema == expected
-    with pytest.raises(SourceError, match="column 1 of the records before is missing"):
+    with pytest.raises(SourceError, match="column 1 of earlier records is missing"):
         csv(b"a\n1\n", expected=expected)
 
 

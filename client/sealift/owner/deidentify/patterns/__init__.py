@@ -1,4 +1,4 @@
-"""What identifies a person in free text, as patterns: data, a file a kind."""
+"""Patterns of identifiers of people in free text: data, one file for each kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers and codes: by the word before them, by their own form, and what nothing explains."""
+"""Numbers and codes: by the word before them, by their own form, and unexplained ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CODE = (
     r"(?!\d{1,4}/\d{1,2}(?:/\d{2,4})?(?!\d))(?=[A-Z./\-]{0,10}\d)(?=[A-Z0-9./\-]{4})"
     r"[A-Z0-9]{1,40}(?:[./\-][A-Z0-9]{1,40}){0,7}"
 )
-# The same, sure not to be a year, a date or a measure: for words that also say other things.
+# The same, but certainly no year, date or measure: for words that have other meanings too.
 _LONG_CODE = (
     r"(?!(?:19|20)\d\d\b|\d{1,4}/\d{1,2}(?:/\d{2,4})?(?!\d))(?=[A-Z./\-]{0,10}\d)"
     r"(?=[A-Z./\-]{0,12}\d[A-Z./\-]{0,3}\d[A-Z./\-]{0,3}\d)"
@@ -258,7 +258,7 @@ CODES: tuple[Pattern, ...] = (
         spreads=True,
     ),
     Pattern("ID", 0.9, re.compile(r"\bNCT\d{8}\b"), spreads=True),
-    # What nothing explains: long numbers, and codes that mix capitals and three digits or more.
+    # Unexplained: long numbers, and codes that mix capitals with three or more digits.
     Pattern("ID", 0.3, re.compile(r"(?<![\w.])(?<![.,]\d)\d{7,64}(?![\w]|[.,]\d)")),
     Pattern(
         "ID",
@@ -272,7 +272,7 @@ CODES: tuple[Pattern, ...] = (
     Pattern("ID", 0.3, re.compile(r"(?<![\w.-])\d{2,12}(?:-\d{2,12}){2,6}(?![\w-])")),
 )
 
-# What stands before a code that is the same for everybody: a terminology, not a person.
+# Words before a code of a terminology, which does not identify a person.
 TERMINOLOGY = re.compile(
     r"(?i)\b(?:snomed(?:[\s-]?ct)?|rxnorm|rxcui|loinc|icd(?:-?\d{1,2})?(?:-?(?:cm|pcs))?|cpt|hcpcs"
     r"|ndc|umls|cui|atc|drg|mesh|omim|rs)(?:\s?(?:code|no\.?|id|\#))?[\s:#(]{0,3}$"

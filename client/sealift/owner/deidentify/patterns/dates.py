@@ -1,4 +1,4 @@
-"""Dates but for the year alone, and ages above 89."""
+"""Dates except the year alone, and ages above 89."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of people: by title, role, relation and credentials, as notes write them."""
+"""Names of people: by title, role, relation and credentials, as clinical notes write them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _ROLES = (
     r"|caller|informant|historian|witness|guardian|power\sof\sattorney|poa|hcp|proxy|requested\sby"
     r"|referred\sby|req|attn|attention|dear"
 )
-# These say so only before a colon.
+# These mark a name only before a colon.
 _WEAK_ROLES = (
     r"cc|re|from|to|subject|mother|father|spouse|parent|son|daughter|wife|husband|staff"
 )
@@ -113,7 +113,7 @@ _NAMES = (
     ),
     (0.8, rf"(?:--|—|~|/s/)[ ]?(?P<x>{NAME})(?=\s{{0,3}}(?:\n|$|,|\())"),
     (0.9, rf"(?m:^)(?P<x>{_LISTED})(?=[ ]{{0,2}}(?:\||\t|$|\n|DOB|MRN|\())"),
-    # Two names, then what only a person has.
+    # Two names, then something that only a person has.
     (
         0.85,
         rf"(?<![\w'\u2019])(?P<x>{_WORD}(?:[ ]{UPPER}\.)?[ ]{_WORD})(?=,?[ ]\(?(?:MRN|DOB|SSN)\b)",

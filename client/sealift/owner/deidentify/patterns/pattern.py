@@ -1,4 +1,4 @@
-"""A pattern: what finds identifiers of one type in a text."""
+"""A pattern, which finds identifiers of one type in a text."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 class Pattern:
     """A pattern of one type.
 
-    Its group `x`, and `y` and `z` if it has them, are what is scrubbed; the rest is context.
-    Patterns have bounded repeats only, so that no text makes them slow.
+    Its group `x`, and `y` and `z` if present, are scrubbed; the rest of the match is context.
+    All repeats are bounded, so that no text makes a pattern slow.
 
     Attributes:
-        kind: the type.
-        score: which of two that overlap wins; 0 to 1, as in Presidio.
-        regex: compiled.
-        spreads: whether what was found is looked for in the whole text.
+        kind: the entity type.
+        score: the higher of two overlapping matches wins; 0 to 1, as in Presidio.
+        regex: the compiled expression.
+        spreads: whether a match is also looked for in the rest of the text.
     """
 
     kind: str

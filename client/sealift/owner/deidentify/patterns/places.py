@@ -1,4 +1,4 @@
-"""Places smaller than a state, the houses that treat and employ people among them."""
+"""Places smaller than a state, among them hospitals and employers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sealift.owner.deidentify.clinical_words import STATE_CODES
 from sealift.owner.deidentify.patterns.names import UPPER
 from sealift.owner.deidentify.patterns.pattern import Pattern
 
-# USPS Publication 28, appendix C1, and the abbreviations people write.
+# USPS Publication 28, appendix C1, and abbreviations in common use.
 _STREETS = (
     r"(?:Alley|Al[le]y|Avenue|Ave?|Bayou|Beach|Bend|Bluffs?|Bottom|Boulevard|Blvd|Branch|Bridge"
     r"|Brooks?|Burgs?|Bypass|Camp|Canyon|Cape|Causeway|Centers?|Circles?|Cir|Cliffs?|Club|Common"
