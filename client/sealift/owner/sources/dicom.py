@@ -226,7 +226,7 @@ class DicomSource:
                     raise SourceError(
                         f"the value of element {column.place} is not of its type {column.vr}",
                         path=path,
-                        hint='repair the file, or leave it out with `on_error="skip"` or quarantine',
+                        hint='repair it, or leave it out with `on_error="skip"` or quarantine',
                     ) from None
         return columns
 
