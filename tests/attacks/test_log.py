@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import shutil
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -113,12 +112,12 @@ def test_a01_a_flipped_bit_of_an_object_on_the_wire_is_refused(
     laboratory.keys.rotate()
     laboratory.open_dataset("hospital/study").to_table()
     session = hospital if method == "Datasets/Account" else laboratory
-    question, opening = hospital.disclosures, laboratory.open_dataset
-    read = (
-        partial(question, "study")
-        if session is hospital
-        else partial(opening, "hospital/study")
-    )
+
+    def read() -> object:
+        if session is hospital:
+            return hospital.dataset("study").disclosures()
+        return laboratory.open_dataset("hospital/study")
+
     tried = 0
     with lying_to(relay, session) as lying:
         for place in range(0, 400, 23):

@@ -33,6 +33,7 @@ from sealift.owner.push import push as pushing
 from sealift.owner.sources.describing import describe
 from sealift.policy.file import ready_policies
 from sealift.session import Session
+from sealift.types import RemoteDataset
 from sealift_protocol.errors import HistoryInvalid, SealiftError
 
 TENSOR = pa.fixed_shape_tensor(pa.uint8(), [2, 3])
@@ -656,7 +657,7 @@ def test_a25_a_report_that_lies_about_its_form_is_counted_and_not_shown(
     )
     opened = replace(found.opened, policy_reports=(good, good, evil, "[", "{}"))
     monkeypatch.setattr(
-        Session, "describe", lambda *_, **__: replace(found, opened=opened)
+        RemoteDataset, "describe", lambda *_, **__: replace(found, opened=opened)
     )
     shown = run("show", "hospital/study").out
     assert "under own 7: 20 records in 2 commits" in shown

@@ -65,6 +65,7 @@ from sealift.relay import connections
 from sealift.relay.connections import Connection, RelayAccess
 from sealift.relay.transport import Relay
 from sealift.session import Session
+from sealift.types import OwnKeys
 from sealift_protocol.errors import (
     InvalidArgument,
     KeyDenied,
@@ -1277,7 +1278,7 @@ def test_new_keys_in_a_token_take_over_from_those_in_a_file(
         (Profile, "write_membership"),
         (Keychain, "adopt"),
         (Custody, "destroy"),
-        (Session, "rotate_keys"),
+        (OwnKeys, "rotate"),
     ],
 )
 def test_a_move_that_was_interrupted_is_continued(
@@ -1295,7 +1296,7 @@ def test_a_move_that_was_interrupted_is_continued(
         with pytest.raises(KeyboardInterrupt):
             hospital.keys.move_to(custody)
     custody.close()
-    if step in ("destroy", "rotate_keys"):
+    if step in ("destroy", "rotate"):
         with sealift.connect("hospital") as session:
             session.keys.rotate()
     else:

@@ -52,7 +52,9 @@ def test_a_misspelled_option_is_named_and_the_near_one_suggested() -> None:
 
 
 def test_an_option_that_is_like_no_other_is_only_named() -> None:
-    with pytest.raises(InvalidArgument, match=r"push\(\) got an unknown option `zzz`$"):
+    with pytest.raises(
+        InvalidArgument, match=r"push\(\) got an unknown option `zzz`\n"
+    ):
         changed(PushOptions(), {"zzz": 1}, "push")
 
 

@@ -41,6 +41,7 @@ WORDS = {
     "tls_key_in_keystore": "--tls-key-in-keystore",
     "types": "--types NAME=TYPE",
     "whole": "--whole",
+    "write_parquet": "--as parquet",
     "whole=True": "--whole",
 }
 """What an error says of the API, and what the command line says instead."""

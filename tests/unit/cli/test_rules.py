@@ -53,6 +53,10 @@ REFUSED = [
         "--withdraw and --until do not go together",
     ),
     (
+        ("rotate", "study", "--retry-for", "5m"),
+        "--retry-for does nothing without --reseal",
+    ),
+    (
         ("key", "rotate", "--every", "1y", "--suite", "p-256"),
         "--every and --suite do not go together",
     ),

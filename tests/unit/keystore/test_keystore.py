@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from sealift.cli.hints import hint_of
 from sealift.crypto.suites.hpke import refused
 from sealift.home.passphrase import read_passphrase
 from sealift.keystore import Keys, locks
@@ -555,7 +556,7 @@ def test_a_passphrase_that_cannot_be_had_says_where_it_is_looked_for(
     with pytest.raises(KeystoreError) as caught:
         read_passphrase("PIN of the token", fd=None, confirm=False)
     for place in ("--passphrase-fd", "SEALIFT_PASSPHRASE", "sealift-passphrase"):
-        assert place in caught.value.hint
+        assert place in hint_of(caught.value)
 
 
 def test_a_new_passphrase_is_not_taken_from_a_credential_and_not_short(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import mmap
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -44,7 +44,7 @@ class Header:
     kind: str
     size: int
     rows: int | None
-    schema: pa.Schema | None
+    schema: pa.Schema | None = field(repr=False)
 
 
 def metadata_size(prefix: memoryview) -> int:

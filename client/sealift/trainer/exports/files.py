@@ -59,7 +59,8 @@ def _export_files(
 ) -> list[Path]:
     if columns is not None:
         raise InvalidArgument(
-            "files are whole: no columns of them can be chosen", hint="use --as parquet"
+            "files are whole: no columns of them can be chosen",
+            hint="write them with `write_parquet`",
         )
     return write_files(dataset, folder, progress=progress)
 
