@@ -1,4 +1,4 @@
-"""What an honest relay refuses, whoever asks: objects of others, of another time, out of place."""
+"""What an honest relay refuses to anyone: objects of others, of another time, out of place."""
 
 from __future__ import annotations
 
