@@ -95,5 +95,5 @@ def require_reader(histories: Histories, dataset_id: bytes, member: Member) -> N
 
 
 def denied() -> AccessDenied:
-    """The error for both a forbidden and a missing dataset, so that it reveals neither."""
+    """The error for a forbidden and a missing dataset alike: it does not show which one it is."""
     return AccessDenied("there is no such dataset, or you have no grant of it")

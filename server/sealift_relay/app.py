@@ -194,7 +194,7 @@ def _bind(
     if bound == 0:
         raise InvalidArgument(
             f"port {port} cannot be used",
-            hint="stop the program that uses it, or change the port in relay.toml",
+            hint="stop the other relay if one is running, or change the port in relay.toml",
         )
     return bound
 

@@ -42,7 +42,7 @@ class ShardEntry:
     not_after: int = 0
 
     def kept_at(self, time: int) -> bool:
-        """Whether the shard's retention still runs at that Unix time."""
+        """Whether the shard is still retained at that Unix time."""
         return self.not_after == 0 or time < self.not_after
 
 

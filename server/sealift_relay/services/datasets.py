@@ -220,7 +220,7 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
     def ConfirmPurge(  # noqa: N802 - gRPC's name
         self, request: datasets_pb2.ConfirmPurgeRequest, context: grpc.ServicerContext
     ) -> datasets_pb2.ConfirmPurgeResponse:
-        """Logs a purge receipt that the caller signed; it may have lost access since."""
+        """Logs a purge receipt that the caller signed, even if it has lost access since."""
         with self._callers.reading(context) as (member, seen):
             receipt = verify_purge_receipt(request.receipt)
             require_signer(receipt.signer, member, "a purge receipt")

@@ -32,7 +32,7 @@ class Log(log_pb2_grpc.LogServicer):
     def Prove(  # noqa: N802 - gRPC's name
         self, request: log_pb2.ProveRequest, context: grpc.ServicerContext
     ) -> log_pb2.ProveResponse:
-        """The newest checkpoint and proofs for it. Who knows a digest knows its object."""
+        """The newest checkpoint and proofs for it. To know a digest is to know its object."""
         with self._callers.reading(context) as (_, seen):
             if len(request.digests) > MAX_DIGESTS:
                 raise InvalidArgument(f"a request has at most {MAX_DIGESTS} digests")

@@ -189,7 +189,9 @@ class Shards:
             disclosure.signer != member.fingerprint
             or disclosure.dataset_id != request.dataset_id
         ):
-            raise DisclosureRequired("the disclosure is of another member or dataset")
+            raise DisclosureRequired(
+                "the disclosure is by another member or for another dataset"
+            )
         if unix_now() - disclosure.time > self._disclosure_seconds:
             raise DisclosureRequired("the disclosure is too old")
         return disclosure

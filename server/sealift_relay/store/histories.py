@@ -295,14 +295,14 @@ class Histories:
             )
         )
         if moved.rowcount != 1:
-            raise Conflict("another commit was appended to the dataset first")
+            raise Conflict("the commit does not follow the dataset's newest commit")
 
 
 def _check_commit(connection: Connection, dataset: Row[Any], commit: Commit) -> None:
     if dataset.deleted_at is not None:
         raise DatasetDeleted("the dataset was deleted")
     if (dataset.head_number, dataset.head_digest) != (commit.number - 1, commit.parent):
-        raise Conflict("another commit was appended to the dataset first")
+        raise Conflict("the commit does not follow the dataset's newest commit")
     owners_only = commit.co_owners or commit.snapshot or commit.deletion
     if owners_only and commit.signer.digest != dataset.owner:
         raise WrongSigner("only the dataset's owner may make such a commit")
