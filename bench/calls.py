@@ -1,11 +1,11 @@
-"""What commands cost in calls, files and transactions: counts, the same in every run.
+"""Counts what commands cost in calls, files and transactions: the same in every run.
 
     python bench/calls.py --json
 
 bench/calls.toml has the counts that are expected, each with its reason; a test compares.
 
 A relay in this process, over mutual TLS and on SQLite, and four members who joined it. Each command
-runs as people run it; three seams are watched meanwhile: the relay's gRPC server for calls, the
+runs as a user runs it; three seams are watched meanwhile: the relay's gRPC server for calls, the
 operating system for reads and fsyncs of files in the profile's folder, and SQLAlchemy for the
 transactions of the relay's calls.
 """
@@ -51,12 +51,12 @@ FLUSHES = 10
 
 @dataclass(frozen=True)
 class Counts:
-    """What one command cost.
+    """The cost of one command.
 
     Attributes:
         calls: to the relay, by method.
         reads: files of the profile's folder opened to be read.
-        fsyncs: of them, and of the folder.
+        fsyncs: fsyncs of these files and of the folder.
         transactions: of the relay's calls at its database.
     """
 
@@ -73,7 +73,7 @@ class Counts:
 
 @dataclass
 class Tally:
-    """Counts while it is told to; everything that it watches stays watched."""
+    """Counts inside its blocks; the hooks that it needs stay installed."""
 
     folder: Path | None = None
     calls: Counter[str] = field(default_factory=Counter)
@@ -86,7 +86,7 @@ class Tally:
                 self.calls[method.removeprefix("/sealift.v1.")] += 1
 
     def transaction(self, _connection: object) -> None:
-        # The sweeper has a clock of its own; what it does belongs to no command.
+        # The sweeper runs on its own schedule; its work belongs to no command.
         if threading.current_thread().name.startswith("relay-call"):
             self._add("transactions")
 
@@ -106,10 +106,10 @@ class Tally:
 
     @contextmanager
     def of(self, profile: str) -> Iterator[Callable[[], Counts]]:
-        """Counts in the block; what it gives says how much."""
+        """Counts in the block; yields the counts."""
         self.calls.clear()
         self.seen.clear()
-        # A command of its own process has read nothing yet.
+        # A command in a separate process has read nothing yet.
         files._contents.clear()
         self.folder = profiles_folder() / profile
         try:
@@ -135,7 +135,7 @@ class Tally:
 
 @contextmanager
 def relay(folder: Path, tally: Tally) -> Iterator[Path]:
-    """A relay on SQLite whose calls and transactions are counted; gives its folder."""
+    """A relay on SQLite whose calls and transactions are counted; yields its folder."""
     folder.mkdir(parents=True)
     write_tls(folder / "tls", ["localhost", "127.0.0.1"])
     write_log_key(folder / "tls")
@@ -165,7 +165,7 @@ def relay(folder: Path, tally: Tally) -> Iterator[Path]:
 
 @contextmanager
 def watched(tally: Tally) -> Iterator[None]:
-    """Tells the tally of reads and fsyncs. An audit hook cannot be removed; it is idle after."""
+    """Reports reads and fsyncs to the tally. An audit hook cannot be removed; it is idle later."""
     sys.addaudithook(tally.file)
     plain = os.fsync
 
@@ -181,7 +181,7 @@ def watched(tally: Tally) -> Iterator[None]:
 
 
 def run(profile: str, *arguments: object) -> str:
-    """One command of `sealift`, in this process; what it prints."""
+    """Runs one command of `sealift` in this process; returns what it prints."""
     done = CliRunner().invoke(
         cli, ["--profile", profile, *map(str, arguments)], catch_exceptions=False
     )
@@ -191,7 +191,7 @@ def run(profile: str, *arguments: object) -> str:
 
 
 def join(folder: Path) -> None:
-    """Everybody joins, and trusts everybody."""
+    """All members join, and trust each other."""
     prints = {}
     for name in (*OWNERS, TRAINER):
         role = "owner" if name in OWNERS else "trainer"
@@ -212,7 +212,7 @@ def csv(path: Path, *values: int) -> Path:
 
 
 def play(folder: Path) -> dict[str, Counts]:
-    """Plays every command in a fresh folder; SEALIFT_HOME has to be of this run alone."""
+    """Runs every command in a fresh folder; SEALIFT_HOME must be used by this run alone."""
     tally, found = Tally(), {}
 
     def count(name: str, profile: str, *arguments: object) -> None:
@@ -231,7 +231,7 @@ def play(folder: Path) -> dict[str, Counts]:
             run(owner, "push", first, "--dataset", "theirs", *to)
         push = ("push", study, "--dataset", "study", *to)
         run("hospital", *push)
-        # Names are known by now to everybody who uses them; the first time is counted apart.
+        # All users of the names know them by now; the first time is counted apart.
         count("ls, the first time", TRAINER, "ls")
         run(TRAINER, "head", "hospital/study")
         csv(study / "2.csv", 3, 4)
@@ -250,7 +250,7 @@ def play(folder: Path) -> dict[str, Counts]:
 
 
 def write(session: Session, tally: Tally) -> dict[str, Counts]:
-    """Opens a writer and flushes it again and again."""
+    """Opens a writer and flushes it ten times."""
     found = {}
     with tally.of("hospital") as counts:
         writer = session.writer("study", pa.schema([("value", pa.int64())]), to=TRAINER)

@@ -2,9 +2,9 @@
 
     python bench/deidentify.py --json
 
-On one core, by its own time, so that other work on the machine counts little; by the clock on the
-wall as well. The reference of the same run is a copy of the same table by Arrow. What is slow by
-nature stands apart: tokens (FF1 in Python) by distinct value, free text by note.
+Measured in CPU time of one core, so that other work on the machine counts little, and in wall-clock
+time as well. The reference of the same run is a copy of the same table by Arrow. Slow actions are
+reported apart: tokens (FF1 in Python) by distinct value, free text by note.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def policy_of(rules: dict[str, str], others: str = "refuse") -> bytes:
 
 @contextmanager
 def stopwatch() -> Iterator[list[float]]:
-    """Seconds of this process's core, and on the wall."""
+    """CPU seconds of this process, and wall-clock seconds."""
     elapsed = [0.0, 0.0]
     core, wall = time.process_time(), time.perf_counter()
     yield elapsed
@@ -200,7 +200,7 @@ def main() -> None:
     )
     print(
         f"  all together: {result['rows_s']:,} rows/s (goal {GOAL_ROWS_S:,}), "
-        f"{result['rows_s_wall']:,} by the clock on the wall"
+        f"{result['rows_s_wall']:,} in wall-clock time"
     )
     print(f"  ratio to a copy by Arrow: {result['ratio_to_arrow_copy']}")
     for name, speed in sorted(

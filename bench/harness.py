@@ -1,4 +1,4 @@
-"""What the benches share: a relay and two members in a temporary folder."""
+"""Shared by the benches: a relay and two members in a temporary folder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Stage:
     environment: dict[str, str]
 
     def run(self, *arguments: str) -> dict[str, float]:
-        """Runs a bench script as a process of its own; returns the JSON that it prints last."""
+        """Runs a bench script in a separate process; returns the JSON that it prints last."""
         done = subprocess.run(
             [sys.executable, *arguments],
             env=self.environment,
@@ -95,13 +95,13 @@ def peak_mib(pid: int | None = None) -> float:
 
 
 def report(seconds: float, **more: float) -> None:
-    """What a bench process prints for its parent."""
+    """Prints a bench process's result for its parent."""
     print(json.dumps({"seconds": seconds, "peak_mib": peak_mib(), **more}))
 
 
 @contextmanager
 def stopwatch() -> Iterator[list[float]]:
-    """Seconds that the block took, in a list's only element."""
+    """Yields a list that gets the seconds that the block took."""
     elapsed = [0.0]
     started = time.perf_counter()
     yield elapsed

@@ -1,10 +1,10 @@
-"""Opening and granting a dataset of 100,000 commits, beside the same with its history replayed.
+"""Opens and grants a dataset of 100,000 commits, with and without a replay of its history.
 
     python bench/histories.py --json
 
 The history is made by the owner's own code, commit by commit, and put into the relay's database
 past the network, which would take hours. Each commit adds one shard entry of 64 MiB, so the dataset
-stands for 6.1 TiB; no shard is stored, for neither opening nor granting touches one.
+represents 6.1 TiB; no shard is stored, since neither opening nor granting reads one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DATASETS = ("small", "large")
 
 
 class PagesOnly:
-    """Takes the pages of snapshots, and nothing else."""
+    """Accepts the pages of snapshots, and nothing else."""
 
     def __init__(self) -> None:
         self.pages: dict[bytes, bytes] = {}
@@ -147,7 +147,7 @@ def store(relay_folder: str, commits: list, pages: dict[bytes, bytes]) -> None:
 
 
 def open_cold(dataset: str, whole: str) -> None:
-    """Opens a dataset with no memory of it, as a trainer who was granted it a minute ago."""
+    """Opens a dataset without any state, as a trainer who has just been granted it."""
     with sealift.connect("trainer") as trainer:
         trainer._connection.profile.folder.joinpath("seen.json").unlink(missing_ok=True)
         with stopwatch() as elapsed:

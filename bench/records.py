@@ -3,7 +3,7 @@
     python bench/records.py --json
 
 The reference of the same run is Arrow alone: the same rows written as an IPC stream to memory, and
-read back from it. The ratio says what sealing, the relay and the network cost on top.
+read back from it. The ratio shows what sealing, the relay and the network cost on top.
 """
 
 from __future__ import annotations

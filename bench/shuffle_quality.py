@@ -1,4 +1,4 @@
-"""How well a shuffle block mixes a sorted dataset, against a permutation of all of its records.
+"""How well a shuffle block mixes a sorted dataset, compared with a permutation of all its records.
 
     python bench/shuffle_quality.py
     python bench/shuffle_quality.py --page docs/trainer/shuffle-quality.md
@@ -26,14 +26,14 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Setting:
-    """What is shuffled.
+    """The dataset that is shuffled.
 
     Attributes:
-        shards: how many.
-        records: in each; the last one is half full, as in a dataset that was pushed.
+        shards: number of shards.
+        records: records of a shard; the last one is half full, as in a dataset that was pushed.
         batch_size: records of a batch.
-        ranks: for what one of several ranks sees.
-        seeds: over how many orders is averaged.
+        ranks: number of ranks, for what one of them sees.
+        seeds: number of orders that are averaged.
     """
 
     shards: int = 64
@@ -51,13 +51,13 @@ class Setting:
 
 @dataclass(frozen=True)
 class Quality:
-    """Of one order; the label of a record is its place in the sorted dataset.
+    """The quality of one order; a record's label is its place in the sorted dataset.
 
     Attributes:
         displacement: mean distance of a record from its place, over that of a permutation.
-        correlation: of the labels of records that follow one another in the order.
+        correlation: correlation of the labels of consecutive records of the order.
         scatter: standard deviation of the batches' mean labels, over that of a permutation.
-        shards_in_batch: distinct ones, mean.
+        shards_in_batch: mean number of distinct shards in a batch.
         shards_in_rank_batch: the same, for a batch of one of several ranks.
         together: the share of neighbours in the dataset that are in one batch.
     """

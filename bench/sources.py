@@ -1,10 +1,10 @@
-"""Rows a second from a file to Arrow batches, beside pyarrow alone on the same file.
+"""Rows a second from a file to Arrow batches, compared with pyarrow alone on the same file.
 
     python bench/sources.py --json
 
-Every measurement is a process of its own, so that its peak memory is its own; the best of a few
+Every measurement is a separate process, so that its peak memory is its own; the best of a few
 rounds counts. The references are pyarrow's readers for whole files, with one thread and with as
-many as it likes; a source has one thread, since sealing and uploading want the others. The ratio
+many as it likes; a source has one thread, since sealing and uploading need the others. The ratio
 is to the reference with one thread; for Parquet, which is not read whole, to `iter_batches`.
 """
 
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def compare(kind: str, path: Path, rounds: int) -> dict[str, object]:
-    # In turn, so that what else the machine does falls on all of them.
+    # In turn, so that other work on the machine affects all of them.
     runs = [(reader, call(reader, path)) for _ in range(rounds) for reader in READERS]
     rates: dict[str, int] = {}
     peaks: dict[str, float] = {}

@@ -1,8 +1,8 @@
-"""CPU time of short commands, beside `python -c pass` and `import pyarrow` in the same run.
+"""CPU time of short commands, compared with `python -c pass` and `import pyarrow` in the same run.
 
     python bench/startup.py --json
 
-Each is a process of its own; its CPU time is user and system time of the child. The cases take
+Each is a separate process; its CPU time is user and system time of the child. The cases take
 turns, and the median of several turns is compared. `the imports of ls` imports the modules that
 `sealift ls` loads, in the same order, and does nothing with them.
 """
@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     options = parser.parse_args()
     with stage() as here:
-        # Bytecode and the certificate are there from now on, as on any day but the first.
+        # Bytecode and the certificate exist from now on, as after the first day of use.
         measure(here, 1)
         seconds = measure(here, options.turns)
     nothing, arrow = seconds["python -c pass"], seconds["import pyarrow"]

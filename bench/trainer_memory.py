@@ -1,10 +1,10 @@
-"""Resident memory of a training loop over a dataset ten times larger than what it may hold.
+"""Resident memory of a training loop over a dataset ten times larger than its memory bound.
 
     python bench/trainer_memory.py
     python bench/trainer_memory.py --plot trainer-memory.png
 
-Sampled every 50 ms, in a process of its own for each way to read: in the dataset's order, shuffled,
-and, for comparison, all records held at once. The bound is what `dataset.memory` says.
+Sampled every 50 ms, in a separate process for each way to read: in the dataset's order, shuffled,
+and, for comparison, all records held at once. The bound is what `dataset.memory` returns.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Setting:
     Attributes:
         mib: of the dataset.
         shard_mib: of each of its shards.
-        read_ahead_mib: opened before the loop asks for it.
+        read_ahead_mib: plaintext that is opened ahead of the loop.
         shuffle_block: shards that are mixed at a time.
     """
 
@@ -53,14 +53,14 @@ class Setting:
 
 @dataclass
 class Samples:
-    """Resident memory over time, MiB above what it was in the beginning."""
+    """Resident memory over time, MiB above the start."""
 
     seconds: list[float] = field(default_factory=list)
     mib: list[float] = field(default_factory=list)
 
 
 def as_owner(setting: Setting) -> None:
-    """Pushes shards of a chosen size: a commit ends a shard."""
+    """Pushes shards of a chosen size: each commit ends a shard."""
     random = np.random.default_rng(0)
     records = MIB // (4 * FLOATS)
     # Room for the framing, so that a piece is one shard.
@@ -80,7 +80,7 @@ def as_owner(setting: Setting) -> None:
 
 
 def as_trainer(way: str, setting: Setting) -> None:
-    """Goes through one training epoch; prints what memory that took."""
+    """Runs one training epoch; prints the memory that it took."""
     options = {"cache": None, "read_ahead": setting.read_ahead_mib * MIB}
     shuffle = {"shuffle": way == "shuffled", "shuffle_block": setting.shuffle_block}
     with sealift.connect("trainer") as trainer:
@@ -131,7 +131,7 @@ def sampled(before: int) -> Iterator[Samples]:
 
 
 def measure(setting: Setting) -> dict[str, dict[str, Any]]:
-    """What each way to read took."""
+    """Measures each way to read."""
     script = str(HERE / "trainer_memory.py")
     rest = [f"{_option(f.name)}={getattr(setting, f.name)}" for f in fields(Setting)]
     with stage() as at:

@@ -1,8 +1,8 @@
-"""Sealed push and pull beside raw gRPC over TLS, in the same run, on one machine.
+"""Sealed push and pull, compared with raw gRPC over TLS in the same run, on one machine.
 
     python bench/transfer.py --gib 1 --json
 
-Each of relay, owner and trainer is a process of its own. Owner and trainer run three times, each
+Relay, owner and trainer are separate processes. Owner and trainer run three times, each
 time next to the raw reference; the ratio is the median of the three.
 """
 

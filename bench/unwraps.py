@@ -1,4 +1,4 @@
-"""What opening a dataset of 10,000 shards costs a token: operations by kind, in a fresh process.
+"""Counts the token operations that opening a dataset of 10,000 shards takes, in a fresh process.
 
     python bench/unwraps.py --json
 
@@ -32,7 +32,7 @@ ROWS_A_SHARD, PAYLOAD = 156, 1536
 
 
 def push(shards: int, key_epochs: int) -> None:
-    # So that a shard of a few records is full.
+    # So that a few records fill a shard.
     appending.Packer = partial(Packer, max_payload=PAYLOAD)  # type: ignore[misc]
     with sealift.connect("owner") as owner:
         done = 0
@@ -112,7 +112,7 @@ def main() -> None:
 
 
 def move_to_token(stand: Stage) -> str:
-    """Lets the trainer have its keys in a fresh token."""
+    """Puts the trainer's keys into a fresh token."""
     tokens = stand.folder / "tokens"
     tokens.mkdir()
     configuration = stand.folder / "softhsm2.conf"

@@ -1,10 +1,11 @@
 """Card transactions of two banks, and a fraud detector that never sees a card number.
 
 Bank A generates a million transactions with a fraud label, and pushes them with the ready policy
-`pci-transactions`: card numbers become tokens of the same form, what proves a card is dropped. Bank
-B appends its own under the same policy. A detector is trained from the stream of opened batches,
-and again on what the banks' own machines make of their plaintext: the scores are equal. At the
-end everything that the relay holds is searched. Everything lives in a temporary folder.
+`pci-transactions`: card numbers become tokens of the same form, and values that authenticate a card
+are dropped. Bank B appends its own under the same policy. A detector is trained on the stream of
+opened batches, and again on plaintext that the banks' own machines de-identified: the scores are
+equal. At the end everything that the relay holds is searched. Everything lives in a temporary
+folder.
 """
 
 from __future__ import annotations
@@ -231,7 +232,7 @@ def write_export(path: Path, cards: pa.Table, count: int, seed: int) -> Path:
 
 
 def show_tokens(exports: dict[str, Path], local: dict[str, pa.Table]) -> list[str]:
-    """Shows one card's token at each bank; returns what is wrong."""
+    """Shows one card's token at each bank; returns the problems found."""
     tokens: dict[str, set[str]] = {}
     number = pq.read_table(exports["bank-a"], columns=["pan"])["pan"][0].as_py()
     for bank, export in exports.items():
@@ -249,7 +250,7 @@ def show_tokens(exports: dict[str, Path], local: dict[str, pa.Table]) -> list[st
 def collect(
     batches: Iterable[pa.RecordBatch], count: int
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """Features, labels and size of a stream of batches, which themselves are let go."""
+    """Features, labels and size of a stream of batches; the batches are not kept."""
     features = np.empty((count, len(FEATURES) + 2), np.float32)
     labels = np.empty(count, bool)
     seconds = np.empty(count, np.int64)
@@ -276,7 +277,7 @@ def collect(
 
 
 def since_last(cards: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Seconds since the payment before with the same card; a token is as good as a number here."""
+    """Seconds since the previous payment with the same card; a token serves as well as a number."""
     order = np.lexsort((seconds, cards))
     gaps = np.diff(seconds[order], prepend=seconds[order[:1]]).astype(np.float32)
     gaps[np.diff(cards[order], prepend=-1) != 0] = np.nan

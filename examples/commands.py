@@ -1,4 +1,4 @@
-"""Running the project's commands as people do, and showing what they print."""
+"""Runs the project's commands as a user does, and shows what they print."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ SCRIPTS = Path(sys.executable).parent
 
 
 def step(text: str) -> None:
-    """Says what happens next."""
+    """Prints what happens next."""
     print(f"\n{text}", flush=True)
 
 
 def run(
     script: str, *arguments: object, quiet: bool = False, fails: bool = False
 ) -> str:
-    """Runs a command, shows what it says, and returns what it printed; with `fails` it must fail.
+    """Runs a command, shows and returns its output; with `fails` it must fail.
 
     Raises:
         SystemExit: it failed, or with `fails` did not.
@@ -36,7 +36,7 @@ def run(
 
 @contextmanager
 def serving(script: str, *arguments: object, log: Path) -> Iterator[str]:
-    """Runs a server until the block ends; gives the line in which it says that it is ready.
+    """Runs a server until the block ends; yields the line that reports that it is ready.
 
     Raises:
         SystemExit: it did not stop cleanly.

@@ -1,4 +1,4 @@
-"""The main job, end to end, on real records: seal, relay, open, train, and look for leaks.
+"""The main task, end to end, on real records: seal, relay, open, train, and look for leaks.
 
 Starts a relay, enrols a hospital and a laboratory, pushes scikit-learn's breast-cancer records,
 trains the same classifier on the plaintext and on what the laboratory opened, and searches all that

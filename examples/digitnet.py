@@ -14,7 +14,7 @@ from trainers import agree, order_of, plaintext
 
 from sealift import Dataset
 
-# What is computed does not depend on how many cores there are.
+# The results must not depend on the number of cores.
 torch.set_num_threads(1)
 
 
@@ -51,7 +51,7 @@ def learn(
 
 @torch.no_grad()
 def score(net: nn.Module, batches: Iterable[Mapping[str, Any]]) -> float:
-    """The share of records that the net tells right."""
+    """The share of records that the net classifies correctly."""
     right = torch.cat(
         [net(batch["image"]).argmax(1) == batch["label"] for batch in batches]
     )
@@ -59,7 +59,7 @@ def score(net: nn.Module, batches: Iterable[Mapping[str, Any]]) -> float:
 
 
 def same_weights(whose: str, one: nn.Module, other: nn.Module) -> None:
-    """Says whether two nets are the same to the last bit.
+    """Reports whether two nets are the same to the last bit.
 
     Raises:
         SystemExit: they are not.
@@ -83,10 +83,10 @@ def compare_with_plaintext(
     """Trains a net on the plaintext in the order of the sealed records, and compares the two.
 
     Args:
-        net: learned from the records that are not held out.
-        opened: batches of those that are.
-        dataset: says which those are, and the order.
-        batch_size, seed, epochs: with which the net was trained.
+        net: trained on the records that are not held out.
+        opened: batches of the held-out records.
+        dataset: defines which records are held out, and the order.
+        batch_size, seed, epochs: as the net was trained.
 
     Raises:
         SystemExit: accuracy or weights differ.

@@ -3,8 +3,8 @@
 The privacy officer's policy is `hipaa-safe-harbor`: names, addresses and numbers go, dates become
 years, free text is scrubbed, ids become pseudonyms that are the same in every dataset of this
 hospital. Each type of resource is a dataset of its own; the laboratory joins them by pseudonym,
-and requires the policy. Images go under `dicom-basic`. The model is as good as on what the
-hospital's own machine makes of its plaintext. Everything lives in a temporary folder.
+and requires the policy. Images go under `dicom-basic`. The model is as good as on the
+plaintext that the hospital's own machine de-identifies. Everything lives in a temporary folder.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def push_images(images: Path) -> None:
 
 
 def show_first(rehearsal: str) -> None:
-    """Prints the first record of a rehearsal, without columns that it does not fill."""
+    """Prints the first record of a rehearsal, without empty columns."""
     lines = rehearsal.splitlines()
     second = next(
         (n for n, line in enumerate(lines) if line.startswith("  2 ")), len(lines)
@@ -212,7 +212,7 @@ def readmission(tables: Mapping[str, pa.Table]) -> float:
     np.add.at(
         features[:, 2], rows_of(stays)[~again], stays["length.value"].to_numpy()[~again]
     )
-    # Measurements of the stay that is to be predicted do not count.
+    # Measurements during the predicted stay do not count.
     coming = set(stays["id"].filter(pa.array(again)).to_pylist())
     for offset, (kind, codes) in enumerate(
         (("Condition", DISEASES), ("Observation", LABORATORY))
@@ -244,7 +244,7 @@ def readmission(tables: Mapping[str, pa.Table]) -> float:
 
 
 def compare_pictures(scans: pa.Table, images: Path) -> list[str]:
-    """Pixels are the originals', and the header is not; returns what is wrong."""
+    """Checks that pixels equal the originals' and headers do not; returns the problems found."""
     wrong = []
     for path, row in zip(sorted(images.iterdir()), scans.to_pylist(), strict=True):
         pixels = np.frombuffer(row["pixels"], row["pixel_type"]).reshape(
@@ -272,7 +272,7 @@ def of_images(images: Path) -> set[str]:
 
 
 def telling(export: Export, images: Path) -> tuple[set[str | bytes], bytes]:
-    """Identifiers, clinical words and pixels; and the plaintext in which they stand."""
+    """Identifiers, clinical words and pixels; and the plaintext that contains them."""
     needles: set[str | bytes] = {
         *export.identifiers,
         *of_images(images),

@@ -1,4 +1,4 @@
-"""Searching everything that others hold for what they must not know."""
+"""Searches everything that others hold for what they must not know."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pyarrow as pa
 def search(
     folders: Sequence[Path], plaintext: Path, table: pa.Table, words: set[str]
 ) -> list[str]:
-    """Which words, and which files with values of the table, are in the folders; says so, too.
+    """Returns and prints which words, and which files with values of the table, are found.
 
     Args:
-        folders: every file below them is searched, and their names.
-        plaintext: a file that is full of hits, or the search itself is broken.
+        folders: every file below them is searched, and so are the file names.
+        plaintext: a file that must be full of hits; otherwise the search itself is broken.
         table: its float64 values are searched for.
         words: searched for as UTF-8.
     """
@@ -39,7 +39,7 @@ def search(
 
 
 def telling_values(table: pa.Table) -> np.ndarray:
-    """The measurements as the bits of a float64; without round ones, which are mostly zero bytes.
+    """The measurements as the bits of a float64, except round ones, which are mostly zero bytes.
 
     17.0 has two bytes that are not zero, and any file with a counter in it would "contain" it.
     """
@@ -52,7 +52,7 @@ def telling_values(table: pa.Table) -> np.ndarray:
 
 
 def contains(content: bytes, values: np.ndarray) -> bool:
-    """Whether any value stands in the bytes, at any offset."""
+    """Whether the bytes contain any of the values, at any offset."""
     for shift in range(min(8, len(content))):
         whole = (len(content) - shift) // 8
         words = np.frombuffer(content, np.uint64, count=whole, offset=shift)

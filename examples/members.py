@@ -1,4 +1,4 @@
-"""People who meet at a relay: what the examples of owners begin with, and compute beside it."""
+"""Members of a relay: the setup that the owners' examples share, and what they compare with."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _PSEUDONYM = "^[0-9a-f]{32}$"
 
 @contextmanager
 def relay_with(folder: Path, members: Mapping[str, str]) -> Iterator[Path]:
-    """Runs a relay until the block ends; everybody joins, and pins everybody else.
+    """Runs a relay until the block ends; each member joins and pins all the others.
 
     Args:
-        folder: gets the relay and the members' profiles.
+        folder: where the relay and the members' profiles are created.
         members: roles by name.
     """
     os.environ["SEALIFT_HOME"] = str(folder / "profiles")
@@ -67,14 +67,14 @@ def relay_with(folder: Path, members: Mapping[str, str]) -> Iterator[Path]:
 
 
 def as_(member: str, *command: object, **options: bool) -> str:
-    """A member's command, shown as it is typed and with what it says."""
+    """Runs a member's command, shown as it is typed and with its output."""
     if not options.get("quiet"):
         print(f"  {member}$ {shown(command)}", flush=True)
     return run("sealift", "--profile", member, *command, **options)
 
 
 def refused(member: str, *command: object) -> None:
-    """A command that must fail, shown with the error alone.
+    """Runs a command that must fail, shown with its error alone.
 
     Raises:
         SystemExit: it did not fail.
@@ -94,15 +94,15 @@ def shown(command: Iterable[object]) -> str:
 
 
 def push(member: str, source: Path, *options: object, brief: bool = False) -> int:
-    """Pushes with the real command, and says how fast that was; returns how many records.
+    """Pushes with the real command, and prints its speed; returns how many records.
 
     The time is that of the whole command: it starts, opens the keystore, connects, reads,
     de-identifies, seals, uploads, commits and checks the relay's log.
 
     Args:
-        member: who pushes.
-        source: what.
-        options: of the command.
+        member: the member that pushes.
+        source: the file or folder to push.
+        options: options of the command.
         brief: leaves out the new dataset's columns.
     """
     command = ("push", source, *options)
@@ -126,7 +126,7 @@ def source_size(source: Path) -> int:
 
 
 def rate(records: int, size: int, seconds: float) -> str:
-    """How fast that was, for people."""
+    """The speed, as text."""
 
     def told(value: float) -> str:
         return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
@@ -142,9 +142,9 @@ def rate(records: int, size: int, seconds: float) -> str:
 def deidentified(
     member: str, records: Path | pa.Table, policy: str | Path, **options: object
 ) -> pa.Table:
-    """What a policy makes of an owner's records, computed on the owner's own machine.
+    """An owner's records as a policy de-identifies them, computed on the owner's own machine.
 
-    Nothing of it goes through a relay: it is what the opened records are compared with.
+    None of it goes through a relay: the opened records are compared with it.
 
     Args:
         member: the owner, whose secret keys pseudonyms and tokens.
@@ -170,7 +170,7 @@ def deidentified(
 
 @cache
 def owner_secret(member: str) -> Secret:
-    """What keys an owner's pseudonyms; it never leaves the owner's keystore."""
+    """The secret that keys an owner's pseudonyms; it never leaves the owner's keystore."""
     return Keychain(
         find_profile(member).keystore,
         Custody.of_passphrase(Secret(PASSPHRASE.encode())),
@@ -178,14 +178,14 @@ def owner_secret(member: str) -> Secret:
 
 
 def compare(what: str, opened: float, plain: float) -> list[str]:
-    """Says a model's score on both sides; returns what is wrong."""
+    """Prints a model's score on both sides; returns the problems found."""
     print(f"  {what} on the opened records:          {opened!r}")
     print(f"  {what} on the de-identified plaintext: {plain!r}")
     return [] if opened == plain else [what]
 
 
 def same_records(name: str, opened: pa.Table, plain: pa.Table) -> list[str]:
-    """Says whether what was opened is the de-identified plaintext; returns what is wrong."""
+    """Prints whether the opened records equal the plaintext; returns the problems found."""
     same = opened.equals(plain)
     verdict = "equal" if same else "NOT EQUAL"
     print(
@@ -195,10 +195,10 @@ def same_records(name: str, opened: pa.Table, plain: pa.Table) -> list[str]:
 
 
 def left_in(values: Iterable[str], *opened: pa.Table) -> list[str]:
-    """Which values stand anywhere in the texts of what a trainer opened; says so, too.
+    """Returns and prints which values occur in the texts of the records that a trainer opened.
 
-    Pseudonyms themselves are left out: among millions of random hexadecimal digits, some of
-    thousands of numbers with eight digits stand by chance.
+    Pseudonyms themselves are left out: millions of random hexadecimal digits contain some of
+    thousands of eight-digit numbers by chance.
     """
     needles = Needles(values)
     found: set[str | bytes] = set()

@@ -45,7 +45,7 @@ _NOTE = (
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Files by resource type, and what must never be seen outside of the hospital."""
+    """Files by resource type, and values that must never be seen outside the hospital."""
 
     files: dict[str, Path]
     identifiers: set[str]
@@ -56,10 +56,10 @@ def write_export(folder: Path, patients: int, notes: int, seed: int = 11) -> Exp
     """Writes one NDJSON file for each type.
 
     Args:
-        folder: gets the files.
-        patients: how many.
+        folder: where the files are written.
+        patients: number of patients.
         notes: how many diagnoses have a note in free text that names the patient.
-        seed: other patients for another one.
+        seed: another seed gives other patients.
     """
     folder.mkdir(exist_ok=True)
     files = {kind: folder / f"{kind}.ndjson" for kind in TYPES}
@@ -126,7 +126,7 @@ def _patient(rng: np.random.Generator, number: int) -> dict[str, Any]:
 def _record_of(
     rng: np.random.Generator, person: dict[str, Any], *, with_note: bool
 ) -> Iterator[dict[str, Any]]:
-    """What is known of one patient: one to three stays, and perhaps another soon after."""
+    """The resources of one patient: one to three stays, and perhaps another soon after."""
     subject = {"reference": f"Patient/{person['id']}"}
     age = 2025 - int(person["birthDate"][:4])
     frailty = rng.normal(0, 1) + (age - 60) / 25

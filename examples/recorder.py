@@ -1,4 +1,4 @@
-"""A vehicle's recorder: what its sensors give is sealed as it comes, and never lies on a disk.
+"""A vehicle's recorder: sensor data is sealed as it arrives, and no plaintext goes to a disk.
 
 `vehicle.py` runs it in a process of its own, so that it can lose power in the middle of a drive.
 """
@@ -70,20 +70,20 @@ def record(drives: int, fail_in: int) -> None:
 
 
 def done(fleet: sealift.Session, dataset: str, per_drive: int) -> int:
-    """How many whole drives are committed."""
+    """The number of whole drives that are committed."""
     if dataset not in {info.name for info in fleet.datasets()}:
         return 0
     return fleet.open_dataset(f"fleet/{dataset}").num_records // per_drive
 
 
 def use_detectors() -> None:
-    """Gives the policy its hooks. A fleet has trained detectors; these know plates by colour."""
+    """Adds the policy's hooks. A fleet has trained detectors; these find plates by colour."""
     register_frame_hook("plates", hide(PLATE))
     register_frame_hook("faces", hide(SKIN))
 
 
 def hide(colour: tuple[int, int, int]) -> Callable[[np.ndarray], np.ndarray]:
-    """A frame hook: what has the colour, and what lies within, becomes black."""
+    """A frame hook that blackens everything of that colour and everything inside it."""
 
     def hidden(frame: np.ndarray) -> np.ndarray:
         red, green, blue = np.moveaxis(frame, 2, 0)
@@ -142,7 +142,7 @@ def frames_of(drive: int) -> Iterator[pa.RecordBatch]:
 
 
 def scans_of(drive: int) -> Iterator[pa.RecordBatch]:
-    """The point clouds of a drive: a road that rises, and what stands beside it."""
+    """The point clouds of a drive: a road that rises, and objects next to it."""
     rng = np.random.default_rng([2, drive])
     points = rng.normal(0, [12, 8, 0.03, 0.2], (SCANS, POINTS, 4)).astype(np.float32)
     points[..., 2] += 0.02 * points[..., 0] - 1.8
@@ -158,7 +158,7 @@ def scans_of(drive: int) -> Iterator[pa.RecordBatch]:
 def where_and_when(
     rng: np.random.Generator, drive: int, begin: int, every: int, count: int = BATCH
 ) -> dict[str, Any]:
-    """What is recorded beside the sensors, and tells who drove where."""
+    """What is recorded along with the sensors, and shows who drove where."""
     elapsed = begin + every * np.arange(count)
     started = np.datetime64("2026-03-02T07:30:00", "ms") + np.timedelta64(drive, "D")
     return {

@@ -1,8 +1,8 @@
 """A whole study: two hospitals, an institute with two trainers, an operator, a witness, an auditor.
 
-Nobody trusts the relay. The hospitals pin the institute, which vouches for its own people; they
+No member trusts the relay. The hospitals pin the institute, which vouches for its own people; they
 push, grant for a purpose and a time, rotate, revoke, push again, account for what was fetched, and
-take out one patient who withdrew consent. At the end all that the relay and the witness hold is
+erase one patient who withdrew consent. At the end all that the relay and the witness hold is
 searched for plaintext. Everything lives in a temporary folder.
 """
 
@@ -50,7 +50,7 @@ def main() -> None:
         relay, witness = folder / "relay", folder / "witness"
         parts = write_parts(folder)
 
-        step("an operator makes a relay; somebody else makes a witness for its log")
+        step("an operator makes a relay; another party makes a witness for its log")
         run("sealift-relay", "init", relay, "--port", 0, "--enrolment-port", 0)
         log_key = run("sealift-relay", "log", "key", "--dir", relay, quiet=True)
         witness_key = run(
@@ -117,7 +117,7 @@ def play(
     def together(*names: str) -> pa.Table:
         return pa.concat_tables([parts[name] for name in names])
 
-    step("everybody joins with a one-time token, and requires the witness")
+    step("each member joins with a one-time token, and requires the witness")
     fingerprints = {}
     for member, role in MEMBERS.items():
         token = run(
@@ -199,7 +199,7 @@ def play(
         wrong.append("ben opened what was revoked")
     train("ana", together(winter_a, winter_b, spring_a))
 
-    step("what ben once had the key of is sealed again")
+    step("the shards that ben once had the key of are sealed again")
     as_("hospital-a", "rotate", DATASET, "--reseal")
     as_("hospital-a", "access", DATASET)
 

@@ -1,4 +1,4 @@
-"""Searching large stores for thousands of names and values at once, at any offset.
+"""Searches large stores for thousands of names and values at once, at any offset.
 
 `leaks.py` looks for each word by itself, which is clear and, with thousands of card numbers in
 gigabytes, slow. Here the last bytes of all of them are looked up in one table.
@@ -15,9 +15,9 @@ _BLOCK = 1 << 22
 
 
 class Needles:
-    """Strings and bytes that must not stand somewhere.
+    """Strings and bytes that must not occur somewhere.
 
-    What has fewer than six bytes is refused: it stands in every large file by chance.
+    Fewer than six bytes are refused: they occur in every large file by chance.
     """
 
     def __init__(self, needles: Iterable[str | bytes]) -> None:
@@ -40,7 +40,7 @@ class Needles:
         return len(self._words)
 
     def found_in(self, content: bytes | memoryview) -> set[str | bytes]:
-        """Those that stand in the content."""
+        """Returns the needles that the content contains."""
         found: set[str | bytes] = set()
         data = np.frombuffer(content, np.uint8)
         for begin in range(0, max(len(data) - 5, 0), _BLOCK):
@@ -53,7 +53,7 @@ class Needles:
         return found
 
     def _candidates(self, block: np.ndarray) -> np.ndarray:
-        """Where six bytes stand that may end a needle."""
+        """Positions of six bytes that may end a needle."""
         places = [
             np.flatnonzero(
                 self._pairs[block[odd : odd + (len(block) - odd) // 2 * 2].view("<u2")]
@@ -80,12 +80,12 @@ def _hashed(keys: np.ndarray) -> np.ndarray:
 def search(
     folders: Sequence[Path], needles: Iterable[str | bytes], control: bytes | memoryview
 ) -> list[str]:
-    """Which needles the files in the folders hold, in their content or names; says so, too.
+    """Returns and prints which needles the files have in their content or names.
 
     Args:
         folders: every file below them is searched.
         needles: names and values.
-        control: plaintext in which all of them stand, or the search itself is broken.
+        control: plaintext that must contain all of them; otherwise the search is broken.
     """
     wanted = Needles(needles)
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]

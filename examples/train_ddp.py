@@ -1,8 +1,8 @@
-"""Two processes learn from sealed digits together; one alone goes on from their checkpoint.
+"""Two processes train on sealed digits together; one alone continues from their checkpoint.
 
 Each rank opens the dataset by itself, and `torch_loader` takes rank and world from
 torch.distributed: both take as many steps, and together they see each record once in a training
-epoch. A loader's state says how far all ranks are, so that any number of them can go on from it:
+epoch. A loader's state says how far all ranks are, so any number of them can continue from it:
 no record is lost, and none is seen twice. Everything lives in a temporary folder.
 """
 
@@ -38,7 +38,7 @@ def main() -> None:
         torch.multiprocessing.spawn(train_rank, (folder,), nprocs=RANKS)
 
         step(
-            "one process goes on from their checkpoint, to the end of that training epoch"
+            "one process continues from their checkpoint to the end of that training epoch"
         )
         state = torch.load(folder / "checkpoint.pt")
         with sealift.open_dataset(
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def train_rank(rank: int, folder: Path) -> None:
-    """What each of the processes does."""
+    """The work of each process."""
     rendezvous = f"file://{folder / 'rendezvous'}"
     dist.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=RANKS)
     totals = Totals()
@@ -127,7 +127,7 @@ def restore(state: tuple[Any, Any]) -> tuple[Net, torch.optim.Optimizer]:
 def follow(
     net: nn.Module, optimiser: torch.optim.Optimizer, batches: Iterable[dict[str, Any]]
 ) -> list[int]:
-    """Learns from batches; returns which records those were."""
+    """Trains on batches; returns the numbers of their records."""
     seen: list[int] = []
     for batch in batches:
         learn(net, optimiser, batch)

@@ -1,8 +1,8 @@
-"""A net learns from sealed PNG files through Hugging Face's datasets, and goes on half-way.
+"""Trains a net on sealed PNG files with Hugging Face datasets, and resumes half-way.
 
 `as_hf_dataset(...)` is a `datasets.IterableDataset`: its columns can be cast, mapped and formatted,
 and its state fits into a checkpoint. Records go from memory to memory: nothing is written to
-Hugging Face's cache, and nothing is asked of its servers. Everything lives in a temporary folder.
+Hugging Face's cache, and no request goes to its servers. Everything lives in a temporary folder.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def main() -> None:
         whole = train(folder / "whole.pt")
 
         step(
-            "the same again, stopped in the second training epoch and taken up from its checkpoint"
+            "the same again, stopped in the second training epoch and resumed from its checkpoint"
         )
         train(folder / "half.pt", stops_after=STOPS_AFTER)
         resumed = train(folder / "half.pt")
         same_weights(
-            "of the run that went on, and of the one that never stopped", resumed, whole
+            "of the resumed run and of the one that never stopped", resumed, whole
         )
 
         step("the same net learns from the plaintext, in the same order")
@@ -61,7 +61,7 @@ def decoded(dataset: sealift.Dataset, **options: Any) -> datasets.IterableDatase
 
 
 def train(checkpoint: Path, stops_after: int = 0) -> Net:
-    """Trains, from the checkpoint on if there is one."""
+    """Trains, from the checkpoint if there is one."""
     net, totals = Net(), Totals()
     optimiser = optimiser_of(net)
     with sealift.open_dataset(
@@ -76,7 +76,7 @@ def train(checkpoint: Path, stops_after: int = 0) -> Net:
             for name, part in parts.items():
                 part.load_state_dict(states[name])
             begin = states["records"]["epoch"]
-            print(f"  goes on in training epoch {begin}")
+            print(f"  resumes in training epoch {begin}")
         for epoch in range(begin, EPOCHS):
             records.set_epoch(epoch)
             for batch in records.iter(BATCH):

@@ -1,7 +1,7 @@
-"""Lightning learns from sealed PNG files, and goes on from a checkpoint inside a training epoch.
+"""Lightning trains on sealed PNG files, and resumes from a checkpoint inside a training epoch.
 
 The loader goes to `Trainer.fit` as it is. It has `state_dict` and `load_state_dict`: Lightning
-keeps its state in every checkpoint: a `fit` with `ckpt_path` sees the records that were left.
+keeps its state in every checkpoint: a `fit` with `ckpt_path` sees the remaining records.
 The files are decoded by a transform of the loader. Everything lives in a temporary folder.
 """
 
@@ -58,13 +58,13 @@ def main() -> None:
 
         checkpoint = folder / f"step={KEPT}.ckpt"
         step(
-            f"another Trainer goes on from {checkpoint.name}, in the second training epoch"
+            f"another Trainer resumes from {checkpoint.name}, in the second training epoch"
         )
         resumed = fit(checkpoint)
         left = resumed.seen == whole.seen[KEPT:]
-        print(f"  it saw the records that were left, in the same order: {left}")
+        print(f"  it saw the remaining records, in the same order: {left}")
         same_weights(
-            "of the run that went on, and of the one that never stopped", resumed, whole
+            "of the resumed run and of the one that never stopped", resumed, whole
         )
         if not left:
             sys.exit("the example failed: records")
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def fit(checkpoint: Path | None = None, **options: Any) -> Digits:
-    """Trains, from a checkpoint on if there is one."""
+    """Trains, from a checkpoint if there is one."""
     model, totals = Digits(), Totals()
     trainer = lightning.Trainer(
         max_epochs=EPOCHS, accelerator="cpu", logger=False,

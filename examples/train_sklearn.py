@@ -1,8 +1,8 @@
-"""A linear classifier learns from sealed digits, batch by batch, with scikit-learn and no torch.
+"""A linear classifier trains on sealed digits, batch by batch, with scikit-learn and no torch.
 
 `dataset.numpy(...)` yields a dict of arrays for each batch. They are cut out of the memory that the
-shards were opened into; the order follows from seed and training epoch, so that it can be asked for
-again. Everything lives in a temporary folder.
+shards were opened into; the order follows from seed and training epoch, so it can be
+reproduced. Everything lives in a temporary folder.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ EPOCHS, BATCH, SEED = 3, 64, 11
 
 def main() -> None:
     with laboratory(__doc__, DIGITS):
-        step("the laboratory opens the digits and learns from them, batch by batch")
+        step("the laboratory opens the digits and trains on them, batch by batch")
         totals = Totals()
         with sealift.open_dataset(
             f"hospital/{DIGITS}", profile="laboratory", metrics=totals
         ) as dataset:
             training = dataset.filter(~pc.field("held_out"))
-            print(f"  of {len(dataset):,} records, {len(training):,} are to learn from")
+            print(f"  of {len(dataset):,} records, {len(training):,} are for training")
             model = SGDClassifier(random_state=0)
             for epoch in range(EPOCHS):
                 for batch in training.numpy(
@@ -38,7 +38,7 @@ def main() -> None:
                     learn(model, batch)
             print(f"  {speed(totals)}")
 
-            step("the same model learns from the plaintext, in the same order")
+            step("the same model trains on the plaintext, in the same order")
             plain = SGDClassifier(random_state=0)
             for epoch in range(EPOCHS):
                 for batch in plaintext(order_of(training, BATCH, SEED, epoch=epoch)):

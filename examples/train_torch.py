@@ -1,9 +1,9 @@
-"""A convolutional net learns from sealed digits, dies half-way, and goes on from a checkpoint.
+"""A convolutional net trains on sealed digits, is killed half-way, and resumes from a checkpoint.
 
 `dataset.torch_loader(...)` is a `torch.utils.data.DataLoader` whose state fits into the checkpoint:
-the process that takes over sees the records that the one that died had not seen, and ends with the
-weights of a run that nothing happened to. A signed bill of materials, of what the weights were made
-from, lies beside the checkpoint. Everything lives in a temporary folder.
+the process that takes over sees the records that the killed one had not seen, and ends with the
+weights of an uninterrupted run. A signed bill of materials, which lists what the weights were made
+from, is next to the checkpoint. Everything lives in a temporary folder.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ def main() -> None:
         process.join()
         print(f"  killed after {DIES_AFTER} batches: it ended with {process.exitcode}")
 
-        step("another process goes on from its checkpoint")
+        step("another process resumes from its checkpoint")
         resumed = train(folder / "half.pt")
         same_weights(
-            "of the run that went on, and of the one that never stopped", resumed, whole
+            "of the resumed run and of the one that never stopped", resumed, whole
         )
 
         step("the same net learns from the plaintext, in the same order")
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def train(checkpoint: Path, dies_after: int = 0) -> Net:
-    """Trains, from the checkpoint on if there is one; leaves a bill of materials beside it."""
+    """Trains, from the checkpoint if there is one; writes a bill of materials next to it."""
     net, totals = Net(), Totals()
     optimiser = optimiser_of(net)
     with sealift.open_dataset(
@@ -76,7 +76,7 @@ def train(checkpoint: Path, dies_after: int = 0) -> Net:
         if checkpoint.exists():
             for name, state in torch.load(checkpoint).items():
                 parts[name].load_state_dict(state)
-            print(f"  goes on in training epoch {loader.epoch}")
+            print(f"  resumes in training epoch {loader.epoch}")
 
         def save() -> None:
             torch.save(

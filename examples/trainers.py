@@ -1,7 +1,7 @@
-"""What the trainers' examples begin with: digits that a hospital sealed to a laboratory.
+"""The setup of the trainers' examples: digits that a hospital sealed to a laboratory.
 
-Each example makes such a place for itself, in a temporary folder. Run by itself, this makes one
-that stays until Ctrl-C, so that they can be tried one after another:
+Each example creates its own setup in a temporary folder. Run by itself, this creates one that
+stays until Ctrl-C, so that the examples can be tried in turn:
 
     python examples/trainers.py /tmp/digits
     python examples/train_torch.py --at /tmp/digits
@@ -36,7 +36,7 @@ _MEMBERS = {"hospital": "owner", "laboratory": "trainer"}
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument(
-        "folder", type=Path, help="a new folder, for all that they have"
+        "folder", type=Path, help="a new folder for all files of the setup"
     )
     folder = options.parse_args().folder
     folder.mkdir(parents=True)
@@ -50,15 +50,15 @@ def main() -> None:
 
 @contextlib.contextmanager
 def laboratory(what: str | None, *datasets: str) -> Iterator[Path]:
-    """Where an example runs: a laboratory whom a hospital granted datasets; gives a folder.
+    """Runs an example's setup: a hospital grants datasets to a laboratory; yields a folder.
 
     Args:
-        what: the example, in its own words.
+        what: description of the example.
         datasets: `DIGITS`, `SCANS`, or both.
     """
     options = argparse.ArgumentParser(description=(what or "").partition("\n")[0])
     options.add_argument(
-        "--at", type=Path, help="a place that examples/trainers.py has made"
+        "--at", type=Path, help="a folder that examples/trainers.py created"
     )
     place = options.parse_args().at
     with tempfile.TemporaryDirectory(prefix="sealift-training-") as name:
@@ -73,10 +73,10 @@ def laboratory(what: str | None, *datasets: str) -> Iterator[Path]:
 def order_of(
     dataset: sealift.Dataset, batch_size: int, seed: int | None = None, **options: int
 ) -> Iterator[np.ndarray[Any, Any]]:
-    """Numbers of the records of each batch, in the order in which a loader gives them.
+    """Numbers of the records of each batch, in a loader's order.
 
     Args:
-        dataset: what is read.
+        dataset: the dataset that is read.
         batch_size: records of a batch.
         seed: of the shuffle; None for the dataset's own order.
         options: epoch, rank and world.
@@ -93,11 +93,11 @@ def plaintext(
     order: Iterable[np.ndarray[Any, Any]],
     made: Callable[[Any], Any] = lambda array: array,
 ) -> Iterator[dict[str, Any]]:
-    """Batches of the digits as scikit-learn has them, which went through no relay.
+    """Batches of the digits as scikit-learn ships them, which went through no relay.
 
     Args:
         order: numbers of the records of each batch.
-        made: makes of an array what a loop wants, such as `torch.tensor`.
+        made: converts an array for the loop, such as `torch.tensor`.
     """
     images, labels = _digits()
     for numbers in order:
@@ -109,17 +109,17 @@ def plaintext(
 
 
 def check_bill(bill: Path, checkpoint: Path) -> None:
-    """The hospital holds a bill of materials against its dataset, the log and the checkpoint."""
+    """The hospital checks a bill of materials against its dataset, the log and the checkpoint."""
     from members import as_
 
     as_("hospital", "bom", "verify", bill, "--checkpoint", checkpoint)
 
 
 def agree(what: str, opened: object, plain: object) -> None:
-    """Says what came out on both sides.
+    """Prints the results of both sides.
 
     Raises:
-        SystemExit: it is not the same.
+        SystemExit: they differ.
     """
     print(f"  {what} on the opened records:               {opened}")
     print(f"  {what} on the plaintext, in the same order: {plain}")
@@ -128,7 +128,7 @@ def agree(what: str, opened: object, plain: object) -> None:
 
 
 def speed(totals: Totals) -> str:
-    """What a loop took, and how much of its time it waited for it."""
+    """The records of a loop, and how much of its time it waited for them."""
     return (
         f"{totals.records:,} records in {totals.batches:,} batches: "
         f"{totals.records_per_second:,.0f} records/s, "
@@ -151,7 +151,7 @@ def _place(folder: Path, *datasets: str) -> Iterator[None]:
             days.mkdir()
             for day, table in enumerate(_days(dataset), 1):
                 pq.write_table(table, days / f"day-{day}.parquet")
-            # A shard a day, small as they are, so that there is something to shuffle.
+            # One small shard a day, so that there is something to shuffle.
             as_(
                 "hospital", "push", days, "--dataset", dataset, "--to", "laboratory",
                 "--commit-every", "8KiB",
@@ -187,7 +187,7 @@ def _days(dataset: str) -> Iterator[pa.Table]:
 
 
 def _digits() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Pixels from 0 to 16, (1797, 8, 8), and what they show."""
+    """Pixels from 0 to 16, (1797, 8, 8), and the digits that they show."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()

@@ -2,10 +2,10 @@
 
 Records go from the sensor to a `Writer`, so that no file with plaintext ever exists. The policy
 `av-frames` hides number plates and faces, rounds positions and shifts clocks on the way. The power
-fails in the middle of a drive; what was committed stays, and what lies on the disk is ciphertext.
+fails in the middle of a drive; what was committed stays, and the disk holds only ciphertext.
 The perception team is granted the frames and trains a small convolutional net; the mapping team is
-granted the point clouds and finds the road; each is refused the other's. Both get what the
-de-identified plaintext gives. Everything lives in a temporary folder.
+granted the point clouds and finds the road; each is refused the other's. Both get the
+same results as on the de-identified plaintext. Everything lives in a temporary folder.
 """
 
 from __future__ import annotations
@@ -91,13 +91,13 @@ def record_and_crash(folder: Path, drives: int) -> list[str]:
         "all that the vehicle's disk and the relay hold is searched for what was recorded"
     )
     wrong = search([folder], *telling(range(fail_in + 1)))
-    step("the recorder starts again, and goes on behind the last commit")
+    step("the recorder starts again, and continues after the last commit")
     run_recorder(drives, -1)
     return wrong
 
 
 def run_recorder(drives: int, fail_in: int) -> None:
-    """Runs the recorder in a process of its own, so that it can die."""
+    """Runs the recorder in a separate process, so that it can be killed."""
     command = [sys.executable, recorder.__file__, str(drives), str(fail_in)]
     code = subprocess.run(command, check=False).returncode
     expected = 0 if fail_in < 0 else -signal.SIGKILL
@@ -174,7 +174,7 @@ def speed_of(dataset: sealift.Dataset) -> str:
 def plaintext(
     drives: int, made: Callable[[int], Iterator[pa.RecordBatch]], *names: str
 ) -> Iterator[dict[str, torch.Tensor]]:
-    """What the policy makes of the drives, on the fleet's own machine."""
+    """The drives as the policy de-identifies them, on the fleet's own machine."""
     for drive in range(drives):
         table = deidentified("fleet", pa.Table.from_batches(made(drive)), POLICY)
         for batch in table.select(names).to_batches():
@@ -262,7 +262,7 @@ def road(clouds: Iterable[torch.Tensor]) -> float:
 
 
 def telling(drives: Iterable[int]) -> tuple[set[str | bytes], bytes]:
-    """Names, and bytes out of frames and point clouds; and plaintext in which they all stand."""
+    """Names, and bytes out of frames and point clouds; and plaintext that contains all of them."""
     needles: set[str | bytes] = {
         *DRIVERS[: len(range(3))],
         CAMERA,

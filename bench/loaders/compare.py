@@ -3,18 +3,19 @@
     python bench/loaders/compare.py --plot loaders.png
 
 Two shapes: rows of 256 float32 and a label in batches of 256, and blobs of 256 KiB and a label in
-batches of 16. The loop looks at one number of each row and at one byte of each page of a blob.
+batches of 16. The loop reads one number of each row and one byte of each page of a blob.
 
-*Cold* is the first training epoch of a fresh process, from opening on. A loader with a cache of its
-own (Sealift, MosaicML Streaming) starts with an empty one: Sealift fetches from a relay over TLS,
+*Cold* is the first training epoch of a fresh process, including opening. A loader with its own
+cache (Sealift, MosaicML Streaming) starts with an empty one: Sealift fetches from a relay over TLS,
 MosaicML from a folder, and neither the relay's pages nor that folder's are evicted. The others
 read their files in place, and the pages of these are evicted before. The second epoch of the same
 process is *cached*: from that cache, or from the files in the page cache. With Sealift both take
 ciphertext only: the cache holds what the relay holds. Without a cache, its second epoch goes over
-TLS as the first. The ratios are of second epochs, to Sealift's from its cache and to plain Parquet.
+TLS like the first. The ratios compare second epochs with Sealift's from its cache and with plain
+Parquet.
 
-Each measurement is a process of its own, with no worker processes and with two; the better one
-counts. Rounds go through all loaders in turn, so that what else the machine does falls on all of
+Each measurement is a separate process, with no worker processes and with two; the better one
+counts. Rounds go through all loaders in turn, so that other work on the machine affects all of
 them; the median of the rounds counts.
 """
 
@@ -67,11 +68,11 @@ OURS, REFERENCE = "sealift", "parquet"
 _TIMEOUT = 900
 
 
-# --- one measurement, in a process of its own ----------------------------------------------------
+# --- one measurement, in a separate process ------------------------------------------------------
 
 
 def write(keys: list[str], at: Path, shape: Shape) -> None:
-    """Every store that these loaders read; says which could not be written, and why."""
+    """Writes every store that these loaders read; reports which could not be written, and why."""
     failed: dict[str, str] = {}
     for key in keys:
         folder = place(at, LOADERS[key], shape)
@@ -86,11 +87,11 @@ def write(keys: list[str], at: Path, shape: Shape) -> None:
 
 
 def read(loader: Loader, at: Path, shape: Shape, workers: int) -> None:
-    """Two training epochs."""
+    """Runs two training epochs."""
     warnings.simplefilter("ignore")
     importlib.import_module(loader.needs)
     with contextlib.suppress(ImportError):
-        # Where it is installed, pyarrow imports it when it is first asked for an array.
+        # If it is installed, pyarrow imports it on the first conversion to an array.
         importlib.import_module("pandas")
     folder = place(at, loader, shape)
     cache = folder / "cache"
@@ -112,7 +113,7 @@ def read(loader: Loader, at: Path, shape: Shape, workers: int) -> None:
 
 
 def evict(folder: Path) -> None:
-    """Asks the system to forget the pages of all files in a folder, which are on the disk."""
+    """Asks the system to evict the pages of all files in a folder, which are on disk."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb") as file:
@@ -169,7 +170,7 @@ def place(at: Path, loader: Loader, shape: Shape) -> Path:
 
 
 def start(at: Stage, what: str, shape: Shape, *more: str) -> dict[str, Any]:
-    """Runs `write` or `read` as a process of its own."""
+    """Runs `write` or `read` in a separate process."""
     arguments = [what, str(at.folder), shape.kind, str(shape.records), *more]
     done = subprocess.run(
         [sys.executable, __file__, "--as", *arguments],
@@ -268,7 +269,7 @@ def main() -> None:
     shapes = [Shape("rows", options.rows), Shape("blobs", options.blobs)]
     shapes = [shape for shape in shapes if shape.records]
     with stage() as at:
-        # Nobody is to look anything up.
+        # No lookups over the network.
         offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(at.folder / "hub-home")}
         at.environment.update(offline, LITDATA_DISABLE_VERSION_CHECK="1")
         results = list(

@@ -17,9 +17,9 @@ _FILES = 8
 
 
 class Hub:
-    """Eight Parquet files, uncompressed, in batches of the format `arrow`: its quickest.
+    """Eight Parquet files, uncompressed, in batches of the format `arrow`: its fastest.
 
-    In its formats `numpy` and `torch` the same batches come at half of the speed.
+    In its formats `numpy` and `torch` the same batches come at half the speed.
     """
 
     name = "Hugging Face datasets"
@@ -43,7 +43,7 @@ class Hub:
         self, folder: Path, shape: Shape, batch_size: int, workers: int
     ) -> Iterable[Batch]:
         del shape
-        # It looks them up when it is imported.
+        # It reads them when it is imported.
         os.environ.update(HF_HUB_OFFLINE="1", HF_HOME=str(folder / "home"))
         from datasets import load_dataset
 

@@ -1,4 +1,4 @@
-"""LitData: chunks of 64 MB, mapped into memory where they lie; plain, or encrypted with Fernet."""
+"""LitData: chunks of 64 MB, mapped into memory in place; plain, or encrypted with Fernet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PASSWORD = "bench password"
 
 @dataclass(frozen=True)
 class Lit:
-    """A local folder is read in place, as its documentation says is quickest."""
+    """A local folder is read in place, which its documentation calls the fastest way."""
 
     level: Literal["chunk", "sample"] | None = None
 
@@ -45,7 +45,7 @@ class Lit:
         # What `litdata.optimize` runs in each of its workers.
         cache = Cache(str(chunks), chunk_bytes="64MB", encryption=lock)
         for number, (data, label) in enumerate(shape.samples()):
-            # A pair: dicts of bytes it stores in another way, which it cannot encrypt.
+            # A pair, because LitData stores dicts of bytes in a way that it cannot encrypt.
             cache[number] = (data, label)
         cache.done()
         cache.merge()

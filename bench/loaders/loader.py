@@ -1,4 +1,4 @@
-"""What is loaded, and what every loader has to do with it."""
+"""The records that are loaded, and the interface of every loader."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ class Shape:
                 yield [random.bytes(BLOB_BYTES) for _ in range(number)], labels
 
     def samples(self) -> Iterator[tuple[Any, int]]:
-        """One array (256,) or bytes, and its label, after another."""
+        """Yields records: an array (256,) or bytes, and the label."""
         for data, labels in self.parts(100):
             yield from zip(data, labels.tolist(), strict=True)
 
     def expected(self) -> Tally:
-        """What a loader that left nothing out comes to."""
+        """The result of a loader that left nothing out."""
         tally = Tally()
         for data, labels in self.parts(100):
             tally.records += len(labels)
@@ -69,7 +69,7 @@ class Shape:
 
 @dataclass
 class Tally:
-    """What an epoch came to: its records, the sum of the labels, the sum of what was touched."""
+    """The result of an epoch: its records, the sum of the labels, the sum of the values read."""
 
     records: int = 0
     labels: int = 0
@@ -77,12 +77,12 @@ class Tally:
 
 
 def touch(blob: bytes | memoryview) -> int:
-    """Sum of a byte of each page, so that a view of a file that nobody has read yet is read."""
+    """Sum of a byte of each page, so that a view of a file is really read."""
     return int(np.frombuffer(blob, np.uint8)[::_PAGE].sum(dtype=np.int64))
 
 
 def run_epoch(kind: Kind, batches: Iterable[Batch]) -> Tally:
-    """A training loop that only looks at what it gets: one number a row, one byte a page."""
+    """A training loop that only reads its records: one number a row, one byte a page."""
     tally = Tally()
     for data, labels in batches:
         tally.records += len(labels)
@@ -97,13 +97,13 @@ class Loader(Protocol):
     """One way to store records and to load them.
 
     Attributes:
-        name: as the table shows it.
+        name: its name in the table.
         needs: the module without which it cannot run.
         store: name of the folder that it writes; loaders of one store read the same.
-        encrypted: what lies in that folder is ciphertext.
-        caches: it copies what it reads to the folder `cache` in its own. Of one that does not, the
-            files' pages are evicted before the first epoch.
-        again: a second epoch reads from this machine alone.
+        encrypted: whether that folder holds ciphertext.
+        caches: whether it copies what it reads to the folder `cache` in its own. If not, the files'
+            pages are evicted before the first epoch.
+        again: whether a second epoch reads from this machine alone.
         kinds: the shapes that it is measured with.
     """
 
@@ -130,7 +130,7 @@ class Loader(Protocol):
 
 
 def collate(samples: Sequence[tuple[Any, int]]) -> Batch:
-    """A batch of single samples: quicker than torch's own for arrays and numbers."""
+    """A batch of single samples: faster than torch's own function for arrays and numbers."""
     import torch
 
     data, labels = zip(*samples, strict=True)
@@ -143,5 +143,5 @@ def collate(samples: Sequence[tuple[Any, int]]) -> Batch:
 
 
 def as_is(batch: Batch) -> Batch:
-    """For a DataLoader of ready batches; torch's own makes lists of numbers of memoryviews."""
+    """For a DataLoader of ready batches; torch's own function turns memoryviews into lists."""
     return batch

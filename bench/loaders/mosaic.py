@@ -10,7 +10,7 @@ from typing import Any
 
 from loader import WIDTH, Batch, Kind, Shape, collate
 
-# It imports torchvision for its datasets of images, which nothing here uses, and fails where that
+# It imports torchvision for its image datasets, which nothing here uses, and fails if torchvision
 # was built for another torch.
 sys.modules.setdefault("streaming.vision", ModuleType("streaming.vision"))
 

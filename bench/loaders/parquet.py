@@ -30,9 +30,9 @@ _MASTER_KEY = bytes(range(32))
 class Parquet:
     """Row groups of 8 MiB, uncompressed, mapped into memory, read by two threads ahead of the loop.
 
-    That is the quickest of what pyarrow offers; `iter_batches` alone and its dataset scanner read
-    one row group after another, or wait more. A row is one fixed-size binary value; as a list of
-    floats, which says what it is, it is read at a third of the speed (`lists`).
+    That is the fastest way that pyarrow offers; `iter_batches` alone and its dataset scanner read
+    one row group at a time, or wait more. A row is one fixed-size binary value; as a list of
+    floats, the natural type, it is read at a third of the speed (`lists`).
     """
 
     encrypted: bool
@@ -95,12 +95,12 @@ class _RowGroups(IterableDataset[Batch]):
         groups = range(_open(self.path, self.encrypted).num_row_groups)
         mine = groups[info.id :: info.num_workers] if info else groups
         for table in self._tables(mine, 1 if info else _THREADS):
-            # Row groups are whole batches long, but for the last.
+            # Row groups hold whole batches, except the last.
             for data, labels in as_batches(table, self.batch_size):
                 yield (own(data) if info else data), labels
 
     def _tables(self, groups: Iterable[int], threads: int) -> Iterator[pa.Table]:
-        # A reader is not for two threads at once.
+        # Two threads must not share a reader.
         local = threading.local()
 
         def read(group: int) -> pa.Table:
@@ -150,7 +150,7 @@ def as_batches(table: pa.Table, batch_size: int) -> Iterator[Batch]:
 
 
 def own(data: Any) -> Any:
-    """What another process can be sent: bytes for views."""
+    """A batch that can be sent to another process: bytes instead of views."""
     return [bytes(blob) for blob in data] if isinstance(data, list) else data
 
 
@@ -185,7 +185,7 @@ def _factory() -> Any:
     import pyarrow.parquet.encryption as pe
 
     class InMemory(pe.KmsClient):
-        """Wraps data keys under a key that lies in memory."""
+        """Wraps data keys under a key in memory."""
 
         def __init__(self, _: Any) -> None:
             super().__init__()

@@ -1,4 +1,4 @@
-"""Draws what `compare.py` measured: one panel a shape, two bars a loader."""
+"""Draws the results of `compare.py`: one panel per shape, two bars per loader."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class Sealed:
 
 
 class _Epochs:
-    """Training epoch after training epoch; with worker processes, through the loader for torch."""
+    """Yields training epochs; with worker processes, through the loader for torch."""
 
     def __init__(
         self, dataset: Any, batch_size: int, shuffle: bool, workers: int

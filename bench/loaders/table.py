@@ -1,4 +1,4 @@
-"""Prints what `compare.py` measured."""
+"""Prints the results of `compare.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""WebDataset: tar files, read one after another."""
+"""WebDataset: tar files, read in turn."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FILES = 8
 class Tarred:
     """Eight tar files; two members a record, as its documentation has it.
 
-    Rows lie in them as raw numbers, which are read quicker than its `npy`.
+    Rows are stored as raw numbers, which are read faster than its `npy`.
     """
 
     name = "WebDataset"
@@ -31,7 +31,7 @@ class Tarred:
 
         files = str(folder / "%06d.tar")
         count = -(-shape.records // _FILES)
-        # With a time of whole seconds there is no extra header a member, which halves the speed.
+        # A time of whole seconds avoids an extra header per member, which halves the speed.
         with webdataset.ShardWriter(
             files, maxcount=count, encoder=False, verbose=0, mtime=0
         ) as writer:

@@ -1,4 +1,4 @@
-"""What is said about an exception that nobody expected: its type and place, never its text.
+"""Reports an unexpected exception by its type and place, never by its text.
 
 The text of an exception of another library may quote the value that it could not handle.
 """
@@ -27,7 +27,7 @@ def crash_place(error: BaseException) -> str:
         (frame.f_globals.get("__name__", "?"), line)
         for frame, line in traceback.walk_tb(error.__traceback__)
     ]
-    # Our innermost frame says more to those who repair it than the innermost of a library.
+    # Our innermost frame helps a developer more than the innermost frame of a library.
     ours = [
         frame for frame in frames if frame[0].partition(".")[0].startswith("sealift")
     ]
@@ -36,5 +36,5 @@ def crash_place(error: BaseException) -> str:
 
 
 def describe_crash(error: BaseException) -> str:
-    """One line about an exception that nobody expected."""
+    """One line about an unexpected exception."""
     return f"error: {crash_place(error)}; hint: {REPORT}"

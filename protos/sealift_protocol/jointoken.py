@@ -16,16 +16,16 @@ _LOG_KEY_SIZE = 32
 
 
 def format_token(token: objects_pb2.JoinToken) -> str:
-    """The text that an operator sends to a future member."""
+    """Returns the text that an operator sends to a future member."""
     body = base64.urlsafe_b64encode(token.SerializeToString()).decode().rstrip("=")
     return _PREFIX + body
 
 
 def parse_token(text: str) -> objects_pb2.JoinToken:
-    """Reads what `format_token` wrote; white space does not matter.
+    """Parses the text of a token; white space is ignored.
 
     Raises:
-        InvalidArgument: the text is not a whole token.
+        InvalidArgument: the text is not a complete token.
     """
     compact = "".join(text.split())
     body = compact.removeprefix(_PREFIX)
@@ -50,6 +50,6 @@ def parse_token(text: str) -> objects_pb2.JoinToken:
 
 def _not_whole() -> InvalidArgument:
     return InvalidArgument(
-        "this is not a whole enrolment token",
-        hint=f"copy all of what the operator sent; it begins with {_PREFIX}",
+        "this is not a complete enrolment token",
+        hint=f"copy all that the operator sent; it begins with {_PREFIX}",
     )

@@ -1,4 +1,4 @@
-"""How a command line runs and ends: exit codes, errors on stderr, `--json` on stdout.
+"""Runs a command line: exit codes, errors on stderr, `--json` on stdout.
 
 `sealift`, `sealift-relay` and `sealift-witness` share it. docs/reference/json.md defines the
 documents that `--json` prints.
@@ -20,7 +20,7 @@ from sealift_protocol.errors import SealiftError
 JSON_VERSION = 1
 UNEXPECTED = 1
 INTERRUPTED = 130
-# As a shell counts a process that SIGPIPE (13) ended.
+# What a shell reports for a process that SIGPIPE (13) ended.
 BROKEN_PIPE = 141
 
 
@@ -30,7 +30,7 @@ as_json = click.option(
 
 
 class Told(NamedTuple):
-    """What is said about an error.
+    """An error as the user sees it.
 
     Attributes:
         code: UPPER_SNAKE name, for scripts.
@@ -44,7 +44,7 @@ class Told(NamedTuple):
 
 
 class Interrupted(click.Abort):
-    """The user stopped the command, which says what that means."""
+    """The user stopped the command; the text says what that means."""
 
 
 class _Document:
@@ -59,11 +59,11 @@ def tell(error: SealiftError) -> Told:
 
 
 def print_data(data: object, *, more: bool = False) -> None:
-    """Prints the JSON document of a command that did its work.
+    """Prints the JSON document of a command that succeeded.
 
     Args:
-        data: of the document.
-        more: another document follows, of a command that runs on.
+        data: the result.
+        more: whether the command keeps running and prints another document.
     """
     _print({"version": JSON_VERSION, "ok": True, "data": data}, more=more)
 
@@ -74,8 +74,8 @@ def show(human: str, data: object, as_json: bool, *, error: Told | None = None) 
     Args:
         human: the result in words.
         data: the result as data.
-        as_json: which of them.
-        error: what is wrong, if the command found that; it ends with that error.
+        as_json: whether to print the document.
+        error: a problem that the command found; the command ends with it.
     """
     if not as_json:
         click.echo(human)
@@ -86,11 +86,11 @@ def show(human: str, data: object, as_json: bool, *, error: Told | None = None) 
 
 
 def print_failure(told: Told, data: object = None) -> None:
-    """Prints the JSON document of a command that did not do its work.
+    """Prints the JSON document of a command that failed.
 
     Args:
         told: the error.
-        data: what the command had found, if that is all there.
+        data: the command's result, if it is complete.
     """
     document = {"version": JSON_VERSION, "ok": False, "error": told._asdict()}
     _print(document if data is None else {**document, "data": data})
@@ -126,9 +126,9 @@ def run(
 
     Args:
         cli: the program.
-        name: of the program, for help and for completion.
-        tell: what is said about an error.
-        interrupted: what is said after Ctrl-C.
+        name: the program's name, for help and completion.
+        tell: turns an error into what the user sees.
+        interrupted: the message after Ctrl-C.
     """
     machine = wants_json(sys.argv[1:])
     _Document.printed = False
@@ -140,11 +140,11 @@ def run(
         except SystemExit:
             if sys.stdout is stdout:
                 raise
-            # click takes any pipe that broke for stdout: it mutes both streams and exits.
+            # click mistakes any broken pipe for stdout: it mutes both streams and exits.
             sys.stdout, sys.stderr = stdout, stderr
             raise BrokenPipeError(errno.EPIPE, "") from None
         sys.stdout.flush()
-        # Of `context.exit`; commands return nothing.
+        # The code of `context.exit`; commands return nothing.
         code = result if isinstance(result, int) else 0
     except SealiftError as error:
         told, code = tell(error), error.exit_code
@@ -178,7 +178,7 @@ def run(
 
 
 def _tell_click(error: click.ClickException) -> Told:
-    """Says what click refused, on stderr and in the document."""
+    """Prints on stderr what click refused; returns it for the document."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else ""
     hint = f"see `{path} --help`" if path else ""
@@ -192,7 +192,7 @@ def _tell_click(error: click.ClickException) -> Told:
 
 
 def _nobody_reads() -> bool:
-    """Whether stdout is the pipe that broke; then nothing more is written to it."""
+    """Whether stdout is the broken pipe; if so, silences it."""
     import select
 
     if not hasattr(select, "poll"):
@@ -201,6 +201,6 @@ def _nobody_reads() -> bool:
     poll.register(sys.stdout.fileno(), 0)
     if not any(event & select.POLLERR for _, event in poll.poll(0)):
         return False
-    # What is still buffered goes nowhere when the interpreter ends.
+    # Whatever is still buffered is discarded when the interpreter ends.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return True

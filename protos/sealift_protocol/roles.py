@@ -1,4 +1,4 @@
-"""The roles of members; the operator's token says which role a member has."""
+"""The roles of members; the operator's token sets a member's role."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 SHARDS_SERVICE = "sealift.v1.Shards"
 PUT_SHARD = f"/{SHARDS_SERVICE}/Put"
 GET_SHARDS = f"/{SHARDS_SERVICE}/Get"
-# Most segment ranges of one Get, and most shard ids of one Stat.
+# Most segment ranges in one Get, and most shard ids in one Stat.
 MAX_RANGES = 1024
-# Most object digests of one Prove.
+# Most object digests in one Prove.
 MAX_DIGESTS = 1024

@@ -1,4 +1,4 @@
-"""Who may do what: the only place that decides, so that no path goes around it."""
+"""Decides who may do what. It is decided nowhere else, so no call can bypass it."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from sealift_relay.store.members import Member
 
 
 def may_read(member: Member) -> bool:
-    """Whether a member's role opens datasets at all; operators and auditors never do."""
+    """Whether a member's role may open datasets; operators and auditors never may."""
     return member.role in READERS
 
 
 def require_signer(signer: Fingerprint, member: Member, what: str) -> None:
-    """Members bring what they signed themselves.
+    """Checks that the caller has signed what it sends.
 
     Raises:
-        WrongSigner: the signer of `what`, such as "a commit", is another than the caller.
+        WrongSigner: another identity signed `what`, such as "a commit".
     """
     if signer != member.fingerprint:
-        raise WrongSigner(f"{what} is signed by somebody else than the caller")
+        raise WrongSigner(f"{what} is not signed by the caller")
 
 
 def require_owner_role(member: Member) -> None:
-    """Only owners store anything.
+    """Checks that the member may store data, which only owners may.
 
     Raises:
         RoleDenied: the member has another role.
@@ -41,7 +41,7 @@ def require_owner_role(member: Member) -> None:
 
 
 def require_auditor(member: Member) -> None:
-    """Auditors read the log's entries, and the operator may look at its own log.
+    """Checks that the member may read the log's entries: auditors and operators may.
 
     Raises:
         RoleDenied: the member has another role.
@@ -53,7 +53,10 @@ def require_auditor(member: Member) -> None:
 
 
 def require_uploader(histories: Histories, dataset_id: bytes, member: Member) -> None:
-    """Owners upload to their own datasets, and to those that their next commit 0 will make.
+    """Checks that the member may upload to a dataset.
+
+    An owner may upload to a dataset that it may append to, and to one that does not exist
+    yet, which its next commit 0 will create.
 
     Raises:
         RoleDenied, AccessDenied: the member may not.
@@ -64,7 +67,7 @@ def require_uploader(histories: Histories, dataset_id: bytes, member: Member) ->
 
 
 def require_author(histories: Histories, dataset_id: bytes, member: Member) -> None:
-    """Only authors change a dataset, or ask for its account.
+    """Checks that the member is an author, who may change a dataset or ask for its account.
 
     Raises:
         RoleDenied, AccessDenied: the member may not.
@@ -75,10 +78,10 @@ def require_author(histories: Histories, dataset_id: bytes, member: Member) -> N
 
 
 def require_reader(histories: Histories, dataset_id: bytes, member: Member) -> None:
-    """Authors and members with a live grant read.
+    """Checks that the member may read a dataset: authors and members with a live grant may.
 
     Raises:
-        AccessDenied: the member may not, or there is no such dataset: the answer is the same.
+        AccessDenied: the member may not, or the dataset does not exist; the error is the same.
         DatasetDeleted: it was deleted; only its authors and former recipients are told.
     """
     if not may_read(member):
@@ -92,5 +95,5 @@ def require_reader(histories: Histories, dataset_id: bytes, member: Member) -> N
 
 
 def denied() -> AccessDenied:
-    """The one answer that does not tell whether a dataset exists."""
+    """The error for a forbidden and a missing dataset alike: it does not show which one it is."""
     return AccessDenied("there is no such dataset, or you have no grant of it")

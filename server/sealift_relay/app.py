@@ -49,7 +49,7 @@ class Relay:
     """A relay on one machine; a context manager that stops it cleanly."""
 
     def __init__(self, config: Config) -> None:
-        """Opens the stores and makes the listeners, which are not served yet.
+        """Opens the stores and binds the listeners, which do not serve yet.
 
         Raises:
             InvalidArgument: a port is taken, or the TLS files cannot be used.
@@ -138,7 +138,7 @@ class Relay:
         self.stop()
 
     def start(self) -> None:
-        """Serves."""
+        """Starts to serve calls."""
         self._members.start()
         self._enrolment.start()
         self._sweeper.start()
@@ -147,7 +147,7 @@ class Relay:
         log.info("start_relay", port=self.port, enrolment_port=self.enrolment_port)
 
     def stop(self) -> None:
-        """Takes no new calls, lets those under way finish for a while, then closes the stores."""
+        """Refuses new calls, gives running calls time to finish, then closes the stores."""
         self._health.enter_graceful_shutdown()
         stopped = [
             server.stop(self._limits.drain_seconds)
@@ -194,7 +194,7 @@ def _bind(
     if bound == 0:
         raise InvalidArgument(
             f"port {port} cannot be used",
-            hint="is another relay running? change it in relay.toml",
+            hint="stop the other relay if one is running, or change the port in relay.toml",
         )
     return bound
 

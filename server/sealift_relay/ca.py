@@ -50,7 +50,7 @@ class Authority:
 
 
 def make_authority(now: datetime) -> Authority:
-    """A fresh self-signed CA."""
+    """Makes a new self-signed CA."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name("Sealift relay CA")
     builder = _builder(name, name, key.public_key(), now, AUTHORITY_DAYS)
@@ -110,7 +110,7 @@ def issue_member_certificate(
 
 
 def write_tls(folder: Path, hosts: list[str]) -> Authority:
-    """Makes CA and server certificate in a new folder."""
+    """Makes a CA and a server certificate in a new folder."""
     now = datetime.now(UTC)
     authority = make_authority(now)
     server_key = ec.generate_private_key(ec.SECP256R1())

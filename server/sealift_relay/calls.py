@@ -1,4 +1,4 @@
-"""What every call goes through: a request id, a deadline, one error mapper, one log line."""
+"""Wraps every call with a request id, a deadline, an error mapper and a log line."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class CallInterceptor(_Interceptor):
 
     def _check_deadline(self, context: grpc.ServicerContext) -> None:
         remaining = context.time_remaining()
-        # Clients without a deadline show as a very distant one, or None.
+        # A client without a deadline shows as a very distant one, or as None.
         if remaining is None or remaining > self._call_seconds + 1:
             raise InvalidArgument(
                 f"a call needs a deadline of at most {self._call_seconds} seconds"
@@ -89,7 +89,7 @@ class CallInterceptor(_Interceptor):
 
 
 class _Outcome:
-    """How a call went, for the log and the client."""
+    """The outcome of a call, for the log and the client."""
 
     def __init__(self, method: str) -> None:
         self._method = method

@@ -35,7 +35,7 @@ from sealift_relay.store.log import LogHead, LogStore
 
 KEY_FILE = "log.key"
 _WITNESS_SECONDS = 3.0
-# A witness that failed is left alone for a while, so that it cannot slow every call.
+# A witness that failed is not asked for a while, so that it cannot slow down every call.
 _PAUSE_SECONDS = 10.0
 
 
@@ -64,7 +64,7 @@ class LogKey:
 
 
 def write_log_key(folder: Path) -> LogKey:
-    """Makes the log's key in a relay's TLS folder."""
+    """Creates the log's key in a relay's TLS folder."""
     key = LogKey(bytes(nacl.signing.SigningKey.generate()))
     write_private(folder / KEY_FILE, base64.b64encode(key.seed) + b"\n")
     return key
@@ -74,7 +74,7 @@ def load_log_key(folder: Path) -> LogKey:
     """The log's key of a relay's TLS folder.
 
     Raises:
-        InvalidArgument: it is missing or no key.
+        InvalidArgument: the key is missing or malformed.
     """
     try:
         seed = base64.b64decode((folder / KEY_FILE).read_bytes(), validate=False)
@@ -86,17 +86,17 @@ def load_log_key(folder: Path) -> LogKey:
 
 
 class Publisher:
-    """Signs the log's head when somebody asks for it, and has it cosigned."""
+    """Signs the log's head on request, and has witnesses cosign it."""
 
     def __init__(self, store: LogStore, key: LogKey, witnesses: Sequence[str]) -> None:
-        """Checks that the log on disk still is what its newest checkpoint said.
+        """Checks that the log on disk still matches its newest checkpoint.
 
         Raises:
-            LogDamaged: it is not.
+            LogDamaged: it does not.
         """
         self._store = store
         self._key = key
-        # The newest that this process has published.
+        # The newest checkpoint that this process has published.
         self._published: tuple[SignedNote, Checkpoint] | None = None
         self._witnesses = [_Witness(url) for url in witnesses]
         self._lock = threading.Lock()
@@ -178,14 +178,14 @@ class _Witness:
         head: Checkpoint,
         prove: Callable[[int, int], list[bytes]],
     ) -> list[tuple[str, bytes, bytes]]:
-        """The witness's signature lines; none if it cannot be asked or refuses."""
+        """The witness's signature lines; empty if it cannot be reached or refuses."""
         try:
             for _ in range(2):
                 proof = prove(self._size, head.size) if self._size <= head.size else []
                 status, body = self._post(_request(self._size, proof, note))
                 if status != http.HTTPStatus.CONFLICT:
                     break
-                # It has seen another size than we think: it says which.
+                # The witness has seen another size than we expected, and returns it.
                 self._size = int(body.strip())
             if status != http.HTTPStatus.OK:
                 log.warning("refuse_cosignature", status=status)

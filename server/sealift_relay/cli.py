@@ -48,7 +48,7 @@ _dir = click.option(
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def cli() -> None:
-    """Run a relay: it stores sealed training data that it cannot read."""
+    """Run a relay, which stores sealed training data that it cannot read."""
 
 
 @cli.command()
@@ -58,17 +58,23 @@ def cli() -> None:
     "hosts",
     multiple=True,
     metavar="NAME",
-    help="Host name or address of the relay; the first is what members connect to. Repeatable; "
-    "default: localhost.",
+    help="Host name or address of the relay; members connect to the first. "
+    "Repeatable (default: localhost).",
 )
 @click.option(
     "--bind", default="127.0.0.1", show_default=True, help="Address to listen on."
 )
 @click.option(
-    "--port", default=7443, show_default=True, help="Members' port; 0 finds a free one."
+    "--port",
+    default=7443,
+    show_default=True,
+    help="Port for members; 0 picks a free one.",
 )
 @click.option(
-    "--enrolment-port", default=7444, show_default=True, help="Enrolment port."
+    "--enrolment-port",
+    default=7444,
+    show_default=True,
+    help="Port for enrolment; 0 picks a free one.",
 )
 @as_json
 def init(
@@ -79,9 +85,9 @@ def init(
     enrolment_port: int,
     as_json: bool,
 ) -> None:
-    """Make a relay in DIR: a CA, a server certificate, a log, relay.toml, a database.
+    """Create a relay in DIR: a CA, a server certificate, a log, relay.toml, a database.
 
-    DIR must not exist or be empty. The keys stay in DIR/tls, readable by you alone.
+    DIR must be empty or not exist yet. The keys stay in DIR/tls, which only you can read.
     """
     from sealift_relay.ca import write_tls
     from sealift_relay.checkpoints import write_log_key
@@ -89,7 +95,9 @@ def init(
     from sealift_relay.store.metadata import Metadata
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InvalidArgument("the folder is not empty", hint="choose a new one")
+        raise InvalidArgument(
+            "the folder is not empty", hint="choose a new or an empty folder"
+        )
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     names = list(dict.fromkeys([*hosts, *_LOCAL_HOSTS]))
     listen = Listen(
@@ -104,9 +112,9 @@ def init(
     config = load_config(folder)
     Metadata(config.storage.metadata).upgrade()
     show(
-        f"made a relay in {folder}; its CA has the fingerprint (SHA-256)\n"
+        f"created a relay in {folder}; SHA-256 fingerprint of its CA:\n"
         f"  {authority.fingerprint.hex(':')}\n"
-        "its log is verified, by witnesses too, with the key\n"
+        "key that verifies its log, for members and witnesses:\n"
         f"  {log_key.verifier_key}\n"
         f"next: sealift-relay serve {folder}",
         {
@@ -150,23 +158,26 @@ def serve(folder: Path) -> None:
     "--role", required=True, type=click.Choice(ROLES), help="What NAME may do."
 )
 @click.option(
-    "--valid-for", default="24h", show_default=True, help="As 30m, 24h or 7d."
+    "--valid-for",
+    default="24h",
+    show_default=True,
+    help="How long the token is valid, such as 30m.",
 )
 @click.option(
     "--again",
     is_flag=True,
-    help="NAME is a member who needs a new certificate; its earlier ones end.",
+    help="Let member NAME rejoin; its earlier certificates end.",
 )
 @_dir
 @as_json
 def invite(
     name: str, role: str, valid_for: str, again: bool, folder: Path, as_json: bool
 ) -> None:
-    """Print a one-time token with which NAME joins the relay.
+    """Print a one-time token that lets NAME join the relay.
 
-    Send it by a way that others do not read: whoever uses it first is NAME. An owner stores
-    data, a trainer opens what was granted, an auditor reads the log, an operator looks after
-    the relay.
+    Send it over a private channel: anyone who uses it first becomes NAME. An owner stores
+    data, a trainer opens data that it was granted, an auditor reads the log, an operator
+    looks after the relay.
     """
     from sealift_protocol.ids import check_name
     from sealift_protocol.jointoken import format_token
@@ -206,7 +217,7 @@ def invite(
 @_dir
 @as_json
 def invites(folder: Path, as_json: bool) -> None:
-    """List the tokens that still work."""
+    """List the tokens that are unused and have not expired."""
     from sealift_relay.clock import unix_now
     from sealift_relay.config import load_config
 
@@ -228,22 +239,22 @@ def invites(folder: Path, as_json: bool) -> None:
 @click.argument("name")
 @_dir
 def withdraw(name: str, folder: Path) -> None:
-    """Make the unused tokens of NAME useless."""
+    """Withdraw the unused tokens of NAME."""
     from sealift_relay.config import load_config
 
     count = _members(load_config(folder)).withdraw_invites(name)
     if not count:
         raise UnknownMember(
-            "there is no unused token of that name", hint="see `sealift-relay invites`"
+            "there is no unused token for that name", hint="see `sealift-relay invites`"
         )
-    click.echo(f"withdrew {count} of {name}")
+    click.echo(f"unused tokens of {name} withdrawn: {count}")
 
 
 @cli.command()
 @_dir
 @as_json
 def members(folder: Path, as_json: bool) -> None:
-    """List the members, and what each stores."""
+    """List the members and how much each of them stores."""
     from sealift_relay.config import load_config
 
     found = _members(load_config(folder)).everybody()
@@ -281,7 +292,7 @@ def members(folder: Path, as_json: bool) -> None:
 @click.argument("name")
 @_dir
 def revoke(name: str, folder: Path) -> None:
-    """Refuse member NAME from now on. What NAME fetched before stays fetched."""
+    """Refuse member NAME from now on. NAME keeps what it has already fetched."""
     from sealift_relay.clock import unix_now
     from sealift_relay.config import load_config
 
@@ -293,7 +304,7 @@ def revoke(name: str, folder: Path) -> None:
 @click.argument("name")
 @_dir
 def suspend(name: str, folder: Path) -> None:
-    """Refuse member NAME until `resume`. Nothing of NAME is deleted."""
+    """Refuse member NAME until `resume`. Nothing that NAME stores is deleted."""
     from sealift_relay.clock import unix_now
     from sealift_relay.config import load_config
 
@@ -305,7 +316,7 @@ def suspend(name: str, folder: Path) -> None:
 @click.argument("name")
 @_dir
 def resume(name: str, folder: Path) -> None:
-    """Let a suspended member NAME go on."""
+    """Accept suspended member NAME again."""
     from sealift_relay.config import load_config
 
     _require(_members(load_config(folder)).suspend(name, None))
@@ -315,10 +326,19 @@ def resume(name: str, folder: Path) -> None:
 @cli.command()
 @click.argument("name")
 @click.option(
-    "--bytes", "size", metavar="SIZE", help="As 500GiB or 2TiB; 0 for no limit."
+    "--bytes",
+    "size",
+    metavar="SIZE",
+    help="Most bytes stored, such as 500GiB or 2TiB; 0 for no limit.",
 )
-@click.option("--shards", type=click.IntRange(min=0), help="0 for no limit.")
-@click.option("--calls-a-minute", type=click.IntRange(min=0), help="0 for no limit.")
+@click.option(
+    "--shards", type=click.IntRange(min=0), help="Most shards stored; 0 for no limit."
+)
+@click.option(
+    "--calls-a-minute",
+    type=click.IntRange(min=0),
+    help="Most calls in a minute; 0 for no limit.",
+)
 @_dir
 def quota(
     name: str,
@@ -327,14 +347,14 @@ def quota(
     calls_a_minute: int | None,
     folder: Path,
 ) -> None:
-    """Limit what member NAME stores and asks for. What is stored already stays."""
+    """Limit how much member NAME stores and how often it calls. Stored data stays."""
     from sealift_relay.config import load_config
     from sealift_relay.store.members import Quota
 
     limits = Quota(None if size is None else _parse_size(size), shards, calls_a_minute)
     if limits == Quota():
         raise InvalidArgument(
-            "nothing was limited", hint="use --bytes, --shards or both"
+            "no limit was given", hint="use --bytes, --shards or --calls-a-minute"
         )
     _require(_members(load_config(folder)).set_quota(name, limits))
     click.echo(f"limited {name}")
@@ -342,7 +362,7 @@ def quota(
 
 @cli.group("log")
 def log_group() -> None:
-    """The relay's Merkle log."""
+    """Print the key of the relay's Merkle log, or export the log."""
 
 
 @log_group.command("key")
@@ -397,7 +417,7 @@ def _members(config: Config) -> Members:
 def _require(found: bool) -> None:
     if not found:
         raise UnknownMember(
-            "there is no member of that name", hint="see `sealift-relay members`"
+            "there is no member with that name", hint="see `sealift-relay members`"
         )
 
 

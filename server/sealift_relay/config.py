@@ -35,7 +35,7 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Where the relay keeps what it stores, each by URL.
+    """Where the relay stores data, as URLs.
 
     Attributes:
         blobs: an object store, such as file:///srv/relay/blobs or s3://bucket/prefix.
@@ -59,7 +59,7 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one client may ask of the relay.
+    """Limits on calls, connections and stored data.
 
     Attributes:
         workers: threads that serve calls.
@@ -68,17 +68,17 @@ class Limits:
         message_bytes: largest message.
         header_bytes: largest HTTP/2 header list.
         call_seconds: longest deadline that a call may have.
-        idle_stream_seconds: an upload that sends nothing for so long is ended.
-        idle_connection_seconds: a connection without calls is closed after that.
-        drain_seconds: how long calls may finish on shutdown.
+        idle_stream_seconds: how long an upload may send nothing before it is ended.
+        idle_connection_seconds: how long a connection may be idle before it is closed.
+        drain_seconds: how long running calls may take to finish on shutdown.
         clock_skew_seconds: how far a commit's time may be from the relay's clock.
-        failed_enrolments_a_minute: for one address.
-        member_bytes: what one member may store, unless the operator gave it another quota; 0 for
-            no limit, as below.
-        member_shards: likewise.
-        member_calls_a_minute: likewise, counted by each relay process for itself.
-        uncommitted_seconds: a shard that no commit names for so long is destroyed.
-        sweep_seconds: how often shards that are to go are destroyed.
+        failed_enrolments_a_minute: most wrong tokens from one address.
+        member_bytes: most bytes that one member may store, unless the operator set a quota for
+            it; 0 for no limit. The next two limits work the same way.
+        member_shards: most shards that one member may store.
+        member_calls_a_minute: most calls of one member; each relay process counts separately.
+        uncommitted_seconds: how long a shard is kept that no commit names.
+        sweep_seconds: how often shards that are due are destroyed.
         disclosure_seconds: how long a disclosure gives access to the shards that it names.
     """
 
@@ -118,7 +118,7 @@ class Config:
 
 
 def load_config(folder: Path, environment: Mapping[str, str] = os.environ) -> Config:
-    """Reads relay.toml; SEALIFT_RELAY_<SECTION>_<KEY> in the environment goes before it.
+    """Reads relay.toml; SEALIFT_RELAY_<SECTION>_<KEY> in the environment overrides it.
 
     Raises:
         InvalidArgument: there is no configuration, or a key is unknown or of the wrong type.
@@ -128,7 +128,7 @@ def load_config(folder: Path, environment: Mapping[str, str] = os.environ) -> Co
         document = tomllib.loads(path.read_text())
     except FileNotFoundError:
         raise InvalidArgument(
-            "the folder holds no relay.toml", hint="run `sealift-relay init DIR` first"
+            "the folder has no relay.toml", hint="run `sealift-relay init DIR` first"
         ) from None
     except ValueError as error:
         raise InvalidArgument(f"relay.toml is not valid TOML: {error}") from None
@@ -187,14 +187,14 @@ def _integer(text: str, variable: str) -> int:
 
 
 def write_config(folder: Path, listen: Listen) -> None:
-    """Writes the configuration that `init` begins with."""
+    """Writes the first configuration of a new relay."""
     text = f"""\
 # Configuration of a Sealift relay. Every key may be overridden by the environment:
 # SEALIFT_RELAY_LISTEN_PORT=8443, SEALIFT_RELAY_STORAGE_BLOBS=s3://bucket/prefix, ...
 
 [listen]
 host = "{listen.host}"              # address to bind; 0.0.0.0 for all
-advertised = "{listen.advertised}"  # what members are told to connect to; in the certificate
+advertised = "{listen.advertised}"  # what members connect to; the certificate names it
 port = {listen.port}                # members, mutual TLS
 enrolment_port = {listen.enrolment_port}  # enrolment, one-time tokens
 

@@ -1,4 +1,4 @@
-"""Destroys what a commit removed, and says so over the log's key."""
+"""Destroys the shards that a commit removed, and signs a receipt with the log's key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sealift_relay.sweeper import Sweeper
 
 
 class Destruction:
-    """What happens to shards after the commit that removed them."""
+    """Destroys removed shards and issues deletion receipts."""
 
     def __init__(self, metadata: Metadata, sweeper: Sweeper, key: LogKey) -> None:
         self._metadata = metadata
@@ -21,7 +21,11 @@ class Destruction:
         self._key = key
 
     def of_commit(self, commit: Commit) -> objects_pb2.Signed | None:
-        """Destroys a commit's removed shards; a signed DeletionReceipt if there were any."""
+        """Destroys the shards that a commit removed.
+
+        Returns a signed DeletionReceipt, or None if the commit removes no shard and does not
+        delete the dataset.
+        """
         if not (commit.removed or commit.deletion):
             return None
         grants = 0

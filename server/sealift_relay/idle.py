@@ -1,4 +1,4 @@
-"""Ends uploads whose client has stopped sending: one byte a minute must not hold a thread."""
+"""Ends uploads whose client has stopped sending, so that it cannot hold a thread."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sealift_protocol.errors import RelayTimeout
 
 
 class IdleWatch:
-    """One thread that cancels calls which wait too long for a message."""
+    """One thread that cancels calls that wait too long for a message."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -32,7 +32,7 @@ class IdleWatch:
     def watch(
         self, messages: Iterator[bytes], context: grpc.ServicerContext
     ) -> Iterator[bytes]:
-        """The same messages.
+        """Yields the same messages, and watches the wait for each of them.
 
         Raises:
             RelayTimeout: the client went away, or sent nothing for too long.
@@ -47,8 +47,10 @@ class IdleWatch:
                 except StopIteration:
                     return
                 except grpc.RpcError:
-                    raise RelayTimeout("the upload broke off or stood still") from None
-                # While the relay works on a message, the client is not the one that is slow.
+                    raise RelayTimeout(
+                        "the upload was interrupted or stalled"
+                    ) from None
+                # Time that the relay takes for a message is not held against the client.
                 with self._lock:
                     del self._calls[key]
                 yield message

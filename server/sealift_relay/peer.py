@@ -19,13 +19,13 @@ from sealift_relay.clock import unix_now
 from sealift_relay.store.members import Member, Quota
 from sealift_relay.store.metadata import Metadata, Stores
 
-# How long an accepted caller is expected to be accepted again.
+# How long an accepted caller is not looked up before its first message.
 ACCEPTED_SECONDS = 60.0
 _MAX_MEMBERS = 10_000
 
 
 def certificate_digest(certificate: x509.Certificate) -> bytes:
-    """What a certificate is known by: SHA-256 of its DER, 32 bytes."""
+    """The digest that identifies a certificate: SHA-256 of its DER, 32 bytes."""
     return hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest()
 
 
@@ -39,7 +39,7 @@ class _Accepted:
 
 
 class Callers:
-    """Identifies who calls, and refuses callers that the relay does not serve."""
+    """Identifies callers, and refuses those that the relay does not serve."""
 
     def __init__(self, metadata: Metadata, default: Quota) -> None:
         self._metadata = metadata
@@ -49,12 +49,12 @@ class Callers:
         self._lock = threading.Lock()
 
     def member(self, context: grpc.ServicerContext) -> Member:
-        """The member behind a call. Nothing that the client says in metadata is looked at.
+        """The member that makes a call. Metadata that the client sends is ignored.
 
         Raises:
             NotAuthenticated: the certificate was not issued here, has expired, or was revoked.
             MemberSuspended: the operator has suspended the member.
-            RelayBusy: the member calls more often than it may.
+            RelayBusy: the member is over its rate limit.
         """
         with self.reading(context) as (member, _):
             return member
@@ -63,10 +63,10 @@ class Callers:
     def reading(
         self, context: grpc.ServicerContext, *, counted: bool = False
     ) -> Iterator[tuple[Member, Stores]]:
-        """The member behind a call, and the stores in the transaction that found it.
+        """The member that makes a call, and the stores in the transaction that found it.
 
         Args:
-            context: of the call.
+            context: the call's context.
             counted: whether `expect` has counted the call towards the member's rate.
 
         Raises:
@@ -76,7 +76,7 @@ class Callers:
             yield self._identify(context, seen, counted=counted), seen
 
     def expect(self, context: grpc.ServicerContext) -> None:
-        """Refuses a caller before its first message is waited for, and counts the call.
+        """Refuses a caller before waiting for its first message, and counts the call.
 
         A call that sends nothing holds a thread until it times out, so a refused caller must
         not get that far. A caller that was accepted within the last minute is not looked up
@@ -116,7 +116,7 @@ class Callers:
         return member
 
     def limits(self, member: Member) -> Quota:
-        """A member's limits, each its own or the relay's default."""
+        """A member's limits, with the relay's default where it has none."""
         own, default = member.quota, self._default
         return Quota(
             bytes=default.bytes if own.bytes is None else own.bytes,
@@ -129,7 +129,7 @@ class Callers:
         )
 
     def _take(self, member: Fingerprint, a_minute: int) -> None:
-        """A token bucket that holds a minute's worth; each relay process counts for itself."""
+        """Takes from a token bucket of a minute's calls; each relay process has its own."""
         if not a_minute:
             return
         now = time.monotonic()
@@ -147,7 +147,7 @@ class Callers:
 
 
 def _certificate(context: grpc.ServicerContext) -> bytes:
-    """Digest of the certificate that a call came with."""
+    """Digest of the caller's certificate."""
     pem = next(iter(context.auth_context().get("x509_pem_cert", ())), b"")
     if not isinstance(pem, bytes) or not pem:
         raise NotAuthenticated("the relay does not accept this certificate")

@@ -1,4 +1,4 @@
-"""Destroys what is to go: shards removed, past retention or never committed, and leftovers."""
+"""Destroys shards that were removed, expired or never committed, and leftovers of uploads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BATCH = 256
 
 
 class Sweeper:
-    """One thread; whatever it leaves behind, the next round finds again."""
+    """One thread that sweeps at intervals; each round finds what the last one missed."""
 
     def __init__(
         self,
@@ -36,11 +36,11 @@ class Sweeper:
         )
 
     def start(self) -> None:
-        """Sweeps from now on."""
+        """Starts to sweep."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stops."""
+        """Stops sweeping, and waits for the thread."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -59,7 +59,7 @@ class Sweeper:
             self._shards.mark_destroyed(dataset_id, batch, unix_now())
 
     def sweep(self) -> int:
-        """Destroys what is due; returns how many shards."""
+        """Destroys the shards that are due; returns how many."""
         count = 0
         while True:
             now = unix_now()

@@ -1,4 +1,4 @@
-"""Writes the log as static files (C2SP tlog-tiles), for auditors with tools of their own."""
+"""Writes the log as static files (C2SP tlog-tiles), for auditors with other tools."""
 
 from __future__ import annotations
 

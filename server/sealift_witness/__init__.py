@@ -1,1 +1,1 @@
-"""A witness: cosigns a log's checkpoints after checking that each continues the last."""
+"""A witness: cosigns a log's checkpoints after checking that each extends the last."""

@@ -29,21 +29,24 @@ _folder = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def cli() -> None:
-    """Watch relays' logs: cosign a checkpoint only if it continues the one before.
+    """Watch relays' logs: cosign a checkpoint only if it extends the last one.
 
-    A relay that wants to show people different logs then needs this witness's help. All that it
-    remembers is one small file a log in DIR; it must not be lost, nor restored from a backup.
+    A relay that wants to show members different logs then needs this witness's help. The
+    witness keeps one small file per log in DIR, which must not be lost or restored from a
+    backup.
     """
 
 
 @cli.command()
 @_folder
 @click.option(
-    "--name", required=True, help="Of this witness, as in witness.example.org/one."
+    "--name",
+    required=True,
+    help="Name of this witness, such as witness.example.org/one.",
 )
 @as_json
 def init(folder: Path, name: str, as_json: bool) -> None:
-    """Make a witness in DIR and print the key that members add."""
+    """Create a witness in DIR and print the key that members add."""
     import nacl.signing
 
     from sealift_protocol.notes import KeyKind, VerifierKey
@@ -57,7 +60,7 @@ def init(folder: Path, name: str, as_json: bool) -> None:
         )
     except FileExistsError:
         raise InvalidArgument(
-            "the folder holds a witness already", hint="choose another"
+            "the folder already holds a witness", hint="choose another folder"
         ) from None
     with os.fdopen(descriptor, "w") as file:
         file.write(f"{name}\n{base64.b64encode(bytes(key)).decode()}\n")
@@ -77,7 +80,9 @@ def init(folder: Path, name: str, as_json: bool) -> None:
 @click.option(
     "--bind", default="127.0.0.1", show_default=True, help="Address to listen on."
 )
-@click.option("--port", default=7480, show_default=True, help="0 finds a free one.")
+@click.option(
+    "--port", default=7480, show_default=True, help="Port; 0 picks a free one."
+)
 def serve(folder: Path, logs: tuple[str, ...], bind: str, port: int) -> None:
     """Serve the witness in DIR over HTTP until SIGTERM or Ctrl-C."""
     from sealift_protocol.notes import VerifierKey
@@ -98,7 +103,7 @@ def open_witness(folder: Path, logs: list[VerifierKey]) -> Witness:
     """The witness in a folder.
 
     Raises:
-        InvalidArgument: there is none.
+        InvalidArgument: the folder holds no witness.
     """
     from sealift_witness.witness import Witness
 
@@ -113,7 +118,7 @@ def open_witness(folder: Path, logs: list[VerifierKey]) -> Witness:
 
 
 def make_server(witness: Witness, bind: str, port: int) -> ThreadingHTTPServer:
-    """An HTTP server for a witness, which is not served yet."""
+    """An HTTP server for a witness, which does not serve yet."""
     import structlog
 
     from sealift_witness.witness import MAX_REQUEST
@@ -140,7 +145,7 @@ def make_server(witness: Witness, bind: str, port: int) -> ThreadingHTTPServer:
                 self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base names it so
-            """Nothing: `answer_checkpoint` says it, without addresses."""
+            """Logs nothing: `answer_checkpoint` does, without addresses."""
 
     return ThreadingHTTPServer((bind, port), Handler)
 

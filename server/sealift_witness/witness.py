@@ -1,4 +1,4 @@
-"""What a witness decides, and the one file a log that it remembers.
+"""The decisions of a witness, and the file that it keeps for each log.
 
 Source: C2SP tlog-witness (add-checkpoint) and tlog-cosignature.
 """
@@ -65,7 +65,7 @@ class Witness:
         self._clock = clock
 
     def add_checkpoint(self, request: bytes) -> Answer:
-        """Cosigns a checkpoint that continues the last one seen of its log, or says why not."""
+        """Cosigns a checkpoint that extends the last one seen of its log, or answers why not."""
         try:
             old_size, proof, content = _parse(request)
             note = parse_note(content)
@@ -93,7 +93,7 @@ class Witness:
                 verify_consistency(size, root, checkpoint.size, checkpoint.root, proof)
             except LogInvalid as error:
                 return Answer(HTTPStatus.UNPROCESSABLE_ENTITY, error.what)
-            # Remembered before it is cosigned: a crash in between costs a signature, not trust.
+            # Stored before it is cosigned: a crash in between costs a signature, not trust.
             state.write(checkpoint.size, checkpoint.root)
         signature = cosign_note(note.text, self.key, self._sign, int(self._clock()))
         return Answer(HTTPStatus.OK, signature_line(signature))

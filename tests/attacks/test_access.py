@@ -86,7 +86,7 @@ def test_a08_a_commit_of_somebody_who_may_not_write_is_refused(
         )
     with pytest.raises(AccessDenied):
         clinic.push(ROWS, dataset="hospital/study")
-    # What it wrote while it could still stands.
+    # What it wrote while it could is still there.
     assert laboratory.open_dataset("hospital/study").num_records == 20
 
 
@@ -407,7 +407,7 @@ def test_a22_a_co_owner_cannot_do_what_only_the_owner_may(
 def test_a22_an_owner_cannot_hand_a_dataset_to_somebody_unknown(
     relay, hospital, laboratory
 ) -> None:
-    """To its readers: whom nobody they trust vouched for is not the owner."""
+    """Readers accept no owner whom no member they trust has vouched for."""
     hospital.push(ROWS, dataset="study", to="laboratory")
     handed = next_commit(
         hospital._connection.member.identity,
@@ -520,7 +520,7 @@ def test_a26_what_is_uploaded_and_never_committed_is_collected(
 def test_a09_an_old_reader_meets_the_end_of_a_grant(
     relay, hospital, laboratory
 ) -> None:
-    """The client's clock decides too: a relay whose clock stands still extends nothing."""
+    """The client's clock decides too: a relay whose clock has stopped extends nothing."""
     hospital.push(ROWS, dataset="study", to="laboratory", until=int(time.time()) + 60)
     laboratory.open_dataset("hospital/study")
     later = lambda: datetime.now(UTC) + timedelta(minutes=5)  # noqa: E731

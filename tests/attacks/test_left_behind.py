@@ -177,7 +177,7 @@ def contents(*folders: Path) -> Iterator[tuple[Path, bytes]]:
 def new_files(
     folder: Path, before: set[Path], but: Path
 ) -> Iterator[tuple[Path, bytes]]:
-    """Files that somebody made in a folder of all users since then."""
+    """Files made since then in a folder that all users share."""
     for path in set(folder.iterdir()) - before:
         if path in but.parents or not path.is_file() or not os.access(path, os.R_OK):
             continue
@@ -405,7 +405,7 @@ def test_a30_no_process_of_the_same_user_can_attach(
         assert set(seen.values()) == {"refused"}
         assert list(tmp_path.iterdir()) == []
     elif seen["memory"] == "open":
-        # Otherwise this system refuses everybody, and the test above says nothing.
+        # Otherwise this system refuses everyone, and the test above proves nothing.
         assert seen.get("core", "taken") == "taken"
 
 

@@ -1,4 +1,4 @@
-"""Stolen laptops, careless machines, and payloads that attack whoever opens them."""
+"""Stolen laptops, careless machines, and payloads that attack anyone who opens them."""
 
 from __future__ import annotations
 

@@ -431,7 +431,7 @@ def test_a14_an_older_account_does_not_answer_a_new_question(
 def test_a14_a_renumbered_account_is_not_in_the_log(
     relay, hospital, laboratory
 ) -> None:
-    """The relay closes the gap by counting anew; the log proves the entries as they were."""
+    """The relay closes the gap by counting again; the log proves the entries as they were."""
     accounts_of(relay, hospital, laboratory)
 
     def renumber(_, answers):

@@ -69,7 +69,7 @@ def succession(signer: Identity, name: str, successor: Identity) -> objects_pb2.
 
 @pytest.fixture
 def institute(relay, hospital: Session) -> Iterator[Session]:
-    """An organisation that the hospital pinned; it endorses an intern, whom nobody else pinned."""
+    """An organisation that the hospital pinned; it endorses an intern, whom no one else pinned."""
     with relay.join("institute", "trainer") as session:
         hospital.trust("institute", str(session.fingerprint), organisation=True)
         yield session
@@ -365,7 +365,7 @@ def test_a15_an_older_endorsement_does_not_undo_a_withdrawal(
             hospital.people.member("intern")
 
 
-# --- A27: somebody else's rewraps ----------------------------------------------------------------
+# --- A27: another member's rewraps ---------------------------------------------------------------
 
 
 def test_a27_a_rewrap_of_somebody_elses_grant_is_refused(

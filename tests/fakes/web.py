@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass(kw_only=True)
 class FakeService(ABC):
-    """What answers calls, one after another."""
+    """Answers calls in turn."""
 
     # What the next calls are refused with, in the service's own words.
     faults: list[Any] = field(default_factory=list)

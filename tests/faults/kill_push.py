@@ -177,7 +177,7 @@ class Ordeal:
                 push.send_signal(signal.SIGCONT)
 
     def _add_records(self) -> None:
-        """New files, or an old one that goes on."""
+        """New files, or an old one that continues."""
         files = sorted(self._source.iterdir())
         for _ in range(self._random.randint(1, 4)):
             grows = files and self._random.random() < 0.3

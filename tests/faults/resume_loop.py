@@ -1,4 +1,4 @@
-"""Stops a training loop at random, again and again, and goes on with other ranks and workers.
+"""Stops a training loop at random, repeatedly, and continues with other ranks and workers.
 
     python tests/faults/resume_loop.py --interruptions 200
 
@@ -206,7 +206,7 @@ class Ordeal:
                 epoch.finish()
 
     def _check(self, order: Sequence[int], course: Course) -> None:
-        """Whether an order has what it has to have, even if nobody interrupts."""
+        """Whether an order is complete and correct, even without interruptions."""
         pushed = {
             "owner/one": range(ONE[0]),
             "owner/two": range(OTHER_IDS, OTHER_IDS + TWO[0]),

@@ -66,7 +66,7 @@ class Course:
         )
 
     def order(self, dataset: Dataset, epoch: int) -> list[int]:
-        """The numbers of the records, as one loop sees them that nobody interrupts."""
+        """The numbers of the records, as one uninterrupted loop sees them."""
         loader = dataset.torch_loader(64, epoch=epoch, rank=0, world=1, **self.loader)
         return [number for batch in loader for number in batch["id"].tolist()]
 
@@ -185,7 +185,7 @@ class LoopProcesses:
         return int(self.hear()), int(self.hear())
 
     def hear(self) -> str:
-        """What is said next: that a state was saved, or how the process ended."""
+        """The next report: that a state was saved, or how the process ended."""
         assert self._server.stdout is not None
         heard = self._server.stdout.readline().strip()
         if heard in ("", "ended 1"):

@@ -374,7 +374,7 @@ def test_what_had_expired_when_the_trainer_looked_is_left_out_for_ever(
             **ALL_FINE,
             "disclosures": Outcome.UNCHECKED,
         }
-    # Nobody can leave out what has not expired yet.
+    # No one can leave out what has not expired yet.
     with pytest.raises(ContextMismatch):
         hospital.log.verify_bill(signed(laboratory, part))
 

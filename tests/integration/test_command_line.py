@@ -147,7 +147,7 @@ def test_the_first_ten_minutes_of_everybody(served, tmp_path: Path) -> None:
         "sealift", *trainer, "trust", "add", "x", "abcd", code=2
     )
     assert "once" in run("sealift", "--profile", "again", "join", token, code=5)
-    assert "whole enrolment token" in run("sealift", "join", "nonsense", code=2)
+    assert "complete enrolment token" in run("sealift", "join", "nonsense", code=2)
 
     members = run("sealift-relay", "members", "--dir", folder)
     assert fingerprints["hospital"] in members
@@ -250,7 +250,7 @@ def test_a_relay_is_not_made_over_another_one(served) -> None:
         in run("sealift-relay", "serve", folder, code=2).splitlines()[-1]
     )
     assert "taken" not in run("sealift-relay", "members", "--dir", folder)
-    assert "member of that name" in run(
+    assert "member with that name" in run(
         "sealift-relay", "revoke", "x", "--dir", folder, code=5
     )
 

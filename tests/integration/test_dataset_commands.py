@@ -41,7 +41,7 @@ FAR = 4_102_444_800  # 2100-01-01
 
 
 def run(*words: object, code: int = 0) -> SimpleNamespace:
-    """A command of the laboratory's, or of whom --profile says; what it printed where."""
+    """Runs a command of the laboratory, or of --profile; returns stdout and stderr."""
     given = [str(word) for word in words]
     arguments = (
         given if given[0] == "--profile" else ["--profile", "laboratory", *given]

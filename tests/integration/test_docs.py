@@ -1,4 +1,4 @@
-"""Every command and every line of Python in the README, run as it stands there."""
+"""Every command and every line of Python in the README, run exactly as written."""
 
 from __future__ import annotations
 

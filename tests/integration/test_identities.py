@@ -155,7 +155,7 @@ def test_a_rotation_keeps_old_keys_that_are_still_needed(
     assert (rotated.rewrapped, rotated.unopened, rotated.destroyed) == (0, 1, 0)
     with pytest.raises(WrongKey):
         records_in(laboratory)
-    # The owner grants anew, to the new key.
+    # The owner grants again, to the new key.
     hospital.dataset("study").grant(to="laboratory")
     assert records_in(laboratory) == 10
 
@@ -336,13 +336,13 @@ def test_keys_that_leaked_are_replaced_and_what_they_open_is_listed(
     assert (exposed["key_epochs"], exposed["shards"]) == ([1], 2)
     assert (exposed["records"], exposed["new_key_epoch"]) == (2 * ROWS.num_rows, 2)
     assert exposed["resealed"] is reseal
-    # Everybody who had access has it still.
+    # Everyone who had access still has it.
     with sealift.connect("hospital") as again:
         again.push(ROWS, dataset="study")
         assert again.open_dataset("hospital/study").num_records == 3 * ROWS.num_rows
     assert laboratory.open_dataset("hospital/study").num_records == 3 * ROWS.num_rows
     (profiles / "laboratory" / "keystore").write_bytes(laboratory_keys)
-    # Whoever has the old keys reads what is left under them, and nothing newer.
+    # Anyone who has the old keys reads what is left under them, and nothing newer.
     (profiles / "hospital" / "keystore").write_bytes(stolen)
     with sealift.connect("hospital") as thief, pytest.raises(SealiftError):
         thief.open_dataset("hospital/study", cache=None).to_table()

@@ -130,7 +130,7 @@ def server(running_openbao: Place) -> Place:
 
 @pytest.fixture
 def fresh_server(tmp_path: Path) -> Iterator[Place]:
-    """An OpenBao server in which nobody set up anything."""
+    """An OpenBao server that was not set up."""
     with openbao(tmp_path) as place:
         yield place
 
@@ -867,7 +867,7 @@ def test_an_app_role_logs_in_renews_and_logs_in_again(fresh_server: Place) -> No
     root.auth.token.revoke(first)
     verify_signature(key.public_key, b"message", key.sign(b"message"))
     assert login.client.token != first
-    # What the policy does not allow is said.
+    # What the policy does not allow is reported.
     root.sys.create_or_update_policy(
         "member", 'path "transit/keys/*" { capabilities = ["read"] }'
     )
@@ -1092,7 +1092,7 @@ def test_a_session_that_ended_is_opened_again(of_token: Backend) -> None:
 
 @pytest.fixture
 def member(relay, token: Place) -> Iterator[Callable[[str, str], Session]]:
-    """Joins somebody whose keys are in the token."""
+    """Joins a member whose keys are in the token."""
     sessions = []
 
     def join(name: str, role: str) -> Session:
@@ -1497,7 +1497,7 @@ def test_a_tls_key_that_is_gone_or_a_token_that_was_pulled_is_named(
         # A token that is plugged in again is used at once.
         clinic.push(ROWS, dataset="study")
         backend.destroy(tls)
-        # What is connected stays so; nobody connects anew.
+        # Open connections stay; no new one is made.
         clinic.push(ROWS, dataset="study")
     with (
         sealift.connect("clinic") as clinic,

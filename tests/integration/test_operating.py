@@ -43,7 +43,10 @@ def test_an_invitation_is_listed_withdrawn_and_used_once(relay) -> None:
         r"hospital  owner  until \d{4}-\d\d-\d\d \d\d:\d\d UTC\n", listed
     )
     assert token not in listed
-    assert operate(relay, "withdraw", "hospital") == "withdrew 1 of hospital\n"
+    assert (
+        operate(relay, "withdraw", "hospital")
+        == "unused tokens of hospital withdrawn: 1\n"
+    )
     with pytest.raises(TokenRefused):
         sealift.join(token, PASSPHRASE)
     with pytest.raises(UnknownMember):

@@ -173,7 +173,7 @@ def test_a_co_owner_that_goes_past_the_policy_is_found_out(
     patients: pa.Table,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A client of its own making would not ask; whoever opens the dataset does."""
+    """A modified client would not check; anyone who opens the dataset does."""
     hospital.push(patients, dataset="ward", policy=policy, to="laboratory")
     hospital.dataset("ward").add_co_owner("clinic")
     monkeypatch.setattr("sealift.owner.push.push.check_policy", lambda *_: None)

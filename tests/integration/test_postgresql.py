@@ -35,7 +35,7 @@ def relay(
     server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[RunningRelay]:
     made = make_relay(tmp_path / "relay")
-    # For the operator's commands, which read the configuration anew.
+    # For the operator's commands, which read the configuration again.
     monkeypatch.setenv("SEALIFT_RELAY_STORAGE_METADATA", f"{server}/postgres")
     (tmp_path / "relay" / "relay.db").unlink()
     storage = Storage(blobs=made.storage.blobs, metadata=f"{server}/postgres")

@@ -1,4 +1,4 @@
-"""What an honest relay refuses, whoever asks: objects of others, of another time, out of place."""
+"""What an honest relay refuses to anyone: objects of others, of another time, out of place."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_a_shard_that_somebody_else_stored_is_not_committed(
     stolen = commit_after(
         head_of(hospital), hospital._connection.member.identity, added=taken
     )
-    with pytest.raises(MissingShard, match="somebody else"):
+    with pytest.raises(MissingShard, match="another member stored"):
         hospital._connection.relay.append(stolen, [])
 
 
@@ -205,7 +205,7 @@ def test_a_dataset_is_made_once(relay, hospital, laboratory, study) -> None:
     grants = hospital._connection.relay.get_grants(
         study.dataset_id, everybody=True
     ).grants
-    with pytest.raises(Conflict, match="exists already"):
+    with pytest.raises(Conflict, match="already exists"):
         hospital._connection.relay.append(signed, grants)
     again.genesis.salt = b"?" * 16
     with pytest.raises(ContextMismatch):

@@ -134,7 +134,7 @@ def test_an_identity_is_as_old_as_its_last_succession(hospital: Session) -> None
         later.identity.succeed()
         (fresh,) = of_kind(later.keys.rotations(), RotationKind.IDENTITY)
     assert fresh.since >= made.since + 5 * DAY
-    # A profile that an earlier release made says nothing: overdue, for nobody knows.
+    # A profile of an earlier release has no date: overdue, since no one knows.
     profile = find_profile("hospital")
     document = json.loads((profile.folder / "profile.json").read_text())
     document.pop("identity_since")

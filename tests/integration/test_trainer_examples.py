@@ -92,7 +92,7 @@ def test_scikit_learn_learns_batch_by_batch_without_torch() -> None:
     assert loops_of(shown) == [(3 * 1437, 3 * 23)]
     for line in (
         "pushed 1,797 records",
-        "of 1,797 records, 1,437 are to learn from",
+        "of 1,797 records, 1,437 are for training",
         "weights of the models on both sides: equal",
         "torch was imported: no",
     ):
@@ -109,8 +109,8 @@ def test_a_net_goes_on_from_the_checkpoint_of_a_process_that_was_killed(
     assert loops_of(shown) == [(3 * 1437, 3 * 23), (2 * 1437 - 11 * 64, 2 * 23 - 11)]
     for line in (
         "killed after 34 batches: it ended with -9",
-        "goes on in training epoch 1",
-        "weights of the run that went on, and of the one that never stopped: equal",
+        "resumes in training epoch 1",
+        "weights of the resumed run and of the one that never stopped: equal",
         "ok   signature: the bill is what its trainer signed",
         "ok   shards of digits: 8 live, as the bill says",
         "ok   checkpoint: the bill was made for this file",
@@ -145,8 +145,8 @@ def test_lightning_goes_on_from_a_checkpoint_inside_a_training_epoch(
     assert accuracy_of(shown) > 0.85
     assert loops_of(shown) == [(3 * 1437, 3 * 23), (2 * 1437 - 11 * 64, 2 * 23 - 11)]
     for line in (
-        "it saw the records that were left, in the same order: True",
-        "weights of the run that went on, and of the one that never stopped: equal",
+        "it saw the remaining records, in the same order: True",
+        "weights of the resumed run and of the one that never stopped: equal",
         "weights of the nets on both sides: equal",
     ):
         assert line in shown, line
@@ -165,8 +165,8 @@ def test_hugging_face_streams_the_records_and_writes_none_of_them(
     # Hugging Face asks again for the records of a batch or two that it had taken ahead.
     assert 0 <= left - (2 * 1437 - 11 * 64) <= 2 * 64
     for line in (
-        "goes on in training epoch 1",
-        "weights of the run that went on, and of the one that never stopped: equal",
+        "resumes in training epoch 1",
+        "weights of the resumed run and of the one that never stopped: equal",
         "weights of the nets on both sides: equal",
     ):
         assert line in shown, line

@@ -20,7 +20,7 @@ VARIABLE = "SEALIFT_TEST_RUN"
 def watch() -> None:
     """Starts a guard of this process and marks what this process starts from now on."""
     mark = f"{os.getpid()}-{time.time_ns()}"
-    # Its own session: Ctrl-C at the terminal is for the run. Nobody waits for it: it ends last.
+    # Its own session: Ctrl-C at the terminal is for the run. Nothing waits for it: it ends last.
     guard = subprocess.Popen(
         [sys.executable, "-ISE", __file__, mark],
         stdin=subprocess.PIPE,

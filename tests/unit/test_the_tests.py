@@ -1,4 +1,4 @@
-"""What the tests rest on: nothing outlives a run of them, and what is missing is said."""
+"""What the tests rest on: nothing outlives a run of them, and missing parts are reported."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def mypy() -> Iterator[tuple[str, str]]:
 
 
 def basedpyright() -> Iterator[tuple[str, str]]:
-    """The same; its settings are beside the calls."""
+    """The same; its settings are next to the calls."""
     program = Path(sys.executable).with_name("basedpyright")
     done = run(
         [program, "--project", CALLS, "--pythonpath", sys.executable, "--outputjson"]

@@ -210,7 +210,7 @@ def checkpoint() -> dict[str, object]:
 
 
 def _respelled(note: str) -> str:
-    """The last base64 digit before the padding has bits that nobody reads: set one."""
+    """The last base64 digit before the padding has unused bits: set one."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     place = note.rindex("=") - 1
     while note[place] == "=":

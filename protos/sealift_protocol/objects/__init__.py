@@ -1,1 +1,1 @@
-"""Signed objects as typed data: one module a subject."""
+"""Signed objects as typed data: one module per subject."""

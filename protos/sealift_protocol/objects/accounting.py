@@ -1,6 +1,6 @@
 """Statements about the use of data: disclosures, accountings, receipts.
 
-Each object is verified first and parsed after (docs/spec/objects.md).
+Each object is verified before it is parsed (docs/spec/objects.md).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sealift_protocol.v1 import objects_pb2
 
 @dataclass(frozen=True, slots=True)
 class Disclosure:
-    """A member (the signer) fetches shards; an empty `shard_ids` means all that are live."""
+    """A member (the signer) fetches shards; an empty `shard_ids` means all live shards."""
 
     dataset_id: bytes
     number: int
@@ -81,15 +81,13 @@ def verify_disclosure(signed: objects_pb2.Signed) -> Disclosure:
     check_size(message.commit, DIGEST_SIZE, "a disclosure's commit digest")
     check_size(message.nonce, ID_SIZE, "a disclosure's nonce")
     if len(message.shard_ids) % ID_SIZE:
-        raise MalformedObject("a disclosure's shard ids are not whole")
+        raise MalformedObject("a disclosure's last shard id is incomplete")
     ids = frozenset(
         message.shard_ids[i : i + ID_SIZE]
         for i in range(0, len(message.shard_ids), ID_SIZE)
     )
     if ids and len(ids) != message.shard_count:
-        raise MalformedObject(
-            "a disclosure names another number of shards than it counts"
-        )
+        raise MalformedObject("a disclosure's shard count differs from its shard ids")
     if len(message.purpose.encode()) > MAX_PURPOSE:
         raise MalformedObject(
             f"a disclosure's purpose has more than {MAX_PURPOSE} bytes"

@@ -1,6 +1,6 @@
 """Cards of members, and requests to become a member.
 
-Each object is verified first and parsed after (docs/spec/objects.md).
+Each object is verified before it is parsed (docs/spec/objects.md).
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class WrapSuite(IntEnum):
 
     @classmethod
     def parse(cls, number: int) -> WrapSuite:
-        """The suite of that number.
+        """Returns the suite with that number.
 
         Raises:
-            UnsupportedVersion: there is none.
+            UnsupportedVersion: the number is not known.
         """
         try:
             return cls(number)
@@ -100,7 +100,7 @@ def verify_card(signed: objects_pb2.Signed) -> Card:
     if message.version < 1 or len(message.previous) != (
         0 if message.version == 1 else DIGEST_SIZE
     ):
-        raise MalformedObject("a card's version and previous digest do not fit")
+        raise MalformedObject("a card's version and previous digest do not match")
     if message.not_after < 0:
         raise MalformedObject("a card's times are out of range")
     try:

@@ -1,6 +1,6 @@
 """Commits of a dataset's history, with their snapshots.
 
-Each object is verified first and parsed after (docs/spec/objects.md).
+Each object is verified before it is parsed (docs/spec/objects.md).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ShardEntry:
     not_after: int = 0
 
     def kept_at(self, time: int) -> bool:
-        """Whether retention still keeps the shard at that Unix time."""
+        """Whether the shard is still retained at that Unix time."""
         return self.not_after == 0 or time < self.not_after
 
 
@@ -73,7 +73,7 @@ class CoOwners:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A dataset's whole state, but for the pages that list its shards.
+    """A dataset's whole state, except the pages that list its shards.
 
     Attributes:
         genesis: as in commit 0.
@@ -123,7 +123,7 @@ class Commit:
 
 
 def verify_commit(signed: objects_pb2.Signed) -> Commit:
-    """Verifies a commit's signature and form; its place in a history is `history`'s business.
+    """Verifies a commit's signature and form; `history` verifies its place in a history.
 
     Raises:
         VerificationError: a subclass that says what is wrong.
@@ -134,9 +134,11 @@ def verify_commit(signed: objects_pb2.Signed) -> Commit:
     first = message.number == 0
     check_size(message.parent, 0 if first else DIGEST_SIZE, "a commit's parent digest")
     if first != message.HasField("genesis"):
-        raise MalformedObject("commit 0, and no other, says whose dataset it is")
+        raise MalformedObject(
+            "commit 0, and no other commit, must name the dataset's owner"
+        )
     if message.key_epoch < 1:
-        raise MalformedObject("key epochs count from 1")
+        raise MalformedObject("a key epoch is less than 1")
     for shard_id in message.removed:
         check_size(shard_id, ID_SIZE, "a removed shard's id")
     return Commit(
@@ -173,7 +175,7 @@ def parse_page(content: bytes, digest: bytes) -> SnapshotPage:
 
     Raises:
         ContextMismatch: it is another page.
-        MalformedObject: it does not have its format.
+        MalformedObject: it is not a valid page.
     """
     if hashlib.sha256(content).digest() != digest:
         raise ContextMismatch("a snapshot page is not the one that its owner signed")
@@ -181,7 +183,7 @@ def parse_page(content: bytes, digest: bytes) -> SnapshotPage:
     if not 1 <= len(message.shards) <= MAX_PAGE_SHARDS:
         raise MalformedObject(f"a snapshot page lists 1 to {MAX_PAGE_SHARDS} shards")
     if message.key_epoch < 1:
-        raise MalformedObject("key epochs count from 1")
+        raise MalformedObject("a key epoch is less than 1")
     shards = tuple(_shard_entry(entry) for entry in message.shards)
     return SnapshotPage(shards, message.key_epoch, message.record_counts)
 
@@ -224,7 +226,9 @@ def _genesis(message: objects_pb2.Genesis, dataset_id: bytes) -> Genesis:
     owner = parse_fingerprint(message.owner, "a dataset's owner")
     check_size(message.salt, ID_SIZE, "a dataset's salt")
     if dataset_id != dataset_id_of(owner, message.salt):
-        raise ContextMismatch("the dataset id does not belong to the owner of commit 0")
+        raise ContextMismatch(
+            "the dataset id does not follow from the owner in commit 0"
+        )
     co_owners = tuple(parse_fingerprint(co, "a co-owner") for co in message.co_owners)
     return Genesis(message.salt, owner, co_owners)
 

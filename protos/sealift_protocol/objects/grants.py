@@ -1,6 +1,6 @@
 """Grants of epoch keys to recipients, and rewraps of granted keys.
 
-Each object is verified first and parsed after (docs/spec/objects.md).
+Each object is verified before it is parsed (docs/spec/objects.md).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _GRANT_CONTEXT = b"sealift/1 grant"
 
 @dataclass(frozen=True, slots=True)
 class GrantTerms:
-    """What a grant says, apart from the wrapped key: the context that the wrap is bound to."""
+    """A grant without its wrapped key: the context that the wrap is bound to."""
 
     dataset_id: bytes
     key_epoch: int
@@ -40,7 +40,7 @@ class GrantTerms:
     purpose: str
 
     def context(self) -> bytes:
-        """The wrap's `info`: every term at a fixed place (docs/spec/objects.md)."""
+        """The wrap's `info`: each term at a fixed position (docs/spec/objects.md)."""
         purpose = self.purpose.encode()
         return b"".join(
             (
@@ -75,7 +75,7 @@ class Grant:
     digest: bytes
 
     def entry(self) -> GrantEntry:
-        """How a commit names the grant."""
+        """The entry that names the grant in a commit."""
         terms = self.terms
         return GrantEntry(
             self.digest,
@@ -88,7 +88,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Rewrap:
-    """A granted epoch key under a newer key of its recipient, who signed this."""
+    """A granted epoch key under a newer key of its recipient (the signer)."""
 
     grant: bytes
     dataset_id: bytes

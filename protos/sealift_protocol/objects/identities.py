@@ -1,6 +1,6 @@
 """Statements about identities: endorsements, successions, revocations.
 
-Each object is verified first and parsed after (docs/spec/objects.md).
+Each object is verified before it is parsed (docs/spec/objects.md).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Endorsement:
 
 @dataclass(frozen=True, slots=True)
 class Succession:
-    """An identity (the signer) names the one that takes its place."""
+    """An identity (the signer) names its successor."""
 
     name: str
     successor: Fingerprint
@@ -61,7 +61,7 @@ class IdentityRevocation:
 
 
 def verify_endorsement(signed: objects_pb2.Signed) -> Endorsement:
-    """Verifies and parses an endorsement; whether its signer may endorse is the reader's business.
+    """Verifies and parses an endorsement; the reader decides whether its signer may endorse.
 
     Raises:
         VerificationError: a subclass that says what is wrong.

@@ -1,6 +1,6 @@
-"""What the parsers of signed objects share.
+"""Shared by the parsers of signed objects.
 
-Each object is verified first and parsed after (docs/spec/objects.md).
+Each object is verified before it is parsed (docs/spec/objects.md).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def parse_message(kind: Callable[[], _M], data: bytes) -> _M:
     """Parses a protobuf message.
 
     Raises:
-        MalformedObject: the bytes are not one.
+        MalformedObject: the bytes are not such a message.
     """
     message = kind()
     try:
@@ -41,8 +41,8 @@ def open_signed(
 
     Args:
         signed: the envelope, as received.
-        payload_type: the only type that it may have.
-        kind: the message that its payload is.
+        payload_type: the only type that is accepted.
+        kind: the type of message in its payload.
 
     Raises:
         VerificationError: a subclass that says what is wrong.

@@ -1,6 +1,6 @@
-"""Probes, with which a member shows that it opens what is sealed to it.
+"""Probes, which show that a member can open what is sealed to it.
 
-Each object is verified first and parsed after (docs/spec/objects.md).
+Each object is verified before it is parsed (docs/spec/objects.md).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class ProbeAnswer:
-    """The recipient of a probe (the signer) shows what it opened."""
+    """The recipient of a probe (the signer) shows that it opened the probe."""
 
     probe: bytes
     opened: bytes

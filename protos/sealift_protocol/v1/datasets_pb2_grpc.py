@@ -127,7 +127,7 @@ class DatasetsServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetGrants(self, request, context):
-        """Returns the caller's grants of a dataset or, to its authors, everybody's.
+        """Returns the caller's grants of a dataset or, to its authors, all grants.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,7 +155,7 @@ class DatasetsServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Account(self, request, context):
-        """Logs an accounting, then streams everything that the log has of the dataset up to it.
+        """Logs an accounting, then streams all log entries of the dataset up to it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

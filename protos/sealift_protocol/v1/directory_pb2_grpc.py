@@ -87,7 +87,7 @@ class DirectoryServicer:
     """
 
     def WhoAmI(self, request, context):
-        """Says who the relay takes the caller for, and what time the relay has.
+        """Returns the caller as the relay knows it, and the relay's clock.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,7 +101,7 @@ class DirectoryServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PutCard(self, request, context):
-        """Replaces the caller's card by one of the next version.
+        """Replaces the caller's card with one of the next version.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,7 +115,7 @@ class DirectoryServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Succeed(self, request, context):
-        """Puts a new identity in the caller's place.
+        """Replaces the caller's identity with its successor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -129,7 +129,7 @@ class DirectoryServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PutProbe(self, request, context):
-        """Leaves a probe for another member.
+        """Stores a probe for another member.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

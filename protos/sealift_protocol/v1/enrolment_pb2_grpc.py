@@ -59,7 +59,7 @@ class EnrolmentServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Enrol(self, request, context):
-        """Uses a token up and returns a certificate for the request's key.
+        """Uses up a token and returns a certificate for the request's key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

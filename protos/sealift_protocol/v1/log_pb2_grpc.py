@@ -57,7 +57,7 @@ class LogServicer:
     """
 
     def Prove(self, request, context):
-        """Returns the newest checkpoint, and proofs towards it.
+        """Returns the newest checkpoint and proofs for it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

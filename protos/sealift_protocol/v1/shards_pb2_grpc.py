@@ -71,7 +71,7 @@ class ShardsServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Stat(self, request, context):
-        """Says what the relay holds of some shards.
+        """Returns what the relay holds of some shards.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,1 +1,1 @@
-"""One file a gRPC service: check, call the store, answer."""
+"""gRPC services, one per file: each checks the call, asks the store and answers."""

@@ -169,7 +169,7 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
     def GetGrants(  # noqa: N802 - gRPC's name
         self, request: datasets_pb2.GetGrantsRequest, context: grpc.ServicerContext
     ) -> datasets_pb2.GetGrantsResponse:
-        """The caller's own grants that are not over; to authors, everybody's in force."""
+        """The caller's own grants that have not ended or, for authors, all grants in force."""
         rewraps: list[bytes] = []
         with self._callers.reading(context) as (member, seen):
             if request.everybody:
@@ -206,7 +206,7 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
     def Disclose(  # noqa: N802 - gRPC's name
         self, request: datasets_pb2.DiscloseRequest, context: grpc.ServicerContext
     ) -> datasets_pb2.DiscloseResponse:
-        """Logs a disclosure of the caller."""
+        """Logs a disclosure that the caller signed."""
         with self._callers.reading(context) as (member, seen):
             disclosure = verify_disclosure(request.disclosure)
             require_signer(disclosure.signer, member, "a disclosure")
@@ -220,7 +220,7 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
     def ConfirmPurge(  # noqa: N802 - gRPC's name
         self, request: datasets_pb2.ConfirmPurgeRequest, context: grpc.ServicerContext
     ) -> datasets_pb2.ConfirmPurgeResponse:
-        """Logs a purge receipt of the caller, who may have lost access since."""
+        """Logs a purge receipt that the caller signed, even if it has lost access since."""
         with self._callers.reading(context) as (member, seen):
             receipt = verify_purge_receipt(request.receipt)
             require_signer(receipt.signer, member, "a purge receipt")
@@ -235,7 +235,7 @@ class Datasets(datasets_pb2_grpc.DatasetsServicer):
     def Account(  # noqa: N802 - gRPC's name
         self, request: datasets_pb2.AccountRequest, context: grpc.ServicerContext
     ) -> Iterator[datasets_pb2.AccountResponse]:
-        """Logs the question, then answers with every entry of the dataset up to it."""
+        """Logs the accounting, then streams every entry of the dataset up to it."""
         with self._callers.reading(context) as (member, seen):
             accounting = verify_accounting(request.accounting)
             require_signer(accounting.signer, member, "an accounting")
@@ -300,14 +300,14 @@ def _own_grants(
         grant for grant in found if grant.not_after == 0 or now < grant.not_after
     ]
     if not any(grant.live_at(now) for grant in lasting):
-        raise GrantExpired("your grant of that dataset is not valid at this time")
+        raise GrantExpired("your grant for that dataset is not valid at this time")
     return lasting
 
 
 def _check_commit(
     histories: Histories, statement: Disclosure | PurgeReceipt, what: str
 ) -> None:
-    """Checks that the commit which a statement names is in the history."""
+    """Checks that the history holds the commit that a statement names."""
     found = histories.commit_digest(statement.dataset_id, statement.number)
     if found != statement.commit:
         raise ContextMismatch(f"{what} names a commit that is not in the history")
@@ -355,13 +355,13 @@ def _verify_grants(
         grant = verify_grant(signed)
         require_signer(grant.signer, member, "a grant")
         if grant.terms.dataset_id != commit.dataset_id:
-            raise ContextMismatch("a grant is for another dataset")
+            raise ContextMismatch("a grant and its commit are for different datasets")
         if grant.terms.not_after and grant.terms.not_after <= now:
-            raise GrantExpired("a grant is over before it begins")
+            raise GrantExpired("a grant has already expired")
         _check_recipient(members, grant)
         verified.append((grant, signed.SerializeToString()))
     if {grant.entry() for grant, _ in verified} != set(commit.granted):
-        raise ContextMismatch("a commit names other grants than came with it")
+        raise ContextMismatch("a commit names other grants than those sent with it")
     if commit.genesis is not None and not _includes(verified, commit.signer):
         raise InvalidArgument("commit 0 needs a grant to the owner")
     return verified

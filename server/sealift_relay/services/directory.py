@@ -69,7 +69,7 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
     def GetCard(  # noqa: N802 - gRPC's name
         self, request: directory_pb2.GetCardRequest, context: grpc.ServicerContext
     ) -> directory_pb2.GetCardResponse:
-        """A member's newest card, and what is said about the member."""
+        """A member's newest card, and the statements about the member."""
         by_fingerprint = (
             not request.name and len(request.fingerprint) == FINGERPRINT_SIZE
         )
@@ -81,7 +81,7 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
             )
             card = None if member is None else seen.members.card(member.fingerprint)
             if member is None or card is None:
-                raise UnknownMember("there is no member of that name")
+                raise UnknownMember("there is no member with that name")
             about = [
                 member.fingerprint,
                 *seen.members.predecessors(member.fingerprint),
@@ -99,12 +99,12 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
     def PutCard(  # noqa: N802 - gRPC's name
         self, request: directory_pb2.PutCardRequest, context: grpc.ServicerContext
     ) -> directory_pb2.PutCardResponse:
-        """Replaces the caller's card by the next; the same again is harmless."""
+        """Replaces the caller's card with its next version; sending it again is harmless."""
         with self._callers.reading(context) as (member, seen):
             current = seen.members.card(member.fingerprint)
         card = verify_card(request.card)
         if card.signer != member.fingerprint or card.name != member.name:
-            raise WrongSigner("a card is another member's")
+            raise WrongSigner("a card belongs to another member")
         known = (
             None
             if current is None
@@ -133,7 +133,7 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
             kind, subject = Kind.IDENTITY_REVOCATION, statement.signer
         else:
             raise InvalidArgument(
-                "a statement is an endorsement or an identity revocation"
+                "a statement must be an endorsement or an identity revocation"
             )
         require_signer(statement.signer, member, "a statement")
         self._metadata.statements.put(
@@ -150,7 +150,7 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
     def Succeed(  # noqa: N802 - gRPC's name
         self, request: directory_pb2.SucceedRequest, context: grpc.ServicerContext
     ) -> directory_pb2.SucceedResponse:
-        """Puts a new identity in the caller's place; the same again is harmless."""
+        """Replaces the caller's identity with its successor; sending it again is harmless."""
         member = self._callers.member(context)
         succession = verify_succession(request.succession)
         card = verify_card(request.card)
@@ -163,7 +163,7 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
             raise WrongSigner("a succession is not signed by both identities")
         if not succession.name == card.name == member.name or card.version != 1:
             raise Conflict(
-                "the new identity's card is not the first of the same name", hint=""
+                "the new identity's card is not version 1 of the same name", hint=""
             )
         self._members.succeed(
             member,
@@ -178,7 +178,7 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
     def Renew(  # noqa: N802 - gRPC's name
         self, request: directory_pb2.RenewRequest, context: grpc.ServicerContext
     ) -> directory_pb2.RenewResponse:
-        """A new certificate for the caller's name and a key that the request proves."""
+        """Issues a certificate for the caller's name and the key that signed the request."""
         member = self._callers.member(context)
         certificate = issue_member_certificate(
             self._authority, request.certificate_request, member.name, datetime.now(UTC)
@@ -191,7 +191,7 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
     def PutProbe(  # noqa: N802 - gRPC's name
         self, request: directory_pb2.PutProbeRequest, context: grpc.ServicerContext
     ) -> directory_pb2.PutProbeResponse:
-        """Leaves a probe for another member."""
+        """Stores a probe for another member."""
         with self._callers.reading(context) as (member, seen):
             probe = verify_probe(request.probe)
             require_signer(probe.signer, member, "a probe")
@@ -208,7 +208,7 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
     def GetProbes(  # noqa: N802 - gRPC's name
         self, request: directory_pb2.GetProbesRequest, context: grpc.ServicerContext
     ) -> directory_pb2.GetProbesResponse:
-        """Probes for the caller, and answers to its own."""
+        """Probes for the caller, and answers to the caller's own probes."""
         with self._callers.reading(context) as (member, seen):
             probes, answers = seen.members.probes(member.fingerprint)
         return directory_pb2.GetProbesResponse(
@@ -219,7 +219,7 @@ class Directory(directory_pb2_grpc.DirectoryServicer):
     def AnswerProbe(  # noqa: N802 - gRPC's name
         self, request: directory_pb2.AnswerProbeRequest, context: grpc.ServicerContext
     ) -> directory_pb2.AnswerProbeResponse:
-        """Keeps the answer to a probe for the caller."""
+        """Stores the caller's answer to a probe."""
         member = self._callers.member(context)
         answer = verify_probe_answer(request.answer)
         require_signer(answer.signer, member, "an answer")

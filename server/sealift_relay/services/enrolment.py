@@ -1,4 +1,4 @@
-"""Enrolment: one-time tokens into certificates, on a port of its own."""
+"""Enrolment: exchanges one-time tokens for certificates, on a separate port."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Enrolment(enrolment_pb2_grpc.EnrolmentServicer):
     def Enrol(  # noqa: N802 - gRPC's name
         self, request: enrolment_pb2.EnrolRequest, context: grpc.ServicerContext
     ) -> enrolment_pb2.EnrolResponse:
-        """Uses a token up; the very same request again gets the very same certificate."""
+        """Uses up a token; the same request sent again gets the same certificate."""
         caller = context.peer().rsplit(":", 1)[0]
         self._failures.check(caller)
         try:
@@ -89,7 +89,7 @@ class Enrolment(enrolment_pb2_grpc.EnrolmentServicer):
 
 
 def issued_certificate(certificate: x509.Certificate) -> IssuedCertificate:
-    """A certificate in the form in which the relay remembers it."""
+    """A certificate in the form that the relay stores."""
     return IssuedCertificate(
         der=certificate.public_bytes(Encoding.DER),
         digest=certificate_digest(certificate),
@@ -106,7 +106,11 @@ class _FailureLimit:
         self._lock = threading.Lock()
 
     def check(self, caller: str) -> None:
-        """Raises RelayBusy for such an address."""
+        """Refuses an address that is over the limit.
+
+        Raises:
+            RelayBusy: it is.
+        """
         limit = time.monotonic() - 60
         with self._lock:
             recent = self._failures.get(caller, deque())
@@ -118,7 +122,7 @@ class _FailureLimit:
                 )
 
     def count(self, caller: str) -> None:
-        """Remembers a failure."""
+        """Records a failure."""
         with self._lock:
             if len(self._failures) >= _MAX_ADDRESSES:
                 self._failures.clear()

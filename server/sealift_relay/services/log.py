@@ -32,7 +32,7 @@ class Log(log_pb2_grpc.LogServicer):
     def Prove(  # noqa: N802 - gRPC's name
         self, request: log_pb2.ProveRequest, context: grpc.ServicerContext
     ) -> log_pb2.ProveResponse:
-        """The newest checkpoint, and proofs towards it. Who knows a digest knows its object."""
+        """The newest checkpoint and proofs for it. To know a digest is to know its object."""
         with self._callers.reading(context) as (_, seen):
             if len(request.digests) > MAX_DIGESTS:
                 raise InvalidArgument(f"a request has at most {MAX_DIGESTS} digests")
@@ -48,7 +48,7 @@ class Log(log_pb2_grpc.LogServicer):
     def GetTile(  # noqa: N802 - gRPC's name
         self, request: log_pb2.GetTileRequest, context: grpc.ServicerContext
     ) -> log_pb2.GetTileResponse:
-        """A tile of hashes, which say nothing about what was hashed."""
+        """A tile of hashes, which do not show what was hashed."""
         with self._callers.reading(context) as (_, seen):
             hashes = seen.log.tile(request.level, request.index)
         return log_pb2.GetTileResponse(hashes=hashes)

@@ -85,7 +85,7 @@ class Shards:
     def put(
         self, messages: Iterator[bytes], context: grpc.ServicerContext
     ) -> shards_pb2.PutResponse:
-        """Stores one shard; durable when it answers, and the same again is harmless."""
+        """Stores one shard, durable when this returns; sending it again is harmless."""
         self._callers.expect(context)
         watched = self._idle.watch(messages, context)
         upload = _Upload(_read_head(watched), watched)
@@ -94,7 +94,7 @@ class Shards:
             with self._callers.reading(context, counted=True) as (member, seen):
                 require_uploader(seen.histories, dataset_id, member)
                 known = seen.shards.find(dataset_id, shard_id)
-            # Before a byte is stored; what is stored counts when it is added.
+            # Checked before a byte is stored, and once more when the shard is added.
             used = member.used_bytes + upload.stored_size, member.used_shards + 1
             check_quota(*used, self._callers.limits(member))
             head = self._store(upload, member, known)
@@ -126,12 +126,12 @@ class Shards:
             for _ in upload.pieces():
                 pass
             if upload.head().digest != known.digest:
-                raise CorruptShard("another shard of that id is stored already")
+                raise CorruptShard("another shard with that id is already stored")
             return known.head
         staged = self._blobs.stage(upload.pieces())
         head = upload.head()
         self._blobs.publish(staged, dataset_id, shard_id)
-        # Only now, when the shard is durable, does anybody get to know of it.
+        # The shard becomes visible only now that it is durable.
         limits = self._callers.limits(member)
         try:
             self._shards.add(dataset_id, head, member.fingerprint, limits, unix_now())
@@ -156,10 +156,10 @@ class Shards:
         for item in request.ranges:
             shard = known.get(item.shard_id)
             if shard is None or not _is_there(shard):
-                raise MissingShard("a shard that was asked for is not stored")
+                raise MissingShard("a requested shard is not stored")
             if not _covers(disclosure, item.shard_id, shard):
                 raise DisclosureRequired(
-                    "the disclosure does not cover a shard that was asked for"
+                    "the disclosure does not cover a requested shard"
                 )
             first, last = _segment_range(item, shard.head)
             yield _head_message(shard.head)
@@ -178,16 +178,20 @@ class Shards:
     def _disclosure(
         self, statements: Statements, request: shards_pb2.GetRequest, member: Member
     ) -> Disclosure:
-        """The caller's logged disclosure that the request names: no byte leaves without one."""
+        """The caller's logged disclosure that the request names; no byte is sent without one."""
         signed = statements.find(request.disclosure)
         if signed is None:
-            raise DisclosureRequired("no disclosure was logged for what was asked for")
+            raise DisclosureRequired(
+                "no disclosure was logged for the requested shards"
+            )
         disclosure = verify_disclosure(objects_pb2.Signed.FromString(signed))
         if (
             disclosure.signer != member.fingerprint
             or disclosure.dataset_id != request.dataset_id
         ):
-            raise DisclosureRequired("the disclosure is another's")
+            raise DisclosureRequired(
+                "the disclosure is by another member or for another dataset"
+            )
         if unix_now() - disclosure.time > self._disclosure_seconds:
             raise DisclosureRequired("the disclosure is too old")
         return disclosure
@@ -195,7 +199,7 @@ class Shards:
     def stat(
         self, request: shards_pb2.StatRequest, context: grpc.ServicerContext
     ) -> shards_pb2.StatResponse:
-        """Says what is stored of some shards."""
+        """Returns the status of those shards that the relay holds."""
         with self._callers.reading(context) as (member, seen):
             require_reader(seen.histories, request.dataset_id, member)
             if len(request.shard_ids) > MAX_RANGES:
@@ -259,9 +263,9 @@ class _Upload:
         if isinstance(tail, memoryview) or tail.WhichOneof("part") != "tail":
             raise CorruptShard("an upload has more segments than its size allows")
         if next(self._messages, None) is not None:
-            raise MalformedObject("an upload goes on after its tail")
+            raise MalformedObject("an upload continues after its tail")
         if tail.tail.digest != self.head().digest:
-            raise CorruptShard("an upload arrived changed")
+            raise CorruptShard("an upload does not match its digest")
 
     def head(self) -> ShardHead:
         """Header and digest list, when every piece has arrived."""
@@ -290,7 +294,7 @@ def _head_message(head: ShardHead) -> bytes:
 def _segment_range(item: shards_pb2.SegmentRange, head: ShardHead) -> tuple[int, int]:
     last = item.first + item.count if item.count else head.segment_count
     if not item.first < last <= head.segment_count:
-        raise InvalidArgument("a range lies outside its shard")
+        raise InvalidArgument("a range is outside its shard")
     return item.first, last
 
 

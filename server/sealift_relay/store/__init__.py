@@ -1,1 +1,1 @@
-"""What the relay stores: blobs and metadata, each chosen by URL."""
+"""The relay's storage: blobs and metadata, each chosen by URL."""

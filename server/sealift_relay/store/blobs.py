@@ -20,14 +20,14 @@ from sealift_relay.store.local import DirectReader, write_durably
 
 _CHUNK = 4 << 20
 _STAGING = "staging"
-# Longer than an upload may take: clients give one half an hour.
+# Longer than an upload may take: clients allow half an hour.
 STALE_SECONDS = 3600.0
 
 
 class Blobs:
     """Durable objects, by dataset and shard.
 
-    An object is written under a staging name and takes its own only as a whole, so a broken
+    An object is written under a staging name and renamed once it is complete, so a broken
     upload leaves nothing that can be read. obstore does not fsync local files, so those are
     written by `local.write_durably`; everything else goes through obstore.
     """
@@ -50,7 +50,7 @@ class Blobs:
         self._readers.shutdown(wait=True, cancel_futures=True)
 
     def stage(self, pieces: Iterable[bytes | memoryview]) -> str:
-        """Stores pieces under a staging name, which is returned.
+        """Stores pieces under a staging name, and returns the name.
 
         Raises:
             RelayStorageFull: there is no room.
@@ -74,7 +74,7 @@ class Blobs:
                 obstore.put(
                     self._store, name, guarded(), chunk_size=_CHUNK, max_concurrency=2
                 )
-        except Exception as error:  # noqa: BLE001 - whatever it was, nothing may stay behind
+        except Exception as error:  # noqa: BLE001 - no error may leave the object behind
             self.discard(name)
             if failure is not None:
                 raise failure from None
@@ -82,10 +82,10 @@ class Blobs:
         return name
 
     def publish(self, staged: str, dataset_id: bytes, shard_id: bytes) -> None:
-        """Gives a staged object its own name, durably.
+        """Renames a staged object to its final name, durably.
 
         Raises:
-            RelayStorageFull, RelayError: it cannot.
+            RelayStorageFull, RelayError: the store failed.
         """
         name = _name(dataset_id, shard_id)
         try:
@@ -94,7 +94,7 @@ class Blobs:
                 # The object's name, and that of its folder, are entries of two folders.
                 sync((self._folder / name).parent)
                 sync(self._folder / "shards")
-        except Exception as error:  # noqa: BLE001 - whatever it was, nothing may stay behind
+        except Exception as error:  # noqa: BLE001 - no error may leave the object behind
             self.discard(staged)
             raise _storage_error(error) from None
 
@@ -106,7 +106,7 @@ class Blobs:
             return
 
     def destroy(self, dataset_id: bytes, shard_id: bytes) -> None:
-        """Removes a shard's bytes, durably; one that is gone already is no error.
+        """Removes a shard's bytes, durably; a shard that is already gone is not an error.
 
         Raises:
             RelayError: the store failed.
@@ -122,10 +122,10 @@ class Blobs:
             raise _storage_error(error) from None
 
     def discard_stale(self, seconds: float = STALE_SECONDS) -> int:
-        """Removes what broken uploads left; returns how many.
+        """Removes the objects that broken uploads left; returns how many.
 
         Args:
-            seconds: how old they are at least: what is younger may be another host's, under way.
+            seconds: minimum age; a younger object may belong to a running upload of another host.
 
         Raises:
             RelayError: the store failed.
@@ -159,7 +159,7 @@ class Blobs:
     ) -> Iterator[memoryview]:
         """Yields (offset, size) ranges of an object, reading one ahead.
 
-        A range must be used before the next is asked for: its memory is reused after that.
+        Use a range before asking for the next: its memory is reused after that.
 
         Raises:
             RelayError: the object is not there or cannot be read.
@@ -176,7 +176,7 @@ class Blobs:
                     if ahead is not None:
                         yield ahead.result()
                 finally:
-                    # A reader that went away must not have its file closed under a read.
+                    # If the consumer stops early, the file must not be closed during a read.
                     if ahead is not None:
                         wait([ahead])
         except (OSError, obstore.exceptions.BaseError) as error:
@@ -203,7 +203,7 @@ def _name(dataset_id: bytes, shard_id: bytes) -> str:
 
 
 def _modified(path: Path) -> float:
-    """When a file was changed last; never, if somebody else has removed it meanwhile."""
+    """When a file was last changed; infinity if another process has removed it."""
     try:
         return path.stat().st_mtime
     except FileNotFoundError:

@@ -16,7 +16,7 @@ _BUSY_MILLISECONDS = 10_000
 
 
 class Transactions(Protocol):
-    """What the stores run their statements in."""
+    """Opens the transactions that the stores use."""
 
     def transaction(
         self, *, read_only: bool = False
@@ -25,13 +25,13 @@ class Transactions(Protocol):
 
 
 class Database:
-    """Opens a transaction each time it is asked for one."""
+    """Opens a new transaction for each request."""
 
     def __init__(self, url: str) -> None:
-        """Connects when it is needed.
+        """Connects when the first transaction begins.
 
         Raises:
-            InvalidArgument: the URL is none, or its driver is not installed.
+            InvalidArgument: the URL is malformed, or its driver is not installed.
         """
         try:
             address = sa.make_url(url)
@@ -100,7 +100,7 @@ class Database:
 
 
 class ReadTransaction:
-    """One read transaction that is open already, for stores that read together."""
+    """One open read transaction, shared by stores that read together."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -110,7 +110,7 @@ class ReadTransaction:
         """The open transaction.
 
         Raises:
-            RelayError: the block wants to write.
+            RelayError: the caller wants to write.
         """
         if not read_only:
             raise RelayError("the relay tried to write in a read transaction")
@@ -118,7 +118,7 @@ class ReadTransaction:
 
 
 def one_row(connection: Connection, table: sa.Table, **key: object) -> Row[Any] | None:
-    """The row of that key, or None."""
+    """The row with that key, or None."""
     conditions = [table.c[column] == value for column, value in key.items()]
     return connection.execute(select(table).where(*conditions)).one_or_none()
 
@@ -135,6 +135,6 @@ def _set_pragmas(connection: Any, _record: object) -> None:
 
 
 def _begin_immediate(connection: Connection) -> None:
-    # A deferred transaction that turns into a writer late would fail where this one waits.
+    # A deferred transaction that becomes a writer later would fail where this one waits.
     read_only = connection.get_execution_options().get("sealift_read_only", False)
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

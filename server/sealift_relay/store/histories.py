@@ -80,7 +80,7 @@ class Histories:
     def grants(
         self, dataset_id: bytes, recipient: Sequence[Fingerprint] | None = None
     ) -> list[StoredGrant]:
-        """Grants to some identities, or everybody's, in order of key epoch, newest first."""
+        """Grants to some identities, or all grants, ordered by key epoch, newest first."""
         table = schema.grants
         query = select(table).where(table.c.dataset_id == dataset_id)
         if recipient is not None:
@@ -111,7 +111,7 @@ class Histories:
         *,
         include_future: bool = False,
     ) -> list[DatasetRow]:
-        """What a member, by its identities, may append to or was granted."""
+        """The datasets that a member's identities may append to or were granted."""
         digests = [identity.digest for identity in identities]
         live = select(schema.grants.c.dataset_id).where(
             schema.grants.c.recipient.in_(digests),
@@ -168,14 +168,14 @@ class Histories:
         grants: Sequence[tuple[Grant, bytes]],
         now: int,
     ) -> None:
-        """Appends a commit and its grants if they follow the head; the same again is harmless.
+        """Appends a commit and its grants if they follow the head; repeating it is harmless.
 
         Raises:
-            Conflict: the head is another.
-            RoleDenied, WrongSigner: the signer may not append that to the dataset.
-            KeyEpochMoved: the dataset has another key epoch.
-            MissingShard: it names shards that are not stored as it says.
-            DatasetDeleted: the dataset has ended.
+            Conflict: the commit does not follow the head.
+            RoleDenied, WrongSigner: the signer may not append this commit.
+            KeyEpochMoved: the commit's key epoch does not follow the dataset's.
+            MissingShard: a shard that it names is missing or differs.
+            DatasetDeleted: the dataset was deleted.
         """
         with self._database.transaction() as connection:
             known = one_row(
@@ -208,13 +208,13 @@ class Histories:
                 _delete(connection, commit, now)
 
     def count_grants(self, dataset_id: bytes) -> int:
-        """How many grants of a dataset the relay ever held."""
+        """The number of grants of a dataset that the relay ever held."""
         query = select(sa.func.count()).where(schema.grants.c.dataset_id == dataset_id)
         with self._database.transaction(read_only=True) as connection:
             return int(connection.execute(query).scalar_one())
 
     def put_rewraps(self, rewraps: Sequence[tuple[Rewrap, bytes]], now: int) -> None:
-        """Adds and logs rewraps; those that are known are left as they are."""
+        """Adds and logs rewraps; known ones are left unchanged."""
         table = schema.rewraps
         with self._database.transaction() as connection:
             for rewrap, signed in rewraps:
@@ -252,7 +252,7 @@ class Histories:
         table = schema.datasets
         if commit.genesis is not None:
             if one_row(connection, table, dataset_id=commit.dataset_id) is not None:
-                raise Conflict("the dataset exists already")
+                raise Conflict("the dataset already exists")
             connection.execute(
                 table.insert().values(
                     dataset_id=commit.dataset_id,
@@ -295,17 +295,17 @@ class Histories:
             )
         )
         if moved.rowcount != 1:
-            raise Conflict("the dataset has moved on meanwhile")
+            raise Conflict("the commit does not follow the dataset's newest commit")
 
 
 def _check_commit(connection: Connection, dataset: Row[Any], commit: Commit) -> None:
     if dataset.deleted_at is not None:
         raise DatasetDeleted("the dataset was deleted")
     if (dataset.head_number, dataset.head_digest) != (commit.number - 1, commit.parent):
-        raise Conflict("the dataset has moved on meanwhile")
+        raise Conflict("the commit does not follow the dataset's newest commit")
     owners_only = commit.co_owners or commit.snapshot or commit.deletion
     if owners_only and commit.signer.digest != dataset.owner:
-        raise WrongSigner("the commit does what only the dataset's owner may")
+        raise WrongSigner("only the dataset's owner may make such a commit")
     if commit.key_epoch not in (dataset.key_epoch, dataset.key_epoch + 1):
         raise KeyEpochMoved("the dataset has another key epoch")
     if dataset.owner in {recipient.digest for recipient in commit.revoked}:
@@ -324,19 +324,17 @@ def _commit_shards(connection: Connection, commit: Commit) -> None:
             entry.digest,
             entry.stored_size,
         ):
-            raise MissingShard("a commit names a shard that is not stored as it says")
+            raise MissingShard("a commit names a shard that is missing or differs")
         if row.committed_by is not None:
-            raise Conflict("a commit names a shard that an earlier one added")
+            raise Conflict("a commit adds a shard that an earlier commit added")
         if entry.key_epoch != commit.key_epoch:
             raise KeyEpochMoved(
-                "a commit adds a shard of another key epoch than its own"
+                "a commit and a shard that it adds have different key epochs"
             )
         if ShardHeader.unpack(row.header).key_epoch != entry.key_epoch:
-            raise MissingShard(
-                "a commit names a shard under another key epoch than it has"
-            )
+            raise MissingShard("a commit names another key epoch than a shard's header")
         if row.uploaded_by != commit.signer.digest:
-            raise MissingShard("a commit names a shard that somebody else stored")
+            raise MissingShard("a commit adds a shard that another member stored")
         _update_shard(
             connection,
             commit.dataset_id,
@@ -349,7 +347,9 @@ def _commit_shards(connection: Connection, commit: Commit) -> None:
             connection, table, dataset_id=commit.dataset_id, shard_id=shard_id
         )
         if row is None or row.committed_by is None or row.removed_by is not None:
-            raise MissingShard("a commit removes a shard that is not there")
+            raise MissingShard(
+                "a commit removes a shard that the dataset does not have"
+            )
         _update_shard(connection, commit.dataset_id, shard_id, removed_by=commit.number)
 
 
@@ -406,7 +406,7 @@ def _add_grants(connection: Connection, grants: Sequence[tuple[Grant, bytes]]) -
 
 
 def _delete(connection: Connection, commit: Commit, now: int) -> None:
-    """Destroys every wrapped key; shards are marked, and destroyed after the transaction."""
+    """Destroys every wrapped key, and marks shards, which are destroyed afterwards."""
     of_dataset = schema.grants.c.dataset_id == commit.dataset_id
     digests = select(schema.grants.c.digest).where(of_dataset)
     connection.execute(

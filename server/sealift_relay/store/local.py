@@ -35,9 +35,9 @@ def write_durably(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
 
 
 class DirectReader:
-    """Ranges of one file, each read into the buffer of the one before the last.
+    """Reads ranges of one file into two alternating buffers.
 
-    A range that was returned stays as it is until the next but one is read.
+    A returned range stays valid until the next but one is read.
     """
 
     def __init__(self, path: Path, largest: int) -> None:

@@ -46,7 +46,7 @@ class LogHead:
 
 @dataclass(frozen=True, slots=True)
 class LoggedEntry:
-    """A leaf, where it stands, and its inclusion proof if one was asked for."""
+    """A leaf, its index, and its inclusion proof if one was requested."""
 
     entry: bytes
     index: int
@@ -127,7 +127,7 @@ def _append_hashes(
             held = connection.execute(select(table.c.hashes).where(*key)).scalar_one()
             if len(held) != filled * HASH_SIZE:
                 raise LogDamaged(
-                    "a tile of the log has another size than its level says"
+                    "a tile of the log does not have the size of its level"
                 )
             tile = held + b"".join(fresh)
             connection.execute(table.update().where(*key).values(hashes=tile))
@@ -162,13 +162,13 @@ class LogStore:
         """Root of the first `size` entries.
 
         Raises:
-            LogDamaged: there are not so many.
+            LogDamaged: the log has fewer entries.
         """
         with self._database.transaction(read_only=True) as connection:
             return range_hash(_node_reader(connection), 0, size)
 
     def publish(self, checkpoint: bytes) -> None:
-        """Keeps the newest checkpoint."""
+        """Stores the newest checkpoint."""
         with self._database.transaction() as connection:
             connection.execute(schema.log_state.update().values(checkpoint=checkpoint))
 

@@ -30,7 +30,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Who may call.
+    """A member of the relay.
 
     Attributes:
         fingerprint: of its identity.
@@ -38,9 +38,9 @@ class Member:
         role: owner, trainer, operator or auditor.
         suspended: whether the operator has suspended it.
         revoked: whether the operator has refused it for good.
-        used_bytes: what it stores.
-        used_shards: what it stores.
-        quota: limits of this member.
+        used_bytes: bytes that it stores.
+        used_shards: shards that it stores.
+        quota: its own limits.
         former: identities that this one succeeded, newest first.
     """
 
@@ -56,13 +56,13 @@ class Member:
 
     @property
     def identities(self) -> tuple[Fingerprint, ...]:
-        """The identity now, and those that it succeeded."""
+        """The current identity, and those that it succeeded."""
         return (self.fingerprint, *self.former)
 
 
 @dataclass(frozen=True, slots=True)
 class Invite:
-    """A one-time token, as the relay remembers it."""
+    """A one-time token, as the relay stores it."""
 
     name: str
     role: str
@@ -71,7 +71,7 @@ class Invite:
 
 @dataclass(frozen=True, slots=True)
 class IssuedCertificate:
-    """A certificate as the relay remembers it; digest is SHA-256 of its DER."""
+    """A certificate, as the relay stores it; digest is SHA-256 of its DER."""
 
     der: bytes
     digest: bytes
@@ -98,25 +98,25 @@ class Members:
     def add_invite(
         self, secret_digest: bytes, invite: Invite, *, again: bool = False
     ) -> None:
-        """Remembers a token.
+        """Stores a token.
 
         Args:
             secret_digest: SHA-256 of the token's secret.
-            invite: whom it makes a member.
-            again: for a member that there is already, who needs a new certificate.
+            invite: name, role and end of the token.
+            again: for an existing member that needs a new certificate.
 
         Raises:
-            Conflict: there is a member of that name, or with `again` there is none.
+            Conflict: a member with that name exists or, with `again`, does not exist.
         """
         with self._database.transaction() as connection:
             known = one_row(connection, schema.members, name=invite.name)
             if known is not None and not again:
                 raise Conflict(
-                    "there is a member of that name already",
+                    "a member with that name already exists",
                     hint="choose another name, or use --again to let the same identity rejoin",
                 )
             if again and (known is None or known.role != invite.role):
-                raise Conflict("there is no member of that name and role", hint="")
+                raise Conflict("there is no member with that name and role", hint="")
             connection.execute(
                 schema.invites.insert().values(
                     secret_digest=secret_digest,
@@ -127,7 +127,7 @@ class Members:
             )
 
     def invites(self, now: int) -> list[Invite]:
-        """Tokens that still work."""
+        """Tokens that are unused and have not expired."""
         table = schema.invites
         query = (
             select(table)
@@ -140,7 +140,7 @@ class Members:
             ]
 
     def withdraw_invites(self, name: str) -> int:
-        """Makes the unused tokens of a name useless; returns how many."""
+        """Deletes the unused tokens for a name; returns how many."""
         table = schema.invites
         statement = table.delete().where(
             table.c.name == name, table.c.request_digest.is_(None)
@@ -151,11 +151,11 @@ class Members:
     def find_invite(
         self, secret_digest: bytes, request_digest: bytes, now: int
     ) -> tuple[Invite, bytes | None]:
-        """The token with that secret, and the certificate if this very request used it before.
+        """The token with that secret, and its certificate if the same request used it before.
 
         Raises:
-            TokenRefused: there is none, or another request used it.
-            TokenExpired: it is too late.
+            TokenRefused: there is no such token, or another request used it.
+            TokenExpired: the token has expired.
         """
         with self._database.transaction(read_only=True) as connection:
             row = one_row(connection, schema.invites, secret_digest=secret_digest)
@@ -174,13 +174,13 @@ class Members:
         card: SignedCard,
         now: int,
     ) -> None:
-        """Uses a token up and makes its holder a member, or admits one again.
+        """Uses up a token and makes its holder a member, or readmits one.
 
-        Whoever is admitted again may have been revoked; its earlier certificates end.
+        A readmitted member may have been revoked. Its earlier certificates are removed.
 
         Raises:
-            TokenRefused: somebody else used it meanwhile.
-            Conflict: name or identity belong to another member already.
+            TokenRefused: another request used it first.
+            Conflict: the name or the identity belongs to another member.
         """
         with self._database.transaction() as connection:
             used = connection.execute(
@@ -209,7 +209,7 @@ class Members:
     # --- members -----------------------------------------------------------------------------
 
     def of_certificate(self, digest: bytes, now: int) -> Member | None:
-        """Who a certificate was issued to; None if it is not ours, expired, or revoked."""
+        """The member of a certificate; None if it is unknown, expired or of a revoked member."""
         query = (
             select(schema.members)
             .join(schema.certificates)
@@ -229,18 +229,18 @@ class Members:
     def add_certificate(
         self, fingerprint: Fingerprint, certificate: IssuedCertificate
     ) -> None:
-        """Remembers a renewed certificate; the one before works until it expires."""
+        """Stores a renewed certificate; the previous one works until it expires."""
         with self._database.transaction() as connection:
             _insert_certificate(connection, fingerprint, certificate)
 
     def find(self, *, name: str) -> Member | None:
-        """The member of that name, unless revoked."""
+        """The member with that name, unless revoked."""
         with self._database.transaction(read_only=True) as connection:
             row = one_row(connection, schema.members, name=name)
         return None if row is None or row.revoked_at is not None else _member(row)
 
     def find_fingerprint(self, fingerprint: Fingerprint) -> Member | None:
-        """The member of that identity, unless revoked."""
+        """The member with that identity, unless revoked."""
         with self._database.transaction(read_only=True) as connection:
             row = one_row(connection, schema.members, fingerprint=fingerprint.digest)
         return None if row is None or row.revoked_at is not None else _member(row)
@@ -252,15 +252,15 @@ class Members:
             return [_member(row) for row in connection.execute(query)]
 
     def revoke(self, name: str, now: int) -> bool:
-        """Refuses a member from now on; says whether there is one of that name."""
+        """Refuses a member from now on; returns whether one has that name."""
         return self._update(name, revoked_at=now)
 
     def suspend(self, name: str, now: int | None) -> bool:
-        """Suspends a member, or with None lets it go on; says whether there is one."""
+        """Suspends a member, or with None resumes it; returns whether one has that name."""
         return self._update(name, suspended_at=now)
 
     def set_quota(self, name: str, quota: Quota) -> bool:
-        """Sets the limits that are given; says whether there is a member of that name."""
+        """Sets the limits that are not None; returns whether a member has that name."""
         given = {
             "bytes_limit": quota.bytes,
             "shards_limit": quota.shards,
@@ -282,10 +282,10 @@ class Members:
         return None if newest is None else newest.signed
 
     def put_card(self, fingerprint: Fingerprint, card: SignedCard, now: int) -> None:
-        """Adds and logs a card of the next version; the same again is harmless.
+        """Adds and logs a card of the next version; adding it again is harmless.
 
         Raises:
-            Conflict: it does not follow.
+            Conflict: its version does not follow.
         """
         with self._database.transaction() as connection:
             newest = _newest_card(connection, fingerprint)
@@ -296,7 +296,7 @@ class Members:
             _insert_card(connection, fingerprint, card, now)
 
     def predecessors(self, fingerprint: Fingerprint) -> list[Fingerprint]:
-        """Identities whose place this one took, newest first."""
+        """Identities that this one succeeded, newest first."""
         with self._database.transaction(read_only=True) as connection:
             return _predecessors(connection, fingerprint)
 
@@ -308,13 +308,13 @@ class Members:
         card: SignedCard,
         now: int,
     ) -> None:
-        """Puts a new identity in a member's place: name, role, certificates, quota.
+        """Moves a member's name, role, certificates and quota to a new identity.
 
         Args:
-            member: who goes.
-            successor: who comes.
+            member: the member, with its old identity.
+            successor: the new identity.
             succession: digest and serialised Succession.
-            card: the successor's first.
+            card: the successor's first card.
             now: Unix seconds.
 
         Raises:
@@ -325,7 +325,7 @@ class Members:
             old = connection.execute(
                 select(table).where(table.c.fingerprint == member.fingerprint.digest)
             ).one()
-            # The name moves on; the old row stays, for what it signed.
+            # The name moves to the successor; the old row stays for what it signed.
             connection.execute(
                 table.update()
                 .where(table.c.fingerprint == old.fingerprint)
@@ -374,7 +374,7 @@ class Members:
         recipient: Fingerprint,
         now: int,
     ) -> None:
-        """Leaves a probe, and forgets those of last week."""
+        """Stores a probe, and deletes those older than a week."""
         table = schema.probes
         with self._database.transaction() as connection:
             connection.execute(
@@ -391,7 +391,7 @@ class Members:
             )
 
     def probes(self, member: Fingerprint) -> tuple[list[bytes], list[bytes]]:
-        """Unanswered probes for a member, and answers to its own."""
+        """Unanswered probes for a member, and answers to the member's own probes."""
         table = schema.probes
         waiting = select(table.c.signed).where(
             table.c.recipient == member.digest, table.c.answer.is_(None)
@@ -406,7 +406,7 @@ class Members:
             )
 
     def answer_probe(self, probe: bytes, recipient: Fingerprint, answer: bytes) -> bool:
-        """Keeps an answer; says whether there is such a probe for that member."""
+        """Stores an answer; returns whether the member has such a probe."""
         table = schema.probes
         statement = (
             table.update()
@@ -456,7 +456,7 @@ def _admit_again(connection: Connection, fingerprint: Fingerprint) -> None:
 
 def _taken() -> Conflict:
     return Conflict(
-        "that name or identity belongs to a member already",
+        "that name or identity already belongs to a member",
         hint="ask the operator for a token with another name",
     )
 

@@ -1,4 +1,4 @@
-"""Everything that the relay keeps apart from the shards' bytes, in one database."""
+"""Everything that the relay stores except the shards' bytes, in one database."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Stores:
     """The stores of one database, or of one transaction in it.
 
     Attributes:
-        members: who may call.
+        members: members, certificates, cards.
         histories: datasets, commits, grants.
         pages: pages of snapshots.
         shards: the index of stored shards.
-        statements: what members declare about members and datasets.
+        statements: signed statements about members and datasets.
         log: the Merkle log.
     """
 
@@ -41,7 +41,7 @@ class Metadata:
     Attributes:
         database: connections and transactions.
         members, histories, pages, shards, statements, log: the stores. Each of their
-            methods is a transaction of its own, durable when it returns.
+            methods is one transaction, durable when it returns.
     """
 
     def __init__(self, url: str) -> None:

@@ -1,4 +1,4 @@
-"""Pages of snapshots: which a dataset needs, and no more."""
+"""Pages of snapshots; a dataset keeps only those that it needs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Pages:
         self._database = database
 
     def put(self, dataset_id: bytes, pages: Sequence[tuple[bytes, bytes]]) -> None:
-        """Stores pages, by digest; those that are known are left as they are.
+        """Stores pages by digest; known ones are left unchanged.
 
         Raises:
             QuotaExceeded: there are more pages than snapshots of the dataset could need.
@@ -44,7 +44,7 @@ class Pages:
                     )
 
     def read(self, dataset_id: bytes, digests: Sequence[bytes]) -> list[bytes]:
-        """Pages in the order of their digests; those that are not stored are left out."""
+        """Pages in the order of `digests`; those that are not stored are left out."""
         table = schema.pages
         query = select(table).where(
             table.c.dataset_id == dataset_id, table.c.digest.in_(list(digests))
@@ -60,8 +60,8 @@ def check_pages(
     """Checks that every page of a new snapshot is stored.
 
     Raises:
-        InvalidArgument: there are too many.
-        MissingShard: one is not.
+        InvalidArgument: there are too many pages.
+        MissingShard: one is not stored.
     """
     if len(pages) > _MAX_SNAPSHOT_PAGES:
         raise InvalidArgument(f"a snapshot has at most {_MAX_SNAPSHOT_PAGES} pages")
@@ -73,7 +73,7 @@ def check_pages(
 def forget_pages(
     connection: Connection, dataset_id: bytes, pages: Sequence[bytes]
 ) -> None:
-    """Forgets pages but those of a new snapshot and of the last, which somebody may be reading."""
+    """Deletes pages, except those of the new snapshot and of the last, which may be in use."""
     keep = set(pages) | _pages_of_last(connection, dataset_id)
     own = schema.pages.c.dataset_id == dataset_id
     held = connection.execute(select(schema.pages.c.digest).where(own)).scalars()
@@ -100,7 +100,7 @@ def _check_count(connection: Connection, dataset_id: bytes) -> None:
         query = select(sa.func.count()).where(table.c.dataset_id == dataset_id)
         return int(connection.execute(query).scalar_one())
 
-    # Two snapshots in use and one in the making.
+    # Two snapshots in use, and one that is being written.
     most = 3 * (count(schema.shards) // MAX_PAGE_SHARDS + _SPARE_PAGES)
     if count(schema.pages) >= most:
         raise QuotaExceeded("the dataset has more snapshot pages than its shards need")

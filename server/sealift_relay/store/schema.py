@@ -28,7 +28,7 @@ members = Table(
     Column("enrolled_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
     Column("suspended_at", BigInteger),
-    # The identity that took this one's place.
+    # The identity that succeeded this one.
     Column("successor", LargeBinary(32)),
     Column("used_bytes", BigInteger, nullable=False, server_default="0"),
     Column("used_shards", BigInteger, nullable=False, server_default="0"),
@@ -134,7 +134,7 @@ statements = Table(
     Column("digest", LargeBinary(32), primary_key=True),
     Column("kind", Integer, nullable=False),
     Column("signer", LargeBinary(32), nullable=False),
-    # Whom it is about: the endorsed member, the successor.
+    # The member that it is about: the endorsed one, or the successor.
     Column("subject", LargeBinary(32)),
     Column("dataset_id", LargeBinary(16)),
     Column("signed", LargeBinary, nullable=False),
@@ -172,7 +172,7 @@ log_tiles = Table(
     Column("hashes", LargeBinary, nullable=False),
 )
 
-# One row. Whoever appends to the log locks it.
+# One row, which each append to the log locks.
 log_state = Table(
     "log_state",
     tables,

@@ -1,4 +1,4 @@
-"""Shards that are stored: where they belong, what they weigh, whether they are to go."""
+"""The index of stored shards: their datasets, sizes and states."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class StoredShard:
     Attributes:
         head: header and digest list.
         digest: shard digest.
-        uploaded_by: fingerprint digest of who stored it.
+        uploaded_by: fingerprint digest of the member that stored it.
         committed_by: number of the commit that added it, or None.
         not_after: Unix seconds from which retention ends; 0 for never.
     """
@@ -44,7 +44,7 @@ class StoredShard:
 
 
 class ShardIndex:
-    """The store of what is known about shards; their bytes are in `blobs`."""
+    """The store of shards' heads and states; their bytes are in `blobs`."""
 
     def __init__(self, database: Transactions) -> None:
         self._database = database
@@ -56,7 +56,7 @@ class ShardIndex:
     def find_all(
         self, dataset_id: bytes, shard_ids: Sequence[bytes]
     ) -> dict[bytes, StoredShard]:
-        """Stored shards by id; those that are not held, or were removed, are left out."""
+        """Stored shards by id; missing and removed ones are left out."""
         table = schema.shards
         query = select(table).where(
             table.c.dataset_id == dataset_id,
@@ -76,10 +76,10 @@ class ShardIndex:
         limits: Quota,
         now: int,
     ) -> None:
-        """Makes a durable shard known; it can be committed from now on.
+        """Adds a durable shard, which can then be committed.
 
         Raises:
-            Conflict: another shard of that id is known.
+            Conflict: a shard with that id exists.
             QuotaExceeded: the member would store more than its limits.
         """
         values = {
@@ -96,14 +96,14 @@ class ShardIndex:
             try:
                 connection.execute(schema.shards.insert().values(**values))
             except sa.exc.IntegrityError:
-                raise Conflict("a shard of that id is stored already") from None
+                raise Conflict("a shard with that id is already stored") from None
             used = _count(connection, uploaded_by.digest, head.stored_size, 1)
             check_quota(*used, limits)
 
     def doomed(self, now: int, uncommitted_before: int) -> list[tuple[bytes, bytes]]:
-        """(dataset, shard) of some that are to be destroyed.
+        """(dataset id, shard id) of up to 256 shards that are due to be destroyed.
 
-        Those that a commit removed, whose retention has ended, or that no commit named in time.
+        A commit removed them, their retention has ended, or no commit named them in time.
         """
         table = schema.shards
         query = (
@@ -154,7 +154,7 @@ def _mark_destroyed(
         return
     _count(connection, row.uploaded_by, -row.stored_size, -1)
     if row.committed_by is None:
-        # A shard that nobody committed leaves no trace.
+        # A shard that was never committed leaves no trace.
         connection.execute(table.delete().where(*key))
     else:
         connection.execute(
@@ -163,10 +163,10 @@ def _mark_destroyed(
 
 
 def check_quota(used_bytes: int, used_shards: int, limits: Quota) -> None:
-    """Refuses what goes over a member's limits.
+    """Checks what a member stores against its limits.
 
     Raises:
-        QuotaExceeded: it does.
+        QuotaExceeded: it is more.
     """
     if limits.bytes and used_bytes > limits.bytes:
         raise QuotaExceeded(f"the member's quota of {limits.bytes} bytes is used up")

@@ -28,13 +28,13 @@ class Statements:
         subject: Fingerprint | None = None,
         dataset_id: bytes | None = None,
     ) -> None:
-        """Stores and logs a statement; to store it again does nothing.
+        """Stores and logs a statement; storing it again does nothing.
 
         Args:
             kind: which statement it is.
             digest: object digest, 32 bytes.
             signed: the serialised envelope.
-            signer: who signed it.
+            signer: the identity that signed it.
             now: Unix seconds.
             subject: the member that it is about.
             dataset_id: the dataset that it is about, 16 bytes.
@@ -84,7 +84,7 @@ def insert_statement(
     subject: Fingerprint | None = None,
     dataset_id: bytes | None = None,
 ) -> None:
-    """Adds and logs a statement in the caller's transaction; the same again is harmless."""
+    """Adds and logs a statement in the caller's transaction; repeating it is harmless."""
     if one_row(connection, schema.statements, digest=digest) is not None:
         return
     connection.execute(

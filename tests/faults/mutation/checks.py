@@ -93,7 +93,7 @@ def find_checks(root: Path, packages: tuple[str, ...] = PACKAGES) -> list[Check]
 
 
 def without(source: bytes, check: Check) -> bytes:
-    """The source with `pass` in the place of the check; all other lines stay where they are."""
+    """The source with `pass` instead of the check; all other lines keep their numbers."""
     start, end = _span(source, check)
     padding = b"\n" * (check.end_line - check.line)
     changed = source[:start] + b"pass" + padding + source[end:]

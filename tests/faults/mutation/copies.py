@@ -20,7 +20,7 @@ from typing import Any
 from mutation.checks import PACKAGES, Check, with_probes, without
 
 NOT_COPIED = (".git", ".venv*", ".*_cache", ".hypothesis", ".coverage*", "__pycache__")
-# Whoever started this may be a test run, or told Python not to keep what it compiles.
+# The parent may be a test run, or may have told Python not to keep compiled files.
 NOT_INHERITED = ("PYTEST_", "PYTHONDONTWRITEBYTECODE", "COV_CORE_", "COVERAGE_")
 # A run that notes nothing for so many seconds hangs; ten times the slowest of its tests are added.
 SILENCE = 120.0

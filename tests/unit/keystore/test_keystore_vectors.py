@@ -28,7 +28,7 @@ GOOD, BAD = (
 
 
 class SoftwareBackend:
-    """What the vectors need of a token, and no more."""
+    """Only what the vectors need of a token."""
 
     signatures = ()
     suites = ()

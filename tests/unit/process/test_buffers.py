@@ -1,4 +1,4 @@
-"""Buffers are used again, and wiped, when nobody looks at them."""
+"""Buffers are reused, and wiped, when nothing refers to them."""
 
 from __future__ import annotations
 

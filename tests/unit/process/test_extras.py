@@ -1,4 +1,4 @@
-"""Packages of extras: what is said when one is missing."""
+"""Packages of extras: the errors when one is missing."""
 
 from __future__ import annotations
 

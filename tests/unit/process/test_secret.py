@@ -1,4 +1,4 @@
-"""Secrets: where they are in memory, and what is left when nobody has them any more."""
+"""Secrets: where they are in memory, and what is left when nothing refers to them any more."""
 
 from __future__ import annotations
 

@@ -53,6 +53,8 @@ def test_a_token_is_read_back_from_its_text_with_or_without_white_space() -> Non
     ],
 )
 def test_half_a_token_is_refused(text: str) -> None:
-    with pytest.raises(InvalidArgument, match="not a whole enrolment token") as caught:
+    with pytest.raises(
+        InvalidArgument, match="not a complete enrolment token"
+    ) as caught:
         parse_token(text)
     assert "begins with sealift-join-1." in caught.value.hint

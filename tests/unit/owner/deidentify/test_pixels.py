@@ -175,7 +175,7 @@ def test_what_has_no_line_of_letters_by_shape_is_read(
 
 @tesseract
 def test_an_image_is_read_without_a_byte_written_to_a_file() -> None:
-    # Under this limit whoever writes to a file is killed; pipes are no files.
+    # Under this limit a process that writes to a file is killed; pipes are not files.
     code = """
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

@@ -365,7 +365,7 @@ def test_workers_find_what_one_process_finds_and_can_be_ended(
     alone, alone_found = scrubber.scrub(texts)
     assert scrubbed.equals(alone)
     assert found == alone_found
-    # Nor does it matter what stands beside a text.
+    # Nor does it matter what is next to a text.
     assert [
         scrub(scrubber, text) for text in texts.to_pylist()[:9]
     ] == alone.to_pylist()[:9]

@@ -11,7 +11,7 @@ from sealift_protocol.errors import InvalidArgument, RelayUnavailable
 
 
 class Clock:
-    """Time that passes when somebody sleeps."""
+    """Time that passes only during a sleep."""
 
     def __init__(self) -> None:
         self.now = 100.0

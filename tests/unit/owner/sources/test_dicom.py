@@ -1,4 +1,4 @@
-"""DICOM instances: columns, pixels, and what is said when they cannot be read."""
+"""DICOM instances: columns, pixels, and the errors when they cannot be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FHIR resources as columns or whole, and what is said of lines that are none."""
+"""FHIR resources as columns or whole, and the errors for lines that are not resources."""
 
 from __future__ import annotations
 

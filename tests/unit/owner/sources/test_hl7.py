@@ -1,4 +1,4 @@
-"""HL7 version 2 messages as rows or whole, and what is said of messages that are broken."""
+"""HL7 version 2 messages as rows or whole, and the errors for broken messages."""
 
 from __future__ import annotations
 

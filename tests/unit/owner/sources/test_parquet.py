@@ -1,4 +1,4 @@
-"""Parquet: what is read, where reading goes on, and what is said of bad files."""
+"""Parquet: what is read, where reading continues, and the errors for bad files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of records, and what is said when they cannot be read."""
+"""Files of records, and the errors when they cannot be read."""
 
 from __future__ import annotations
 

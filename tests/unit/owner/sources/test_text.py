@@ -1,4 +1,4 @@
-"""CSV and JSON Lines: what is read, where reading goes on, and what is said of bad text."""
+"""CSV and JSON Lines: what is read, where reading continues, and the errors for bad text."""
 
 from __future__ import annotations
 
@@ -618,7 +618,7 @@ def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
 
 @pytest.fixture
 def without_rights() -> Iterator[None]:
-    """Root may read everything: somebody else then."""
+    """Root may read everything, so another user is needed."""
     if os.geteuid() != 0:
         yield
         return

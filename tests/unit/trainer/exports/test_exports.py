@@ -49,7 +49,7 @@ class Shards:
 
     @property
     def live(self) -> int:
-        """Opened shards that somebody still refers to."""
+        """Opened shards that are still referred to."""
         return sum(shard() is not None for shard in self.opened)
 
     @property

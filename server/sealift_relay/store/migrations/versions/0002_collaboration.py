@@ -10,7 +10,7 @@ down_revision = "0001"
 
 
 def _new_columns() -> dict[str, tuple[sa.Column[object], ...]]:
-    # Made anew for each statement, because a column belongs to one.
+    # New columns for each statement, because a column belongs to one.
     return {
         "members": (
             sa.Column("suspended_at", sa.BigInteger()),
