@@ -17,7 +17,6 @@ import warnings
 from types import TracebackType
 from typing import Literal, NamedTuple
 
-from sealift.process.log import log
 from sealift.process.memory import libc_function, lock
 from sealift_protocol.crash import debugging, describe_crash
 
@@ -54,12 +53,16 @@ def harden_process() -> Hardening:
         not_dumpable=_forbid_dumping(),
         memory_locked=_lock_memory(),
     )
-    log.debug(
-        "harden_process",
-        core_dumps_off=hardening.core_dumps_off,
-        not_dumpable=hardening.not_dumpable,
-        memory_locked=hardening.memory_locked,
-    )
+    # Every command comes through here, help and completion too: structlog is slow to import.
+    if logging.getLogger("sealift").isEnabledFor(logging.DEBUG):
+        from sealift.process.log import log
+
+        log.debug(
+            "harden_process",
+            core_dumps_off=hardening.core_dumps_off,
+            not_dumpable=hardening.not_dumpable,
+            memory_locked=hardening.memory_locked,
+        )
     return hardening
 
 
