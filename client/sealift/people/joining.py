@@ -132,7 +132,7 @@ def rejoin(
     member = profile.membership()
     if token.name != member.name:
         raise InvalidArgument(
-            "the enrolment token is for a different member than this profile's"
+            "the enrolment token is for another member, not this profile's"
         )
     keys, custody = keychain.keys, keychain.custody
     identity = custody.identity(keys)
