@@ -121,7 +121,7 @@ def test_a_package_that_does_not_keep_to_the_interface_is_named(
 def test_a_built_in_source_is_not_replaced(install: Install) -> None:
     install("acme-rocks", SOURCES, {"parquet": "KIND"}, SOURCE)
     done = CliRunner().invoke(sources, ["--json"], catch_exceptions=False)
-    named = [kind["name"] for kind in json.loads(done.stdout)]
+    named = [kind["name"] for kind in json.loads(done.stdout)["data"]]
     assert named == list(KINDS)
     assert '"parquet" of the package acme-rocks is not used' in done.stderr
 
