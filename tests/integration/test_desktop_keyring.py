@@ -158,5 +158,5 @@ def test_a_keyring_that_is_not_installed_names_the_extra(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
-    with pytest.raises(InvalidArgument, match="extra `keyring`"):
+    with pytest.raises(InvalidArgument, match=r"sealift\[keyring\]"):
         recall("account")

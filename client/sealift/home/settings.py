@@ -84,7 +84,7 @@ class Settings:
     def __post_init__(self) -> None:
         if not 0 <= self.quorum <= len(self.witnesses):
             raise InvalidArgument(
-                f"a quorum of {self.quorum} is impossible with {len(self.witnesses)} witnesses",
+                f"a quorum of {self.quorum} of {len(self.witnesses)} witnesses is impossible",
                 hint="add witnesses first, or require fewer",
             )
 
