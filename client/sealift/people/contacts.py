@@ -80,7 +80,7 @@ class Contacts:
         member = self._verify(verify_card(response.card).name, response)
         if fingerprint not in member.identities:
             raise FingerprintMismatch(
-                "the relay's card for a member belongs to someone else"
+                "the relay's card for a member belongs to another member"
             )
         return member
 
@@ -104,7 +104,7 @@ class Contacts:
         card = verify_card(response.card)
         if (card.signer, card.name) != (self._own_fingerprint, self._own_name):
             raise FingerprintMismatch(
-                "the relay's card for this profile belongs to someone else"
+                "the relay's card for this profile belongs to another member"
             )
         self._last_seen.check_card(card)
         self._log.expect(Kind.CARD, card.digest)
