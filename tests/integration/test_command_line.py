@@ -167,7 +167,7 @@ def test_the_first_ten_minutes_of_everybody(served, tmp_path: Path) -> None:
     for name in ("study", "hospital", "laboratory", "records.parquet"):
         assert name not in log
     error = run("sealift", "--profile", "hospital", "ls", code=6)
-    assert "nobody answers" in error
+    assert "no server answers" in error
 
 
 def test_a_passphrase_comes_by_file_descriptor(served) -> None:

@@ -106,7 +106,7 @@ def test_without_a_desktop_the_keyring_is_refused_by_name(
     from keyring.backends import fail
 
     monkeypatch.setattr(keyring, "get_keyring", fail.Keyring)
-    with pytest.raises(KeystoreError, match="no keyring here"):
+    with pytest.raises(KeystoreError, match="no desktop keyring"):
         remember("account", Secret(b"x"))
 
 
@@ -150,7 +150,7 @@ def test_a_keyring_double_shows_what_is_asked_of_it(
     assert "in the text" not in str(caught.value)
     # Below 1 are those that keep passwords in plain files.
     fake.priority = 0.5
-    with pytest.raises(KeystoreError, match="no keyring here"):
+    with pytest.raises(KeystoreError, match="no desktop keyring"):
         recall(account)
 
 

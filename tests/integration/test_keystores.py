@@ -678,7 +678,7 @@ def test_google_generates_keys_after_the_call_and_is_waited_for_within_bounds(
     verify_signature(key.public_key, b"message", key.sign(b"message"))
     monkeypatch.setattr("sealift.keystore.backends.gcpkms._MADE_WITHIN", 0.01)
     service.pending = 1_000_000
-    with pytest.raises(KeystoreTimeout, match="not made a key in time"):
+    with pytest.raises(KeystoreTimeout, match="did not make a key in time"):
         backend.create(SignatureAlgorithm.ECDSA_P256, "identity")
     # What is not there yet is not listed.
     assert backend.held_keys() == [key.held]
@@ -827,7 +827,7 @@ def test_what_google_decrypts_is_not_logged_even_where_its_log_is_at_debug(
 
 
 def test_a_token_that_the_server_does_not_know_is_named(server: Place) -> None:
-    with pytest.raises(WrongPin, match="log in"):
+    with pytest.raises(WrongPin, match="refused the login"):
         open_backend(server.url, lambda _: Secret(b"another-token"))
 
 
@@ -1485,7 +1485,7 @@ def test_a_tls_key_that_is_gone_or_a_token_that_was_pulled_is_named(
         assert backend is not None
         assert isinstance(tls, HeldKey)
         for error in (
-            KeystoreUnavailable("the token is not there"),
+            KeystoreUnavailable("the token is not present"),
             WrongPin("refused"),
         ):
             with monkeypatch.context() as patch:
@@ -1598,7 +1598,7 @@ def test_a_handshake_of_another_kind_is_refused(
         key = clinic._connection.relay.access.tls_key
         for algorithm in PrivateKeySignatureAlgorithm:
             if algorithm is not PrivateKeySignatureAlgorithm.ECDSA_SECP256R1_SHA256:
-                with pytest.raises(KeyOperationUnsupported, match="another kind"):
+                with pytest.raises(KeyOperationUnsupported, match="not ECDSA P-256"):
                     connection._sign_handshake(key, b"message", int(algorithm), None)
 
 

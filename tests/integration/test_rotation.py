@@ -215,7 +215,7 @@ def test_the_command_line_sets_policies_and_rotates(
     assert "say which dataset" in str(refused())
     assert "go together" in str(refused("--due", "--every", "90d"))
     assert "go together" in str(refused("study", "--due"))
-    assert "one day at the earliest" in str(refused("--every", "1h"))
+    assert "from one day to ten years" in str(refused("--every", "1h"))
     assert "duration" in str(refused("--every", "soon"))
 
 

@@ -1,1 +1,1 @@
-"""What this machine remembers: the profile, pins, what was seen last, backups."""
+"""What this machine remembers: profiles, pins, last-seen records and backups."""

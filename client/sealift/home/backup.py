@@ -1,4 +1,4 @@
-"""A profile in one sealed file, for the day that its machine is lost (docs/spec/backup.md).
+"""A profile in one sealed file, in case its machine is lost (docs/spec/backup.md).
 
 Source: draft-irtf-cfrg-xchacha-03; RFC 5869 (HKDF).
 """
@@ -42,7 +42,7 @@ _VERSION = 1
 _HEADER = struct.Struct(">8sB24s")
 _STEP = 4096
 _INFO = b"sealift/1 backup"
-# What a profile's folder has beside the keystore; the certificate may have ended when it is needed.
+# A profile's files besides the keystore. The certificate may have expired by the time of a restore.
 FILES = (
     "profile.json",
     "settings.json",
@@ -71,7 +71,7 @@ _LAYOUT = Layout(
     "use the release that wrote it, or another backup",
 )
 _NOTE = Layout(
-    "the note of the last backup",
+    "the record of the last backup",
     {_VERSION: _Note},
     KeystoreError,
     "make a new backup",
@@ -80,12 +80,12 @@ _NOTE = Layout(
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A profile that was opened.
+    """An opened backup.
 
     Attributes:
-        membership: whose it is.
+        membership: the membership of its profile.
         keys: every private key.
-        files: contents of the profile's other files by name.
+        files: contents of the profile's other files, by name.
     """
 
     membership: Membership
@@ -94,16 +94,16 @@ class Backup:
 
 
 def seal_backup(profile: Profile, keys: Keys, master: Secret) -> bytes:
-    """A profile, sealed under a key that follows from a secret.
+    """Seal a profile under a key derived from a secret.
 
     Raises:
-        InvalidArgument: keys are in a token or KMS, out of which nothing can be copied.
+        InvalidArgument: keys are in a token or KMS and cannot be copied out of it.
     """
     if keys.held:
         raise InvalidArgument(
-            "these keys are in a token or KMS, out of which nothing can be copied",
-            hint="copy the profile's folder, which the token opens, and the token as its vendor "
-            "says; or name a recovery member",
+            "these keys are in a token or KMS and cannot be copied out of it",
+            hint="copy the profile's folder, which the token opens, and back up the token as its "
+            "vendor documents; or name a recovery member",
         )
     paths = [profile.folder / name for name in FILES]
     document = {
@@ -122,10 +122,10 @@ def seal_backup(profile: Profile, keys: Keys, master: Secret) -> bytes:
 
 
 def open_backup(content: bytes, master: Secret) -> Backup:
-    """What was sealed.
+    """Open a sealed backup.
 
     Raises:
-        WrongKey: the secret is of another backup, or the file was changed.
+        WrongKey: the secret belongs to another backup, or the file was changed.
         KeystoreError, ProfileError, UnsupportedVersion: it is not a backup of a known version.
     """
     if len(content) < _HEADER.size or content[: len(_MAGIC)] != _MAGIC:
@@ -134,7 +134,7 @@ def open_backup(content: bytes, master: Secret) -> Backup:
     _, version, nonce = _HEADER.unpack(header)
     if version != _VERSION:
         raise UnsupportedVersion(
-            f"the backup has version {version}, which is not known"
+            f"the backup has version {version}, which this release does not know"
         )
     try:
         plaintext = xchacha.decrypt(
@@ -143,20 +143,20 @@ def open_backup(content: bytes, master: Secret) -> Backup:
     except InvalidTag:
         raise WrongKey(
             "the shares do not open the backup",
-            hint="they are of another backup, or the file was changed",
+            hint="they belong to another backup, or the file was changed",
         ) from None
     document = _LAYOUT.read_json(plaintext)
     files = document.files
     if not files.keys() <= set(FILES) or "profile.json" not in files:
-        raise KeystoreError("the backup holds something else than a profile")
+        raise KeystoreError("the backup does not hold a profile")
     return Backup(read_membership(files["profile.json"]), keys_of(document.keys), files)
 
 
 def restore(backup: Backup, name: str, passphrase: Secret) -> Profile:
-    """Writes a profile as it was, under a new passphrase.
+    """Write a profile as it was, under a new passphrase.
 
     Raises:
-        ProfileError: a profile of that name exists; it is left as it is.
+        ProfileError: a profile of that name already exists; it is left unchanged.
     """
     with new_profile(name) as staging:
         create(staging.keystore, backup.keys, Custody.of_passphrase(passphrase).lock)
@@ -174,7 +174,7 @@ class BackedUp:
 
     Attributes:
         time: when it was made, Unix seconds.
-        complete: whether it has the keys of now.
+        complete: whether it has all current keys.
     """
 
     time: int
@@ -182,16 +182,16 @@ class BackedUp:
 
 
 def note_backup(profile: Profile, keys: Keys, time: int) -> None:
-    """Remembers that there is a backup of these keys."""
+    """Record that these keys are backed up."""
     document = {"version": _VERSION, "time": time, "keys": _names(profile, keys)}
     write_atomically(_note(profile), (json.dumps(document) + "\n").encode())
 
 
 def backed_up(profile: Profile, keys: Keys) -> BackedUp | None:
-    """The newest backup of a profile; None if there is none.
+    """Return the newest backup of a profile; None if there is none.
 
     Raises:
-        KeystoreError: the note of it cannot be read.
+        KeystoreError: the record of it cannot be read.
     """
     try:
         note = _NOTE.read_json(_note(profile).read_bytes())

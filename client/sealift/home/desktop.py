@@ -1,4 +1,4 @@
-"""The passphrase in the keyring of the desktop: Secret Service, macOS Keychain, Windows.
+"""The passphrase in the desktop keyring: Secret Service, macOS Keychain, Windows.
 
 Source: the package keyring; freedesktop.org Secret Service API 0.2.
 """
@@ -15,17 +15,17 @@ from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument, KeystoreError
 
 _SERVICE = "sealift"
-# What keyring itself calls recommended: below are those that keep passwords in plain files.
+# What keyring itself calls recommended; backends below it keep passwords in plain files.
 _MIN_PRIORITY = 1
 
 
 def new_account() -> str:
-    """A name for an entry, which says nothing of the profile."""
+    """Return a random name for an entry, which reveals nothing about the profile."""
     return secrets.token_hex(16)
 
 
 def remember(account: str, passphrase: Secret) -> None:
-    """Puts a passphrase into the keyring.
+    """Store a passphrase in the keyring.
 
     Raises:
         InvalidArgument: the extra is not installed.
@@ -37,7 +37,7 @@ def remember(account: str, passphrase: Secret) -> None:
 
 
 def recall(account: str) -> Secret | None:
-    """The passphrase; None if it is not in the keyring.
+    """Return the passphrase; None if it is not in the keyring.
 
     Raises:
         InvalidArgument, KeystoreError: as `remember`.
@@ -48,7 +48,7 @@ def recall(account: str) -> Secret | None:
 
 
 def forget(account: str) -> None:
-    """Takes the passphrase out, if it is there.
+    """Remove the passphrase from the keyring, if it is there.
 
     Raises:
         InvalidArgument, KeystoreError: as `remember`.
@@ -60,26 +60,26 @@ def forget(account: str) -> None:
 
 
 def _keyring() -> Any:
-    with extra("keyring", "the desktop's keyring needs the package keyring"):
+    with extra("keyring", "the desktop keyring needs the package keyring"):
         import keyring
     found = keyring.get_keyring()
     if found.priority < _MIN_PRIORITY:
         raise KeystoreError(
-            "there is no keyring here that keeps secrets",
-            hint="log in to a desktop, or use `passphrase` or a credential of systemd",
+            "no desktop keyring that keeps secrets is available",
+            hint="log in to a desktop session, or use `passphrase` or a systemd credential",
         )
     return found
 
 
 @contextmanager
 def _named() -> Iterator[None]:
-    """The keyring's errors as one of ours; each of its backends has those of its own library."""
+    """Turn the keyring's errors into ours; each of its backends raises its own library's."""
     try:
         yield
     except (InvalidArgument, KeystoreError):
         raise
     except Exception as error:  # noqa: BLE001
         raise KeystoreError(
-            f"the keyring of the desktop refuses: {type(error).__name__}",
-            hint="unlock it, or give the passphrase by `passphrase` or $SEALIFT_PASSPHRASE",
+            f"the desktop keyring refused: {type(error).__name__}",
+            hint="unlock it, or pass the passphrase with `passphrase` or $SEALIFT_PASSPHRASE",
         ) from None

@@ -1,4 +1,4 @@
-"""What this client saw of its relay last, so that the relay cannot go back."""
+"""What this client last saw of its relay, so that the relay cannot roll back."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from sealift_protocol.objects.cards import Card
 
 _VERSION = 2
 _AT_ONCE = (
-    "another command of this profile saw something newer meanwhile: run this one again; if it "
-    "fails again, the relay serves two histories: tell its operator"
+    "another command of this profile saw something newer in the meantime: run this one again; if "
+    "it fails again, the relay serves two histories: tell its operator"
 )
 # A number or version, and a digest in hex.
 _Mark = tuple[int, str]
@@ -48,17 +48,17 @@ class _Document(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 _Change: TypeAlias = Callable[[_Document], None]
-_WHAT = "the record of what this client saw last"
+_WHAT = "the record of what this client last saw"
 _HINT = "restore seen.json of this profile; removing it gives up rollback detection"
 _FILE = Layout(_WHAT, {_VERSION: _Sealed}, MalformedObject, _HINT)
 _DOCUMENT = Layout(_WHAT, _Document, MalformedObject, _HINT)
 
 
 def last_seen_key(keys: Keys) -> Secret:
-    """The key that authenticates the record: only who opens the keystore can change it.
+    """Return the key that authenticates the record, so that changing it needs the keystore.
 
-    From the TLS key, because the identity and the recipient keys may be replaced; from the owner's
-    secret if the TLS key is in a backend.
+    It is derived from the TLS key, because the identity and the recipient keys may be replaced, or
+    from the owner's secret if the TLS key is in a backend.
 
     Raises:
         KeystoreError: the keystore has neither.
@@ -72,31 +72,31 @@ def last_seen_key(keys: Keys) -> Secret:
 
 
 class LastSeen:
-    """Card versions, dataset heads, the log's checkpoint, revoked identities, purges that wait.
+    """Card versions, dataset heads, the log's checkpoint, revoked identities, pending purges.
 
-    One JSON file under HMAC-SHA256; a missing file means that nothing was seen yet. It is read
-    again only when it has changed, and each change is durable when the method returns, or at the
-    end of the block of `held`.
+    They are in one JSON file under HMAC-SHA256; a missing file means that nothing was seen yet.
+    The file is read again only when it has changed. Each change is durable when its method
+    returns, or at the end of a `held` block.
     """
 
     def __init__(self, path: Path, key: Secret) -> None:
         self._path = path
         self._key = key
-        # What was read last, under the file's identity then.
+        # What was last read, with the file's identity at that time.
         self._known: tuple[tuple[int, ...], str] | None = None
-        # Another thread's block must not delay what this one was told to remember.
+        # Another thread's block must not delay what this thread has to remember.
         self._held = _Held()
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Makes the changes of a block durable at its end, in one write; blocks may nest.
+        """Make the changes of a block durable at its end, in one write; blocks may nest.
 
-        Every check in the block is made at once, against the file and the changes before it. At the
-        end they are made once more against the file as it is then, which another process may have
-        changed. An exception that ends the block loses nothing of what was seen.
+        Each check in the block runs immediately, against the file and the changes before it. At
+        the end all checks run again against the current file, which another process may have
+        changed. An exception that ends the block loses nothing that was seen.
 
         Raises:
-            RollbackDetected: another process was shown something newer, or something else.
+            RollbackDetected: another process saw something newer, or something different.
         """
         held = self._held
         if held.document is not None:
@@ -111,10 +111,10 @@ class LastSeen:
                 self._write_checked(changes)
 
     def check_card(self, card: Card) -> None:
-        """Refuses a card older than one seen before, and remembers a newer one.
+        """Refuse a card older than one seen before, and remember a newer one.
 
         Raises:
-            RollbackDetected: the card is old, or a different card of the same version.
+            RollbackDetected: the card is older, or a different card of the same version.
         """
         version = (card.version, card.digest)
         self._change(
@@ -128,14 +128,14 @@ class LastSeen:
         digest: bytes,
         known: bytes | Callable[[int], bytes],
     ) -> None:
-        """Refuses a history that is shorter than, or differs from, the one seen before.
+        """Refuse a history that is shorter than, or differs from, the one seen before.
 
         Args:
-            dataset_id: which dataset.
+            dataset_id: 16 bytes.
             number: number of the newest commit received.
             digest: its digest.
-            known: the digest that the received history has at the number seen last (see
-                `seen_head`); or what gives the digest at a number, empty if it is not known.
+            known: the digest that the received history has at the last seen number (see
+                `seen_head`), or a function from a number to its digest, empty if unknown.
 
         Raises:
             RollbackDetected: the relay forgot or replaced commits.
@@ -147,7 +147,7 @@ class LastSeen:
                 there = known if isinstance(known, bytes) else known(seen[0])
                 if there.hex() != seen[1]:
                     raise RollbackDetected(
-                        "the relay serves another history of a dataset than before"
+                        "the relay serves a different history of a dataset than before"
                     )
             _advance(
                 document.heads, dataset_id.hex(), (number, digest), "dataset history"
@@ -156,17 +156,17 @@ class LastSeen:
         self._change(change)
 
     def seen_head(self, dataset_id: bytes) -> tuple[int, bytes] | None:
-        """Number and digest of the newest commit seen of a dataset."""
+        """Return the number and digest of the newest commit seen of a dataset."""
         entry = self._read().heads.get(dataset_id.hex())
         return None if entry is None else (entry[0], bytes.fromhex(entry[1]))
 
     def checkpoint(self) -> tuple[int, bytes] | None:
-        """Size and root of the newest checkpoint seen."""
+        """Return the size and root of the newest checkpoint seen."""
         entry = self._read().checkpoint
         return None if entry is None else (entry[0], bytes.fromhex(entry[1]))
 
     def remember_checkpoint(self, size: int, root: bytes) -> None:
-        """Remembers a checkpoint that was verified against the one before."""
+        """Remember a checkpoint that was verified against the one before."""
 
         def change(document: _Document) -> None:
             entry = document.checkpoint
@@ -176,7 +176,7 @@ class LastSeen:
         self._change(change)
 
     def remember_revoked(self, identity: Fingerprint) -> None:
-        """Remembers for ever that an identity was declared void."""
+        """Remember permanently that an identity was revoked."""
 
         def change(document: _Document) -> None:
             document.revoked[str(identity)] = True
@@ -184,11 +184,11 @@ class LastSeen:
         self._change(change)
 
     def is_revoked(self, identity: Fingerprint) -> bool:
-        """Whether an identity was declared void."""
+        """Return whether an identity was revoked."""
         return str(identity) in self._read().revoked
 
     def remember_purges(self, dataset_id: bytes, commits: dict[int, bytes]) -> None:
-        """Remembers commits, number to digest, whose erased records are to be purged here."""
+        """Remember commits (number to digest) whose erased records must be purged here."""
         if not commits:
             return
 
@@ -201,14 +201,14 @@ class LastSeen:
         self._change(change)
 
     def purges(self, dataset_id: bytes) -> dict[int, bytes]:
-        """Commits whose erased records are still to be purged here."""
+        """Return the commits whose erased records must still be purged here."""
         waiting = self._read().purges.get(dataset_id.hex(), {})
         return {
             int(number): bytes.fromhex(digest) for number, digest in waiting.items()
         }
 
     def forget_purges(self, dataset_id: bytes) -> None:
-        """Forgets them, when they are confirmed."""
+        """Forget a dataset's pending purges, once they are confirmed."""
 
         def change(document: _Document) -> None:
             document.purges.pop(dataset_id.hex(), None)
@@ -218,7 +218,7 @@ class LastSeen:
     def remember_dataset(
         self, owner: Fingerprint, name: str, dataset_id: bytes
     ) -> None:
-        """Remembers which dataset an owner's name means; the file does not show the name."""
+        """Remember which dataset an owner's name means; the file does not reveal the name."""
         tag = self._tag(owner, name)
 
         def change(document: _Document) -> None:
@@ -227,7 +227,7 @@ class LastSeen:
         self._change(change)
 
     def find_dataset(self, owners: Collection[Fingerprint], name: str) -> bytes | None:
-        """The dataset that a name meant when it was last opened."""
+        """Return the dataset that a name meant when it was last opened."""
         known = self._read().datasets
         found = [
             known[tag] for tag in (self._tag(o, name) for o in owners) if tag in known
@@ -235,11 +235,11 @@ class LastSeen:
         return bytes.fromhex(found[0]) if found else None
 
     def named_datasets(self) -> frozenset[bytes]:
-        """Ids of the datasets whose names are remembered."""
+        """Return the ids of the datasets whose names are remembered."""
         return frozenset(map(bytes.fromhex, self._read().datasets.values()))
 
     def forget_dataset(self, dataset_id: bytes) -> None:
-        """Forgets a dataset that this member deleted, so that its name is free again."""
+        """Forget a dataset that this member deleted, so that its name is free again."""
 
         def change(document: _Document) -> None:
             document.datasets = {
@@ -266,11 +266,11 @@ class LastSeen:
         try:
             self._write(changes)
         except RollbackDetected as error:
-            # They fitted what was seen when they were made.
+            # The changes were consistent with the record when they were made.
             raise RollbackDetected(error.what, hint=_AT_ONCE) from error
 
     def _write(self, changes: list[_Change]) -> None:
-        # Two commands of one profile must not forget what the other saw.
+        # Two concurrent commands of one profile must not overwrite each other's changes.
         lock = os.open(
             self._path.with_name(".seen.lock"), os.O_WRONLY | os.O_CREAT, 0o600
         )
@@ -283,7 +283,7 @@ class LastSeen:
                 try:
                     change(document)
                 except RollbackDetected as error:
-                    # What else was seen is remembered all the same.
+                    # The other changes are remembered anyway.
                     failure = failure or error
             after = _text(document)
             if after != before:
@@ -304,7 +304,7 @@ class LastSeen:
         return self._load() if held is None else held
 
     def _load(self) -> _Document:
-        """The file's document; the caller may change it."""
+        """Return the file's document, which the caller may change."""
         try:
             found = identity_of(self._path.stat())
             known = self._known
@@ -319,7 +319,7 @@ class LastSeen:
         with self._path.open("rb") as file:
             identity = identity_of(os.fstat(file.fileno()))
             found = _FILE.read_json(file.read())
-        # Encoded, for compare_digest refuses other text than ASCII.
+        # Encoded, because compare_digest refuses text that is not ASCII.
         fits = self._mac(found.document).encode()
         if not hmac.compare_digest(fits, found.mac.encode(errors="surrogatepass")):
             raise _DOCUMENT.refused("it was changed")
@@ -340,14 +340,14 @@ def _advance(
     version, digest = new[0], new[1].hex()
     seen = marks.get(key)
     if seen is not None and version < seen[0]:
-        raise RollbackDetected(f"the relay serves an older {what} than it did before")
+        raise RollbackDetected(f"the relay serves an older {what} than before")
     if seen is not None and version == seen[0] and digest != seen[1]:
-        raise RollbackDetected(f"the relay serves another {what} than it did before")
+        raise RollbackDetected(f"the relay serves a different {what} than before")
     marks[key] = (version, digest)
 
 
 class _Held(threading.local):
-    """A thread's block: the document with its changes, and those changes."""
+    """A thread's `held` block: the changed document, and the changes."""
 
     document: _Document | None = None
     changes: list[_Change]

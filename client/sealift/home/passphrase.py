@@ -1,4 +1,4 @@
-"""Where the passphrase comes from: a descriptor, the environment, systemd, a keyring, a prompt.
+"""Sources of the passphrase: a file descriptor, the environment, systemd, a keyring, a prompt.
 
 Source: systemd.exec(5), "Credentials": a file in $CREDENTIALS_DIRECTORY, readable by the service.
 """
@@ -28,14 +28,15 @@ def read_passphrase(
     variable: str = "SEALIFT_PASSPHRASE",
     account: str = "",
 ) -> Secret:
-    """The keystore's passphrase, or the PIN of its token.
+    """Read the keystore's passphrase, or the PIN of its token.
 
     Args:
-        what: it is, as a prompt says it.
-        fd: a file descriptor to read to the first line end, or None.
-        variable: the environment variable that has it, if there is one.
-        account: under which the desktop's keyring has it; empty if it has not.
-        confirm: whether a new passphrase is chosen: asked for twice at a prompt, and not short.
+        what: its name in a prompt.
+        fd: a file descriptor to read to the end of the first line, or None.
+        variable: the environment variable that may hold it.
+        account: its account in the desktop keyring; empty if it is not kept there.
+        confirm: whether this is a new passphrase, which a prompt asks for twice and which must
+            not be short.
 
     Raises:
         KeystoreError: there is no way to ask, or the answers differ.
@@ -44,7 +45,7 @@ def read_passphrase(
     text = _find(what, fd, confirm, variable, account)
     if confirm and len(text) < MIN_LENGTH:
         raise InvalidArgument(
-            f"a passphrase has at least {MIN_LENGTH} characters",
+            f"a passphrase must have at least {MIN_LENGTH} characters",
             hint="four or five random words are easy to keep and hard to guess",
         )
     return Secret(text.encode())
@@ -64,13 +65,13 @@ def _find(what: str, fd: int | None, confirm: bool, variable: str, account: str)
         return remembered.reveal().decode()
     if not sys.stdin.isatty():
         raise KeystoreError(
-            "the keystore needs its passphrase and there is no terminal to ask at",
+            "the keystore needs its passphrase, and there is no terminal to ask at",
             hint=f"use `passphrase`, set {variable}, or give the service the credential "
             f"{CREDENTIAL}",
         )
     text = getpass.getpass(f"{what}: ")
     if confirm and getpass.getpass("the same again: ") != text:
-        raise KeystoreError("the two passphrases differ", hint="try again")
+        raise KeystoreError("the passphrases do not match", hint="try again")
     return text
 
 
@@ -80,7 +81,7 @@ def _read_credential(path: Path) -> str:
     except OSError:
         raise KeystoreError(
             "the service manager's credential cannot be read",
-            hint=f"check LoadCredential={CREDENTIAL}:... and the user of the service",
+            hint=f"check LoadCredential={CREDENTIAL}:... and the user that the service runs as",
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Profiles: one folder for each identity on this machine, none able to overwrite another."""
+"""Profiles: one folder per identity on this machine, none of which can overwrite another."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from sealift_protocol.errors import InvalidArgument, ProfileError
 from sealift_protocol.ids import Fingerprint, check_name
 from sealift_protocol.notes import VerifierKey
 
-# Version 2 did not say since when an identity is used.
+# Version 2 did not record since when an identity is in use.
 _VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """Who this profile is, at which relay.
+    """Which member this profile is, and at which relay.
 
     Attributes:
         name: the member's name.
         role: owner, trainer or operator.
-        address: host:port of the relay's members' listener.
+        address: host:port of the relay's listener for members.
         fingerprint: the identity's fingerprint as text, readable without the passphrase.
         log_key: verifier key of the relay's log, from the enrolment token.
         identity_since: Unix seconds; 0 if an earlier release made the identity.
@@ -76,9 +76,9 @@ class Profile:
 
     @property
     def identities(self) -> frozenset[Fingerprint]:
-        """This profile's identity, and those that it took the place of.
+        """This profile's identity, and those that it succeeded.
 
-        A succession that was interrupted leaves the keystore with the one before.
+        After an interrupted succession the keystore still holds the previous identity.
         """
         member = self.membership()
         own = self.trust.pins().get(member.name)
@@ -87,24 +87,24 @@ class Profile:
 
     @property
     def successor(self) -> Path:
-        """A keystore in the making, while one identity takes the place of another."""
+        """The new keystore during a succession, before it replaces the old one."""
         return self.folder / "keystore.successor"
 
     @property
     def settings(self) -> Settings:
-        """What this profile requires beyond the defaults."""
+        """This profile's settings."""
         return read_settings(self.folder / "settings.json")
 
     def write_settings(self, settings: Settings) -> None:
-        """Replaces the settings."""
+        """Replace the settings."""
         write_settings(self.folder / "settings.json", settings)
 
     def last_seen(self, key: Secret) -> LastSeen:
-        """What this profile saw of the relay last, authenticated with `key`."""
+        """Return the record of what this profile last saw, authenticated with `key`."""
         return LastSeen(self.folder / "seen.json", key)
 
     def membership(self) -> Membership:
-        """Who this profile is.
+        """Return which member this profile is.
 
         Raises:
             ProfileError: the profile is incomplete or of another version.
@@ -112,10 +112,12 @@ class Profile:
         try:
             return read_membership(read_again(self.folder / "profile.json"))
         except OSError:
-            raise _LAYOUT.refused("the file is missing or closed to you") from None
+            raise _LAYOUT.refused(
+                "the file is missing or not readable by this user"
+            ) from None
 
     def write_membership(self, membership: Membership) -> None:
-        """Records who this profile is."""
+        """Record which member this profile is."""
         document = {"version": _VERSION, **asdict(membership)}
         content = (json.dumps(document, indent=1) + "\n").encode()
         write_atomically(self.folder / "profile.json", content)
@@ -140,10 +142,10 @@ _LAYOUT = Layout(
 
 
 def read_membership(content: bytes) -> Membership:
-    """What the file profile.json says.
+    """Parse the file profile.json.
 
     Raises:
-        ProfileError: it cannot be read, and which of its keys is wrong.
+        ProfileError: it cannot be read; the message names the key that is wrong.
     """
     found = _LAYOUT.read_json(content)
     for key, parse in (
@@ -153,14 +155,14 @@ def read_membership(content: bytes) -> Membership:
         try:
             parse(getattr(found, key))
         except InvalidArgument:
-            raise _LAYOUT.refused(f'the key "{key}" has another form') from None
+            raise _LAYOUT.refused(f'the key "{key}" is malformed') from None
     fields = msgspec.structs.asdict(found)
     del fields["version"]
     return Membership(**fields)
 
 
 def profiles_folder() -> Path:
-    """Where profiles live: $SEALIFT_HOME, or the platform's configuration folder."""
+    """Return the folder of profiles: $SEALIFT_HOME, or in the user's configuration folder."""
     import platformdirs
 
     home = os.environ.get("SEALIFT_HOME")
@@ -168,7 +170,7 @@ def profiles_folder() -> Path:
 
 
 def profile_names() -> list[str]:
-    """Names of the profiles on this machine."""
+    """Return the names of the profiles on this machine."""
     folder = profiles_folder()
     if not folder.is_dir():
         return []
@@ -176,10 +178,10 @@ def profile_names() -> list[str]:
 
 
 def find_profile(name: str | None = None) -> Profile:
-    """The profile of that name, of $SEALIFT_PROFILE, or the only one there is.
+    """Return the named profile, the one in $SEALIFT_PROFILE, or the only one.
 
     Raises:
-        ProfileError: there is none of that name, none at all, or several to choose from.
+        ProfileError: no profile has that name, there are none, or there are several.
     """
     name = name or os.environ.get("SEALIFT_PROFILE")
     names = profile_names()
@@ -197,7 +199,7 @@ def find_profile(name: str | None = None) -> Profile:
         name = names[0]
     if check_name(name, "a profile's name") not in names:
         raise ProfileError(
-            "there is no profile of that name",
+            "there is no profile of that name on this machine",
             hint="profiles here: " + (", ".join(names) or "none"),
         )
     return Profile(profiles_folder() / name)
@@ -205,10 +207,10 @@ def find_profile(name: str | None = None) -> Profile:
 
 @contextmanager
 def new_profile(name: str) -> Iterator[Profile]:
-    """A folder for a profile in the making, which takes its name only when the block succeeds.
+    """Create a folder for a new profile, which gets its name only when the block succeeds.
 
     Raises:
-        ProfileError: a profile of that name exists.
+        ProfileError: a profile of that name already exists.
     """
     folder = profiles_folder() / check_name(name, "a profile's name")
     _refuse_existing(folder)
@@ -228,6 +230,6 @@ def new_profile(name: str) -> Iterator[Profile]:
 def _refuse_existing(folder: Path) -> None:
     if folder.exists():
         raise ProfileError(
-            "a profile of that name exists already",
-            hint="give the new one another name with `profile_name`; nothing was changed",
+            "a profile of that name already exists",
+            hint="choose another name with `profile_name`; nothing was changed",
         )

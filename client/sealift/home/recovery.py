@@ -1,4 +1,4 @@
-"""A recovery identity that k of n people hold on paper: lost keys must not mean lost data.
+"""A recovery identity that k of n people hold on paper, so that lost keys do not lose data.
 
 Source: RFC 5869 (HKDF). The shares: `shares.py`.
 """
@@ -13,12 +13,12 @@ from sealift.process.secret import Secret
 from sealift_protocol.ids import key_id_of
 from sealift_protocol.objects.cards import WrapSuite
 
-# A recovery key lies in a safe for long; who needs it shorter publishes a new recovery identity.
+# A recovery key stays in a safe for years; for a shorter life, publish a new recovery identity.
 _LIFETIME_SECONDS = 20 * 365 * 86_400
 
 
 def keys_of_master(master: Secret, time: int) -> Keys:
-    """Every key of the recovery identity; the TLS key is fresh each time."""
+    """Return every key of the recovery identity; the TLS key is fresh each time."""
     private = _derive(master, b"recipient key")
     suite = WrapSuite.MLKEM768_X25519
     public = load_private_key(suite, private).recipient().public_key

@@ -1,4 +1,4 @@
-"""What a profile has beyond the defaults: witnesses, recovery, relays, how long keys are used."""
+"""A profile's settings: witnesses, recovery members, relay addresses, key rotation."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from sealift.process.layouts import FileStruct, Layout
 from sealift_protocol.errors import InvalidArgument, ProfileError
 from sealift_protocol.notes import VerifierKey
 
-# Version 1 had no relays, version 2 neither rotation nor keyring.
+# Version 1 had no relays, and version 2 neither rotation nor keyring.
 _VERSION = 3
 _DAY = 86_400
-# What a policy may say: a key that is replaced every hour is a mistake, one of a century another.
+# Bounds of a rotation policy: replacing a key every hour is a mistake, and so is every century.
 MIN_SECONDS, MAX_SECONDS = _DAY, 3650 * _DAY
 
 
 @dataclass(frozen=True, slots=True)
 class RotationPolicy:
-    """After how many seconds a key is due to be replaced.
+    """After how many seconds a key is due for replacement.
 
     The defaults are the longest that NIST SP 800-57 part 1 revision 5 (table 1) recommends: two
-    years for keys that encrypt data, or transport keys; three for keys that sign.
+    years for keys that encrypt data or transport keys; three for keys that sign.
 
     Attributes:
-        key_epochs: of each own dataset that has no time of its own.
-        recipient_keys: on this member's card.
-        identity: the signing key.
-        datasets: times of own datasets, by dataset id in hex.
+        key_epochs: for the member's own datasets that are not in `datasets`.
+        recipient_keys: for the recipient keys on this member's card.
+        identity: for the signing key.
+        datasets: for single datasets of the member, by dataset id in hex.
     """
 
     key_epochs: int = 730 * _DAY
@@ -49,12 +49,12 @@ class RotationPolicy:
         )
         if not all(MIN_SECONDS <= time <= MAX_SECONDS for time in times):
             raise InvalidArgument(
-                "keys are replaced after one day at the earliest, after ten years at the latest",
-                hint="give a time such as 90d",
+                "a key's rotation period must be from one day to ten years",
+                hint="for example 90d",
             )
 
     def key_epochs_of(self, dataset_id: bytes) -> int:
-        """Seconds for the key epochs of a dataset."""
+        """Return the rotation period of a dataset's key epochs, in seconds."""
         return self.datasets.get(dataset_id.hex(), self.key_epochs)
 
 
@@ -65,12 +65,12 @@ class Settings:
     Attributes:
         witnesses: verifier keys of the witnesses that this profile knows.
         quorum: how many of them must have cosigned a checkpoint.
-        recovery: names of members to whom every grant is given too.
-        trust_on_first_use: whether a member who is not pinned is pinned when first met.
-        relays: more addresses (host:port) of the profile's relay, tried in this order when its own
-            cannot be reached.
-        rotation: when keys are due to be replaced.
-        keyring: under which account the desktop's keyring has the passphrase; empty if it has not.
+        recovery: names of members who receive every grant too.
+        trust_on_first_use: whether to pin a member on first contact if it is not pinned.
+        relays: further addresses (host:port) of the profile's relay, tried in this order when the
+            first cannot be reached.
+        rotation: when keys are due for replacement.
+        keyring: account of the passphrase in the desktop keyring; empty if it is not kept there.
     """
 
     witnesses: tuple[str, ...] = ()
@@ -84,7 +84,7 @@ class Settings:
     def __post_init__(self) -> None:
         if not 0 <= self.quorum <= len(self.witnesses):
             raise InvalidArgument(
-                f"{self.quorum} of {len(self.witnesses)} witnesses cannot be required",
+                f"a quorum of {self.quorum} of {len(self.witnesses)} witnesses is impossible",
                 hint="add witnesses first, or require fewer",
             )
 
@@ -129,10 +129,10 @@ _LAYOUT: Layout[_Settings] = Layout(
 
 
 def read_settings(path: Path) -> Settings:
-    """A profile's settings; the defaults if there is no file.
+    """Read a profile's settings; the defaults if there is no file.
 
     Raises:
-        ProfileError: the file cannot be read, and which of its keys is wrong.
+        ProfileError: the file cannot be read; the message names the key that is wrong.
     """
     try:
         found = _LAYOUT.read_json(read_again(path))
@@ -160,6 +160,6 @@ def read_settings(path: Path) -> Settings:
 
 
 def write_settings(path: Path, settings: Settings) -> None:
-    """Replaces a profile's settings."""
+    """Replace a profile's settings."""
     document = {"version": _VERSION, **asdict(settings)}
     write_atomically(path, (json.dumps(document, indent=1) + "\n").encode())

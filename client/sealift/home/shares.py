@@ -1,4 +1,4 @@
-"""A secret in words on paper, of which any k of n people bring it back.
+"""A secret split into n paper shares in words, any k of which recover it.
 
 Source: SLIP-39 (Shamir's secret sharing, through the shamir-mnemonic package).
 """
@@ -16,29 +16,29 @@ _MASTER_SIZE = 32
 
 
 def new_master() -> Secret:
-    """A fresh secret of 32 bytes."""
+    """Return a random secret of 32 bytes."""
     return Secret.random(_MASTER_SIZE)
 
 
 def split_master(master: Secret, threshold: int, shares: int) -> list[str]:
-    """Shares in words; any `threshold` of them give the secret back.
+    """Split a secret into shares in words, any `threshold` of which recover it.
 
     Raises:
-        InvalidArgument: the numbers do not fit, or the extra is not installed.
+        InvalidArgument: the numbers are out of range, or the extra is not installed.
     """
     if not 1 < threshold <= shares <= 16:
         raise InvalidArgument(
-            "there are 2 to 16 shares, and a threshold from 2 to their number"
+            "the number of shares must be 2 to 16, and the threshold from 2 to that number"
         )
     mnemonics = _slip39().generate_mnemonics(1, [(threshold, shares)], master.reveal())
     return list(mnemonics[0])
 
 
 def check_share(words: str) -> int:
-    """How many shares are needed, as a share says; its checksum finds a wrong word.
+    """Return how many shares are needed, as recorded in a share; its checksum finds wrong words.
 
     Raises:
-        InvalidArgument: it is not a share, or the extra is not installed.
+        InvalidArgument: the words are not a share, or the extra is not installed.
     """
     slip39 = _slip39()
     try:
@@ -51,18 +51,18 @@ def check_share(words: str) -> int:
 
 
 def combine_shares(shares: Sequence[str]) -> Secret:
-    """The secret out of enough shares.
+    """Recover the secret from enough shares.
 
     Raises:
-        InvalidArgument: they are too few, misheard, or of different secrets.
+        InvalidArgument: the shares are too few, have wrong words, or belong to different secrets.
     """
     slip39 = _slip39()
     try:
         return Secret(slip39.combine_mnemonics([_plain(share) for share in shares]))
     except slip39.MnemonicError:
         raise InvalidArgument(
-            "these shares do not belong together, or are not enough",
-            hint="check each word, that they are of one set, and that there are enough",
+            "these shares do not belong together, or there are too few",
+            hint="check each word, that all shares are of one set, and that there are enough",
         ) from None
 
 
@@ -71,6 +71,6 @@ def _plain(words: str) -> str:
 
 
 def _slip39() -> Any:
-    with extra("recovery", "a set of paper shares needs shamir_mnemonic"):
+    with extra("recovery", "paper shares need shamir_mnemonic"):
         import shamir_mnemonic
     return shamir_mnemonic

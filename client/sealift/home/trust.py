@@ -1,4 +1,4 @@
-"""The trust store: whom a person has pinned on this machine, and who is trusted through them."""
+"""The trust store: the members pinned on this machine, and those that they endorse."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Pin:
         fingerprint: the identity that the member must have.
         how: "compared" by people, "first use" without comparing, or by "succession".
         since: Unix seconds.
-        endorses: whether the member is an organisation that vouches for its people.
+        endorses: whether the member is an organisation whose endorsements are trusted.
         former: identities that this one succeeded; what they signed stays trusted.
     """
 
@@ -60,7 +60,7 @@ class Pin:
 
     @property
     def identities(self) -> frozenset[Fingerprint]:
-        """The identity now, and those before it."""
+        """The current identity and the former ones."""
         return frozenset({self.fingerprint, *self.former})
 
 
@@ -69,11 +69,11 @@ class TrustedMember:
     """A member whose card was verified.
 
     Attributes:
-        card: newest, verified.
-        identities: the identity now, and those that it succeeded.
+        card: the newest card, verified.
+        identities: the current identity and those that it succeeded.
         how: as `Pin.how`, or "endorsed by NAME".
-        until: Unix seconds at which the endorsement ends; 0 for a pin.
-        endorser: the organisation that vouches; empty for a pin.
+        until: when the endorsement ends, Unix seconds; 0 for a pin.
+        endorser: the endorsing organisation; empty for a pin.
     """
 
     card: Card
@@ -89,7 +89,7 @@ class TrustedMember:
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """The identity now."""
+        """The current identity."""
         return self.card.signer
 
 
@@ -121,7 +121,7 @@ class TrustStore:
     path: Path
 
     def pins(self) -> dict[str, Pin]:
-        """All pinned members, by name.
+        """Return all pinned members, by name.
 
         Raises:
             MalformedObject: the file is not a trust store.
@@ -142,12 +142,10 @@ class TrustStore:
                 for name, pin in found.pins.items()
             }
         except InvalidArgument:
-            raise _LAYOUT.refused(
-                "a pin has something else than a fingerprint"
-            ) from None
+            raise _LAYOUT.refused("a pin has a malformed fingerprint") from None
 
     def add(self, name: str, pin: Pin) -> None:
-        """Pins a member; the same fingerprint again updates how.
+        """Pin a member; pinning the same fingerprint again updates `how`.
 
         Raises:
             AlreadyTrusted: another fingerprint is pinned under that name.
@@ -161,10 +159,10 @@ class TrustStore:
         self._write({**pins, name: pin})
 
     def remove(self, name: str) -> None:
-        """Removes a pin.
+        """Remove a pin.
 
         Raises:
-            NotTrusted: there is none.
+            NotTrusted: the member is not pinned.
         """
         pins = self.pins()
         if pins.pop(name, None) is None:
@@ -172,10 +170,10 @@ class TrustStore:
         self._write(pins)
 
     def find(self, name: str) -> Pin:
-        """The pin of a member.
+        """Return the pin of a member.
 
         Raises:
-            NotTrusted: there is none.
+            NotTrusted: the member is not pinned.
         """
         pin = self.pins().get(name)
         if pin is None:
@@ -183,7 +181,7 @@ class TrustStore:
         return pin
 
     def may_meet(self, name: str, *, first_use: bool) -> bool:
-        """Whether anything could make that member trusted, so that looking it up is worthwhile."""
+        """Return whether the member could be trusted at all, so that a lookup is worthwhile."""
         pins = self.pins()
         return name in pins or first_use or any(pin.endorses for pin in pins.values())
 
@@ -197,24 +195,24 @@ class TrustStore:
         *,
         first_use: bool = False,
     ) -> TrustedMember:
-        """Decides whether what the relay says about a member is to be trusted.
+        """Verify a member's card from the relay, and decide whether to trust the member.
 
         Args:
-            name: whose card it should be.
+            name: the member that the card should belong to.
             signed_card: as received.
             statements: endorsements, successions and revocations, as received, oldest first.
             last_seen: what this client saw before.
             time: Unix seconds.
-            first_use: pin a member whom nothing makes trusted.
+            first_use: whether to pin a member that is neither pinned nor endorsed.
 
         Raises:
-            NotTrusted: nothing makes the member trusted.
-            FingerprintMismatch: the card is another identity's or another name's.
-            IdentityRevoked: the member declared the identity void.
-            EndorsementExpired: an organisation vouched for the member once.
+            NotTrusted: the member is neither pinned nor endorsed.
+            FingerprintMismatch: the card belongs to another identity or carries another name.
+            IdentityRevoked: the member revoked the identity.
+            EndorsementExpired: an organisation's endorsement of the member has ended.
             CardExpired, ClockSkew: the card is not valid at this time.
             RollbackDetected: the relay showed a newer card before.
-            VerificationError: something is not validly signed.
+            VerificationError: a signature is not valid.
         """
         card = verify_card(signed_card)
         if card.name != name:
@@ -234,7 +232,7 @@ class TrustStore:
             self.add(name, Pin(card.signer, FIRST_USE, time))
             trusted = TrustedMember(card, frozenset({card.signer}), FIRST_USE)
         if last_seen.is_revoked(card.signer):
-            raise IdentityRevoked("the member has declared that identity void")
+            raise IdentityRevoked("the member has revoked this identity")
         _check_times(card, time)
         last_seen.check_card(card)
         return trusted
@@ -257,9 +255,7 @@ class TrustStore:
                     "the relay's card for that member has another fingerprint"
                 )
             if last_seen.is_revoked(current):
-                raise IdentityRevoked(
-                    "the member has declared the pinned identity void"
-                )
+                raise IdentityRevoked("the member has revoked the pinned identity")
             former.append(current)
             current = following[0]
         if current != pin.fingerprint:
@@ -321,7 +317,7 @@ def _by_endorsement(
             return TrustedMember(card, identities, f"endorsed by {name}", until, name)
     if relevant:
         raise EndorsementExpired(
-            "an organisation vouched for that member, but not any more"
+            "an organisation's endorsement of that member has ended"
         )
     return None
 
@@ -337,7 +333,7 @@ def _parsed_successions(statements: Sequence[objects_pb2.Signed]) -> list[Succes
 def _check_times(card: Card, time: int) -> None:
     if card.time > time + _MAX_SKEW_SECONDS:
         raise ClockSkew(
-            "the member's card was signed in the future by this machine's clock",
+            "the member's card was signed in the future, by this machine's clock",
             hint="check this machine's clock, then ask the member to check theirs and to run "
             "`sealift key rotate`",
         )

@@ -1,4 +1,4 @@
-"""Fingerprints as words that two people can read to each other on the phone.
+"""Fingerprints as words that two people can compare on the phone.
 
 Source: BIP 39, English list of 2048 words, with its checksum. The words are not a secret.
 """
@@ -13,23 +13,23 @@ _A_LINE = 6
 
 
 def fingerprint_words(fingerprint: Fingerprint) -> list[str]:
-    """24 words: 256 bits and a checksum of 8."""
+    """Return 24 words, which encode the 256 bits and a checksum of 8 bits."""
     from mnemonic import Mnemonic
 
     return str(Mnemonic("english").to_mnemonic(fingerprint.digest)).split()
 
 
 def word_lines(fingerprint: Fingerprint) -> list[str]:
-    """The words in four lines of six."""
+    """Return the words in four lines of six."""
     words = fingerprint_words(fingerprint)
     return [" ".join(words[i : i + _A_LINE]) for i in range(0, len(words), _A_LINE)]
 
 
 def parse_fingerprint(text: str) -> Fingerprint:
-    """Reads a fingerprint in groups or in words.
+    """Parse a fingerprint in groups or in words.
 
     Raises:
-        InvalidArgument: it is neither, or a word was heard wrong.
+        InvalidArgument: the text is neither, or a word is wrong.
     """
     from mnemonic import Mnemonic
 
@@ -41,5 +41,5 @@ def parse_fingerprint(text: str) -> Fingerprint:
     except (ValueError, LookupError):
         raise InvalidArgument(
             "these are not the 24 words of a fingerprint",
-            hint="ask for the words again, six at a time; a word was heard wrong",
+            hint="ask for the words again, six at a time; at least one of them is wrong",
         ) from None

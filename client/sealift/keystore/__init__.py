@@ -1,4 +1,4 @@
-"""Where a member's private keys live: one file a backend."""
+"""A member's private keys, in a file or in a backend."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sealift_protocol.objects.cards import WrapSuite
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """A recipient key with its private half, or with where that is.
+    """A recipient key, with its private half or a reference to it.
 
     Attributes:
         key_id: 16 bytes.
-        suite: which wrap suite.
-        private: in the suite's encoding; or a key in the keystore's backend.
+        suite: its wrap suite.
+        private: the private half in the suite's encoding; or a key in the keystore's backend.
         not_before: Unix seconds.
         not_after: Unix seconds.
     """
@@ -36,8 +36,8 @@ class Keys:
         identity: Ed25519 seed, 32 bytes; or a key in the keystore's backend.
         recipient_keys: newest first.
         tls_private_key: PKCS#8 DER; or a key in the keystore's backend.
-        owner_secret: 32 bytes from which an owner's pseudonyms and source cursors are keyed; it
-            outlives identities. None in keystores of earlier releases, until it is needed.
+        owner_secret: 32 bytes that key an owner's pseudonyms and source cursors; it outlives
+            identities. None in keystores of earlier releases, until it is needed.
     """
 
     identity: Secret | HeldKey
@@ -47,7 +47,7 @@ class Keys:
 
     @property
     def held(self) -> list[HeldKey]:
-        """Those that are in the keystore's backend."""
+        """The keys that are in the keystore's backend."""
         recipients = (key.private for key in self.recipient_keys)
         places = (self.identity, self.tls_private_key, *recipients)
         return [place for place in places if isinstance(place, HeldKey)]

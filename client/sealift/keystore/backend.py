@@ -1,7 +1,7 @@
-"""What a place for private keys does: an HSM, a KMS. One module a backend; no key ever leaves it.
+"""The interface of key backends such as an HSM or a KMS. Private keys never leave a backend.
 
-A backend does the one operation that needs the private key (a signature, a Diffie-Hellman, an OAEP
-block); `held.py` does the rest of each suite around it.
+A backend performs only the operation that needs the private key (a signature, a Diffie-Hellman
+exchange, an OAEP decryption); `held.py` performs the rest of each suite. Each backend is a module.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from sealift.process.secret import Secret
 from sealift_protocol.errors import KeystoreError
 from sealift_protocol.objects.cards import WrapSuite
 
-# Asked for a PIN, a token or a password, by what people call it: "PIN of the token".
+# Called with what to ask a person for, such as "PIN of the token"; returns the answer.
 AskSecret = Callable[[str], Secret]
 
 
 class SignatureAlgorithm(StrEnum):
-    """What an identity signs with (docs/spec/objects.md section 1)."""
+    """The signature algorithm of an identity (docs/spec/objects.md section 1)."""
 
     ED25519 = "ed25519"
     ECDSA_P256 = "ecdsa-p256"
@@ -31,12 +31,12 @@ Algorithm = SignatureAlgorithm | WrapSuite
 
 @dataclass(frozen=True, slots=True)
 class HeldKey:
-    """A key pair of which a backend has the private half.
+    """A key pair whose private half is in a backend.
 
     Attributes:
-        reference: what the backend finds it by, and no other key.
-        label: what people see in the backend's own tools.
-        algorithm: what it is for.
+        reference: identifies the key in its backend, uniquely.
+        label: its name in the backend's own tools.
+        algorithm: its signature algorithm or wrap suite.
         public_key: in the encoding of its algorithm.
     """
 
@@ -50,22 +50,24 @@ class HeldKey:
         """The wrap suite of a recipient key.
 
         Raises:
-            KeystoreError: it is a signing key.
+            KeystoreError: the key is a signing key.
         """
         if not isinstance(self.algorithm, WrapSuite):
-            raise KeystoreError("a signing key stands where a recipient key should")
+            raise KeystoreError(
+                "the keystore has a signing key where a recipient key should be"
+            )
         return self.algorithm
 
 
 class Backend(Protocol):
-    """One opened place for keys. Several threads may use it at the same time.
+    """An opened backend. Several threads may use it at the same time.
 
-    Every method raises a `KeystoreError`: `KeystoreUnavailable` where trying again may help.
+    A method that fails raises a `KeystoreError`: `KeystoreUnavailable` if a retry may help.
 
     Attributes:
-        url: by which a profile names it; never holds a secret.
-        signatures: algorithms for identities that it has, preferred first.
-        suites: wrap suites that it has, preferred first.
+        url: how a profile names it; never contains a secret.
+        signatures: the signature algorithms that it supports, preferred first.
+        suites: the wrap suites that it supports, preferred first.
     """
 
     url: str
@@ -73,38 +75,38 @@ class Backend(Protocol):
     suites: tuple[WrapSuite, ...]
 
     def held_keys(self) -> list[HeldKey]:
-        """The keys in it that Sealift made."""
+        """Return the keys that Sealift made in it."""
 
     def create(self, algorithm: Algorithm, label: str) -> HeldKey:
-        """A fresh key whose private half cannot be taken out."""
+        """Make a key whose private half cannot be exported."""
 
     def destroy(self, key: HeldKey) -> None:
-        """Destroys a key, or has it destroyed after the time that the backend insists on."""
+        """Destroy a key, or schedule it for destruction if the backend enforces a delay."""
 
     def sign(self, key: HeldKey, message: bytes) -> bytes:
-        """A signature, 64 bytes, of an identity's key."""
+        """Sign with an identity's key; return a signature of 64 bytes."""
 
     def agree(self, key: HeldKey, point: bytes) -> bytes:
-        """The x-coordinate (32 bytes) of a P-256 key times a point (65 bytes, uncompressed)."""
+        """Return the x-coordinate (32 bytes) of a P-256 key times an uncompressed point."""
 
     def decrypt(self, key: HeldKey, block: bytes) -> bytes:
-        """What an RSA-OAEP-SHA256 block carries; raises WrongKey if it does not open."""
+        """Decrypt an RSA-OAEP-SHA256 block; raise WrongKey if it does not open."""
 
     def close(self) -> None:
-        """Ends the session with it."""
+        """End the session."""
 
 
 class OpenBackend(Protocol):
-    """What a backend's module offers under the entry point group `sealift.keystores`."""
+    """The function that a backend registers in the entry point group `sealift.keystores`."""
 
     def __call__(self, url: str, ask: AskSecret) -> Backend:
-        """Opens the place that a URL names.
+        """Open the backend that a URL names.
 
         Args:
-            url: of the backend's scheme.
-            ask: asks a person, or where passphrases come from, for a PIN or a token.
+            url: has the backend's scheme.
+            ask: returns a PIN or a token, from a person or from the passphrase's source.
 
         Raises:
             InvalidArgument: the URL cannot be used.
-            KeystoreError: it cannot be opened, and why.
+            KeystoreError: the backend cannot be opened.
         """

@@ -1,4 +1,4 @@
-"""Keys by where they live: in this process, read from a file; or in a backend, which uses them."""
+"""Custody of keys: in this process, read from a file; or in a backend, which operates on them."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from sealift_protocol.signatures import verify_signature
 # NIST SP 800-57 part 1 revision 5, table 1: a private key-transport key is used for two years.
 _KEY_LIFETIME = timedelta(days=730)
 _SEED_SIZE = 32
-# What stands for the place of keys that a passphrase opens.
+# The URL of keys in a file under a passphrase.
 FILE_URL = "file:"
 _TEST = b"sealift/1 self-test"
 
 
 @dataclass(frozen=True, slots=True)
 class Custody:
-    """Who keeps keys: makes them, uses them, destroys them.
+    """Makes, uses and destroys keys where they are kept.
 
     Attributes:
-        lock: of the keystore's file.
-        backend: where identity and recipient keys are; None for the file itself.
-        unwrapped: what the backend unwrapped a moment ago.
+        lock: the lock of the keystore's file.
+        backend: where the identity and recipient keys are; None for the file itself.
+        unwrapped: secrets that the backend unwrapped recently.
     """
 
     lock: Lock
@@ -45,19 +45,19 @@ class Custody:
 
     @classmethod
     def of_passphrase(cls, passphrase: Secret) -> Custody:
-        """Keys in a file that a passphrase opens."""
+        """Keep keys in a file that a passphrase opens."""
         return cls(PassphraseLock(passphrase))
 
     @classmethod
     def of_backend(cls, backend: Backend) -> Custody:
-        """Keys in a backend; what cannot be there in a file that the backend opens."""
+        """Keep keys in a backend, and other secrets in a file that the backend opens."""
         unwrapped = Unwrapped()
         return cls(BackendLock(backend, unwrapped), backend, unwrapped)
 
     # --- using keys --------------------------------------------------------------------------
 
     def identity(self, keys: Keys) -> Identity:
-        """Who signs with these keys.
+        """Return the identity that signs with these keys.
 
         Raises:
             KeystoreError: the identity is in a backend that is not open.
@@ -71,31 +71,31 @@ class Custody:
         )
 
     def private_key(self, stored: StoredKey) -> PrivateKey:
-        """A recipient key.
+        """Return a recipient key that unwraps.
 
         Raises:
-            KeystoreError: it is in a backend that is not open.
+            KeystoreError: the key is in a backend that is not open.
         """
         if isinstance(stored.private, Secret):
             return load_private_key(stored.suite, stored.private)
         return HeldPrivateKey(self._opened(), stored.private, self.unwrapped)
 
     def private_keys(self, keys: Keys) -> dict[bytes, PrivateKey]:
-        """All recipient keys, by key id."""
+        """Return all recipient keys, by key id."""
         return {key.key_id: self.private_key(key) for key in keys.recipient_keys}
 
     def tls_key(self, keys: Keys) -> Secret | HeldTlsKey:
-        """The TLS key: PKCS#8 DER, or what signs with it.
+        """Return the TLS key: PKCS#8 DER, or a key in the backend that signs.
 
         Raises:
-            KeystoreError: it is in a backend that is not open.
+            KeystoreError: the key is in a backend that is not open.
         """
         if isinstance(keys.tls_private_key, Secret):
             return keys.tls_private_key
         return HeldTlsKey(self._opened(), keys.tls_private_key)
 
     def published(self, keys: Keys) -> list[RecipientKey]:
-        """The public halves of the recipient keys, as a card lists them."""
+        """Return the public halves of the recipient keys, as a card lists them."""
         return [
             RecipientKey(
                 key.key_id,
@@ -110,30 +110,30 @@ class Custody:
     # --- making and destroying them ----------------------------------------------------------
 
     def new_identity(self) -> Secret | HeldKey:
-        """A fresh signing key."""
+        """Make a signing key."""
         if self.backend is None:
             return Secret.random(_SEED_SIZE)
         return self._create(self.backend.signatures[0], "identity")
 
     def new_tls_key(self) -> HeldKey:
-        """A fresh TLS key in the backend.
+        """Make a TLS key in the backend.
 
         Raises:
-            KeyOperationUnsupported: it has no ECDSA P-256.
+            KeyOperationUnsupported: the backend does not support ECDSA P-256.
         """
         return self._create(SignatureAlgorithm.ECDSA_P256, "tls")
 
     def new_recipient_keys(
         self, suites: Sequence[WrapSuite], time: int
     ) -> tuple[StoredKey, ...]:
-        """Fresh recipient keys, valid for two years from `time` (Unix seconds).
+        """Make recipient keys, valid for two years from `time`.
 
         Args:
-            suites: which; the one that the place prefers, if empty.
+            suites: their wrap suites; empty for the preferred one.
             time: Unix seconds.
 
         Raises:
-            KeyOperationUnsupported: the backend does not have such a suite.
+            KeyOperationUnsupported: the backend does not support a suite.
         """
         not_after = time + int(_KEY_LIFETIME.total_seconds())
         stored: list[StoredKey] = []
@@ -154,10 +154,10 @@ class Custody:
         return tuple(stored)
 
     def prove(self, keys: Keys) -> None:
-        """Signs and unwraps with every key.
+        """Check every key by signing or unwrapping with it.
 
         Raises:
-            SealiftError: one does not do what it is for.
+            SealiftError: a key does not work.
         """
         _prove_signing(self.identity(keys).key)
         if isinstance(keys.tls_private_key, HeldKey):
@@ -165,26 +165,28 @@ class Custody:
         for key in keys.recipient_keys:
             private = self.private_key(key)
             if key_id_of(key.suite, private.recipient().public_key) != key.key_id:
-                raise KeystoreError("a recipient key is not the one that was published")
+                raise KeystoreError(
+                    "a recipient key does not match its published key id"
+                )
             _prove_unwrapping(private)
 
     def try_out(self, algorithm: Algorithm) -> None:
-        """Makes a key in the backend, uses it and destroys it.
+        """Make a key in the backend, use it and destroy it.
 
         Raises:
-            KeyOperationUnsupported: the backend does not have the algorithm.
-            SealiftError: it does not work, and why.
+            KeyOperationUnsupported: the backend does not support the algorithm.
+            SealiftError: the key does not work.
         """
         self.destroy(self._create(algorithm, "test"))
 
     @property
     def url(self) -> str:
-        """Of the place where the keys are."""
+        """The URL of where the keys are kept."""
         return FILE_URL if self.backend is None else self.backend.url
 
     @property
     def default_suites(self) -> tuple[WrapSuite, ...]:
-        """The suites of a new card."""
+        """The wrap suites of a new card."""
         return (
             (WrapSuite.MLKEM768_X25519,)
             if self.backend is None
@@ -192,25 +194,25 @@ class Custody:
         )
 
     def destroy(self, *places: Secret | HeldKey) -> None:
-        """Destroys keys in the backend; those in the file end with it."""
+        """Destroy keys in the backend; keys in the file end with the file."""
         for place in places:
             if isinstance(place, HeldKey):
                 self._opened().destroy(place)
 
     def close(self) -> None:
-        """Forgets what was unwrapped, and ends the session with the backend."""
+        """Forget unwrapped secrets and end the session with the backend."""
         self.unwrapped.close()
         if self.backend is not None:
             self.backend.close()
 
     def _create(self, algorithm: Algorithm, label: str) -> HeldKey:
-        """A fresh key in the backend that does what it is for; one that does not is destroyed."""
+        """Make a key in the backend and try it; destroy it if it does not work."""
         backend = self._opened()
         offered = (*backend.signatures, *backend.suites)
         if algorithm not in offered:
             raise KeyOperationUnsupported(
-                f"the keystore has no keys of the kind {algorithm.name}",
-                hint="it has " + ", ".join(other.name for other in offered),
+                f"the keystore does not support {algorithm.name} keys",
+                hint="it supports " + ", ".join(other.name for other in offered),
             )
         held = backend.create(algorithm, label)
         try:
@@ -235,7 +237,9 @@ def _prove_signing(key: SigningKey) -> None:
 
 
 def _prove_unwrapping(key: PrivateKey) -> None:
-    # A fresh secret, of which nothing can be remembered.
+    # A fresh secret, so that the result cannot be a remembered one.
     secret = Secret.random(_SEED_SIZE)
     if key.unwrap(key.recipient().wrap(secret, _TEST), _TEST) != secret:
-        raise KeystoreError("a key unwraps something else than was wrapped to it")
+        raise KeystoreError(
+            "a key unwraps to a different secret than was wrapped to it"
+        )

@@ -18,7 +18,7 @@ _BODY_STEP = 256
 
 
 class HeldDocument(FileStruct, frozen=True):
-    """What a file says of a key in a backend; byte strings are in base64."""
+    """A key in a backend, as recorded in a file; byte strings are in base64."""
 
     reference: str
     label: str
@@ -36,7 +36,7 @@ class _RecipientKey(FileStruct, frozen=True, kw_only=True):
 
 
 class KeysDocument(FileStruct, frozen=True, kw_only=True):
-    """What the document has; of a secret and its `held`, one."""
+    """The keys document; each key is either a secret or a held key."""
 
     identity_seed: bytes | UnsetType = UNSET
     held: HeldDocument | UnsetType = UNSET
@@ -47,15 +47,15 @@ class KeysDocument(FileStruct, frozen=True, kw_only=True):
 
 
 _LAYOUT = Layout(
-    "what the keystore holds",
+    "the keystore's content",
     KeysDocument,
     KeystoreError,
-    "put a backup in its place, or use the release that wrote it",
+    "restore it from a backup, or use the release that wrote it",
 )
 
 
 def encode_keys(keys: Keys) -> bytes:
-    """The document, padded so that its length says little."""
+    """Encode keys as a document, padded so that its length reveals little."""
     document: dict[str, object] = {
         **_private("tls_private_key", keys.tls_private_key, held="held_tls"),
         "recipient_keys": [
@@ -77,19 +77,19 @@ def encode_keys(keys: Keys) -> bytes:
 
 
 def decode_keys(plaintext: bytes) -> Keys:
-    """The keys of a document.
+    """Decode the keys of an encoded document.
 
     Raises:
-        KeystoreError: it is not one, and which of its keys is wrong.
+        KeystoreError: the document is malformed; the message names the key that is wrong.
     """
     return keys_of(_LAYOUT.read_json(plaintext))
 
 
 def keys_of(document: KeysDocument) -> Keys:
-    """The keys of a document that was read.
+    """Return the keys of a parsed document.
 
     Raises:
-        KeystoreError: it is not one, and which of its keys is wrong.
+        KeystoreError: the document is malformed; the message names the key that is wrong.
     """
     try:
         return Keys(
@@ -120,7 +120,7 @@ def keys_of(document: KeysDocument) -> Keys:
 
 
 def held_document(held: HeldKey) -> dict[str, object]:
-    """What a file says of a key in a backend."""
+    """Return the record of a key in a backend, for a file."""
     return {
         "reference": held.reference,
         "label": held.label,
@@ -130,7 +130,7 @@ def held_document(held: HeldKey) -> dict[str, object]:
 
 
 def held_key(held: HeldDocument) -> HeldKey:
-    """What `held_document` wrote.
+    """Parse what `held_document` wrote.
 
     Raises:
         ValueError, MalformedObject: the algorithm is not known.

@@ -1,4 +1,4 @@
-"""The keystore's file: private, replaced as a whole, opened by its lock (docs/spec/keystore.md)."""
+"""The keystore's file: private, replaced as a whole, sealed by its lock (docs/spec/keystore.md)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _MAX_FILE = 1 << 20
 
 
 def create(path: Path, keys: Keys, lock: Lock) -> None:
-    """Writes a new keystore, readable by its owner only, durable when this returns.
+    """Write a new keystore, readable by its owner only; it is durable on return.
 
     Raises:
-        ProfileError: there is a file already; it is left as it is.
+        ProfileError: the file already exists; it is left unchanged.
     """
     content = lock.seal(encode_keys(keys), keys)
     try:
@@ -28,7 +28,7 @@ def create(path: Path, keys: Keys, lock: Lock) -> None:
         )
     except FileExistsError:
         raise ProfileError(
-            "there is a keystore already, which is never overwritten"
+            "a keystore already exists, and Sealift does not overwrite it"
         ) from None
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
@@ -38,16 +38,16 @@ def create(path: Path, keys: Keys, lock: Lock) -> None:
 
 
 def replace(path: Path, keys: Keys, lock: Lock) -> None:
-    """Replaces a keystore as a whole; a crash leaves the old one or the new one."""
+    """Replace a whole keystore; a crash leaves either the old one or the new one."""
     write_atomically(path, lock.seal(encode_keys(keys), keys))
 
 
 def open_keystore(path: Path, lock: Lock) -> Keys:
-    """Reads a keystore.
+    """Read a keystore.
 
     Raises:
-        ProfileError: there is none.
-        KeystoreInsecure: others can read it, or it is not a plain file of this user.
+        ProfileError: there is no keystore.
+        KeystoreInsecure: other users can read it, or it is not a regular file of this user.
         WrongPassphrase: the passphrase does not open it, or it was changed.
         KeystoreError, UnsupportedVersion: it is not a keystore of a known version.
     """
@@ -55,11 +55,11 @@ def open_keystore(path: Path, lock: Lock) -> Keys:
 
 
 def read_private(path: Path) -> bytes:
-    """A file that nobody else may read.
+    """Read a file that only this user can read.
 
     Raises:
-        ProfileError: there is none.
-        KeystoreInsecure: others can read it, or it is not a plain file of this user.
+        ProfileError: the file does not exist.
+        KeystoreInsecure: other users can read it, or it is not a regular file of this user.
         KeystoreError: it is too large.
     """
     try:
@@ -68,14 +68,14 @@ def read_private(path: Path) -> bytes:
         raise ProfileError("the profile has no keystore") from None
     except OSError:
         raise KeystoreInsecure(
-            "the keystore cannot be opened as a plain file",
-            hint="a link is not followed",
+            "the keystore cannot be opened as a regular file",
+            hint="a symbolic link is not followed",
         ) from None
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
             raise KeystoreInsecure(
-                "the keystore is not a plain file of this user", hint=""
+                "the keystore is not a regular file of this user", hint=""
             )
         if status.st_mode & 0o077:
             raise KeystoreInsecure(

@@ -1,4 +1,4 @@
-"""Private keys that a backend holds, as the rest of Sealift uses keys: they sign, they unwrap."""
+"""Private keys in a backend, as signing keys and recipient keys for the rest of Sealift."""
 
 from __future__ import annotations
 
@@ -44,41 +44,41 @@ class HeldSigningKey:
 
     @property
     def public_key(self) -> bytes:
-        """32 bytes for Ed25519, 65 for P-256."""
+        """The public key: 32 bytes for Ed25519, 65 for P-256."""
         return self.held.public_key
 
     def sign(self, message: bytes) -> bytes:
-        """A signature, 64 bytes."""
+        """Return a signature of 64 bytes."""
         return patiently(lambda: self.backend.sign(self.held, message))
 
     def __reduce__(self) -> Any:
-        # A process that this one spawns has no session with the backend.
+        # A spawned process has no session with the backend.
         assert_spawning(self)
         return AbsentSigningKey, (self.public_key,)
 
 
 @dataclass(frozen=True, slots=True)
 class AbsentSigningKey:
-    """The public half alone, in a process that a session spawned."""
+    """The public half only, in a process that a session spawned."""
 
     public_key: bytes
 
     def sign(self, message: bytes) -> bytes:
-        """Cannot.
+        """Not supported: the private key is not in this process.
 
         Raises:
             KeystoreError: always.
         """
         del message
         raise KeystoreError(
-            "the keystore is not open in this worker process, which has to sign a disclosure",
-            hint="read through dataset.torch_loader, which signs before, or start workers by fork",
+            "this worker process must sign a disclosure, but the keystore is not open in it",
+            hint="read through dataset.torch_loader, which signs in advance, or fork the workers",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class HeldPrivateKey:
-    """A recipient key in a backend; what it unwraps is remembered for a while."""
+    """A recipient key in a backend; unwrapped secrets are cached for a limited time."""
 
     backend: Backend = field(repr=False)
     held: HeldKey
@@ -86,19 +86,19 @@ class HeldPrivateKey:
 
     @property
     def suite(self) -> WrapSuite:
-        """Which suite the key belongs to."""
+        """The key's wrap suite."""
         return self.held.suite
 
     def recipient(self) -> Recipient:
-        """The public half."""
+        """Return the public half."""
         return load_recipient(self.suite, self.held.public_key)
 
     def unwrap(self, wrapped: bytes, context: bytes) -> Secret:
-        """The secret.
+        """Unwrap a secret.
 
         Raises:
-            WrongKey: another key, another context, or changed bytes; it cannot be told which.
-            KeystoreError: the backend refuses, or cannot be used.
+            WrongKey: wrong key, wrong context, or changed bytes; they cannot be distinguished.
+            KeystoreError: the backend refused, or cannot be used.
         """
         open_it = {
             WrapSuite.P256: self._open_hpke,
@@ -106,7 +106,7 @@ class HeldPrivateKey:
         }.get(self.suite)
         if open_it is None:
             raise KeyOperationUnsupported(
-                "a key in a keystore of this kind is of P-256 or RSA"
+                "a recipient key in a token or KMS must be P-256 or RSA"
             )
         return self.unwrapped.remember(
             (self.held.public_key, wrapped, context), lambda: open_it(wrapped, context)
@@ -114,7 +114,7 @@ class HeldPrivateKey:
 
     def _open_hpke(self, wrapped: bytes, context: bytes) -> Secret:
         enc, ciphertext = wrapped[:_POINT_SIZE], wrapped[_POINT_SIZE:]
-        # A point that is not on the curve must not reach a token that forgets to look.
+        # A point that is not on the curve must not reach a token that fails to check it.
         _check_point(enc)
         shared = patiently(lambda: self.backend.agree(self.held, enc))
         try:
@@ -137,7 +137,7 @@ class HeldPrivateKey:
 
 
 def _check_point(enc: bytes) -> None:
-    """Checks that bytes are an uncompressed point of P-256.
+    """Check that bytes are an uncompressed point of P-256.
 
     Raises:
         WrongKey: they are not.
@@ -151,10 +151,10 @@ def _check_point(enc: bytes) -> None:
 def patiently(
     operation: Callable[[], _T], sleep: Callable[[float], None] = time.sleep
 ) -> _T:
-    """Does something with a backend, and repeats it while the backend is unavailable.
+    """Return the result of a backend operation, retried while the backend is unavailable.
 
     Raises:
-        KeystoreError: the last failure, or the first that repeating cannot mend.
+        KeystoreError: the last failure, or the first that a retry cannot fix.
     """
     policy = RetryPolicy(
         attempts=_ATTEMPTS, first_delay=_FIRST_DELAY, max_delay=_MAX_DELAY

@@ -1,4 +1,4 @@
-"""A keystore that was opened, and can be written again."""
+"""An opened keystore, which can be written again."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Keychain:
     """A profile's keys.
 
     Attributes:
-        keys: all of them.
-        custody: uses them, and makes others.
+        keys: all keys.
+        custody: uses these keys and makes new ones.
     """
 
     def __init__(self, path: Path, custody: Custody) -> None:
-        """Opens a keystore.
+        """Open a keystore.
 
         Raises:
             KeystoreError: as `open_keystore`.
@@ -39,12 +39,12 @@ class Keychain:
         self.keys = open_keystore(path, custody.lock)
 
     def store(self, keys: Keys) -> None:
-        """Replaces every key, durably, as a whole."""
+        """Replace all keys in one durable write."""
         replace(self._path, keys, self.custody.lock)
         self.keys = keys
 
     def owner_secret(self) -> Secret:
-        """The owner's secret; made and stored now if the keystore is older than such secrets."""
+        """Return the owner's secret; make and store one if the keystore predates it."""
         if self.keys.owner_secret is None:
             # Another process may have been first.
             self.keys = open_keystore(self._path, self.custody.lock)
@@ -57,47 +57,47 @@ class Keychain:
         return secret
 
     def relock(self, custody: Custody) -> None:
-        """Writes the same keys under another lock, such as a new passphrase."""
+        """Write the same keys under another lock, such as a new passphrase."""
         replace(self._path, self.keys, custody.lock)
         self.custody = custody
 
     def stage(self, path: Path, keys: Keys, custody: Custody) -> None:
-        """Writes keys to another file under a custody's lock, for a change in two steps."""
+        """Write keys to another file under a custody's lock, for a change in two steps."""
         replace(path, keys, custody.lock)
 
     def staged(self, path: Path, custody: Custody) -> Keys | None:
-        """The keys in such a file; None if there is none."""
+        """Return the keys in a staged file; None if there is no such file."""
         return open_keystore(path, custody.lock) if path.exists() else None
 
     def adopt(self, path: Path, custody: Custody) -> None:
-        """Puts such a file in the keystore's place."""
+        """Replace the keystore with a staged file."""
         keys = open_keystore(path, custody.lock)
         path.replace(self._path)
         sync_folder(self._path.parent)
         self.keys, self.custody = keys, custody
 
     def close(self) -> None:
-        """Ends the session with the backend, if there is one."""
+        """End the session with the backend, if there is one."""
         self.custody.close()
 
 
 def unlock(path: Path, ask: AskSecret, identities: Collection[Fingerprint]) -> Keychain:
-    """Opens a keystore with whatever its file asks for.
+    """Open a keystore with the passphrase, PIN or token that its file needs.
 
     Args:
-        path: of its file.
-        ask: asks for a passphrase, a PIN or a token.
-        identities: one of them is the keystore's.
+        path: the keystore's file.
+        ask: returns a passphrase, a PIN or a token.
+        identities: the identities that the keystore may belong to.
 
     Raises:
-        KeystoreError: as `open_keystore` and as the backend; or it is of another identity.
+        KeystoreError: as `open_keystore` and the backend, or it belongs to another identity.
     """
     content = read_private(path)
     header = backend_of(content)
     if header is None:
         custody = Custody.of_passphrase(ask("passphrase of the keystore"))
     else:
-        # Before the place that the file names is given a PIN, or its library loaded.
+        # Check the signer before loading the named backend's library or giving it a PIN.
         _check(Fingerprint.of(signer_of(content, header).public_key), identities)
         custody = Custody.of_backend(open_backend(header.url, ask))
     try:
@@ -112,6 +112,6 @@ def unlock(path: Path, ask: AskSecret, identities: Collection[Fingerprint]) -> K
 def _check(fingerprint: Fingerprint, identities: Collection[Fingerprint]) -> None:
     if fingerprint not in identities:
         raise KeystoreError(
-            "the keystore is of another identity than the profile",
-            hint="put the profile's own keystore back from a backup",
+            "the keystore belongs to another identity, not to the profile's",
+            hint="restore the profile's own keystore from a backup",
         )

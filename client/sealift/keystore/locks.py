@@ -1,4 +1,4 @@
-"""What opens the keystore's file: a passphrase, or a key in an HSM or KMS (docs/spec/keystore.md).
+"""Locks of the keystore's file: a passphrase, or a key in an HSM or KMS (docs/spec/keystore.md).
 
 Source: RFC 9106 (Argon2id), through libsodium (PyNaCl); draft-irtf-cfrg-xchacha-03.
 """
@@ -54,11 +54,11 @@ _COSTS = {
 }
 
 
-_HINT = "put a backup in its place"
+_HINT = "restore it from a backup"
 
 
 class BackendHeader(FileStruct, frozen=True):
-    """What a file of version 2 says of the backend that opens it."""
+    """The header of a version 2 file: the backend and key that open it."""
 
     url: str
     key: HeldDocument
@@ -70,13 +70,13 @@ _LAYOUT = Layout("the keystore's header", BackendHeader, KeystoreError, _HINT)
 
 
 class Lock(Protocol):
-    """Seals what a keystore's file holds, and opens it."""
+    """Seals and opens the content of a keystore's file."""
 
     def seal(self, plaintext: bytes, keys: Keys) -> bytes:
-        """The file's content; `keys` are those in it."""
+        """Seal a plaintext into a file's content; `keys` are the keys in it."""
 
     def open(self, content: bytes) -> bytes:
-        """The plaintext of a file's content.
+        """Open a file's content and return its plaintext.
 
         Raises:
             WrongPassphrase: it does not open, or was changed.
@@ -89,14 +89,14 @@ class PassphraseLock:
     """Version 1: Argon2id and XChaCha20-Poly1305.
 
     The cost of Argon2id comes from $SEALIFT_KEYSTORE_COST: interactive, moderate (the default:
-    256 MiB, about a second) or sensitive. A file is opened at the cost that it was sealed at, and
-    sealed at the one of now.
+    256 MiB, about a second) or sensitive. A file opens at the cost it was sealed at, and is sealed
+    at the current cost.
     """
 
     passphrase: Secret
 
     def seal(self, plaintext: bytes, keys: Keys) -> bytes:
-        """The file's content; `keys` does not matter here."""
+        """Seal a plaintext into a file's content; `keys` is not used."""
         del keys
         operations, memory = _cost()
         salt, nonce = nacl.utils.random(16), xchacha.fresh_nonce()
@@ -105,14 +105,14 @@ class PassphraseLock:
         return header + xchacha.encrypt(plaintext, header, nonce, key)
 
     def open(self, content: bytes) -> bytes:
-        """The plaintext of a file's content.
+        """Open a file's content and return its plaintext.
 
         Raises:
             WrongPassphrase, KeystoreError, UnsupportedVersion: as `Lock.open`.
         """
         if backend_of(content) is not None:
             raise KeystoreError(
-                "the keystore is opened by a key elsewhere, not by a passphrase"
+                "the keystore is opened by a key in a token or KMS, not by a passphrase"
             )
         if len(content) < _HEADER.size:
             raise KeystoreError("the file is not a keystore")
@@ -138,17 +138,17 @@ class PassphraseLock:
 class BackendLock:
     """Version 2: a fresh key for each write, wrapped to the newest recipient key in the backend.
 
-    The identity signs the file, so that nobody without the backend can make another.
+    The identity signs the file, so that forging a file needs the backend.
     """
 
     backend: Backend = field(repr=False)
     unwrapped: Unwrapped = field(repr=False)
 
     def seal(self, plaintext: bytes, keys: Keys) -> bytes:
-        """The file's content.
+        """Seal a plaintext into a file's content.
 
         Raises:
-            InvalidArgument: the identity, or each recipient key, in `keys` is not in a backend.
+            InvalidArgument: the identity in `keys`, or every recipient key, is not in a backend.
             KeystoreError: the backend does not sign.
         """
         signer = keys.identity
@@ -156,7 +156,7 @@ class BackendLock:
         held = next((place for place in places if isinstance(place, HeldKey)), None)
         if held is None or not isinstance(signer, HeldKey):
             raise InvalidArgument(
-                "a keystore in a backend needs identity and recipient key there"
+                "a keystore in a backend needs its identity and a recipient key there"
             )
         key = Secret.random(xchacha.KEY_SIZE)
         context = _context(self.backend.url, held)
@@ -175,18 +175,18 @@ class BackendLock:
         return sealed + HeldSigningKey(self.backend, signer).sign(_signed(sealed))
 
     def open(self, content: bytes) -> bytes:
-        """The plaintext of a file's content.
+        """Open a file's content and return its plaintext.
 
         Raises:
             KeyNotFound: the backend does not have the key that opens it.
             WrongKey, WrongPassphrase, KeystoreError, UnsupportedVersion: it does not open, or was
-                written by somebody without the backend.
+                not written with the backend.
         """
         header = backend_of(content)
         if header is None or header.url != self.backend.url:
             raise KeystoreError("the keystore belongs to another backend")
         held = _known(header.key)
-        # Before the backend unwraps anything that somebody else may have written.
+        # Verify the signature before the backend unwraps anything, which may be forged.
         signer = signer_of(content, header)
         there = patiently(self.backend.held_keys)
         if held not in there or signer not in there:
@@ -212,7 +212,7 @@ class BackendLock:
 
 
 def backend_of(content: bytes) -> BackendHeader | None:
-    """What a file says of the backend that opens it; None if a passphrase does.
+    """Return the header of a file that a backend opens; None if a passphrase opens it.
 
     Raises:
         KeystoreError, UnsupportedVersion: it is not a keystore of a known version.
@@ -224,7 +224,7 @@ def backend_of(content: bytes) -> BackendHeader | None:
         return None
     if version != _BACKEND:
         raise UnsupportedVersion(
-            f"the keystore has version {version}, which is not known"
+            f"the keystore has version {version}, which this release does not know"
         )
     header = content[_PREFIX.size : _PREFIX.size + size]
     if not len(header) == size <= _MAX_HEADER:
@@ -233,7 +233,7 @@ def backend_of(content: bytes) -> BackendHeader | None:
 
 
 def signer_of(content: bytes, header: BackendHeader) -> HeldKey:
-    """The identity that signed a file, which `backend_of` has read.
+    """Return the identity that signed a file, whose header `backend_of` returned.
 
     Raises:
         KeystoreError: the signature does not verify.
@@ -255,7 +255,7 @@ def _known(held: HeldDocument) -> HeldKey:
 
 
 def _signed(sealed: bytes) -> bytes:
-    # A digest, because some tokens sign short messages only.
+    # A digest, because some tokens sign only short messages.
     return b"sealift/1 keystore file" + hashlib.sha256(sealed).digest()
 
 
@@ -266,7 +266,7 @@ def _context(url: str, held: HeldKey) -> bytes:
 
 def _damaged() -> KeystoreError:
     return KeystoreError(
-        "the keystore's file is damaged or was changed",
+        "the keystore's file was damaged or changed",
         hint=_HINT,
     )
 
@@ -287,4 +287,4 @@ def _check_cost(operations: int, memory: int) -> None:
         argon2id.OPSLIMIT_INTERACTIVE <= operations <= argon2id.OPSLIMIT_SENSITIVE * 2
         and argon2id.MEMLIMIT_INTERACTIVE <= memory <= argon2id.MEMLIMIT_SENSITIVE * 2
     ):
-        raise KeystoreError("the keystore asks for a cost that is not allowed")
+        raise KeystoreError("the keystore's Argon2id cost is out of bounds")

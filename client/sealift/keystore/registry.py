@@ -1,4 +1,4 @@
-"""Backends by the scheme of their URL: entry points of the group `sealift.keystores`."""
+"""Backends by URL scheme, from the entry point group `sealift.keystores`."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ GROUP = "sealift.keystores"
 
 
 def open_backend(url: str, ask: AskSecret) -> Backend:
-    """Opens the place for keys that a URL names.
+    """Open the backend that a URL names.
 
     Args:
         url: such as "pkcs11:token=hospital".
-        ask: asks for a PIN or a token.
+        ask: returns a PIN or a token.
 
     Raises:
-        InvalidArgument: there is no such kind of place, its extra is not installed, or the package
-            that adds it is broken.
-        KeystoreError: it cannot be opened, and why.
+        InvalidArgument: the scheme is unknown, its extra is not installed, or the package that adds
+            it is broken.
+        KeystoreError: the backend cannot be opened.
     """
     scheme, colon, _ = url.partition(":")
     point = find_plugin(GROUP, scheme) if colon else None
     if point is None:
         raise InvalidArgument(
-            "a keystore is named by a URL of a known kind",
-            hint="one of file: (the default), "
+            "the keystore's URL does not have a known scheme",
+            hint="use one of file: (the default), "
             + ", ".join(f"{name}:" for name in plugin_names(GROUP)),
         )
     if package_of(point) == OURS:
-        with extra(scheme, f"a keystore of the kind {scheme} needs a package"):
+        with extra(scheme, f"a {scheme} keystore needs a package"):
             opened: OpenBackend = point.load()
     else:
         loaded = import_plugin(point)

@@ -1,4 +1,4 @@
-"""A member's TLS key in a backend: it signs the certificate request, and every handshake."""
+"""A member's TLS key in a backend, which signs the certificate request and every handshake."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _HALF = 32
 
 
 class HeldTlsKey(ec.EllipticCurvePrivateKey):
-    """An ECDSA P-256 key that pyca/cryptography signs certificate requests with.
+    """An ECDSA P-256 key in a backend, with which pyca/cryptography signs certificate requests.
 
     Attributes:
-        held: where it is.
+        held: the key in the backend.
     """
 
     def __init__(self, backend: Backend, held: HeldKey) -> None:
@@ -42,7 +42,7 @@ class HeldTlsKey(ec.EllipticCurvePrivateKey):
         return self.curve.key_size
 
     def public_key(self) -> ec.EllipticCurvePublicKey:
-        """The public half."""
+        """Return the public half."""
         return ec.EllipticCurvePublicKey.from_encoded_point(
             self.curve, self.held.public_key
         )
@@ -50,15 +50,15 @@ class HeldTlsKey(ec.EllipticCurvePrivateKey):
     def sign(
         self, data: Buffer, signature_algorithm: ec.EllipticCurveSignatureAlgorithm
     ) -> bytes:
-        """A signature over data that is not hashed yet, DER.
+        """Return a DER signature over unhashed data.
 
         Raises:
-            KeyOperationUnsupported: with another hash than SHA-256.
-            KeystoreError: the backend refuses, or cannot be used.
+            KeyOperationUnsupported: the hash is not SHA-256.
+            KeystoreError: the backend refused, or cannot be used.
         """
         if not isinstance(signature_algorithm.algorithm, SHA256):
             raise KeyOperationUnsupported(
-                "a TLS key in a keystore signs with SHA-256 only"
+                "a TLS key in a token or KMS signs only with SHA-256"
             )
         signature = self._key.sign(bytes(data))
         r, s = signature[:_HALF], signature[_HALF:]
@@ -69,7 +69,7 @@ class HeldTlsKey(ec.EllipticCurvePrivateKey):
     ) -> NoReturn:
         """Cannot."""
         del algorithm, peer_public_key
-        raise KeyOperationUnsupported("a TLS key in a keystore does nothing but sign")
+        raise KeyOperationUnsupported("a TLS key in a token or KMS can only sign")
 
     def private_numbers(self) -> NoReturn:
         """Cannot."""
@@ -93,12 +93,12 @@ class HeldTlsKey(ec.EllipticCurvePrivateKey):
         return self
 
     def __reduce__(self) -> NoReturn:
-        # A process that this one spawns has no session with the backend, and no PIN for one.
+        # A spawned process has no session with the backend, and no PIN to open one.
         raise KeyOperationUnsupported(
-            "the TLS key is in the keystore, which a process that is spawned cannot open",
-            hint="start worker processes by fork, or join without `tls_key_in_keystore`",
+            "the TLS key is in a token or KMS, which a spawned process cannot open",
+            hint="fork the worker processes, or join without `tls_key_in_keystore`",
         )
 
 
 def _stays() -> KeyOperationUnsupported:
-    return KeyOperationUnsupported("a key in a keystore cannot be taken out")
+    return KeyOperationUnsupported("a key in a token or KMS cannot be exported")

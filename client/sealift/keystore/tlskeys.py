@@ -1,6 +1,6 @@
-"""A member's TLS key and certificate request; why a handshake failed, in words.
+"""A member's TLS key and certificate request, and the diagnosis of failed handshakes.
 
-certs/profile.toml says what the certificates contain.
+certs/profile.toml specifies what the certificates contain.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from sealift_protocol.errors import (
 from sealift_protocol.ids import member_uri
 
 _PROBE_SECONDS = 5.0
-# PKCS#8 DER, or what signs with a key in a token or KMS.
+# PKCS#8 DER, or a key in a token or KMS that signs.
 TlsKey = Secret | HeldTlsKey
 
 
 def generate_tls_key() -> Secret:
-    """A fresh ECDSA P-256 key, PKCS#8 DER."""
+    """Generate an ECDSA P-256 key, PKCS#8 DER."""
     key = ec.generate_private_key(ec.SECP256R1())
     return Secret(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
 
 
 def certificate_request(tls_key: TlsKey, name: str) -> bytes:
-    """A PKCS#10 request (DER, RFC 2986) that names the member as certs/profile.toml says."""
+    """Make a PKCS#10 request (DER, RFC 2986) with the subject that certs/profile.toml specifies."""
     key = _load(tls_key)
     builder = (
         x509.CertificateSigningRequestBuilder()
@@ -60,19 +60,19 @@ def certificate_request(tls_key: TlsKey, name: str) -> bytes:
 
 
 def key_as_pem(tls_key: Secret) -> bytes:
-    """The TLS key in the encoding that gRPC takes."""
+    """Encode the TLS key for gRPC."""
     return _load(tls_key).private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
 
 
 def channel_key(tls_key: TlsKey) -> TlsKey:
-    """The TLS key as `Relay` takes it: PEM, or what signs with it."""
+    """Return the TLS key for `Relay`: PEM, or a key in a backend that signs."""
     return tls_key if isinstance(tls_key, HeldTlsKey) else Secret(key_as_pem(tls_key))
 
 
 def certificate_as_pem(der: bytes) -> bytes:
-    """A certificate in PEM.
+    """Encode a certificate in PEM.
 
     Raises:
         RelayUntrusted: the bytes are not a certificate.
@@ -80,41 +80,39 @@ def certificate_as_pem(der: bytes) -> bytes:
     try:
         return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
     except ValueError:
-        raise RelayUntrusted(
-            "the relay answered with something that is no certificate"
-        ) from None
+        raise RelayUntrusted("the relay's answer is not a certificate") from None
 
 
 def check_issued(certificate_pem: bytes, authority_pem: bytes, tls_key: TlsKey) -> None:
-    """Checks that a certificate is for our key and comes from the relay's CA.
+    """Check that a certificate is for our key and was issued by the relay's CA.
 
     Raises:
-        RelayUntrusted: it is not.
+        RelayUntrusted: it is for another key or from another CA.
     """
     certificate = x509.load_pem_x509_certificate(certificate_pem)
     if certificate.public_key() != _load(tls_key).public_key():
         raise RelayUntrusted("the relay issued a certificate for another key")
     if not _issued_by(certificate, authority_pem):
-        raise RelayUntrusted("the relay issued a certificate of another CA")
+        raise RelayUntrusted("the relay issued a certificate from another CA")
 
 
 def life_left(certificate_pem: bytes, now: datetime) -> float:
-    """Share of a certificate's life that is left, from 1 to 0 and below."""
+    """Return the share of a certificate's life that is left: 1 to 0, negative once expired."""
     certificate = x509.load_pem_x509_certificate(certificate_pem)
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     return (end - now) / (end - start)
 
 
 def expiry(certificate_pem: bytes) -> datetime:
-    """When a certificate expires."""
+    """Return when a certificate expires."""
     return x509.load_pem_x509_certificate(certificate_pem).not_valid_after_utc
 
 
 def server_certificate(address: str) -> bytes:
-    """The certificate (PEM) that a server presents; nothing about it is verified.
+    """Return the certificate (PEM) that a server presents, unverified.
 
     Raises:
-        RelayUnavailable: nobody answers there.
+        RelayUnavailable: no server answers at the address.
     """
     host, _, port = address.rpartition(":")
     try:
@@ -122,11 +120,11 @@ def server_certificate(address: str) -> bytes:
             (host.strip("[]"), int(port)), timeout=_PROBE_SECONDS
         ).encode()
     except (OSError, socket.gaierror, ValueError):
-        raise RelayUnavailable("nobody answers at the relay's address") from None
+        raise RelayUnavailable("no server answers at the relay's address") from None
 
 
 def check_server(certificate_pem: bytes, authority_pem: bytes, now: datetime) -> None:
-    """Checks a server's certificate the way TLS will, with an error for people.
+    """Check a server's certificate as TLS does, and explain what is wrong.
 
     Raises:
         RelayUntrusted: it was not issued by the relay's CA.
@@ -137,12 +135,12 @@ def check_server(certificate_pem: bytes, authority_pem: bytes, now: datetime) ->
         raise RelayUntrusted("the server's certificate is not from the relay's CA")
     if now < certificate.not_valid_before_utc:
         raise ClockSkew(
-            "the relay's certificate is not valid yet by this machine's clock, which says "
+            "the relay's certificate is not valid yet, by this machine's clock, which reads "
             f"{now:%Y-%m-%d %H:%M} UTC"
         )
     if now > certificate.not_valid_after_utc:
         raise ClockSkew(
-            "the relay's certificate has expired by this machine's clock, which says "
+            "the relay's certificate has expired, by this machine's clock, which reads "
             f"{now:%Y-%m-%d %H:%M} UTC",
             hint="check this machine's clock; if it is right, the operator must renew the "
             "relay's certificate",
@@ -152,9 +150,9 @@ def check_server(certificate_pem: bytes, authority_pem: bytes, now: datetime) ->
 def diagnose_handshake(
     address: str, authority_pem: bytes, certificate_pem: bytes, fallback: SealiftError
 ) -> SealiftError:
-    """Why a connection failed that gRPC only calls unavailable.
+    """Find out why a connection failed that gRPC reports only as unavailable.
 
-    Looks at this profile's certificate, then at the one that the server presents.
+    Checks this profile's certificate, then the server's certificate.
     """
     now = datetime.now(UTC)
     own = x509.load_pem_x509_certificate(certificate_pem)

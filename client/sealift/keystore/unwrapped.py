@@ -1,4 +1,4 @@
-"""What a backend unwrapped, remembered for a while: one operation a key epoch, not one a shard."""
+"""A cache of unwrapped secrets: one backend operation per key epoch instead of one per shard."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class Unwrapped:
     """Secrets, by what they were unwrapped from. Threads may share it.
 
     Attributes:
-        operations: how many secrets the backend was asked for.
+        operations: how many secrets the backend has unwrapped.
     """
 
     def __init__(
         self, seconds: float | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Begins empty.
+        """Start empty.
 
         Args:
-            seconds: how long each is remembered; by default $SEALIFT_UNWRAPPED_SECONDS, or 900.
-            clock: seconds that only grow.
+            seconds: how long to keep each secret; by default $SEALIFT_UNWRAPPED_SECONDS, or 900.
+            clock: seconds of a monotonic clock.
 
         Raises:
             InvalidArgument: the variable is not a number.
@@ -52,7 +52,7 @@ class Unwrapped:
     def remember(
         self, source: tuple[bytes, ...], unwrap: Callable[[], Secret]
     ) -> Secret:
-        """The secret of a source: remembered, or unwrapped now."""
+        """Return the secret of a source, from the cache or unwrapped now."""
         name = hashlib.sha256(
             b"".join(len(part).to_bytes(8) + part for part in source)
         ).digest()
@@ -71,13 +71,13 @@ class Unwrapped:
         return secret
 
     def close(self) -> None:
-        """Forgets everything."""
+        """Forget all secrets."""
         with self._lock:
             self._entries.clear()
 
     def _forget_old(self) -> None:
         now = self._clock()
-        # All live equally long, so the oldest come first.
+        # All secrets live equally long, so the oldest come first.
         while self._entries:
             name, entry = next(iter(self._entries.items()))
             if entry.until > now:
@@ -92,4 +92,6 @@ def _seconds() -> float:
     try:
         return float(text)
     except ValueError:
-        raise InvalidArgument(f"{SECONDS_VARIABLE} is a number of seconds") from None
+        raise InvalidArgument(
+            f"{SECONDS_VARIABLE} must be a number of seconds"
+        ) from None

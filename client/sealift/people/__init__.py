@@ -1,1 +1,1 @@
-"""The life of members: joining, cards, endorsement, succession, compromise, health."""
+"""Members: joining, trust, identities, key rotation, compromise and health checks."""

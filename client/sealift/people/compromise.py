@@ -1,4 +1,4 @@
-"""When a recipient key may have leaked: what it opens, from which commit to which, and when."""
+"""The damage of a leaked recipient key: what it opens, in which commits, and from when."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from sealift.history.overview import record_count
 
 @dataclass(frozen=True, slots=True)
 class Exposed:
-    """What whoever has a member's old recipient keys, and the ciphertext, can read of a dataset.
+    """What anyone with a member's old recipient keys and the ciphertext can read of a dataset.
 
     Attributes:
         owner: the owner's name.
-        name: the dataset's.
-        own: whether this member owns it, and so could do something about it.
-        first_commit, last_commit: numbers.
-        begin, end: Unix seconds of these two.
-        key_epochs: whose keys were wrapped to the old recipient keys.
-        shards: live ones under those key epochs.
-        records: in all live shards.
-        new_key_epoch: what is pushed from now on is sealed under it; 0 for others' datasets.
-        resealed: whether what was pushed before is, too.
+        name: the dataset's name.
+        own: whether this member owns the dataset, and so can respond.
+        first_commit, last_commit: commit numbers.
+        begin, end: times of these two commits, Unix seconds.
+        key_epochs: the key epochs whose keys were wrapped to the old recipient keys.
+        shards: live shards under those key epochs.
+        records: records in all live shards.
+        new_key_epoch: seals everything pushed from now on; 0 for other owners' datasets.
+        resealed: whether earlier shards were sealed again under it.
     """
 
     owner: str
@@ -40,12 +40,12 @@ class Exposed:
 
     @classmethod
     def unopened(cls, owner: str, head: int) -> Exposed:
-        """Of an owner whom nothing makes trusted: what the relay says, and no more is known."""
+        """An entry for an untrusted owner's dataset, with only what the relay reports."""
         return cls(owner, "", False, 0, head, 0, 0, (), 0, 0)
 
 
 def exposed(opened: OpenedDataset, owner: str, *, own: bool) -> Exposed:
-    """What a dataset, opened with its whole history, exposes."""
+    """Return what a dataset, opened with its whole history, exposes."""
     commits = opened.history.commits
     epochs = tuple(sorted(opened.epoch_keys))
     return Exposed(

@@ -1,4 +1,4 @@
-"""The members that this one deals with: looked up at the relay, trusted by pin or endorsement."""
+"""Other members: looked up at the relay, trusted by pin or endorsement."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sealift_protocol.v1 import directory_pb2
 
 
 class Contacts:
-    """Looks members up and decides, with the trust store, whether they are who they should be."""
+    """Looks members up and checks them against the trust store."""
 
     def __init__(
         self,
@@ -46,11 +46,14 @@ class Contacts:
         self._now = now
 
     def meet(self, name: str) -> TrustedMember:
-        """A member by name, with a verified card that stands in the log.
+        """Return a member by name, with a verified card that is in the log.
 
         Raises:
-            NotTrusted: nothing makes the member trusted; the relay is not even asked then.
-            TrustError, UnknownMember, VerificationError: what is wrong.
+            NotTrusted: neither pinned nor endorsed. If no one on this machine could endorse the
+                member, the relay is not asked.
+            TrustError: the member's card does not match its pin, is revoked or has expired.
+            UnknownMember: the relay does not know the member.
+            VerificationError: the card, a statement or the log does not verify.
         """
         if name == self._own_name:
             return self._myself()
@@ -59,14 +62,14 @@ class Contacts:
         return self._verify(name, self._relay.get_card(name))
 
     def meet_all(self, names: Iterable[str]) -> list[TrustedMember]:
-        """Members by name, each once."""
+        """Return members by name, each once."""
         return [self.meet(name) for name in dict.fromkeys(names)]
 
     def by_fingerprint(self, fingerprint: Fingerprint) -> TrustedMember:
-        """A member by identity.
+        """Return a member by identity.
 
         Raises:
-            NotTrusted, UnknownMember: nothing makes the member trusted, or there is none.
+            NotTrusted, UnknownMember: the member is not trusted, or does not exist.
         """
         if fingerprint == self._own_fingerprint:
             return self._myself()
@@ -76,29 +79,33 @@ class Contacts:
         response = self._relay.get_card("", fingerprint.digest)
         member = self._verify(verify_card(response.card).name, response)
         if fingerprint not in member.identities:
-            raise FingerprintMismatch("the relay's card for a member is another's")
+            raise FingerprintMismatch(
+                "the relay's card for a member belongs to another member"
+            )
         return member
 
     def label(self, fingerprint: Fingerprint) -> str:
-        """A name for people: the member's, if it is trusted, or the fingerprint."""
+        """Return the member's name if the member is trusted, or else its fingerprint."""
         try:
             return self.by_fingerprint(fingerprint).name
         except (TrustError, UnknownMember):
             return str(fingerprint)
 
     def identities(self, name: str) -> frozenset[Fingerprint]:
-        """The identities whose datasets are an owner's: its own and those that it succeeded."""
+        """Return an owner's identities: the current one and those that it succeeded."""
         return self.meet(name).identities
 
     def own_card(self) -> Card:
-        """The newest card of this member, as the relay has it."""
+        """Return this member's newest card at the relay."""
         return self._myself().card
 
     def _myself(self) -> TrustedMember:
         response = self._relay.get_card(self._own_name)
         card = verify_card(response.card)
         if (card.signer, card.name) != (self._own_fingerprint, self._own_name):
-            raise FingerprintMismatch("the relay's card for this profile is another's")
+            raise FingerprintMismatch(
+                "the relay's card for this profile belongs to another member"
+            )
         self._last_seen.check_card(card)
         self._log.expect(Kind.CARD, card.digest)
         former = self._trust.pins().get(self._own_name)
@@ -120,6 +127,6 @@ class Contacts:
         )
         self._log.expect(Kind.CARD, member.card.digest)
         if member.endorser:
-            # An organisation that has revoked its identity vouches for nobody any more.
+            # The endorsements of an organisation end when it revokes its identity.
             self.meet(member.endorser)
         return member

@@ -1,4 +1,4 @@
-"""What could stop a transfer, found before it starts: one check after another, each in words."""
+"""Health checks that find what could stop a transfer before it starts."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ MAX_CLOCK_SKEW_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check.
+    """The result of a check.
 
     Attributes:
-        name: what was looked at.
-        ok: whether it is fine.
+        name: what was checked.
+        ok: whether it passed.
         detail: what was found.
-        hint: what to do, if it is not.
+        hint: what to do if it failed.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Check:
 
 
 def run_check(name: str, look: Callable[[], str]) -> Check:
-    """Runs one check; an error of ours is a finding."""
+    """Run a check and report a `SealiftError` as its finding."""
     try:
         return Check(name, True, look())
     except SealiftError as error:
@@ -41,14 +41,14 @@ def run_check(name: str, look: Callable[[], str]) -> Check:
 
 
 def check_certificate(certificate_pem: bytes, now: datetime) -> Check:
-    """Whether this profile's certificate lasts."""
+    """Check that this profile's certificate does not expire soon."""
     left, end = life_left(certificate_pem, now), expiry(certificate_pem)
     hint = "" if left >= RENEW_BELOW else "run `sealift renew`"
     return Check("certificate", left > 0, f"valid until {end:%Y-%m-%d}", hint)
 
 
 def check_clock(relay: Relay, time: int) -> Check:
-    """Whether this machine's clock agrees with the relay's."""
+    """Check that this machine's clock agrees with the relay's."""
     skew = time - relay.who_am_i().time
     hint = (
         "set this machine's clock (NTP)" if abs(skew) > MAX_CLOCK_SKEW_SECONDS else ""
@@ -71,7 +71,7 @@ def refuse_skew(relay: Relay, time: int) -> None:
 
 
 def describe_usage(usage: directory_pb2.Usage) -> str:
-    """What a member stores, and may."""
+    """Describe how much a member stores, and its limits."""
     size = f"{usage.bytes:,}" + (
         f" of {usage.bytes_limit:,}" if usage.bytes_limit else ""
     )

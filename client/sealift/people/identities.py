@@ -1,4 +1,4 @@
-"""The life of an identity: rotating its keys, vouching, handing over, ending."""
+"""An identity's life: key rotation, endorsement, succession and revocation."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RotatedKeys:
     """The result of rotating recipient keys.
 
     Attributes:
-        card_version: of the new card.
+        card_version: the new card's version.
         keys: how many recipient keys it lists.
         rewrapped: grants that were wrapped to the new key.
         destroyed: old private keys that were destroyed.
@@ -54,16 +54,16 @@ class RotatedKeys:
 
 @dataclass(frozen=True, slots=True)
 class KeyUsage:
-    """What still depends on a recipient key.
+    """Which grants and datasets still depend on a recipient key.
 
     Attributes:
         key_id: 16 bytes.
         held: whether this keystore has the private key.
-        published: whether it is on the newest card, so that others wrap to it.
+        published: whether it is on the newest card, so that other members wrap to it.
         not_after: Unix seconds; 0 for a key that is not held.
-        grants: how many are wrapped to it.
-        only: how many of them no other key of this keystore opens.
-        datasets: how many those are of.
+        grants: how many grants are wrapped to it.
+        only: how many of those no other key of this keystore opens.
+        datasets: how many datasets those grants belong to.
     """
 
     key_id: bytes
@@ -77,11 +77,11 @@ class KeyUsage:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """To where keys go from a file.
+    """Where keys move to from a file.
 
     Attributes:
-        custody: of the token or KMS.
-        suites: of the recipient keys there; the one that it prefers, if empty.
+        custody: the token or KMS.
+        suites: suites of the new recipient keys; empty for the one that the backend prefers.
     """
 
     custody: Custody
@@ -89,7 +89,7 @@ class Moved:
 
 
 def key_usage(member: Member, keychain: Keychain, card: Card) -> list[KeyUsage]:
-    """For each recipient key, held or wrapped to, what depends on it; the newest first."""
+    """Return what depends on each recipient key, held or wrapped to, newest first."""
     held = {key.key_id: key for key in keychain.keys.recipient_keys}
     published = {key.key_id for key in card.recipient_keys}
     grants: Counter[bytes] = Counter()
@@ -98,7 +98,7 @@ def key_usage(member: Member, keychain: Keychain, card: Card) -> list[KeyUsage]:
     for dataset_id, grant, rewraps in _own_grants(member):
         keys = {grant.terms.key_id, *(rewrap.key_id for rewrap in rewraps)}
         grants.update(keys)
-        # Those that open it here; where none does, those that would.
+        # The keys here that open it; if there are none, the keys that would open it.
         needed = keys & held.keys() or keys
         if len(needed) > 1 and needed <= held.keys():
             continue
@@ -125,16 +125,16 @@ def rotate_keys(
     card: Card,
     suites: Sequence[WrapSuite] = (),
 ) -> RotatedKeys:
-    """Publishes new recipient keys and wraps the member's own grants to them.
+    """Publish new recipient keys and wrap the member's own grants to them.
 
-    No owner takes part and no shard is touched. A run that is interrupted is continued by the
-    next: keys are stored before they are published, and destroyed after everything was rewrapped.
+    No owner takes part and no shard is touched. The next run resumes an interrupted one: keys are
+    stored before they are published, and destroyed only after every grant is rewrapped.
 
     Args:
-        member: who rotates.
+        member: the member that rotates its keys.
         keychain: the member's keystore.
-        card: the newest, as the relay has it.
-        suites: of the new keys; those of the card by default.
+        card: the member's newest card at the relay.
+        suites: suites of the new keys; by default those of the card.
     """
     time, custody = unix(member.now), keychain.custody
     listed = {key.key_id for key in card.recipient_keys}
@@ -174,7 +174,7 @@ def rotate_keys(
 
 
 def endorse(member: Member, card: Card, *, not_after: int) -> None:
-    """Publishes that this organisation vouches for a member, until `not_after`; 0 withdraws."""
+    """Publish an endorsement of a member until `not_after` (Unix seconds); 0 withdraws it."""
     endorsement = objects_pb2.Endorsement(
         member=card.signer.digest,
         name=card.name,
@@ -187,7 +187,7 @@ def endorse(member: Member, card: Card, *, not_after: int) -> None:
 
 
 def revoke_identity(member: Member, name: str, reason: str) -> None:
-    """Declares this identity void, for ever."""
+    """Revoke this identity permanently."""
     revocation = objects_pb2.IdentityRevocation(
         name=name, time=unix(member.now), reason=reason
     )
@@ -205,17 +205,17 @@ def succeed(
     hand_over: Callable[[Fingerprint], None],
     moved: Moved | None = None,
 ) -> Fingerprint:
-    """Puts a new identity in this one's place: same name, same recipient keys, new signing key.
+    """Replace this identity with a new one: same name and recipient keys, new signing key.
 
-    A run that is interrupted is continued by the next: the new keystore is written first.
+    The next run resumes an interrupted one, because the new keystore is written first.
 
     Args:
         member: the old identity.
         keychain: its keystore.
         profile: its profile.
         hand_over: makes the new identity the owner of the old one's datasets.
-        moved: to where the keys go; then recipient keys there are published instead, and the old
-            ones are kept for what is wrapped to them.
+        moved: where the keys move to, if they do. New recipient keys are then made there and
+            published, and the old ones are kept for the grants that are wrapped to them.
     """
     custody = moved.custody if moved else keychain.custody
     staged = keychain.staged(profile.successor, custody)
@@ -270,7 +270,7 @@ def succeed(
 
 
 def _staged_keys(keys: Keys, custody: Custody, moved: Moved | None, time: int) -> Keys:
-    """The keys of a successor."""
+    """Return the keys of a successor."""
     fresh = custody.new_recipient_keys(moved.suites, time) if moved else ()
     try:
         identity = custody.new_identity()
@@ -283,7 +283,7 @@ def _staged_keys(keys: Keys, custody: Custody, moved: Moved | None, time: int) -
 
 
 def _own_grants(member: Member) -> Iterator[tuple[bytes, Grant, list[Rewrap]]]:
-    """Every grant of this member: of which dataset, and its own rewraps of it."""
+    """Yield every grant of this member with its dataset and the member's own rewraps."""
     for summary in member.relay.list_datasets(include_future=True):
         try:
             response = member.relay.get_grants(summary.dataset_id)
@@ -298,7 +298,7 @@ def _own_grants(member: Member) -> Iterator[tuple[bytes, Grant, list[Rewrap]]]:
 
 
 def _rewrap_all(member: Member, key: RecipientKey) -> tuple[int, int]:
-    """Wraps every grant of this member to a key; returns how many, and how many did not open."""
+    """Wrap every grant of this member to a key; return the rewrapped and unopened counts."""
     unopened = 0
     made = []
     for dataset_id, grant, rewraps in _own_grants(member):

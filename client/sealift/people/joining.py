@@ -1,4 +1,4 @@
-"""Joining a relay: keys made here, a certificate request sent, a profile written."""
+"""Joining a relay: make keys, send a certificate request, write a profile."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Joined:
         profile: the new profile.
         name: the member's name at the relay.
         role: the member's role.
-        fingerprint: what others have to pin.
+        fingerprint: the fingerprint that other members must pin.
     """
 
     profile: Profile
@@ -60,26 +60,26 @@ def join(
     tls_key_in_keystore: bool = False,
     now: Clock = utc_now,
 ) -> Joined:
-    """Makes keys, enrols them at the relay that the token names, and writes a profile.
+    """Make keys, enrol them at the relay that the token names, and write a profile.
 
     Private keys are written to the keystore before anything is sent and never leave it.
 
     Args:
-        token_text: what the operator sent.
-        custody: where the keys are to be; a passphrase for a file that it protects.
+        token_text: the enrolment token from the operator.
+        custody: where the keys are kept: in a file under a passphrase, or in a token or KMS.
         profile_name: name of the profile; the member's name by default.
-        suites: which recipient keys the card carries, most preferred first; by default the one
-            that the place prefers.
+        suites: suites of the recipient keys on the card, most preferred first; by default the
+            one that the custody prefers.
         organisation: shown on the card; the relay can read it.
-        keys: kept ones to join with, instead of making new ones.
-        tls_key_in_keystore: whether the TLS key is made in the token or KMS, too; it then signs
-            every connection, and worker processes have to be forked.
+        keys: existing keys to join with, instead of new ones.
+        tls_key_in_keystore: whether to make the TLS key in the token or KMS too; it then signs
+            every handshake, and worker processes must be forked.
         now: the clock.
 
     Raises:
         InvalidArgument: the token cannot be read.
         TokenExpired, TokenRefused: the relay does not accept it.
-        ProfileError: a profile of that name exists.
+        ProfileError: a profile of that name already exists.
         RelayUntrusted: the server is not the one that the token names.
     """
     if isinstance(custody, Secret):
@@ -88,7 +88,7 @@ def join(
     name = check_name(token.name)
     time = unix(now)
     if time >= token.not_after:
-        raise TokenExpired("the enrolment token has expired by this machine's clock")
+        raise TokenExpired("the enrolment token has expired, by this machine's clock")
     with new_profile(profile_name or name) as staging:
         keys = keys or _generate_keys(
             custody, suites, time, tls_key_in_keystore=tls_key_in_keystore
@@ -110,7 +110,7 @@ def join(
                 now,
             )
         except BaseException:
-            # The file is dropped with the profile; so are keys that only it knows of.
+            # The file is removed with the profile, and with it the only reference to these keys.
             custody.destroy(*keys.held)
             raise
     profile = Profile(profiles_folder() / (profile_name or name))
@@ -120,9 +120,9 @@ def join(
 def rejoin(
     token_text: str, profile: Profile, keychain: Keychain, *, now: Clock = utc_now
 ) -> Joined:
-    """Gets a new certificate for an identity that is a member already.
+    """Get a new certificate for an existing member, whose certificate has expired.
 
-    For a profile whose certificate has expired; the operator makes the token with --again.
+    The operator makes the token with `--again`.
 
     Raises:
         InvalidArgument: the token cannot be read, or is for another member.
@@ -132,7 +132,7 @@ def rejoin(
     member = profile.membership()
     if token.name != member.name:
         raise InvalidArgument(
-            "the enrolment token is for another member than this profile"
+            "the enrolment token is for another member, not this profile's"
         )
     keys, custody = keychain.keys, keychain.custody
     identity = custody.identity(keys)

@@ -1,4 +1,4 @@
-"""Can the recipient open what is about to be sent? A sealed kibibyte, and the answer to it."""
+"""Probes: a sealed kibibyte shows that a recipient can open what is sent to it."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from sealift_protocol.objects.probes import (
 from sealift_protocol.v1 import objects_pb2
 
 _KEY_SIZE = 32
-# Every probe has a key of its own.
+# Every probe has a fresh key.
 _NONCE = bytes(12)
 _POLL_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """Whether a recipient opened its probe, and after how many seconds; None if it did not."""
+    """How many seconds a recipient took to open its probe; None if it did not."""
 
     name: str
     seconds: float | None
@@ -50,7 +50,7 @@ def probe_all(
     wait_seconds: float,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[ProbeResult]:
-    """Leaves each recipient a sealed kibibyte and waits until all have shown what was inside.
+    """Leave a probe for each recipient and wait until each has proved that it opened its own.
 
     A recipient's client answers when it runs `sealift doctor`.
     """
@@ -77,13 +77,13 @@ def probe_all(
 
 
 def answer_probes(member: Member) -> int:
-    """Opens and answers every probe that waits for this member; returns how many."""
+    """Open and answer every probe that waits for this member; return how many."""
     count = 0
     for signed in member.relay.get_probes().probes:
         try:
             answer = _answer(member, verify_probe(signed))
         except SealiftError as error:
-            # Somebody else's broken probe must not stop this member's work.
+            # Another member's broken probe must not stop this member's work.
             log.warning("skip_probe", error=type(error).__name__)
             continue
         member.relay.answer_probe(answer)
@@ -114,7 +114,7 @@ def _make_probe(member: Member, card: Card) -> tuple[objects_pb2.Signed, bytes]:
 def _answer(member: Member, probe: Probe) -> objects_pb2.Signed:
     key = member.private_keys.get(probe.key_id)
     if key is None or WrapSuite(key.suite) != probe.suite:
-        raise WrongKey("a probe is for a key that this keystore does not hold")
+        raise WrongKey("a probe is for a key that is not in this keystore")
     context = _context(probe.signer, probe.recipient, probe.key_id, probe.time)
     secret = key.unwrap(probe.wrapped_key, context)
     try:

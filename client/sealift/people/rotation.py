@@ -1,4 +1,4 @@
-"""Which keys are due to be replaced, and since when each is used.
+"""Which keys are due for replacement, and since when each is in use.
 
 Source: NIST SP 800-57 part 1 revision 5, section 5.3 (cryptoperiods).
 """
@@ -28,14 +28,14 @@ class RotationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """A key in use, and when it is due to be replaced.
+    """A key in use, and when it is due for replacement.
 
     Attributes:
-        kind: what it is.
+        kind: the kind of key.
         subject: id of the dataset or of the key, or the identity's fingerprint.
-        name: of the dataset; empty for other kinds.
-        since: Unix seconds; 0 if nobody knows.
-        seconds: for how long it may be used, by the profile's policy.
+        name: the dataset's name; empty for other kinds.
+        since: Unix seconds; 0 if unknown.
+        seconds: how long the key may be used, by the profile's policy.
     """
 
     kind: RotationKind
@@ -46,11 +46,11 @@ class Rotation:
 
     @property
     def due(self) -> int:
-        """Unix seconds."""
+        """When the key is due for replacement, Unix seconds."""
         return self.since + self.seconds
 
     def is_overdue(self, time: int) -> bool:
-        """Whether it ought to have been replaced by `time` (Unix seconds)."""
+        """Return whether the key is due by `time` (Unix seconds)."""
         return self.due <= time
 
 
@@ -60,13 +60,13 @@ def rotations(
     membership: Membership,
     policy: RotationPolicy,
 ) -> Iterator[Rotation]:
-    """Every key of this member that is replaced from time to time: of own datasets first.
+    """Yield every key of this member that needs rotation, those of its own datasets first.
 
     Args:
         member: the member.
-        card: the member's newest.
-        membership: the member's.
-        policy: how long keys are used.
+        card: the member's newest card.
+        membership: the member's membership.
+        policy: how long keys may be used.
     """
     for opened in open_datasets(member, member.identities):
         if opened.owner == member.identity.fingerprint:
@@ -85,7 +85,7 @@ def rotations(
             key.not_before,
             policy.recipient_keys,
         )
-    # A profile of an earlier release does not say; no identity is younger than its first card.
+    # A profile of an earlier release lacks the time; an identity is no newer than its first card.
     since = membership.identity_since or (card.time if card.version == 1 else 0)
     yield Rotation(
         RotationKind.IDENTITY,
@@ -97,17 +97,17 @@ def rotations(
 
 
 def _key_epoch_since(member: Member, opened: OpenedDataset) -> int:
-    """When the current key epoch of a dataset began: Unix seconds."""
+    """Return when the current key epoch of a dataset began, in Unix seconds."""
     since = _begun_in(opened.history)
     if not since:
-        # Before the newest snapshot.
+        # It began before the newest snapshot.
         history, _ = read_history(member, opened.dataset_id, opened.trusted, whole=True)
         since = _begun_in(history)
     return since
 
 
 def _begun_in(history: History) -> int:
-    """The time of the commit that began the current key epoch; 0 if it is not at hand."""
+    """Return the time of the commit that began the current key epoch; 0 if it is not loaded."""
     first = history.commits[0]
     begun = 0 if first.number else first.time
     for before, commit in pairwise(history.commits):

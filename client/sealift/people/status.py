@@ -1,4 +1,4 @@
-"""How a member stands: its certificate, its keystore, and which keys are due to be replaced."""
+"""A member's status: its certificate, keystore, backup, and keys due for replacement."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from sealift.process.extras import extra
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a member stands.
+    """A member's status.
 
     Attributes:
-        membership: who it is, at which relay.
-        keystore: URL of the place of its keys.
-        certificate_end: when its certificate ends.
-        backup: the newest; None if there is none, or the keys are in a token or KMS.
-        rotations: its keys that are replaced from time to time.
-        time: of this status, Unix seconds.
+        membership: the member's name, role and relay.
+        keystore: URL of its keystore.
+        certificate_end: when its certificate expires.
+        backup: its newest backup; None if there is none, or the keys are in a token or KMS.
+        rotations: its keys that need rotation.
+        time: when the status was taken, Unix seconds.
     """
 
     membership: Membership
@@ -35,16 +35,16 @@ class Status:
 
     @property
     def overdue(self) -> list[Rotation]:
-        """The keys that ought to have been replaced by now."""
+        """The keys that are overdue for replacement."""
         return [
             rotation for rotation in self.rotations if rotation.is_overdue(self.time)
         ]
 
 
 def as_prometheus(status: Status) -> bytes:
-    """The status in Prometheus' text format 0.0.4.
+    """Return the status in the Prometheus text format 0.0.4.
 
-    Datasets and keys have their ids in it, which the relay knows too, and no names.
+    Datasets and keys appear by id, which the relay knows too, and never by name.
 
     Raises:
         InvalidArgument: prometheus_client is not installed.
@@ -58,27 +58,31 @@ def as_prometheus(status: Status) -> bytes:
         return client.Gauge(f"sealift_{name}", what, labels, registry=registry)
 
     since = gauge(
-        "key_since_timestamp_seconds", "When a key came into use", "kind", "id"
+        "key_since_timestamp_seconds", "When the key came into use", "kind", "id"
     )
     due = gauge(
-        "key_rotation_due_timestamp_seconds", "When it is due to go", "kind", "id"
+        "key_rotation_due_timestamp_seconds",
+        "When the key is due for replacement",
+        "kind",
+        "id",
     )
     for rotation in status.rotations:
         labels = (rotation.kind.value, rotation.subject.hex())
         since.labels(*labels).set(rotation.since)
         due.labels(*labels).set(rotation.due)
     overdue = gauge(
-        "key_rotations_overdue", "Keys that ought to have been replaced", "kind"
+        "key_rotations_overdue", "Keys that are overdue for replacement", "kind"
     )
     numbers = Counter(rotation.kind for rotation in status.overdue)
     for kind in RotationKind:
         overdue.labels(kind.value).set(numbers[kind])
     end = gauge(
-        "certificate_end_timestamp_seconds", "When the member's certificate ends"
+        "certificate_end_timestamp_seconds", "When the member's certificate expires"
     )
     end.set(status.certificate_end.timestamp())
     backup = gauge(
-        "backup_timestamp_seconds", "When the keys of now were backed up; 0 for never"
+        "backup_timestamp_seconds",
+        "When the current keys were backed up; 0 if they were not",
     )
     backup.set(status.backup.time if status.backup and status.backup.complete else 0)
     text: bytes = client.generate_latest(registry)

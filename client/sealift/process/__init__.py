@@ -1,1 +1,1 @@
-"""What the process needs of its machine: memory, files, clock, log, hardening."""
+"""Memory, files, clock, log and hardening of the process."""

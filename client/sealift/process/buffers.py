@@ -1,4 +1,4 @@
-"""Pooled, page-aligned buffers that return to the pool when nobody looks at them any more.
+"""Pooled, page-aligned buffers that return to the pool when no view of them is left.
 
 Fresh memory costs a page fault for every 4 KiB, several times the cost of decryption, so buffers
 are reused. A view that a caller still holds (an Arrow array, a tensor) keeps its buffer out of the
@@ -22,10 +22,10 @@ _SMALLEST = 1 << 16
 
 
 class BufferPool:
-    """Buffers of one size, at least `count` of them kept for reuse.
+    """Buffers of one size, of which at least `count` are kept for reuse.
 
-    `lease` never blocks: a caller that keeps every view gets fresh memory each time, and pays
-    for it; one that drops them runs in constant memory.
+    `lease` never blocks. A caller that keeps every view gets fresh memory each time, at the cost
+    of its page faults; a caller that drops its views runs in constant memory.
     """
 
     def __init__(self, size: int, count: int) -> None:
@@ -47,28 +47,28 @@ class BufferPool:
         self.close()
 
     def lease(self, size: int | None = None) -> memoryview:
-        """A writable view of `size` bytes; its buffer returns to the pool with its last user.
+        """Return a writable view of `size` bytes, whose buffer is reused after its last view.
 
         Raises:
-            InvalidArgument: the buffers are smaller than that.
+            InvalidArgument: `size` is larger than the pool's buffers.
         """
         wanted = self._size if size is None else size
         if wanted > self._size:
             raise InvalidArgument(
-                f"a buffer of {wanted} bytes was asked of a smaller pool"
+                f"a buffer of {wanted} bytes was asked of a pool of smaller buffers"
             )
         with self._lock:
             buffer = self._free.pop() if self._free else None
         if buffer is None:
             buffer = _allocate(self._size)
-        # Slices of a memoryview keep alive what the first one was made of, not the first one:
-        # so that is a fresh Arrow buffer, whose end is the end of the last slice, array or tensor.
+        # A slice of a memoryview keeps the underlying object alive, not the first view. That
+        # object is a fresh Arrow buffer, which lives as long as the last slice, array or tensor.
         lease = pa.py_buffer(buffer)
         weakref.finalize(lease, self._give_back, buffer)
         return memoryview(lease).cast("B")[:wanted]
 
     def close(self) -> None:
-        """Wipes and frees the buffers that are not in use; the others follow as they return."""
+        """Wipe and free the unused buffers now, and the leased ones as they return."""
         with self._lock:
             self._closed = True
             free, self._free = self._free, []
@@ -84,20 +84,20 @@ class BufferPool:
 
 
 class BufferPools:
-    """Buffers of any size: a pool for each power of two, so that small leases are small."""
+    """Buffers of any size: one pool per power of two, so that a small lease costs little."""
 
     def __init__(self, budget: int) -> None:
-        """Makes no buffer yet.
+        """Start without buffers.
 
         Args:
-            budget: bytes of each size that are kept for reuse, more or less.
+            budget: roughly how many bytes to keep for reuse, per buffer size.
         """
         self._budget = budget
         self._pools: dict[int, BufferPool] = {}
         self._lock = threading.Lock()
 
     def lease(self, size: int) -> memoryview:
-        """A writable view of `size` bytes; see `BufferPool.lease`."""
+        """Return a writable view of `size` bytes; see `BufferPool.lease`."""
         wanted = max(_SMALLEST, 1 << (size - 1).bit_length())
         with self._lock:
             pool = self._pools.get(wanted)
@@ -108,7 +108,7 @@ class BufferPools:
         return pool.lease(size)
 
     def close(self) -> None:
-        """Wipes and frees the buffers that are not in use; the others follow as they return."""
+        """Wipe and free the unused buffers now, and the leased ones as they return."""
         for pool in self._pools.values():
             pool.close()
 
@@ -116,12 +116,12 @@ class BufferPools:
 def _allocate(size: int) -> mmap.mmap:
     buffer = allocate(size)
     if hasattr(mmap, "MADV_HUGEPAGE"):
-        # 64 MiB are 32 page faults then, not 16,384.
+        # 64 MiB then cost 32 page faults instead of 16,384.
         buffer.madvise(mmap.MADV_HUGEPAGE)
     return buffer
 
 
 def _wipe(buffer: mmap.mmap) -> None:
-    # Not closed: the dying lease may still export it; its memory goes with the last reference.
+    # Not closed: the ending lease may still export it. The last reference frees its memory.
     with memoryview(buffer) as view:
         zero_fill(view)

@@ -1,4 +1,4 @@
-"""The clock, passed in so that tests can turn it."""
+"""The clock, passed in so that tests can control it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """The current time, UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 def unix(now: Clock) -> int:
-    """Whole Unix seconds of a clock."""
+    """Return the clock's time in whole Unix seconds."""
     return int(now().timestamp())

@@ -1,4 +1,4 @@
-"""Packages that are installed with an extra, and the error when one is missing."""
+"""Optional packages, and the error when one is missing."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sealift_protocol.errors import InvalidArgument
 
 @contextmanager
 def extra(name: str, needing: str) -> Iterator[None]:
-    """Around imports of packages that an extra installs.
+    """Report a failed import in the block as a missing extra.
 
     Args:
-        name: of the extra, as in pyproject.toml.
-        needing: what needs which package, as the error says: "reading images needs Pillow".
+        name: the extra, as in pyproject.toml.
+        needing: what needs which package, for the error: "reading images needs Pillow".
 
     Raises:
         InvalidArgument: an import in the block failed.
@@ -27,7 +27,7 @@ def extra(name: str, needing: str) -> Iterator[None]:
 
 
 def not_installed(name: str, needing: str) -> InvalidArgument:
-    """The error of an extra that is not installed; the arguments are those of `extra`."""
+    """Return the error for an extra that is not installed; arguments as for `extra`."""
     return InvalidArgument(
         f"{needing}, which is not installed",
         hint=f"install it with: pip install 'sealift[{name}]'",
@@ -35,5 +35,5 @@ def not_installed(name: str, needing: str) -> InvalidArgument:
 
 
 def is_installed(module: str) -> bool:
-    """Whether a top-level module can be imported, without importing it."""
+    """Return whether a top-level module can be imported, without importing it."""
     return importlib.util.find_spec(module) is not None

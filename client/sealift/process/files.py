@@ -11,7 +11,7 @@ _contents: dict[Path, tuple[tuple[int, ...], bytes]] = {}
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replaces a file as a whole, readable by its owner only, durable when this returns."""
+    """Replace a whole file, readable by its owner only; it is durable on return."""
     staging = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -27,7 +27,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder durable."""
+    """Make the directory entries of a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -36,10 +36,12 @@ def sync_folder(folder: Path) -> None:
 
 
 def read_again(path: Path) -> bytes:
-    """The content of a small file that is no secret; read again only when it has changed.
+    """Return the content of a small file, read again only when the file has changed.
+
+    The content stays in memory, so the file must not hold a secret.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     found = identity_of(path.stat())
     known = _contents.get(path)
@@ -54,5 +56,5 @@ def read_again(path: Path) -> bytes:
 
 
 def identity_of(status: os.stat_result) -> tuple[int, ...]:
-    """What differs once a file was replaced or changed."""
+    """Return a key that differs after a file is replaced or changed."""
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)

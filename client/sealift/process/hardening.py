@@ -1,7 +1,7 @@
-"""What a process leaves behind: no core dump, nothing in swap, no value in what a crash prints.
+"""Process hardening: no core dumps, nothing in swap, no values in the output of a crash.
 
-A library may not decide this for the program that imports it, so only the command line calls it;
-a training program is free to. Linux can do all of it, other systems some.
+A library must not decide this for the program that imports it, so only the command line calls
+it; a training program may. Linux supports all of it, other systems a part.
 
 Sources: core(5), prctl(2) PR_SET_DUMPABLE, mlockall(2) of the Linux man-pages.
 """
@@ -17,14 +17,13 @@ import warnings
 from types import TracebackType
 from typing import Literal, NamedTuple
 
-from sealift.process.log import log
 from sealift.process.memory import libc_function, lock
 from sealift_protocol.crash import debugging, describe_crash
 
-# <linux/prctl.h>, <bits/mman-linux.h>. MCL_* differ on POWER and SPARC, where these are refused.
+# <linux/prctl.h>, <bits/mman-linux.h>. MCL_* differ on POWER and SPARC, which refuse these.
 _PR_SET_DUMPABLE = 4
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
-# No user address space is larger, so a limit beyond is none.
+# No user address space is larger, so a higher limit does not bind.
 _NO_LIMIT = 1 << 47
 
 
@@ -32,10 +31,10 @@ class Hardening(NamedTuple):
     """What took effect.
 
     Attributes:
-        core_dumps_off: the limit on core files is 0, for child processes too.
-        not_dumpable: no core goes to a crash handler either, and other processes of the same user
+        core_dumps_off: the core file size limit is 0, for child processes too.
+        not_dumpable: crash handlers get no core either, and other processes of the same user
             cannot attach or read the memory.
-        memory_locked: "all" memory stays out of swap, or the pooled "buffers" do, or "no".
+        memory_locked: what stays out of swap: "all" memory, the pooled "buffers", or "no".
     """
 
     core_dumps_off: bool
@@ -44,30 +43,34 @@ class Hardening(NamedTuple):
 
 
 def harden_process() -> Hardening:
-    """Turns off core dumps of this process and locks its memory, as far as the system allows.
+    """Turn off core dumps and lock memory for this process, as far as the system allows.
 
-    Child processes inherit the limit on core files; a fork is not dumpable either, a new program
-    is. None inherits locked memory: a worker process has to call this itself.
+    Child processes inherit the core file size limit. A forked child is not dumpable either, but a
+    new program is. No child inherits locked memory: each worker process must call this itself.
     """
     hardening = Hardening(
         core_dumps_off=_turn_core_dumps_off(),
         not_dumpable=_forbid_dumping(),
         memory_locked=_lock_memory(),
     )
-    log.debug(
-        "harden_process",
-        core_dumps_off=hardening.core_dumps_off,
-        not_dumpable=hardening.not_dumpable,
-        memory_locked=hardening.memory_locked,
-    )
+    # Help and completion run this too, and structlog is slow to import.
+    if logging.getLogger("sealift").isEnabledFor(logging.DEBUG):
+        from sealift.process.log import log
+
+        log.debug(
+            "harden_process",
+            core_dumps_off=hardening.core_dumps_off,
+            not_dumpable=hardening.not_dumpable,
+            memory_locked=hardening.memory_locked,
+        )
     return hardening
 
 
 def keep_values_off_stderr() -> None:
-    """Makes uncaught exceptions print one line without their text, and silences warnings.
+    """Print uncaught exceptions as one line without their text, and silence warnings.
 
-    The text of somebody else's exception, warning or stray log line may quote what it stumbled
-    over. With SEALIFT_DEBUG=1 nothing is changed.
+    Exceptions, warnings and stray log lines of other libraries may quote the values that caused
+    them. With SEALIFT_DEBUG=1 this changes nothing.
     """
     if debugging():
         return
@@ -89,14 +92,14 @@ def keep_values_off_stderr() -> None:
     threading.excepthook = of_thread
     sys.unraisablehook = of_finaliser
     warnings.simplefilter("ignore")
-    # Prints warnings of libraries whose logger nobody configured.
+    # The last resort prints warnings of libraries whose loggers are not configured.
     logging.lastResort = logging.NullHandler()
-    # Prints the arguments of a log line that cannot be written.
+    # Otherwise logging prints the arguments of a record that it fails to write.
     logging.raiseExceptions = False
 
 
 def _print_line(error: BaseException) -> None:
-    # There may be no stderr: a daemon's is closed.
+    # A daemon may have closed stderr.
     if sys.stderr is not None:
         print(describe_crash(error), file=sys.stderr, flush=True)  # noqa: T201
 
@@ -110,7 +113,7 @@ def _turn_core_dumps_off() -> bool:
 
 
 def _forbid_dumping() -> bool:
-    # A core_pattern that pipes to a crash handler does not ask for RLIMIT_CORE (core(5)).
+    # A core_pattern that pipes to a crash handler ignores RLIMIT_CORE (core(5)).
     prctl = libc_function("prctl")
     if sys.platform != "linux" or prctl is None:
         return False
@@ -126,8 +129,8 @@ def _lock_memory() -> Literal["all", "buffers", "no"]:
     _, limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     _set_limit(resource.RLIMIT_MEMLOCK, limit)
     unlimited = limit == resource.RLIM_INFINITY or limit >= _NO_LIMIT
-    # Under a limit that binds, MCL_FUTURE would make later allocations fail. Whether it binds is
-    # the kernel's secret (CAP_IPC_LOCK counts in the first user namespace only), so it is tried.
+    # Under a limit that binds, MCL_FUTURE would make later allocations fail. The kernel does not
+    # report whether it binds (CAP_IPC_LOCK counts only in the initial user namespace), so try it.
     if (unlimited or _can_lock(limit + mmap.PAGESIZE)) and _lock_everything():
         return "all"
     from sealift_protocol.layout import MAX_SHARD_PLAINTEXT
@@ -153,7 +156,7 @@ def _lock_everything() -> bool:
 
 
 def _can_lock(size: int) -> bool:
-    """Whether so many bytes can be locked now."""
+    """Return whether this many bytes can be locked now."""
     try:
         with mmap.mmap(-1, size) as unused:
             return lock(unused)

@@ -1,4 +1,4 @@
-"""Options given as keywords: unknown ones are refused, with the name that was meant."""
+"""Keyword options: an unknown one is refused, and the error suggests the nearest name."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _T = TypeVar("_T")
 def refuse_unknown(
     given: Mapping[str, object], known: Collection[str], function: str
 ) -> None:
-    """Check that a function has the keywords that it was called with.
+    """Check that a function accepts the keywords it was called with.
 
     Args:
         given: the keywords.
-        known: the names that it takes.
+        known: the names that the function accepts.
         function: its name, for the error.
 
     Raises:
-        InvalidArgument: it lacks one; the message names the nearest that it has.
+        InvalidArgument: a keyword is unknown; the message suggests the nearest known name.
     """
     for name in given:
         if name in known:
@@ -40,12 +40,16 @@ def refuse_unknown(
 
 
 def changed(options: _O, changes: Mapping[str, object], function: str) -> _O:
-    """A frozen dataclass with some of its fields changed; errors as of `refuse_unknown`."""
+    """Return a copy of a frozen dataclass with some fields changed.
+
+    Raises:
+        InvalidArgument: as `refuse_unknown`.
+    """
     refuse_unknown(changes, [field.name for field in fields(options)], function)
     return replace(options, **changes)
 
 
 def keywords_of(given: Mapping[str, Any], known: type[_T]) -> _T:
-    """Those of some keywords that a TypedDict describes."""
+    """Return the keywords that a TypedDict declares."""
     names = known.__annotations__
     return cast("_T", {name: value for name, value in given.items() if name in names})

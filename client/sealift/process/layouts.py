@@ -1,4 +1,4 @@
-"""Our own JSON and TOML files: typed, unknown keys refused, errors that quote no value."""
+"""Sealift's own JSON and TOML files: typed, without unknown keys, errors quote no values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
 
 
 class FileStruct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an object in one of our files has: these keys, of these types, and no others."""
+    """An object in one of Sealift's files, which refuses unknown keys."""
 
 
 T = TypeVar("T")
@@ -28,14 +28,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Layout(Generic[T]):
-    """A kind of file, or of text within one: what is in it, and how it is refused.
+    """A kind of file, or of text inside one: its types, and the error for a bad one.
 
-    The standard library reads the text, so that every file that an earlier release wrote is read
-    as before; msgspec gives what was read its types.
+    The standard library parses the text, so files of earlier releases parse as before; msgspec
+    converts the result to types.
 
     Attributes:
         what: its name in errors: "the trust store".
-        types: what is in it; by version, if it has a key `version`.
+        types: its type, or its types by version if it has a key `version`.
         error: the class of the error.
         hint: what to do when it cannot be read.
     """
@@ -46,10 +46,10 @@ class Layout(Generic[T]):
     hint: str
 
     def read_json(self, content: bytes | str) -> T:
-        """What a JSON text says.
+        """Parse a JSON text.
 
         Raises:
-            SealiftError: `error`, which names the key that is wrong, and never a value.
+            SealiftError: an `error` that names the wrong key and never a value.
         """
         try:
             text = content if isinstance(content, str) else content.decode()
@@ -59,7 +59,7 @@ class Layout(Generic[T]):
         return self.typed(found)
 
     def read_toml(self, content: bytes) -> T:
-        """What a TOML text says; errors as of `read_json`."""
+        """Parse a TOML text; raises as `read_json`."""
         try:
             found = tomllib.loads(content.decode())
         except (ValueError, RecursionError):
@@ -67,7 +67,7 @@ class Layout(Generic[T]):
         return self.typed(found)
 
     def typed(self, found: object) -> T:
-        """What was read, with its types; errors as of `read_json`."""
+        """Convert parsed data to its type; raises as `read_json`."""
         types = self.types
         try:
             if not isinstance(types, Mapping):
@@ -78,7 +78,7 @@ class Layout(Generic[T]):
         raise self.refused(problem)
 
     def refused(self, problem: str) -> SealiftError:
-        """The error of a file that cannot be read; the problem names a key, and no value."""
+        """Return the error for a file that cannot be read; `problem` must not quote a value."""
         return self.error(f"{self.what} cannot be read: {problem}", hint=self.hint)
 
     def _of_version(self, types: Mapping[int, type[T]], found: object) -> type[T]:
@@ -96,7 +96,7 @@ class Layout(Generic[T]):
 
 
 def _problem(message: str) -> str:
-    """What msgspec found, without what it quotes of values.
+    """Describe what msgspec found, without the values that msgspec quotes.
 
     Source: msgspec, src/msgspec/_core.c, ms_raise_validation_error and its callers.
     """

@@ -1,4 +1,4 @@
-"""Memory that is in no core dump, and out of swap where the limit on locked memory has room.
+"""Memory that is left out of core dumps, and out of swap if the lock limit has room.
 
 Sources: madvise(2), mlock2(2) of the Linux man-pages.
 """
@@ -17,16 +17,16 @@ _MLOCK_ONFAULT = 1
 _BLOCK = 1 << 16
 _SMALLEST_PLACE = 32
 
-# Places for secrets that are free, by their size. A deque needs no lock, which a collection of
-# garbage, or a fork, could find held.
+# Free places for secrets, by size. A deque needs no lock, which a garbage collection or a fork
+# could find held.
 _free: defaultdict[int, deque[tuple[mmap.mmap, int]]] = defaultdict(deque)
 
 
 def allocate(size: int) -> mmap.mmap:
-    """Fresh memory of this process's own, zeros, aligned to pages; it goes with its last user."""
+    """Return zeroed, page-aligned memory private to this process, freed after its last use."""
     if hasattr(mmap, "MAP_PRIVATE"):
-        # A shared mapping would be one memory with forked processes, which reuse it on their own;
-        # and it gets no huge pages.
+        # Forked processes would share a shared mapping, and each would reuse it independently.
+        # It would also get no huge pages.
         memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     else:
         memory = mmap.mmap(-1, size)
@@ -38,9 +38,9 @@ def allocate(size: int) -> mmap.mmap:
 
 
 def lock(memory: mmap.mmap) -> bool:
-    """Keeps memory out of swap until it is unmapped, if the limit on locked memory allows it.
+    """Keep memory out of swap until it is unmapped, if the limit on locked memory allows it.
 
-    On Linux pages are locked when they are first touched, so unused memory costs nothing.
+    Linux locks each page when it is first touched, so unused memory costs nothing.
     """
     first = ctypes.c_char.from_buffer(memory)
     where, length = (
@@ -55,7 +55,7 @@ def lock(memory: mmap.mmap) -> bool:
 
 
 def place_for_secret(size: int) -> memoryview:
-    """A writable view of so many bytes, which are wiped when nobody has a view of them any more."""
+    """Return a writable view of `size` bytes, which are wiped after their last view ends."""
     rounded = max(_SMALLEST_PLACE, 1 << (size - 1).bit_length())
     free = _free[rounded]
     while True:
@@ -66,7 +66,7 @@ def place_for_secret(size: int) -> memoryview:
             fresh = allocate(max(_BLOCK, rounded))
             free.extend((fresh, offset) for offset in range(0, len(fresh), rounded))
     place = (ctypes.c_ubyte * rounded).from_buffer(block, offset)
-    # At exit other threads may still use it; then the memory goes with the process.
+    # Not at exit, when other threads may still use it; the memory ends with the process.
     weakref.finalize(place, _give_back, block, offset, rounded).atexit = False
     return memoryview(place).cast("B")[:size]
 
@@ -77,14 +77,14 @@ def _give_back(block: mmap.mmap, offset: int, size: int) -> None:
 
 
 def libc_function(name: str) -> Callable[..., int] | None:
-    """A function of the C library, or None where there is no such."""
+    """Return a function of the C library; None if the library lacks it."""
     if sys.platform == "win32":
         return None
     return getattr(ctypes.CDLL(None), name, None)
 
 
 def zero_fill(view: memoryview) -> None:
-    """Overwrites a buffer with zeros."""
+    """Overwrite a buffer with zeros."""
     for start in range(0, len(view), len(ZEROS)):
         size = min(len(ZEROS), len(view) - start)
         view[start : start + size] = ZEROS[:size]

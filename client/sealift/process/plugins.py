@@ -1,4 +1,4 @@
-"""What other packages add by entry points: found by name, loaded when used, blamed by name."""
+"""Plug-ins of other packages: found by entry point, loaded on use, named in errors."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ _T = TypeVar("_T")
 
 
 def plugin_names(group: str) -> list[str]:
-    """The names that installed packages register in a group; nothing is loaded."""
+    """Return the names that installed packages register in a group, without loading anything."""
     return sorted({point.name for point in entry_points(group=group)})
 
 
 def find_plugin(group: str, name: str) -> EntryPoint | None:
-    """What is registered under a name; None if nothing is. Nothing is loaded.
+    """Return the entry point registered under a name, without loading it; None if there is none.
 
-    Our own package comes first: no other can take the place of what is built in.
+    Sealift's own package takes precedence, so that no other can replace a built-in.
 
     Raises:
-        InvalidArgument: several packages register that name.
+        InvalidArgument: several packages register the name.
     """
-    # An editable installation may list a package twice.
+    # An editable install may list a package twice.
     found = {
         (package_of(point), point.value): point
         for point in entry_points(group=group, name=name)
@@ -42,10 +42,10 @@ def find_plugin(group: str, name: str) -> EntryPoint | None:
 
 
 def load_plugin(point: EntryPoint, kind: type[_T]) -> _T:
-    """What an entry point names.
+    """Load an entry point.
 
     Raises:
-        InvalidArgument: it cannot be imported, or is of another type; the error names the package.
+        InvalidArgument: it cannot be imported or has the wrong type; the error names the package.
     """
     loaded = import_plugin(point)
     if not isinstance(loaded, kind):
@@ -54,7 +54,7 @@ def load_plugin(point: EntryPoint, kind: type[_T]) -> _T:
 
 
 def import_plugin(point: EntryPoint) -> object:
-    """As `load_plugin`, of any type."""
+    """Load an entry point of any type; raises as `load_plugin`."""
     try:
         loaded: object = point.load()
     except (Exception, SystemExit):  # noqa: BLE001  (whatever a package does at import)
@@ -66,14 +66,14 @@ def import_plugin(point: EntryPoint) -> object:
 
 
 def unfit(point: EntryPoint, why: str) -> InvalidArgument:
-    """The error of an entry point that does not keep to its interface."""
+    """Return the error for an entry point that breaks its interface."""
     return InvalidArgument(
         f"{_named(point)} {why}", hint="update or uninstall the package"
     )
 
 
 def package_of(point: EntryPoint) -> str:
-    """The name of the distribution that registers an entry point."""
+    """Return the name of the distribution that registers an entry point."""
     return point.dist.name if point.dist is not None else "an unnamed package"
 
 

@@ -1,4 +1,4 @@
-"""Repeating what failed in passing: one policy, and one loop that follows it.
+"""Retries of transient failures: one policy, and one loop that follows it.
 
 Source: Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
 """
@@ -12,26 +12,26 @@ from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
 _T = TypeVar("_T")
-# Is given the failure, how many there are in a row, and the delay in seconds.
+# Called with the failure, the number of failures in a row, and the delay in seconds.
 Noted: TypeAlias = Callable[[Exception, int, float], None]
-# 2**10 times any first delay is longer than any longest one, and no float overflows.
+# 2**10 times any first delay exceeds any maximum delay, and no float overflows.
 _MAX_DOUBLINGS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How often, and for how long, an operation is repeated.
+    """How often, and for how long, an operation is retried.
 
-    It is given up when `attempts` have failed in a row and `patience` is over, both.
+    An operation fails for good when `attempts` have failed in a row and `patience` is over.
 
     Attributes:
-        attempts: how many attempts there are at least.
+        attempts: the minimum number of attempts.
         patience: seconds since the first attempt, or since the last progress.
         first_delay: the delay after a first failure is at most twice this, in seconds; each
-            further one is twice as long.
+            further delay is twice as long.
         max_delay: the longest delay, in seconds.
-        jitter: the share of a delay that is random, 0 to 1, so that clients that failed together
-            do not come back together.
+        jitter: the random share of a delay, 0 to 1, so that clients that failed together do not
+            retry together.
     """
 
     attempts: int = 1
@@ -41,20 +41,20 @@ class RetryPolicy:
     jitter: float = 0.5
 
     def is_over(self, failures: int, seconds: float) -> bool:
-        """Whether to give up after so many failures in a row, over so many seconds."""
+        """Return whether to give up after `failures` in a row over `seconds`."""
         return failures >= self.attempts and seconds >= self.patience
 
     def delay(
         self, failures: int, chance: Callable[[], float] = random.random
     ) -> float:
-        """Seconds to wait after a number of failures in a row; `chance` is in [0, 1)."""
+        """Return the seconds to wait after `failures` in a row; `chance` is in [0, 1)."""
         doublings = min(failures, _MAX_DOUBLINGS)
         longest = min(self.max_delay, self.first_delay * 2.0**doublings)
         return longest * (1 - self.jitter * chance())
 
 
 class Retries:
-    """The failures of one operation, and the waits between its attempts."""
+    """Counts the failures of one operation and waits between its attempts."""
 
     def __init__(
         self,
@@ -63,12 +63,12 @@ class Retries:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begins with the first attempt.
+        """Start counting at the first attempt.
 
         Args:
             policy: when to give up, and how long to wait.
-            sleep: waits for a number of seconds; what it raises ends the operation.
-            clock: seconds, of any origin.
+            sleep: waits for a number of seconds; an exception it raises ends the operation.
+            clock: seconds from any origin.
         """
         self.failures = 0
         self._policy = policy
@@ -77,7 +77,7 @@ class Retries:
         self._since = clock()
 
     def progressed(self) -> None:
-        """Counts failures and patience from here on."""
+        """Reset the failure count and the patience, after progress."""
         self.failures = 0
         self._since = self._clock()
 
@@ -87,10 +87,10 @@ class Retries:
         *,
         noted: Noted,
     ) -> None:
-        """Waits before the next attempt, or raises the failure if there is none.
+        """Wait before the next attempt, or raise the failure if no attempt is left.
 
         Args:
-            error: what the last attempt failed with.
+            error: the failure of the last attempt.
             noted: called before the wait.
         """
         self.failures += 1
@@ -110,18 +110,18 @@ def retrying(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> _T:
-    """The result of an operation, which is repeated while it fails in passing.
+    """Return the result of an operation, retried while its failures are transient.
 
     Args:
         operation: may be called several times.
-        passing: whether the operation may succeed a little later, given its failure.
+        passing: whether a failure is transient.
         policy: when to give up, and how long to wait.
         noted: called before each wait.
         sleep: waits for a number of seconds.
-        clock: seconds, of any origin.
+        clock: seconds from any origin.
 
     Raises:
-        Exception: the last failure, or the first that is not a passing one.
+        Exception: the last failure, or the first that is not transient.
     """
     retries = Retries(policy, sleep=sleep, clock=clock)
     while True:

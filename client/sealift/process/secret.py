@@ -1,4 +1,4 @@
-"""A type for secrets that does not print, compare in variable time, pickle, or end in a core."""
+"""A secret type that does not print, pickle, or reach core dumps, compared in constant time."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from sealift.process.memory import place_for_secret
 class Secret:
     """Bytes that stay out of reprs, tracebacks, logs, pickles and core dumps.
 
-    They are in memory of their own (`process.memory`), which is wiped with the last that uses it.
-    Python cannot promise as much of copies, so what can work on a `view` does.
+    They are in separate memory (`process.memory`), which is wiped after its last use. Python
+    cannot promise this for copies, so code works on a `view` wherever it can.
     """
 
     __slots__ = ("_value",)
 
     def __init__(self, value: bytes | memoryview) -> None:
-        """Takes a copy."""
+        """Copy the bytes."""
         place = place_for_secret(len(value))
         place[:] = value
         self._value = place.toreadonly()
 
     @classmethod
     def filled(cls, size: int, fill: Callable[[memoryview], object]) -> Self:
-        """A secret of `size` bytes that `fill` writes in place."""
+        """Return a secret of `size` bytes that `fill` writes in place."""
         place = place_for_secret(size)
         fill(place)
         made = cls.__new__(cls)
@@ -37,15 +37,15 @@ class Secret:
 
     @classmethod
     def random(cls, size: int) -> Self:
-        """A fresh secret of `size` bytes."""
+        """Return a random secret of `size` bytes."""
         return cls(secrets.token_bytes(size))
 
     def view(self) -> memoryview:
-        """The bytes where they are, read-only."""
+        """Return a read-only view of the bytes, without a copy."""
         return self._value
 
     def reveal(self) -> bytes:
-        """A copy of the bytes, for the one call that takes nothing else."""
+        """Return a copy of the bytes, for a call that accepts nothing else."""
         return bytes(self._value)
 
     def __len__(self) -> int:
@@ -56,14 +56,14 @@ class Secret:
             self._value, other._value
         )
 
-    # A hash of a secret would be an oracle in a dict's timing.
+    # A hash of a secret would leak it through a dict's timing.
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return "Secret(...)"
 
     def __reduce__(self) -> tuple[type[Secret], tuple[bytes]]:
-        # A process that this one starts gets it through a pipe; nothing else does.
+        # Only multiprocessing may pickle it, through a pipe to a process that this one starts.
         if get_spawning_popen() is None:
             raise TypeError("a secret cannot be pickled")
         return type(self), (self.reveal(),)

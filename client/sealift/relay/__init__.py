@@ -1,1 +1,1 @@
-"""Talking to a relay: connections, calls, enrolment, fetching."""
+"""The client's side of a relay: connections, calls, enrolment, fetching."""

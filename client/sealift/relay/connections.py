@@ -1,4 +1,4 @@
-"""Connections to the hosts of a relay: which is in use, and how a process that has some forks."""
+"""Connections to the hosts of a relay: which one is in use, and what happens in a fork."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ from sealift_protocol.v1 import (
 from sealift_protocol.wire import GET_SHARDS, PUT_SHARD
 
 TRANSFER_SECONDS = 1800.0
-# Bytes of a stream that gRPC holds unread. Left to itself it takes a slow reader for a long way to
-# the relay and makes that ever more, hundreds of MiB. Over 100 ms a stream carries 40 MB/s so.
+# Unread bytes of a stream that gRPC holds. By default gRPC mistakes a slow reader for a long path
+# and grows this to hundreds of MiB. With this window a stream carries 40 MB/s over 100 ms.
 STREAM_WINDOW = 4 << 20
 _MAX_CONTROL_MESSAGE = 16 << 20
 OPTIONS = [
@@ -52,13 +52,13 @@ OPTIONS = [
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
 ]
-# How long a connection may take to come about where there is another address; gRPC's own is 20 s.
+# How long connecting may take if there is another address to try; gRPC's default is 20 s.
 _OPTIONS_OF_SEVERAL = [*OPTIONS, ("grpc.min_reconnect_backoff_ms", 5_000)]
-# How long gRPC may need to put away a channel that was closed. A fork before that may hang.
+# How long gRPC may need to clean up after a closed channel. A fork before that may hang.
 _SETTLING_SECONDS = 0.5
 _with_signer = grpc.experimental.ssl_channel_credentials_with_custom_signer
 _ECDSA_P256 = int(grpc.experimental.PrivateKeySignatureAlgorithm.ECDSA_SECP256R1_SHA256)
-# gRPC reads it when it is imported.
+# gRPC reads this variable when it is imported.
 _FORKS_UNPREPARED = os.environ.get("GRPC_ENABLE_FORK_SUPPORT", "").lower() in (
     *("0", "f", "false", "n", "no"),
 )
@@ -66,16 +66,16 @@ _FORKS_UNPREPARED = os.environ.get("GRPC_ENABLE_FORK_SUPPORT", "").lower() in (
 
 @dataclass(frozen=True, slots=True)
 class RelayAccess:
-    """What it takes to connect to a relay as one member, for worker processes.
+    """Everything that a worker process needs to connect to a relay as one member.
 
-    A fork inherits it, and multiprocessing may hand it to a process that it spawns. It is pickled
-    for nothing else, because the TLS key goes with it.
+    A fork inherits it, and multiprocessing may pass it to a process that it spawns. It cannot be
+    pickled for anything else, because it contains the TLS key.
 
     Attributes:
         addresses: host:port of each host of the relay, the preferred one first.
         authority_pem: the relay's CA certificate.
-        certificate_pem: the member's.
-        tls_key: its private key, PEM; or what signs with it.
+        certificate_pem: the member's certificate.
+        tls_key: the certificate's private key, PEM; or a key in a backend that signs.
     """
 
     addresses: tuple[str, ...]
@@ -104,10 +104,10 @@ class Connection:
     """A channel to one address, and the calls on it.
 
     Attributes:
-        position: of the address among all.
-        calls: how many are under way.
-        cut: whether they were ended by this side.
-        closed_for_fork: whether that was because the process forked.
+        position: index of its address.
+        calls: how many calls are in progress.
+        cut: whether this side ended the calls.
+        closed_for_fork: whether it did so because the process forked.
         key_failure: why the keystore did not sign the last handshake; None if it did.
     """
 
@@ -126,7 +126,7 @@ class Connection:
         self.datasets = datasets_pb2_grpc.DatasetsStub(self.channel)
         self.shards = shards_pb2_grpc.ShardsStub(self.channel)
         self.log = log_pb2_grpc.LogStub(self.channel)
-        # Identity serializers: segments travel without a protobuf copy (sealift_protocol.framing).
+        # No serializers: segments travel without a protobuf copy (sealift_protocol.framing).
         self.put = self.channel.stream_unary(
             PUT_SHARD,
             request_serializer=None,
@@ -144,16 +144,16 @@ class Connection:
             return grpc.ssl_channel_credentials(
                 access.authority_pem, key.reveal(), access.certificate_pem
             )
-        # gRPC 1.85 crashes over a certificate that it cannot read, with a signer.
+        # With a signer, gRPC 1.85 crashes on a certificate that it cannot parse.
         for pem in (access.authority_pem, access.certificate_pem):
             try:
                 x509.load_pem_x509_certificate(pem)
             except ValueError:
                 raise ProfileError(
                     "a certificate of this profile cannot be read",
-                    hint="restore its folder from a backup, or run `sealift rejoin`",
+                    hint="restore the profile from a backup, or run `sealift rejoin`",
                 ) from None
-        # That it is experimental is no news for who uses Sealift.
+        # The warning that this gRPC API is experimental does not concern users of Sealift.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", grpc.experimental.ExperimentalApiWarning)
             made: grpc.ChannelCredentials = _with_signer(
@@ -166,12 +166,12 @@ class Connection:
     def _sign_handshake(
         self, key: HeldTlsKey, data: bytes, algorithm: int, on_complete: object
     ) -> bytes:
-        """A signature (DER) over what is not hashed yet; what this raises ends the handshake."""
+        """Return a DER signature over unhashed data; an exception ends the handshake."""
         del on_complete
         try:
             if algorithm != _ECDSA_P256:
                 raise KeyOperationUnsupported(
-                    "the relay's TLS wants a signature of another kind"
+                    "the relay's TLS asks for a signature that is not ECDSA P-256 with SHA-256"
                 )
             with _process.signing:
                 signature = key.sign(data, ec.ECDSA(SHA256()))
@@ -182,17 +182,17 @@ class Connection:
         return signature
 
     def segments(self, request: shards_pb2.GetRequest) -> Generator[bytes, None, None]:
-        """The messages of a stream, which ends with this iterator."""
+        """Yield the messages of a stream; closing the iterator ends the stream."""
         call = self._get(request, timeout=TRANSFER_SECONDS)
         try:
             yield from call
         finally:
-            # A reader that stops early must not leave the relay sending.
+            # Without this, the relay keeps sending to a reader that stopped early.
             call.cancel()
 
 
 class Route:
-    """Which address is in use, and the connections: one in use, others until their calls end."""
+    """The connection in use and its address, and older connections until their calls end."""
 
     def __init__(self, access: RelayAccess) -> None:
         self.access = access
@@ -204,7 +204,7 @@ class Route:
 
     @contextmanager
     def use(self) -> Iterator[Connection]:
-        """The connection in use, kept open for a call.
+        """Keep the current connection open for a call.
 
         Raises:
             InvalidArgument: the relay was closed, or gRPC does not work in this process.
@@ -235,9 +235,9 @@ class Route:
         _close(done)
 
     def leave(self, connection: Connection) -> bool:
-        """Turns to the next address, unless another thread did so since this one failed.
+        """Switch to the next address, unless another thread has already left this connection.
 
-        Calls under way on the connection are left to end by themselves.
+        Calls in progress on the connection are not interrupted.
         """
         with _process.lock:
             if connection is not self._in_use or len(self.access.addresses) == 1:
@@ -249,7 +249,7 @@ class Route:
         return True
 
     def change(self, access: RelayAccess) -> None:
-        """Connects anew for later calls."""
+        """Use a new connection for later calls."""
         with _process.lock:
             self.access = access
             self._in_use = None
@@ -257,18 +257,18 @@ class Route:
         _close(done)
 
     def cut(self) -> None:
-        """Ends the calls under way."""
+        """End the calls in progress."""
         with _process.lock:
             done = self._take_all()
         _close(done)
 
     def close(self) -> None:
-        """Ends the calls under way, and refuses later ones."""
+        """End the calls in progress and refuse later ones."""
         self._closed = True
         self.cut()
 
     def close_for_fork(self) -> None:
-        """Ends the calls under way, which are to be repeated."""
+        """End the calls in progress, which their callers repeat after the fork."""
         done = self._take_all()
         for connection in done:
             connection.closed_for_fork = True
@@ -283,8 +283,8 @@ class Route:
         return done
 
     def _retired(self) -> list[Connection]:
-        """Takes out the connections that nobody uses and nobody will."""
-        # Over a copy, for a stream that the garbage collector ends meanwhile comes here too.
+        """Remove and return the connections that are no longer in use."""
+        # Iterate over a copy: the garbage collector may end a stream meanwhile and re-enter.
         done = [c for c in list(self._open) if c is not self._in_use and not c.calls]
         self._open.difference_update(done)
         return done
@@ -292,48 +292,48 @@ class Route:
 
 def _close(connections: Iterable[Connection]) -> None:
     for connection in connections:
-        # This waits until the calls have ended.
+        # Waits until the calls have ended.
         connection.channel.close()
         _process.last_close = time.monotonic()
 
 
 class _Process:
-    """What the relays of a process share: a lock, and how to fork.
+    """State that the relays of a process share: a lock, and fork handlers.
 
-    gRPC starts afresh in the child of a fork, but it is only prepared for that while no call is
-    under way. If one is, child and parent share its socket: each takes bytes that the other needs,
-    and the child may crash. So nothing is open during a fork.
+    gRPC restarts in the child of a fork, but only if no call is in progress. If one is, child and
+    parent share its socket: each takes bytes that the other needs, and the child may crash. So
+    every connection is closed before a fork.
 
     Source: grpc, doc/fork_support.md; src/core/lib/iomgr/fork_posix.cc.
     """
 
     def __init__(self) -> None:
-        # Reentrant, for the garbage collector may end a stream at any time.
+        # Reentrant, because the garbage collector may end a stream at any time.
         self.lock = threading.RLock()
         self.routes: weakref.WeakSet[Route] = weakref.WeakSet()
         self.last_close = 0.0
-        # Held while a token signs for gRPC: a fork then would take its library's locks along.
+        # Held while a token signs for gRPC: a fork would copy its library's locks in locked state.
         self.signing = threading.Lock()
         self._prepared = False
         self._unusable = False
 
     def check(self) -> None:
-        """Checks that gRPC works in this process.
+        """Check that gRPC works in this process.
 
         Raises:
-            InvalidArgument: this process was forked without gRPC being prepared for it.
+            InvalidArgument: this process was forked while gRPC's fork support was off.
         """
         if self._unusable:
             raise InvalidArgument(
                 "the relay cannot be used in this process: it was forked from one that used it, "
                 "with GRPC_ENABLE_FORK_SUPPORT=0",
-                hint="leave that variable unset, or start processes by spawn or forkserver",
+                hint="unset that variable, or use the start method spawn or forkserver",
             )
 
     def prepare(self) -> None:
-        """Prepares for forks; called when there is a channel.
+        """Register the fork handlers; call it after the first channel is made.
 
-        With its first channel gRPC may register handlers of its own, and the last goes first.
+        gRPC may register its own handlers with its first channel, and the last one runs first.
         """
         if not self._prepared and hasattr(os, "register_at_fork"):
             self._prepared = True
@@ -344,13 +344,13 @@ class _Process:
             )
 
     def _before_fork(self) -> None:
-        # Held until after the fork, so that no call begins meanwhile.
+        # Held until after the fork, so that no call begins in the meantime.
         self.lock.acquire()
         for route in list(self.routes):
             route.close_for_fork()
         time.sleep(max(0.0, self.last_close + _SETTLING_SECONDS - time.monotonic()))
         with self.signing:
-            # Nobody begins another: every channel is closed.
+            # No new signature can begin, because every channel is closed.
             pass
 
     def _after_fork_in_parent(self) -> None:

@@ -1,4 +1,4 @@
-"""Presenting a one-time token to a relay that is known by its CA's fingerprint alone."""
+"""Presenting a one-time token to a relay, of which only the CA's fingerprint is known."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def enrol(
     *,
     now: Clock = utc_now,
 ) -> tuple[bytes, bytes, enrolment_pb2.EnrolResponse]:
-    """Presents a token; returns CA certificate (PEM), own certificate (PEM) and the response.
+    """Present a token; return the CA certificate (PEM), own certificate (PEM) and response.
 
-    The server's certificate is taken unverified first, then checked against the CA certificate,
-    which in turn is checked against the token's fingerprint, before the token is sent.
+    Before the token is sent, the server's certificate is checked against the CA certificate, and
+    the CA certificate against the fingerprint in the token.
 
     Raises:
         RelayUntrusted: the server is not the one that the token names.

@@ -1,6 +1,6 @@
 """Fetching shards: segments are verified, and opened into leased buffers, as they arrive.
 
-Owners who seal again and trainers who read fetch with the same `receive`.
+Owners who seal shards again and trainers who read them both fetch with `receive`.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ SHARDS_A_CALL = 64
 
 @dataclass(frozen=True, slots=True)
 class OpenShard:
-    """One shard's payload in memory.
+    """A shard's payload in memory.
 
     Attributes:
-        entry: the shard as its commit names it.
+        entry: the shard's entry in its commit.
         payload: view of the pooled buffer that the shard was opened into.
     """
 
@@ -46,13 +46,13 @@ class OpenShard:
 
 
 class LoadedShard:
-    """One shard's plaintext in a leased buffer, as far as it was opened.
+    """A shard's plaintext in a leased buffer, as far as it was opened.
 
     Attributes:
-        entry: as its commit names it.
-        head: header and digest list, verified; None until something of it came.
-        buffer: where the segments lie, at their places.
-        failed: why it is left out, where a reader goes on without what stays corrupt.
+        entry: the shard's entry in its commit.
+        head: header and digest list, verified; None until the shard's head arrives.
+        buffer: the opened segments, each at its offset.
+        failed: why the shard is left out, if the reader skips corrupt shards.
     """
 
     def __init__(
@@ -62,13 +62,13 @@ class LoadedShard:
         epoch_keys: EpochKeys,
         lease: Callable[[int], memoryview],
     ) -> None:
-        """Takes no memory before something of the shard comes.
+        """Start empty; memory is leased when the shard's head arrives.
 
         Args:
-            entry: as its commit names it.
+            entry: the shard's entry in its commit.
             dataset_id: 16 bytes.
-            epoch_keys: by key epoch.
-            lease: gives a buffer of a size.
+            epoch_keys: keys by key epoch.
+            lease: returns a buffer of the given size.
         """
         self.entry = entry
         self.head: ShardHead | None = None
@@ -82,18 +82,18 @@ class LoadedShard:
 
     @property
     def opened(self) -> int:
-        """How many segments are open."""
+        """The number of open segments."""
         return len(self._open)
 
     def missing(self, wanted: Sequence[int] | None = None) -> list[int]:
-        """Which of some segments (of all, if None) are not open yet."""
+        """Return which of the given segments (all, if None) are not open yet."""
         if self.head is None:
             return [0] if wanted is None else list(wanted)
         indices = range(self.head.segment_count) if wanted is None else wanted
         return [index for index in indices if index not in self._open]
 
     def runs(self, wanted: Sequence[int] | None = None) -> list[range | None]:
-        """The segments that are missing, as runs; None for a shard that nothing is known of."""
+        """Return the missing segments as runs; None if the shard's head is not known yet."""
         if self.head is None and wanted is None:
             return [None]
         runs: list[range | None] = []
@@ -106,14 +106,16 @@ class LoadedShard:
         return runs
 
     def begin(self, head: ShardHead) -> None:
-        """Checks the head and the key, and takes a buffer.
+        """Check the head and the key, and lease a buffer.
 
         Raises:
-            VerificationError, WrongKey: why it cannot be opened.
+            VerificationError, WrongKey: the shard cannot be opened.
         """
         if self.head is not None:
             if head != self.head:
-                raise CorruptShard("the relay sent another head for the same shard")
+                raise CorruptShard(
+                    "the relay sent two different heads for the same shard"
+                )
             return
         entry = self.entry
         epoch_key = self._epoch_keys[entry.key_epoch]
@@ -125,19 +127,19 @@ class LoadedShard:
         self.head = head
 
     def open_segment(self, index: int, segment: memoryview) -> None:
-        """Verifies a segment and opens it at its place.
+        """Verify a segment and open it at its offset.
 
         Raises:
-            CorruptShard: it is not the one that the owner sealed there.
+            CorruptShard: it is not the segment that the owner sealed there.
         """
         if self._opener is None or self.head is None:
-            raise CorruptShard("a segment came before its shard's head")
+            raise CorruptShard("a segment arrived before its shard's head")
         place = self.buffer[index * self.head.header.segment_size :]
         self._opener.open_segment_into(index, segment, place)
         self._open.add(index)
 
     def payload(self) -> memoryview:
-        """The payload, when every segment is open.
+        """Return the payload, once every segment is open.
 
         Raises:
             CorruptShard: the padding is not as specified.
@@ -148,13 +150,13 @@ class LoadedShard:
 
 
 class Arrivals(Protocol):
-    """Somebody who keeps what arrives, after it was verified and opened."""
+    """A receiver of what arrives, after it is verified and opened."""
 
     def head(self, shard: LoadedShard, head: ShardHead) -> None:
-        """A shard's head came."""
+        """Take a shard's head."""
 
     def segment(self, shard: LoadedShard, index: int, sealed: memoryview) -> None:
-        """A segment came: ciphertext, in memory that is used again."""
+        """Take a segment's ciphertext, in memory that is reused after the call."""
 
 
 def receive(
@@ -165,20 +167,20 @@ def receive(
     disclosure: bytes,
     arrivals: Arrivals | None = None,
 ) -> Generator[LoadedShard, None, None]:
-    """Asks for segments in one call, and opens them as they come; yields a shard after each run.
+    """Request segments in one call and open them as they arrive; yield a shard after each run.
 
     Args:
-        relay: where from.
+        relay: the relay to fetch from.
         dataset_id: 16 bytes.
-        wanted: which segments of which shards, None for all; emptied, so that a shard whose
-            receiver is done with it is not kept.
+        wanted: the shards and their segments, None for all segments. It is emptied, so that a
+            shard is not kept after its receiver is done with it.
         disclosure: object digest of the logged Disclosure that covers the shards.
-        arrivals: told of what came.
+        arrivals: receives what arrives.
 
     Raises:
         VerificationError: what the relay sent is not what the owner sealed.
         WrongKey: there is no key for a shard's key epoch.
-        SealiftError: the relay refused, or stayed away.
+        SealiftError: the relay refused, or could not be reached.
     """
     request = shards_pb2.GetRequest(
         dataset_id=dataset_id,
@@ -221,16 +223,16 @@ def fetch_shards(
     disclosure: bytes,
     sleep: Callable[[float], None],
 ) -> Iterator[OpenShard]:
-    """Yields the shards in order, each verified and open; goes on where a stream broke.
+    """Yield the shards in order, each verified and open; resume after a broken stream.
 
-    While the relay cannot be reached, fetching is repeated for as long as the relay's `patience`
-    says, counted from the last shard that arrived. `disclosure` is the object digest of the logged
-    Disclosure that covers the shards.
+    While the relay cannot be reached, fetching is retried for the relay's `patience`, counted from
+    the last shard that arrived. `disclosure` is the object digest of the logged Disclosure that
+    covers the shards.
 
     Raises:
         VerificationError: what the relay sent is not what the owner sealed.
         WrongKey: there is no key for a shard's key epoch.
-        SealiftError: the relay refused, or stayed away.
+        SealiftError: the relay refused, or could not be reached.
     """
     left = deque(
         LoadedShard(entry, dataset_id, epoch_keys, pool.lease) for entry in entries
@@ -260,27 +262,27 @@ def fetch_shards(
 
 
 def read_head(messages: Iterator[bytes], entry: ShardEntry) -> ShardHead:
-    """The head that goes before a shard's segments, of the size that its commit names.
+    """Read the head that precedes a shard's segments, of the size that its commit states.
 
     Raises:
-        VerificationError: something else came.
+        VerificationError: something else arrived.
     """
     message = framing.parse_get(_next(messages))
     if isinstance(message, memoryview):
-        raise MalformedObject("the relay sent a segment where a shard's head was due")
+        raise MalformedObject("the relay sent a segment instead of a shard's head")
     head = message.head
     if head.stored_size != entry.stored_size:
         raise CorruptShard(
-            "the relay announced a shard of another size than its owner signed"
+            "the relay announced a different shard size than the owner signed"
         )
     return ShardHead.parse(head.header, head.segment_digests, head.stored_size)
 
 
 def read_segment(messages: Iterator[bytes]) -> memoryview:
-    """The next sealed segment.
+    """Read the next sealed segment.
 
     Raises:
-        VerificationError: something else came.
+        VerificationError: something else arrived.
     """
     message = framing.parse_get(_next(messages))
     if not isinstance(message, memoryview):

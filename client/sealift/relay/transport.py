@@ -1,8 +1,8 @@
 """Calls to a relay: deadlines, retries, failover and named errors, in one place.
 
-A relay is any number of hosts with one database and one CA, each with an address. One address is
-in use until it fails; then calls go on at the next, and so round. A `Relay` may be shared by
-threads, and used on in a process that was forked.
+A relay is one or more hosts, each with an address, that share a database and a CA. One address is
+in use until it fails; then calls continue at the next, in rotation. Threads may share a `Relay`,
+and forked processes may keep using it.
 """
 
 from __future__ import annotations
@@ -49,51 +49,51 @@ from sealift_protocol.v1 import (
 )
 
 CONTROL_SECONDS = 30.0
-# A history of 500,000 commits, or a snapshot of 3,000,000 shards.
+# Enough for a history of 500,000 commits, or a snapshot of 3,000,000 shards.
 _MAX_STREAM = 256 << 20
 _PAGES_A_CALL = 32
 _ATTEMPTS = 5
 _FIRST_DELAY = 0.2
 _MAX_DELAY = 5.0
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([1-9][0-9]{0,4})")
-# What gRPC says when a server goes away in the middle; the relay itself never says so.
+# gRPC's codes for a server that goes away during a call; the relay itself never sends them.
 _BROKEN = (grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN)
 _T = TypeVar("_T")
 _M = TypeVar("_M", bound=Message)
 
 
 class RelayClient(Protocol):
-    """What owner and trainer need of a relay. Nothing that it returns is verified."""
+    """The relay calls of owners and trainers. Nothing that they return is verified."""
 
     @property
     def access(self) -> RelayAccess:
-        """What a worker process needs to make its own connection."""
+        """Everything that a worker process needs to make its own connection."""
 
     @property
     def patience(self) -> float:
-        """Seconds for which a call is repeated while the relay cannot be reached, or is busy."""
+        """Seconds for which a call is retried while the relay is unreachable or busy."""
 
     def interrupt(self) -> None:
-        """Ends the calls under way; later ones go on a new connection."""
+        """End the calls in progress; later calls use a new connection."""
 
     def who_am_i(self) -> directory_pb2.WhoAmIResponse:
-        """Who the relay takes the caller for."""
+        """Return the caller's identity, as the relay sees it."""
 
     def get_card(
         self, name: str, fingerprint: bytes = b""
     ) -> directory_pb2.GetCardResponse:
-        """A member's card, and what is said about the member."""
+        """Return a member's card and the statements about the member."""
 
     def list_datasets(self) -> list[datasets_pb2.DatasetSummary]:
-        """The caller's datasets."""
+        """Return the caller's datasets."""
 
     def append(
         self, commit: objects_pb2.Signed, grants: Iterable[objects_pb2.Signed]
     ) -> objects_pb2.Signed | None:
-        """Appends a commit and its grants; a deletion receipt if anything was destroyed."""
+        """Append a commit and its grants; return a deletion receipt if it destroys anything."""
 
     def put_pages(self, dataset_id: bytes, pages: Sequence[bytes]) -> None:
-        """Stores pages of a snapshot."""
+        """Store pages of a snapshot."""
 
     def get_commits(
         self,
@@ -103,51 +103,51 @@ class RelayClient(Protocol):
         *,
         from_snapshot: bool = False,
     ) -> Iterator[objects_pb2.Signed]:
-        """A dataset's commits."""
+        """Return a dataset's commits."""
 
     def get_pages(self, dataset_id: bytes, digests: Sequence[bytes]) -> list[bytes]:
-        """Pages of snapshots."""
+        """Return pages of snapshots."""
 
     def get_grants(
         self, dataset_id: bytes, *, everybody: bool = False
     ) -> datasets_pb2.GetGrantsResponse:
-        """Grants of a dataset."""
+        """Return grants of a dataset."""
 
     def put_rewraps(self, rewraps: Sequence[objects_pb2.Signed]) -> None:
-        """Adds rewraps of the caller's grants."""
+        """Add rewraps of the caller's grants."""
 
     def disclose(self, disclosure: objects_pb2.Signed) -> None:
-        """Logs a disclosure."""
+        """Log a disclosure."""
 
     def confirm_purge(self, receipt: objects_pb2.Signed) -> None:
-        """Logs a purge receipt."""
+        """Log a purge receipt."""
 
     def account(
         self, accounting: objects_pb2.Signed
     ) -> list[datasets_pb2.AccountResponse]:
-        """Everything that the log has of a dataset."""
+        """Return every log entry of a dataset."""
 
     def prove(self, old_size: int, digests: Sequence[bytes]) -> log_pb2.ProveResponse:
-        """The log's newest checkpoint, and proofs towards it."""
+        """Return the log's newest checkpoint and proofs to it."""
 
     def put_shard(self, messages: Callable[[], Iterator[bytes]]) -> bytes:
-        """Uploads one shard; returns its digest as the relay computed it."""
+        """Upload a shard; return its digest as computed by the relay."""
 
     def get_segments(self, request: shards_pb2.GetRequest) -> Iterator[bytes]:
-        """The serialised GetResponses of a request."""
+        """Yield the serialised GetResponses of a request."""
 
 
 class Relay:
     """A relay over mutual TLS. Every method raises a `SealiftError` when the call fails.
 
-    Where the relay has several addresses, a call that fails in passing goes on at the next.
-    Threads may share a relay, and so may processes that are forked: each makes its own connections.
-    Before a fork all connections are closed; calls that were under way are repeated after it, and
-    a stream of segments ends with RelayUnavailable, as if the connection had broken.
+    If the relay has several addresses, a call with a transient failure continues at the next.
+    Threads may share a relay, and so may forked processes: each makes its own connections. Before
+    a fork all connections are closed. Calls in progress are repeated after it, and a stream of
+    segments ends with RelayUnavailable, as if the connection had broken.
 
     Attributes:
-        patience: seconds for which a call is repeated while the relay cannot be reached, or is
-            busy; 0 for the few seconds that a restart takes.
+        patience: seconds for which a call is retried while the relay is unreachable or busy; 0
+            for the few seconds that a restart takes.
     """
 
     def __init__(
@@ -158,29 +158,29 @@ class Relay:
         certificate_pem: bytes,
         tls_key: TlsKey,
     ) -> None:
-        """Connects when it is first used.
+        """Prepare a relay, which connects on first use.
 
         Args:
             addresses: host:port of each host of the relay, the preferred one first.
-            authority_pem: the relay's CA certificate; every host's certificate is from this CA.
+            authority_pem: the relay's CA certificate, which issued every host's certificate.
             certificate_pem: the member's certificate.
-            tls_key: its private key, PEM; or what signs with it.
+            tls_key: the certificate's private key, PEM; or a key in a backend that signs.
 
         Raises:
-            InvalidArgument: there is no address, or one is not host:port.
+            InvalidArgument: there are no addresses, or one is not host:port.
         """
         self.patience = 0.0
         chosen = [addresses] if isinstance(addresses, str) else list(addresses)
         unique = tuple(dict.fromkeys(_check_address(address) for address in chosen))
         if not unique:
-            raise InvalidArgument("a relay has at least one address")
+            raise InvalidArgument("a relay needs at least one address")
         self._route = Route(
             RelayAccess(unique, authority_pem, certificate_pem, tls_key)
         )
 
     @classmethod
     def at(cls, access: RelayAccess) -> Self:
-        """A connection of its own, for a process that was handed what it takes."""
+        """Connect with the access that another process passed on."""
         return cls(
             access.addresses,
             authority_pem=access.authority_pem,
@@ -190,12 +190,12 @@ class Relay:
 
     @property
     def access(self) -> RelayAccess:
-        """What a worker process needs to make its own connection."""
+        """Everything that a worker process needs to make its own connection."""
         return self._route.access
 
     @property
     def _channel(self) -> grpc.Channel:
-        """The channel in use, for services that have no method here."""
+        """The channel in use, for services without a method here."""
         with self._route.use() as connection:
             return connection.channel
 
@@ -205,14 +205,14 @@ class Relay:
             return connection.datasets
 
     def reconnect(self, certificate_pem: bytes) -> None:
-        """Connects anew with another certificate for the same key.
+        """Reconnect with a new certificate for the same key.
 
-        Calls under way end as they began.
+        Calls in progress finish on the old connection.
         """
         self._route.change(replace(self._route.access, certificate_pem=certificate_pem))
 
     def interrupt(self) -> None:
-        """Ends the calls under way; later ones go on a new connection."""
+        """End the calls in progress; later calls use a new connection."""
         self._route.cut()
 
     def __enter__(self) -> Self:
@@ -227,11 +227,11 @@ class Relay:
         self.close()
 
     def close(self) -> None:
-        """Closes the connection; calls under way fail."""
+        """Close the connection; calls in progress fail."""
         self._route.close()
 
     def who_am_i(self) -> directory_pb2.WhoAmIResponse:
-        """Who the relay takes the caller for, and its clock."""
+        """Return the caller's identity, as the relay sees it, and the relay's clock."""
         response: directory_pb2.WhoAmIResponse = self._unary(
             lambda to: to.directory.WhoAmI, directory_pb2.WhoAmIRequest()
         )
@@ -240,7 +240,7 @@ class Relay:
     def get_card(
         self, name: str, fingerprint: bytes = b""
     ) -> directory_pb2.GetCardResponse:
-        """A member's card, by name or by fingerprint, and what is said about the member."""
+        """Return a member's card, by name or fingerprint, and the statements about the member."""
         request = directory_pb2.GetCardRequest(name=name, fingerprint=fingerprint)
         response: directory_pb2.GetCardResponse = self._unary(
             lambda to: to.directory.GetCard, request
@@ -248,43 +248,43 @@ class Relay:
         return response
 
     def put_card(self, card: objects_pb2.Signed) -> None:
-        """Replaces the caller's card."""
+        """Replace the caller's card."""
         self._unary(
             lambda to: to.directory.PutCard, directory_pb2.PutCardRequest(card=card)
         )
 
     def put_statement(self, statement: objects_pb2.Signed) -> None:
-        """Publishes an endorsement or an identity revocation."""
+        """Publish an endorsement or an identity revocation."""
         request = directory_pb2.PutStatementRequest(statement=statement)
         self._unary(lambda to: to.directory.PutStatement, request)
 
     def succeed(self, succession: objects_pb2.Signed, card: objects_pb2.Signed) -> None:
-        """Puts a new identity in the caller's place."""
+        """Replace the caller's identity with a new one."""
         request = directory_pb2.SucceedRequest(succession=succession, card=card)
         self._unary(lambda to: to.directory.Succeed, request)
 
     def renew(self, certificate_request: bytes) -> bytes:
-        """A new certificate (PEM) for the caller."""
+        """Return a new certificate (PEM) for the caller."""
         request = directory_pb2.RenewRequest(certificate_request=certificate_request)
         return certificate_as_pem(
             self._unary(lambda to: to.directory.Renew, request).certificate
         )
 
     def put_probe(self, probe: objects_pb2.Signed) -> None:
-        """Leaves a probe for another member."""
+        """Leave a probe for another member."""
         self._unary(
             lambda to: to.directory.PutProbe, directory_pb2.PutProbeRequest(probe=probe)
         )
 
     def get_probes(self) -> directory_pb2.GetProbesResponse:
-        """Probes for the caller, and answers to its own."""
+        """Return probes for the caller, and answers to the caller's own probes."""
         response: directory_pb2.GetProbesResponse = self._unary(
             lambda to: to.directory.GetProbes, directory_pb2.GetProbesRequest()
         )
         return response
 
     def answer_probe(self, answer: objects_pb2.Signed) -> None:
-        """Answers a probe."""
+        """Answer a probe."""
         self._unary(
             lambda to: to.directory.AnswerProbe,
             directory_pb2.AnswerProbeRequest(answer=answer),
@@ -293,14 +293,14 @@ class Relay:
     def list_datasets(
         self, *, include_future: bool = False
     ) -> list[datasets_pb2.DatasetSummary]:
-        """The caller's datasets, unverified."""
+        """Return the caller's datasets, unverified."""
         request = datasets_pb2.ListRequest(include_future=include_future)
         return list(self._unary(lambda to: to.datasets.List, request).datasets)
 
     def append(
         self, commit: objects_pb2.Signed, grants: Iterable[objects_pb2.Signed]
     ) -> objects_pb2.Signed | None:
-        """Appends a commit and its grants; repeating the same commit is harmless."""
+        """Append a commit and its grants; repeating the same commit is harmless."""
         request = datasets_pb2.AppendRequest(commit=commit, grants=grants)
         response: datasets_pb2.AppendResponse = self._unary(
             lambda to: to.datasets.Append, request
@@ -308,7 +308,7 @@ class Relay:
         return response.receipt if response.HasField("receipt") else None
 
     def put_pages(self, dataset_id: bytes, pages: Sequence[bytes]) -> None:
-        """Stores pages of a snapshot."""
+        """Store pages of a snapshot."""
         for start in range(0, len(pages), _PAGES_A_CALL):
             part = pages[start : start + _PAGES_A_CALL]
             request = datasets_pb2.PutPagesRequest(dataset_id=dataset_id, pages=part)
@@ -322,7 +322,7 @@ class Relay:
         *,
         from_snapshot: bool = False,
     ) -> Iterator[objects_pb2.Signed]:
-        """A dataset's commits from `first`, or the newest snapshot, on; to `last` if not 0."""
+        """Yield commits from `first` or the newest snapshot, up to `last` unless it is 0."""
         request = datasets_pb2.GetCommitsRequest(
             dataset_id=dataset_id, first=first, last=last, from_snapshot=from_snapshot
         )
@@ -331,7 +331,7 @@ class Relay:
         )
 
     def get_pages(self, dataset_id: bytes, digests: Sequence[bytes]) -> list[bytes]:
-        """Pages of snapshots, in order."""
+        """Return pages of snapshots, in order."""
         if not digests:
             return []
         request = datasets_pb2.GetPagesRequest(dataset_id=dataset_id, digests=digests)
@@ -340,7 +340,7 @@ class Relay:
     def get_grants(
         self, dataset_id: bytes, *, everybody: bool = False
     ) -> datasets_pb2.GetGrantsResponse:
-        """The caller's grants of a dataset or, to its authors, everybody's; unverified."""
+        """Return the caller's grants of a dataset, or everyone's for its authors; unverified."""
         request = datasets_pb2.GetGrantsRequest(
             dataset_id=dataset_id, everybody=everybody
         )
@@ -350,21 +350,21 @@ class Relay:
         return response
 
     def put_rewraps(self, rewraps: Sequence[objects_pb2.Signed]) -> None:
-        """Adds rewraps of the caller's grants."""
+        """Add rewraps of the caller's grants."""
         self._unary(
             lambda to: to.datasets.PutRewraps,
             datasets_pb2.PutRewrapsRequest(rewraps=rewraps),
         )
 
     def disclose(self, disclosure: objects_pb2.Signed) -> None:
-        """Logs a disclosure."""
+        """Log a disclosure."""
         self._unary(
             lambda to: to.datasets.Disclose,
             datasets_pb2.DiscloseRequest(disclosure=disclosure),
         )
 
     def confirm_purge(self, receipt: objects_pb2.Signed) -> None:
-        """Logs a purge receipt."""
+        """Log a purge receipt."""
         self._unary(
             lambda to: to.datasets.ConfirmPurge,
             datasets_pb2.ConfirmPurgeRequest(receipt=receipt),
@@ -373,18 +373,18 @@ class Relay:
     def account(
         self, accounting: objects_pb2.Signed
     ) -> list[datasets_pb2.AccountResponse]:
-        """Everything that the log has of a dataset, unverified."""
+        """Return every log entry of a dataset, unverified."""
         request = datasets_pb2.AccountRequest(accounting=accounting)
         return self._stream(lambda to: to.datasets.Account, request)
 
     def prove(self, old_size: int, digests: Sequence[bytes]) -> log_pb2.ProveResponse:
-        """The log's newest checkpoint, and proofs towards it; unverified."""
+        """Return the log's newest checkpoint and proofs to it, unverified."""
         request = log_pb2.ProveRequest(old_size=old_size, digests=digests)
         response: log_pb2.ProveResponse = self._unary(lambda to: to.log.Prove, request)
         return response
 
     def get_tile(self, level: int, index: int) -> bytes:
-        """A tile of the log's hashes, unverified."""
+        """Return a tile of the log's hashes, unverified."""
         request = log_pb2.GetTileRequest(level=level, index=index)
         response: log_pb2.GetTileResponse = self._unary(
             lambda to: to.log.GetTile, request
@@ -392,22 +392,22 @@ class Relay:
         return response.hashes
 
     def get_entries(self, first: int, count: int) -> list[log_pb2.GetEntriesResponse]:
-        """Entries of the log with their objects, unverified; for auditors."""
+        """Return log entries with their objects, unverified; for auditors."""
         request = log_pb2.GetEntriesRequest(first=first, count=count)
         return self._stream(lambda to: to.log.GetEntries, request)
 
     def stat(
         self, dataset_id: bytes, shard_ids: Iterable[bytes]
     ) -> list[shards_pb2.ShardStatus]:
-        """What the relay holds of some shards."""
+        """Return what the relay holds of some shards."""
         request = shards_pb2.StatRequest(dataset_id=dataset_id, shard_ids=shard_ids)
         return list(self._unary(lambda to: to.shards.Stat, request).shards)
 
     def put_shard(self, messages: Callable[[], Iterator[bytes]]) -> bytes:
-        """Uploads one shard; returns its digest (32 bytes) as the relay computed it.
+        """Upload a shard; return its digest (32 bytes) as computed by the relay.
 
         Args:
-            messages: called once an attempt; yields the serialised PutRequests, the same each time.
+            messages: called once per attempt; yields the same serialised PutRequests each time.
         """
 
         def upload(to: Connection) -> bytes:
@@ -419,9 +419,9 @@ class Relay:
         return self._call(upload)
 
     def get_segments(self, request: shards_pb2.GetRequest) -> Iterator[bytes]:
-        """The serialised GetResponses of a request.
+        """Yield the serialised GetResponses of a request.
 
-        A stream that broke is not repeated here; whoever asks again is served by the next address.
+        A broken stream is not retried here; a new request goes to the next address.
         """
         failures: list[SealiftError] = []
         begun = False
@@ -438,10 +438,10 @@ class Relay:
                         failures.append(self._fail_over(connection, error))
         failure = _first_passing(failures)
         if len(self.access.addresses) > 1 and not is_passing(failures[-1]):
-            # Not RelayUntrusted, for the next address may well be the relay.
+            # Not RelayUntrusted, because the next address may be the genuine relay.
             raise RelayUnavailable(
-                "the relay cannot be reached, and at one of its addresses a server answers whose "
-                "certificate is not the relay's, or not valid now"
+                "the relay cannot be reached, and the server at one of its addresses has a "
+                "certificate that is not the relay's, or not valid now"
             )
         raise failure
 
@@ -477,14 +477,14 @@ class Relay:
             )
         except SealiftError as error:
             if refused and is_passing(error):
-                # None of the addresses works, and somebody else sits at one of them: that is news.
+                # No address works, and one has an untrusted server: that matters more to the user.
                 raise refused[-1] from None
             raise
 
     def _try_each(
         self, invoke: Callable[[Connection], _T], refused: list[SealiftError]
     ) -> _T:
-        """A call at the address in use and, if that fails in passing, once at each other."""
+        """Call the address in use and, after a transient failure, each other address once."""
         failures: list[SealiftError] = []
         while len(failures) < len(self.access.addresses):
             with self._route.use() as connection:
@@ -499,19 +499,19 @@ class Relay:
     def _fail_over(
         self, connection: Connection, error: grpc.RpcError | ValueError
     ) -> SealiftError:
-        """Names a failure and, if another address may do better, turns to that.
+        """Return a failure as an error, after a switch to the next address if that may help.
 
         Raises:
-            SealiftError: no other address would do better.
+            SealiftError: no other address would help.
         """
         failure, elsewhere = _diagnose(self.access, connection, error)
         if not elsewhere:
             if failure is connection.key_failure:
-                # The channel would repeat this failure for a while, whatever the token does then.
+                # The channel would keep reporting this failure after the token recovers.
                 self._route.change(self.access)
             raise failure from None
         if self._route.leave(connection):
-            # An impostor, or a certificate that has expired, is for the operator to know.
+            # The operator should hear of an impostor or of an expired certificate.
             report = log.info if is_passing(failure) else log.warning
             reason = failure.reason or "RELAY_UNTRUSTED"
             report("fail_over", address=connection.position + 1, reason=reason)
@@ -526,13 +526,13 @@ def retry(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> _T:
-    """The result of a call that may be repeated.
+    """Return the result of a call, retried while its failures are transient.
 
-    Gives up after 3 to 6 seconds of waiting, which a relay's restart fits into, or after
-    `patience` seconds if those are more.
+    Retries end after 3 to 6 seconds of waiting, which is enough for a relay to restart, or after
+    `patience` seconds if that is longer.
 
     Raises:
-        SealiftError: the last failure, or the first that repeating cannot mend.
+        SealiftError: the last failure, or the first that a retry cannot fix.
     """
 
     def named_attempt() -> _T:
@@ -552,7 +552,7 @@ def retry(
 
 
 def retry_policy(patience: float) -> RetryPolicy:
-    """How calls to a relay are repeated, for at least `patience` seconds."""
+    """Return the policy to retry relay calls for at least `patience` seconds."""
     return RetryPolicy(
         attempts=_ATTEMPTS,
         patience=patience,
@@ -562,7 +562,7 @@ def retry_policy(patience: float) -> RetryPolicy:
 
 
 def note_retry(event: str) -> Noted:
-    """Logs an event before each wait, with the reason of the failure."""
+    """Return a callback that logs an event before each wait, with the failure's reason."""
 
     def note(error: Exception, failures: int, delay: float) -> None:
         reason = error.reason if isinstance(error, SealiftError) else ""
@@ -572,7 +572,7 @@ def note_retry(event: str) -> Noted:
 
 
 def is_passing(error: Exception) -> bool:
-    """Whether the same call may succeed a little later."""
+    """Return whether an error is transient, so that the same call may succeed later."""
     return isinstance(
         error, RelayUnavailable | RelayBusy | RelayTimeout
     ) and not isinstance(error, RelayStorageFull)
@@ -585,13 +585,13 @@ def _first_passing(failures: Sequence[SealiftError]) -> SealiftError:
 def _diagnose(
     access: RelayAccess, connection: Connection, error: grpc.RpcError | ValueError
 ) -> tuple[SealiftError, bool]:
-    """A failed call's named error, and whether another address may do better."""
+    """Return a failed call's error, and whether another address may help."""
     if connection.closed_for_fork:
         return RelayUnavailable(
             "the connection to the relay was closed for a fork"
         ), True
     if isinstance(error, ValueError):
-        # What gRPC raises if the channel was closed just before the call began.
+        # gRPC raises this if the channel was closed just before the call began.
         if not connection.cut:
             raise error
         return RelayError("the call to the relay was interrupted"), False
@@ -606,7 +606,7 @@ def _diagnose(
         named = diagnose_handshake(
             connection.address, access.authority_pem, connection.certificate_pem, named
         )
-        # Nobody's certificate but our own is the same everywhere.
+        # Only our own certificate is the same at every address.
         return named, not isinstance(named, NotAuthenticated)
     return named, is_passing(named)
 
@@ -625,7 +625,7 @@ def segment_stream(
     segments: Iterable[bytes | memoryview],
     tail: Callable[[], bytes],
 ) -> Iterator[bytes]:
-    """The serialised PutRequests of one shard; `tail` gives its digest when all was sealed."""
+    """Yield the PutRequests of a shard; `tail` returns its digest once all is sealed."""
     yield shards_pb2.PutRequest(head=head).SerializeToString()
     for segment in segments:
         yield framing.segment_message(segment)

@@ -23,7 +23,7 @@ from sealift_protocol.roles import ROLES
 from sealift_relay.cli import invite
 
 ROOT = Path(__file__).parents[3]
-SLOW = {"pyarrow", "numpy", "grpc", "cryptography"}
+SLOW = {"pyarrow", "numpy", "grpc", "cryptography", "structlog"}
 PRINT_MODULES = "import json, sys; print('\\n' + json.dumps(list(sys.modules)))"
 RUN = f"""
 import atexit, sys

@@ -142,8 +142,8 @@ def test_a_membership_is_read() -> None:
     [
         ({"name": None}, 'key "name" is missing'),
         ({"name": 3}, 'key "name" has a value of another type'),
-        ({"fingerprint": "abcd"}, 'key "fingerprint" has another form'),
-        ({"log_key": "abcd"}, 'key "log_key" has another form'),
+        ({"fingerprint": "abcd"}, 'key "fingerprint" is malformed'),
+        ({"log_key": "abcd"}, 'key "log_key" is malformed'),
         ({"nickname": "x"}, 'key "nickname" is not known'),
         ({"version": 9}, "version that this release does not know"),
     ],
@@ -169,7 +169,7 @@ def test_a_trust_store_is_read_and_written_as_it_was(tmp_path: Path) -> None:
     for old, new, problem in (
         ('"how"', '"why"', r'"pins\[...\].why" is not known'),
         ('"endorses": true', '"endorses": 1', r'"pins\[...\].endorses" has a value'),
-        (str(FORMER), "abcd", "something else than a fingerprint"),
+        (str(FORMER), "abcd", "malformed fingerprint"),
         ('"version": 2', '"version": 3', "version that this release does not know"),
     ):
         path.write_text(content.replace(old, new))

@@ -469,7 +469,7 @@ def test_a_planted_file_of_another_cost_or_content_is_refused(
         lock.open(content[:20])
     for planted in (b"{}", b"[]", b"not JSON", b'{"identity_seed": 1}'):
         with pytest.raises(
-            KeystoreError, match="what the keystore holds cannot be read"
+            KeystoreError, match="the keystore's content cannot be read"
         ):
             decode_keys(planted)
     monkeypatch.setenv("SEALIFT_KEYSTORE_COST", "cheap")
@@ -516,7 +516,7 @@ def test_a_key_of_a_fake_backend_that_unwraps_something_else_is_not_kept(
 ) -> None:
     backend = FakeBackend()
     monkeypatch.setattr(HeldPrivateKey, "unwrap", lambda *_: Secret.random(32))
-    with pytest.raises(KeystoreError, match="something else"):
+    with pytest.raises(KeystoreError, match="a different secret"):
         Custody.of_backend(backend).new_recipient_keys((WrapSuite.P256,), 0)
     assert backend.held_keys() == []
 
@@ -587,7 +587,7 @@ def test_a_person_is_asked_by_what_is_wanted(
     assert read_passphrase("PIN of the token", fd=None, confirm=False) == Secret(
         b"123456"
     )
-    with pytest.raises(KeystoreError, match="differ"):
+    with pytest.raises(KeystoreError, match="do not match"):
         read_passphrase(fd=None, confirm=True)
     assert asked == [
         "PIN of the token: ",

@@ -1,1 +1,1 @@
-"""One file for each place where keys can live."""
+"""Key backends, one module each."""

@@ -5,7 +5,7 @@
     awskms:eu-central-1
 
 Credentials are those of the AWS SDK: environment, profile, instance role. `profile` names one of
-its profiles, `endpoint` an address of the service in one's own network.
+its profiles, and `endpoint` an address of the service in a private network.
 
 Source: AWS KMS API reference 2014-11-01, with its common errors.
 """
@@ -45,10 +45,10 @@ from sealift_protocol.errors import (
 from sealift_protocol.objects.cards import WrapSuite
 
 _ALIAS = "alias/sealift-"
-# The least that the service allows.
+# The minimum that the service allows.
 _DAYS_UNTIL_DELETION = 7
 _SECONDS = 15
-# What the service hashes itself; of a longer message it takes the digest.
+# The longest message that the service hashes itself; for a longer one it takes the digest.
 _MAX_MESSAGE = 4096
 _SPECS: dict[Algorithm, tuple[str, str]] = {
     SignatureAlgorithm.ECDSA_P256: ("SIGN_VERIFY", "ECC_NIST_P256"),
@@ -79,20 +79,20 @@ _NO_CREDENTIALS = (
 
 
 def open_awskms(url: str, ask: AskSecret) -> AwsKmsBackend:
-    """Makes a client for a region; see `OpenBackend`. Nothing is asked for."""
+    """Make a client for a region, without asking for a secret; see `OpenBackend`."""
     del ask
     region, _, query = url.partition(":")[2].partition("?")
     options = dict(parse_qsl(query, keep_blank_values=True))
     if not region or options.keys() - {"endpoint", "profile"}:
         raise InvalidArgument(
-            "this does not name a region of AWS", hint="write awskms:eu-central-1"
+            "the URL does not name an AWS region", hint="write awskms:eu-central-1"
         )
     if "endpoint" in options and not is_private_origin(urlsplit(options["endpoint"])):
         raise InvalidArgument(
-            "the endpoint of AWS KMS is no address that is called over TLS",
+            "the endpoint of AWS KMS is not an address reached over TLS",
             hint="write endpoint=https://HOST, or leave it out",
         )
-    # At DEBUG it writes answers into the log, and with them what was decrypted.
+    # At DEBUG the SDK logs responses, which contain decrypted secrets.
     keep_debug_off("botocore", "boto3")
 
     def client() -> Any:
@@ -102,7 +102,7 @@ def open_awskms(url: str, ask: AskSecret) -> AwsKmsBackend:
         return session.client(
             "kms",
             endpoint_url=options.get("endpoint"),
-            # Trying again is `patiently`'s business, or it would be done twice.
+            # `patiently` retries; a second layer of retries would multiply them.
             config=Config(
                 connect_timeout=_SECONDS,
                 read_timeout=_SECONDS,
@@ -115,7 +115,7 @@ def open_awskms(url: str, ask: AskSecret) -> AwsKmsBackend:
 
 
 class AwsKmsBackend:
-    """The keys of one account and region."""
+    """The keys of an account in a region."""
 
     signatures = (SignatureAlgorithm.ECDSA_P256,)
     suites = (WrapSuite.RSA_OAEP_SHA256,)
@@ -125,7 +125,7 @@ class AwsKmsBackend:
         self._clients = PerProcess(client)
 
     def held_keys(self) -> list[HeldKey]:
-        """The keys with an alias of Sealift's; those that wait for deletion are left out."""
+        """Return the keys with an alias of Sealift's, without those scheduled for deletion."""
         held = []
         with _named():
             client = self._clients.get()
@@ -133,7 +133,7 @@ class AwsKmsBackend:
             for page in client.get_paginator("list_aliases").paginate():
                 for alias in page["Aliases"]:
                     if alias["AliasName"].startswith(_ALIAS) and "TargetKeyId" in alias:
-                        # One that an administrator took away must not take the others with it.
+                        # A key that an administrator removed must not hide the others.
                         with suppress(*gone):
                             held.append(
                                 self._read(alias["TargetKeyId"], alias["AliasName"])
@@ -141,10 +141,10 @@ class AwsKmsBackend:
         return held
 
     def create(self, algorithm: Algorithm, label: str) -> HeldKey:
-        """A fresh key; no key leaves the service."""
+        """Make a key, which never leaves the service."""
         if algorithm not in _SPECS:
             raise KeyOperationUnsupported(
-                "AWS KMS has no keys of this kind", hint="use rsa-oaep-sha256"
+                "AWS KMS does not support keys of this kind", hint="use rsa-oaep-sha256"
             )
         usage, spec = _SPECS[algorithm]
         alias = f"{_ALIAS}{label}-{secrets.token_hex(8)}"
@@ -157,19 +157,19 @@ class AwsKmsBackend:
                 held = self._read(key_id, alias)
                 client.create_alias(AliasName=alias, TargetKeyId=key_id)
             except BaseException:
-                # Without an alias it would be found by nobody, and paid for.
+                # Without an alias nothing would find the key, but it would still be billed.
                 self._delete(key_id)
                 raise
         return held
 
     def destroy(self, key: HeldKey) -> None:
-        """Takes a key out of use now; the service deletes it after seven days."""
+        """Take a key out of use now; the service deletes it after seven days."""
         with _named():
             self._clients.get().delete_alias(AliasName=key.label)
             self._delete(key.reference)
 
     def sign(self, key: HeldKey, message: bytes) -> bytes:
-        """A signature, 64 bytes."""
+        """Return a signature of 64 bytes."""
         if key.algorithm is not SignatureAlgorithm.ECDSA_P256:
             raise KeyOperationUnsupported("a recipient key does not sign")
         signed, kind = message, "RAW"
@@ -185,12 +185,12 @@ class AwsKmsBackend:
         return raw_signature(answer["Signature"])
 
     def agree(self, key: HeldKey, point: bytes) -> bytes:
-        """Is not used here."""
+        """Not supported: recipient keys in AWS KMS are RSA keys."""
         del key, point
-        raise KeyOperationUnsupported("AWS KMS is used with RSA keys")
+        raise KeyOperationUnsupported("recipient keys in AWS KMS must be RSA keys")
 
     def decrypt(self, key: HeldKey, block: bytes) -> bytes:
-        """What an RSA-OAEP-SHA256 block carries."""
+        """Decrypt an RSA-OAEP-SHA256 block."""
         with _named():
             answer = self._clients.get().decrypt(
                 KeyId=key.reference,
@@ -200,7 +200,7 @@ class AwsKmsBackend:
         return bytes(answer["Plaintext"])
 
     def close(self) -> None:
-        """Ends the connections."""
+        """Close the connections."""
         self._clients.get().close()
 
     def _delete(self, key_id: str) -> None:
@@ -220,22 +220,22 @@ class AwsKmsBackend:
 
 @contextmanager
 def _named() -> Iterator[None]:
-    """The SDK's errors by ours; none of them quotes what was sent."""
+    """Turn the SDK's errors into ours, none of which quotes what was sent."""
     try:
         yield
     except exceptions.ClientError as error:
         raise _by_code(error) from None
     except _NO_CREDENTIALS:
         raise KeyDenied(
-            "there are no AWS credentials, or they have ended",
+            "there are no AWS credentials, or they have expired",
             hint="run `aws sso login` or `aws configure`, or set AWS_PROFILE",
         ) from None
     except (exceptions.ReadTimeoutError, exceptions.ConnectTimeoutError):
         raise KeystoreTimeout("AWS KMS did not answer in time") from None
     except exceptions.SSLError:
         raise KeystoreError(
-            "the certificate of AWS KMS is not from a CA that is trusted",
-            hint="if a proxy reads along, name its CA in AWS_CA_BUNDLE",
+            "the certificate of AWS KMS is not from a trusted CA",
+            hint="if a proxy intercepts TLS, name its CA in AWS_CA_BUNDLE",
         ) from None
     except (exceptions.ConnectionError, exceptions.HTTPClientError):
         raise KeystoreUnavailable("AWS KMS cannot be reached") from None
@@ -252,20 +252,20 @@ def _by_code(error: exceptions.ClientError) -> SealiftError:
     if code == "InvalidCiphertextException":
         return refused()
     if code in _GONE:
-        return KeyNotFound("AWS KMS does not have the key, or it waits for deletion")
+        return KeyNotFound("AWS KMS does not have the key, or its deletion is pending")
     if code in _DENIED:
-        return KeyDenied("AWS does not allow it with these credentials")
+        return KeyDenied("AWS KMS denied the operation to these credentials")
     if code in _BUSY:
-        return KeystoreThrottled("AWS KMS takes no more calls for a moment")
+        return KeystoreThrottled("AWS KMS is throttling calls at the moment")
     if code in _DOWN or status >= 500:
-        return KeystoreUnavailable("AWS KMS has failed for a moment")
+        return KeystoreUnavailable("AWS KMS failed temporarily")
     if code == "LimitExceededException":
         return KeystoreError(
-            "the account has as many keys or aliases as it may have in this region",
+            "the account has reached its quota of keys or aliases in this region",
             hint="delete some, or ask AWS for a higher quota",
         )
-    # It may be anything but AWS that answers.
+    # The answer may come from something other than AWS.
     return KeystoreError(
         f"AWS KMS refused: {code if code.isidentifier() else status}",
-        hint="its API reference says what that means",
+        hint="see its API reference for the meaning",
     )

@@ -5,7 +5,7 @@
     azurekeyvault:https://hospital.vault.azure.net?hsm=true
 
 Credentials are those of azure-identity's DefaultAzureCredential. With `hsm=true` new keys are made
-in an HSM, which a vault of the tier Premium has; a Managed HSM has no others.
+in an HSM, which needs a vault of the Premium tier; in a Managed HSM all keys are.
 
 Source: Azure Key Vault REST API 2025-07-01; RFC 7518 section 3.4 (the form of its signatures).
 """
@@ -45,7 +45,7 @@ from sealift_protocol.errors import (
 from sealift_protocol.objects.cards import WrapSuite
 
 _PREFIX = "sealift-"
-# Only keys with it are Sealift's.
+# Only keys with this tag are Sealift's.
 _TAG = {"sealift": "key"}
 _SECONDS = 15
 _DELETED_WITHIN = 30
@@ -54,7 +54,7 @@ _RSA_BITS = 3072
 
 @dataclass(frozen=True, slots=True)
 class VaultUrl:
-    """What the URL of a vault says.
+    """The parsed URL of a vault.
 
     Attributes:
         address: scheme, host and port.
@@ -66,10 +66,10 @@ class VaultUrl:
 
 
 def parse_url(url: str) -> VaultUrl:
-    """Reads a URL.
+    """Parse a URL.
 
     Raises:
-        InvalidArgument: it names no vault over TLS, or has a secret in it.
+        InvalidArgument: it does not name a vault over TLS, or contains a secret.
     """
     parts = urlsplit(url.partition(":")[2])
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -83,17 +83,17 @@ def parse_url(url: str) -> VaultUrl:
         or parts.path not in ("", "/")
     ):
         raise InvalidArgument(
-            "this does not name a key vault, over TLS and without a secret in it",
+            "the URL does not name a key vault over TLS, or has a secret in it",
             hint="write azurekeyvault:https://VAULT.vault.azure.net?hsm=true",
         )
     return VaultUrl(f"https://{parts.netloc}", hsm == "true")
 
 
 def open_azurekeyvault(url: str, ask: AskSecret) -> AzureKeyVaultBackend:
-    """Makes a client for a vault; see `OpenBackend`. Nothing is asked for."""
+    """Make a client for a vault, without asking for a secret; see `OpenBackend`."""
     del ask
     where = parse_url(url)
-    # At DEBUG bodies may be written into the log, and with them what was decrypted.
+    # At DEBUG the SDK may log bodies, which contain decrypted secrets.
     keep_debug_off(
         "azure", "azure.core.pipeline.policies._universal", "azure.identity", "msal"
     )
@@ -101,7 +101,7 @@ def open_azurekeyvault(url: str, ask: AskSecret) -> AzureKeyVaultBackend:
 
     def clients() -> Clients:
         credential = DefaultAzureCredential(**bounds)
-        # Trying again is `patiently`'s business, or it would be done twice.
+        # `patiently` retries; a second layer of retries would multiply them.
         return Clients(
             KeyClient(where.address, credential, retry_total=0, **bounds), credential
         )
@@ -112,12 +112,12 @@ def open_azurekeyvault(url: str, ask: AskSecret) -> AzureKeyVaultBackend:
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """What speaks with a vault.
+    """The SDK's clients for a vault.
 
     Attributes:
         keys: makes and lists keys.
         credential: logs in.
-        users: what uses each key, by its id; each asks the vault for its key once.
+        users: clients that use a key, by key id; each fetches its key from the vault once.
     """
 
     keys: KeyClient
@@ -126,7 +126,7 @@ class Clients:
 
 
 class AzureKeyVaultBackend:
-    """The keys of one vault."""
+    """The keys of a vault."""
 
     signatures = (SignatureAlgorithm.ECDSA_P256,)
     suites = (WrapSuite.RSA_OAEP_SHA256,)
@@ -137,7 +137,7 @@ class AzureKeyVaultBackend:
         self._clients = PerProcess(clients)
 
     def held_keys(self) -> list[HeldKey]:
-        """The keys with Sealift's tag."""
+        """Return the keys with Sealift's tag."""
         with _named():
             return [
                 _read(self._first_version(key))
@@ -146,7 +146,7 @@ class AzureKeyVaultBackend:
             ]
 
     def create(self, algorithm: Algorithm, label: str) -> HeldKey:
-        """A fresh key that is not exportable."""
+        """Make a key that is not exportable."""
         name = f"{_PREFIX}{label}-{secrets.token_hex(8)}"
         common: dict[str, Any] = {"hardware_protected": self._hsm, "tags": _TAG}
         with _named():
@@ -166,11 +166,11 @@ class AzureKeyVaultBackend:
                     )
                 )
         raise KeyOperationUnsupported(
-            "a key vault is not used with keys of this kind", hint="use rsa-oaep-sha256"
+            "a key vault does not support keys of this kind", hint="use rsa-oaep-sha256"
         )
 
     def destroy(self, key: HeldKey) -> None:
-        """Deletes a key, and purges it where the vault allows that at once."""
+        """Delete a key, and purge it if the vault allows that immediately."""
         with _named():
             poller = self._clients.get().keys.begin_delete_key(key.label)
         self._clients.get().users.pop(key.reference, None)
@@ -180,12 +180,12 @@ class AzureKeyVaultBackend:
             poller.wait(_DELETED_WITHIN)
             self._clients.get().keys.purge_deleted_key(key.label)
         except exceptions.AzureError as error:
-            # It is out of use in any case, and ends with the time that the vault keeps what was
-            # deleted: purging needs a permission of its own.
+            # Purging needs a separate permission. The key is out of use in any case, and the vault
+            # destroys it when its retention period for deleted keys ends.
             log.info("leave_key_unpurged", error=type(error).__name__)
 
     def sign(self, key: HeldKey, message: bytes) -> bytes:
-        """A signature, 64 bytes."""
+        """Return a signature of 64 bytes."""
         if key.algorithm is not SignatureAlgorithm.ECDSA_P256:
             raise KeyOperationUnsupported("a recipient key does not sign")
         with _named():
@@ -193,12 +193,12 @@ class AzureKeyVaultBackend:
             return self._user(key).sign(VaultSignature.es256, digest).signature
 
     def agree(self, key: HeldKey, point: bytes) -> bytes:
-        """Is not to be had."""
+        """Not supported: recipient keys in a key vault are RSA keys."""
         del key, point
-        raise KeyOperationUnsupported("a key vault is used with RSA keys")
+        raise KeyOperationUnsupported("recipient keys in a key vault must be RSA keys")
 
     def decrypt(self, key: HeldKey, block: bytes) -> bytes:
-        """What an RSA-OAEP-SHA256 block carries."""
+        """Decrypt an RSA-OAEP-SHA256 block."""
         if key.algorithm is not WrapSuite.RSA_OAEP_SHA256:
             raise KeyOperationUnsupported("a signing key does not unwrap")
         with _named():
@@ -214,7 +214,7 @@ class AzureKeyVaultBackend:
                 raise refused() from None
 
     def close(self) -> None:
-        """Ends the connections."""
+        """Close the connections."""
         clients = self._clients.get()
         clients.keys.close()
         clients.credential.close()
@@ -229,14 +229,14 @@ class AzureKeyVaultBackend:
         return user
 
     def _first_version(self, key: KeyProperties) -> KeyVaultKey:
-        """What Sealift made: a vault may have been told to rotate its keys, which adds versions."""
+        """Return the version that Sealift made; a vault may add versions by rotating keys."""
         versions = self._clients.get().keys.list_properties_of_key_versions(key.name)
         first = min(versions, key=_created)
         return self._clients.get().keys.get_key(key.name, first.version)
 
 
 def _created(version: KeyProperties) -> float:
-    # The service always says; the SDK's type does not.
+    # The service always sends the time, but the SDK's type allows None.
     return version.created_on.timestamp() if version.created_on else 0.0
 
 
@@ -254,21 +254,21 @@ def _read(key: KeyVaultKey) -> HeldKey:
         algorithm = WrapSuite.RSA_OAEP_SHA256
     else:
         raise KeystoreError(
-            "a key with Sealift's tag is of another kind",
-            hint="take the tag `sealift` off it in the Azure portal",
+            "a key with Sealift's tag is of a kind that Sealift does not use",
+            hint="remove the tag `sealift` from it in the Azure portal",
         )
     return HeldKey(key.id, key.name, algorithm, encoded(public))
 
 
 @contextmanager
 def _named() -> Iterator[None]:
-    """The SDK's errors by ours; none of them quotes what was sent."""
+    """Turn the SDK's errors into ours, none of which quotes what was sent."""
     try:
         yield
     except exceptions.ClientAuthenticationError:
         raise KeyDenied(
-            "there are no Azure credentials, or the vault does not take them",
-            hint="run `az login`, or check the identity that this machine has",
+            "there are no Azure credentials, or the vault does not accept them",
+            hint="run `az login`, or check this machine's managed identity",
         ) from None
     except exceptions.HttpResponseError as error:
         raise _by_code(error.status_code or 0) from None
@@ -280,9 +280,9 @@ def _named() -> Iterator[None]:
     except exceptions.AzureError:
         raise KeystoreUnavailable("the key vault cannot be reached") from None
     except ValueError:
-        # A challenge that asks for credentials of another place, and answers that are no JSON.
+        # An authentication challenge for another resource, or an answer that is not JSON.
         raise KeystoreError(
-            "what answers there is not a key vault",
+            "the server at that address is not a key vault",
             hint="check the URL of the keystore",
         ) from None
 
@@ -291,14 +291,14 @@ def _by_code(code: int) -> KeystoreError:
     if code == 404:
         return KeyNotFound("the key vault does not have the key, or has deleted it")
     if code == 403:
-        return KeyDenied("the key vault does not allow it with these credentials")
+        return KeyDenied("the key vault denied the operation to these credentials")
     if code == 429:
-        return KeystoreThrottled("the key vault takes no more calls for a moment")
+        return KeystoreThrottled("the key vault is throttling calls at the moment")
     if code in (408, 504):
         return KeystoreTimeout("the key vault did not answer in time")
     if code >= 500:
-        return KeystoreUnavailable("the key vault has failed for a moment")
+        return KeystoreUnavailable("the key vault failed temporarily")
     return KeystoreError(
         f"the key vault refused: HTTP {code}",
-        hint="its REST reference says what that means",
+        hint="see its REST reference for the meaning",
     )

@@ -1,4 +1,4 @@
-"""Public keys and signatures as backends give them, in the encodings that signed objects have."""
+"""Conversion of backends' public keys and signatures to the encodings of signed objects."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 
 def encoded(key: PublicKeyTypes) -> bytes:
-    """An uncompressed point of a curve (SEC 1); SubjectPublicKeyInfo, DER, of an RSA key."""
+    """Encode an EC key as an uncompressed point (SEC 1), an RSA key as DER SubjectPublicKeyInfo."""
     if isinstance(key, ec.EllipticCurvePublicKey):
         return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def raw_signature(der: bytes) -> bytes:
-    """The two numbers, 32 bytes each, of a signature of P-256 in DER (RFC 3279 section 2.2.3)."""
+    """Convert a DER P-256 signature (RFC 3279 section 2.2.3) to r and s, 32 bytes each."""
     r, s = decode_dss_signature(der)
     return r.to_bytes(32) + s.to_bytes(32)

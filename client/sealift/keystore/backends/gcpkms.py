@@ -7,10 +7,10 @@
 Credentials are Google's Application Default Credentials. Keys are made in an HSM, or with
 `protection=software` without one.
 
-Identities are ECDSA P-256 at either level, of which the service signs a digest: an Ed25519 key
-would need the message itself, which may be longer than a request.
+Identities are ECDSA P-256 at either level, because the service then signs a digest: an Ed25519 key
+needs the message itself, which may be longer than a request.
 
-The client speaks REST: a gRPC channel that is open during a fork may hang it (connections.py).
+The client uses REST, because a gRPC channel that is open during a fork may hang (connections.py).
 
 Source: Cloud KMS API reference v1.
 """
@@ -55,7 +55,7 @@ from sealift_protocol.errors import (
 from sealift_protocol.objects.cards import WrapSuite
 
 _PREFIX = "sealift-"
-# Only keys with it are Sealift's.
+# Only keys with this label are Sealift's.
 _LABEL = {"sealift": "key"}
 _SECONDS = 15.0
 _MADE_WITHIN = 60.0
@@ -63,7 +63,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.2, 2.0
 _SCOPE = "https://www.googleapis.com/auth/cloudkms"
 _SUFFIX = ".googleapis.com"
 _RING = re.compile(r"projects/[\w.:-]+/locations/[\w-]+/keyRings/[\w-]+", re.ASCII)
-# No name of a key is ever used twice, so the first version is the only one that Sealift makes.
+# A key's name is never reused, so the first version is the only one that Sealift makes.
 _VERSION = "/cryptoKeyVersions/1"
 _PROTECTION = {
     "hsm": kms_v1.ProtectionLevel.HSM,
@@ -89,12 +89,12 @@ _ALGORITHMS: dict[int, Algorithm] = {
 
 @dataclass(frozen=True, slots=True)
 class RingUrl:
-    """What the URL of a key ring says.
+    """The parsed URL of a key ring.
 
     Attributes:
         ring: its resource name.
-        protection: level of new keys: "hsm" or "software".
-        endpoint: address of the service; empty for Google's usual one.
+        protection: protection level of new keys: "hsm" or "software".
+        endpoint: address of the service; empty for Google's default.
     """
 
     ring: str
@@ -103,15 +103,15 @@ class RingUrl:
 
     @property
     def plain(self) -> bool:
-        """Whether the endpoint is on this machine, without TLS; it is sent no credentials."""
+        """Whether the endpoint is on this machine, without TLS; it gets no credentials."""
         return self.endpoint.startswith("http://")
 
 
 def parse_url(url: str) -> RingUrl:
-    """Reads a URL.
+    """Parse a URL.
 
     Raises:
-        InvalidArgument: it names no key ring, or credentials could leak to whom it names.
+        InvalidArgument: it does not name a key ring, or credentials could leak to its endpoint.
     """
     ring, _, query = url.partition(":")[2].partition("?")
     options = dict(parse_qsl(query, keep_blank_values=True))
@@ -119,22 +119,22 @@ def parse_url(url: str) -> RingUrl:
     unknown = options.keys() - {"protection", "endpoint"}
     if unknown or protection not in _PROTECTION or not _RING.fullmatch(ring):
         raise InvalidArgument(
-            "this does not name a key ring of Google Cloud KMS",
+            "the URL does not name a key ring of Google Cloud KMS",
             hint="write gcpkms:projects/PROJECT/locations/LOCATION/keyRings/RING?protection=hsm",
         )
     if "endpoint" in options and not _may_be_called(endpoint):
         raise InvalidArgument(
-            "the endpoint is neither Google's, over TLS, nor on this machine",
+            "the endpoint is neither Google's over TLS nor on this machine",
             hint=f"write endpoint=https://NAME{_SUFFIX}, or leave it out",
         )
     return RingUrl(ring, protection, endpoint)
 
 
 def open_gcpkms(url: str, ask: AskSecret) -> GcpKmsBackend:
-    """Makes a client for a key ring; see `OpenBackend`. Nothing is asked for."""
+    """Make a client for a key ring, without asking for a secret; see `OpenBackend`."""
     del ask
     where = parse_url(url)
-    # At DEBUG they write answers into the log, and with them what was decrypted.
+    # At DEBUG these libraries log responses, which contain decrypted secrets.
     services = "google.cloud.kms_v1.services.key_management_service"
     keep_debug_off(
         "google", "google.auth", f"{services}.client", f"{services}.transports.rest"
@@ -155,7 +155,7 @@ def open_gcpkms(url: str, ask: AskSecret) -> GcpKmsBackend:
 
 
 class GcpKmsBackend:
-    """The keys of one key ring."""
+    """The keys of a key ring."""
 
     signatures = (SignatureAlgorithm.ECDSA_P256,)
     suites = (WrapSuite.RSA_OAEP_SHA256,)
@@ -168,7 +168,7 @@ class GcpKmsBackend:
         self._clients = PerProcess(client)
 
     def held_keys(self) -> list[HeldKey]:
-        """The keys with Sealift's label; the names of destroyed ones stay, and are left out."""
+        """Return the keys with Sealift's label, without destroyed keys, whose names remain."""
         held = []
         with _named():
             for key in self._clients.get().list_crypto_keys(
@@ -181,10 +181,10 @@ class GcpKmsBackend:
         return held
 
     def create(self, algorithm: Algorithm, label: str) -> HeldKey:
-        """A fresh key; no key leaves the service."""
+        """Make a key, which never leaves the service."""
         if algorithm not in _SPECS:
             raise KeyOperationUnsupported(
-                "Google Cloud KMS is not used with keys of this kind",
+                "Google Cloud KMS does not support keys of this kind",
                 hint="use rsa-oaep-sha256",
             )
         purpose, spec = _SPECS[algorithm]
@@ -206,14 +206,14 @@ class GcpKmsBackend:
             return self._read(self._generated(made.name + _VERSION))
 
     def destroy(self, key: HeldKey) -> None:
-        """Takes a key out of use now; the service destroys it when the ring's delay is over."""
+        """Take a key out of use now; the service destroys it after the ring's delay."""
         with _named():
             self._clients.get().destroy_crypto_key_version(
                 name=key.reference, retry=None, timeout=_SECONDS
             )
 
     def sign(self, key: HeldKey, message: bytes) -> bytes:
-        """A signature, 64 bytes."""
+        """Return a signature of 64 bytes."""
         if key.algorithm is not SignatureAlgorithm.ECDSA_P256:
             raise KeyOperationUnsupported("a recipient key does not sign")
         with _named():
@@ -226,12 +226,14 @@ class GcpKmsBackend:
         return raw_signature(answer.signature)
 
     def agree(self, key: HeldKey, point: bytes) -> bytes:
-        """Is not to be had."""
+        """Not supported: recipient keys in Google Cloud KMS are RSA keys."""
         del key, point
-        raise KeyOperationUnsupported("Google Cloud KMS is used with RSA keys")
+        raise KeyOperationUnsupported(
+            "recipient keys in Google Cloud KMS must be RSA keys"
+        )
 
     def decrypt(self, key: HeldKey, block: bytes) -> bytes:
-        """What an RSA-OAEP-SHA256 block carries."""
+        """Decrypt an RSA-OAEP-SHA256 block."""
         if key.algorithm is not WrapSuite.RSA_OAEP_SHA256:
             raise KeyOperationUnsupported("a signing key does not unwrap")
         with _named():
@@ -246,7 +248,7 @@ class GcpKmsBackend:
         return answer.plaintext
 
     def close(self) -> None:
-        """Ends the connections."""
+        """Close the connections."""
         self._clients.get().transport.close()  # type: ignore[no-untyped-call]
 
     def _version(self, name: str) -> kms_v1.CryptoKeyVersion:
@@ -255,17 +257,17 @@ class GcpKmsBackend:
         )
 
     def _generated(self, name: str) -> kms_v1.CryptoKeyVersion:
-        """The version of a fresh key, once the service has generated it."""
+        """Return the version of a new key, once the service has generated it."""
         wait, until = _FIRST_WAIT, time.monotonic() + _MADE_WITHIN
         while (version := self._version(name)).state == _State.PENDING_GENERATION:
             if time.monotonic() >= until:
-                raise KeystoreTimeout("Google Cloud KMS has not made a key in time")
+                raise KeystoreTimeout("Google Cloud KMS did not make a key in time")
             time.sleep(wait)
             wait = min(2 * wait, _LONGEST_WAIT)
         if version.state != _State.ENABLED:
             raise KeystoreError(
                 "Google Cloud KMS could not make a key",
-                hint="its page in the Cloud console says why",
+                hint="see the key's page in the Cloud console for the reason",
             )
         return version
 
@@ -273,8 +275,8 @@ class GcpKmsBackend:
         algorithm = _ALGORITHMS.get(version.algorithm)
         if algorithm is None:
             raise KeystoreError(
-                "a key with Sealift's label is of another kind",
-                hint="take the label `sealift` off it in the Cloud console",
+                "a key with Sealift's label is of a kind that Sealift does not use",
+                hint="remove the label `sealift` from it in the Cloud console",
             )
         answer = self._clients.get().get_public_key(
             name=version.name, retry=None, timeout=_SECONDS
@@ -285,14 +287,14 @@ class GcpKmsBackend:
 
 
 def _may_be_called(endpoint: str) -> bool:
-    """Whether an address may be sent credentials, or is on this machine and is sent none."""
+    """Return whether an address is Google's, or is on this machine and gets no credentials."""
     parts = urlsplit(endpoint)
     of_google = (parts.hostname or "").endswith(_SUFFIX)
     return is_private_origin(parts) and (parts.scheme == "http" or of_google)
 
 
 def _status(error: exceptions.GoogleAPICallError) -> str:
-    """The service's own code; several of them have one HTTP code."""
+    """Return the service's status, of which several share an HTTP code."""
     try:
         return str(error.response.json()["error"]["status"])
     except (AttributeError, LookupError, TypeError, ValueError):
@@ -301,29 +303,29 @@ def _status(error: exceptions.GoogleAPICallError) -> str:
 
 @contextmanager
 def _named() -> Iterator[None]:
-    """The SDK's errors by ours; none of them quotes what was sent."""
+    """Turn the SDK's errors into ours, none of which quotes what was sent."""
     try:
         yield
     except exceptions.GoogleAPICallError as error:
         raise _by_code(error) from None
     except (auth_exceptions.TransportError, auth_exceptions.TimeoutError):
         raise KeystoreUnavailable(
-            "Google's service for credentials cannot be reached"
+            "Google's credentials service cannot be reached"
         ) from None
     except auth_exceptions.GoogleAuthError:
         raise KeyDenied(
-            "there are no Google credentials, or they have ended",
+            "there are no Google credentials, or they have expired",
             hint="run `gcloud auth application-default login`",
         ) from None
     except requests.Timeout:
         raise KeystoreTimeout("Google Cloud KMS did not answer in time") from None
     except ParseError:
         raise KeystoreError(
-            "what answers there is not Google Cloud KMS",
+            "the server at that address is not Google Cloud KMS",
             hint="check the URL of the keystore",
         ) from None
     except OSError:
-        # requests' own errors are of this kind.
+        # Errors of requests are subclasses of OSError.
         raise KeystoreUnavailable("Google Cloud KMS cannot be reached") from None
 
 
@@ -331,17 +333,17 @@ def _by_code(error: exceptions.GoogleAPICallError) -> KeystoreError:
     code, status = int(error.code or 0), _status(error)
     if code == 404 or status == "FAILED_PRECONDITION":
         return KeyNotFound(
-            "Google Cloud KMS does not have the key or the ring, or it is not enabled"
+            "Google Cloud KMS does not have the key or key ring, or the key is not enabled"
         )
     if code in (401, 403):
-        return KeyDenied("Google Cloud does not allow it with these credentials")
+        return KeyDenied("Google Cloud KMS denied the operation to these credentials")
     if code == 429:
-        return KeystoreThrottled("Google Cloud KMS takes no more calls for a moment")
+        return KeystoreThrottled("Google Cloud KMS is throttling calls at the moment")
     if code in (408, 504):
         return KeystoreTimeout("Google Cloud KMS did not answer in time")
     if code >= 500 or status == "ABORTED":
-        return KeystoreUnavailable("Google Cloud KMS has failed for a moment")
+        return KeystoreUnavailable("Google Cloud KMS failed temporarily")
     return KeystoreError(
         f"Google Cloud KMS refused: {status if status.isidentifier() else code}",
-        hint="its API reference says what that means",
+        hint="see its API reference for the meaning",
     )

@@ -4,10 +4,10 @@
 
     openbao:https://bao.hospital.example:8200?role-id=5b2c...&mount=transit&ca=/etc/ssl/hospital.pem
 
-With `role-id` the member logs in by AppRole and is asked for the secret id; without, for a token.
+With `role-id` the member logs in by AppRole and is asked for the secret id; otherwise for a token.
 
 Source: OpenBao API, "Transit secrets engine" and "AppRole auth method"; RFC 7518 section 3.4 (the
-form of ECDSA signatures that is asked for).
+requested form of ECDSA signatures).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from sealift_protocol.errors import (
 from sealift_protocol.objects.cards import WrapSuite
 
 _PREFIX = "sealift-"
-# A server may rotate keys by itself; what was published is the first version.
+# A server may rotate keys by itself; the published key is the first version.
 _VERSION = 1
 _SECONDS = 15.0
 _KINDS: dict[Algorithm, str] = {
@@ -61,14 +61,14 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class ServerUrl:
-    """What the URL of a server says.
+    """The parsed URL of a server.
 
     Attributes:
         address: scheme, host and port.
-        mount: of the transit engine.
-        role_id: of the AppRole; empty if a token is asked for.
-        authority: file with the CA's certificate; empty for the system's.
-        namespace: empty for none.
+        mount: mount point of the transit engine.
+        role_id: role id of the AppRole; empty for a login by token.
+        authority: file with the CA's certificate; empty for the system's CAs.
+        namespace: the namespace; empty for none.
     """
 
     address: str
@@ -79,21 +79,23 @@ class ServerUrl:
 
 
 def parse_url(url: str) -> ServerUrl:
-    """Reads a URL.
+    """Parse a URL.
 
     Raises:
-        InvalidArgument: it is none, has a secret in it, or would send one in the clear.
+        InvalidArgument: it is malformed, contains a secret, or would send one without TLS.
     """
     parts = urlsplit(url.partition(":")[2])
     options = dict(parse_qsl(parts.query))
     unknown = options.keys() - {"mount", "role-id", "ca", "namespace"}
     if unknown or parts.username or not is_private(parts):
         raise InvalidArgument(
-            "this does not name a server, over TLS and without a secret in it",
-            hint="write openbao:https://HOST:8200?role-id=ID; the secret id is asked for",
+            "the URL does not name a server over TLS, or has a secret in it",
+            hint="write openbao:https://HOST:8200?role-id=ID; you are asked for the secret id",
         )
     if "ca" in options and not Path(options["ca"]).is_file():
-        raise InvalidArgument("the file of the server's CA cannot be read")
+        raise InvalidArgument(
+            "the file with the server's CA certificate cannot be read"
+        )
     return ServerUrl(
         f"{parts.scheme}://{parts.netloc}",
         options.get("mount", "transit"),
@@ -104,7 +106,7 @@ def parse_url(url: str) -> ServerUrl:
 
 
 def open_openbao(url: str, ask: AskSecret) -> OpenBaoBackend:
-    """Logs in to a server; see `OpenBackend`."""
+    """Log in to a server; see `OpenBackend`."""
     where = parse_url(url)
     what = "secret id of the AppRole" if where.role_id else "token of the server"
     return OpenBaoBackend(url, where, ask(what))
@@ -112,12 +114,12 @@ def open_openbao(url: str, ask: AskSecret) -> OpenBaoBackend:
 
 @dataclass(slots=True)
 class _Login:
-    """A process's own.
+    """A login of one process.
 
     Attributes:
-        client: has its token and its connections.
-        renew_at: seconds of the backend's clock.
-        lock: of both.
+        client: has the login's token and connections.
+        renew_at: when to renew the login, seconds of the backend's clock.
+        lock: protects both.
     """
 
     client: hvac.Client
@@ -138,10 +140,10 @@ class OpenBaoBackend:
         secret: Secret,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Logs in.
+        """Log in.
 
         Raises:
-            WrongPin, KeystoreError: the server does not let the member in.
+            WrongPin, KeystoreError: the server refused the login.
         """
         self.url = url
         self._where = where
@@ -151,13 +153,13 @@ class OpenBaoBackend:
             self._logins = PerProcess(self._log_in)
 
     def held_keys(self) -> list[HeldKey]:
-        """The keys in the engine that Sealift made, and whose first version is there still."""
+        """Return the keys that Sealift made in the engine and whose first version still exists."""
 
         def listed(transit: Any) -> list[HeldKey]:
             try:
                 names = transit.list_keys(mount_point=self._where.mount)["data"]["keys"]
             except exceptions.InvalidPath:
-                # That is how it says that there are none.
+                # The server reports an empty list this way.
                 return []
             found = (
                 self._read(transit, name) for name in names if name.startswith(_PREFIX)
@@ -167,11 +169,12 @@ class OpenBaoBackend:
         return self._use(listed)
 
     def create(self, algorithm: Algorithm, label: str) -> HeldKey:
-        """A fresh key that is not exportable."""
+        """Make a key that is not exportable."""
         kind = _KINDS.get(algorithm)
         if kind is None:
             raise KeyOperationUnsupported(
-                "a transit engine has no keys of this kind", hint="use rsa-oaep-sha256"
+                "a transit engine does not support keys of this kind",
+                hint="use rsa-oaep-sha256",
             )
         name = f"{_PREFIX}{label}-{secrets.token_hex(8)}"
 
@@ -185,13 +188,13 @@ class OpenBaoBackend:
             )
             held = self._read(transit, name)
             if held is None:
-                raise KeyNotFound("the server does not have the key that it made")
+                raise KeyNotFound("the server does not have the key that it just made")
             return held
 
         return self._use(created)
 
     def destroy(self, key: HeldKey) -> None:
-        """Destroys a key, which has to be allowed first."""
+        """Destroy a key, after allowing its deletion."""
 
         def destroyed(transit: Any) -> None:
             transit.update_key_configuration(
@@ -202,7 +205,7 @@ class OpenBaoBackend:
         self._use(destroyed)
 
     def sign(self, key: HeldKey, message: bytes) -> bytes:
-        """A signature, 64 bytes."""
+        """Return a signature of 64 bytes."""
         if not isinstance(key.algorithm, SignatureAlgorithm):
             raise KeyOperationUnsupported("a recipient key does not sign")
         raw = key.algorithm is SignatureAlgorithm.ECDSA_P256
@@ -226,12 +229,12 @@ class OpenBaoBackend:
         return self._use(signed)
 
     def agree(self, key: HeldKey, point: bytes) -> bytes:
-        """Is not to be had."""
+        """Not supported: a transit engine has no Diffie-Hellman."""
         del key, point
         raise KeyOperationUnsupported("a transit engine has no Diffie-Hellman")
 
     def decrypt(self, key: HeldKey, block: bytes) -> bytes:
-        """What an RSA-OAEP-SHA256 block carries."""
+        """Decrypt an RSA-OAEP-SHA256 block."""
 
         def decrypted(transit: Any) -> bytes:
             try:
@@ -245,7 +248,7 @@ class OpenBaoBackend:
                     raise
                 raise refused() from None
             except exceptions.InternalServerError as error:
-                # What RSA cannot decrypt is the server's failure, to the server.
+                # The server reports a failed RSA decryption as its own internal error.
                 if "decrypt" not in str(error):
                     raise
                 raise refused() from None
@@ -254,10 +257,10 @@ class OpenBaoBackend:
         return self._use(decrypted)
 
     def close(self) -> None:
-        """Ends the connections; the login ends by itself."""
+        """Close the connections; the login expires by itself."""
         self._logins.get().client.adapter.close()
 
-    # --- being logged in ---------------------------------------------------------------------
+    # --- login -------------------------------------------------------------------------------
 
     def _use(self, work: Callable[[Any], _T]) -> _T:
         with _named():
@@ -270,7 +273,7 @@ class OpenBaoBackend:
             except exceptions.Forbidden:
                 if not self._where.role_id:
                     raise
-            # The login may have been ended from outside.
+            # An administrator may have revoked the login.
             with login.lock:
                 self._give_secret(login)
             return work(login.client.secrets.transit)
@@ -303,8 +306,8 @@ class OpenBaoBackend:
             exceptions.Unauthorized,
         ):
             raise WrongPin(
-                "the server does not take what it was given to log in",
-                hint="check role id and secret id, or the token, and whether it has expired",
+                "the server refused the login",
+                hint="check the role id and secret id, or the token, and whether it has expired",
             ) from None
         self._keep(login, data["ttl"])
 
@@ -312,17 +315,17 @@ class OpenBaoBackend:
         try:
             answer = login.client.auth.token.renew_self()
         except (exceptions.Forbidden, exceptions.InvalidRequest):
-            # It cannot be renewed, or has ended.
+            # The login cannot be renewed, or has expired.
             self._give_secret(login)
             return
         self._keep(login, answer["auth"]["lease_duration"])
 
     def _keep(self, login: _Login, seconds: float) -> None:
-        """Renews at half of a login's life; a root token lives for ever, and says 0."""
+        """Schedule renewal at half of a login's life; a root token, with 0, never expires."""
         login.renew_at = self._clock() + seconds / 2 if seconds else float("inf")
 
     def _read(self, transit: Any, name: str) -> HeldKey | None:
-        """A key; None if it, or its first version, is gone, or of a kind that nobody made here."""
+        """Return a key; None if it or its first version is gone, or its kind is not Sealift's."""
         try:
             data = transit.read_key(name, mount_point=self._where.mount)["data"]
         except exceptions.InvalidPath:
@@ -341,17 +344,19 @@ class OpenBaoBackend:
 
 @contextmanager
 def _named() -> Iterator[None]:
-    """The server's errors by ours; none of them quotes what was sent."""
+    """Turn the server's errors into ours, none of which quotes what was sent."""
     try:
         yield
     except exceptions.Forbidden:
-        raise KeyDenied("the server's policy does not allow it") from None
+        raise KeyDenied("the server's policy denied the operation") from None
     except exceptions.InvalidPath:
         raise KeyNotFound(
-            "the server does not have the key, or not this engine"
+            "the server does not have the key, or does not have this engine"
         ) from None
     except exceptions.RateLimitExceeded:
-        raise KeystoreThrottled("the server takes no more calls for a moment") from None
+        raise KeystoreThrottled(
+            "the server is throttling calls at the moment"
+        ) from None
     except (
         exceptions.VaultDown,
         exceptions.InternalServerError,
@@ -364,19 +369,20 @@ def _named() -> Iterator[None]:
         if "not found" in str(error):
             raise KeyNotFound("the server does not have the key") from None
         raise KeystoreError(
-            "the server refused the request", hint="its log says why"
+            "the server refused the request", hint="see the server's log for the reason"
         ) from None
     except exceptions.VaultError as error:
         raise KeystoreError(
-            f"the server refused: {type(error).__name__}", hint="its log says why"
+            f"the server refused: {type(error).__name__}",
+            hint="see the server's log for the reason",
         ) from None
     except requests.Timeout:
         raise KeystoreTimeout("the server did not answer in time") from None
     except requests.exceptions.SSLError:
         raise KeystoreError(
-            "the server's certificate is not from a CA that is trusted",
+            "the server's certificate is not from a trusted CA",
             hint="name the CA's certificate in the URL: ca=/path/to/ca.pem",
         ) from None
     except OSError:
-        # requests' own errors are of this kind.
+        # Errors of requests are subclasses of OSError.
         raise KeystoreUnavailable("the server cannot be reached") from None

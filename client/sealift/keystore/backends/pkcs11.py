@@ -1,4 +1,4 @@
-"""Keys in an HSM, a smart card or a token, through PKCS#11.
+"""Keys in an HSM, a smart card or a token, over PKCS#11.
 
 ::
 
@@ -55,7 +55,7 @@ _RSA_BITS = 3072
 _P256_CURVE, _ED25519_CURVE = "secp256r1", "1.3.101.112"
 _OAEP = (Mechanism.SHA256, pkcs11.MGF.SHA256, None)
 _WHERE = ("token", "serial", "manufacturer", "model", "slot-id")
-# After these every session of the process is void: it is opened, and the PIN given, again.
+# After these every session of the process is void: log in again, with the PIN.
 _GONE = (
     exceptions.DeviceRemoved,
     exceptions.DeviceError,
@@ -71,12 +71,12 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class TokenUrl:
-    """What a PKCS#11 URL says.
+    """A parsed PKCS#11 URL.
 
     Attributes:
         module: path of the vendor's library.
-        where: attributes that choose the token.
-        pin_file: a file with the PIN; empty if it is asked for.
+        where: attributes that select the token.
+        pin_file: a file with the PIN; empty to ask for the PIN.
     """
 
     module: str
@@ -85,18 +85,19 @@ class TokenUrl:
 
 
 def parse_url(url: str) -> TokenUrl:
-    """Reads a URL (RFC 7512).
+    """Parse a URL (RFC 7512).
 
     Raises:
-        InvalidArgument: it names no token or library, or has the PIN in it.
+        InvalidArgument: it does not name a token and a library, or contains the PIN.
     """
     path, _, query = url.partition(":")[2].partition("?")
     where = _attributes(path, ";")
     options = _attributes(query, "&")
     if "pin-value" in options:
         raise InvalidArgument(
-            "a PIN does not belong into a URL, which ends up in files and logs",
-            hint="leave it out: it is asked for, or taken from `passphrase` or pin-source=file:",
+            "a PIN must not be in a URL, which ends up in files and logs",
+            hint="leave it out: you are asked for it, or pass it with `passphrase` or "
+            "pin-source=file:",
         )
     unknown = (where.keys() - set(_WHERE)) | (
         options.keys() - {"module-path", "pin-source"}
@@ -104,14 +105,14 @@ def parse_url(url: str) -> TokenUrl:
     module = options.get("module-path", "")
     if unknown or not where or not module:
         raise InvalidArgument(
-            "this does not name a token and its library",
+            "the URL does not name a token and its library",
             hint="write pkcs11:token=LABEL?module-path=/path/to/the/vendors.so",
         )
     return TokenUrl(module, where, options.get("pin-source", "").removeprefix("file:"))
 
 
 def open_pkcs11(url: str, ask: AskSecret) -> Pkcs11Backend:
-    """Opens a token; see `OpenBackend`."""
+    """Open a token; see `OpenBackend`."""
     parsed = parse_url(url)
     if parsed.pin_file:
         try:
@@ -129,10 +130,10 @@ class Pkcs11Backend:
     """A token, with the member logged in."""
 
     def __init__(self, url: str, where: TokenUrl, pin: Secret) -> None:
-        """Logs in.
+        """Log in.
 
         Raises:
-            WrongPin, TokenLocked, KeystoreError: it does not let the member in.
+            WrongPin, TokenLocked, KeystoreError: the token refused the login.
         """
         self.url = url
         self._where = where
@@ -162,11 +163,11 @@ class Pkcs11Backend:
         )
 
     def held_keys(self) -> list[HeldKey]:
-        """The keys on the token that Sealift made."""
+        """Return the keys that Sealift made on the token."""
 
         def listed(session: Any) -> list[HeldKey]:
             found = session.get_objects({Attribute.CLASS: ObjectClass.PUBLIC_KEY})
-            # Without an id a key is one of somebody else's, and is found together with others.
+            # A key without an id is another application's, and a search for it finds others too.
             return [
                 _held(key) for key in found if key.label.startswith(_PREFIX) and key.id
             ]
@@ -174,7 +175,7 @@ class Pkcs11Backend:
         return self._use(listed)
 
     def create(self, algorithm: Algorithm, label: str) -> HeldKey:
-        """A fresh key pair, sensitive and not extractable."""
+        """Make a key pair, sensitive and not extractable."""
 
         def created(session: Any) -> HeldKey:
             public, _ = _generate(session, algorithm, f"{_PREFIX}{label}")
@@ -183,7 +184,7 @@ class Pkcs11Backend:
         return self._use(created)
 
     def destroy(self, key: HeldKey) -> None:
-        """Destroys both halves of a key."""
+        """Destroy both halves of a key."""
 
         def destroyed(session: Any) -> None:
             for half in session.get_objects(
@@ -194,7 +195,7 @@ class Pkcs11Backend:
         self._use(destroyed)
 
     def sign(self, key: HeldKey, message: bytes) -> bytes:
-        """A signature, 64 bytes."""
+        """Return a signature of 64 bytes."""
         if key.algorithm is SignatureAlgorithm.ED25519:
             signed, mechanism = message, Mechanism.EDDSA
         elif key.algorithm is SignatureAlgorithm.ECDSA_P256:
@@ -206,10 +207,10 @@ class Pkcs11Backend:
         )
 
     def agree(self, key: HeldKey, point: bytes) -> bytes:
-        """The x-coordinate of the private key times a point."""
+        """Return the x-coordinate of the private key times a point."""
         if key.algorithm is not WrapSuite.P256:
             raise KeyOperationUnsupported(
-                "a key of another kind does not agree on secrets"
+                "only a P-256 recipient key can derive a shared secret"
             )
 
         def agreed(session: Any) -> bytes:
@@ -231,9 +232,9 @@ class Pkcs11Backend:
         return self._use(agreed)
 
     def decrypt(self, key: HeldKey, block: bytes) -> bytes:
-        """What an RSA-OAEP-SHA256 block carries."""
+        """Decrypt an RSA-OAEP-SHA256 block."""
         if key.algorithm is not WrapSuite.RSA_OAEP_SHA256:
-            raise KeyOperationUnsupported("a key of another kind does not decrypt")
+            raise KeyOperationUnsupported("only an RSA recipient key can decrypt")
 
         def decrypted(session: Any) -> bytes:
             private = _private(session, key)
@@ -247,14 +248,14 @@ class Pkcs11Backend:
                 raise refused() from None
             except exceptions.ArgumentsBad:
                 raise KeyOperationUnsupported(
-                    "the token has RSA-OAEP with SHA-1 only",
+                    "the token supports RSA-OAEP only with SHA-1",
                     hint="use a P-256 key: `suites=[WrapSuite.P256]`",
                 ) from None
 
         return self._use(decrypted)
 
     def close(self) -> None:
-        """Logs out."""
+        """Log out."""
         self._closed = True
         self._drop_sessions()
 
@@ -274,7 +275,7 @@ class Pkcs11Backend:
         if self._closed:
             raise KeystoreError("the session with the token was closed")
         if os.getpid() != self._process:
-            # What the library knew of the token stayed in the parent of a fork.
+            # The library's state of the token stayed in the parent of the fork.
             self._process = os.getpid()
             self._lock = threading.Lock()
             self._sessions = queue.LifoQueue()
@@ -287,7 +288,7 @@ class Pkcs11Backend:
         try:
             yield session
         except BaseException:
-            # One that failed is not used again.
+            # A session that failed is not used again.
             _end(session)
             raise
         if self._closed or self._sessions.qsize() >= _SESSIONS:
@@ -298,11 +299,11 @@ class Pkcs11Backend:
     def _log_in(self) -> Any:
         with self._lock:
             token = self._token()
-            # The login is the process's, not the session's.
+            # A login belongs to the process, not to the session.
             if self._logged_in:
                 return token.open(rw=True)
             if self._refused:
-                # Each try would be one of the few that a token allows.
+                # Another try would use up one of the few that a token allows.
                 raise exceptions.PinIncorrect
             try:
                 session = token.open(rw=True, user_pin=self._pin.reveal().decode())
@@ -314,7 +315,7 @@ class Pkcs11Backend:
                 self._refused = True
                 raise
             except exceptions.UserAlreadyLoggedIn:
-                # By another profile that has its keys on the same token.
+                # Another profile with keys on the same token has logged in.
                 session = token.open(rw=True)
             self._logged_in = True
             return session
@@ -324,13 +325,13 @@ class Pkcs11Backend:
         library = pkcs11.lib(self._where.module)
         tokens = [token for token in library.get_tokens() if _fits(token, where)]
         if not tokens:
-            # Slots are listed when the library starts: a token that came later is not among them.
+            # The library lists slots when it starts, so a token added later is missing.
             library.reinitialize()
             raise exceptions.TokenNotPresent
         if len(tokens) > 1:
             raise InvalidArgument(
-                "several tokens fit the URL",
-                hint="add serial=, as `pkcs11-tool -L` shows it",
+                "several tokens match the URL",
+                hint="add serial=, which `pkcs11-tool -L` shows",
             )
         return tokens[0]
 
@@ -345,7 +346,7 @@ class Pkcs11Backend:
 
 
 def _end(session: Any) -> None:
-    # It may be gone already.
+    # The session may be gone already.
     with suppress(exceptions.PKCS11Error):
         session.close()
 
@@ -398,8 +399,8 @@ def _generate(session: Any, algorithm: Algorithm, label: str) -> tuple[Any, Any]
 
 def _unsupported() -> Any:
     raise KeyOperationUnsupported(
-        "a token has no keys of this kind",
-        hint="use P-256, or RSA-OAEP-SHA256 where the token has it",
+        "a token does not support keys of this kind",
+        hint="use P-256, or RSA-OAEP-SHA256 if the token supports it",
     )
 
 
@@ -445,25 +446,27 @@ def _fits(token: Any, where: dict[str, str]) -> bool:
 
 @contextmanager
 def _named() -> Iterator[None]:
-    """PKCS#11's errors by ours; none of them quotes an argument."""
+    """Turn PKCS#11's errors into ours, none of which quotes an argument."""
     try:
         yield
     except (exceptions.PinIncorrect, exceptions.PinInvalid, exceptions.PinLenRange):
-        raise WrongPin("the token does not take the PIN") from None
+        raise WrongPin("the token refused the PIN") from None
     except exceptions.PinLocked:
         raise TokenLocked("the token is locked after too many wrong PINs") from None
     except exceptions.NoSuchKey:
         raise KeyNotFound("the token does not have the key") from None
     except (exceptions.MechanismInvalid, exceptions.FunctionNotSupported):
-        raise KeyOperationUnsupported("the token has no such operation") from None
+        raise KeyOperationUnsupported(
+            "the token does not support the operation"
+        ) from None
     except _GONE:
         raise KeystoreUnavailable(
-            "the token is not there, or its session has ended"
+            "the token is not present, or its session has ended"
         ) from None
     except exceptions.PKCS11Error as error:
         raise KeystoreError(
             f"the token refused: {type(error).__name__}",
-            hint="the vendor's manual says what that means",
+            hint="see the vendor's manual for the meaning",
         ) from None
     except RuntimeError:
         raise KeystoreError(
