@@ -37,5 +37,5 @@ def find_export(name: str) -> Export:
         )
     export = load_plugin(point, Export)
     if export.name != name:
-        raise unfit(point, "gives itself another name")
+        raise unfit(point, "declares a different name")
     return export
