@@ -23,7 +23,7 @@ class Contents:
         name: the dataset's name, as the owner gave it.
         description: the owner's description.
         schemas: Arrow schemas of the records, as IPC messages; each extends the one before.
-        retain_seconds: how long shards are kept by default; 0 for ever.
+        retain_seconds: how long shards are kept by default; 0 for no limit.
         subject_column: the column that names the subject; empty if there is none.
         record_counts: number of records by shard id.
         policies: SHA-256 of every policy under which live records were de-identified;

@@ -58,7 +58,7 @@ class OpenedDataset:
         name: the dataset's name, as the owner gave it.
         description: the owner's description.
         schema: Arrow schema of every record; older records lack columns at its end.
-        retain_seconds: how long shards are kept by default; 0 for ever.
+        retain_seconds: how long shards are kept by default; 0 for no limit.
         subject_column: the column that names the subject; empty if there is none.
         policies: see `Contents`.
         required_policies: see `Contents`.

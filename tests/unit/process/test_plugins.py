@@ -204,7 +204,9 @@ def test_an_export_that_nothing_adds_is_refused_with_the_names(
     install: Install, tmp_path: Path
 ) -> None:
     install("acme-stones", EXPORTS, {"stones": "STONES"}, EXPORT)
-    with pytest.raises(InvalidArgument, match="no form of that name") as caught:
+    with pytest.raises(
+        InvalidArgument, match="no export format of that name"
+    ) as caught:
         find_export("pebbles")
     assert "parquet, arrow, webdataset, files, stones" in caught.value.hint
     out = str(tmp_path / "out")

@@ -135,7 +135,8 @@ def remove_shards(
     """
     if not set(shard_ids) <= set(opened.history.shards):
         raise AccessDenied(
-            "the dataset has no such shard", hint="see `session.dataset(dataset).access()`"
+            "the dataset has no such shard",
+            hint="see `session.dataset(dataset).access()`",
         )
     return append(
         member, opened, lambda _: Change(removed=list(shard_ids), erasure=True)

@@ -239,7 +239,7 @@ def _said_of(change: Change) -> objects_pb2.CommitMetadata:
 
 
 def _ends(change: Change) -> bool:
-    # Nobody reads after a deletion; a successor makes the next snapshot itself.
+    # No one reads after a deletion; a successor makes the next snapshot itself.
     return change.deletion or (
         change.co_owners is not None and bool(change.co_owners.successor)
     )

@@ -53,7 +53,7 @@ class Transform(Protocol):
 
 
 class Unchanged:
-    """Leaves records as they are."""
+    """A transform that leaves records unchanged."""
 
     def __init__(self, source: Source) -> None:
         self.schema: pa.Schema = source.schema
