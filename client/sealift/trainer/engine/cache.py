@@ -157,7 +157,7 @@ class ShardCache:
 
     @contextlib.contextmanager
     def _only_process(self) -> Iterator[bool]:
-        """Yield whether this process alone evicts now; it never waits, and a killed one frees the lock."""
+        """Yield whether only this process evicts now; never waits. Its end frees the lock."""
         import fcntl
 
         lock = os.open(

@@ -178,7 +178,7 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
 
     @property
     def steps_left(self) -> int:
-        """Number of batches in the next iteration; fewer than a whole epoch after loading a state."""
+        """Batches in the next iteration; fewer than a whole epoch after loading a state."""
         return len(self._here().steps(self._source.feed.records()))
 
     def __iter__(self) -> Any:
