@@ -127,7 +127,7 @@ def test_a25_a_file_that_comes_twice_is_refused(tmp_path: Path) -> None:
 def test_a25_paths_that_are_one_on_some_systems_are_refused(
     one: str, other: str, tmp_path: Path
 ) -> None:
-    refuse(tmp_path, whole(one), whole(other), match="one on some systems")
+    refuse(tmp_path, whole(one), whole(other), match="the same on some systems")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a25_a_file_with_a_piece_missing_is_refused(
     ],
 )
 def test_a25_a_piece_outside_its_file_is_refused(piece: Piece, tmp_path: Path) -> None:
-    refuse(tmp_path, piece, match="inside it")
+    refuse(tmp_path, piece, match="outside the file")
 
 
 def test_a25_pieces_that_disagree_about_the_size_are_refused(tmp_path: Path) -> None:

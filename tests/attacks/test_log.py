@@ -295,7 +295,7 @@ def test_a07_an_entry_about_something_else_proves_nothing(
         )
         laboratory._connection.reload()
         lying.lies["Log/Prove"] = logged_as_a_grant
-        with pytest.raises(NotInLog, match="something else"):
+        with pytest.raises(NotInLog, match="different object"):
             laboratory._connection.contacts.own_card()
 
 

@@ -311,7 +311,7 @@ def test_a_push_says_what_it_did_for_people_and_machines(
     assert "pushed 1 record" in run("sealift", *push, "--on-error", "skip")
     assert "nothing new" in run("sealift", *push, "--on-error", "skip")
     path.write_text('{"id": 9}\n')
-    assert "is not what was pushed" in run("sealift", *push, code=3)
+    assert "has changed since it was pushed" in run("sealift", *push, code=3)
     assert "left out 1 file that changed" in run(
         "sealift", *push, "--on-change", "skip"
     )

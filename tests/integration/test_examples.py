@@ -27,7 +27,7 @@ def test_a_whole_study_is_played() -> None:
         "destroyed 1 old private key",
         "ben has no access to tumour-measurements from now on",
         "5 disclosures verified",
-        "says something else than was signed",
+        "a line of the report differs from what was signed",
         "erased 1 record from 1 shard",
         "note: the owner has erased records since",
         "confirmed the purge of 1 erasure",

@@ -42,7 +42,7 @@ def test_a_hospital_trains_a_readmission_model_on_pseudonyms() -> None:
         "birthDate",
         "Observation: 7,",
         "opened records and the plaintext's: equal",
-        "takes only records that were de-identified under another policy",
+        "accepts only records de-identified under another policy",
         "suspected of burned-in text",
         "not de-identified under the policy you require",
         "800 patients joined",
@@ -73,7 +73,7 @@ def test_banks_train_a_fraud_detector_on_tokens() -> None:
     for line in (
         "pushed 100,000 records",
         "pushed 10,000 records",
-        "takes only records that were de-identified under another policy",
+        "accepts only records de-identified under another policy",
         "card-payments: 110,000 opened records and the plaintext's: equal",
         "names and numbers, 0 are left",
         "found: nothing",

@@ -216,10 +216,10 @@ def test_a_stream_cannot_promise_k_anonymity(
 ) -> None:
     policy.write_text(POLICY + PRIVACY)
     reader = pa.RecordBatchReader.from_batches(patients.schema, patients.to_batches())
-    with pytest.raises(PolicyViolation, match="read once"):
+    with pytest.raises(PolicyViolation, match="read only once"):
         hospital.push(reader, dataset="ward", policy=policy)
     writer = hospital.writer("ward", patients.schema, policy=policy)
-    with writer, pytest.raises(PolicyViolation, match="read once"):
+    with writer, pytest.raises(PolicyViolation, match="read only once"):
         writer.write_batch(patients)
 
 

@@ -74,7 +74,10 @@ def test_a_second_push_of_the_same_schema_appends(
     [
         ({"patient": ["x"]}, "3 columns and these records have 1"),
         ({"patient": ["x"], "age": [1], "score": [1.0]}, "column 2 is int32"),
-        ({"patient": ["x"], "years": [1], "score": [1.0]}, "column 2 has another name"),
+        (
+            {"patient": ["x"], "years": [1], "score": [1.0]},
+            "column 2 has a different name",
+        ),
     ],
 )
 def test_a_push_of_another_schema_is_refused(

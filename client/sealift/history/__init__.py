@@ -1,1 +1,1 @@
-"""What a dataset is: its verified history and what commits keep from the relay."""
+"""A dataset's verified history, and the contents that its commits seal."""

@@ -1,4 +1,4 @@
-"""Auditing the whole log: every hash again, every object that this member may see.
+"""Audit the whole log: recompute every hash, verify every object this member may see.
 
 Source: RFC 6962 section 5.3 (monitors), C2SP tlog-tiles.
 """
@@ -22,14 +22,14 @@ _DESTROYED_WITH_THEIR_DATASET = (Kind.GRANT, Kind.REWRAP)
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What an audit found in order.
+    """What an audit verified.
 
     Attributes:
-        size: entries in the log.
-        root: of the log, 32 bytes.
-        witnesses: how many signatures the checkpoint has beside the log's own.
-        kinds: how many objects of each kind; empty if only hashes were audited.
-        destroyed: grants and rewraps that deletions destroyed.
+        size: number of entries in the log.
+        root: root hash of the log, 32 bytes.
+        witnesses: number of signatures on the checkpoint besides the log's own.
+        kinds: number of objects of each kind; empty if only hashes were audited.
+        destroyed: number of grants and rewraps that deletions destroyed.
     """
 
     size: int
@@ -40,7 +40,7 @@ class Audit:
 
 
 def audit_hashes(member: Member, progress: Callable[[int], None]) -> Audit:
-    """Computes the log's root from every leaf hash; any member may.
+    """Compute the log's root from every leaf hash. Any member may do this.
 
     Raises:
         LogInvalid: the hashes do not give the root that the log signed.
@@ -57,14 +57,14 @@ def audit_hashes(member: Member, progress: Callable[[int], None]) -> Audit:
 
 
 def audit_entries(member: Member, progress: Callable[[int], None]) -> Audit:
-    """The same from the entries themselves, and verifies every object; for auditors.
+    """Compute the root from the entries themselves, and verify every object. For auditors.
 
-    Every signature is verified, entries of each dataset are counted without a gap, and no two
-    commits of a dataset have the same number or another parent than the one before.
+    Every signature is verified; the entries of each dataset are numbered without a gap; and
+    no two commits of a dataset have the same number, or a parent other than the one before.
 
     Raises:
-        LogInvalid: something in the log is not what it should be.
-        VerificationError: an object is not validly signed.
+        LogInvalid: an entry or hash of the log is not what it should be.
+        VerificationError: an object has no valid signature.
     """
     note, checkpoint = member.log.advance()
     hashes: list[bytes] = []
@@ -84,9 +84,7 @@ def audit_entries(member: Member, progress: Callable[[int], None]) -> Audit:
             _check_sequence(entry, sequences)
             if not response.HasField("object"):
                 if entry.kind not in _DESTROYED_WITH_THEIR_DATASET:
-                    raise LogInvalid(
-                        "the relay keeps an object back that the log names"
-                    )
+                    raise LogInvalid("the relay withholds an object that the log names")
                 destroyed += 1
                 continue
             verified = envelope.verify(response.object, entry.kind.payload_type)
@@ -109,7 +107,7 @@ def _check_sequence(entry: LogEntry, sequences: dict[bytes, int]) -> None:
         return
     expected = sequences.get(entry.dataset_id, 0)
     if entry.sequence != expected:
-        raise LogInvalid("the log counts a dataset's entries with a gap, or twice")
+        raise LogInvalid("the log numbers a dataset's entries with a gap, or twice")
     sequences[entry.dataset_id] = expected + 1
 
 

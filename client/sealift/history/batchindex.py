@@ -1,8 +1,9 @@
-"""Where the record batches of a payload lie: an index in the metadata of its Arrow schema.
+"""An index of a payload's record batches, in the metadata of its Arrow schema.
 
-An Arrow stream has no index: whoever wants its last record batch reads the header of each one
-before it. So the stream's schema, which is read first, lists rows and size of each record batch
-that follows. Any Arrow reader reads such a stream; one without the list is walked.
+An Arrow stream has no index: to reach its last record batch, a reader reads the header of
+each one before it. So the schema, which is read first, lists the rows and size of each
+record batch that follows. Any Arrow reader can read such a stream; a stream without the
+list is walked.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import pyarrow as pa
 from sealift_protocol.errors import MalformedObject
 
 KEY = b"sealift.batches"
-# Rows and bytes of a record batch, 8 hexadecimal digits each. All zeros: nothing listed.
+# Rows and bytes of a record batch, 8 hexadecimal digits each. All zeros: an unused slot.
 _SLOT = 16
 _LIST = re.compile(rb"([0-9a-f]{16})*")
 _EMPTY = b"0" * _SLOT
@@ -24,10 +25,10 @@ _EMPTY = b"0" * _SLOT
 
 @dataclass(frozen=True, slots=True)
 class ListedBatch:
-    """One record batch.
+    """A record batch in the index.
 
     Attributes:
-        rows: how many it has.
+        rows: number of records.
         size: bytes of its message in the stream, header and body.
     """
 
@@ -38,9 +39,9 @@ class ListedBatch:
 def with_index(
     schema: pa.Schema, batches: Sequence[ListedBatch], slots: int
 ) -> pa.Schema:
-    """A schema with an index of the first `slots` of some record batches.
+    """Return a schema with an index of the first `slots` record batches.
 
-    Schemas with as many slots are equally long as bytes, whatever is in them.
+    Schemas with the same number of slots have the same length in bytes.
     """
     listed = [b"%08x%08x" % (batch.rows, batch.size) for batch in batches[:slots]]
     value = b"".join(listed).ljust(_SLOT * slots, b"0")
@@ -48,7 +49,7 @@ def with_index(
 
 
 def without_index(schema: pa.Schema) -> pa.Schema:
-    """The schema as it is without an index."""
+    """Return the schema without its index."""
     metadata = dict(schema.metadata or {})
     if metadata.pop(KEY, None) is None:
         return schema
@@ -56,10 +57,10 @@ def without_index(schema: pa.Schema) -> pa.Schema:
 
 
 def read_index(schema: pa.Schema) -> list[ListedBatch]:
-    """The record batches that a stream's schema lists, from the first on; none if it has no index.
+    """Return the record batches that a stream's schema lists, in order; empty without an index.
 
     Raises:
-        MalformedObject: it is not an index.
+        MalformedObject: the index cannot be parsed.
     """
     value = (schema.metadata or {}).get(KEY, b"")
     if not _LIST.fullmatch(value):

@@ -1,4 +1,4 @@
-"""A bill of materials held against what its reader knows: its trainer, histories, the log.
+"""Check a bill of materials against its trainer, the datasets' histories and the log.
 
 docs/spec/bill.md sections 4 and 5.
 """
@@ -40,7 +40,7 @@ NOT_YOURS = "not yours: cannot be checked here"
 
 
 class Outcome(StrEnum):
-    """How a check ended."""
+    """The result of a check."""
 
     OK = "ok"
     FAILED = "failed"
@@ -49,14 +49,14 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BillCheck:
-    """One thing that a bill says, held against what is known here.
+    """One statement of a bill, checked against what is known here.
 
     Attributes:
-        name: what was looked at.
-        outcome: whether it fits, or could not be checked here.
+        name: what was checked.
+        outcome: whether it matches, or could not be checked here.
         detail: what was found.
-        dataset_id: which dataset it is about (16 bytes); empty for the bill as a whole.
-        error: what does not fit, if it failed.
+        dataset_id: the dataset it is about (16 bytes); empty for the bill as a whole.
+        error: the mismatch, if the check failed.
     """
 
     name: str
@@ -68,12 +68,12 @@ class BillCheck:
 
 @dataclass(frozen=True, slots=True)
 class BillView:
-    """What a connected member checks bills with.
+    """What a connected member needs to check bills.
 
     Attributes:
-        member: who checks.
-        identities: all identities of the trusted member who has this one; raises TrustError or
-            UnknownMember for others.
+        member: the member who checks.
+        identities: returns all identities of the trusted member who has this one; raises
+            TrustError or UnknownMember for others.
     """
 
     member: Member
@@ -83,26 +83,26 @@ class BillView:
 def verify_bill(
     text: str, *, trainers: Collection[Fingerprint] = (), view: BillView | None = None
 ) -> list[BillCheck]:
-    """Verifies a bill as far as its reader can; what does not fit is an error.
+    """Verify a bill as far as its reader can; any mismatch is an error.
 
     Args:
         text: the document.
-        trainers: fingerprints of which its signer must have one; without, it must be a member
-            whom `view` trusts.
-        view: a connection, to check what the bill says of the datasets that its reader may open;
-            without, only signature and signer are checked.
+        trainers: fingerprints, one of which must have signed it; without them, the signer
+            must be a member that `view` trusts.
+        view: a connection, to check what the bill states about the datasets that its reader
+            may open; without it, only the signature and signer are checked.
 
     Returns:
         What was checked, and what could not be checked here.
 
     Raises:
-        MalformedObject, UnsupportedVersion, SignatureInvalid, WrongSigner: it is not a bill of
-            that trainer.
-        TrustError, UnknownMember: nothing makes its signer trusted.
+        MalformedObject, UnsupportedVersion, SignatureInvalid, WrongSigner: it is not a bill
+            of that trainer.
+        TrustError, UnknownMember: its signer is not trusted.
         HistoryInvalid: it names a commit that is not in the dataset's history.
-        ContextMismatch: it says something else of a commit than the history does.
+        ContextMismatch: it contradicts the history about a commit.
         DisclosureMissing, NotInLog: it names a disclosure that was not logged.
-        VerificationError: the relay lies.
+        VerificationError: the relay's answers do not verify.
     """
     _, checks = check_bill(text, trainers=trainers, view=view)
     for check in checks:
@@ -114,10 +114,10 @@ def verify_bill(
 def check_bill(
     text: str, *, trainers: Collection[Fingerprint] = (), view: BillView | None = None
 ) -> tuple[Bill, list[BillCheck]]:
-    """As `verify_bill`, but what does not fit with histories and the log is a failed check.
+    """Like `verify_bill`, but a mismatch with histories or the log is a failed check.
 
     Raises:
-        SealiftError: it is not a bill of a trainer who is trusted, or the relay stayed away.
+        SealiftError: it is not a bill of a trusted trainer, or the relay was unreachable.
     """
     bill = document.verify_bill(text)
     identities = _identities(bill.trainer, trainers, view)
@@ -133,21 +133,21 @@ def check_bill(
 
 
 def check_checkpoint(bill: Bill, measured: BilledFile) -> BillCheck:
-    """Whether a checkpoint is the one that the bill was made for."""
+    """Check that a checkpoint is the one that the bill was made for."""
     if bill.checkpoint == measured:
         return BillCheck("checkpoint", Outcome.OK, "the bill was made for this file")
     error = ContextMismatch(
         "the bill was made for another checkpoint, or for none",
-        hint="look for the bill that was written when this file was",
+        hint="look for the bill that was written with this file",
     )
     return BillCheck("checkpoint", Outcome.FAILED, error.what, error=error)
 
 
-# --- one dataset after another ----------------------------------------------------------------
+# --- one dataset at a time -------------------------------------------------------------------
 
 
 class _Evidence:
-    """What the relay has of datasets, verified, each read once."""
+    """What the relay has about datasets, verified and read once each."""
 
     def __init__(self, view: BillView) -> None:
         self.view = view
@@ -159,7 +159,7 @@ class _Evidence:
         self._accounts: dict[bytes, dict[bytes, Disclosure]] = {}
 
     def history(self, part: BilledDataset) -> History:
-        """From commit 0 on; of whoever the relay says owns it, if that is who it should be."""
+        """The history from commit 0; the owner that the relay names must be trusted."""
         found = self._histories.get(part.dataset_id)
         if found is None:
             trusted = self.view.identities(self.owners.get(part.dataset_id, part.owner))
@@ -180,11 +180,11 @@ class _Evidence:
             ) from None
 
     def is_author(self, history: History) -> bool:
-        """Whether the relay gives this member the dataset's account."""
+        """Return whether the relay gives this member the dataset's account."""
         return history.is_author(self.view.member.identity.fingerprint)
 
     def account(self, dataset_id: bytes) -> dict[bytes, Disclosure]:
-        """Its disclosures, by object digest; that it was asked for is logged."""
+        """Return its disclosures by object digest; the request itself is logged."""
         found = self._accounts.get(dataset_id)
         if found is None:
             lines = account(self.view.member, dataset_id).lines
@@ -286,7 +286,7 @@ def _identities(
         return trainers
     if view is None:
         raise InvalidArgument(
-            "nothing says who the trainer should be",
+            "the trainer to expect is not known",
             hint="give the trainer's fingerprint",
         )
     return view.identities(trainer)
@@ -295,25 +295,25 @@ def _identities(
 def _check_contents(
     then: History, part: BilledDataset, contents: Contents, keys: EpochKeys
 ) -> None:
-    """Checks records and policies.
+    """Check records and policies.
 
     Raises:
-        ContextMismatch: they are others than the bill says.
-        WrongKey: a key epoch that is needed is not at hand.
+        ContextMismatch: they differ from those in the bill.
+        WrongKey: a key epoch that is needed is not available.
     """
     live = check_shards(then, part)
     if sum(contents.record_counts[entry.shard_id] for entry in live) != part.records:
         raise ContextMismatch(
-            "the live shards hold another number of records than the bill says"
+            "the number of records in the live shards differs from the bill"
         )
-    # A trainer who opens a snapshot sees the policies of records that went after it, too.
+    # A trainer who opens a snapshot also sees the policies of records removed after it.
     named = set(part.policies)
     if not contents.policies <= named <= _ever(then, keys):
-        raise ContextMismatch("the records are under other policies than the bill says")
+        raise ContextMismatch("the policies of the records differ from the bill")
 
 
 def _ever(then: History, keys: EpochKeys) -> set[bytes]:
-    """The policies of all records that there were up to a commit."""
+    """Return the policies of all records that existed up to a commit."""
     found: set[bytes] = set()
     for commit in then.commits:
         if not commit.added:

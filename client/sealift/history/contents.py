@@ -1,4 +1,4 @@
-"""What a dataset's commits keep from the relay: names, schema, record counts, policies."""
+"""What a dataset's commits hide from the relay: names, schema, record counts, policies."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ class Contents:
     """The sealed half of a history.
 
     Attributes:
-        name: as the owner named the dataset.
-        description: in the owner's words.
-        schemas: Arrow schemas of the records, as IPC messages; each one grew out of the one before.
-        retain_seconds: how long shards are kept by default; 0 for ever.
-        subject_column: the column that names the subject; empty if none does.
-        record_counts: records by shard id.
-        policies: SHA-256 of every policy that live records were de-identified under; `NO_POLICY`
-            if some were under none.
-        required_policies: records may only be added under one of these; empty for no such rule.
-        policy_reports: what de-identification did, as JSON, commit by commit since the snapshot.
+        name: the dataset's name, as the owner gave it.
+        description: the owner's description.
+        schemas: Arrow schemas of the records, as IPC messages; each extends the one before.
+        retain_seconds: how long shards are kept by default; 0 for no limit.
+        subject_column: the column that names the subject; empty if there is none.
+        record_counts: number of records by shard id.
+        policies: SHA-256 of every policy under which live records were de-identified;
+            `NO_POLICY` if some were under none.
+        required_policies: records may only be added under one of these; empty for no such
+            rule.
+        policy_reports: what de-identification did, as JSON, commit by commit since the
+            snapshot.
     """
 
     name: str = field(repr=False)
@@ -46,16 +48,16 @@ class Contents:
 def read_contents(
     history: History, pages: Sequence[SnapshotPage], keys: EpochKeys
 ) -> Contents:
-    """Opens what the commits of a verified history sealed.
+    """Open what the commits of a verified history sealed.
 
     Args:
-        history: verified.
-        pages: of the snapshot that it begins with, if it does.
-        keys: epoch keys at hand.
+        history: the verified history.
+        pages: the pages of the snapshot that it begins with, if any.
+        keys: the available epoch keys.
 
     Raises:
-        WrongKey: a key that is needed is not there.
-        MalformedObject, HistoryInvalid: a commit says what it may not.
+        WrongKey: a key that is needed is not available.
+        MalformedObject, HistoryInvalid: the sealed metadata of a commit is not valid.
     """
     begin = history.commits[0]
     first = open_metadata(begin, keys[begin.key_epoch])
@@ -77,7 +79,7 @@ def read_contents(
         if metadata.required_policies and commit is not begin:
             if commit.signer not in history.trusted:
                 raise HistoryInvalid(
-                    "somebody other than the owner changes the required policies"
+                    "a member other than the owner changed the required policies"
                 )
             required = frozenset(metadata.required_policies)
         if metadata.policy_report:
@@ -100,7 +102,7 @@ def read_contents(
 def _open(
     commit: Commit, keys: EpochKeys, *, needed: bool
 ) -> objects_pb2.CommitMetadata | None:
-    """A later commit's metadata; None if it says nothing of live records and cannot be opened."""
+    """Open a later commit's metadata; None if it is not needed and cannot be opened."""
     if not commit.added:
         return None
     try:

@@ -1,6 +1,6 @@
-"""The accounting of disclosures: declared before a byte leaves, reported with proofs.
+"""The account of disclosures: declared before any data is sent, reported with proofs.
 
-Source: 45 CFR 164.528 (what an accounting says: date, recipient, what, purpose).
+Source: 45 CFR 164.528 (an accounting states date, recipient, content, purpose).
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ class DisclosureLine:
     """One disclosure, as the log has it.
 
     Attributes:
-        disclosure: signed by who fetched.
+        disclosure: signed by the member who fetched.
         signed: the same, as received.
         entry: the log entry.
-        index: where it stands in the log.
-        hashes: its inclusion proof towards the account's checkpoint.
+        index: its position in the log.
+        hashes: its inclusion proof for the account's checkpoint.
     """
 
     disclosure: Disclosure
@@ -60,14 +60,14 @@ class DisclosureLine:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """All disclosures of a dataset up to the moment of asking.
+    """All disclosures of a dataset up to the time of the request.
 
     Attributes:
         dataset_id: 16 bytes.
-        lines: in the order of the log.
+        lines: the disclosures in log order.
         purges: receipts of members who purged copies of erased records.
-        checkpoint: the log's signed checkpoint that every proof leads to.
-        entries: how many entries the log has of the dataset.
+        checkpoint: the log's signed checkpoint that all proofs refer to.
+        entries: number of log entries of the dataset.
     """
 
     dataset_id: bytes
@@ -79,14 +79,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """What is about to be fetched, and what for.
+    """What is about to be fetched, and for what purpose.
 
     Attributes:
         dataset_id: 16 bytes.
-        number: of the commit that was opened.
+        number: number of the opened commit.
         commit: its object digest.
-        shard_count: live shards at that commit.
-        purpose: what for; everybody who reads the log sees it.
+        shard_count: number of live shards at that commit.
+        purpose: the purpose; every reader of the log sees it.
     """
 
     dataset_id: bytes
@@ -97,7 +97,7 @@ class Fetch:
 
     @classmethod
     def of(cls, opened: OpenedDataset, purpose: str) -> Self:
-        """A fetch of a dataset as it was opened."""
+        """Return the fetch of an opened dataset."""
         head = opened.history.head
         return cls(
             opened.dataset_id, head.number, head.digest, len(opened.shards), purpose
@@ -112,14 +112,14 @@ def declare(
     *,
     shard_ids: Sequence[bytes] = (),
 ) -> bytes:
-    """Signs and logs what is about to be fetched; returns the disclosure's object digest.
+    """Sign and log what is about to be fetched; return the disclosure's object digest.
 
     Args:
-        relay: where to.
-        identity: who fetches.
+        relay: the relay that logs it.
+        identity: the member who fetches.
         now: the clock.
-        fetch: what.
-        shard_ids: which shards; all that are live by default.
+        fetch: what is fetched.
+        shard_ids: which shards; by default all live ones.
     """
     disclosure = objects_pb2.Disclosure(
         dataset_id=fetch.dataset_id,
@@ -143,7 +143,7 @@ def disclose(
     purpose: str,
     shard_ids: Sequence[bytes] = (),
 ) -> bytes:
-    """The same for a dataset as it was opened."""
+    """Like `declare`, for an opened dataset."""
     fetch = Fetch.of(opened, purpose)
     return declare(
         member.relay, member.identity, member.now, fetch, shard_ids=shard_ids
@@ -153,7 +153,7 @@ def disclose(
 def confirm_purge(
     member: Member, dataset_id: bytes, number: int, commit: bytes
 ) -> None:
-    """Signs and logs that copies of records that a commit erased are gone from here."""
+    """Sign and log that the local copies of records that a commit erased are purged."""
     receipt = objects_pb2.PurgeReceipt(
         dataset_id=dataset_id, number=number, commit=commit, time=unix(member.now)
     )
@@ -163,13 +163,13 @@ def confirm_purge(
 
 
 def account(member: Member, dataset_id: bytes) -> Account:
-    """Asks for every disclosure of a dataset, and checks that none is missing or invented.
+    """Request every disclosure of a dataset, and check that none is missing or invented.
 
-    The question itself is logged: its sequence number says how many entries came before it, so
-    that the relay can drop none, not even the last.
+    The request itself is logged: its sequence number gives the number of entries before it,
+    so the relay can omit none of them, not even the last.
 
     Raises:
-        DisclosureMissing: an entry is missing, or one has no valid signature behind it.
+        DisclosureMissing: an entry is missing, or has no valid signature.
         NotInLog, LogInvalid: an entry is not in the log.
     """
     asked = objects_pb2.Accounting(
@@ -238,7 +238,7 @@ def write_report(
     names: dict[Fingerprint, str],
     log_key: str,
 ) -> dict[str, Any]:
-    """A report as a JSON document that `verify_report` checks offline."""
+    """Write a report as a JSON document that `verify_report` checks offline."""
     return {
         "version": _REPORT_VERSION,
         "dataset_id": account.dataset_id.hex(),
@@ -263,11 +263,11 @@ def write_report(
 
 
 def verify_report(content: str, log_key: VerifierKey | None) -> list[Disclosure]:
-    """Checks a report without a relay: signatures, log entries, proofs.
+    """Check a report without a relay: signatures, log entries, proofs.
 
     Args:
-        content: what `write_report` made, as JSON.
-        log_key: the log that it must be of; the one that it names if None.
+        content: the JSON document that `write_report` made.
+        log_key: the key of the log it must come from; None for the log that it names.
 
     Raises:
         MalformedObject: it is not a report.
@@ -309,7 +309,7 @@ def verify_report(content: str, log_key: VerifierKey | None) -> list[Disclosure]
             disclosure.number,
             disclosure.shard_count,
         ):
-            raise LogInvalid("a line of the report says something else than was signed")
+            raise LogInvalid("a line of the report differs from what was signed")
         verified.append(disclosure)
     return verified
 
@@ -330,14 +330,14 @@ def _check_complete(
         asked,
     ):
         raise DisclosureMissing(
-            "the relay's account ends before the question was logged"
+            "the relay's account ends before the request was logged"
         )
 
 
 def _matching(response: datasets_pb2.AccountResponse, entry: LogEntry) -> Disclosure:
     if not response.HasField("object"):
         raise DisclosureMissing(
-            "the relay's account has a disclosure that nobody signed"
+            "the relay's account has a disclosure without a valid signature"
         )
     disclosure = verify_disclosure(response.object)
     if disclosure.digest != entry.digest:

@@ -1,4 +1,4 @@
-"""The log as this client sees it: every checkpoint continues the last, every object is in it.
+"""The log as this client sees it: each checkpoint continues the last, each object is in it.
 
 Source: RFC 6962; C2SP tlog-checkpoint and tlog-cosignature. docs/spec/log.md.
 """
@@ -27,7 +27,7 @@ from sealift_protocol.notes import (
 )
 from sealift_protocol.wire import MAX_DIGESTS
 
-# A cosignature older than this no longer says that the witness sees the same log as we do.
+# After this time a cosignature no longer shows that the witness sees the same log as we do.
 _FRESH_SECONDS = 86_400
 
 
@@ -37,10 +37,10 @@ class Logged:
 
     Attributes:
         entry: the leaf.
-        index: where it stands.
-        hashes: its inclusion proof towards `checkpoint`.
-        note: the checkpoint as signed.
-        checkpoint: the same, parsed.
+        index: its position in the log.
+        hashes: its inclusion proof for `checkpoint`.
+        note: the signed checkpoint.
+        checkpoint: the parsed checkpoint.
     """
 
     entry: LogEntry
@@ -51,7 +51,7 @@ class Logged:
 
 
 class LogView:
-    """Verifies the relay's log."""
+    """Verify the relay's log."""
 
     def __init__(
         self,
@@ -70,9 +70,9 @@ class LogView:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Proves what a block expects in the log at its end, in one call; blocks may nest.
+        """At the end of a block, prove what it expects in the log in one call; blocks may nest.
 
-        Until then nothing that the block returns may leave the caller's hands.
+        Until then, the caller must not release anything that the block returns.
 
         Raises:
             NotInLog, LogInvalid, RollbackDetected, WitnessesMissing: as `check`.
@@ -84,13 +84,13 @@ class LogView:
         waiting.objects = []
         try:
             yield
-            # Not after an exception: nothing leaves a block that failed.
+            # Not after an exception: a block that failed releases nothing.
             self.check(dict.fromkeys(waiting.objects))
         finally:
             waiting.objects = None
 
     def expect(self, kind: Kind, digest: bytes, dataset_id: bytes = b"") -> None:
-        """Proves that an object is in the log: now, or at the end of the block of `together`.
+        """Prove that an object is in the log: now, or at the end of a `together` block.
 
         Raises:
             NotInLog, LogInvalid, RollbackDetected, WitnessesMissing: as `check`.
@@ -101,7 +101,7 @@ class LogView:
             self._waiting.objects.append((kind, digest, dataset_id))
 
     def advance(self) -> tuple[SignedNote, Checkpoint]:
-        """Verifies the newest checkpoint.
+        """Verify the newest checkpoint.
 
         Raises:
             LogInvalid: it is not signed by the log, or does not continue the last one.
@@ -112,13 +112,13 @@ class LogView:
         return note, checkpoint
 
     def check(self, objects: Iterable[tuple[Kind, bytes, bytes]]) -> list[Logged]:
-        """Proves that objects are in the log.
+        """Prove that objects are in the log.
 
         Args:
-            objects: kind, object digest, dataset id (empty for objects of no dataset).
+            objects: kind, object digest, and dataset id (empty for objects of no dataset).
 
         Raises:
-            NotInLog: one is not, or is logged as something else.
+            NotInLog: an object is missing, or is logged as something else.
             LogInvalid, RollbackDetected, WitnessesMissing: as `advance`.
         """
         wanted = list(objects)
@@ -136,7 +136,7 @@ class LogView:
                 raise NotInLog(f"a {_name(kind)} is not in the relay's log")
             entry, index, hashes = proof
             if (entry.kind, entry.dataset_id) != (kind, dataset_id or NO_DATASET):
-                raise NotInLog(f"a {_name(kind)} is logged as something else")
+                raise NotInLog(f"a {_name(kind)} is logged as a different object")
             logged.append(Logged(entry, index, hashes, note, checkpoint))
         return logged
 

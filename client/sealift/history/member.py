@@ -1,4 +1,4 @@
-"""A member, connected to its relay: who signs, appends and reads."""
+"""A member connected to its relay: it signs, appends and reads."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from sealift_protocol.ids import Fingerprint
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member, connected to its relay.
+    """A member connected to its relay.
 
     Attributes:
         relay: the connection.
         identity: the member's signing key.
         private_keys: its recipient keys by key id.
-        last_seen: what it saw of the relay last.
+        last_seen: what it last saw of the relay.
         log: the relay's log as it sees it.
         now: the clock.
-        former: own identities that this one succeeded.
+        former: its own earlier identities, which this one succeeded.
     """
 
     relay: Relay
@@ -39,17 +39,17 @@ class Member:
 
     @property
     def identities(self) -> frozenset[Fingerprint]:
-        """The identity now, and those that it succeeded."""
+        """The current identity, and those that it succeeded."""
         return self.former | {self.identity.fingerprint}
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """A block whose proofs are asked for in one call, and whose records are written once.
+        """Batch the block's proofs into one call, and its records into one write.
 
-        Both happen at its end. What the block found may be used only after it.
+        Both happen at the end of the block. Do not use what the block found before then.
 
         Raises:
-            VerificationError: something is not in the log, or the log went back.
+            VerificationError: an object is not in the log, or the log was rolled back.
         """
         with self.last_seen.held(), self.log.together():
             yield

@@ -42,7 +42,7 @@ from sealift_protocol.v1.datasets_pb2 import DatasetSummary
 
 @dataclass(frozen=True, slots=True)
 class StoredPage:
-    """A page of the newest snapshot at hand, to be used again in the next."""
+    """A page of the newest snapshot, kept for reuse in the next."""
 
     digest: bytes
     shards: tuple[ShardEntry, ...]
@@ -55,20 +55,20 @@ class OpenedDataset:
     Attributes:
         dataset_id: 16 bytes.
         trusted: the identities that are trusted as its owner's.
-        name: as the owner named it.
-        description: in the owner's words.
-        schema: Arrow schema of every record; older ones lack columns at its end.
-        retain_seconds: how long shards are kept by default; 0 for ever.
-        subject_column: the column that names the subject; empty if none does.
+        name: the dataset's name, as the owner gave it.
+        description: the owner's description.
+        schema: Arrow schema of every record; older records lack columns at its end.
+        retain_seconds: how long shards are kept by default; 0 for no limit.
+        subject_column: the column that names the subject; empty if there is none.
         policies: see `Contents`.
         required_policies: see `Contents`.
         policy_reports: see `Contents`.
         history: the verified commits.
-        shards: live shards in order, without those past their retention.
-        record_counts: records by shard id.
+        shards: live shards in order, except those past their retention.
+        record_counts: number of records by shard id.
         epoch_keys: unwrapped keys by key epoch.
-        purpose: what for, as the newest of this member's grants that names one says.
-        pages: of the newest snapshot at hand.
+        purpose: the purpose in the newest of this member's grants that names one.
+        pages: the kept pages of the newest snapshot.
     """
 
     dataset_id: bytes
@@ -90,7 +90,7 @@ class OpenedDataset:
 
     @property
     def owner(self) -> Fingerprint:
-        """The owner now."""
+        """The current owner."""
         return self.history.owner
 
     @property
@@ -110,20 +110,20 @@ class OpenedDataset:
         *,
         new_key: Secret | None = None,
     ) -> OpenedDataset:
-        """The dataset after a commit of this member's own, without asking the relay.
+        """Return the dataset after this member's own commit, without asking the relay.
 
-        The commit passes the same checks as one that was fetched, and keys whose grants have ended
-        since are left out, as they are when a dataset is opened.
+        The commit passes the same checks as a fetched one. Keys whose grants have ended since are
+        left out, as they are when a dataset is opened.
 
         Args:
-            commit: verified, without a snapshot: those that begin with one are opened again.
-            identities: of this member.
+            commit: verified, without a snapshot; a dataset whose commit has one is reopened.
+            identities: the identities of this member.
             time: Unix seconds.
-            new_key: of the key epoch that the commit begins, if it does.
+            new_key: the key of the key epoch that the commit begins, if any.
 
         Raises:
-            VerificationError: the commit does not follow.
-            GrantExpired, WrongKey: this member may not open the dataset any more.
+            VerificationError: the commit does not follow from the history.
+            GrantExpired, WrongKey: this member may no longer open the dataset.
         """
         history = self.history.after(commit)
         keys = EpochKeys(self.epoch_keys)
@@ -145,11 +145,11 @@ class OpenedDataset:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """What grants give a member.
+    """What a member's grants give it.
 
     Attributes:
-        keys: unwrapped, by key epoch.
-        purpose: what for, as the newest grant that names one says.
+        keys: unwrapped epoch keys, by key epoch.
+        purpose: the purpose in the newest grant that names one.
     """
 
     keys: EpochKeys
@@ -163,16 +163,16 @@ def read_history(
     *,
     whole: bool = False,
 ) -> tuple[History, list[SnapshotPage]]:
-    """Verifies a dataset's history: signatures, order, what was seen before, the log.
+    """Verify a dataset's history: signatures, order, what was seen before, the log.
 
     Args:
-        member: who reads.
-        dataset_id: which dataset.
+        member: the member who reads.
+        dataset_id: 16 bytes.
         trusted: the identities that are trusted as its owner's.
-        whole: from commit 0 on, rather than from the newest snapshot.
+        whole: whether to read from commit 0, not from the newest snapshot.
 
     Raises:
-        VerificationError: a subclass that says what is wrong.
+        VerificationError: the subclass says what is wrong.
         AccessDenied: the relay refuses.
     """
     history = History(dataset_id, trusted)
@@ -204,19 +204,19 @@ def open_history(
     whole: bool = False,
     at: int | None = None,
 ) -> OpenedDataset:
-    """Verifies a dataset's history against its owner and opens it.
+    """Verify a dataset's history against its owner, and open it.
 
     Args:
-        member: who reads.
-        dataset_id: which dataset.
+        member: the member who reads.
+        dataset_id: 16 bytes.
         trusted: the identities that are trusted as its owner's.
-        whole: from commit 0 on, rather than from the newest snapshot.
-        at: as it was after this commit; by default as it is now.
+        whole: whether to read from commit 0, not from the newest snapshot.
+        at: open the dataset as it was after this commit; None for its newest state.
 
     Raises:
         InvalidArgument: there is no such commit.
-        ShardsGone: what was live after it is not any more.
-        SealiftError: a subclass that says what is wrong.
+        ShardsGone: a shard that was live after that commit has been removed.
+        SealiftError: the subclass says what is wrong.
     """
     whole = whole or at is not None
     history, pages = read_history(member, dataset_id, trusted, whole=whole)
@@ -226,7 +226,7 @@ def open_history(
         gone = sum(shard_id not in newest.shards for shard_id in history.shards)
         if gone:
             raise ShardsGone(
-                f"{gone} shards of commit {at} were removed by the owner since"
+                f"{gone} shards of commit {at} have since been removed by the owner"
             )
     opened = _opened(history, pages, granted, unix(member.now))
     remember_name(member, opened)
@@ -236,16 +236,16 @@ def open_history(
 def open_created(
     commit: Commit, trusted: Collection[Fingerprint], key: Secret, time: int
 ) -> OpenedDataset:
-    """A dataset of this member's own as its commit 0, verified and in the log, made it.
+    """Open a dataset of this member's own from its commit 0, verified and in the log.
 
     Args:
-        commit: that commit.
+        commit: the commit.
         trusted: the identities that are trusted as its owner's.
-        key: of the first key epoch.
+        key: the key of the first key epoch.
         time: Unix seconds.
 
     Raises:
-        VerificationError: the commit does not begin such a dataset.
+        VerificationError: the commit does not create such a dataset.
     """
     history = History(commit.dataset_id, trusted)
     history.append(commit)
@@ -253,22 +253,22 @@ def open_created(
 
 
 def remember_name(member: Member, opened: OpenedDataset) -> None:
-    """Remembers which dataset a name means, so that it need not be looked for again."""
+    """Remember which dataset a name refers to, to avoid searching for it again."""
     if member.last_seen.find_dataset([opened.owner], opened.name) is None:
         member.last_seen.remember_dataset(opened.owner, opened.name, opened.dataset_id)
 
 
 def opened_at(opened: OpenedDataset, number: int, time: int) -> OpenedDataset:
-    """A dataset as it was after a commit, whether or not its shards are still there.
+    """Return a dataset as it was after a commit, whether or not its shards still exist.
 
     Args:
-        opened: with its history from commit 0 on.
-        number: of the commit.
+        opened: the dataset, with its history from commit 0.
+        number: number of the commit.
         time: Unix seconds; shards whose retention had ended by then are left out.
 
     Raises:
         InvalidArgument: there is no such commit.
-        WrongKey: a key epoch from before it is not at hand.
+        WrongKey: an earlier key epoch is not available.
     """
     granted = Granted(opened.epoch_keys, opened.purpose)
     return _opened(history_at(opened.history, number), [], granted, time)
@@ -306,11 +306,11 @@ def _opened(
 
 
 def history_at(history: History, number: int) -> History:
-    """A verified history as it was after commit `number`.
+    """Return a verified history as it was after commit `number`.
 
     Args:
-        history: from commit 0 on.
-        number: of the last commit that counts.
+        history: the history from commit 0.
+        number: number of the last commit to include.
 
     Raises:
         InvalidArgument: there is no such commit.
@@ -327,10 +327,10 @@ def history_at(history: History, number: int) -> History:
 
 
 def open_grants(member: Member, history: History) -> Granted:
-    """Unwraps every epoch key of a dataset that its history grants to the member.
+    """Unwrap every epoch key of a dataset that its history grants to the member.
 
     Raises:
-        AccessDenied, WrongKey, VerificationError: why there is none.
+        AccessDenied, WrongKey, VerificationError: no key could be unwrapped, and why.
     """
     keys = EpochKeys()
     failure: AccessDenied | WrongKey | None = None
@@ -356,7 +356,7 @@ def open_grants(member: Member, history: History) -> Granted:
             # Another grant of the same key epoch, to a key that we do hold, may follow.
             failure = error if isinstance(error, AccessDenied | WrongKey) else failure
     if not keys:
-        raise failure or AccessDenied("no grant of that dataset is for you")
+        raise failure or AccessDenied("you have no grant of that dataset")
     return Granted(keys, purpose)
 
 
@@ -368,18 +368,18 @@ def find_dataset(
     whole: bool = False,
     at: int | None = None,
 ) -> OpenedDataset | None:
-    """The owner's dataset of that name, or None. The relay does not know the names.
+    """Return the owner's dataset of that name, or None. The relay does not know the names.
 
     Args:
-        member: who reads.
+        member: the member who reads.
         trusted: the identities that are trusted as its owner's.
-        name: as the owner named it.
+        name: the name that the owner gave it.
         whole: see `open_history`.
         at: see `open_history`.
 
     Raises:
-        DatasetDeleted: there was one, and its owner has deleted it.
-        SealiftError: it, or one that had to be looked at, cannot be opened.
+        DatasetDeleted: its owner has deleted it.
+        SealiftError: it, or another dataset that had to be checked, cannot be opened.
     """
     known = member.last_seen.find_dataset(trusted, name)
     refused: AccessDenied | None = None
@@ -391,7 +391,7 @@ def find_dataset(
     listed = member.relay.list_datasets()
     if refused is not None and known in {summary.dataset_id for summary in listed}:
         raise refused
-    # A dataset keeps its name: those that were opened under another one are not looked at.
+    # A dataset keeps its name, so those that were opened under another name are skipped.
     named = member.last_seen.named_datasets()
     unknown = [summary for summary in listed if summary.dataset_id not in named]
     for opened in open_datasets(member, trusted, whole=whole, listed=unknown):
@@ -421,13 +421,13 @@ def open_datasets(
     whole: bool = False,
     listed: Iterable[DatasetSummary] | None = None,
 ) -> Iterator[OpenedDataset]:
-    """Every dataset of an owner that the member can open, one after another.
+    """Yield every dataset of an owner that the member can open, in turn.
 
     Args:
-        member: who reads.
+        member: the member who reads.
         trusted: the identities that are trusted as the owner's.
         whole: see `open_history`.
-        listed: what the relay lists for the member, if it was asked already.
+        listed: what the relay lists for the member, if already requested.
     """
     owners = {fingerprint.digest for fingerprint in trusted}
     for summary in member.relay.list_datasets() if listed is None else listed:
@@ -435,13 +435,15 @@ def open_datasets(
             try:
                 yield open_history(member, summary.dataset_id, trusted, whole=whole)
             except DatasetDeleted:
-                # Deleted between the listing and the opening.
+                # It was deleted between the listing and the opening.
                 continue
 
 
 def _read_pages(relay: RelayClient, commit: Commit) -> list[SnapshotPage]:
     if commit.snapshot is None:
-        raise HistoryInvalid("the dataset's history begins in the middle")
+        raise HistoryInvalid(
+            "the dataset's history does not begin at commit 0 or a snapshot"
+        )
     digests = commit.snapshot.pages
     contents = relay.get_pages(commit.dataset_id, digests)
     if len(contents) != len(digests):
@@ -453,7 +455,7 @@ def _read_pages(relay: RelayClient, commit: Commit) -> list[SnapshotPage]:
 
 
 def _check_seen(member: Member, history: History) -> None:
-    """Compares with what this client saw last, and remembers erasures since."""
+    """Compare with what this client last saw, and remember erasures since then."""
     last_seen = member.last_seen
     seen = last_seen.seen_head(history.dataset_id)
     head, first = history.head, history.commits[0]
@@ -476,7 +478,7 @@ def _check_seen(member: Member, history: History) -> None:
 def _link(
     relay: RelayClient, dataset_id: bytes, number: int, digest: bytes, snapshot: Commit
 ) -> list[Commit]:
-    """The commits that lead from the one seen last to a snapshot, each naming the one before."""
+    """Return the commits from the last one seen to a snapshot, each naming the one before."""
     between = [
         verify_commit(signed)
         for signed in relay.get_commits(dataset_id, number + 1, snapshot.number)

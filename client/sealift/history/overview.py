@@ -1,4 +1,4 @@
-"""A dataset at a glance: what it holds, how it grew, and on what terms this member opens it."""
+"""A dataset at a glance: its contents, its commits, and this member's terms of access."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from sealift_protocol.objects.grants import verify_grant
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """On what terms this member opens a dataset: grants that say the same are one.
+    """The terms on which this member opens a dataset; identical grants are merged.
 
     Attributes:
-        grantor: who granted it.
-        key_epochs: which key epochs it opens.
+        grantor: the member who granted it.
+        key_epochs: the key epochs it opens.
         not_before: Unix seconds.
         not_after: Unix seconds; 0 for no end.
-        purpose: what for; may be empty.
+        purpose: the purpose; may be empty.
         live: whether it is valid now.
     """
 
@@ -44,10 +44,10 @@ class Overview:
 
     Attributes:
         opened: the verified dataset.
-        terms: of this member's grants in force, in order of key epoch.
-        is_author: whether this member is its owner, or a co-owner.
-        commits: the newest ones, verified, newest last.
-        pending_purges: numbers of commits that erased records which this member may have fetched.
+        terms: the terms of this member's grants in force, in order of key epoch.
+        is_author: whether this member is its owner or a co-owner.
+        commits: the newest commits, verified, newest last.
+        pending_purges: numbers of commits that erased records this member may have fetched.
     """
 
     opened: OpenedDataset
@@ -58,17 +58,17 @@ class Overview:
 
     @property
     def records(self) -> int:
-        """Records in all live shards."""
+        """Number of records in all live shards."""
         return record_count(self.opened)
 
     @property
     def stored_bytes(self) -> int:
-        """What the live shards take at the relay."""
+        """Bytes that the live shards take at the relay."""
         return stored_bytes(self.opened)
 
     @property
     def shards_by_epoch(self) -> Mapping[int, int]:
-        """How many live shards stand under each key epoch."""
+        """Number of live shards under each key epoch."""
         stand = [entry.key_epoch for entry in self.opened.shards]
         return {
             epoch: stand.count(epoch)
@@ -77,12 +77,12 @@ class Overview:
 
 
 def overview(member: Member, opened: OpenedDataset, *, commits: int = 10) -> Overview:
-    """Gathers what a member may know of a dataset. No record is fetched.
+    """Gather what a member may know about a dataset. No record is fetched.
 
     Args:
-        member: who asks.
+        member: the member who asks.
         opened: the dataset.
-        commits: how many of the newest commits.
+        commits: how many of the newest commits to include.
 
     Raises:
         VerificationError: a grant or a commit is not what was signed.
@@ -99,17 +99,17 @@ def overview(member: Member, opened: OpenedDataset, *, commits: int = 10) -> Ove
 
 
 def record_count(opened: OpenedDataset) -> int:
-    """Records in all live shards of a dataset."""
+    """Return the number of records in all live shards of a dataset."""
     return sum(opened.record_counts[entry.shard_id] for entry in opened.shards)
 
 
 def stored_bytes(opened: OpenedDataset) -> int:
-    """What the live shards of a dataset take at the relay."""
+    """Return the bytes that the live shards of a dataset take at the relay."""
     return sum(entry.stored_size for entry in opened.shards)
 
 
 def access_end(history: History, identities: Collection[Fingerprint], time: int) -> int:
-    """When the last grant of a member ends that is valid at `time`; 0 if one has no end."""
+    """Return when a member's last grant valid at `time` ends; 0 if one has no end."""
     grants = [grant for identity in identities for grant in history.grants_of(identity)]
     ends = [grant.not_after for grant in grants if grant.live_at(time)]
     return 0 if 0 in ends else max(ends, default=0)
@@ -119,7 +119,7 @@ def _terms(member: Member, history: History) -> tuple[Terms, ...]:
     epochs: dict[tuple[Fingerprint, int, int, str], list[int]] = {}
     for grant in map(verify_grant, member.relay.get_grants(history.dataset_id).grants):
         said = grant.terms
-        # What the history does not have in force, the relay may say as it likes.
+        # The relay may return any grant: count only those in force in the verified history.
         if grant.digest in history.grants and said.recipient in member.identities:
             key = (grant.signer, said.not_before, said.not_after, said.purpose)
             epochs.setdefault(key, []).append(said.key_epoch)
@@ -139,12 +139,12 @@ def _terms(member: Member, history: History) -> tuple[Terms, ...]:
 
 
 def _newest(relay: RelayClient, history: History, wanted: int) -> tuple[Commit, ...]:
-    """The newest commits; those before a snapshot are chained to it by their digests."""
+    """Return the newest commits; those before a snapshot are chained to it by their digests."""
     known = history.commits
     first = max(0, history.head.number - wanted + 1)
     if known[0].number <= first:
         return tuple(known[first - known[0].number :])
-    # The relay takes a last commit of 0 for no end.
+    # For the relay, a last commit of 0 means no end.
     found = relay.get_commits(history.dataset_id, first, known[0].number - 1)
     older = [verify_commit(signed) for signed in islice(found, known[0].number - first)]
     parent, number = known[0].parent, known[0].number
@@ -154,5 +154,5 @@ def _newest(relay: RelayClient, history: History, wanted: int) -> tuple[Commit, 
             raise HistoryInvalid("the commits before the snapshot do not lead to it")
         parent = commit.parent
     if number != first:
-        raise HistoryInvalid("the commits before the snapshot are not all there")
+        raise HistoryInvalid("some of the commits before the snapshot are missing")
     return (*older, *known)

@@ -1,4 +1,4 @@
-"""The records of an opened shard: Arrow batches, views of the buffer that AES-GCM wrote."""
+"""Read the records of an opened shard: Arrow batches that view the decrypted buffer."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from sealift_protocol.errors import MalformedObject
 
 
 def read_batches(payload: memoryview, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """The record batches of an opened shard, checked, without a copy.
+    """Yield the record batches of an opened shard, validated, without a copy.
 
-    The owner is authenticated, not trusted: lying offsets are refused before anybody uses them.
-    Columns that were added to the dataset after the shard was sealed are null.
+    The owner is authenticated, not trusted: invalid offsets are refused before they are
+    used. Columns that were added to the dataset after the shard was sealed are null.
 
     Raises:
-        MalformedObject: not an Arrow stream of that schema, or one that is not well-formed.
+        MalformedObject: it is not an Arrow stream of that schema, or is not well-formed.
     """
     try:
-        # Cast to unsigned bytes is what pyarrow's buffers take; no memory is copied.
+        # pyarrow's buffers need a cast to unsigned bytes; no memory is copied.
         with pa.ipc.open_stream(pa.py_buffer(payload)) as reader:
             own = without_index(reader.schema)
             if not extends(own, schema):

@@ -1,4 +1,4 @@
-"""Which policies a dataset's records were de-identified under, held against what is required."""
+"""Check the policies of a dataset's records against the policies that are required."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ def check_required(
     opened: OpenedDataset,
     required: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
 ) -> None:
-    """Refuses a dataset with records under a policy that nobody allowed.
+    """Refuse a dataset with records under a policy that is not allowed.
 
     Args:
         opened: the dataset.
-        required: policies that the caller allows, if any are named; the owner's own requirement
-            holds in any case.
+        required: policies that the caller allows, if any are named; the owner's own
+            requirement holds in any case.
 
     Raises:
         PolicyUnmet: it has such records.
-        PolicyInvalid: what is required is not a policy.
+        PolicyInvalid: a required policy is not valid.
     """
     if opened.required_policies and not opened.policies <= opened.required_policies:
         raise PolicyUnmet(
-            "the dataset has records that are not under the policy that its owner requires",
-            hint="tell the owner: a co-owner has pushed past the policy",
+            "the dataset has records that are not under a policy that its owner requires",
+            hint="tell the owner: a co-owner has bypassed the policy",
         )
     named = [required] if isinstance(required, str | os.PathLike) else list(required)
     allowed = {policy_digest(text) for text in named}
@@ -43,7 +43,7 @@ def check_required(
 
 
 def policy_digest(text: str | os.PathLike[str]) -> bytes:
-    """SHA-256 of a policy, 32 bytes: given in hex, or of a file or ready policy.
+    """Return the SHA-256 of a policy, 32 bytes: from its hex digest, file or ready-policy name.
 
     Raises:
         PolicyInvalid: it is none of these.

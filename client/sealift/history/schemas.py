@@ -1,4 +1,4 @@
-"""Arrow schemas: as bytes, and how a dataset's schema may grow."""
+"""Arrow schemas: their bytes, and how a dataset's schema may grow."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from sealift_protocol.errors import MalformedObject, SchemaMismatch
 
 
 def write_schema(schema: pa.Schema) -> bytes:
-    """An Arrow schema as an encapsulated IPC message."""
+    """Write an Arrow schema as an encapsulated IPC message."""
     return schema.serialize().to_pybytes()  # type: ignore[no-any-return]
 
 
 def read_schema(data: bytes) -> pa.Schema:
-    """What `write_schema` wrote.
+    """Read what `write_schema` wrote.
 
     Raises:
         MalformedObject: it is not a schema.
     """
     try:
         schema = pa.ipc.read_schema(pa.py_buffer(data))
-        # Arrow finds out about names that are not UTF-8 when they are asked for.
+        # Arrow checks that names are UTF-8 only when they are accessed.
         schema.names  # noqa: B018
         return schema
     except (pa.ArrowException, OSError, UnicodeDecodeError):
@@ -30,7 +30,7 @@ def read_schema(data: bytes) -> pa.Schema:
 
 
 def read_grown(schemas: Sequence[bytes]) -> pa.Schema:
-    """The newest of some schemas, each of which grew out of the one before.
+    """Return the newest of some schemas, each of which extends the one before.
 
     Raises:
         MalformedObject: one is not a schema, or does not extend the one before.
@@ -46,7 +46,7 @@ def read_grown(schemas: Sequence[bytes]) -> pa.Schema:
 
 
 def extends(old: pa.Schema, new: pa.Schema) -> bool:
-    """Whether `new` is `old` with nullable columns behind it, so that old records fit it."""
+    """Return whether `new` is `old` plus nullable columns at the end, so old records fit."""
     return (
         len(new) >= len(old)
         and all(
@@ -58,16 +58,17 @@ def extends(old: pa.Schema, new: pa.Schema) -> bool:
 
 
 def grow(pinned: pa.Schema, fresh: pa.Schema) -> pa.Schema:
-    """The schema of a dataset after records of another one are added.
+    """Return the schema of a dataset after records of another schema are added.
 
-    The pinned columns have to be there with their types, in any order; nullable columns may be new.
+    The dataset's columns must be present with their types, in any order; new columns must be
+    nullable.
 
     Args:
-        pinned: the dataset's schema, whose descriptions of columns stay.
-        fresh: of the records to be added.
+        pinned: the dataset's schema, whose column descriptions are kept.
+        fresh: the schema of the records to be added.
 
     Raises:
-        SchemaMismatch: the records do not fit, and where.
+        SchemaMismatch: the records do not fit; the message says where.
     """
     places = {name: place for place, name in enumerate(fresh.names)}
     if len(places) != len(fresh):
@@ -76,7 +77,7 @@ def grow(pinned: pa.Schema, fresh: pa.Schema) -> pa.Schema:
         if field.name not in places:
             if len(fresh) == len(pinned) and fresh.names[place - 1] not in pinned.names:
                 raise SchemaMismatch(
-                    f"column {place} has another name than in the dataset"
+                    f"column {place} has a different name than in the dataset"
                 )
             raise SchemaMismatch(
                 f"column {place} of the dataset is missing in these records; the dataset has "
@@ -93,18 +94,18 @@ def grow(pinned: pa.Schema, fresh: pa.Schema) -> pa.Schema:
         if not field.nullable:
             raise SchemaMismatch(
                 f"column {places[field.name] + 1} is new to the dataset and does not allow nulls",
-                hint="a column that is added later has to be nullable: older records lack it",
+                hint="a column that is added later must be nullable: older records lack it",
             )
     return pa.schema([*pinned, *added], metadata=pinned.metadata)
 
 
 def shown(kind: pa.DataType) -> str:
-    """A type for an error: that of a nested one would name its fields."""
+    """Return a type for an error message, without the field names of a nested one."""
     return "nested" if pa.types.is_nested(kind) else str(kind)
 
 
 def fit(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """A batch in the order and with the types of a schema; columns that it lacks are null."""
+    """Return a batch in a schema's column order and types; columns that it lacks are null."""
     if batch.schema.equals(schema, check_metadata=True):
         return batch
     columns = []

@@ -1,1 +1,1 @@
-"""The trainer's side: from a relay's ciphertext to batches in memory."""
+"""The trainer's side: from the relay's ciphertext to batches in memory."""

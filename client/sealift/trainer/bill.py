@@ -1,8 +1,8 @@
 """The bill of materials of a training run, as its trainer makes it (docs/spec/bill.md).
 
-It says which commits of which datasets fed a run and in which order, names nobody, no file and no
-column, and is signed, so that it can lie beside a checkpoint and the owners can hold it against the
-log.
+It states which commits of which datasets were used in a run, and in which order. It names no
+person, file or column, and is signed, so that it can be kept with a checkpoint and the owners
+can check it against the log.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def bill_dataset(
     weight: float | None = None,
     disclosures: Iterable[bytes] = (),
 ) -> BilledDataset:
-    """What a dataset, as it was opened, gives to a run.
+    """Return what an opened dataset contributes to a run.
 
     Args:
         opened: the dataset, at the commit that was trained on.
@@ -54,7 +54,7 @@ def bill_dataset(
         owner=history.owner,
         commit=head.number,
         commit_digest=head.digest,
-        # An owner, who looks later, is to leave out what had expired by then and no more.
+        # An owner who checks later must leave out exactly what had expired by then.
         expired_by=max(left_out, default=0),
         shards=len(opened.shards),
         shards_digest=shards_digest(opened.dataset_id, opened.shards),
@@ -74,19 +74,19 @@ def make_bill(
     checkpoint: Path | None = None,
     note: str = "",
 ) -> str:
-    """Signs a bill of materials; returns a JSON document.
+    """Sign a bill of materials; return a JSON document.
 
     Args:
-        identity: the trainer's.
+        identity: the trainer's identity.
         now: the clock.
-        parts: what was trained on: one for each dataset, or for each commit of one.
-        runs: training epochs in the order in which they were begun. Of columns and filters only
-            digests go into the bill: it is read by more people than may know a dataset's columns.
-        checkpoint: what came out of it; its SHA-256 and size go into the bill, its name does not.
-        note: in the trainer's words; whoever gets the bill can read it.
+        parts: what was trained on: one entry for each dataset, or for each commit of one.
+        runs: training epochs in the order in which they were begun. Only digests of columns
+            and filters go into the bill: more people read it than may know the columns.
+        checkpoint: the resulting file; its SHA-256 and size go into the bill, not its name.
+        note: a note by the trainer; every reader of the bill can read it.
 
     Raises:
-        InvalidArgument: something given cannot stand in a bill, or the checkpoint cannot be read.
+        InvalidArgument: a value is not allowed in a bill, or the checkpoint cannot be read.
     """
     bill = Bill(
         time=unix(now),
@@ -100,18 +100,18 @@ def make_bill(
         identity.sign(envelope.BILL_OF_MATERIALS, write_payload(bill))
     )
     try:
-        # The format is written down once, in what reads it.
+        # The format is defined once, in its parser.
         verify_bill(text)
     except MalformedObject as error:
         raise InvalidArgument(
             f"the bill of materials cannot be made: {error.what}",
-            hint="see docs/spec/bill.md for what may stand in it",
+            hint="see docs/spec/bill.md for what a bill may contain",
         ) from None
     return text
 
 
 def measure_file(path: Path) -> BilledFile:
-    """SHA-256 and size of a file.
+    """Return the SHA-256 and size of a file.
 
     Raises:
         InvalidArgument: it cannot be read, or is a folder.
@@ -123,12 +123,12 @@ def measure_file(path: Path) -> BilledFile:
     except OSError:
         raise InvalidArgument(
             "the checkpoint is not a file that can be read",
-            hint="of a checkpoint in several files, name an archive, or a list of their digests",
+            hint="for a checkpoint in several files, name an archive, or a list of their digests",
         ) from None
 
 
 def _grouped(runs: Sequence[Run]) -> Iterator[BilledRun]:
-    """Runs of equal settings as one, so that a bill stays small however long the training."""
+    """Merge runs of equal settings, so that a bill stays small for long training runs."""
     epochs: dict[BilledRun, list[int]] = {}
     for run in runs:
         settings = BilledRun(
@@ -146,7 +146,7 @@ def _grouped(runs: Sequence[Run]) -> Iterator[BilledRun]:
 
 
 def _spans(epochs: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Consecutive numbers as first and last: 0, 1, 2, 2, 3 are (0, 2) and (2, 3)."""
+    """Yield consecutive numbers as first and last: 0, 1, 2, 2, 3 are (0, 2) and (2, 3)."""
     first = last = epochs[0]
     for epoch in epochs[1:]:
         if epoch != last + 1:

@@ -1,4 +1,4 @@
-"""What a trainer opened: one dataset, or several as one; batches, arrays and tensors."""
+"""An opened dataset, or several read as one: batches, arrays and tensors."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ class Part:
     """One of the datasets that are read as one.
 
     Attributes:
-        path: OWNER/DATASET, as it was asked for.
+        path: OWNER/DATASET, as requested.
         owner: the owner's name, as trusted on this machine.
-        opened: verified history and what it seals.
-        purpose: what for, as disclosures say.
+        opened: the verified history and its opened contents.
+        purpose: the purpose that disclosures declare.
         weight: its share of each training epoch; None if everything is taken.
     """
 
@@ -68,7 +68,7 @@ Reopen = Callable[[Part, int | None], OpenedDataset]
 
 
 class Reading(Settings, total=False):
-    """How records are read; `Dataset.batches` says what each of these means."""
+    """How records are read; see `Dataset.batches` for each option."""
 
     columns: Sequence[str] | None
     filter: pc.Expression | None
@@ -77,16 +77,16 @@ class Reading(Settings, total=False):
 
 
 class Dataset:
-    """Verified datasets, read as one. Nothing is fetched before it is iterated.
+    """Verified datasets, read as one. Nothing is fetched before iteration starts.
 
-    Batches are views of pooled memory, which is reused when nothing refers to it any more: a batch
-    may be kept, and is then not overwritten; a loop that drops its batches runs in constant memory.
+    Batches are views of pooled memory, which is reused once nothing refers to it. A batch that
+    is kept is not overwritten; a loop that drops its batches runs in constant memory.
 
     Attributes:
         parts: the datasets.
         schema: Arrow schema of the records.
         options: how they are read.
-        runs: training epochs that were begun, for the bill of materials.
+        runs: the training epochs begun so far, for the bill of materials.
         on_close: called when the dataset is closed.
     """
 
@@ -141,7 +141,7 @@ class Dataset:
         self.close()
 
     def close(self) -> None:
-        """Wipes the memory that nobody looks at any more, and ends what was opened for this."""
+        """Wipe the memory that is no longer used, and close what was opened for the dataset."""
         self._free()
         if self.on_close is not None:
             self.on_close()
@@ -150,39 +150,39 @@ class Dataset:
 
     @property
     def num_records(self) -> int:
-        """Records, those that a filter leaves out not counted."""
+        """Number of records, without those that a filter leaves out."""
         return sum(int(supply.counts.sum()) for supply in self._feed.supplies)
 
     @property
     def num_shards(self) -> int:
-        """Live shards."""
+        """Number of live shards."""
         return sum(len(part.opened.shards) for part in self.parts)
 
     @property
     def name(self) -> str:
-        """As its owner named it; of several, that of the first."""
+        """The name that its owner gave it; for several datasets, that of the first."""
         return self._opened.name
 
     @property
     def owner(self) -> str:
-        """The owner's name, as trusted on this machine; of several, that of the first."""
+        """The owner's name, as trusted on this machine; for several datasets, that of the first."""
         return self.parts[0].owner
 
     @property
     def description(self) -> str:
-        """In the owner's words; of several, that of the first."""
+        """The owner's description; for several datasets, that of the first."""
         return self._opened.description
 
     @property
     def commit(self) -> int:
-        """Number of the commit that was opened; of several, that of the first."""
+        """Number of the opened commit; for several datasets, that of the first."""
         return self._opened.history.head.number
 
     @property
     def policies(self) -> list[str]:
-        """SHA-256, in hex, of the policies that the records were de-identified under.
+        """SHA-256, in hex, of the policies under which the records were de-identified.
 
-        An empty text stands for records under none.
+        An empty string stands for records under no policy.
         """
         return sorted(
             {digest.hex() for part in self.parts for digest in part.opened.policies}
@@ -195,7 +195,7 @@ class Dataset:
 
     @property
     def pending_purges(self) -> list[int]:
-        """Commits that erased records which may have been fetched; see `confirm_purge`."""
+        """Commits that erased records this member may have fetched; see `confirm_purge`."""
         seen = self._member.last_seen
         return sorted(
             n for part in self.parts for n in seen.purges(part.opened.dataset_id)
@@ -203,7 +203,7 @@ class Dataset:
 
     @property
     def counters(self) -> dict[str, int]:
-        """What reading has done so far: bytes fetched and cached, shards refetched and skipped."""
+        """Totals of reading so far: bytes fetched and cached, shards refetched and skipped."""
         return self._feed.counters.snapshot()
 
     @property
@@ -213,10 +213,10 @@ class Dataset:
     # --- other views of it -------------------------------------------------------------------
 
     def filter(self, expression: pc.Expression) -> Dataset:
-        """Only the records for which an expression is true.
+        """Return a dataset with only the records for which an expression is true.
 
-        Reads everything once, to know which those are, so that batches are full, ranks take as many
-        steps as each other, and a run can be resumed; keeps one bit for each record.
+        This reads everything once to find those records, so that batches are full, all ranks
+        take the same number of steps, and a run can be resumed. It keeps one bit per record.
 
         Raises:
             InvalidArgument: the expression does not fit the columns.
@@ -228,7 +228,7 @@ class Dataset:
         )
 
     def _filtered_by(self, expression: pc.Expression | None) -> str:
-        """This dataset's filter and one more, as text."""
+        """Return this dataset's filter combined with another one, as text."""
         if expression is None:
             return self._filtered
         return (
@@ -238,22 +238,22 @@ class Dataset:
         )
 
     def pin_commit(self, number: int) -> Dataset:
-        """The dataset as it was after commit `number`, for a run that can be repeated.
+        """Return the dataset as it was after commit `number`, for a reproducible run.
 
         Raises:
             InvalidArgument: there are several datasets, or there is no such commit.
-            ShardsGone: its owner has removed some of its records since.
+            ShardsGone: its owner has since removed some of its records.
         """
         if len(self.parts) > 1:
             raise InvalidArgument(
-                "a commit is of one dataset",
-                hint="pin each one where it is opened: pin={...}",
+                "a commit belongs to one dataset",
+                hint="pin each dataset when opening it: pin={...}",
             )
         opened = self._reopen(self.parts[0], number)
         return self._with([replace(self.parts[0], opened=opened)])
 
     def refresh(self) -> Dataset:
-        """The dataset with what was committed since."""
+        """Return the dataset with everything committed since it was opened."""
         return self._with(
             [replace(part, opened=self._reopen(part, None)) for part in self.parts]
         )
@@ -263,7 +263,8 @@ class Dataset:
     ) -> Dataset:
         if self._filtered and feed is None:
             raise InvalidArgument(
-                "a filtered dataset cannot be reopened", hint="filter it after"
+                "a filtered dataset cannot be reopened",
+                hint="apply the filter afterwards",
             )
         return Dataset(
             self._member,
@@ -280,37 +281,39 @@ class Dataset:
     def batches(
         self, batch_size: int | None = None, **reading: Unpack[Reading]
     ) -> Iterator[pa.RecordBatch]:
-        """Arrow record batches.
+        """Yield Arrow record batches.
 
-        Begins with a disclosure, signed by this member, that enters the relay's log before the
-        first byte leaves, unless all of it is in the cache.
+        Iteration begins with a disclosure, signed by this member, that enters the relay's
+        log before the first byte is sent, unless everything is in the cache.
 
         Args:
-            batch_size: records of a batch; by default as they lie in the shards, without a copy.
-            columns: which; all by default.
+            batch_size: records per batch; by default, batches as stored in the shards, without
+                a copy.
+            columns: names of the columns to read; all by default.
             filter: only records for which this is true.
-            shuffle: in the order that follows from seed, training epoch and commit.
-            seed: of that order; 0 by default.
+            shuffle: use the order that follows from seed, training epoch and commit.
+            seed: seed of that order; 0 by default.
             epoch: the training epoch; 0 by default.
-            shuffle_block: shards that are mixed at a time, memory against quality; 8 by default.
-            drop_last: leave out records that fill no batch.
-            rank: which slice of the order, of `world`.
-            world: how many slices there are.
+            shuffle_block: number of shards mixed at a time: more memory, better mixing; 8 by
+                default.
+            drop_last: leave out the records that do not fill a batch.
+            rank: which slice of the order to read, of `world`.
+            world: number of slices.
             start: position in the order at which to begin.
-            watch: go on with what is committed next, for ever; without shuffle.
-            copy: batches with memory of their own, which is not wiped.
+            watch: continue with later commits, forever; without shuffle.
+            copy: give batches memory of their own, which is not wiped.
 
         Raises:
             VerificationError: what the relay sent is not what the owner sealed.
             GrantExpired: the grant has ended.
-            SealiftError: the relay refused, or stayed away.
+            SealiftError: the relay refused, or was unreachable.
         """
         return self._iterate("arrow", batch_size, reading, "batches")
 
     def numpy(
         self, batch_size: int | None = None, **reading: Unpack[Reading]
     ) -> Iterator[dict[str, Any]]:
-        """A dict for each batch: arrays of (rows,), (rows, size) or (rows, *shape).
+        """Yield a dict for each batch: arrays of (rows,), (rows, size) or (rows, *shape).
 
         Lists of numbers are `Ragged`, bytes a list of memoryviews. Arguments as for `batches`.
         """
@@ -319,9 +322,9 @@ class Dataset:
     def torch(
         self, batch_size: int | None = None, **reading: Unpack[Reading]
     ) -> Iterator[dict[str, Any]]:
-        """A dict for each batch: tensors of (rows,), (rows, size) or (rows, *shape).
+        """Yield a dict for each batch: tensors of (rows,), (rows, size) or (rows, *shape).
 
-        Lists of numbers are `Ragged`, bytes a list of memoryviews, texts a list. Arguments as for
+        Lists of numbers are `Ragged`, bytes a list of memoryviews, strings a list. Arguments as for
         `batches`.
 
         Raises:
@@ -334,12 +337,12 @@ class Dataset:
         columns: Sequence[str] | None = None,
         filter: pc.Expression | None = None,  # noqa: A002
     ) -> pa.Table:
-        """All records in one table, in memory."""
+        """Return all records in one table, in memory."""
         batches = self.batches(columns=columns, filter=filter)
         return pa.Table.from_batches(batches, schema=pick_columns(self.schema, columns))
 
     def head(self, n: int = 5, columns: Sequence[str] | None = None) -> pa.Table:
-        """The first records; fetches the segments that hold them."""
+        """Return the first records; fetches only the segments that hold them."""
         batch = self.take(range(min(n, self.num_records)), columns)
         return pa.Table.from_batches([batch])
 
@@ -348,14 +351,14 @@ class Dataset:
         indices: Sequence[int] | np.ndarray[Any, Any],
         columns: Sequence[str] | None = None,
     ) -> pa.RecordBatch:
-        """Records by number, in the order asked for; fetches the segments that hold them.
+        """Return records by number, in the given order; fetches the segments that hold them.
 
         Args:
-            indices: from 0, in the dataset's own order.
-            columns: which; all by default.
+            indices: record numbers from 0, in the dataset's own order.
+            columns: names of the columns to read; all by default.
 
         Raises:
-            InvalidArgument: there is no such record.
+            InvalidArgument: there is no record of that number.
         """
         self._check_grants()
         batch: pa.RecordBatch = self._feed.take(
@@ -366,7 +369,7 @@ class Dataset:
     def shards(
         self, columns: Sequence[str] | None = None
     ) -> Iterator[Iterator[pa.RecordBatch]]:
-        """For each shard its record batches, as they lie; see `batches`."""
+        """Yield the record batches of each shard, as stored; see `batches`."""
         self._check_grants()
         return (_wanted_of(opening, None) for opening in self._feed.shards(columns))
 
@@ -375,7 +378,7 @@ class Dataset:
     def torch_loader(
         self, batch_size: int, **options: Unpack[LoaderOptions]
     ) -> TorchLoader:
-        """A `torch.utils.data.DataLoader` of batches; see `TorchLoader`."""
+        """Return a `torch.utils.data.DataLoader` of batches; see `TorchLoader`."""
         refuse_unknown(options, LoaderOptions.__annotations__, "torch_loader")
         from sealift.trainer.frameworks.pytorch import TorchLoader
 
@@ -384,9 +387,9 @@ class Dataset:
     def torch_iterable(
         self, batch_size: int, **options: Unpack[IterableOptions]
     ) -> TorchBatches:
-        """A `torch.utils.data.IterableDataset` of batches, for a DataLoader of your own.
+        """Return a `torch.utils.data.IterableDataset` of batches, for your own DataLoader.
 
-        Its options are those of `torch_loader` that say what is read.
+        It takes the options of `torch_loader` that select what is read.
         """
         refuse_unknown(options, IterableOptions.__annotations__, "torch_iterable")
         from sealift.trainer.frameworks.pytorch import iterable
@@ -398,7 +401,7 @@ class Dataset:
         columns: Sequence[str] | None = None,
         transform: Callable[[dict[str, Any]], Any] | None = None,
     ) -> RecordsByNumber:
-        """A map-style `torch.utils.data.Dataset` of single records, for samplers."""
+        """Return a map-style `torch.utils.data.Dataset` of single records, for samplers."""
         from sealift.trainer.frameworks.pytorch import RecordsByNumber
 
         return RecordsByNumber(self, columns, transform)
@@ -408,14 +411,14 @@ class Dataset:
     def bill_of_materials(
         self, *, checkpoint: Path | None = None, note: str = ""
     ) -> str:
-        """A signed document of what fed the training epochs that were begun so far.
+        """Return a signed document of what the training epochs begun so far have read.
 
         It names commits, shards, orders, seeds and policies, and has digests of the columns and the
-        filter; docs/spec/bill.md.
+        filter; see docs/spec/bill.md.
 
         Args:
-            checkpoint: a file whose digest shall stand in it.
-            note: a line of the caller's.
+            checkpoint: a file whose digest is included.
+            note: a line of text to include.
         """
         billed = [
             bill_dataset(
@@ -443,12 +446,12 @@ class Dataset:
 
     @property
     def feed(self) -> Feed:
-        """What reads the records."""
+        """The engine that reads the records."""
         return self._feed
 
     @property
     def filtered(self) -> str:
-        """The filter, as text; empty for none."""
+        """The filter as text; empty if there is none."""
         return self._filtered
 
     def read(
@@ -461,24 +464,24 @@ class Dataset:
         watch: bool = False,
         copy: bool = False,
     ) -> Iterator[Any]:
-        """Batches of one training epoch, or of records as they lie (None).
+        """Yield batches of one training epoch, or of records in stored order (None).
 
         Args:
             form: "arrow", "numpy" or "torch".
             plan: the training epoch's settings.
-            columns: which columns, in this order; all by default.
+            columns: names of the columns, in this order; all by default.
             filter: only records for which this is true.
-            watch: go on with what is committed next, without end; without shuffle.
-            copy: batches with memory of their own.
+            watch: continue with later commits, forever; without shuffle.
+            copy: give batches memory of their own.
 
         Raises:
-            InvalidArgument: a column does not exist, or the settings exclude each other.
+            InvalidArgument: a column does not exist, or two settings exclude each other.
         """
         pick_columns(self.schema, columns)
         if watch:
             if plan is not None and plan.shuffle:
                 raise InvalidArgument(
-                    "what is not there yet cannot be shuffled: watch, or shuffle"
+                    "watch and shuffle cannot be combined: future records cannot be shuffled"
                 )
             return self._watch(form, plan, columns, filter, copy)
         if plan is None:
@@ -486,7 +489,7 @@ class Dataset:
             return metered(found, self._feed.counters, self.options.metrics, epoch=0)
         if filter is not None:
             chosen = self.filter(filter)
-            # The bill of this dataset is to have what is read of it.
+            # The bill of this dataset must include what is read from it.
             chosen.runs = self.runs
             return chosen.read(form, plan, columns, copy=copy)
         feed = self.begin(plan, columns)
@@ -499,9 +502,9 @@ class Dataset:
         columns: Sequence[str] | None,
         wanted: pc.Expression | None = None,
     ) -> Feed:
-        """Notes that a training epoch begins, or a reading of records as they lie (None).
+        """Record that a training epoch begins, or a reading in stored order (None).
 
-        Returns what reads it. A filter of this reading alone is noted too, and not applied.
+        Returns the feed that reads it. A filter for this reading alone is recorded, not applied.
 
         Raises:
             GrantExpired: a grant has ended.
@@ -543,7 +546,7 @@ class Dataset:
         copy: bool,
     ) -> Iterator[Any]:
         self.begin(None, columns, wanted)
-        # A filter may look at columns that are not wanted.
+        # A filter may use columns that are not requested.
         read = columns if wanted is None else None
         for opening in self._feed.shards(read):
             for batch in _wanted_of(opening, wanted):
@@ -605,15 +608,15 @@ def _supply(member: Member, part: Part) -> Supply:
 
 
 def _common_schema(schemas: Sequence[pa.Schema]) -> pa.Schema:
-    """The widest of some schemas that extend each other.
+    """Return the widest of some schemas that extend each other.
 
     Raises:
-        SchemaMismatch: they do not.
+        SchemaMismatch: they do not extend each other.
     """
     widest: pa.Schema = max(schemas, key=len)
     if not all(extends(schema, widest) for schema in schemas):
         raise SchemaMismatch(
-            "the datasets do not have the same columns", hint="open them one by one"
+            "the datasets do not have the same columns", hint="open them separately"
         )
     return widest
 
@@ -644,7 +647,7 @@ def _wanted_of(
 
 
 def _formed(opening: Opening, batch: pa.RecordBatch, form: Form, *, own: bool) -> Any:
-    """A batch in its form; a view of the opened shard, or `own` memory."""
+    """Return a batch in its form; a view of the opened shard, or memory of its `own`."""
     if own:
         rows = np.arange(batch.num_rows)
         whole = Selection(opening.payload, batch, rows, rows)

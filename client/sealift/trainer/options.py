@@ -1,4 +1,4 @@
-"""How a dataset is read: cache, read-ahead, threads, patience, what happens to corrupt shards."""
+"""How a dataset is read: cache, read-ahead, threads, patience, handling of corrupt shards."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ class ReadOptions:
     """How a dataset is read.
 
     Attributes:
-        cache: folder for ciphertext that was fetched, shared by the processes of this machine;
-            "auto" for $SEALIFT_CACHE or the platform's cache folder; None for no cache.
-        cache_bytes: limit on its size; by default 16 GiB, or a quarter of the free disk.
+        cache: folder for fetched ciphertext, shared by the processes of this machine; "auto" for
+            $SEALIFT_CACHE or the platform's cache folder; None for no cache.
+        cache_bytes: limit on its size; by default 16 GiB, or a quarter of the free disk space.
         read_ahead: bytes that are opened before the loop asks for them.
-        threads: streams and openers in parallel. A stream has 4 MiB under way: more of them help
-            where the relay is far.
-        patience: seconds without progress after which a relay that cannot be reached is an error.
-        on_corrupt: what follows when the relay sends what the owner did not seal: an error at
-            once; an error after asking again; or going on without the shard's records, counted.
-            It never reaches the loop.
+        threads: number of parallel streams and openers. A stream has 4 MiB in transit: more
+            streams help if the relay is far away.
+        patience: seconds without progress before an unreachable relay is an error.
+        on_corrupt: what to do if the relay sends what the owner did not seal: raise an error at
+            once; raise one after asking again; or skip the shard's records and count them.
+            Corrupt data never reaches the loop.
         metrics: called once a batch, in the loop's thread.
     """
 
@@ -56,4 +56,4 @@ class ReadOptions:
         if self.threads < 1 or self.read_ahead < 0 or self.patience < 0:
             raise InvalidArgument("threads, read-ahead and patience cannot be negative")
         if self.on_corrupt not in _ON_CORRUPT:
-            raise InvalidArgument(f"on_corrupt is one of {', '.join(_ON_CORRUPT)}")
+            raise InvalidArgument(f"on_corrupt must be one of {', '.join(_ON_CORRUPT)}")

@@ -49,7 +49,7 @@ def test_records_may_have_the_pinned_columns_in_any_order_and_new_ones() -> None
 
 def test_another_name_and_a_missing_column_are_told_apart() -> None:
     other = pa.field("other", pa.int64())
-    with pytest.raises(SchemaMismatch, match="column 1 has another name"):
+    with pytest.raises(SchemaMismatch, match="column 1 has a different name"):
         grow(pa.schema([ID]), pa.schema([other]))
     with pytest.raises(SchemaMismatch, match="column 2 of the dataset is missing"):
         grow(pa.schema([ID, SCORE]), pa.schema([ID]))

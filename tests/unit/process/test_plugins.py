@@ -105,7 +105,7 @@ def test_a_broken_package_is_named_and_the_others_work(
     ("name", "attribute", "problem"),
     [
         ("rocks", "read", "is not of the type Kind"),
-        ("stones", "KIND", "gives itself another name"),
+        ("stones", "KIND", "declares a different name"),
         ("rocks", "absent", "cannot be loaded"),
     ],
 )
@@ -191,7 +191,7 @@ def test_every_built_in_export_has_its_name() -> None:
     [
         ("import sealift_absent", "cannot be loaded"),
         ("STONES = 3", "is not of the type Export"),
-        (EXPORT.replace('"stones"', '"pebbles"'), "gives itself another name"),
+        (EXPORT.replace('"stones"', '"pebbles"'), "declares a different name"),
     ],
 )
 def test_a_broken_export_is_named(install: Install, source: str, problem: str) -> None:
@@ -204,7 +204,9 @@ def test_an_export_that_nothing_adds_is_refused_with_the_names(
     install: Install, tmp_path: Path
 ) -> None:
     install("acme-stones", EXPORTS, {"stones": "STONES"}, EXPORT)
-    with pytest.raises(InvalidArgument, match="no form of that name") as caught:
+    with pytest.raises(
+        InvalidArgument, match="no export format of that name"
+    ) as caught:
         find_export("pebbles")
     assert "parquet, arrow, webdataset, files, stones" in caught.value.hint
     out = str(tmp_path / "out")

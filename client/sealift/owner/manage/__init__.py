@@ -1,1 +1,1 @@
-"""What an owner does to a dataset that is there: access, resealing, erasure."""
+"""What an owner does to an existing dataset: access, resealing, erasure."""

@@ -1,4 +1,4 @@
-"""Who may open a dataset: granting, revoking, rotating, and saying who can."""
+"""Grant, revoke and report access to a dataset, and rotate its key epoch."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class AccessLine:
     """One recipient's access.
 
     Attributes:
-        recipient: who.
-        key_epochs: which key epochs it can open.
-        not_before: Unix seconds, the earliest.
-        not_after: Unix seconds, the latest; 0 for no end.
-        purposes: what for.
-        grantors: who granted it.
+        recipient: the member.
+        key_epochs: the key epochs that it can open.
+        not_before: earliest Unix seconds.
+        not_after: latest Unix seconds; 0 for no end.
+        purposes: the purposes of the grants.
+        grantors: the members who granted it.
         live: whether it is valid now.
     """
 
@@ -46,7 +46,7 @@ class AccessLine:
 
 @dataclass(frozen=True, slots=True)
 class EpochLine:
-    """One key epoch: how many live shards stand under it, and who holds its key."""
+    """One key epoch: the number of its live shards, and the members who hold its key."""
 
     key_epoch: int
     shards: int
@@ -55,7 +55,7 @@ class EpochLine:
 
 @dataclass(frozen=True, slots=True)
 class AccessReport:
-    """Who can open what of a dataset, out of its verified history."""
+    """Who can open what of a dataset, from its verified history."""
 
     owner: Fingerprint
     co_owners: tuple[Fingerprint, ...]
@@ -72,7 +72,7 @@ def grants_for(
     not_after: int = 0,
     purpose: str = "",
 ) -> list[objects_pb2.Signed]:
-    """Signed grants of every key epoch, whatever the dataset's size.
+    """Sign grants of every key epoch, whatever the dataset's size.
 
     Raises:
         InvalidArgument: the purpose is too long, or the end is not in the future.
@@ -106,12 +106,12 @@ def revoke(
     recipients: Sequence[Fingerprint],
     find_card: Callable[[Fingerprint], Card],
 ) -> Committed:
-    """Ends recipients' grants and begins a new key epoch in the same commit.
+    """End recipients' grants and begin a new key epoch in the same commit.
 
-    What they fetched before stays fetched.
+    What they have already fetched stays with them.
 
     Raises:
-        AccessDenied: one of them has no grant.
+        AccessDenied: a recipient has no grant.
         InvalidArgument: an author of the dataset cannot be revoked.
     """
     for recipient in recipients:
@@ -136,7 +136,7 @@ def rotate(
     opened: OpenedDataset,
     find_card: Callable[[Fingerprint], Card],
 ) -> Committed:
-    """Begins a new key epoch, granted to everybody whose grants are in force."""
+    """Begin a new key epoch, granted to every member whose grant is in force."""
 
     def plan(newest: OpenedDataset) -> Change:
         new_key = _new_key()
@@ -154,9 +154,9 @@ def set_co_owners(
     *,
     successor: Fingerprint | None = None,
 ) -> Committed:
-    """Replaces the set of co-owners; new ones are granted every key epoch.
+    """Replace the set of co-owners; new ones are granted every key epoch.
 
-    A co-owner who goes keeps its grants until they are revoked.
+    A removed co-owner keeps its grants until they are revoked.
     """
     return append(
         member,
@@ -169,7 +169,7 @@ def set_co_owners(
 
 
 def report(member: Member, opened: OpenedDataset) -> AccessReport:
-    """Who can open what, out of the verified history and the grants that it names."""
+    """Report who can open what, from the verified history and the grants that it names."""
     now = unix(member.now)
     history = opened.history
     response = member.relay.get_grants(opened.dataset_id, everybody=True)
@@ -214,7 +214,7 @@ def _regrant(
     left_out: set[Fingerprint],
     find_card: Callable[[Fingerprint], Card],
 ) -> list[objects_pb2.Signed]:
-    """Grants of the next key epoch to everybody who has the current one, on the same terms."""
+    """Grant the next key epoch to every member who has the current one, on the same terms."""
     now = unix(member.now)
     history = opened.history
     response = member.relay.get_grants(opened.dataset_id, everybody=True)

@@ -1,4 +1,4 @@
-"""Sealing again what is stored: under the newest key epoch, or without somebody's records."""
+"""Reseal stored records: under the newest key epoch, or without one person's records."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _SEAL_BUFFERS = 3
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What erasing a person did.
+    """The result of erasing a person.
 
     Attributes:
-        records: how many of the person's records are gone.
-        shards: how many shards were replaced.
-        searched: how many were opened to look.
+        records: number of the person's records that were removed.
+        shards: number of shards that were replaced.
+        searched: number of shards that were opened to search.
         committed: the commit, or None if nothing was found.
     """
 
@@ -49,7 +49,7 @@ def reseal(
     opened: OpenedDataset,
     acknowledged: Callable[[int, int], None] = lambda _records, _bytes: None,
 ) -> Committed | None:
-    """Seals every shard of an older key epoch again under the newest, and destroys the old ones.
+    """Reseal every shard of an older key epoch under the newest, and destroy the old shards.
 
     Shards of several authors become this author's. Returns None if there is nothing to do.
     """
@@ -67,20 +67,20 @@ def reseal(
 
 
 def erase_subject(member: Member, opened: OpenedDataset, subject: str) -> Erased:
-    """Seals the shards that hold a person again without the person, and destroys the old ones.
+    """Reseal the shards that hold a person without that person, and destroy the old shards.
 
     Args:
-        member: who erases; it can read the tags of shards that it pushed itself.
-        opened: the dataset, its history read from commit 0.
-        subject: as the subject column names the person.
+        member: the member who erases; it can read the tags of shards that it pushed.
+        opened: the dataset, with its history from commit 0.
+        subject: the person, as named in the subject column.
 
     Raises:
         InvalidArgument: the dataset has no subject column.
     """
     if not opened.subject_column:
         raise InvalidArgument(
-            "the dataset names no subject column, so nobody can be found in it",
-            hint="push with `subject_column`; for this dataset, push it anew without the "
+            "the dataset has no subject column, so a person cannot be found in it",
+            hint="push with `subject_column`; for this dataset, push it again without the "
             "person and delete the old one",
         )
     candidates = _candidates(member, opened, subject)
@@ -116,7 +116,7 @@ def _replacement(
         added=sealed.entries,
         counts=sealed.counts,
         subjects=sealed.subjects,
-        # Which of them a record was under is not kept for each shard: all are named.
+        # Which policy a record was under is not kept for each shard, so all are named.
         policies=opened.policies,
         removed=[entry.shard_id for entry in old],
         erasure=erasure,
@@ -128,10 +128,10 @@ def remove_shards(
     opened: OpenedDataset,
     shard_ids: Sequence[bytes],
 ) -> Committed:
-    """Removes shards, which the relay destroys.
+    """Remove shards; the relay destroys them.
 
     Raises:
-        AccessDenied: one is not in the dataset.
+        AccessDenied: a shard is not in the dataset.
     """
     if not set(shard_ids) <= set(opened.history.shards):
         raise AccessDenied(
@@ -144,7 +144,7 @@ def remove_shards(
 
 
 def delete_dataset(member: Member, opened: OpenedDataset) -> Committed:
-    """Ends a dataset: the relay destroys every wrapped key and every shard."""
+    """Delete a dataset: the relay destroys every wrapped key and every shard."""
     return append(member, opened, lambda _: Change(deletion=True))
 
 
@@ -161,7 +161,7 @@ def _candidates(
         own = commit.signer == member.identity.fingerprint
         tags = list(metadata.subjects)
         for place, entry in enumerate(commit.added):
-            # Tags of another author have another key: such a shard has to be searched.
+            # Another author's tags use another key, so such a shard has to be searched.
             unknown = not own or place >= len(tags)
             if entry.shard_id in live and (
                 unknown or tagger.may_hold(tags[place], subject)
@@ -177,7 +177,7 @@ def _holding(
     column: int,
     subject: str,
 ) -> dict[bytes, int]:
-    """How many of a person's records each shard holds, for those that hold any."""
+    """Count a person's records in each shard that holds any."""
     hits: dict[bytes, int] = {}
     for entry, batch in _open_again(member, opened, entries, "erasure: searching"):
         count = sum(as_subject(v) == subject for v in batch.column(column).to_pylist())
@@ -197,7 +197,7 @@ def _seal_again(
     batches = (
         change(batch) for _, batch in _open_again(member, opened, entries, purpose)
     )
-    # Of shards with different ends the earliest counts: retention is a promise.
+    # The earliest end among the replaced shards counts: retention is a promise.
     ends = [entry.not_after for entry in entries if entry.not_after]
     column = opened.subject_column
     target = SealingTarget(
@@ -222,7 +222,7 @@ def _open_again(
     entries: Sequence[ShardEntry],
     purpose: str,
 ) -> Iterator[tuple[ShardEntry, pa.RecordBatch]]:
-    """The records of stored shards, batch by batch; logged as a disclosure like any other."""
+    """Yield the records of stored shards, batch by batch; logged like any disclosure."""
     ids = [entry.shard_id for entry in entries]
     disclosure = disclose(member, opened, purpose=purpose, shard_ids=ids)
     with BufferPool(MAX_SHARD_PLAINTEXT, _FETCH_BUFFERS) as pool:

@@ -1,4 +1,4 @@
-"""Which shards hold a person: keyed tags, sealed with the commit, that only their author reads."""
+"""Find the shards that hold a person: keyed tags that only their author can read."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from sealift.process.secret import Secret
 from sealift_protocol.v1 import objects_pb2
 
 TAG_SIZE = 8
-# More distinct people than this in one shard are not listed; the shard is searched instead.
+# A shard with more distinct people than this is not tagged; it is searched instead.
 MAX_SUBJECTS = 16_384
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectTagger:
-    """Tags the people in a shard.
+    """Tag the people in a shard.
 
     Attributes:
-        column: names the person that a record is about.
-        key: of HMAC-SHA256; never leaves its author.
+        column: the column that names the person a record is about.
+        key: the HMAC-SHA256 key; it never leaves its author.
     """
 
     column: str = field(repr=False)
     key: Secret = field(repr=False)
 
     def tag(self, subject: str) -> bytes:
-        """A person's tag, 8 bytes: equal for equal subjects of one author and dataset."""
+        """Return a person's tag, 8 bytes: the same for one subject, author and dataset."""
         return hmac.digest(self.key.view(), subject.encode(), "sha256")[:TAG_SIZE]
 
     def tags_of(self, shard: PackedShard, schema: pa.Schema) -> objects_pb2.SubjectTags:
-        """The tags of everybody in a packed shard."""
+        """Return the tags of all people in a packed shard."""
         payload = pa.py_buffer(shard.buffer[: shard.payload_size])
         place = schema.get_field_index(self.column)
         import pyarrow.compute as pc
@@ -51,7 +51,7 @@ class SubjectTagger:
         return objects_pb2.SubjectTags(tags=b"".join(tags))
 
     def may_hold(self, tags: objects_pb2.SubjectTags, subject: str) -> bool:
-        """Whether a shard with these tags can hold a person's records."""
+        """Return whether a shard with these tags can hold a person's records."""
         wanted = self.tag(subject)
         listed = tags.tags
         return tags.search or any(
@@ -60,11 +60,11 @@ class SubjectTagger:
 
 
 def as_subject(value: object) -> str:
-    """A column's value as the text by which a person is named on the command line."""
+    """Return a column's value as the text that names the person on the command line."""
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
 def subject_tagger(identity: Identity, dataset_id: bytes, column: str) -> SubjectTagger:
-    """The tagger of one author and dataset."""
+    """Return the tagger of one author and dataset."""
     key = derive(identity.tag_secret, b"sealift/1 subjects", salt=dataset_id)
     return SubjectTagger(column, key)

@@ -1,6 +1,6 @@
-"""Appending records to a dataset as they come: packed, sealed, uploaded, and committed when told.
+"""Append records to a dataset: pack, seal and upload them, and commit on request.
 
-What is not committed is invisible; the relay collects it after a while.
+Uncommitted shards are invisible; the relay collects them after a while.
 """
 
 from __future__ import annotations
@@ -54,17 +54,19 @@ FIRST_KEY_EPOCH = 1
 
 @dataclass(frozen=True, slots=True)
 class PushTerms:
-    """What a push says beside its records.
+    """The terms of a push: everything but its records.
 
     Attributes:
-        recipients: verified cards of those who may open the dataset.
-        purpose: why they may; the relay can read it.
+        recipients: verified cards of the members who may open the dataset.
+        purpose: why they may open it; the relay can read it.
         not_after: Unix seconds at which their grants end; 0 for never.
-        description: of a new dataset, in the owner's words.
+        description: describes a new dataset, in the owner's words.
         retain_seconds: how long the shards are kept; None for the dataset's default.
-        subject_column: names the person that a record is about; None for the dataset's own.
-        policy: SHA-256 of the policy that the records were de-identified under; `NO_POLICY`.
-        accept_policy: whether the owner adds that policy to those that the dataset requires.
+        subject_column: names the person that a record is about; None for the dataset's
+            current subject column.
+        policy: SHA-256 of the policy under which the records were de-identified;
+            `NO_POLICY` for none.
+        accept_policy: whether the owner adds that policy to the dataset's required ones.
     """
 
     recipients: Sequence[Card] = ()
@@ -79,14 +81,14 @@ class PushTerms:
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who appends, and to what.
+    """The member who appends, and the dataset.
 
     Attributes:
         member: the author, connected.
-        own_card: gives the author's card, to which a new dataset is granted first: an author can
-            always open what it made.
-        trusted: the owner's identities; a dataset is only made for this author's own.
-        dataset: its name.
+        own_card: returns the author's card. A new dataset is granted to it first, so an
+            author can always open a dataset that it created.
+        trusted: the owner's identities; only the author itself can create its datasets.
+        dataset: the dataset's name.
     """
 
     member: Member
@@ -101,11 +103,11 @@ class Totals:
 
     Attributes:
         commits: numbers of the commits.
-        shards: committed.
-        records: committed.
-        payload_bytes: committed, before sealing.
-        acknowledged_records: stored by the relay, committed or not.
-        acknowledged_bytes: likewise, before sealing.
+        shards: number of committed shards.
+        records: number of committed records.
+        payload_bytes: size of the committed records, before sealing.
+        acknowledged_records: number of records that the relay stored, committed or not.
+        acknowledged_bytes: size of those records, before sealing.
     """
 
     commits: list[int] = field(default_factory=list)
@@ -117,25 +119,25 @@ class Totals:
 
 
 def check_dataset_name(name: str) -> None:
-    """Refuses what cannot be a dataset's name.
+    """Check that a name can be a dataset's name.
 
     Raises:
         InvalidArgument: it cannot.
     """
     if not 1 <= len(name) <= MAX_DATASET_NAME or "/" in name or not name.isprintable():
         raise InvalidArgument(
-            f"a dataset's name has 1 to {MAX_DATASET_NAME} printable characters and no slash"
+            f"a dataset name has 1 to {MAX_DATASET_NAME} printable characters and no slash"
         )
 
 
 def check_policy(
     opened: OpenedDataset | None, author: Author, terms: PushTerms
 ) -> None:
-    """Refuses records that are not under a policy that the dataset requires.
+    """Refuse records whose policy the dataset does not accept.
 
     Raises:
-        PolicyUnmet: they are not.
-        AccessDenied: somebody other than the owner would change what is required.
+        PolicyUnmet: the dataset requires another policy.
+        AccessDenied: a member who is not the owner would change the required policies.
     """
     if opened is None or not opened.required_policies:
         return
@@ -146,23 +148,23 @@ def check_policy(
             sorted(digest.hex()[:16] for digest in opened.required_policies)
         )
         raise PolicyUnmet(
-            "the dataset takes only records that were de-identified under another policy",
+            "the dataset accepts only records de-identified under another policy",
             hint=f"push with `policy` and the file whose SHA-256 begins with {required}; its owner "
-            "admits one more policy with `accept_policy=True`; nothing was sealed",
+            "can add a policy with `accept_policy=True`; nothing was sealed",
         )
     if author.member.identity.fingerprint != opened.owner:
         raise AccessDenied(
-            "only the dataset's owner admits another policy", hint="ask the owner to"
+            "only the dataset's owner can add a policy", hint="ask the owner to add it"
         )
 
 
 def find_opened(author: Author) -> OpenedDataset | None:
-    """The dataset that an author appends to; None if the first commit will make it.
+    """Return the dataset that an author appends to; None if the first commit creates it.
 
-    What that commit needs is looked up too, so that it is proved together with the rest.
+    What that commit needs is looked up too, so that it is proved in the same call.
 
     Raises:
-        SealiftError: the dataset cannot be opened, and why.
+        SealiftError: the dataset cannot be opened; the subclass says why.
     """
     opened = find_dataset(author.member, author.trusted, author.dataset)
     if opened is None and author.member.identity.fingerprint in author.trusted:
@@ -171,15 +173,15 @@ def find_opened(author: Author) -> OpenedDataset | None:
 
 
 class Appender:
-    """Appends batches to a dataset, which is made at the first commit if need be.
+    """Append batches to a dataset; the first commit creates it if necessary.
 
     A context manager.
 
     Attributes:
-        opened: the dataset after the last commit; None while there is none.
-        schema: of what is sealed.
+        opened: the dataset after the last commit; None before the first.
+        schema: the schema of what is sealed.
         totals: what was appended so far.
-        added_bytes: added since the last commit, in memory.
+        added_bytes: bytes added since the last commit, in memory.
     """
 
     def __init__(
@@ -193,27 +195,27 @@ class Appender:
         pace: Pace | None = None,
         acknowledged: Callable[[], None] = lambda: None,
     ) -> None:
-        """Checks that records of that schema can be appended; sends nothing.
+        """Check that records of the schema can be appended; send nothing.
 
         Args:
-            author: who appends, to what.
-            opened: the dataset, if there is one.
-            schema: of the batches.
+            author: the member who appends, and the dataset.
+            opened: the dataset, if it exists.
+            schema: the schema of the batches.
             terms: recipients, purpose, retention, policy.
-            jobs: uploads at once.
-            pace: limits bytes a second.
+            jobs: number of concurrent uploads.
+            pace: limits the bytes per second.
             acknowledged: called when the relay has acknowledged a shard.
 
         Raises:
-            SchemaMismatch: the dataset has another schema, or no such subject column.
+            SchemaMismatch: the dataset's schema differs, or it has no such subject column.
             PolicyUnmet: the dataset requires another policy.
-            AccessDenied: there is no such dataset of an owner who is somebody else.
-            InvalidArgument: a term cannot be.
+            AccessDenied: the owner is another member and has no such dataset.
+            InvalidArgument: a term is invalid.
         """
         check_dataset_name(author.dataset)
         if opened is None and author.member.identity.fingerprint not in author.trusted:
             raise AccessDenied(
-                "there is no such dataset of that owner, or you are not a co-owner"
+                "the owner has no such dataset, or you are not a co-owner of it"
             )
         check_policy(opened, author, terms)
         schema = plain_schema(schema)
@@ -251,20 +253,20 @@ class Appender:
 
     @property
     def dataset_id(self) -> bytes:
-        """16 bytes, known before the dataset is made."""
+        """16 bytes, known before the dataset is created."""
         return self._target.dataset_id
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Adds records; waits while the relay is slower than the source.
+        """Add records; wait while the relay is slower than the source.
 
         Raises:
-            RecordTooLarge: one record alone is larger than a shard.
+            RecordTooLarge: a single record is larger than a shard.
             SealiftError: an upload failed.
         """
         self.added_bytes += batch.nbytes
         for shard in self._packer.add(batch):
             self._uploads.put(shard, self._target)
-            # The upload holds the only reference now, so that its buffer returns to the pool.
+            # The upload must hold the only reference, so the buffer returns to the pool.
             del shard
 
     def commit(
@@ -272,17 +274,17 @@ class Appender:
         cursor: Callable[[OpenedDataset | None], bytes] = lambda _: b"",
         policy_report: Callable[[], str] = lambda: "",
     ) -> Committed | None:
-        """Waits until everything that was added is stored, and shows it in one commit.
+        """Wait until everything that was added is stored, and publish it in one commit.
 
         Args:
-            cursor: the sealed source cursor, given the dataset's newest state.
+            cursor: returns the sealed source cursor, given the dataset's newest state.
             policy_report: what de-identification did since the last commit.
 
         Returns:
             The commit; None if nothing was added.
 
         Raises:
-            KeyEpochMoved: the dataset was rotated meanwhile; what was added is not committed.
+            KeyEpochMoved: the dataset was rotated in the meantime; what was added is not committed.
             SealiftError: an upload or the commit failed.
         """
         for shard in self._packer.finish():
@@ -342,13 +344,13 @@ class Appender:
     def _change(
         self, newest: OpenedDataset, sealed: SealedShards, cursor: bytes, report: str
     ) -> Change:
-        """Adds the shards, and grants to recipients who do not have every key epoch yet."""
+        """Add the shards, and the grants of key epochs that recipients do not have yet."""
         terms, member = self._terms, self._author.member
         check_policy(newest, self._author, terms)
         if not extends(newest.schema, self.schema):
-            # A co-owner has added a column since: these records lack it, at its place.
+            # A co-owner has added a column since; these records lack it.
             raise SchemaMismatch(
-                "columns were added to the dataset meanwhile",
+                "columns were added to the dataset in the meantime",
                 hint="run the command again",
             )
         now = unix(member.now)
@@ -396,7 +398,7 @@ class Appender:
                 not_after=0 if card is own else terms.not_after,
                 purpose="" if card is own else terms.purpose,
             )
-            # A new dataset's owner is the first who is granted access: the keystore recovers it.
+            # The owner gets the first grant of a new dataset: the keystore recovers it.
             for card in (own, *terms.recipients)
         ]
         metadata = objects_pb2.CommitMetadata(
@@ -421,7 +423,7 @@ class Appender:
                 cursor=cursor,
                 policies=policies,
                 policy_report=report,
-                # A dataset that begins under a policy stays under it.
+                # A dataset that is created under a policy requires it from then on.
                 required_policies=policies,
             ),
         )
@@ -434,11 +436,11 @@ def _subject_column(
     if opened is not None:
         if column not in (None, opened.subject_column):
             raise InvalidArgument(
-                "the dataset's subject column was chosen when it was made"
+                "the dataset's subject column was set when the dataset was created"
             )
         column = opened.subject_column
     if column and column not in schema.names:
         raise SchemaMismatch(
-            "the records have no column of the name given for subjects"
+            "the records have no column with the name given for subjects"
         )
     return column

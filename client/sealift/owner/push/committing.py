@@ -1,4 +1,4 @@
-"""Appending to a history: one commit on the newest head, again on a newer one if need be."""
+"""Append commits to a dataset's history; retry on the newest head after a conflict."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from sealift_protocol.objects.commits import (
 from sealift_protocol.objects.grants import verify_grant
 from sealift_protocol.v1 import objects_pb2
 
-# A reader replays at most so many commits, however long the history is.
+# A reader replays at most this many commits, however long the history is.
 SNAPSHOT_EVERY = 64
 _ATTEMPTS = 20
 
@@ -42,19 +42,19 @@ class Change:
     """What a commit does.
 
     Attributes:
-        added: shards to add, stored already.
-        counts: records in each.
-        subjects: whose records each holds; empty if nobody's.
+        added: shards to add, already stored.
+        counts: number of records in each added shard.
+        subjects: tags of the people in each added shard; empty if it names none.
         removed: ids of shards to remove.
-        grants: signed, to come into force.
+        grants: signed grants that take effect with the commit.
         revoked: recipients whose grants end.
-        co_owners: a new set.
+        co_owners: the new set of co-owners.
         new_key: the key of the next key epoch, if the commit begins one.
-        erasure: whether the removed shards held records that had to go.
-        deletion: whether the dataset ends.
+        erasure: whether the removed shards held records that had to be erased.
+        deletion: whether the commit deletes the dataset.
         cursor: how far the author's sources were pushed, sealed to the author.
         schema: the dataset's schema from this commit on, if it adds columns.
-        policies: SHA-256 of the policies that the added records were de-identified under.
+        policies: SHA-256 of the policies under which the added records were de-identified.
         policy_report: what de-identification did to them, as JSON.
         required_policies: the policies under which records may be added from now on.
     """
@@ -81,10 +81,10 @@ class Committed:
     """A commit that is durable and in the log.
 
     Attributes:
-        commit: as signed.
+        commit: the signed commit.
         receipt: the relay's signed DeletionReceipt, if the commit destroyed anything.
-        base: the dataset before it; None if the commit made the dataset.
-        new_key: the key of the key epoch that the commit began, if it did.
+        base: the dataset before the commit; None if the commit created the dataset.
+        new_key: the key of the key epoch that the commit began, if any.
     """
 
     commit: Commit
@@ -101,10 +101,10 @@ def create(
     metadata: objects_pb2.CommitMetadata,
     change: Change,
 ) -> Committed:
-    """Appends commit 0, which makes a dataset.
+    """Append commit 0, which creates a dataset.
 
     Raises:
-        SealiftError: a subclass that says why the relay refused.
+        SealiftError: the relay refused; the subclass says why.
     """
     metadata.MergeFrom(_said_of(change))
     sealed = seal_metadata(
@@ -128,10 +128,12 @@ def create(
 def opened_after(
     member: Member, trusted: Collection[Fingerprint], committed: Committed
 ) -> OpenedDataset:
-    """The dataset after an own commit; the relay is asked only where a snapshot begins it anew.
+    """Return the dataset after this member's own commit.
+
+    The relay is asked only if the commit begins with a snapshot.
 
     Raises:
-        SealiftError: it cannot be opened any more, and why.
+        SealiftError: the dataset can no longer be opened; the subclass says why.
     """
     commit, base, key = committed.commit, committed.base, committed.new_key
     if commit.snapshot is not None:
@@ -148,33 +150,35 @@ def append(
     opened: OpenedDataset,
     plan: Callable[[OpenedDataset], Change],
 ) -> Committed:
-    """Appends a change; when somebody else was first, plans it anew on top of theirs.
+    """Append a change; after a conflict, plan it again on the newest state.
 
     Args:
-        member: who signs.
+        member: the member who signs.
         opened: the dataset as last seen.
-        plan: what to change, given the dataset's newest state.
+        plan: returns the change to make, given the dataset's newest state.
 
     Raises:
-        KeyEpochMoved: the dataset was rotated meanwhile, so shards that were sealed cannot be
-            added any more.
-        Conflict: others were first again and again.
-        SealiftError: a subclass that says why the relay refused.
+        KeyEpochMoved: the dataset was rotated in the meantime, so the sealed shards can
+            no longer be added.
+        Conflict: other members committed first on every attempt.
+        SealiftError: the relay refused; the subclass says why.
     """
     for _ in range(_ATTEMPTS):
         change = plan(opened)
         if any(entry.key_epoch != opened.history.key_epoch for entry in change.added):
-            raise KeyEpochMoved("the dataset was rotated to a new key epoch meanwhile")
+            raise KeyEpochMoved(
+                "the dataset was rotated to a new key epoch in the meantime"
+            )
         if not set(change.removed) <= set(opened.history.shards):
-            raise Conflict("somebody else has removed the same shards meanwhile")
+            raise Conflict("another member removed the same shards in the meantime")
         signed = _sign(member, opened, change)
         try:
             sent = _send(member, signed, change)
             return replace(sent, base=opened, new_key=change.new_key)
         except Conflict:
-            # KeyEpochMoved too: the plan for the newest state says whether it matters.
+            # This covers KeyEpochMoved too: the plan for the newest state decides.
             opened = open_history(member, opened.dataset_id, opened.trusted)
-    raise Conflict("others append to the dataset faster than this client")
+    raise Conflict("other members commit to the dataset faster than this client")
 
 
 def _sign(member: Member, opened: OpenedDataset, change: Change) -> objects_pb2.Signed:
@@ -222,7 +226,7 @@ def _sign(member: Member, opened: OpenedDataset, change: Change) -> objects_pb2.
 
 
 def _said_of(change: Change) -> objects_pb2.CommitMetadata:
-    """What a commit says of its change to those who hold the key."""
+    """The sealed metadata for a change."""
     return objects_pb2.CommitMetadata(
         arrow_schema=b"" if change.schema is None else write_schema(change.schema),
         record_counts=change.counts,
@@ -235,7 +239,7 @@ def _said_of(change: Change) -> objects_pb2.CommitMetadata:
 
 
 def _ends(change: Change) -> bool:
-    # After a deletion nobody reads; a successor makes the next snapshot itself.
+    # No one reads after a deletion; a successor makes the next snapshot itself.
     return change.deletion or (
         change.co_owners is not None and bool(change.co_owners.successor)
     )
@@ -246,7 +250,7 @@ def _send(member: Member, signed: objects_pb2.Signed, change: Change) -> Committ
     commit = verify_commit(signed)
     parents = {commit.number - 1: commit.parent}
     with member.last_seen.held():
-        # The relay acknowledged; what it did not log it could deny.
+        # The relay acknowledged the commit; if it did not log it, it could deny it.
         member.log.check([(Kind.COMMIT, commit.digest, commit.dataset_id)])
         member.last_seen.check_head(
             commit.dataset_id,
@@ -268,7 +272,7 @@ def _snapshot(
     key_epoch: int,
     epoch_key: Secret,
 ) -> Snapshot:
-    """The state after a change; its pages are stored, those of the last snapshot used again."""
+    """The snapshot after a change; unchanged pages of the last snapshot are reused."""
     history = opened.history
     removed = set(change.removed)
     shards = [entry for i, entry in history.shards.items() if i not in removed]
@@ -302,7 +306,7 @@ def _pages(
     key_epoch: int,
     epoch_key: Secret,
 ) -> tuple[list[bytes], list[bytes]]:
-    """Digests of all pages, and the serialised pages that are new."""
+    """Return the digests of all pages, and the serialised pages that are new."""
     known = {page.shards[0].shard_id: page for page in opened.pages}
     digests: list[bytes] = []
     fresh: list[bytes] = []

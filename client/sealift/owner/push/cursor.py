@@ -1,4 +1,4 @@
-"""How far an author has pushed its sources, read from and written into its own commits.
+"""Source cursors: how far an author has pushed its sources, stored in its commits.
 
 docs/spec/objects.md, "Source cursor".
 """
@@ -21,9 +21,9 @@ from sealift_protocol.errors import CursorUnreadable, WrongKey
 from sealift_protocol.objects.commits import Commit, verify_commit
 from sealift_protocol.v1 import objects_pb2
 
-# So many cursors are linked before one repeats all that came before.
+# At most this many cursors are chained before one repeats all earlier ones.
 _MAX_DEPTH = 64
-# Beyond this size nothing is repeated any more: a commit has room for 16 MiB.
+# Above this size nothing is repeated: a commit has room for 16 MiB.
 _MAX_WHOLE = 4 << 20
 _PART_ID_SIZE = 16
 
@@ -33,10 +33,10 @@ class PartState:
     """What was pushed of a part.
 
     Attributes:
-        size: of the part when it was looked at.
-        modified: when it had changed last then, in nanoseconds.
-        digest: of the content before the mark.
-        mark: where reading goes on.
+        size: size of the part when it was read.
+        modified: its modification time at that point, in nanoseconds.
+        digest: digest of the content before the mark.
+        mark: where reading continues.
         complete: whether all of it was pushed.
     """
 
@@ -52,10 +52,10 @@ class PushedParts:
     """What an author has pushed of its sources, as of one of its commits.
 
     Attributes:
-        parts: by part id.
-        commit: that commit; None if there is none.
-        depth: how many cursors stand behind its own.
-        schema: of the source before de-identification; None if nothing was pushed.
+        parts: the parts by part id.
+        commit: the commit; None if there is none.
+        depth: number of earlier cursors that its cursor builds on.
+        schema: the schema of the source before de-identification; None if nothing was pushed.
     """
 
     parts: Mapping[bytes, PartState] = field(default_factory=dict)
@@ -65,18 +65,18 @@ class PushedParts:
 
 
 def part_id(name: str) -> bytes:
-    """16 bytes that stand for a part's name."""
+    """Return the 16 bytes that identify a part's name."""
     return hashlib.sha256(name.encode()).digest()[:_PART_ID_SIZE]
 
 
 def read_pushed_parts(
     member: Member, opened: OpenedDataset, owner_secret: Secret
 ) -> PushedParts:
-    """What the author has pushed into a dataset.
+    """Return what the author has pushed into a dataset.
 
     Raises:
         CursorUnreadable: it was written under another secret: the keystore is an older copy.
-        SealiftError: the relay does not serve what is needed.
+        SealiftError: the relay does not serve a commit that is needed.
     """
     newest = last_cursor_commit(member, opened)
     if newest is None:
@@ -111,11 +111,11 @@ def read_pushed_parts(
 
 
 def last_cursor_commit(member: Member, opened: OpenedDataset) -> Commit | None:
-    """The author's newest commit that carries a cursor."""
+    """Return the author's newest commit that carries a cursor."""
     history = opened.history
     found = _last_of(history.commits, member, opened)
     if found is None and history.commits[0].number > 0:
-        # None since the last snapshot: it has to be looked for from the beginning.
+        # There is none since the last snapshot, so search from the beginning.
         whole, _ = read_history(member, opened.dataset_id, opened.trusted, whole=True)
         found = _last_of(whole.commits, member, opened)
     return found
@@ -129,13 +129,13 @@ def make_cursor(
     owner_secret: Secret,
     dataset_id: bytes,
 ) -> tuple[bytes, int]:
-    """Seals the cursor of a commit that pushed more of some parts; also says its depth.
+    """Seal the cursor of a commit that pushed more of some parts; return it and its depth.
 
     Args:
-        before: what was pushed until then.
+        before: what was pushed before the commit.
         touched: the parts that the commit reads from.
-        schema: of the source before de-identification.
-        owner_secret: of the author.
+        schema: the schema of the source before de-identification.
+        owner_secret: the author's secret.
         dataset_id: 16 bytes.
     """
     cursor = objects_pb2.SourceCursor(parts=_messages(touched))
@@ -179,7 +179,7 @@ def _last_of(
 ) -> Commit | None:
     for commit in reversed(commits):
         key = opened.epoch_keys.get(commit.key_epoch)
-        # A cursor comes with the records that it is about.
+        # A cursor is stored with the records it is about.
         own = commit.signer in member.identities and commit.added
         if own and key and open_metadata(commit, key).cursor:
             return commit
@@ -196,7 +196,7 @@ def _open(
         )
     except WrongKey:
         raise CursorUnreadable(
-            "what was pushed before was noted under another secret"
+            "the record of earlier pushes was sealed under another secret"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""A policy between a source and its shards."""
+"""De-identify a source's batches under a policy before they are packed."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from sealift_protocol.errors import PolicyViolation
 
 
 class Deidentifying:
-    """De-identifies a source's batches; see `Transform`.
+    """De-identify a source's batches; see `Transform`.
 
     Attributes:
-        schema: after de-identification.
+        schema: the schema after de-identification.
     """
 
     def __init__(
         self, source: Source, policy: Policy, *, owner_secret: Secret, workers: int = 0
     ) -> None:
-        """Plans what happens to each column.
+        """Plan what happens to each column.
 
         Args:
-            source: its schema is what the policy is applied to.
-            policy: says what happens.
+            source: the source whose schema the policy is applied to.
+            policy: the de-identification policy.
             owner_secret: keys pseudonyms and offsets.
-            workers: processes that scrub text; 0 for none beside this one.
+            workers: processes that scrub text; 0 to use only this process.
 
         Raises:
             PolicyViolation: the source's columns do not fit the policy.
@@ -57,18 +57,18 @@ class Deidentifying:
         self._deidentifier.close()
 
     def check_whole(self, source: Source, begin: Callable[[Part], str | None]) -> bool:
-        """Measures k-anonymity and l-diversity of all that will be read, if the policy asks for it.
+        """Measure k-anonymity and l-diversity of all that will be read, if the policy asks for it.
 
         Raises:
-            PolicyViolation: they are below what the policy asks for, or cannot be measured.
+            PolicyViolation: they are below what the policy requires, or cannot be measured.
         """
         privacy = self._policy.privacy
         if not privacy.quasi_identifiers:
             return False
         if not source.rereadable:
             raise PolicyViolation(
-                "the policy names quasi-identifiers, for which all records are read before the "
-                "first is sealed, and this source can be read once",
+                "the policy names quasi-identifiers, so all records must be read before the "
+                "first is sealed, but this source can be read only once",
                 hint="push a file, or use a policy without [privacy]",
             )
         wanted = {*privacy.quasi_identifiers, *privacy.sensitive}
@@ -93,11 +93,11 @@ class Deidentifying:
         return True
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """De-identifies one batch."""
+        """De-identify one batch."""
         return self._deidentifier.apply(batch)
 
     def take_report(self) -> str:
-        """What was done since the last call, as JSON (docs/spec/policy.md)."""
+        """Return what was done since the last call, as JSON (docs/spec/policy.md)."""
         report = self._deidentifier.take_report()
         if self._anonymity is not None:
             report = replace(report, anonymity=self._anonymity)

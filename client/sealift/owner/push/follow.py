@@ -1,4 +1,4 @@
-"""Following a folder: what appears in it is pushed, by size or by time, until told to stop."""
+"""Follow a folder: push new files by size or by time, until told to stop."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ def follow_folder(
     pushed: Callable[[Pushed], None],
     between: Callable[[], None] = lambda: None,
 ) -> int:
-    """Pushes again and again; returns how many records that were.
+    """Push again and again; return the number of records pushed.
 
     Args:
-        folder: to look at.
+        folder: the folder to watch.
         push_once: pushes what is new in it.
-        limits: so many bytes, or so many seconds since the first of them appeared, make a push.
-        stop: ends it. A push under way commits what it has; what is left is for the next time.
-        settle_seconds: a file is taken when it has not changed for so long.
+        limits: push after this many bytes, or this many seconds after the first new byte.
+        stop: ends the loop. A push in progress commits what it has; the rest is left for
+            the next run.
+        settle_seconds: a file is taken once it has not changed for this long.
         pushed: called after each push.
         between: called before each push.
 
     Raises:
-        SourceError: the folder is not there.
+        SourceError: the folder does not exist.
         SealiftError: a push failed; what is committed stays.
     """
     if not folder.is_dir():
@@ -82,7 +83,7 @@ def _settled(folder: Path, settle_seconds: float) -> dict[Path, tuple[int, int]]
         try:
             status = path.stat()
         except FileNotFoundError:
-            # Gone since it was listed.
+            # It was removed after the listing.
             continue
         found[path] = (status.st_size, status.st_mtime_ns)
     return found

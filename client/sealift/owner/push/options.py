@@ -1,4 +1,4 @@
-"""What a push is told: everything but the records and the dataset's name, in one place."""
+"""The options of a push: everything but the records and the dataset's name."""
 
 from __future__ import annotations
 
@@ -44,25 +44,26 @@ class PushOptions:
         to: names of trusted members who may open the dataset.
         purpose: why they may open it; the relay can read it.
         until: Unix seconds at which their grants end; 0 for never.
-        description: of a new dataset, in the owner's words.
-        retain_seconds: how long the relay keeps the records; for ever by default.
-        subject_column: of a new dataset: names the person that a record is about (after
-            de-identification), so that `erase_subject` finds it.
+        description: describes a new dataset, in the owner's words.
+        retain_seconds: how long the relay keeps the records; forever by default.
+        subject_column: for a new dataset, the column that names the person a record is
+            about (after de-identification), so that `erase_subject` finds it.
         reading: how a source is read.
         types: Arrow type names by column, for text formats.
-        policy: de-identifies the records before they are sealed: a policy file, or the name of a
-            ready policy. A dataset that begins under a policy takes only records under it.
+        policy: de-identifies the records before they are sealed: a policy file, or the name
+            of a ready policy. A dataset created under a policy accepts only records under it.
         accept_policy: adds this policy to those that the owner's dataset requires.
-        text_workers: processes that scrub free text; 0 for none beside this one.
-        describe: adds labels, units and descriptions to a source's columns, as field metadata.
-        on_error: what happens to a record that cannot be read: `stop` the push, `skip` it, or
-            `quarantine` it in the owner's own dataset NAME.quarantine.
-        limits: uploads at once, bytes a second, when to commit, the deadline.
-        retry_seconds: how long the relay may be away.
-        show_schema: called with the schema that is sealed, and whether the dataset is new, before
-            anything is sent; an exception ends the push.
+        text_workers: processes that scrub free text; 0 to use only this process.
+        describe: adds labels, units and descriptions to a source's columns, as field
+            metadata.
+        on_error: what to do with a record that cannot be read: `stop` the push, `skip` it,
+            or `quarantine` it in the owner's separate dataset NAME.quarantine.
+        limits: concurrent uploads, bytes per second, when to commit, the deadline.
+        retry_seconds: how long to keep retrying while the relay is unreachable.
+        show_schema: called with the schema that is sealed, and whether the dataset is new,
+            before anything is sent; an exception ends the push.
         progress: called often.
-        stop: when it is set, the push commits what it has and ends.
+        stop: once it is set, the push commits what it has read and ends.
     """
 
     to: str | Sequence[str] = ()
@@ -85,17 +86,17 @@ class PushOptions:
     stop: threading.Event | None = None
 
     def loaded_policy(self) -> Policy | None:
-        """The policy, read.
+        """Read the policy.
 
         Raises:
-            PolicyInvalid: it is not one.
+            PolicyInvalid: it is not a valid policy.
         """
         if self.policy is None or isinstance(self.policy, Policy):
             return self.policy
         return load_policy(self.policy)
 
     def source_options(self) -> SourceOptions:
-        """How a source is read."""
+        """Return how a source is read."""
         return replace(self.reading, types=self.types) if self.types else self.reading
 
 
@@ -125,7 +126,7 @@ class PushKeywords(TypedDict, total=False):
 def terms_of(
     options: PushOptions, recipients: Sequence[TrustedMember], policy: Policy | None
 ) -> PushTerms:
-    """What a push says beside its records."""
+    """Return the terms of a push."""
     return PushTerms(
         recipients=[member.card for member in recipients],
         purpose=options.purpose,
@@ -141,7 +142,7 @@ def terms_of(
 def transform_of(
     policy: Policy | None, options: PushOptions, keychain: Keychain
 ) -> Callable[[Source], Transform]:
-    """What makes of a source's batches what is sealed."""
+    """Return what turns the source's batches into what is sealed."""
     if policy is None:
         return Unchanged
     from sealift.owner.push.deidentifying import Deidentifying
@@ -162,7 +163,7 @@ def job_of(
     options: PushOptions,
     keychain: Keychain,
 ) -> PushJob:
-    """A push of some records.
+    """Return the job that pushes some records.
 
     Raises:
         SourceError, InvalidArgument: no source reads them.
@@ -170,7 +171,7 @@ def job_of(
     rejects = _rejects(options.on_error, author)
     reading = replace(options.source_options(), rejects=rejects)
     if isinstance(records, str | os.PathLike):
-        # What cannot be read at all is refused before anybody is called.
+        # Refuse what cannot be read at all before contacting anyone.
         check_source(os.fspath(records), reading.kind)
 
     def open_records(expected: pa.Schema | None) -> Source:
@@ -209,4 +210,4 @@ def _rejects(on_error: str, author: Author) -> Rejects:
                 replace(author, dataset=author.dataset + SUFFIX, trusted=own)
             )
         case _:
-            raise InvalidArgument("on_error is one of " + ", ".join(ON_ERROR))
+            raise InvalidArgument("on_error must be one of " + ", ".join(ON_ERROR))

@@ -1,4 +1,4 @@
-"""A limit on bytes a second, shared by all uploads of a push."""
+"""A limit on bytes per second, shared by all uploads of a push."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 
-# What may go at once after a pause: a limit is an average, not a metronome.
+# What may be sent at once after a pause: the limit is an average.
 _BURST_SECONDS = 0.25
 
 
 class Pace:
-    """Lets bytes through at a rate; any number of threads may ask."""
+    """Limit a byte rate; any number of threads may share it."""
 
     def __init__(
         self,
@@ -20,7 +20,7 @@ class Pace:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """A pace; 0 is no limit."""
+        """Set the limit; 0 means no limit."""
         self._rate = bytes_per_second
         self._clock = clock
         self._sleep = sleep
@@ -28,7 +28,7 @@ class Pace:
         self._free_at = clock()
 
     def take(self, size: int) -> None:
-        """Waits until `size` more bytes may go."""
+        """Wait until `size` more bytes may be sent."""
         if not self._rate:
             return
         with self._lock:

@@ -1,7 +1,7 @@
-"""Arrow batches into shards: each shard's payload is one Arrow IPC stream in a pooled buffer.
+"""Pack Arrow batches into shards: a payload is one Arrow IPC stream in a pooled buffer.
 
-Record batches end near 1 MiB, so that a reader of one record opens about one segment, and the
-stream's schema lists them (`sealift.history.batchindex`).
+Record batches are about 1 MiB, so that a reader of one record opens about one segment. The
+schema of the stream lists them (`sealift.history.batchindex`).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from sealift_protocol.layout import MAX_PAYLOAD, MAX_SHARD_PLAINTEXT
 
 # Arrow closes a stream with an 8-byte end-of-stream marker.
 _END_OF_STREAM = 8
-# What a record batch is to have. Smaller ones are joined first: ten thousand small files are not
-# ten thousand messages.
+# The target size of a record batch. Smaller batches are joined first, so that ten thousand
+# small files do not become ten thousand messages.
 _BATCH_BYTES = 1 << 20
-# A record batch has this many times the bytes of its metadata, which is then below 2 % of it,
-# even of one that is cut a quarter smaller.
+# A record batch has this many times the bytes of its metadata. The metadata stays below 2 %
+# of it, even if the batch is a quarter smaller than the target.
 _METADATA_SHARE = 70
-# Room in the index beyond record batches of the size wanted: some are smaller.
+# Spare index slots: some record batches are smaller than the target size.
 _SPARE_SLOTS = 8
 
 
@@ -35,9 +35,9 @@ class PackedShard:
     """A shard's payload, ready to be sealed.
 
     Attributes:
-        buffer: pooled; the payload at its beginning, room for the padding behind it.
-        payload_size: bytes.
-        records: how many the payload holds.
+        buffer: pooled; the payload at its start, with room for the padding after it.
+        payload_size: bytes of payload.
+        records: number of records in the payload.
     """
 
     buffer: memoryview = field(repr=False)
@@ -46,17 +46,17 @@ class PackedShard:
 
 
 def shard_pool(count: int) -> BufferPool:
-    """A pool of buffers that each hold one shard's padded plaintext."""
+    """A pool of buffers, each of which holds one shard's padded plaintext."""
     return BufferPool(MAX_SHARD_PLAINTEXT, count)
 
 
 def plain_schema(schema: pa.Schema) -> pa.Schema:
-    """The schema under which records are sealed: dictionaries become their values.
+    """Return the schema under which records are sealed: dictionaries become their values.
 
-    A dictionary may grow from batch to batch, and a shard has to stand alone.
+    A dictionary may grow from batch to batch, and each shard must be readable alone.
 
     Raises:
-        SchemaMismatch: a dictionary inside a nested column.
+        SchemaMismatch: a nested column is dictionary-encoded.
     """
     fields = []
     for column in schema:
@@ -71,33 +71,33 @@ def plain_schema(schema: pa.Schema) -> pa.Schema:
 
 
 class Packer:
-    """Fills shards with records as they come, splitting batches where a shard ends."""
+    """Fill shards with records, splitting batches where a shard ends."""
 
     def __init__(
         self, schema: pa.Schema, pool: BufferPool, *, max_payload: int = MAX_PAYLOAD
     ) -> None:
-        """Begins with nothing.
+        """Start with no records.
 
         Args:
-            schema: what `plain_schema` returned.
-            pool: gives each shard its buffer.
-            max_payload: bytes of payload at most.
+            schema: the schema that `plain_schema` returned.
+            pool: provides the buffer of each shard.
+            max_payload: maximum payload size in bytes.
         """
         self._schema = schema
         self._pool = pool
         self._max_payload = max_payload
         self._batch_size = batch_size(schema)
-        # A slice of an array of views is written with all the bytes that it could refer to.
+        # Writing a slice of a view array would write all the bytes it could refer to.
         self._may_cut = not any("_view" in str(kind) for kind in schema.types)
         self._open: _OpenPayload | None = None
         self._held: list[pa.RecordBatch] = []
         self._held_size = 0
 
     def add(self, batch: pa.RecordBatch) -> Iterator[PackedShard]:
-        """Adds records of the schema, or of one that `fit` makes into it; yields full shards.
+        """Add records of the schema, or of one that `fit` converts to it; yield full shards.
 
         Raises:
-            RecordTooLarge: one record alone is larger than a shard.
+            RecordTooLarge: a single record is larger than a shard.
         """
         batch = fit(batch, self._schema)
         if not batch.num_rows:
@@ -108,7 +108,7 @@ class Packer:
             yield from self._write_held()
 
     def finish(self) -> Iterator[PackedShard]:
-        """Ends the shard that is being filled, if there is one, and yields it."""
+        """Finish the shard that is being filled, if any, and yield it."""
         yield from self._write_held()
         if self._open is not None:
             shard = self._open.finish()
@@ -134,16 +134,16 @@ class Packer:
             batch = batch.slice(taken)
             if batch.num_rows:
                 if self._open.records == 0:
-                    raise RecordTooLarge("one record alone does not fit into a shard")
+                    raise RecordTooLarge("a single record does not fit into a shard")
                 shard = self._open.finish()
                 self._open = None
                 yield shard
-                # The receiver alone holds the buffer now, so that it returns to the pool.
+                # The receiver must hold the only reference, so the buffer returns to the pool.
                 del shard
 
 
 def batch_size(schema: pa.Schema) -> int:
-    """Bytes that a record batch of a schema is to have: 1 MiB, or more if its metadata is large."""
+    """Return the target size of a schema's record batches: 1 MiB, or more for large metadata."""
     none = pa.RecordBatch.from_arrays(
         [pa.nulls(0, kind) for kind in schema.types], schema=schema
     )
@@ -151,14 +151,14 @@ def batch_size(schema: pa.Schema) -> int:
 
 
 def cut(batch: pa.RecordBatch, size: int) -> Iterator[pa.RecordBatch]:
-    """Slices of a batch with about `size` bytes each, or one record if that has more."""
+    """Yield slices of a batch with about `size` bytes, or one record if it is larger."""
     count = min(round(batch.nbytes / size), batch.num_rows)
     if count < 2:
         yield batch
         return
     ends = [batch.num_rows * number // count for number in range(count + 1)]
     for begin, end in pairwise(ends):
-        # Records of one source are alike; where they are not, a slice may be large still.
+        # Records of one source are alike; where they are not, a slice may still be large.
         yield from cut(batch.slice(begin, end - begin), size)
 
 
@@ -169,7 +169,7 @@ def pack(
     *,
     max_payload: int = MAX_PAYLOAD,
 ) -> Iterator[PackedShard]:
-    """Packs all of some batches; see `Packer`."""
+    """Pack batches into shards; see `Packer`."""
     packer = Packer(schema, pool, max_payload=max_payload)
     for batch in batches:
         yield from packer.add(batch)
@@ -177,7 +177,7 @@ def pack(
 
 
 class _OpenPayload:
-    """A shard's payload while records are still added."""
+    """A shard's payload while records are being added."""
 
     def __init__(
         self, schema: pa.Schema, pool: BufferPool, max_payload: int, slots: int
@@ -187,16 +187,16 @@ class _OpenPayload:
         self._batches: list[ListedBatch] = []
         self._buffer = pool.lease()
         self._sink = pa.FixedSizeBufferWriter(pa.py_buffer(self._buffer))
-        # What the index will say is known in the end: until then it holds the place.
+        # The content of the index is known only at the end; until then, reserve its space.
         reserved = with_index(schema, [], slots)
         self._writer = pa.ipc.new_stream(self._sink, reserved)
         self._max_payload = max_payload
-        # The writer puts the schema before the first batch, not earlier.
+        # The writer emits the schema only with the first batch.
         self._schema_size = int(reserved.serialize().size)
         self.records = 0
 
     def write(self, batch: pa.RecordBatch) -> int:
-        """Writes as many leading records as fit; returns how many."""
+        """Write as many leading records as fit; return their number."""
         written = self._sink.tell() or self._schema_size
         room = self._max_payload - _END_OF_STREAM - written
         rows = _rows_that_fit(batch, room)
@@ -212,17 +212,17 @@ class _OpenPayload:
         self._sink.close()
         size = self._write_schema(size)
         packed = PackedShard(self._buffer, size, self.records)
-        # The shard is the only user of the buffer from here on, so that it returns to the pool.
+        # The shard must hold the only reference, so the buffer returns to the pool.
         del self._buffer, self._sink, self._writer
         return packed
 
     def _write_schema(self, size: int) -> int:
-        """Puts the schema with its index where its place was held; returns the payload's size."""
+        """Write the schema with its index into the reserved space; return the payload size."""
         if len(self._batches) > 1:
             schema = with_index(self._schema, self._batches, self._slots).serialize()
             self._buffer[: self._schema_size] = memoryview(schema).cast("B")
             return size
-        # One record batch follows the schema: a small shard is spared the index.
+        # With one record batch, a small shard does without the index.
         schema = self._schema.serialize()
         left = size - self._schema_size
         self._buffer[: schema.size] = memoryview(schema).cast("B")
@@ -231,7 +231,7 @@ class _OpenPayload:
 
 
 def _rows_that_fit(batch: pa.RecordBatch, room: int) -> int:
-    """How many leading rows of a batch fit into `room` bytes, by bisection."""
+    """Return how many leading rows of a batch fit into `room` bytes, by bisection."""
     low, high = 0, int(batch.num_rows)
     guess = high
     while low < high:
@@ -240,7 +240,7 @@ def _rows_that_fit(batch: pa.RecordBatch, room: int) -> int:
             low = guess
         else:
             high = guess - 1
-        # Records of one source are alike, so the first guesses are by proportion.
+        # Records of one source are alike, so the first guesses are proportional.
         share = max(room, 0) * guess // size
         guess = min(
             high, max(low + 1, share if low < share < high else (low + high + 1) // 2)

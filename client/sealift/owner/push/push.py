@@ -1,6 +1,6 @@
-"""Pushing a source: from where the last commit of it stood to its end, in one or more commits.
+"""Push a source, from where its last commit ended, in one or more commits.
 
-A push that dies anywhere is continued by the next: each commit carries how far its parts were
+Running an interrupted push again continues it: each commit stores how far its parts were
 read, so that every record is committed exactly once.
 """
 
@@ -56,7 +56,7 @@ _RESTARTS = 3
 
 
 class OnChange(Enum):
-    """What is done about a part that stands differently in the source than it was pushed."""
+    """What to do about a part that differs from what was pushed."""
 
     STOP = "stop"
     SKIP = "skip"
@@ -72,16 +72,16 @@ class _LeftOut(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PushLimits:
-    """How a push goes about it.
+    """Limits and choices of a push.
 
     Attributes:
-        jobs: shards sealed and uploaded at once.
-        bytes_per_second: of ciphertext at most; 0 for no limit.
-        commit_bytes: records are committed after about so many bytes; 0 for all at once.
-        commit_seconds: or after so long.
-        deadline_seconds: the push commits what it has and ends then; 0 for never.
-        on_change: what is done about parts that changed since they were pushed.
-        from_start: whether everything is pushed again, as new records.
+        jobs: number of shards sealed and uploaded concurrently.
+        bytes_per_second: maximum rate of ciphertext; 0 for no limit.
+        commit_bytes: commit after about this many bytes; 0 for one commit at the end.
+        commit_seconds: commit after this many seconds.
+        deadline_seconds: after this time, commit what was read and stop; 0 for no deadline.
+        on_change: what to do about parts that changed since they were pushed.
+        from_start: whether to push everything again, as new records.
     """
 
     jobs: int = DEFAULT_JOBS
@@ -98,11 +98,11 @@ class PushProgress:
     """How far a push has come.
 
     Attributes:
-        records: acknowledged by the relay.
-        payload_bytes: acknowledged, before sealing.
-        committed: records that are committed, and so stay whatever happens.
-        source_bytes: read so far, with what was pushed before.
-        source_size: of the whole source; None if not known.
+        records: number of records that the relay acknowledged.
+        payload_bytes: size of those records, before sealing.
+        committed: number of committed records; these stay whatever happens.
+        source_bytes: bytes read so far, including those pushed before.
+        source_size: size of the whole source; None if unknown.
     """
 
     records: int
@@ -118,17 +118,18 @@ class Pushed:
 
     Attributes:
         dataset_id: 16 bytes.
-        commit: number of the newest commit of the dataset that the push knows of.
-        commits: how many it made.
-        created: whether the push made the dataset.
-        shards: how many were added.
-        records: how many were added.
-        payload_bytes: before sealing.
-        unchanged: parts (files) of the source that were pushed before and were left out.
-        changed: parts that changed since they were pushed and were left out, as `on_change` says.
-        rejected: records that could not be read and were left out.
-        policy: SHA-256 of the policy that the records were de-identified under; or empty.
-        left_out: how often the source had something for which it has no column, by name.
+        commit: number of the dataset's newest commit that the push knows of.
+        commits: number of commits that the push made.
+        created: whether the push created the dataset.
+        shards: number of shards added.
+        records: number of records added.
+        payload_bytes: size of the added records, before sealing.
+        unchanged: number of parts (files) left out because they were pushed before.
+        changed: number of parts left out because they changed after being pushed; see
+            `on_change`.
+        rejected: number of records left out because they could not be read.
+        policy: SHA-256 of the policy under which the records were de-identified; or empty.
+        left_out: by name, how often the source had a value for which it has no column.
     """
 
     dataset_id: bytes
@@ -150,16 +151,17 @@ class PushJob:
     """What is pushed, and how.
 
     Attributes:
-        open_source: opens the source, given its schema at earlier pushes (None if there were none).
-        transform: makes of the source's batches what is sealed.
+        open_source: opens the source, given its schema at earlier pushes (None if there were
+            none).
+        transform: turns the source's batches into what is sealed.
         rejects: takes records that cannot be read.
         terms: recipients, purpose, retention, policy.
-        limits: how the push goes about it.
+        limits: limits and choices of the push.
         owner_secret: seals source cursors.
-        show_schema: called with the schema that is sealed, and whether the dataset is new, before
-            anything is sent.
+        show_schema: called with the schema that is sealed, and whether the dataset is new,
+            before anything is sent.
         progress: called often.
-        stop: set by somebody who wants the push to commit what it has and end.
+        stop: set by the caller to make the push commit what it has read and end.
     """
 
     open_source: Callable[[pa.Schema | None], Source]
@@ -175,7 +177,7 @@ class PushJob:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a push continues from.
+    """The state that a push continues from.
 
     Attributes:
         opened: the dataset; None if there is none.
@@ -187,11 +189,11 @@ class Found:
 
 
 def find(author: Author, job: PushJob) -> Found:
-    """Looks up what a push continues from, before its source is read, let alone sealed.
+    """Look up what a push continues from, before its source is read.
 
     Raises:
         PolicyUnmet: the dataset requires another policy.
-        SealiftError: the dataset cannot be opened, and why.
+        SealiftError: the dataset cannot be opened; the subclass says why.
     """
     check_dataset_name(author.dataset)
     with author.member.together():
@@ -204,20 +206,20 @@ def find(author: Author, job: PushJob) -> Found:
 
 
 def push(author: Author, job: PushJob, found: Found | None = None) -> Pushed:
-    """Seals the records of a source and appends them to a dataset, made if need be.
+    """Seal the records of a source and append them to a dataset, creating it if needed.
 
     Args:
-        author: who appends, to what.
-        job: what is pushed, and how.
-        found: what `find` gave, if it was asked already.
+        author: the member who appends, and the dataset.
+        job: what to push, and how.
+        found: the result of `find`, if it was already called.
 
     Raises:
-        EmptySource: there is no record, and none was pushed before.
-        SourceChanged: a part that was pushed stands in the source differently.
-        SchemaMismatch: the dataset has another schema, or no such subject column.
+        EmptySource: the source has no records, and none were pushed before.
+        SourceChanged: a part that was pushed has changed in the source.
+        SchemaMismatch: the dataset's schema differs, or it has no such subject column.
         PolicyUnmet, PolicyViolation: the records do not meet the policy; none was sealed.
-        DeadlineReached: the time is over; what is committed stays.
-        SealiftError: a subclass that says what else went wrong; what is committed stays.
+        DeadlineReached: the deadline has passed; what is committed stays.
+        SealiftError: another error; the subclass says which. What is committed stays.
     """
     check_dataset_name(author.dataset)
     deadline = (
@@ -232,7 +234,7 @@ def push(author: Author, job: PushJob, found: Found | None = None) -> Pushed:
         try:
             return _Push(author, job, source, found, pace, deadline).run()
         except KeyEpochMoved:
-            # Somebody's access ended: what was uploaded since the last commit is sealed anew.
+            # A member's access ended: what was uploaded since the last commit is sealed again.
             if attempt == _RESTARTS or not source.resumable:
                 raise
             log.info("restart_push", attempt=attempt)
@@ -241,18 +243,18 @@ def push(author: Author, job: PushJob, found: Found | None = None) -> Pushed:
 
 
 def left_out_of(source: Source) -> dict[str, int]:
-    """What a source had no column for, and how often."""
+    """Return what a source had no column for, and how often."""
     return dict(source.left_out) if isinstance(source, Selective) else {}
 
 
 def forget_left_out(source: Source) -> None:
-    """Counts anew: the source is read again from its beginning."""
+    """Reset the counts: the source is read again from its beginning."""
     if isinstance(source, Selective):
         source.left_out.clear()
 
 
 class _Push:
-    """One run over a source."""
+    """One pass over a source."""
 
     def __init__(
         self,
@@ -267,7 +269,7 @@ class _Push:
         self._job = job
         self._source = source
         self._before = found.before
-        # The state on which decisions rest: as found at the beginning, and what was pushed since.
+        # The state that decisions rest on: what was found at the start and pushed since.
         self._known = dict(found.before.parts)
         self._created = found.opened is None
         self._deadline = deadline
@@ -299,7 +301,7 @@ class _Push:
             self._commit()
             if ended == "deadline":
                 raise DeadlineReached(
-                    f"the deadline came; {self._totals.records:,} records were committed"
+                    f"the deadline has passed; {self._totals.records:,} records were committed"
                 )
         return self._result()
 
@@ -308,7 +310,7 @@ class _Push:
         return self._appender.totals
 
     def _read_all(self) -> str:
-        """Reads part after part; says why it stopped: end, deadline, or told to."""
+        """Read each part in turn; return why it stopped: end, deadline or stop request."""
         for part in self._source.parts():
             mark = self._where_to_begin(part)
             if mark is not None:
@@ -323,7 +325,7 @@ class _Push:
         self._reading = (part, mark)
         for chunk in self._source.read(part, mark):
             if self._is_due():
-                # Not before there is more: the last commit of a part says that it is complete.
+                # Wait until there is more: the last commit of a part marks it complete.
                 self._commit()
             self._appender.add(self._transform.apply(chunk.batch))
             self._reading = (part, chunk.end)
@@ -351,22 +353,22 @@ class _Push:
         )
 
     def _where_to_begin(self, part: Part) -> str | None:
-        """The mark from which a part is read; None if it is not, which is counted."""
+        """Return the mark from which to read a part; None, and count it, if it is left out."""
         found = self._look_up(part)
         self._unchanged += found is _LeftOut.UNCHANGED
         self._changed += found is _LeftOut.CHANGED
         return None if isinstance(found, _LeftOut) else found
 
     def _expect(self, part: Part) -> str | None:
-        """The mark from which a part will be read; None if it will not be."""
+        """Return the mark from which a part will be read; None if it will not be."""
         found = self._look_up(part)
         return None if isinstance(found, _LeftOut) else found
 
     def _look_up(self, part: Part) -> str | _LeftOut:
-        """The mark from which a part has to be read, or why it has not.
+        """Return the mark from which to read a part, or why it is left out.
 
         Raises:
-            SourceChanged: what was pushed of it is not what stands there.
+            SourceChanged: the part is not what was pushed.
         """
         state = self._known.get(part_id(part.name)) if part.name else None
         if state is None:
@@ -388,11 +390,11 @@ class _Push:
                 return _LeftOut.CHANGED
             case OnChange.STOP:
                 raise SourceChanged(
-                    "the file is not what was pushed of it before", path=part.path
+                    "the file has changed since it was pushed", path=part.path
                 )
 
     def _touch(self, *, complete: bool) -> None:
-        """Notes how far the part that is being read was added."""
+        """Record how far the current part was added."""
         if self._reading is None or not self._reading[0].name:
             return
         part, mark = self._reading
@@ -405,7 +407,7 @@ class _Push:
     def _commit(self) -> None:
         self._touch(complete=False)
         if isinstance(self._job.rejects, Quarantine):
-            # First: a record is in the quarantine twice rather than nowhere.
+            # First, so that a record is in the quarantine twice rather than missing.
             self._job.rejects.flush()
         touched = self._touched
         committed = self._appender.commit(
@@ -429,10 +431,10 @@ class _Push:
     def _cursor(
         self, newest: OpenedDataset | None, touched: dict[bytes, PartState]
     ) -> bytes:
-        """The cursor on top of the dataset's newest state.
+        """Return the cursor based on the dataset's newest state.
 
         Raises:
-            Conflict: another push of the same author has read the same parts meanwhile.
+            Conflict: another push by the same author read the same parts in the meantime.
         """
         if not touched:
             return b""
@@ -447,7 +449,7 @@ class _Push:
                 if not self._job.limits.from_start and any(
                     found.parts.get(name) != self._known.get(name) for name in touched
                 ):
-                    raise Conflict("another push of the same source was faster")
+                    raise Conflict("another push of the same source committed first")
                 self._before = before = found
         sealed, self._depth = make_cursor(
             before,
@@ -474,7 +476,7 @@ class _Push:
         opened, totals = self._appender.opened, self._totals
         seen_before = self._unchanged or self._changed or self._known
         if opened is None or not (totals.commits or seen_before):
-            raise EmptySource("the source holds no record")
+            raise EmptySource("the source has no records")
         return Pushed(
             dataset_id=opened.dataset_id,
             commit=opened.history.head.number,

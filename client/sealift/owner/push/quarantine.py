@@ -1,4 +1,4 @@
-"""Records that cannot be read, sealed to their owner in a dataset of their own."""
+"""Records that cannot be read, sealed to their owner in a separate dataset."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ _MAX_HELD = 8 << 20
 
 
 class Quarantine:
-    """Takes records that cannot be read, and appends them to the owner's dataset NAME.quarantine.
+    """Append records that cannot be read to the owner's dataset NAME.quarantine.
 
-    Nobody else is granted access to it, and no policy is applied: it holds what the source held. A
-    push that dies and goes on may put a record there twice.
+    No other member is granted access to it, and no policy is applied: it holds what the
+    source held. A push that is interrupted and run again may store a record there twice.
 
     Attributes:
-        stops: never.
-        count: how many so far.
+        stops: always false.
+        count: number of records so far.
     """
 
     stops = False
 
     def __init__(self, author: Author) -> None:
-        """Begins with nothing; `author.dataset` is the quarantine's name."""
+        """Start empty; `author.dataset` is the quarantine's name."""
         self.count = 0
         self._author = author
         self._held: list[dict[str, object]] = []
         self._held_size = 0
 
     def reject(self, error: SourceError, content: bytes) -> None:
-        """Takes one record."""
+        """Add one record."""
         self.count += 1
         self._held.append(
             {
@@ -61,15 +61,15 @@ class Quarantine:
             self.flush()
 
     def forget(self) -> None:
-        """Forgets what is not committed yet."""
+        """Discard what is not committed yet."""
         self.count = 0
         self._held, self._held_size = [], 0
 
     def flush(self) -> None:
-        """Commits what was taken since the last time.
+        """Commit the records added since the last flush.
 
         Raises:
-            SealiftError: it cannot be stored; the push must not go on without it.
+            SealiftError: they cannot be stored; the push must not continue without them.
         """
         if not self._held:
             return

@@ -1,4 +1,4 @@
-"""Reading and de-identifying a source without sealing or sending anything."""
+"""Read and de-identify a source without sealing or sending anything."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Rehearsal:
     """What a push would send.
 
     Attributes:
-        schema: that would be sealed.
-        records: how many were read.
-        payload_bytes: of them, before sealing.
-        parts: files of the source.
-        rejected: records that could not be read.
+        schema: the schema that would be sealed.
+        records: how many records were read.
+        payload_bytes: their bytes, before sealing.
+        parts: how many parts (files) the source has.
+        rejected: how many records could not be read.
         whole: whether the source was read to its end.
-        before: the first records as the source has them.
-        after: the same as they would be sealed.
+        before: the first records, as the source has them.
+        after: the same records, as they would be sealed.
         report: what de-identification did, as JSON; or empty.
     """
 
@@ -50,18 +50,18 @@ def rehearse(
     sample: int = 5,
     progress: Callable[[int, int], None] = lambda _records, _position: None,
 ) -> Rehearsal:
-    """Reads a source as a push would, from its beginning.
+    """Read a source from its beginning, as a push would.
 
     Args:
-        source: to read.
-        transform: makes of its batches what would be sealed.
-        rejects: takes records that cannot be read.
-        max_records: where to stop; 0 for the end.
+        source: the source to read.
+        transform: turns its batches into what would be sealed.
+        rejects: takes the records that cannot be read.
+        max_records: stop after this many records; 0 to read to the end.
         sample: how many records to keep.
         progress: called with the records and bytes read so far.
 
     Raises:
-        EmptySource: it has no record.
+        EmptySource: the source has no records.
         PolicyViolation: the records do not meet the policy.
         SourceError: a record cannot be read.
     """
@@ -93,7 +93,7 @@ def rehearse(
             done += part.size
         report = transform.take_report()
     if before is None or after is None:
-        raise EmptySource("the source holds no record")
+        raise EmptySource("the source has no records")
     return Rehearsal(
         schema=plain_schema(transform.schema),
         records=records,

@@ -1,4 +1,4 @@
-"""What happens to a source's batches before they are sealed: nothing, or a policy."""
+"""What happens to a source's batches before sealing: nothing, or a policy."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sealift.owner.sources import Part, Source
 
 
 class Transform(Protocol):
-    """Makes of a source's batches what is sealed. A context manager.
+    """Turns a source's batches into what is sealed. A context manager.
 
     Attributes:
-        schema: of what comes out.
+        schema: the schema of its output.
     """
 
     schema: pa.Schema
@@ -29,31 +29,31 @@ class Transform(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Frees what it holds."""
+        """Release what it holds."""
 
     def check_whole(self, source: Source, begin: Callable[[Part], str | None]) -> bool:
-        """Refuses a source as a whole, before anything of it is sealed.
+        """Check a source as a whole, before any of it is sealed.
 
         Args:
-            source: to be read.
-            begin: the mark from which a part will be read; None if it will not.
+            source: the source that will be read.
+            begin: returns the mark from which a part will be read; None if it will not be.
 
         Returns:
-            Whether the source was read for that.
+            Whether the source had to be read for the check.
 
         Raises:
-            PolicyViolation: its records do not meet the policy.
+            PolicyViolation: the records do not meet the policy.
         """
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Makes one batch of another with as many records."""
+        """Turn a batch into another one with the same number of records."""
 
     def take_report(self) -> str:
-        """What was done since the last call, as JSON; or nothing."""
+        """Return what was done since the last call, as JSON; empty if there is no report."""
 
 
 class Unchanged:
-    """Leaves records as they are."""
+    """A transform that leaves records unchanged."""
 
     def __init__(self, source: Source) -> None:
         self.schema: pa.Schema = source.schema
@@ -70,13 +70,13 @@ class Unchanged:
         return None
 
     def check_whole(self, source: Source, begin: Callable[[Part], str | None]) -> bool:  # noqa: ARG002
-        """Nothing is asked of the source."""
+        """Accept every source without reading it."""
         return False
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """The same batch."""
+        """Return the same batch."""
         return batch
 
     def take_report(self) -> str:
-        """No report."""
+        """Return no report."""
         return ""

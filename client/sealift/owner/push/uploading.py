@@ -1,4 +1,4 @@
-"""Packed shards to the relay: sealed segment by segment as they are sent, a few at a time."""
+"""Seal packed shards segment by segment while sending them, a few at a time."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ DEFAULT_JOBS = 2
 
 @dataclass(frozen=True, slots=True)
 class SealingTarget:
-    """What shards are sealed for: a dataset, under its current key epoch.
+    """What shards are sealed for: a dataset under its current key epoch.
 
     Attributes:
         dataset_id: 16 bytes.
-        epoch_key: of that key epoch.
-        key_epoch: counts from 1.
+        epoch_key: the key of that key epoch.
+        key_epoch: its number, from 1.
         not_after: Unix seconds at which retention ends; 0 for never.
         subjects: tags the people in a shard; None if no column names them.
     """
@@ -49,10 +49,10 @@ class SealedShards:
     """Shards that are stored and wait for their commit.
 
     Attributes:
-        entries: as a commit names them.
-        counts: records in each.
-        subjects: whose records each holds.
-        payload_bytes: of all, before sealing.
+        entries: the shard entries for the commit.
+        counts: number of records in each shard.
+        subjects: tags of the people in each shard.
+        payload_bytes: total size, before sealing.
     """
 
     entries: list[ShardEntry] = field(default_factory=list)
@@ -62,10 +62,10 @@ class SealedShards:
 
 
 class Uploads:
-    """Seals and uploads shards, at most `jobs` at once, and keeps their order.
+    """Seal and upload at most `jobs` shards at once, in their order.
 
-    A context manager; on an error the uploads under way are awaited and their shards left to the
-    relay, which collects what no commit names.
+    A context manager. On an error it waits for the uploads in progress and leaves their
+    shards to the relay, which collects shards that no commit names.
     """
 
     def __init__(
@@ -77,14 +77,15 @@ class Uploads:
         pace: Pace | None = None,
         acknowledged: Callable[[int, int], None] = lambda _records, _bytes: None,
     ) -> None:
-        """Starts with nothing.
+        """Start with no uploads.
 
         Args:
-            relay: where to.
-            schema: of the records, for subject tags.
-            jobs: uploads at once.
-            pace: limits bytes a second.
-            acknowledged: called with records and payload bytes as the relay acknowledges a shard.
+            relay: the relay to upload to.
+            schema: the schema of the records, for subject tags.
+            jobs: number of concurrent uploads.
+            pace: limits the bytes per second.
+            acknowledged: called with the records and payload bytes of each shard that the
+                relay acknowledges.
         """
         self._relay = relay
         self._schema = schema
@@ -105,12 +106,12 @@ class Uploads:
         trace: TracebackType | None,
     ) -> None:
         if isinstance(error, KeyboardInterrupt):
-            # Nobody who pressed Ctrl-C waits for 64 MiB on a slow line.
+            # After Ctrl-C, do not wait for 64 MiB on a slow connection.
             self._relay.interrupt()
         self._executor.shutdown(cancel_futures=True)
 
     def put(self, shard: PackedShard, target: SealingTarget) -> None:
-        """Sends a shard, waiting while `jobs` others are under way: back-pressure to the source."""
+        """Send a shard; wait while `jobs` others are in progress, to slow the source."""
         if len(self._waiting) == self._jobs:
             self._take_oldest()
         if target.subjects is not None:
@@ -119,7 +120,7 @@ class Uploads:
         self._waiting.append((future, shard.records, shard.payload_size))
 
     def take(self) -> SealedShards:
-        """Waits for all that was put, and hands it over."""
+        """Wait for all uploads, and return their shards."""
         while self._waiting:
             self._take_oldest()
         done, self._done = self._done, SealedShards()
@@ -140,11 +141,11 @@ def seal_and_upload(
     target: SealingTarget,
     acknowledged: Callable[[int, int], None] = lambda _records, _bytes: None,
 ) -> SealedShards:
-    """Seals and uploads all of some shards, in their order; see `Uploads`."""
+    """Seal and upload shards in their order; see `Uploads`."""
     with Uploads(relay, schema, acknowledged=acknowledged) as uploads:
         for shard in packed:
             uploads.put(shard, target)
-            # The upload holds the only reference now, so that its buffer returns to the pool.
+            # The upload must hold the only reference, so the buffer returns to the pool.
             del shard
         return uploads.take()
 
@@ -174,7 +175,7 @@ def _upload(
     )
     # A relay that answers early has not seen every segment, whatever digest it names.
     if not sealer.complete or received != sealer.head().digest:
-        raise CorruptShard("the relay acknowledged another shard than was sent")
+        raise CorruptShard("the relay acknowledged a different shard than was sent")
     return ShardEntry(
         context.shard_id,
         context.key_epoch,

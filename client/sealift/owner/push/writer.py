@@ -1,4 +1,4 @@
-"""Writing records as they come: a stream of them, without a file in between."""
+"""Write a stream of records to a dataset, without a file in between."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from sealift.owner.sources import Source
 from sealift.owner.sources.memory import MemorySource
 from sealift_protocol.errors import InvalidArgument, SchemaMismatch
 
-# Records are turned into Arrow by so many at a time.
+# Records are converted to Arrow this many at a time.
 _BATCH = 1024
 
 
 class Writer:
-    """Appends records to a dataset as they come. A context manager, whose end commits.
+    """Append records to a dataset. A context manager; a normal exit commits.
 
-    What `flush` returned for is committed, and stays whatever happens. Records that were written
-    since are lost when this process dies; memory holds them, no file does. If the block ends with
-    an exception, they are not committed.
+    Everything before a `flush` that returned is committed and stays, whatever happens.
+    Later records are held in memory only, in no file, and are lost if the process dies. If
+    the block ends with an exception, they are not committed.
 
     Attributes:
         commits: numbers of the commits so far.
@@ -48,15 +48,15 @@ class Writer:
         limits: PushLimits,
         progress: Callable[[PushProgress], None] = lambda _: None,
     ) -> None:
-        """Begins with nothing.
+        """Start with no records.
 
         Args:
-            author: who appends, to what.
+            author: the member who appends, and the dataset.
             terms: recipients, purpose, retention, policy.
-            schema: of the records; None for that of the first ones.
-            transform: makes of them what is sealed.
-            limits: uploads at once, bytes a second, when to commit by itself.
-            progress: called as the relay acknowledges shards.
+            schema: the schema of the records; None to infer it from the first ones.
+            transform: turns them into what is sealed.
+            limits: concurrent uploads, bytes per second, when to commit automatically.
+            progress: called when the relay acknowledges shards.
 
         Raises:
             PolicyUnmet: the dataset requires another policy.
@@ -95,10 +95,10 @@ class Writer:
                 self._transform.__exit__(kind, error, trace)
 
     def write(self, record: Mapping[str, Any]) -> None:
-        """Adds one record, a value for each column; a column that is left out is null.
+        """Add one record: a value for each column; a missing column is null.
 
         Raises:
-            SchemaMismatch: it does not fit the schema; found at the latest by `flush`.
+            SchemaMismatch: it does not fit the schema; raised by `flush` at the latest.
             SealiftError: an upload failed.
         """
         self._held.append(record)
@@ -107,10 +107,10 @@ class Writer:
         self._flush_if_due()
 
     def write_batch(self, batch: pa.RecordBatch | pa.Table) -> None:
-        """Adds an Arrow batch or table of the schema.
+        """Add an Arrow batch or table of the schema.
 
         Raises:
-            SchemaMismatch: it has another schema.
+            SchemaMismatch: its schema differs.
             SealiftError: an upload failed.
         """
         self._add_held()
@@ -120,11 +120,11 @@ class Writer:
         self._flush_if_due()
 
     def flush(self) -> int | None:
-        """Commits everything written so far; returns the commit's number, None if there is none.
+        """Commit everything written so far; return the commit's number, None if there is none.
 
         Raises:
-            KeyEpochMoved: the dataset was rotated meanwhile: write the records since the last
-                commit again, with a new writer.
+            KeyEpochMoved: the dataset was rotated in the meantime: write the records since
+                the last commit again, with a new writer.
             SealiftError: an upload or the commit failed.
         """
         self._add_held()
@@ -158,7 +158,7 @@ class Writer:
             self._schema = batch.schema
         if not batch.schema.equals(self._schema):
             raise SchemaMismatch(
-                "the batch has another schema than the records before it"
+                "the batch's schema differs from that of the earlier records"
             )
         appender, transform = self._begin(self._schema)
         appender.add(transform.apply(batch))
@@ -197,12 +197,12 @@ def _inferred(records: list[Mapping[str, Any]]) -> pa.Schema:
         schema = pa.Table.from_pylist(records).schema
     except (pa.ArrowException, TypeError):
         raise SchemaMismatch(
-            "the records' types are not clear", hint="give the writer a schema"
+            "the types of the records are ambiguous", hint="give the writer a schema"
         ) from None
     for place, field in enumerate(schema, start=1):
         if pa.types.is_null(field.type):
             raise SchemaMismatch(
-                f"nothing is known of column {place}: all of its first values are null",
+                f"the type of column {place} is unknown: all of its first values are null",
                 hint="give the writer a schema",
             )
     return schema
@@ -215,13 +215,13 @@ def _as_batch(
     for place, record in enumerate(records, start=before + 1):
         if not record.keys() <= names:
             raise SchemaMismatch(
-                f"record {place} has a column that the schema does not have"
+                f"record {place} has a column that is not in the schema"
             )
     try:
         return pa.RecordBatch.from_pylist(records, schema=schema)
     except (pa.ArrowException, TypeError, OverflowError):
         pass
-    # Arrow's own text quotes the value.
+    # Arrow's own message quotes the value.
     for place, record in enumerate(records, start=before + 1):
         for column, field in enumerate(schema, start=1):
             try:
@@ -230,4 +230,4 @@ def _as_batch(
                 raise SchemaMismatch(
                     f"record {place}, column {column}: the value is not of the column's type"
                 ) from None
-    raise InvalidArgument("the records cannot be turned into Arrow")
+    raise InvalidArgument("the records cannot be converted to Arrow")

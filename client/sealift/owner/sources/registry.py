@@ -1,4 +1,4 @@
-"""Every kind of source, and how one is chosen: by name, by URL or by suffix."""
+"""Every kind of source, and how one is chosen: by name, URL or suffix."""
 
 from __future__ import annotations
 
@@ -41,16 +41,18 @@ class SourceOptions:
     """How a source is read.
 
     Attributes:
-        kind: name of a kind; empty to tell by URL or suffix.
+        kind: name of a kind; empty to choose by URL or suffix.
         types: Arrow type names by column, for text formats; the others are inferred.
-        encoding: of CSV.
+        encoding: the encoding of CSV files.
         rejects: takes records that cannot be read.
-        query: for databases.
-        cursor_column: of a query's result: unique and increasing, so that a push can continue.
-        whole: whether FHIR resources and HL7 messages are kept as they are rather than flattened.
+        query: the query, for databases.
+        cursor_column: a unique and increasing column of the query's result, so that a push
+            can continue.
+        whole: whether FHIR resources and HL7 messages are kept unchanged, not flattened.
         resource: the type of FHIR resource to read; empty if there is only one.
         crypt4gh_key: the owner's private key (32 bytes), for .c4gh files.
-        settle_seconds: files of a folder that changed within so long are left for the next time.
+        settle_seconds: files of a folder that changed within this time are left for the next
+            push.
         expected: the source's schema at earlier pushes, if there were any.
         pixels: whether the pixel data of DICOM files is read.
     """
@@ -69,7 +71,7 @@ class SourceOptions:
     pixels: bool = True
 
     def column_types(self) -> dict[str, pa.DataType]:
-        """The types that were given."""
+        """Return the given types."""
         return {name: parse_type(text) for name, text in self.types.items()}
 
 
@@ -78,19 +80,19 @@ class Kind:
     """A kind of source.
 
     Attributes:
-        name: as `kind` names it.
+        name: the value of `kind` that selects it.
         what: what it reads.
-        suffixes: files that it is chosen for.
-        schemes: URLs that it is chosen for.
-        continues: how a push goes on after it was interrupted.
+        suffixes: file suffixes that select it.
+        schemes: URL schemes that select it.
+        continues: how a push continues after an interruption.
         open: opens files, or what a URL names.
         extra: the extra that it needs; empty for none.
-        module: what has to be installed for it; empty for nothing.
+        module: the module that must be installed for it; empty for none.
         takes_types: whether column types can be given.
         takes_whole: whether records can be kept whole.
-        stream: opens standard input; None if it cannot come from there.
-        recognises: of kinds that share a suffix, whether a file's content is of this one; None if
-            the content does not say.
+        stream: opens standard input; None if it cannot read from there.
+        recognises: for kinds that share a suffix, whether a file's content is of this kind;
+            None if the content does not say.
     """
 
     name: str
@@ -108,7 +110,7 @@ class Kind:
 
     @property
     def installed(self) -> bool:
-        """Whether what it needs is installed."""
+        """Return whether the module that it needs is installed."""
         return not self.module or is_installed(self.module)
 
 
@@ -234,7 +236,7 @@ KINDS = {
             "CSV and TSV with a header line; also .gz, .zst and .c4gh",
             _csv,
             suffixes=(".csv", ".tsv"),
-            continues="at the row; a file that has grown goes on where it ended",
+            continues="at the row; a file that has grown continues where it ended",
             takes_types=True,
             stream=_csv_stream,
         ),
@@ -243,7 +245,7 @@ KINDS = {
             "JSON Lines: an object on each line; also .gz, .zst and .c4gh",
             _jsonl,
             suffixes=(".jsonl", ".ndjson"),
-            continues="at the line; a file that has grown goes on where it ended",
+            continues="at the line; a file that has grown continues where it ended",
             takes_types=True,
             stream=_jsonl_stream,
         ),
@@ -252,7 +254,7 @@ KINDS = {
             "the result of a query: PostgreSQL, SQLite, and what SQLAlchemy has a driver for",
             _sql,
             schemes=SCHEMES,
-            continues="with `cursor_column` behind its last value, otherwise not: one commit",
+            continues="with `cursor_column`, after its last value; without, not at all: one commit",
             extra="sql",
             module="sqlalchemy",
             takes_types=True,
@@ -261,7 +263,7 @@ KINDS = {
             "arrow",
             "an Arrow IPC stream, from standard input",
             _only_streamed,
-            continues="not: one commit",
+            continues="not at all: one commit",
             stream=lambda stream, _: arrow_stream(stream),
         ),
         Kind(
@@ -269,16 +271,16 @@ KINDS = {
             "FHIR R4 Bulk Data: resources of one type as columns, or any kept whole",
             _fhir,
             suffixes=(".ndjson",),
-            continues="at the line; a file that has grown goes on where it ended",
+            continues="at the line; a file that has grown continues where it ended",
             takes_whole=True,
             recognises=_holds_resources,
         ),
         Kind(
             "hl7",
-            "HL7 version 2 messages: one a row, as columns or kept whole",
+            "HL7 version 2 messages: one per row, as columns or kept whole",
             _hl7,
             suffixes=(".hl7",),
-            continues="at the message; a file that has grown goes on where it ended",
+            continues="at the message; a file that has grown continues where it ended",
             extra="hl7",
             module="hl7",
             takes_whole=True,
@@ -294,7 +296,7 @@ KINDS = {
         ),
         Kind(
             "files",
-            "files of any kind as they are: path, media type, bytes; also .c4gh",
+            "files of any kind, unchanged: path, media type, bytes; also .c4gh",
             _files,
             suffixes=SUFFIXES,
             continues="at the file, in a large one at the piece",
@@ -311,8 +313,8 @@ class PlugIns:
     """The kinds of source that other packages add.
 
     Attributes:
-        kinds: those that can be used, by name.
-        problems: why others cannot; each error names the package.
+        kinds: the usable kinds, by name.
+        problems: why the others cannot be used; each error names the package.
     """
 
     kinds: Mapping[str, Kind]
@@ -320,10 +322,10 @@ class PlugIns:
 
 
 def plug_ins() -> PlugIns:
-    """Loads every kind of source that other packages add.
+    """Load every kind of source that other packages add.
 
-    One that cannot be loaded, or has the name of one that is built in, is a problem, and the others
-    are not concerned.
+    A kind that cannot be loaded, or has the name of a built-in one, is a problem; it does not
+    affect the others.
     """
     kinds: dict[str, Kind] = {}
     problems: list[InvalidArgument] = []
@@ -339,52 +341,52 @@ def _plug_in(name: str) -> Kind:
     point = find_plugin(GROUP, name)
     if point is None:
         raise InvalidArgument(
-            "there is no source of that kind", hint="see `sealift sources`"
+            "there is no such kind of source", hint="see `sealift sources`"
         )
     if name in KINDS:
-        raise unfit(point, "is not used: a source of that name is built in")
+        raise unfit(point, "is not used: its name is that of a built-in source")
     kind = load_plugin(point, Kind)
     if kind.name != name:
-        raise unfit(point, "gives itself another name")
+        raise unfit(point, "declares a different name")
     return kind
 
 
 def open_source(text: str | Path, options: SourceOptions | None = None) -> Source:
-    """Opens a source, chosen by the kind in the options, by URL or by suffix.
+    """Open a source, chosen by the kind in the options, by URL or by suffix.
 
     Args:
         text: a path, a pattern, a URL, or "-" for standard input.
-        options: how it is read.
+        options: how to read it.
 
     Raises:
-        SourceError: it is not there, is empty, or cannot be read.
+        SourceError: it does not exist, is empty, or cannot be read.
         InvalidArgument: no source reads it, or an option does not fit.
     """
     chosen = options or SourceOptions()
     kind = choose_kind(str(text), chosen.kind, Opener(chosen.crypt4gh_key))
     if chosen.types and not kind.takes_types:
         raise InvalidArgument(
-            f"a source of the kind {kind.name} has types of its own",
-            hint="leave `types` out",
+            f"a source of kind {kind.name} defines its own types",
+            hint="leave out `types`",
         )
     if chosen.whole and not kind.takes_whole:
         raise InvalidArgument(
-            f"a source of the kind {kind.name} has nothing to keep whole",
-            hint="leave `whole` out",
+            f"a source of kind {kind.name} has no records to keep whole",
+            hint="leave out `whole`",
         )
     if chosen.resource and kind.name != "fhir":
         raise InvalidArgument(
-            f"a source of the kind {kind.name} has no types of resources",
-            hint='leave `resource` out, or say `kind="fhir"`',
+            f"a source of kind {kind.name} has no resource types",
+            hint='leave out `resource`, or use `kind="fhir"`',
         )
     if (chosen.query or chosen.cursor_column) and kind.name != "sql":
         raise InvalidArgument(
-            f"a source of the kind {kind.name} is not asked by a query",
-            hint="leave `query` and `cursor_column` out, or name a database by its URL",
+            f"a source of kind {kind.name} does not take a query",
+            hint="leave out `query` and `cursor_column`, or name a database by its URL",
         )
     check_encoding(chosen.encoding)
     if not kind.installed:
-        needing = f"a source of the kind {kind.name} needs {kind.module}"
+        needing = f"a source of kind {kind.name} needs {kind.module}"
         if kind.extra:
             raise not_installed(kind.extra, needing)
         raise InvalidArgument(
@@ -393,34 +395,34 @@ def open_source(text: str | Path, options: SourceOptions | None = None) -> Sourc
     if str(text) == STDIN:
         if kind.stream is None:
             raise InvalidArgument(
-                f"a source of the kind {kind.name} is not read from standard input",
-                hint='say `kind="csv"`, jsonl or arrow',
+                f"a source of kind {kind.name} cannot be read from standard input",
+                hint='use `kind="csv"`, jsonl or arrow',
             )
         return kind.stream(standard_input(), chosen)
     return kind.open(str(text), chosen)
 
 
 def check_source(text: str, kind: str = "") -> None:
-    """Refuses what no source could read, without reading it: for an early word.
+    """Refuse early, without reading it, what no source could read.
 
     Raises:
-        SourceError: it is not there.
+        SourceError: it does not exist.
         InvalidArgument: no source reads it.
     """
     choose_kind(text, kind)
 
 
 def choose_kind(text: str, name: str, opener: Opener | None = None) -> Kind:
-    """The kind of a source.
+    """Return the kind of a source.
 
     Args:
         text: a path, a pattern or a URL.
-        name: of a kind; empty to tell it by URL, suffix or content.
-        opener: opens files whose suffix leaves it open; without one, the first kind is taken.
+        name: name of a kind; empty to choose by URL, suffix or content.
+        opener: opens files whose suffix is ambiguous; without it, the first kind is taken.
 
     Raises:
         SourceError: there is no such file, or it cannot be read.
-        InvalidArgument: nothing says which kind it is, or files of several kinds lie together.
+        InvalidArgument: the kind is unknown, or files of several kinds are mixed.
     """
     if name:
         return KINDS[name] if name in KINDS else _plug_in(name)
@@ -435,8 +437,8 @@ def choose_kind(text: str, name: str, opener: Opener | None = None) -> Kind:
         return _only(claims, "no source reads URLs of that kind", added)
     if text == STDIN:
         raise InvalidArgument(
-            "standard input has no suffix to tell its kind by",
-            hint='say `kind="csv"`, jsonl or arrow',
+            "standard input has no suffix that gives its kind",
+            hint='use `kind="csv"`, jsonl or arrow',
         )
     _, paths = find_files(text)
     found: Counter[str] = Counter()
@@ -452,7 +454,7 @@ def choose_kind(text: str, name: str, opener: Opener | None = None) -> Kind:
                 continue
             names = [name for name, is_it in told.items() if is_it] + names
         if not names:
-            # Only here: what is built in costs nothing more for what others add.
+            # Load plug-ins only here, so that built-in kinds cost nothing for them.
             added = added or plug_ins()
             if suffix not in claimed:
                 kinds = added.kinds.values()
@@ -470,14 +472,14 @@ def choose_kind(text: str, name: str, opener: Opener | None = None) -> Kind:
     named = ", ".join(sorted(name or "unknown" for name in found)) or "no files"
     broken = "; ".join(problem.what for problem in added.problems) if added else ""
     raise InvalidArgument(
-        f"the kind of source is not clear ({named})",
-        hint="say it with `kind`, or name files of one kind; see `sealift sources`"
+        f"the kind of source is ambiguous ({named})",
+        hint="give it with `kind`, or name files of one kind; see `sealift sources`"
         + (f". {broken}" if broken else ""),
     )
 
 
 def _only(claims: Sequence[Kind], none: str, added: PlugIns) -> Kind:
-    """The one kind that claims a URL.
+    """Return the one kind that claims a URL.
 
     Raises:
         InvalidArgument: no kind does, or several do.
@@ -487,7 +489,7 @@ def _only(claims: Sequence[Kind], none: str, added: PlugIns) -> Kind:
     if claims:
         names = ", ".join(sorted(kind.name for kind in claims))
         raise InvalidArgument(
-            f"several kinds of source read such a URL ({names})",
+            f"several kinds of source read this URL ({names})",
             hint="choose one with `kind`",
         )
     broken = "".join(f". {problem.what}" for problem in added.problems)
@@ -499,10 +501,10 @@ def _recognised(kind: Kind, path: Path, opener: Opener) -> bool | None:
 
 
 def parse_type(text: str) -> pa.DataType:
-    """An Arrow type by name, such as int64, float, string, date32, timestamp[s].
+    """Parse an Arrow type name, such as int64, float, string, date32, timestamp[s].
 
     Raises:
-        InvalidArgument: there is none of that name.
+        InvalidArgument: there is no type of that name.
     """
     decimal = _DECIMAL.fullmatch(text)
     try:
@@ -511,7 +513,7 @@ def parse_type(text: str) -> pa.DataType:
         return pa.type_for_alias(text)
     except ValueError:
         raise InvalidArgument(
-            "a type given for a column is not known",
+            "the type given for a column is unknown",
             hint="use Arrow's names: int64, float32, string, bool, date32, timestamp[s], "
             "decimal128(12,2)",
         ) from None

@@ -1,1 +1,1 @@
-"""Decoding images and DICOM into arrays."""
+"""Decode images and DICOM files into arrays."""

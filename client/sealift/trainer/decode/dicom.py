@@ -1,7 +1,7 @@
-"""Decoding DICOM files in a column, within bounds that their headers cannot lift.
+"""Decode the DICOM files in a column, within limits that their headers cannot raise.
 
-A header may announce anything, and each compressed frame below it something else: the one is
-compared with the limit, the other with the header, before a decoder allocates a byte.
+A header may declare any size, and each compressed frame under it another one. The header is
+compared with the limit, and each frame with the header, before a decoder allocates memory.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _FIRST_OF_DATASET = 0x00030000
 _JPEG_START = b"\xff\xd8"
 _J2K_START = b"\xff\x4f\xff\x51"
 _J2K_SIZE = struct.Struct(">8x4I16xH")
-# Start of frame: lossless, baseline and extended JPEG; JPEG-LS has its own.
+# Start of frame: lossless, baseline and extended JPEG; JPEG-LS has its own marker.
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
 _BARE_MARKERS = frozenset(range(0xD0, 0xD9)) | {0x01}
 _SCAN = 0xDA
@@ -51,28 +51,29 @@ def decode_dicom(
     max_pixels: int = 1 << 28,
     output: Output = "tensor",
 ) -> DicomDecoder:
-    """Decodes DICOM files (PS3.10) in a column.
+    """Decode the DICOM files (PS3.10) in a column.
 
-    Pixels are as stored: decompressed, YBR converted to RGB; window, palette and inversion
-    (MONOCHROME1) are not applied, nor is the slope, unless `rescale` asks for it. The deflated
-    transfer syntax is refused.
+    Pixels are as stored: decompressed, with YBR converted to RGB. Window, palette and inversion
+    (MONOCHROME1) are not applied, nor is the slope, unless `rescale` is set. The deflated transfer
+    syntax is refused.
 
     Args:
-        column: holds the files.
-        rescale: apply the modality's slope and intercept (or its table): Hounsfield units for CT,
-            as float32.
-        max_pixels: rows x columns x frames; a file that announces more is refused before it is
-            decoded.
+        column: name of the column that holds the files.
+        rescale: apply the modality's slope and intercept (or its table), which gives Hounsfield
+            units for CT, as float32.
+        max_pixels: rows x columns x frames; a file that declares more is refused before
+            decoding.
         output: "tensor" or "array" (NumPy).
 
     Returns:
-        A transform. The column is (N, rows, columns), (N, rows, columns, samples), with frames
-        behind N where there are several, if all files of the batch have one shape and type; else a
-        list; of one record, the pixels themselves.
+        A transform. The column becomes (N, rows, columns) or (N, rows, columns, samples), with
+        the frames after N if there are several, if all files of the batch have one shape and
+        type; else a list; for a single record, the pixels themselves.
 
     Raises:
-        InvalidArgument: an argument cannot be used, or a package is not installed.
-        MalformedObject: (the transform) a file is broken, too large, or nothing here decodes it.
+        InvalidArgument: an argument is invalid, or a package is not installed.
+        MalformedObject: (raised by the transform) a file is broken, too large, or no installed
+            decoder reads it.
     """
     return DicomDecoder(column, rescale, max_pixels, output)
 
@@ -89,15 +90,16 @@ class DicomDecoder:
     def __post_init__(self) -> None:
         check_output(self.output)
         if self.max_pixels < 1:
-            raise InvalidArgument("sizes of images begin at 1")
+            raise InvalidArgument("image sizes must be at least 1")
         _check_pydicom()
         if self.output == "tensor":
             import_torch()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """The batch with pixels in the place of files."""
+        """Return the batch with pixels instead of files."""
         values, single = values_of(batch, self.column)
-        # Around all of them: it changes what the whole process logs, and costs more than a file.
+        # Once around all files: it changes the logging of the whole process, and takes longer than
+        # decoding a file.
         with quiet():
             arrays = decode_each(values, self._decode)
         return {**batch, self.column: together(arrays, self.output, single=single)}
@@ -111,7 +113,7 @@ class DicomDecoder:
         try:
             if _transfer_syntax(data) == _DEFLATED:
                 raise MalformedObject(
-                    "a DICOM file is deflated, which is not decoded here",
+                    "a DICOM file is deflated, which is not supported",
                     hint="ask the owner to push it in another transfer syntax",
                 )
             header = dcmread(io.BytesIO(data))
@@ -135,8 +137,8 @@ class DicomDecoder:
             raise ValueError
         if rows * columns * frames > self.max_pixels:
             raise MalformedObject(
-                f"a DICOM file announces more than {self.max_pixels} pixels",
-                hint="raise max_pixels if the owner says that this is right",
+                f"a DICOM file declares more than {self.max_pixels} pixels",
+                hint="raise max_pixels if the owner confirms the size",
             )
         syntax = header.file_meta.TransferSyntaxUID
         if syntax.is_encapsulated:
@@ -144,7 +146,7 @@ class DicomDecoder:
             size = rows * columns * samples * max(1, int(header.BitsAllocated) // 8)
             for frame in _frames(header):
                 if syntax == _RLE:
-                    # A byte in 128 more than what it holds, at worst, and its headers.
+                    # At worst, the encoding adds one byte in 128, and its headers.
                     fits = len(frame) <= size + size // 64 + 1024
                 else:
                     fits = all(
@@ -157,7 +159,7 @@ class DicomDecoder:
 
 
 def _transfer_syntax(data: bytes) -> str:
-    """The transfer syntax in the file's own header, before anything of it is inflated."""
+    """Return the transfer syntax in the file's own header, before anything is inflated."""
     from pydicom.filereader import read_dataset, read_preamble
 
     stream = io.BytesIO(data)
@@ -172,7 +174,7 @@ def _transfer_syntax(data: bytes) -> str:
 
 
 def _frames(header: FileDataset) -> Iterator[bytes]:
-    """The compressed frames, found as pydicom's decoders find them."""
+    """Yield the compressed frames, located as pydicom's decoders locate them."""
     from pydicom.encaps import generate_frames
 
     offsets = (
@@ -188,7 +190,7 @@ def _frames(header: FileDataset) -> Iterator[bytes]:
 
 
 def _announced(frame: bytes) -> list[tuple[int, int, int]]:
-    """Height, width and components that a compressed frame's own headers announce.
+    """Return height, width and components declared by a compressed frame's own headers.
 
     Source: ITU-T T.81 B.2.2 and T.87 C.2.2 (frame header), T.800 A.5.1 (SIZ).
 
@@ -200,7 +202,7 @@ def _announced(frame: bytes) -> list[tuple[int, int, int]]:
     if frame.startswith(_J2K_START):
         places = [0]
     else:
-        # In a file of its own (JP2) it may begin anywhere.
+        # In a JP2 file it may begin anywhere.
         places = [found.start() for found in re.finditer(re.escape(_J2K_START), frame)]
     if not places:
         raise ValueError

@@ -1,8 +1,8 @@
 """Transforms for loaders: from the bytes in a column to pixels.
 
-A transform is a callable that is given a batch, as `dataset.torch()` and `dataset.numpy()` yield
-it, and returns one; those here replace one column. They pickle, for worker processes. What they
-return is a copy of its own, in ordinary memory: it is neither locked nor wiped.
+A transform is a callable that takes a batch, as `dataset.torch()` and `dataset.numpy()` yield
+it, and returns one; those here replace one column. They can be pickled for worker processes.
+The result is a copy in ordinary memory: it is neither locked nor wiped.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ __all__ = [
 Mode = Literal["RGB", "L", "RGBA"]
 Backend = Literal["auto", "pillow", "torchvision"]
 
-# Not those that start a program (EPS) or hold what 8 bits cannot (TIFF).
+# Formats that start a program (EPS) or need more than 8 bits (TIFF) are left out.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 _TORCHVISION_FORMATS = ("JPEG", "MPO", "PNG")
 _PNG_DEPTH = 24
-# What Pillow raises for bytes that are not what they should be.
+# What Pillow raises for bytes that are not a valid image.
 _DAMAGE = (
     ArithmeticError,
     AttributeError,
@@ -72,29 +72,30 @@ def decode_images(
     max_pixels: int = 1 << 26,
     output: Output = "tensor",
 ) -> ImageDecoder:
-    """Decodes JPEG, PNG, WebP, GIF and BMP files in a column; of moving pictures the first frame.
+    """Decode the JPEG, PNG, WebP, GIF and BMP files in a column; for animations, the first frame.
 
-    Pixels are as they lie in the file: an orientation in its EXIF data is not applied, nor is a
-    colour profile. Images with more than 8 bits a sample are refused rather than cut.
+    Pixels are as stored in the file: neither an EXIF orientation nor a colour profile is applied.
+    Images with more than 8 bits a sample are refused, not reduced.
 
     Args:
-        column: holds the files.
+        column: name of the column that holds the files.
         size: height and width that every image is resized to (bilinear, antialiased).
-        mode: what the samples are: three of "RGB", one of "L" (grey), four of "RGBA".
-        backend: "torchvision" decodes JPEG and PNG faster than "pillow", where it works; pixels
-            of the two may differ by little. "auto" takes it if it does: name one where runs on
-            several machines have to agree.
-        max_pixels: an image whose header announces more is refused before it is decoded. Pillow's
-            own limit (`PIL.Image.MAX_IMAGE_PIXELS`, twice) holds, too.
+        mode: the samples of a pixel: three for "RGB", one for "L" (grey), four for "RGBA".
+        backend: "torchvision" decodes JPEG and PNG faster than "pillow", where it works; the
+            pixels of the two may differ slightly. "auto" uses it if it works: name a backend
+            if runs on several machines must agree.
+        max_pixels: an image whose header declares more is refused before decoding. Pillow's
+            own limit (twice `PIL.Image.MAX_IMAGE_PIXELS`) applies too.
         output: "tensor" or "array" (NumPy).
 
     Returns:
-        A transform. The column is uint8, (N, height, width, samples), if all images of the batch
-        have one size, else a list of (height, width, samples); of one record, that itself.
+        A transform. The column becomes uint8, (N, height, width, samples), if all images of the
+        batch have the same size, else a list of (height, width, samples); for a single record,
+        the image itself.
 
     Raises:
-        InvalidArgument: an argument cannot be used, or a package is not installed.
-        MalformedObject: (the transform) an image is broken, too large or too deep.
+        InvalidArgument: an argument is invalid, or a package is not installed.
+        MalformedObject: (raised by the transform) an image is broken, too large or too deep.
     """
     if backend == "auto":
         backend = "torchvision" if mode != "RGBA" and _find_torchvision() else "pillow"
@@ -115,11 +116,11 @@ class ImageDecoder:
     def __post_init__(self) -> None:
         check_output(self.output)
         if self.mode not in ("RGB", "L", "RGBA"):
-            raise InvalidArgument('the mode is "RGB", "L" or "RGBA"')
+            raise InvalidArgument('mode must be "RGB", "L" or "RGBA"')
         if self.backend not in ("pillow", "torchvision"):
-            raise InvalidArgument('the backend is "auto", "pillow" or "torchvision"')
+            raise InvalidArgument('backend must be "auto", "pillow" or "torchvision"')
         if self.max_pixels < 1 or (self.size is not None and min(self.size) < 1):
-            raise InvalidArgument("sizes of images begin at 1")
+            raise InvalidArgument("image sizes must be at least 1")
         import_pillow()
         if self.output == "tensor":
             import_torch()
@@ -130,12 +131,12 @@ class ImageDecoder:
                 )
             if _find_torchvision() is None:
                 raise InvalidArgument(
-                    "torchvision is not installed, or does not fit the torch that is",
-                    hint="install both from one index, or use backend='pillow'",
+                    "torchvision is not installed, or does not match the installed torch",
+                    hint="install both from the same index, or use backend='pillow'",
                 )
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """The batch with pixels in the place of files."""
+        """Return the batch with pixels instead of files."""
         values, single = values_of(batch, self.column)
         arrays = decode_each(values, self._decode)
         if not arrays and self.size is not None:
@@ -147,18 +148,18 @@ class ImageDecoder:
         image_module = import_pillow()
         data = bytes(content)
         try:
-            # Reads the header only.
+            # This reads only the header.
             with image_module.open(io.BytesIO(data), formats=_FORMATS) as image:
                 width, height = image.size
                 if width * height > self.max_pixels:
                     raise MalformedObject(
-                        f"an image announces more than {self.max_pixels} pixels",
-                        hint="raise max_pixels if the owner says that this is right",
+                        f"an image declares more than {self.max_pixels} pixels",
+                        hint="raise max_pixels if the owner confirms the size",
                     )
                 if image.mode.startswith(("I", "F")) or _is_deep(image.format, data):
                     raise MalformedObject(
                         "an image has more than 8 bits a sample",
-                        hint="decode it with a transform of your own",
+                        hint="decode it with your own transform",
                     )
                 if (
                     self.backend == "torchvision"
@@ -168,7 +169,7 @@ class ImageDecoder:
                 return self._by_pillow(image)
         except (image_module.DecompressionBombError, *_DAMAGE):
             raise MalformedObject(
-                "an image is broken, or of a format that is not decoded",
+                "an image is broken, or its format is not supported",
                 hint=BROKEN_HINT,
             ) from None
 
@@ -206,21 +207,21 @@ def decode_pixels(
     dtype: str = "pixel_type",
     output: Output = "tensor",
 ) -> PixelDecoder:
-    """Gives raw pixels the shape and type that stand beside them, as DICOM sources push them.
+    """Give raw pixels the shape and type in neighbouring columns, as DICOM sources push them.
 
     Args:
-        column: bytes in C order, little-endian.
-        shape: column of their shapes.
-        dtype: column of their types by NumPy's names, such as int16.
+        column: name of the column of bytes, in C order, little-endian.
+        shape: name of the column with their shapes.
+        dtype: name of the column with their NumPy type names, such as int16.
         output: "tensor" or "array" (NumPy).
 
     Returns:
-        A transform. The column is (N, *shape) if all of the batch have one shape and type, else a
-        list; of one record, the pixels themselves.
+        A transform. The column becomes (N, *shape) if all pixels of the batch have one shape and
+        type, else a list; for a single record, the pixels themselves.
 
     Raises:
-        InvalidArgument: an argument cannot be used, or torch is not installed.
-        MalformedObject: (the transform) shape and type do not fit the bytes.
+        InvalidArgument: an argument is invalid, or torch is not installed.
+        MalformedObject: (raised by the transform) shape and type do not fit the bytes.
     """
     return PixelDecoder(column, shape, dtype, output)
 
@@ -240,7 +241,7 @@ class PixelDecoder:
             import_torch()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """The batch with shaped pixels in the place of bytes."""
+        """Return the batch with shaped pixels instead of bytes."""
         values, single = values_of(batch, self.column)
         kinds, _ = values_of(batch, self.dtype)
         shapes, _ = values_of(batch, self.shape)
@@ -255,7 +256,7 @@ def _shaped(content: memoryview, shape: Any, dtype: Any) -> Array:
     sizes = [] if shape is None else [int(size) for size in shape]
     if dtype not in _PIXEL_TYPES or any(size < 0 for size in sizes):
         raise MalformedObject(
-            "pixels have no shape, or not a known type", hint=BROKEN_HINT
+            "pixels have no shape, or an unknown type", hint=BROKEN_HINT
         )
     kind = np.dtype(dtype).newbyteorder("<")
     count = 1
@@ -265,17 +266,17 @@ def _shaped(content: memoryview, shape: Any, dtype: Any) -> Array:
         raise MalformedObject(
             "pixels do not fit their shape and type", hint=BROKEN_HINT
         )
-    # Whoever keeps a pixel would keep the whole shard's buffer.
+    # Copy: a view of one pixel would keep the whole shard's buffer.
     return np.frombuffer(content, kind).reshape(sizes).copy()
 
 
 def _is_deep(form: str | None, data: bytes) -> bool:
-    """Whether a PNG has 16 bits a sample: Pillow keeps only eight of colours."""
+    """Return whether a PNG has 16 bits a sample: Pillow keeps only eight for colours."""
     return form == "PNG" and data[_PNG_DEPTH] > 8
 
 
 def _find_torchvision() -> Any:
-    """The package, or None where it cannot be imported or was built for another torch."""
+    """Return torchvision, or None if it cannot be imported or was built for another torch."""
     try:
         import torchvision
         import torchvision.io

@@ -1,1 +1,1 @@
-"""Which record comes when, and opening ahead of the loop."""
+"""Decide the order of records, and open shards ahead of the loop."""

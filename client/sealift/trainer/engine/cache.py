@@ -1,9 +1,9 @@
-"""A cache of sealed shards on this machine: ciphertext only, verified whenever it is used.
+"""A cache of sealed shards on this machine: ciphertext only, verified on every use.
 
-docs/spec/cache.md. One file for each shard: the shard as the relay stores it, then its digest list.
-A segment that was not fetched yet is a hole. Nothing says which segments are there: whoever reads
-compares digests, so that a torn write, a bad disk and an attacker all look like a missing segment.
-Processes share the folder without talking to each other.
+See docs/spec/cache.md. There is one file for each shard: the shard as the relay stores it, then
+its digest list. A segment that was not fetched yet is a hole. No record says which segments are
+present: readers compare digests, so that a torn write, a bad disk and an attacker all look like
+a missing segment. Processes share the folder without communicating.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LOCK_POLL_SECONDS = 0.01
 
 
 def default_folder() -> Path:
-    """Where the cache lies: $SEALIFT_CACHE, or the platform's cache folder."""
+    """Return the cache folder: $SEALIFT_CACHE, or the platform's cache folder."""
     import platformdirs
 
     chosen = os.environ.get(FOLDER_VARIABLE)
@@ -47,18 +47,19 @@ def default_folder() -> Path:
 
 
 class ShardCache:
-    """A folder of sealed shards with a limit on its size."""
+    """A folder of sealed shards with a size limit."""
 
     def __init__(self, folder: Path, limit: int | None = None) -> None:
-        """Opens the folder, or makes it, readable by this user only.
+        """Open the folder, or create it, readable by this user only.
 
         Args:
-            folder: where the files lie; shared by all processes that name it.
-            limit: bytes on disk; by default 16 GiB, or a quarter of what is free if that is less.
-                Passed for a moment, by what is written between two looks: a 16th of it a process.
+            folder: folder of the files; shared by all processes that use it.
+            limit: bytes on disk; by default 16 GiB, or a quarter of the free space if that is
+                less. It can be exceeded briefly, by what is written between two checks: a 16th
+                of it per process.
 
         Raises:
-            InvalidArgument: the folder cannot be made, or belongs to somebody else.
+            InvalidArgument: the folder cannot be created, or belongs to another user.
         """
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -67,24 +68,24 @@ class ShardCache:
         except OSError as error:
             reason = (error.strerror or "unknown").lower()
             raise InvalidArgument(
-                f"the cache's folder cannot be used: {reason}",
-                hint="give another folder, or cache=None for none",
+                f"cannot use the cache folder: {reason}",
+                hint="give another folder, or cache=None for no cache",
             ) from None
         if owner != os.getuid():
             raise InvalidArgument(
-                "the cache's folder belongs to another user",
+                "the cache folder belongs to another user",
                 hint="give a folder of your own",
             )
         self.folder = folder
         self.limit = min(DEFAULT_BYTES, free // 4) if limit is None else limit
         self._lock = threading.Lock()
-        # The first write looks.
+        # The first write checks the size.
         self._written = self.limit
 
     def open(
         self, dataset_id: bytes, entry: ShardEntry, *, write: bool
     ) -> CachedShard | None:
-        """A shard's file; None if there is none, or, for writing, if the disk does not take it."""
+        """Open a shard's file; None if there is none or, for writing, if the disk refuses it."""
         path = self.folder / dataset_id.hex() / entry.shard_id.hex()
         try:
             if not write:
@@ -98,12 +99,12 @@ class ShardCache:
         except FileNotFoundError:
             return None
         except OSError as error:
-            # A cache that cannot be used is slower, not wrong.
+            # Without a usable cache, reading is slower, not wrong.
             log.warning("leave_cache", errno=error.errno)
             return None
 
     def keep_only(self, dataset_id: bytes, shard_ids: Set[bytes]) -> int:
-        """Destroys the shards of a dataset but some; returns how many."""
+        """Delete all shards of a dataset except some; return how many were deleted."""
         keep = {shard_id.hex() for shard_id in shard_ids}
         gone = 0
         with contextlib.suppress(FileNotFoundError):
@@ -115,7 +116,7 @@ class ShardCache:
         return gone
 
     def size(self) -> int:
-        """Bytes on disk."""
+        """Return the bytes on disk."""
         return sum(blocks for _, blocks, _ in self._files())
 
     def _make_room(self, size: int) -> None:
@@ -129,7 +130,7 @@ class ShardCache:
                 self._evict(self.limit - min(self.limit, size + self.limit // 16))
 
     def _evict(self, wanted: int) -> None:
-        """Removes the files that were used longest ago until `wanted` bytes are left."""
+        """Remove the least recently used files until `wanted` bytes are left."""
         files = sorted(self._files())
         total = sum(blocks for _, blocks, _ in files)
         for _, blocks, path in files:
@@ -140,7 +141,7 @@ class ShardCache:
             total -= blocks
 
     def _files(self) -> Iterator[tuple[int, int, Path]]:
-        """When each was used last, its bytes on disk, and where it is."""
+        """Yield when each file was last used, its bytes on disk, and its path."""
         for folder in os.scandir(self.folder):
             if not folder.is_dir(follow_symlinks=False):
                 continue
@@ -156,7 +157,7 @@ class ShardCache:
 
     @contextlib.contextmanager
     def _only_process(self) -> Iterator[bool]:
-        """Whether nobody else evicts now; nobody waits, and a killed process locks nobody out."""
+        """Yield whether only this process evicts now; never waits. Its end frees the lock."""
         import fcntl
 
         lock = os.open(
@@ -177,7 +178,7 @@ class CachedShard:
     def __init__(self, descriptor: int, entry: ShardEntry) -> None:
         self._descriptor = descriptor
         self._entry = entry
-        # Now is when it was used last.
+        # Mark it as used now.
         os.utime(descriptor)
 
     def __enter__(self) -> Self:
@@ -192,9 +193,9 @@ class CachedShard:
         os.close(self._descriptor)
 
     def lock(self, seconds: float) -> bool:
-        """Waits until no other process or thread fetches this shard; False if it takes too long.
+        """Wait until no other process or thread fetches this shard; False if that takes too long.
 
-        Let go with the file, or the process.
+        The lock ends with the file or the process.
         """
         import fcntl
 
@@ -210,7 +211,7 @@ class CachedShard:
                 return True
 
     def read_head(self) -> ShardHead | None:
-        """Header and digest list, of one possible shard but unverified; None if they are not."""
+        """Return header and digest list of one possible shard, unverified; None if malformed."""
         header = os.pread(self._descriptor, HEADER_SIZE, 0)
         if len(header) < HEADER_SIZE or not any(header):
             return None
@@ -224,14 +225,14 @@ class CachedShard:
             return None
 
     def write_head(self, head: ShardHead) -> None:
-        """Keeps header and digest list."""
+        """Store header and digest list."""
         self._write(head.segment_digests, head.stored_size)
         self._write(head.header_bytes, 0)
 
     def read_segment(
         self, head: ShardHead, index: int, into: memoryview
     ) -> memoryview | None:
-        """One ciphertext segment, unverified, in the beginning of `into`; None if it is a hole."""
+        """Read one ciphertext segment, unverified, to the start of `into`; None if it is a hole."""
         size = head.sealed_segment_size(index)
         segment = into[:size]
         if os.preadv(self._descriptor, [segment], head.segment_offset(index)) < size:
@@ -240,7 +241,7 @@ class CachedShard:
         return segment if any(segment[-TAG_SIZE:]) else None
 
     def write_segment(self, head: ShardHead, index: int, segment: memoryview) -> None:
-        """Keeps one ciphertext segment."""
+        """Store one ciphertext segment."""
         self._write(segment, head.segment_offset(index))
 
     def _write(self, content: bytes | memoryview, offset: int) -> None:
@@ -250,5 +251,5 @@ class CachedShard:
                 written = os.pwrite(self._descriptor, view, offset)
                 view, offset = view[written:], offset + written
         except OSError as error:
-            # A full disk: what is missing is fetched again next time.
+            # The disk is full: what is missing is fetched again next time.
             log.warning("leave_cache", errno=error.errno)

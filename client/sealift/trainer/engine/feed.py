@@ -1,4 +1,4 @@
-"""The trainer's engine: sealed shards in, batches out, in this process or in a worker of it."""
+"""The trainer's engine: sealed shards in, batches out, in this process or a worker process."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from sealift.trainer.forms.numbers import Integers
 from sealift.trainer.metrics.counters import Counters
 from sealift.trainer.options import ReadOptions
 
-# Small batches are gathered many at a time, up to about this many bytes.
+# Small batches are gathered together, up to about this many bytes.
 _BUNDLE_BYTES = 4 << 20
 _MAX_BUNDLE = 64
 _MIN_STEPS_AHEAD = 4
@@ -56,9 +56,9 @@ class Supply:
 
     Attributes:
         sealed: its shards and keys.
-        records: how many each shard holds, (shards,).
-        chosen: for each shard, which of its records are wanted, as packed bits; None for all.
-        weight: its share, where datasets are mixed by weight.
+        records: number of records in each shard, (shards,).
+        chosen: for each shard, the wanted records as packed bits; None for all.
+        weight: its share, if datasets are mixed by weight.
     """
 
     sealed: SealedDataset
@@ -68,7 +68,7 @@ class Supply:
 
     @cached_property
     def counts(self) -> Integers:
-        """How many records of each shard are wanted, (shards,)."""
+        """Number of wanted records in each shard, (shards,)."""
         if self.chosen is None:
             return self.records
         return np.array(
@@ -76,19 +76,19 @@ class Supply:
         )
 
     def selected(self, shard: int) -> Integers:
-        """Which records of a shard are wanted, ascending."""
+        """Return the wanted records of a shard, ascending."""
         bits = (self.chosen or ())[shard]
         return np.flatnonzero(np.unpackbits(np.frombuffer(bits, np.uint8)))
 
 
 class Feed:
-    """What a process needs to read some datasets.
+    """Everything a process needs to read some datasets.
 
     Attributes:
         supplies: the datasets.
-        schema: of their records.
+        schema: the schema of their records.
         options: how they are read.
-        counters: what was done so far.
+        counters: totals of reading so far.
         declarations: the disclosures logged so far, by dataset.
     """
 
@@ -116,7 +116,7 @@ class Feed:
         self._random: RandomAccess | None = None
 
     def __reduce__(self) -> Any:
-        # It holds keys: a child process of this one may have them, a file may not.
+        # It holds keys: a child process may receive them, a file may not.
         assert_spawning(self)
         return _in_child, (
             self._relay.access,
@@ -127,7 +127,7 @@ class Feed:
         )
 
     def here(self) -> Feed:
-        """This one; in a process that was forked since, one with locks and memory of its own."""
+        """Return this feed; in a forked process, a copy with its own locks and memory."""
         if os.getpid() == self._process:
             return self
         declarations = [
@@ -137,7 +137,7 @@ class Feed:
         return Feed(self._relay, self.supplies, self.schema, self.options, declarations)
 
     def with_chosen(self, chosen: Sequence[tuple[bytes, ...]]) -> Feed:
-        """The same, but only some records of each dataset."""
+        """Return the same feed, limited to some records of each dataset."""
         supplies = [
             replace(supply, chosen=bits)
             for supply, bits in zip(self.supplies, chosen, strict=True)
@@ -145,21 +145,21 @@ class Feed:
         return Feed(self._relay, supplies, self.schema, self.options, self.declarations)
 
     def close(self) -> None:
-        """Wipes and frees memory that nobody looks at; what is looked at follows."""
+        """Wipe and free memory that is not in use; the rest is freed when its users are done."""
         self._random = None
         self._pools.close()
 
     @property
     def cache(self) -> ShardCache | None:
-        """Where ciphertext is kept."""
+        """The cache of ciphertext; None without one."""
         return self._cache
 
     def records(self) -> int:
-        """How many records a training epoch has."""
+        """Return the number of records in a training epoch."""
         return sum(shelf.taken for shelf in self._shelves())
 
     def order(self, plan: Plan) -> Order:
-        """The order of a training epoch."""
+        """Return the order of a training epoch."""
         return _order(self._shelves(), plan)
 
     def _shelves(self) -> list[Shelf]:
@@ -174,7 +174,7 @@ class Feed:
         ]
 
     def memory(self, plan: Plan) -> int:
-        """Bytes that an epoch holds at most, about: block, read-ahead, streams, batches."""
+        """Estimate an epoch's maximum memory in bytes: block, read-ahead, streams, batches."""
         sizes = [
             opened_size(entry)
             for supply in self.supplies
@@ -184,13 +184,13 @@ class Feed:
         block = plan.shuffle_block
         lanes = block // math.gcd(block, plan.world) if plan.shuffle else 1
         lanes = min(lanes * len(self.supplies), len(sizes))
-        # Lanes of equal shards change them in the same step: as many again are there by then.
+        # Lanes of equal shards move to new ones in the same step: both sets are in memory then.
         ahead = max(self.options.read_ahead, lanes * largest)
         streams = self.options.threads * STREAM_WINDOW
         return lanes * largest + ahead + streams + 2 * _BUNDLE_BYTES
 
     def declare(self) -> None:
-        """Logs a disclosure of everything, if there is none of today."""
+        """Log a disclosure of everything, unless today's disclosure already covers it."""
         for declarations in self.declarations:
             declarations.cover(self._relay)
 
@@ -204,15 +204,15 @@ class Feed:
         worker: int = 0,
         workers: int = 1,
     ) -> Iterator[Any]:
-        """The batches of a training epoch on one rank.
+        """Yield the batches of a training epoch on one rank.
 
         Args:
-            plan: which.
-            form: what a batch is.
-            columns: which columns; all if None.
+            plan: the training epoch's settings.
+            form: the form of a batch.
+            columns: names of the columns to read; all if None.
             copy: whether batches have memory of their own.
-            worker: which of `workers` that take turns this is.
-            workers: how many take turns.
+            worker: number of this worker, among `workers` that take turns.
+            workers: number of workers that take turns.
         """
         order = self.order(plan)
         single = not plan.shuffle and len(self.supplies) == 1
@@ -252,7 +252,7 @@ class Feed:
             del parts, step
 
     def shards(self, columns: Sequence[str] | None = None) -> Iterator[Opening]:
-        """Opened shards in the datasets' own order."""
+        """Yield opened shards in the datasets' own order."""
         for number, supply in enumerate(self.supplies):
             order = _order([_shelf(supply)], Plan(batch_size=1))
             ends = np.cumsum(supply.counts)
@@ -280,17 +280,17 @@ class Feed:
         *,
         declare_all: bool,
     ) -> Any:
-        """Records by number, in the order asked for, as one batch with memory of its own.
+        """Return records by number, in the given order, as one batch with its own memory.
 
         Args:
-            indices: from 0, in the datasets' own order, end to end.
-            columns: which; all if None.
-            form: what the batch is.
-            declare_all: whether a disclosure is for the whole dataset, rather than for the shards
-                of these records.
+            indices: record numbers from 0, in the datasets' own order, end to end.
+            columns: names of the columns to read; all if None.
+            form: the form of the batch.
+            declare_all: whether the disclosure covers the whole dataset, not just the shards of
+                these records.
 
         Raises:
-            InvalidArgument: there is no such record.
+            InvalidArgument: there is no record of that number.
         """
         schema = pick_columns(self.schema, columns)
         wanted = np.asarray(indices, np.int64).reshape(-1)
@@ -356,7 +356,7 @@ class Feed:
         ]
 
     def _record_size(self) -> float:
-        """Bytes of a record, about."""
+        """Estimate the bytes of a record."""
         shards = [entry for supply in self.supplies for entry in supply.sealed.shards]
         records = sum(int(supply.records.sum()) for supply in self.supplies)
         return sum(entry.stored_size for entry in shards) / max(1, records)
@@ -369,7 +369,7 @@ def _in_child(
     options: ReadOptions,
     declared: Sequence[tuple[bytes, int] | None],
 ) -> Feed:
-    """A feed in a process that was started by the one that had it."""
+    """Recreate a feed in a process started by the one that had it."""
     declarations = [
         Declarations(supply.sealed, whole)
         for supply, whole in zip(supplies, declared, strict=True)
@@ -393,7 +393,7 @@ def _order(shelves: Sequence[Shelf], plan: Plan) -> Order:
 
 
 class _Views:
-    """Batches that are views of opened shards, but where one reaches from one into the next."""
+    """Batches that view opened shards, except where a batch spans two shards."""
 
     def __init__(self, schema: pa.Schema, form: Form, pools: BufferPools) -> None:
         self._schema = schema
@@ -404,7 +404,7 @@ class _Views:
     def batches(
         self, parts: Sequence[Selection], lengths: Sequence[int]
     ) -> Iterator[Any]:
-        """Cuts records, which lie in the order in which they are wanted, into batches."""
+        """Cut records, which are in the wanted order, into batches."""
         number = 0
         for begin, end in _bounds(lengths):
             while number < len(parts) and parts[number].places[-1] < begin:
@@ -430,7 +430,7 @@ class _Views:
 
 
 def _between(part: Selection, begin: int, end: int) -> Selection:
-    """The records of a part whose places lie between two, their places counted from the first."""
+    """Return the records of a part between two places, counted from the first."""
     low, high = np.searchsorted(part.places, (begin, end))
     return replace(part, rows=part.rows[low:high], places=part.places[low:high] - begin)
 
@@ -442,7 +442,7 @@ def _bounds(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
 def _close_gaps(
     parts: Sequence[Selection], lengths: Sequence[int]
 ) -> tuple[list[Selection], list[int]]:
-    """What is left when the records of a shard are left out."""
+    """Return what is left of a selection after a shard's records are left out."""
     there = np.zeros(sum(lengths), np.int64)
     for part in parts:
         there[part.places] = 1

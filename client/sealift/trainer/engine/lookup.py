@@ -1,9 +1,9 @@
-"""Random access: records out of the record batches that hold them, and no others.
+"""Random access: open only the record batches that hold the wanted records.
 
-A shard's plaintext is a buffer with holes. Its first segment has the schema, which lists the record
-batches (`sealift.history.batchindex`); the segments of those that hold a wanted record are opened,
-and pyarrow reads them whole. A shard without such a list, as 0.1 made them, is walked from header
-to header until the record is found.
+A shard's plaintext is a buffer with holes. Its first segment has the schema, which lists the
+record batches (`sealift.history.batchindex`). The segments of the batches that hold a wanted
+record are opened, and pyarrow reads those batches whole. A shard without such a list, as made
+by 0.1, is walked from header to header until the record is found.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from sealift_protocol.objects.commits import ShardEntry
 
 
 class RandomAccess:
-    """Records of some datasets by number, counted through all of them."""
+    """Records of some datasets by number, counted across all of them."""
 
     def __init__(
         self,
@@ -43,13 +43,13 @@ class RandomAccess:
         pools: BufferPools,
         budget: int,
     ) -> None:
-        """Opens nothing yet.
+        """Open nothing yet.
 
         Args:
-            datasets: end to end.
-            schema: of the records.
-            pools: where memory is from.
-            budget: bytes of opened segments that are kept for the next call.
+            datasets: the datasets, end to end.
+            schema: the schema of the records.
+            pools: provides memory.
+            budget: bytes of opened segments to keep for the next call.
         """
         self._datasets = datasets
         self._schema = schema
@@ -67,22 +67,22 @@ class RandomAccess:
         return int(self._ends[-1]) if len(self._ends) else 0
 
     def parts(self, indices: Integers, *, declare_all: bool) -> list[Selection]:
-        """Where some records lie, opened.
+        """Open some records, and return where they are.
 
         Args:
-            indices: from 0, in any order, (n,).
-            declare_all: whether a disclosure is for the whole dataset, rather than for the shards
-                of these records.
+            indices: record numbers from 0, in any order, (n,).
+            declare_all: whether the disclosure covers the whole dataset, not just the shards of
+                these records.
 
         Raises:
-            InvalidArgument: there is no such record.
+            InvalidArgument: there is no record of that number.
             SealiftError: they cannot be read.
         """
         if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < len(
             self
         ):
             raise InvalidArgument(
-                f"the dataset has {len(self):,} records: one is not there"
+                f"a record number is out of range: the dataset has {len(self):,} records"
             )
         places = np.searchsorted(self._ends, indices, side="right")
         wanted = sorted(set(places.tolist()))
@@ -95,8 +95,8 @@ class RandomAccess:
             if dataset.selected is not None:
                 rows = dataset.selected(self._places[place][1])[rows]
             parts += self._shard(place).parts(rows, of_it, ids)
-            # The records have memory of their own: however many are asked for, no more shards
-            # than the budget allows are open.
+            # The records have their own memory, so however many are requested, no more shards
+            # are open than the budget allows.
             self._forget_oldest(place)
         return parts
 
@@ -125,7 +125,7 @@ class RandomAccess:
 
 @dataclass(frozen=True, slots=True)
 class _Located:
-    """Where the message of a record batch begins and ends, and how many records it has."""
+    """Where a record batch's message begins and ends, and how many records it has."""
 
     begin: int
     end: int
@@ -133,7 +133,7 @@ class _Located:
 
 
 class _PartlyOpenShard:
-    """One shard's record batches, as far as records of them were wanted."""
+    """One shard's record batches, opened as far as their records were needed."""
 
     def __init__(
         self, dataset: Readable, shard: int, schema: pa.Schema, pools: BufferPools
@@ -151,13 +151,13 @@ class _PartlyOpenShard:
 
     @property
     def opened_bytes(self) -> int:
-        """Memory that was filled, about."""
+        """Return about how many bytes of memory are filled."""
         return self._loaded.opened << 20
 
     def parts(
         self, rows: Integers, places: Integers, ids: Sequence[bytes]
     ) -> list[Selection]:
-        """Some records, by record batch, in memory of their own."""
+        """Return some records, by record batch, in memory of their own."""
         self._ids = ids
         try:
             self._find(int(rows.max()))
@@ -182,7 +182,7 @@ class _PartlyOpenShard:
         return found
 
     def _batch(self, number: int) -> pa.RecordBatch:
-        """A record batch whose segments are open, validated: nobody looks at it before."""
+        """Return an opened record batch, validated before first use."""
         found = self._batches.get(number)
         if found is None:
             where = self._located[number]
@@ -196,17 +196,17 @@ class _PartlyOpenShard:
             found = self._batches[number] = fit(found, self._schema)
         return found
 
-    # --- where record batches lie ------------------------------------------------------------
+    # --- where record batches are ------------------------------------------------------------
 
     def _find(self, row: int) -> None:
-        """Reads headers until the record batch with a row is known."""
+        """Read headers until the record batch with a given row is found."""
         if self._own_schema is None:
             self._begin()
         while not self._ends or row >= self._ends[-1]:
             header = self._header()
             if header is None:
                 raise MalformedObject(
-                    "a shard holds fewer records than its commit says"
+                    "a shard holds fewer records than its commit states"
                 )
             if header.kind != "record batch":
                 raise MalformedObject(
@@ -215,7 +215,7 @@ class _PartlyOpenShard:
             self._locate(header.size, header.rows)
 
     def _begin(self) -> None:
-        """Reads the schema, and the list of record batches that it may have."""
+        """Read the schema, and its list of record batches if there is one."""
         self._located, self._ends, self._next = [], [], 0
         header = self._header()
         if header is None or header.schema is None or header.kind != "schema":
@@ -231,7 +231,7 @@ class _PartlyOpenShard:
         self._own_schema = own
 
     def _locate(self, size: int, rows: int | None) -> None:
-        """Notes that a record batch lies where the one before ended."""
+        """Record that a record batch begins where the previous one ended."""
         begin, end = self._next, self._next + size
         if size < PREFIX_SIZE or end > len(self._loaded.buffer):
             raise MalformedObject("a shard's payload ends too early")
@@ -240,7 +240,7 @@ class _PartlyOpenShard:
             rows = read_batch(self._loaded.buffer[begin:end], self._own_schema).num_rows
         if rows < 0:
             raise MalformedObject(
-                "a shard's payload has a batch of fewer than no records"
+                "a shard's payload has a record batch with a negative row count"
             )
         if rows:
             self._located.append(_Located(begin, end, rows))
@@ -248,7 +248,7 @@ class _PartlyOpenShard:
         self._next = end
 
     def _header(self) -> Header | None:
-        """What the next message says before its body; None at the end of the stream."""
+        """Return what the next message declares before its body; None at the end of the stream."""
         begin = self._next
         self._open_bytes(begin, PREFIX_SIZE)
         buffer = self._loaded.buffer
@@ -269,7 +269,7 @@ class _PartlyOpenShard:
         self._open([(begin, begin + size)])
 
     def _open(self, ranges: Iterable[tuple[int, int]]) -> None:
-        """Opens the segments of some ranges of the plaintext that are not open yet, at once."""
+        """Open, in one call, the segments of some plaintext ranges that are not open yet."""
         head = self._loaded.head
         if head is None:
             return

@@ -1,8 +1,8 @@
-"""The messages of an Arrow stream whose memory has holes: where each lies, and how many records.
+"""Messages of an Arrow stream whose memory has holes: their positions and record counts.
 
-pyarrow parses them. What it cannot do is to say where a message ends without its body; so it is
-shown the header with a body of zeros, and what it asks for is the body's size. Nothing is believed
-of a record batch before its own body is there.
+pyarrow parses the messages. It cannot report where a message ends without the body, so it is
+given the header with a body of zeros; the number of bytes that it asks for is the body's size.
+Nothing in a record batch is trusted before its own body is available.
 
 Source: Apache Arrow columnar format 1.5, "Encapsulated message format".
 """
@@ -21,24 +21,24 @@ from sealift_protocol.layout import MAX_SHARD_PLAINTEXT
 PREFIX_SIZE = 8
 _CONTINUATION = 0xFFFFFFFF
 _PREFIX = struct.Struct("<Ii")
-# Private memory that is only read: the kernel shows one page of zeros for all of it.
+# Private, read-only memory: the kernel maps all of it to one page of zeros.
 _ZEROS = memoryview(
     mmap.mmap(-1, MAX_SHARD_PLAINTEXT, mmap.MAP_PRIVATE, mmap.PROT_READ)
 )
-# What pyarrow raises for bytes that are not Arrow's.
+# What pyarrow raises for bytes that are not valid Arrow data.
 ARROW_ERRORS = (pa.ArrowException, OSError, EOFError, UnicodeDecodeError)
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a message says before its body.
+    """What a message declares before its body.
 
     Attributes:
-        kind: pyarrow's name of it, such as "record batch".
-        size: bytes of the whole message.
-        rows: how many records a record batch has; None if that shows with its body only, which is
-            so when its buffers are compressed.
-        schema: what a schema message says.
+        kind: pyarrow's name of the message type, such as "record batch".
+        size: size of the whole message in bytes.
+        rows: number of records in a record batch; None if only the body shows it, which is
+            the case for compressed buffers.
+        schema: the schema in a schema message.
     """
 
     kind: str
@@ -48,10 +48,10 @@ class Header:
 
 
 def metadata_size(prefix: memoryview) -> int:
-    """Bytes of metadata behind a message's prefix; 0 at the end of a stream.
+    """Return the bytes of metadata after a message's prefix; 0 at the end of a stream.
 
     Raises:
-        MalformedObject: it is not a prefix.
+        MalformedObject: it is not a message prefix.
     """
     continuation, size = _PREFIX.unpack(prefix)
     if continuation != _CONTINUATION or size < 0:
@@ -60,16 +60,16 @@ def metadata_size(prefix: memoryview) -> int:
 
 
 def read_header(header: memoryview, room: int, schema: pa.Schema | None) -> Header:
-    """Parses a message's prefix and metadata, without its body.
+    """Parse a message's prefix and metadata, without its body.
 
     Args:
         header: prefix and metadata.
-        room: bytes behind the header, in which the body has to end.
-        schema: of the stream; None where it is to begin.
+        room: number of bytes after the header within which the body must end.
+        schema: the schema of the stream; None at its start.
 
     Raises:
-        MalformedObject: the body would not end there.
-        Exception: one of `ARROW_ERRORS`, where it is not Arrow's metadata.
+        MalformedObject: the body would end beyond that.
+        Exception: one of `ARROW_ERRORS`, if it is not valid Arrow metadata.
     """
     shown = _WithoutBody(header)
     message = pa.ipc.read_message(pa.PythonFile(shown, "r"))
@@ -80,7 +80,7 @@ def read_header(header: memoryview, room: int, schema: pa.Schema | None) -> Head
         try:
             rows = int(pa.ipc.read_record_batch(message, schema).num_rows)
         except ARROW_ERRORS:
-            # Zeros are not what a compressed buffer begins with.
+            # A compressed buffer does not begin with zeros.
             rows = None
     if message.type == "schema" and not shown.body:
         schema = pa.ipc.read_schema(message)
@@ -88,11 +88,11 @@ def read_header(header: memoryview, room: int, schema: pa.Schema | None) -> Head
 
 
 def read_batch(message: memoryview, schema: pa.Schema) -> pa.RecordBatch:
-    """The record batch of a whole message, a view of it; not validated.
+    """Return the record batch of a whole message, as a view of it; not validated.
 
     Raises:
-        MalformedObject: the message is another one, or does not end where it should.
-        Exception: one of `ARROW_ERRORS`, where it is not Arrow's.
+        MalformedObject: it is another kind of message, or does not end at the right place.
+        Exception: one of `ARROW_ERRORS`, if it is not valid Arrow data.
     """
     found = pa.ipc.read_message(pa.py_buffer(message))
     header = PREFIX_SIZE + metadata_size(message[:PREFIX_SIZE])
@@ -102,10 +102,10 @@ def read_batch(message: memoryview, schema: pa.Schema) -> pa.RecordBatch:
 
 
 class _WithoutBody:
-    """A message for pyarrow, as a file: its header, then zeros.
+    """A file-like message for pyarrow: its header, then zeros.
 
     Attributes:
-        body: bytes that were asked for beyond the header.
+        body: number of bytes requested beyond the header.
     """
 
     closed = False
@@ -115,27 +115,27 @@ class _WithoutBody:
         self.body = 0
 
     def read(self, size: int = -1) -> bytes | memoryview:
-        """The next bytes."""
+        """Return the next bytes."""
         if self._left:
             found, self._left = bytes(self._left[:size]), self._left[size:]
             return found
         if not 0 <= size <= len(_ZEROS):
-            # Fewer than it asks for: pyarrow refuses the message.
+            # Return fewer bytes than requested: pyarrow then refuses the message.
             return b""
         self.body += size
         return _ZEROS[:size]
 
     def readable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def writable(self) -> bool:
-        """It is not."""
+        """Return False."""
         return False
 
     def seekable(self) -> bool:
-        """It is not."""
+        """Return False."""
         return False
 
     def close(self) -> None:
-        """Does nothing."""
+        """Do nothing."""

@@ -1,12 +1,12 @@
 """The order of records in a training epoch: a function of seed, training epoch and commit.
 
-docs/spec/order.md. Pure arithmetic: nothing is read, and nothing that is proportional to the number
+See docs/spec/order.md. Pure arithmetic: nothing is read, and nothing proportional to the number
 of records is kept, so that any position is found in constant time.
 
-The shards are permuted and laid end to end; the line is cut into `block` lanes of equal length; the
-order takes one record from each lane in turn, and inside a lane the records of each shard are
-permuted. So `block` shards are mixed at a time, and position p lies in lane p mod block: of several
-ranks that share an order, each opens only the shards of its own lanes.
+The shards are permuted and laid end to end. The resulting line is cut into `block` lanes of
+equal length. The order takes one record from each lane in turn; inside a lane, the records of
+each shard are permuted. So `block` shards are mixed at a time, and position p is in lane
+p mod block: of several ranks that share an order, each opens only the shards of its own lanes.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _SHARDS, _RECORDS = b"s", b"r"
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """What an order needs to know of one dataset.
+    """What an order needs to know about one dataset.
 
     Attributes:
         dataset_id: 16 bytes.
-        shard_ids: in dataset order, 16 bytes each.
-        counts: records in each shard, (shards,) int64.
-        take: how many records a training epoch takes of it; all by default.
+        shard_ids: 16 bytes each, in dataset order.
+        counts: number of records in each shard, (shards,) int64.
+        take: number of records that a training epoch takes from it; all by default.
     """
 
     dataset_id: bytes
@@ -46,25 +46,25 @@ class Shelf:
 
     @property
     def total(self) -> int:
-        """Records in all shards."""
+        """Number of records in all shards."""
         return int(self.counts.sum())
 
     @property
     def taken(self) -> int:
-        """Records that a training epoch takes."""
+        """Number of records that a training epoch takes."""
         return self.total if self.take is None else self.take
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Piece:
-    """Records of one piece of a lane, and the places that they take.
+    """Records of one piece of a lane, and the places they go to.
 
     Attributes:
-        shelf: place of the dataset.
-        shard: place of the shard in its dataset.
-        lane: of the dataset.
-        rows: places of the records in their shard, (n,).
-        places: where they go among the positions that were asked for, (n,) and ascending.
+        shelf: index of the dataset.
+        shard: index of the shard in its dataset.
+        lane: lane of the dataset.
+        rows: indices of the records in their shard, (n,).
+        places: where they go among the requested positions, (n,) and ascending.
     """
 
     shelf: int
@@ -75,17 +75,17 @@ class Piece:
 
 
 def share_by_weight(totals: Sequence[int], weights: Sequence[float]) -> list[int]:
-    """How many records of each dataset a training epoch takes, so that their shares are as wanted.
+    """Return how many records of each dataset a training epoch takes to match the weights.
 
-    None is taken twice: the epoch ends when the dataset that is the smallest for its weight does.
+    No record is taken twice: the epoch ends with the dataset that is smallest for its weight.
 
     Raises:
         InvalidArgument: a weight is not positive, or a dataset is empty.
     """
     if any(not weight > 0 for weight in weights):
-        raise InvalidArgument("a dataset's weight has to be more than 0")
+        raise InvalidArgument("a dataset's weight must be more than 0")
     if not all(totals):
-        raise InvalidArgument("a dataset that is to be mixed by weight has no records")
+        raise InvalidArgument("a dataset to be mixed by weight has no records")
     unit = min(total / weight for total, weight in zip(totals, weights, strict=True))
     return [
         min(total, max(1, int(unit * weight)))
@@ -94,11 +94,11 @@ def share_by_weight(totals: Sequence[int], weights: Sequence[float]) -> list[int
 
 
 class Order:
-    """One training epoch's order.
+    """The order of one training epoch.
 
     Attributes:
-        records: how many there are.
-        lanes: how many lanes each dataset is cut into.
+        records: number of records.
+        lanes: number of lanes that each dataset is cut into.
     """
 
     def __init__(
@@ -110,22 +110,20 @@ class Order:
         shuffle: bool,
         block: int,
     ) -> None:
-        """Lays out the lanes.
+        """Lay out the lanes.
 
         Args:
             shelves: the datasets.
             seed: 0 to 2**64 - 1.
             epoch: the training epoch, from 0.
-            shuffle: whether there is any order but the dataset's own.
-            block: shards that are mixed at a time.
+            shuffle: whether to shuffle; without it, the order is the dataset's own.
+            block: number of shards mixed at a time.
 
         Raises:
             InvalidArgument: a number is out of range.
         """
         if not (0 <= seed < 1 << 64 and 0 <= epoch < 1 << 64):
-            raise InvalidArgument(
-                "seed and training epoch have to be from 0 to 2**64 - 1"
-            )
+            raise InvalidArgument("seed and training epoch must be from 0 to 2**64 - 1")
         if not 1 <= block <= MAX_BLOCK:
             raise InvalidArgument(f"a shuffle block has 1 to {MAX_BLOCK} shards")
         self.lanes = block if shuffle else 1
@@ -140,7 +138,7 @@ class Order:
         self._permutations: dict[tuple[int, int], tuple[int, Integers]] = {}
 
     def locate(self, positions: Integers) -> list[Piece]:
-        """Where the records at some positions lie, grouped by piece.
+        """Return where the records at some positions are, grouped by piece.
 
         Args:
             positions: ascending, each below `records`, (n,).
@@ -187,7 +185,7 @@ class Order:
         return Piece(int(shelf), original, int(lane), rows, places)
 
     def _in_lanes(self, positions: Integers) -> tuple[Integers, Integers, Integers]:
-        """Dataset, lane and offset in the lane."""
+        """Return the dataset, lane and offset in the lane of each position."""
         lane, rounds = positions % self.lanes, positions // self.lanes
         if len(self._lines) == 1:
             return np.zeros_like(lane), lane, rounds
@@ -221,7 +219,7 @@ class Order:
         made = self._permute(
             count, _RECORDS, source.dataset_id, source.shard_ids[shard], first
         )
-        # A lane goes through its pieces one after another.
+        # A lane goes through its pieces in turn.
         self._permutations[shelf, lane] = shard, made
         return made
 
@@ -250,11 +248,11 @@ class _Line:
 
     Attributes:
         shelf: the dataset.
-        order: places of the shards in their dataset, in the line's order.
-        begins, ends: where each begins and ends in the line.
+        order: indices of the shards in their dataset, in the line's order.
+        begins, ends: where each shard begins and ends in the line.
         starts: where each lane begins, and where the last one ends.
-        rounds: records that every lane has.
-        rest: how many lanes, the first ones, have one more.
+        rounds: number of records that every lane has.
+        rest: number of lanes, the first ones, that have one record more.
     """
 
     def __init__(self, shelf: Shelf, order: Integers, lanes: int) -> None:
@@ -268,12 +266,12 @@ class _Line:
 
 
 def _merge(rounds: Integers, first: int, count: int) -> tuple[Integers, Integers]:
-    """Rounds `first` to `first + count` of several datasets, interleaved evenly.
+    """Return rounds `first` to `first + count` of several datasets, interleaved evenly.
 
-    Round j of a dataset with m rounds stands at time (j + 1/2) / m; ties go to the dataset before.
+    Round j of a dataset with m rounds has time (j + 1/2) / m; ties go to the earlier dataset.
 
     Returns:
-        The dataset of each, and the number of its round in the dataset; (count,) each.
+        The dataset of each round, and the round's number in the dataset; (count,) each.
     """
     total = int(rounds.sum())
     margin = len(rounds) + 2
@@ -293,17 +291,17 @@ def _merge(rounds: Integers, first: int, count: int) -> tuple[Integers, Integers
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """How the ranks of a run share an order: every rank takes as many steps as the others.
+    """How the ranks of a run share an order: every rank takes the same number of steps.
 
-    Each step takes `batch_size * world` records off the order. What is left at the end is a smaller
-    step or, if it is less than one record a rank, goes into the step before.
+    Each step takes `batch_size * world` records from the order. The remainder at the end is a
+    smaller step or, with less than one record per rank, is added to the step before.
 
     Attributes:
-        records: in the order.
-        start: position of the first step; what comes before was seen.
-        batch_size: records of a rank's batch.
-        world: how many ranks there are.
-        drop_last: whether what fills no step is left out.
+        records: number of records in the order.
+        start: position of the first step; earlier records were already seen.
+        batch_size: number of records in a rank's batch.
+        world: number of ranks.
+        drop_last: whether to leave out the records that do not fill a step.
     """
 
     records: int
@@ -313,7 +311,7 @@ class Steps:
     drop_last: bool
 
     def __len__(self) -> int:
-        """How many steps there are."""
+        """Return the number of steps."""
         whole, rest = divmod(
             max(0, self.records - self.start), self.batch_size * self.world
         )
@@ -322,20 +320,20 @@ class Steps:
         return whole + 1
 
     def bounds(self, step: int) -> tuple[int, int]:
-        """Where a step begins and ends in the order."""
+        """Return where a step begins and ends in the order."""
         begin = self.start + step * self.batch_size * self.world
         last = step == len(self) - 1 and not self.drop_last
         return begin, self.records if last else begin + self.batch_size * self.world
 
     def after(self, steps: int) -> int:
-        """The position after that many steps."""
+        """Return the position after that many steps."""
         return self.start if steps == 0 else self.bounds(steps - 1)[1]
 
     def positions(self, step: int, rank: int, *, shuffled: bool) -> Integers:
-        """The positions of a rank's batch, ascending.
+        """Return the positions of a rank's batch, ascending.
 
-        In a shuffled order every `world`-th, so that a rank keeps to its lanes; in the dataset's
-        own order neighbours, so that a batch is one view.
+        In a shuffled order these are every `world`-th position, so that a rank keeps to its
+        lanes. In the dataset's own order they are consecutive, so that a batch is one view.
         """
         begin, end = self.bounds(step)
         if shuffled:

@@ -1,4 +1,4 @@
-"""What a loop goes through in one training epoch, and on which rank."""
+"""The settings of one training epoch on one rank."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sealift_protocol.errors import InvalidArgument
 
 
 class Settings(TypedDict, total=False):
-    """What a caller may say of a `Plan`, as keywords; `Plan` has what is left out."""
+    """The settings of a `Plan` as keywords; `Plan` has the defaults."""
 
     shuffle: bool
     seed: int
@@ -31,15 +31,15 @@ class Plan:
     """One training epoch on one rank.
 
     Attributes:
-        batch_size: records of a batch.
-        shuffle: whether the order is any but the dataset's own.
-        seed: of the order.
+        batch_size: number of records in a batch.
+        shuffle: whether to shuffle; without it, the order is the dataset's own.
+        seed: seed of the order.
         epoch: the training epoch, from 0.
-        shuffle_block: shards that are mixed at a time.
-        drop_last: whether records that fill no step are left out.
-        rank: this process among those that share the order.
-        world: how many those are.
-        start: position in the order at which it begins.
+        shuffle_block: number of shards mixed at a time.
+        drop_last: whether to leave out the records that do not fill a step.
+        rank: number of this process among those that share the order.
+        world: number of processes that share the order.
+        start: position in the order at which to begin.
     """
 
     batch_size: int
@@ -54,19 +54,21 @@ class Plan:
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
-            raise InvalidArgument("a batch has at least one record")
+            raise InvalidArgument("a batch must have at least one record")
         if not 0 <= self.rank < self.world:
-            raise InvalidArgument(f"there is no rank {self.rank} among {self.world}")
+            raise InvalidArgument(
+                f"rank {self.rank} is out of range for a world of {self.world}"
+            )
         if self.start < 0:
-            raise InvalidArgument("a position in an order is not negative")
+            raise InvalidArgument("a position in an order cannot be negative")
 
     def steps(self, records: int) -> Steps:
-        """The steps through an order of that many records."""
+        """Return the steps through an order of that many records."""
         return Steps(records, self.start, self.batch_size, self.world, self.drop_last)
 
     @property
     def order(self) -> dict[str, Any]:
-        """What the order of every training epoch depends on, by name."""
+        """Return what the order of every training epoch depends on, by name."""
         return {
             name: getattr(self, name) for name in ("seed", "shuffle", "shuffle_block")
         }
@@ -76,13 +78,13 @@ class Plan:
 class Run:
     """One training epoch that was begun, for the bill of materials.
 
-    A bill holds digests of the columns and the filter; their text stays here.
+    A bill holds digests of the columns and the filter; their text stays on this machine.
 
     Attributes:
-        plan: the settings of all ranks, from the beginning of the order.
-        columns: names of those that were read, in their order; None for all.
-        filter: which records were, as text; empty for all.
-        batched: whether in batches of the plan's size, or as records lie in the shards.
+        plan: the settings for all ranks, from the start of the order.
+        columns: names of the columns read, in their order; None for all.
+        filter: the filter for the records read, as text; empty for all.
+        batched: whether records were read in batches of the plan's size, not as stored.
     """
 
     plan: Plan
@@ -92,28 +94,28 @@ class Run:
 
     @classmethod
     def of(cls, plan: Plan | None, columns: Sequence[str] | None, text: str) -> Self:
-        """The run that a plan on one rank is part of; None for records as they lie."""
+        """Return the run of a plan on one rank; None for records in stored order."""
         whole = replace(plan or Plan(1), drop_last=False, rank=0, start=0)
         names = None if columns is None else tuple(columns)
         return cls(whole, names, text, plan is not None)
 
     @property
     def batch_size(self) -> int | None:
-        """Records of a batch; None where records were read as they lie."""
+        """Number of records in a batch; None for batches as stored."""
         return self.plan.batch_size if self.batched else None
 
 
 def bundles(
     plan: Plan, records: int, *, worker: int, workers: int, together: int
 ) -> Iterator[tuple[Integers, list[int]]]:
-    """The positions that a worker gathers at a time, and how many of them each batch has.
+    """Yield the positions that a worker gathers at a time, and the size of each batch in them.
 
     Args:
-        plan: whose steps worker `worker` of `workers` takes every `workers`-th of.
-        records: in the order.
-        worker: this one.
-        workers: how many take turns.
-        together: how many batches are gathered at a time.
+        plan: the plan; worker `worker` of `workers` takes every `workers`-th of its steps.
+        records: number of records in the order.
+        worker: number of this worker.
+        workers: number of workers that take turns.
+        together: number of batches gathered at a time.
     """
     steps = plan.steps(records)
     own = range(worker, len(steps), workers)

@@ -1,4 +1,4 @@
-"""Reading ahead: shards are opened by threads, in the order in which a loop will need them."""
+"""Read ahead: threads open shards in the order in which a loop will need them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sealift_protocol.errors import MalformedObject, VerificationError
 from sealift_protocol.layout import LOG2_SEGMENT_SIZE, plaintext_size
 from sealift_protocol.objects.commits import ShardEntry
 
-# Shards below this are fetched many to a call.
+# Shards smaller than this are fetched together, many per call.
 _SMALL_SHARD = 1 << 20
 _GROUP_SHARDS, _GROUP_BYTES = 64, 8 << 20
 _NOTICE_SECONDS = 0.1
@@ -33,13 +33,13 @@ _NOTICE_SECONDS = 0.1
 
 @dataclass(slots=True, eq=False)
 class Opening:
-    """A shard that is being opened, and then is.
+    """A shard that is being opened, or is open.
 
     Attributes:
-        entry: as its commit names it.
-        records: how many it holds, as its commit says.
-        size: bytes of memory that it takes, about.
-        selected: which of its records are wanted, ascending; None for all.
+        entry: its entry in the commit.
+        records: number of records it holds, according to its commit.
+        size: about how many bytes of memory it takes.
+        selected: the wanted records, ascending; None for all.
     """
 
     entry: ShardEntry
@@ -54,7 +54,7 @@ class Opening:
     _error: BaseException | None = field(default=None, repr=False)
 
     def wait(self) -> None:
-        """Waits until it is open.
+        """Wait until it is open.
 
         Raises:
             SealiftError: it cannot be opened.
@@ -64,22 +64,22 @@ class Opening:
             raise self._error
 
     def finish(self, error: BaseException | None = None) -> None:
-        """It is open, or cannot be."""
+        """Mark it as open, or as failed."""
         self._error = error
         self._done.set()
 
     def fill(
         self, payload: memoryview, schema: pa.Schema, columns: tuple[str, ...] | None
     ) -> None:
-        """Takes the records of an opened payload.
+        """Read the records of an opened payload.
 
         Raises:
-            MalformedObject: they are not what the commit says.
+            MalformedObject: they are not what the commit states.
         """
         batches = [batch for batch in read_batches(payload, schema) if batch.num_rows]
         if sum(batch.num_rows for batch in batches) != self.records:
             raise MalformedObject(
-                "a shard holds another number of records than its commit says"
+                "the number of records in a shard differs from its commit"
             )
         self.payload = payload
         self.batches = (
@@ -88,7 +88,7 @@ class Opening:
         self.stack = Stack(payload, self.batches)
 
     def part(self, piece: Piece) -> Selection:
-        """Some of its records."""
+        """Return some of its records."""
         rows = piece.rows if self.selected is None else self.selected[piece.rows]
         if len(self.batches) == 1:
             return Selection(self.payload, self.batches[0], rows, piece.places)
@@ -101,11 +101,11 @@ class Readable:
 
     Attributes:
         sealed: the dataset.
-        schema: of the records as they are wanted.
-        columns: which of its columns are; None for all.
-        records: how many each shard holds, (shards,).
-        counts: how many of them are wanted, (shards,).
-        selected: which those are, by the shard's place; None if all are.
+        schema: the schema of the wanted records.
+        columns: names of the wanted columns; None for all.
+        records: number of records in each shard, (shards,).
+        counts: number of wanted records in each shard, (shards,).
+        selected: returns the wanted records of the shard at an index; None if all are wanted.
         loader: loads its shards.
     """
 
@@ -119,7 +119,7 @@ class Readable:
 
 
 def opened_size(entry: ShardEntry) -> int:
-    """Bytes of memory that a shard takes when it is open."""
+    """Return the bytes of memory that an opened shard takes."""
     return plaintext_size(entry.stored_size, 1 << LOG2_SEGMENT_SIZE)
 
 
@@ -128,9 +128,10 @@ _Planned: TypeAlias = tuple[Step | None, BaseException | None]
 
 
 class ReadAhead:
-    """Opens shards for a loop; a bounded number of bytes ahead of it.
+    """Open shards for a loop, a bounded number of bytes ahead of it.
 
-    What the loop has begun with is not counted: `block` shards in a shuffled order, one otherwise.
+    Shards that the loop has begun are not counted: `block` shards in a shuffled order, one
+    otherwise.
     """
 
     def __init__(
@@ -153,7 +154,7 @@ class ReadAhead:
         self._work: queue.SimpleQueue[list[tuple[Readable, Opening]] | None] = (
             queue.SimpleQueue()
         )
-        # Daemons: a stream that stalls must not keep a program from ending.
+        # Daemon threads: a stalled stream must not keep a program from exiting.
         self._threads = [
             threading.Thread(target=self._open_all, name="sealift-open", daemon=True)
             for _ in range(threads)
@@ -162,12 +163,12 @@ class ReadAhead:
     def steps(
         self, order: Order, positions: Iterator[Integers], *, steps_ahead: int
     ) -> Iterator[Step]:
-        """What the loop needs, step by step: opened shards, and which of their records.
+        """Yield what each step needs: opened shards, and which of their records.
 
         Args:
-            order: says where the records are.
-            positions: of each step, in the order in which they will be needed.
-            steps_ahead: how many steps are planned before the loop asks for them, at most.
+            order: the order of the records.
+            positions: the positions of each step, in the order in which they will be needed.
+            steps_ahead: maximum number of steps planned before the loop asks for them.
 
         Raises:
             SealiftError: a shard cannot be opened.
@@ -193,13 +194,13 @@ class ReadAhead:
                     self._take(opening)
                 yield step
                 del step
-                # The loop's, too, or the last shard of the step lives one step longer.
+                # Drop the loop's references too, or the last shard lives one step longer.
                 opening = None  # type: ignore[assignment]
         finally:
             self.close()
 
     def close(self) -> None:
-        """Ends the threads; what they were reading is dropped."""
+        """End the threads; what they were reading is dropped."""
         self._stopped.set()
         with self._changed:
             self._changed.notify_all()
@@ -245,7 +246,7 @@ class ReadAhead:
                     self._work.put(group)
                 self._hand_over(ready, (step, None))
                 del step, fresh, pieces
-                # Nor what a lane has left: its shard would live until the next one is left.
+                # Drop references to finished shards, or they would live one lane longer.
                 old = opening = None  # type: ignore[assignment]
             self._hand_over(ready, (None, None))
         except Interrupted:
@@ -269,7 +270,7 @@ class ReadAhead:
         return Opening(entry, int(dataset.records[shard]), opened_size(entry), selected)
 
     def _reserve(self, size: int) -> None:
-        """Waits until there is room, or the loop has begun with everything before."""
+        """Wait until there is room, or the loop has begun every earlier shard."""
         with self._changed:
             while self._waiting and self._waiting + size > self._ahead:
                 if self._stopped.is_set():
@@ -278,7 +279,7 @@ class ReadAhead:
             self._waiting += size
 
     def _take(self, opening: Opening) -> None:
-        """The loop has begun with a shard: it does not count as read ahead any more."""
+        """Note that the loop has begun a shard: it no longer counts as read ahead."""
         if opening.taken:
             return
         opening.taken = True
@@ -295,7 +296,7 @@ class ReadAhead:
                 return
             dataset = group[0][0]
             openings = [opening for _, opening in group]
-            # Not kept while this thread waits for the next: the loop may be done with them.
+            # Keep no reference while waiting for the next shard: the loop may be done with these.
             del group
             try:
                 self._open_group(dataset, openings)
@@ -325,7 +326,7 @@ class ReadAhead:
 def _groups(
     fresh: Sequence[tuple[Readable, Opening]],
 ) -> Iterator[list[tuple[Readable, Opening]]]:
-    """Large shards one by one, small ones of the same dataset together."""
+    """Yield large shards one by one, and small ones of the same dataset together."""
     group: list[tuple[Readable, Opening]] = []
     size = 0
     for dataset, opening in fresh:

@@ -1,7 +1,7 @@
-"""Sealed shards into memory: from the cache where it has them, from the relay where not.
+"""Load sealed shards into memory: from the cache if possible, otherwise from the relay.
 
-Whatever comes is verified, segment by segment, before a byte of it is opened; what the cache lacks
-or has wrong is fetched, and a stream that breaks is taken up again at the segment where it broke.
+Every segment is verified before a byte of it is opened. What the cache lacks, or holds
+corrupted, is fetched; a stream that breaks is resumed at the segment where it broke.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ from sealift_protocol.layout import LOG2_SEGMENT_SIZE, TAG_SIZE, ShardHead
 from sealift_protocol.objects.commits import ShardEntry
 from sealift_protocol.wire import MAX_RANGES
 
-# A relay takes a disclosure for a day.
+# A relay accepts a disclosure for a day.
 _DISCLOSURE_SECONDS = 20 * 3600
 _REFETCHES = 3
 _FIRST_DELAY, _MAX_DELAY = 0.2, 5.0
 
 
 class Interrupted(Exception):
-    """Nobody needs any more what a thread was still reading; never leaves this package."""
+    """What a thread was reading is no longer needed; never leaves this package."""
 
 
 @dataclass(frozen=True, slots=True)
 class SealedDataset:
-    """What is needed to fetch and open the shards of one dataset, here or in a worker process.
+    """What is needed to fetch and open one dataset's shards, here or in a worker process.
 
     Attributes:
-        fetch: what disclosures say.
+        fetch: what disclosures declare.
         shards: the live shards in dataset order.
-        epoch_keys: by key epoch.
-        identity: who fetches.
+        epoch_keys: epoch keys by key epoch.
+        identity: the identity of the member who fetches.
         now: the clock.
     """
 
@@ -69,7 +69,7 @@ class SealedDataset:
         return self.fetch.dataset_id
 
     def shard(self, entry: ShardEntry, pools: BufferPools) -> LoadedShard:
-        """One of the shards, of which nothing is open yet."""
+        """Return one of the shards, with nothing opened yet."""
         return LoadedShard(entry, self.dataset_id, self.epoch_keys, pools.lease)
 
 
@@ -77,18 +77,18 @@ class Declarations:
     """The disclosures that this process has logged for one dataset.
 
     Attributes:
-        digests: all of them, oldest first.
-        whole: digest and Unix seconds of the newest one of the whole dataset.
+        digests: digests of all of them, oldest first.
+        whole: digest and Unix seconds of the newest disclosure of the whole dataset.
     """
 
     def __init__(
         self, sealed: SealedDataset, whole: tuple[bytes, int] | None = None
     ) -> None:
-        """Begins with what another process declared, if anything.
+        """Start with what another process declared, if anything.
 
         Args:
             sealed: the dataset.
-            whole: digest and Unix seconds of a disclosure of all of it.
+            whole: digest and Unix seconds of a disclosure of the whole dataset.
         """
         self._sealed = sealed
         self._lock = threading.Lock()
@@ -97,7 +97,7 @@ class Declarations:
         self.digests: list[bytes] = []
 
     def cover(self, relay: RelayClient, shard_ids: Sequence[bytes] = ()) -> bytes:
-        """The digest of a disclosure that covers some shards, or all; logged now if need be."""
+        """Return the digest of a disclosure that covers some shards, or all; log one if needed."""
         with self._lock:
             now = unix(self._sealed.now)
             if self.whole is not None and now - self.whole[1] < _DISCLOSURE_SECONDS:
@@ -123,7 +123,7 @@ class Declarations:
             return digest
 
     def forget(self) -> None:
-        """Makes the next call declare anew: the relay does not take what there is."""
+        """Make the next call declare again: the relay does not accept the current disclosures."""
         with self._lock:
             self.whole = None
             self._some.clear()
@@ -133,7 +133,7 @@ _Work: TypeAlias = tuple[LoadedShard, Sequence[int] | None]
 
 
 class ShardLoader:
-    """Loads shards of one dataset. Several threads may use it at the same time."""
+    """Load shards of one dataset. Several threads may use it at the same time."""
 
     def __init__(
         self,
@@ -147,17 +147,17 @@ class ShardLoader:
         on_corrupt: OnCorrupt,
         stopped: threading.Event,
     ) -> None:
-        """Makes a loader.
+        """Create a loader.
 
         Args:
-            relay: where from.
-            sealed: which dataset.
-            declarations: what was declared of it.
-            cache: where ciphertext is kept.
-            counters: what is counted.
+            relay: the relay to fetch from.
+            sealed: the dataset.
+            declarations: the disclosures already logged for it.
+            cache: the cache of ciphertext.
+            counters: totals to update.
             patience: see `ReadOptions`.
             on_corrupt: see `ReadOptions`.
-            stopped: set when nobody needs the shards any more.
+            stopped: set when the shards are no longer needed.
         """
         self._relay = relay
         self._sealed = sealed
@@ -176,16 +176,16 @@ class ShardLoader:
         *,
         declare: Sequence[bytes] = (),
     ) -> None:
-        """Opens segments of some shards, those that are not open yet.
+        """Open the segments of some shards that are not open yet.
 
         Args:
-            shards: where to.
-            wanted: for each, which segments; None for all.
-            declare: the shards that a disclosure names; by default it is for all of the dataset.
+            shards: the shards to load.
+            wanted: for each shard, which segments; None for all.
+            declare: the shards that the disclosure names; by default the whole dataset.
 
         Raises:
             VerificationError: the relay does not send what the owner sealed.
-            SealiftError: the relay refused, or stayed away.
+            SealiftError: the relay refused, or was unreachable.
         """
         work = list(zip(shards, wanted, strict=True))
         for shard, segments in work:
@@ -199,7 +199,7 @@ class ShardLoader:
         files = [self._file(shard, alone=len(work) == 1) for shard, _ in work]
         try:
             if len(work) == 1 and files[0] is not None:
-                # Another process may have fetched it while this one waited for its turn.
+                # Another process may have fetched it while this one waited for the lock.
                 self._from_cache(*work[0])
             self._fetch(work, files, declare)
         finally:
@@ -275,7 +275,7 @@ class ShardLoader:
                 return
 
     def leave_out(self, error: VerificationError) -> None:
-        """Raises the error, unless such shards are to be skipped."""
+        """Raise the error, unless corrupt shards are to be skipped."""
         if self._on_corrupt != "skip":
             raise error
 
@@ -294,7 +294,7 @@ class ShardLoader:
             return
         if self._on_corrupt == "refetch":
             raise error
-        # The first that is not whole is the one whose bytes were wrong.
+        # The first incomplete shard is the one whose bytes were wrong.
         left = next(shard for shard, segments in _left(work) if shard.missing(segments))
         left.failed = error
         log.error("skip_shard", reason=error.reason)
@@ -330,7 +330,7 @@ class ShardLoader:
             raise Interrupted
 
     def _ciphertext(self) -> memoryview:
-        """A buffer for one sealed segment, of this thread."""
+        """Return this thread's buffer for one sealed segment."""
         buffer: memoryview | None = getattr(self._scratch, "buffer", None)
         if buffer is None:
             buffer = memoryview(bytearray((1 << LOG2_SEGMENT_SIZE) + TAG_SIZE))
@@ -339,7 +339,7 @@ class ShardLoader:
 
 
 class _Kept:
-    """Puts what arrives into the cache, and counts it."""
+    """Store what arrives in the cache, and count it."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Which records a filter leaves: one bit each."""
+"""Which records pass a filter: one bit each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def select(feed: Feed, expression: pc.Expression) -> list[tuple[bytes, ...]]:
-    """For each dataset, and each of its shards, the records for which an expression is true.
+    """Return, for each dataset and shard, the records for which an expression is true.
 
     Raises:
         InvalidArgument: the expression does not fit the columns.
@@ -47,7 +47,7 @@ def select(feed: Feed, expression: pc.Expression) -> list[tuple[bytes, ...]]:
 
 
 def matching(batch: pa.RecordBatch, expression: pc.Expression) -> npt.NDArray[np.bool_]:
-    """For each record, whether an expression is true, (rows,).
+    """Return, for each record, whether an expression is true, (rows,).
 
     Raises:
         InvalidArgument: the expression does not fit the columns.
@@ -60,7 +60,7 @@ def matching(batch: pa.RecordBatch, expression: pc.Expression) -> npt.NDArray[np
     except (pa.ArrowException, TypeError):
         raise InvalidArgument(
             "the filter does not fit the dataset's columns",
-            hint="its columns and their types are in dataset.schema",
+            hint="see dataset.schema for its columns and their types",
         ) from None
     mask = np.zeros(batch.num_rows, np.bool_)
     mask[left.column(number).to_numpy()] = True

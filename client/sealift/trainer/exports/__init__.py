@@ -1,1 +1,1 @@
-"""Writing what was opened to files, one module a form."""
+"""Write an opened dataset to files, one module for each format."""

@@ -1,4 +1,4 @@
-"""Writing an opened dataset to Arrow IPC files, which others map into memory: all, or none."""
+"""Write an opened dataset to Arrow IPC files, which can be memory-mapped: all, or none."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def write_arrow(
     columns: Sequence[str] | None = None,
     progress: Progress = no_progress,
 ) -> list[Path]:
-    """Writes one Arrow IPC file, uncompressed, for each shard into a new folder; returns the files.
+    """Write one uncompressed Arrow IPC file for each shard into a new folder; return the files.
 
     The folder takes its name only when every shard was verified and written.
 
     Args:
-        dataset: what to write.
-        folder: must not exist, or be empty.
-        columns: only these, in this order; all by default.
-        progress: called with the records and bytes in memory that were written so far.
+        dataset: the dataset to write.
+        folder: the new folder; it must not exist, or be empty.
+        columns: names of the columns to write, in this order; all by default.
+        progress: called with the records and bytes in memory written so far.
 
     Raises:
-        InvalidArgument: the folder is in the way, its parent or a column is missing, or the file
-            format cannot hold a column.
+        InvalidArgument: the folder is not empty, its parent does not exist, a column is
+            missing, or the file format cannot hold a column.
         SealiftError: the dataset could not be read; nothing is left behind.
     """
     return write_parts(
@@ -58,13 +58,13 @@ def _open_part(path: Path, schema: pa.Schema) -> Iterator[Part]:
                 writer.write_table(pa.Table.from_batches(gathered.batches))
             except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
                 raise InvalidArgument(
-                    "the dictionaries of a column cannot be made one, as Arrow files need it",
+                    "the dictionaries of a column cannot be merged, as an Arrow file requires",
                     hint="write it as Parquet instead",
                 ) from None
 
 
 class _Gathered:
-    """The batches of one shard: a file has one dictionary a column, a stream may have several."""
+    """The batches of one shard: a file has one dictionary per column, a stream may have several."""
 
     def __init__(self) -> None:
         self.batches: list[pa.RecordBatch] = []

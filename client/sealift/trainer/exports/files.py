@@ -1,7 +1,7 @@
-"""Writing the files of a dataset back to a folder: all of them, whole, or none.
+"""Write the files of a dataset back to a folder: all of them, whole, or none.
 
-The owner is authenticated, not trusted: a path is refused unless it stays inside the folder on any
-system, and a file unless every byte of it came exactly once.
+The owner is authenticated, not trusted. A path is refused unless it stays inside the folder on
+every system; a file is refused unless each of its bytes is present exactly once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _RESERVED = re.compile(
     r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\..*)?", re.I
 )
 _DRIVE = re.compile(r"[A-Za-z]:")
-# Line and paragraph separators, and what turns the direction of the text that follows.
+# Line and paragraph separators, and characters that change the direction of later text.
 _DECEPTIVE = frozenset(
     "\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 )
@@ -42,8 +42,8 @@ class _File:
     """A file while its pieces arrive.
 
     Attributes:
-        size: bytes when it is whole.
-        pieces: where each begins and ends.
+        size: size of the whole file in bytes.
+        pieces: where each piece begins and ends.
     """
 
     size: int
@@ -59,7 +59,7 @@ def _export_files(
 ) -> list[Path]:
     if columns is not None:
         raise InvalidArgument(
-            "files are whole: no columns of them can be chosen",
+            "files are written whole: columns cannot be chosen",
             hint="write them with `write_parquet`",
         )
     return write_files(dataset, folder, progress=progress)
@@ -71,7 +71,7 @@ EXPORT = Export(
 
 
 def holds_files(schema: pa.Schema) -> bool:
-    """Whether a dataset's records are files, as its owner's source noted."""
+    """Return whether a dataset's records are files, as noted by the owner's source."""
     return (schema.metadata or {}).get(b"sealift.kind") == b"files"
 
 
@@ -81,21 +81,21 @@ def write_files(
     *,
     progress: Callable[[int, int], None] = lambda _records, _bytes: None,
 ) -> list[Path]:
-    """Writes the files that a source of the kind `files` read into a new folder; returns them.
+    """Write the files that a source of kind `files` read into a new folder; return them.
 
-    The folder takes its name only when every file is there and whole. Files and folders can be read
-    by this user only; times and rights of the originals are not kept.
+    The folder takes its name only when every file is present and whole. Only this user can read
+    the files and folders; times and permissions of the originals are not kept.
 
     Args:
-        dataset: what to write.
-        folder: must not exist, or be empty.
-        progress: called with the records and bytes that were written so far.
+        dataset: the dataset to write.
+        folder: the new folder; it must not exist, or be empty.
+        progress: called with the records and bytes written so far.
 
     Raises:
-        InvalidArgument: the dataset does not hold files, the folder is in the way, its parent is
-            missing, or nothing can be written there.
-        MalformedObject: a path would leave the folder, cannot be written everywhere or comes twice,
-            or a file is not whole; nothing is left behind.
+        InvalidArgument: the dataset does not hold files, the folder is not empty, its parent
+            does not exist, or nothing can be written there.
+        MalformedObject: a path would leave the folder, cannot be written on every system or
+            occurs twice, or a file is not whole; nothing is left behind.
         SealiftError: the dataset could not be read; nothing is left behind.
     """
     _check_schema(dataset.schema)
@@ -104,9 +104,7 @@ def write_files(
             names = _write_all(dataset, staging, progress)
     except OSError as error:
         reason = (error.strerror or "unknown").lower()
-        raise InvalidArgument(
-            f"the output folder cannot be written: {reason}"
-        ) from None
+        raise InvalidArgument(f"cannot write to the output folder: {reason}") from None
     return [folder / name for name in names]
 
 
@@ -153,13 +151,13 @@ def _write_all(
 
 def _check_piece(file: _File, size: int, offset: int, length: int) -> None:
     if size != file.size:
-        raise MalformedObject("the records of one file give it different sizes")
+        raise MalformedObject("the records of one file give different sizes for it")
     if offset < 0 or offset + length > size or (length == 0) != (size == 0):
-        raise MalformedObject("a piece of a file does not lie inside it")
+        raise MalformedObject("a piece of a file is outside the file")
 
 
 def _check_whole(file: _File) -> None:
-    """Every byte exactly once; an empty file is one empty piece."""
+    """Check that every byte is present exactly once; an empty file is one empty piece."""
     end = 0
     for begin, after in sorted(file.pieces):
         if begin != end:
@@ -167,12 +165,14 @@ def _check_whole(file: _File) -> None:
             raise MalformedObject(
                 "a piece of a file is missing"
                 if missing
-                else "a part of a file comes twice"
+                else "a part of a file occurs twice"
             )
         end = after
     if end != file.size or (file.size == 0 and len(file.pieces) != 1):
         raise MalformedObject(
-            "a piece of a file is missing" if end != file.size else "a file comes twice"
+            "a piece of a file is missing"
+            if end != file.size
+            else "a file occurs twice"
         )
 
 
@@ -195,23 +195,25 @@ def _write_piece(
 
 
 class _Places:
-    """Paths that are taken, as a system without upper and lower case sees them."""
+    """The paths already used, compared as a case-insensitive system does."""
 
     def __init__(self) -> None:
         self._files: set[str] = set()
-        # Folders by their folded path, as they were first written.
+        # Folders by their folded path, as first written.
         self._folders: dict[str, str] = {}
 
     def take(self, path: str) -> None:
-        """Takes a path for a file.
+        """Reserve a path for a file.
 
         Raises:
-            MalformedObject: it may not be written, or is in another's way.
+            MalformedObject: the path is not allowed, or conflicts with another one.
         """
         check_path(path)
         folded = _fold(path)
         if folded in self._files or folded in self._folders:
-            raise MalformedObject("two paths of the dataset are one on some systems")
+            raise MalformedObject(
+                "two paths of the dataset are the same on some systems"
+            )
         self._files.add(folded)
         parts = path.split("/")
         for count in range(1, len(parts)):
@@ -219,12 +221,12 @@ class _Places:
             key = _fold(above)
             if key in self._files or self._folders.setdefault(key, above) != above:
                 raise MalformedObject(
-                    "two paths of the dataset are one on some systems"
+                    "two paths of the dataset are the same on some systems"
                 )
 
 
 def check_path(path: str) -> None:
-    """Refuses a path that leaves its folder on some system, or misleads whoever reads it.
+    """Refuse a path that leaves its folder on some system, or that misleads its reader.
 
     Raises:
         MalformedObject: it is such a path.

@@ -1,4 +1,4 @@
-"""What a form of export is: a function that writes an opened dataset into a new folder."""
+"""The interface of an export: a function that writes an opened dataset into a new folder."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 
 class Exportable(Protocol):
-    """An opened dataset, as far as an export looks at it; every byte that it gives is verified."""
+    """The part of an opened dataset that an export uses; all its data is verified."""
 
     @property
     def schema(self) -> pa.Schema:
-        """Of its records."""
+        """The schema of its records."""
 
     @property
     def num_records(self) -> int:
-        """In all shards."""
+        """Number of records in all shards."""
 
     def shards(
         self, columns: Sequence[str] | None
     ) -> Iterator[Iterable[pa.RecordBatch]]:
-        """For each shard its record batches, in order; a batch is valid until the next one.
+        """Yield the record batches of each shard, in order; a batch is valid until the next one.
 
-        Names of columns and values are the owner's: none of them may become a path unchecked.
+        Column names and values come from the owner: never use one as a path unchecked.
         """
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """All record batches, in order."""
+        """Yield all record batches, in order."""
 
 
 class Write(Protocol):
-    """Writes a dataset."""
+    """A function that writes a dataset."""
 
     def __call__(
         self,
@@ -46,31 +46,31 @@ class Write(Protocol):
         columns: Sequence[str] | None,
         progress: Progress,
     ) -> list[Path]:
-        """Writes all records into a new folder, which appears when all are written, or none.
+        """Write all records into a new folder, which appears when all are written, or write none.
 
         Args:
-            dataset: what to write.
-            folder: must not exist, or be empty: see `new_folder`.
-            columns: only these, in this order; all if None.
-            progress: called with the records and bytes that were written so far.
+            dataset: the dataset to write.
+            folder: the new folder; it must not exist, or be empty: see `new_folder`.
+            columns: names of the columns to write, in this order; all if None.
+            progress: called with the records and bytes written so far.
 
         Returns:
-            The files.
+            The files written.
 
         Raises:
-            InvalidArgument: the folder is in the way, a column is missing, or the form cannot hold
-                one.
+            InvalidArgument: the folder is not empty, a column is missing, or the format cannot
+                hold one.
             SealiftError: the dataset could not be read; nothing is left behind.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A form in which `sealift pull --as` writes.
+    """A format that `sealift pull --as` writes.
 
     Attributes:
-        name: as in --as.
-        what: what it writes, in a line.
+        name: its name for --as.
+        what: a one-line description of its output.
         write: writes a dataset.
     """
 

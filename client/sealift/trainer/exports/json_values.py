@@ -1,4 +1,4 @@
-"""Arrow values as JSON values, without trusting that whoever wrote them kept them small.
+"""Arrow values as JSON values, with limits on their size, since their author is not trusted.
 
 | Arrow | JSON |
 |---|---|
@@ -31,36 +31,36 @@ _DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 
 
 class Room:
-    """What the values of one record may still take.
+    """The space that the values of one record may still take.
 
-    A view, or an entry of a dictionary, costs an owner a few bytes however often it is repeated;
-    as JSON it would cost the reader all of it each time.
+    A repeated view, or a repeated dictionary entry, costs an owner a few bytes each time; as
+    JSON, each repetition would cost the reader its full size.
     """
 
     def __init__(self, size: int = MAX_SHARD_PLAINTEXT) -> None:
         self._left = size
 
     def take(self, size: int) -> None:
-        """Takes some of it.
+        """Take some of the space.
 
         Raises:
-            MalformedObject: there is not so much left.
+            MalformedObject: there is not enough left.
         """
         self._left -= size
         if self._left < 0:
-            raise MalformedObject("a record holds more than a shard can")
+            raise MalformedObject("a record takes more space than a shard can hold")
 
 
 def json_value(value: pa.Scalar, room: Room, *, strict: bool = False) -> object:
-    """A value for `json.dumps`.
+    """Return a value for `json.dumps`.
 
     Args:
-        value: of any Arrow type.
-        room: of the record that it belongs to.
+        value: a value of any Arrow type.
+        room: the space of the record that it belongs to.
         strict: floating-point numbers that JSON lacks become "NaN", "Infinity" and "-Infinity".
 
     Raises:
-        MalformedObject: the record has no room for it.
+        MalformedObject: the record has not enough space left.
     """
     if not value.is_valid:
         return None
@@ -87,20 +87,20 @@ def json_value(value: pa.Scalar, room: Room, *, strict: bool = False) -> object:
 
 
 def check_names(schema: pa.Schema) -> None:
-    """Refuses a schema whose columns cannot be keys of one object.
+    """Refuse a schema whose columns cannot be keys of one object.
 
     Raises:
-        MalformedObject: two columns have one name.
+        MalformedObject: two columns have the same name.
     """
     if len(set(schema.names)) != len(schema):
         raise MalformedObject("two columns of the dataset have the same name")
 
 
 def text_of(value: pa.Scalar, room: Room) -> str:
-    """A text; what is not UTF-8 in it is replaced.
+    """Return a string; bytes that are not UTF-8 are replaced.
 
     Raises:
-        MalformedObject: the record has no room for it.
+        MalformedObject: the record has not enough space left.
     """
     data = value.as_buffer()
     room.take(data.size)
@@ -112,7 +112,7 @@ def _time(value: pa.Scalar) -> object:
     if pa.types.is_interval(kind):
         return list(value.as_py())
     if pa.types.is_date(kind):
-        # Milliseconds, in a date of 64 bits.
+        # In milliseconds, for a 64-bit date.
         days = value.value if pa.types.is_date32(kind) else value.value // 86_400_000
         return str(np.datetime64(days, "D"))
     if pa.types.is_timestamp(kind):

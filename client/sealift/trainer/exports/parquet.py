@@ -1,4 +1,4 @@
-"""Writing an opened dataset to Parquet files: all of them, or none."""
+"""Write an opened dataset to Parquet files: all of them, or none."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def write_parquet(
     columns: Sequence[str] | None = None,
     progress: Progress = no_progress,
 ) -> list[Path]:
-    """Writes one Parquet file for each shard into a new folder; returns the files.
+    """Write one Parquet file for each shard into a new folder; return the files.
 
     The folder takes its name only when every shard was verified and written.
 
     Args:
-        dataset: what to write.
-        folder: must not exist, or be empty.
-        columns: only these, in this order; all by default.
-        progress: called with the records and bytes in memory that were written so far.
+        dataset: the dataset to write.
+        folder: the new folder; it must not exist, or be empty.
+        columns: names of the columns to write, in this order; all by default.
+        progress: called with the records and bytes in memory written so far.
 
     Raises:
-        InvalidArgument: the folder is in the way, its parent or a column is missing, or Parquet
-            has no type for a column.
+        InvalidArgument: the folder is not empty, its parent does not exist, a column is
+            missing, or Parquet has no type for a column.
         SealiftError: the dataset could not be read; nothing is left behind.
     """
     return write_parts(

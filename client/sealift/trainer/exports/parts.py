@@ -1,4 +1,4 @@
-"""Writing an opened dataset as one file a shard: all of them, or none."""
+"""Write an opened dataset as one file per shard: all of them, or none."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from sealift_protocol.errors import MalformedObject
 
 
 def no_progress(_records: int, _bytes: int) -> None:
-    """Shows nothing."""
+    """Show no progress."""
 
 
 class Part(Protocol):
     """A file that is being written."""
 
     def write_batch(self, batch: pa.RecordBatch) -> None:
-        """Writes records behind those before."""
+        """Append records."""
 
 
 OpenPart = Callable[[Path, pa.Schema], AbstractContextManager[Part]]
@@ -38,20 +38,21 @@ def write_parts(
     columns: Sequence[str] | None,
     progress: Progress,
 ) -> list[Path]:
-    """Writes one file for each shard into a new folder, which appears when all are written.
+    """Write one file for each shard into a new folder, which appears when all are written.
 
-    One shard is in memory, and the next on its way.
+    One shard is in memory while the next is being fetched.
 
     Args:
-        dataset: what to write.
-        folder: must not exist, or be empty.
-        suffix: of the files, with its dot.
+        dataset: the dataset to write.
+        folder: the new folder; it must not exist, or be empty.
+        suffix: suffix of the files, with its dot.
         open_part: opens a file for records of a schema.
-        columns: only these, in this order; all by default.
-        progress: called with the records and bytes in memory that were written so far.
+        columns: names of the columns to write, in this order; all by default.
+        progress: called with the records and bytes in memory written so far.
 
     Raises:
-        InvalidArgument: the folder is in the way, its parent or a column is missing.
+        InvalidArgument: the folder is not empty, its parent does not exist, or a column is
+            missing.
         SealiftError: the dataset could not be read; nothing is left behind.
     """
     schema = pick_columns(dataset.schema, columns)
@@ -59,7 +60,7 @@ def write_parts(
     records = size = 0
     with new_folder(folder) as staging:
         for shard in dataset.shards(columns):
-            # The name is ours: nothing that an owner chose becomes a path.
+            # The name is ours: no text that an owner chose becomes a path.
             names.append(f"part-{len(names):05d}{suffix}")
             with open_part(staging / names[-1], schema) as part:
                 for batch in shard:
@@ -68,7 +69,7 @@ def write_parts(
                     size += batch.nbytes
                     progress(records, size)
                     del batch
-            # Its memory is used again for the next one.
+            # Its memory is reused for the next batch.
             del shard
         if not names:
             names.append(f"part-00000{suffix}")
@@ -76,6 +77,6 @@ def write_parts(
                 pass
         if records != dataset.num_records:
             raise MalformedObject(
-                "the shards hold another number of records than the commits say"
+                "the number of records in the shards differs from the commits"
             )
     return [folder / name for name in names]

@@ -1,4 +1,4 @@
-"""Forms of export by name: those built in, and entry points of the group `sealift.exports`."""
+"""Export formats by name: the built-in ones, and entry points of the group `sealift.exports`."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from sealift.trainer.exports.interface import Export
 from sealift_protocol.errors import InvalidArgument
 
 GROUP = "sealift.exports"
-# Each is a module of this package with an `EXPORT`, which is imported when it is used.
+# Each is a module of this package with an `EXPORT`, imported on first use.
 BUILT_IN = ("parquet", "arrow", "webdataset", "files")
 
 
 def export_names() -> list[str]:
-    """The names of all forms; nothing is loaded."""
+    """Return the names of all formats; nothing is loaded."""
     return [*BUILT_IN, *(name for name in plugin_names(GROUP) if name not in BUILT_IN)]
 
 
 def find_export(name: str) -> Export:
-    """The form of a name.
+    """Return the format of that name.
 
     Raises:
-        InvalidArgument: there is none, or the package that adds it is broken, and which one it is.
+        InvalidArgument: there is no such format, or the package that adds it is broken.
     """
     if name in BUILT_IN:
         found: Export = importlib.import_module(
@@ -32,10 +32,10 @@ def find_export(name: str) -> Export:
     point = find_plugin(GROUP, name)
     if point is None:
         raise InvalidArgument(
-            "there is no form of that name to write as",
-            hint="one of " + ", ".join(export_names()),
+            "there is no export format of that name",
+            hint="use one of " + ", ".join(export_names()),
         )
     export = load_plugin(point, Export)
     if export.name != name:
-        raise unfit(point, "gives itself another name")
+        raise unfit(point, "declares a different name")
     return export

@@ -14,13 +14,13 @@ from sealift_protocol.errors import InvalidArgument
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """A folder to write into, beside the wanted one, whose name it takes when the block succeeds.
+    """Yield a folder next to the wanted one; it takes that name when the block succeeds.
 
     Args:
-        folder: must not exist, or be empty; a link is not followed.
+        folder: the wanted folder; it must not exist, or be empty. A link is not followed.
 
     Raises:
-        InvalidArgument: the folder is in the way, or its parent is missing.
+        InvalidArgument: the folder is not empty, or its parent does not exist.
     """
     if folder.is_symlink() or (
         folder.exists() and (not folder.is_dir() or any(folder.iterdir()))

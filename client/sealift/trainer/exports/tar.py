@@ -1,4 +1,4 @@
-"""Headers of tar members that say nothing but a name and a size (POSIX.1-1988 ustar)."""
+"""Headers of tar members that hold only a name and a size (POSIX.1-1988 ustar)."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from sealift_protocol.errors import InvalidArgument
 
 BLOCK = tarfile.BLOCKSIZE
 END = bytes(2 * BLOCK)
-"""What a tar file ends with."""
+"""The end of a tar file."""
 
 _MAX_NAME, _MAX_SIZE = tarfile.LENGTH_NAME, 8**11
 
 
 def tar_header(name: str, size: int) -> bytes:
-    """The header of a plain file, of mode 0600, user and group 0, and time 0: 512 bytes.
+    """Return the header of a regular file, 512 bytes: mode 0600, user, group and time 0.
 
     Raises:
-        InvalidArgument: the name has more than 100 characters or others than ASCII, or the size
-            more than 33 bits.
+        InvalidArgument: the name has more than 100 characters or non-ASCII ones, or the size
+            has more than 33 bits.
     """
     if not name.isascii() or len(name) > _MAX_NAME or size >= _MAX_SIZE:
         raise InvalidArgument("a member's name or size does not fit into a tar file")

@@ -1,6 +1,6 @@
-"""Writing an opened dataset to WebDataset tar files: all of them, or none.
+"""Write an opened dataset to WebDataset tar files: all of them, or none.
 
-A record is a run of members that share a key, its number in ten digits:
+A record is a run of members that share a key, the record's number in ten digits:
 
 | column | member | read back by `webdataset` as |
 |---|---|---|
@@ -8,15 +8,16 @@ A record is a run of members that share a key, its number in ten digits:
 | binary, named as media: `jpg`, `image.jpg` (`MEDIA`) | `KEY.jpg`, `KEY.image.jpg` | bytes |
 | other binary | `KEY.COLUMN.bin` | bytes |
 | lists and tensors of numbers | `KEY.COLUMN.npy` | NumPy array |
-| whole numbers in a column `label` | `KEY.cls`, beside `KEY.json` | int |
+| whole numbers in a column `label` | `KEY.cls`, besides `KEY.json` | int |
 | all others | `KEY.json`, one object with the columns' own names | dict |
 
-COLUMN is the name in lower case, with `_` for everything but a-z, 0-9, `_` and `-`; a second column
-of that name ends in `_2`. Nulls have no member, and are null in `KEY.json`; a list with a null
-inside goes there too. Values in `KEY.json` are those of `sealift.trainer.exports.json_values`.
+COLUMN is the name in lower case, with `_` for everything but a-z, 0-9, `_` and `-`; a second
+column of that name ends in `_2`. Nulls have no member, and are null in `KEY.json`; a list that
+contains a null goes there too. Values in `KEY.json` are those of
+`sealift.trainer.exports.json_values`.
 
-What a member's name ends in decides how readers decode it, some by running it (pickles): no owner
-chooses that. Source: webdataset 1.0, autodecode.py.
+The end of a member's name decides how readers decode it. Some readers execute what they decode
+(pickles), so owners cannot choose the end. Source: webdataset 1.0, autodecode.py.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ MEDIA = frozenset((
     "avi", "bmp", "dcm", "flac", "gif", "jp2", "jpeg", "jpg", "m4a", "mkv", "mov", "mp3", "mp4",
     "ogg", "opus", "pbm", "pdf", "pgm", "png", "pnm", "ppm", "tif", "tiff", "wav", "webm", "webp",
 ))  # fmt: skip
-"""Endings of names of binary columns that stay: no reader runs what it finds there."""
+"""Name endings of binary columns that are kept: no reader executes such members."""
 
 _MAX_NAME = 60
 _PADDING = bytes(BLOCK)
@@ -64,14 +65,14 @@ class _Form(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Where a column goes.
+    """The member that a column is written to.
 
     Attributes:
-        column: its name.
+        column: the column's name.
         form: how its values are written.
-        suffix: of its member, after the key and a dot; empty for what goes into `json`.
-        is_class: whether it is the record's class, too.
-        wrapped: whether a scalar of it stands for another.
+        suffix: the member's suffix, after the key and a dot; empty for what goes into `json`.
+        is_class: whether it is also the record's class.
+        wrapped: whether its scalars wrap another value.
     """
 
     column: str
@@ -88,20 +89,21 @@ def write_webdataset(
     columns: Sequence[str] | None = None,
     progress: Progress = no_progress,
 ) -> list[Path]:
-    """Writes one tar file for each shard into a new folder; returns the files.
+    """Write one tar file for each shard into a new folder; return the files.
 
-    The folder takes its name only when every shard was verified and written. The same records make
-    the same bytes.
+    The folder takes its name only when every shard was verified and written. The same records
+    give the same bytes.
 
     Args:
-        dataset: what to write.
-        folder: must not exist, or be empty.
-        columns: only these, in this order; all by default.
-        progress: called with the records and bytes in memory that were written so far.
+        dataset: the dataset to write.
+        folder: the new folder; it must not exist, or be empty.
+        columns: names of the columns to write, in this order; all by default.
+        progress: called with the records and bytes in memory written so far.
 
     Raises:
-        InvalidArgument: the folder is in the way, its parent or a column is missing.
-        MalformedObject: two columns have one name, or a record is larger than a shard.
+        InvalidArgument: the folder is not empty, its parent does not exist, or a column is
+            missing.
+        MalformedObject: two columns have the same name, or a record is larger than a shard.
         SealiftError: the dataset could not be read; nothing is left behind.
     """
     first = 0
@@ -121,10 +123,10 @@ def write_webdataset(
 
 
 def members_of(schema: pa.Schema) -> list[Member]:
-    """Where each column of a schema goes.
+    """Return the member for each column of a schema.
 
     Raises:
-        MalformedObject: two columns have one name.
+        MalformedObject: two columns have the same name.
     """
     check_names(schema)
     members = []
@@ -162,7 +164,7 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _free(column: str, form: _Form, taken: set[str]) -> str:
-    """The suffix of a column's member, which no other has."""
+    """Return a unique suffix for a column's member."""
     name, _, ending = column.lower().rpartition(".")
     if form is not _Form.BYTES or ending not in MEDIA:
         name, ending = column.lower(), form.value
@@ -177,7 +179,7 @@ def _free(column: str, form: _Form, taken: set[str]) -> str:
 
 
 class _Tar:
-    """A tar file of records; headers hold nothing but names and sizes."""
+    """A tar file of records; its headers hold only names and sizes."""
 
     def __init__(self, file: IO[bytes], members: Sequence[Member], first: int) -> None:
         self._file = file
@@ -209,7 +211,7 @@ class _Tar:
                 written += 1
             if member.is_class and bare.is_valid:
                 self._add(f"{key}.cls", str(bare.as_py()).encode())
-        # A record of nothing but nulls is a record still.
+        # A record that has only nulls is still a record.
         if rest or not written:
             self._add(f"{key}.json", json.dumps(rest).encode())
 
@@ -220,21 +222,21 @@ class _Tar:
 
 
 def _unwrapped(value: pa.Scalar) -> pa.Scalar:
-    """The value that an extension, a dictionary or a run stands for, which may be null."""
+    """Return the value that an extension, dictionary or run wraps, which may be null."""
     while value.is_valid and is_wrapped(value.type):
         value = value.value
     return value
 
 
 def _has_gaps(form: _Form, value: pa.Scalar) -> bool:
-    """Whether it is a list of numbers with a null inside, which an array cannot show."""
+    """Return whether it is a list of numbers with a null inside, which an array cannot hold."""
     return bool(form is _Form.ARRAY and value.is_valid and value.values.null_count)
 
 
 def _content(
     form: _Form, value: pa.Scalar, kind: pa.DataType, room: Room
 ) -> bytes | memoryview:
-    """What a member holds; `kind` is the column's type, which knows a tensor's shape."""
+    """Return a member's content; `kind` is the column's type, which has a tensor's shape."""
     if form is _Form.TEXT:
         return text_of(value, room).encode()
     if form is _Form.BYTES:
@@ -252,7 +254,7 @@ def _content(
 
 @lru_cache(maxsize=1024)
 def _npy_header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
-    """What stands before the values of an array, in C order, in a `.npy` file."""
+    """Return the header of a `.npy` file for an array in C order."""
     file = io.BytesIO()
     described = {
         "descr": np.lib.format.dtype_to_descr(dtype),

@@ -1,1 +1,1 @@
-"""Records into batches, batches into arrays and tensors."""
+"""Gather records into batches, and batches into arrays and tensors."""

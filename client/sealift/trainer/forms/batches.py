@@ -1,4 +1,4 @@
-"""A record batch as NumPy arrays or torch tensors: views of the buffer that AES-GCM wrote."""
+"""A record batch as NumPy arrays or PyTorch tensors that view the decrypted buffer."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 def as_numpy(batch: pa.RecordBatch) -> dict[str, Any]:
-    """One entry a column.
+    """Return a dict with one entry for each column.
 
     Numbers are arrays: (rows,), (rows, size) for fixed-size lists, (rows, *shape) for tensors;
     without nulls they are views of the shard's buffer. Lists of numbers are `Ragged`, bytes a list
-    of memoryviews (of the buffer, too), everything else an array of objects.
+    of memoryviews (also of that buffer), everything else an array of objects.
     """
     return {
         name: as_array(column)
@@ -35,12 +35,12 @@ def as_numpy(batch: pa.RecordBatch) -> dict[str, Any]:
 
 
 def as_torch(payload: memoryview, batch: pa.RecordBatch) -> dict[str, Any]:
-    """One entry a column.
+    """Return a dict with one entry for each column.
 
-    Numbers are tensors: (rows,), (rows, size) for fixed-size lists, (rows, *shape) for tensors;
-    each is a writable view of `payload`, the buffer that AES-GCM wrote, without a copy. Dates and
-    times are integers of their unit, lists of numbers are `Ragged`, bytes a list of memoryviews,
-    truth values a tensor of their own, everything else a list.
+    Numbers are tensors: (rows,), (rows, size) for fixed-size lists, (rows, *shape) for tensors.
+    Each is a writable view of `payload`, the decrypted buffer, without a copy. Dates and times are
+    integers of their unit, lists of numbers are `Ragged`, bytes a list of memoryviews, booleans a
+    tensor of their own, everything else a list.
 
     Args:
         payload: the opened shard.

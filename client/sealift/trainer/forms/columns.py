@@ -1,4 +1,4 @@
-"""Columns of records as NumPy arrays and torch tensors."""
+"""Columns of records as NumPy arrays and PyTorch tensors."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Ragged:
     """Lists of different lengths: row i is `values[offsets[i]:offsets[i + 1]]`.
 
     Attributes:
-        values: all elements, end to end, an array or a tensor.
-        offsets: (rows + 1,) int64, an array or a tensor.
+        values: all elements, end to end; an array or a tensor.
+        offsets: (rows + 1,) int64; an array or a tensor.
     """
 
     values: Any
@@ -48,13 +48,13 @@ class Ragged:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the elements of a column of fixed-size numbers lie in memory.
+    """How the elements of a column of fixed-size numbers are stored in memory.
 
     Attributes:
         kind: Arrow type of an element.
-        dtype: the same for NumPy; dates and times are integers here.
-        shape: of one record.
-        axes: the order of a whole array's axes, if it is not the one in which they lie.
+        dtype: NumPy type of an element; dates and times are integers here.
+        shape: shape of one record.
+        axes: the order of a whole array's axes, if it differs from the stored order.
         shown: NumPy's type of dates and times, if it differs.
     """
 
@@ -66,11 +66,11 @@ class Layout:
 
     @property
     def size(self) -> int:
-        """Elements of one record."""
+        """Number of elements in one record."""
         return math.prod(self.shape)
 
     def elements(self, column: pa.Array) -> npt.NDArray[Any] | None:
-        """The column's numbers, (rows, *shape), a view; None if it has nulls."""
+        """Return the column's numbers, (rows, *shape), as a view; None if it has nulls."""
         values = column
         if isinstance(column.type, pa.FixedShapeTensorType):
             values = column.storage.flatten()
@@ -84,7 +84,7 @@ class Layout:
         )
 
     def as_shown(self, elements: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Elements with the axes and the type that people expect."""
+        """Return elements with the logical axes and type."""
         if self.axes:
             elements = elements.transpose(self.axes)
         if self.shown is None:
@@ -96,7 +96,7 @@ class Layout:
 
 @functools.lru_cache(maxsize=256)
 def layout_of(kind: pa.DataType) -> Layout | None:
-    """The layout of a column of numbers, dates or times, one or a fixed number of them a record."""
+    """Return the layout of a column with a fixed number of numbers, dates or times per record."""
     shape: tuple[int, ...] = ()
     axes: tuple[int, ...] = ()
     element = kind
@@ -115,7 +115,7 @@ def layout_of(kind: pa.DataType) -> Layout | None:
 
 
 def _time_type(kind: pa.DataType) -> np.dtype[Any] | None:
-    """NumPy's type of a time; None for times of day, which have none and stay integers."""
+    """Return NumPy's type of a time; None for times of day, which stay integers."""
     if pa.types.is_timestamp(kind):
         return np.dtype(f"datetime64[{kind.unit}]")
     if pa.types.is_duration(kind):
@@ -130,7 +130,7 @@ def _time_type(kind: pa.DataType) -> np.dtype[Any] | None:
 def binary_views(
     column: pa.Array, rows: Integers | None = None
 ) -> list[memoryview | None]:
-    """The bytes of each record, or of some of them, without a copy."""
+    """Return the bytes of each record, or of some records, without a copy."""
     if rows is None:
         rows = np.arange(len(column))
     if len(rows) == 0:
@@ -161,7 +161,7 @@ def binary_views(
 
 
 def as_array(column: pa.Array) -> Any:
-    """A column for NumPy, a view where it can be.
+    """Return a column for NumPy, as a view where possible.
 
     Numbers are (rows,), (rows, size) or (rows, *shape), and views if they have no nulls; lists of
     numbers are `Ragged`, bytes a list of memoryviews, everything else an array of objects.
@@ -185,10 +185,10 @@ def as_array(column: pa.Array) -> Any:
 
 
 def as_tensor_column(column: pa.Array) -> Any:
-    """A column for torch, where it is no plain number: tensors, `Ragged`, or lists of values.
+    """Return a column for torch that is not plain numbers: tensors, `Ragged`, or lists of values.
 
     Raises:
-        InvalidArgument: numbers among which are nulls.
+        InvalidArgument: a numeric column has nulls.
     """
     import_torch()
     if layout_of(column.type) is not None or pa.types.is_boolean(column.type):
@@ -204,10 +204,10 @@ def as_tensor_column(column: pa.Array) -> Any:
 
 
 def raise_for_nulls(column: pa.Array) -> None:
-    """Refuses nulls among numbers.
+    """Refuse nulls in a numeric column.
 
     Raises:
-        InvalidArgument: there are some.
+        InvalidArgument: there are nulls.
     """
     inner = 0
     if pa.types.is_fixed_size_list(column.type):
@@ -216,13 +216,13 @@ def raise_for_nulls(column: pa.Array) -> None:
         inner = column.storage.flatten().null_count
     if column.null_count or inner:
         raise InvalidArgument(
-            "a numeric column has nulls, which a tensor cannot show",
+            "a numeric column has nulls, which a tensor cannot hold",
             hint="iterate batches() and fill the nulls first, or leave the column out: columns=",
         )
 
 
 def tensor_of(array: npt.NDArray[Any]) -> torch.Tensor:
-    """A tensor of an array's memory, or of a copy where torch could not write into it."""
+    """Return a tensor of an array's memory, or of a copy if torch could not write to it."""
     if array.dtype.kind in "mM":
         array = array.view(np.int64)
     if not array.flags.writeable:
@@ -231,12 +231,12 @@ def tensor_of(array: npt.NDArray[Any]) -> torch.Tensor:
 
 
 def torch_dtype(dtype: np.dtype[Any]) -> Any:
-    """What torch calls a type of NumPy's."""
+    """Return torch's name for a NumPy type."""
     return getattr(import_torch(), dtype.name)
 
 
 def import_torch() -> Any:
-    """The package torch.
+    """Import and return torch.
 
     Raises:
         InvalidArgument: it is not installed.
@@ -247,7 +247,7 @@ def import_torch() -> Any:
 
 
 def pick_columns(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
-    """The schema of some columns, in the order asked for; of all if None.
+    """Return the schema of some columns, in the given order; of all columns if None.
 
     Raises:
         InvalidArgument: there is no such column.
@@ -258,6 +258,6 @@ def pick_columns(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
     if missing:
         raise InvalidArgument(
             f"the dataset does not have {len(missing)} of the {len(columns)} columns asked for",
-            hint="its columns are in dataset.schema.names, and in `sealift show`",
+            hint="see dataset.schema.names, or `sealift show`, for its columns",
         )
     return pa.schema([schema.field(name) for name in columns], metadata=schema.metadata)

@@ -1,4 +1,4 @@
-"""Records from several shards into one batch: one copy of each number, into a pooled buffer."""
+"""Gather records of several shards into one batch: each number is copied once, into a pool."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from sealift.trainer.forms.columns import (
 from sealift.trainer.forms.numbers import Integers
 
 Form = Literal["arrow", "numpy", "torch"]
-# Values above this are copied one by one; smaller ones cost less together.
+# Larger values are copied one by one; smaller ones are cheaper to copy together.
 _LARGE_VALUE = 4096
 _CHECKED = pc.TakeOptions(boundscheck=True)
 
 
 class Stack:
-    """The record batches of an opened shard, their records counted through all of them.
+    """The record batches of an opened shard, with records numbered across all of them.
 
     Attributes:
-        batches: with the columns that are wanted.
-        begins: the number of the first record of each batch, and of records in all, (batches + 1,).
+        batches: the record batches, with the wanted columns.
+        begins: number of the first record of each batch, and the total, (batches + 1,).
     """
 
     def __init__(self, payload: memoryview, batches: Sequence[pa.RecordBatch]) -> None:
@@ -48,9 +48,9 @@ class Stack:
     def numbers(
         self, place: int, layout: Layout
     ) -> tuple[npt.NDArray[Any], Integers] | None:
-        """A column of numbers: an array, and where in it each batch begins; None if it has nulls.
+        """Return a numeric column as an array, and where each batch begins; None if it has nulls.
 
-        A view of the payload, in which other columns lie between the batches.
+        The array is a view of the payload, in which other columns lie between the batches.
         """
         if place not in self._numbers:
             self._numbers[place] = self._find_numbers(place, layout)
@@ -71,7 +71,7 @@ class Stack:
         begins = np.array([piece.ctypes.data for piece in pieces]) - whole.ctypes.data
         ends = begins + [piece.nbytes for piece in pieces]
         if (begins < 0).any() or (ends > whole.nbytes).any() or (begins % width).any():
-            # Arrow made it: such as buffers that were compressed.
+            # Arrow allocated it, for example because the buffers were compressed.
             sizes = [piece.size for piece in pieces[:-1]]
             return np.concatenate(pieces), np.cumsum([0, *sizes])
         return whole, begins // width
@@ -79,13 +79,13 @@ class Stack:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Selection:
-    """Some records of one record batch, or of a stack of them, and where they go.
+    """Some records of one record batch, or of a stack of them, and their destinations.
 
     Attributes:
         payload: the opened shard.
-        batch: one of its batches, with the columns that are wanted; or all of them.
-        rows: which records, (n,).
-        places: where each goes in what is gathered, (n,) and ascending.
+        batch: one of its batches, with the wanted columns; or all of them.
+        rows: indices of the records, (n,).
+        places: index of each record in the gathered result, (n,) and ascending.
     """
 
     payload: memoryview = field(repr=False)
@@ -94,7 +94,7 @@ class Selection:
     places: Integers
 
     def select(self, columns: Sequence[str]) -> Selection:
-        """The same records with some columns only."""
+        """Return the same records with only some columns."""
         names, batch = list(columns), self.batch
         if not isinstance(batch, Stack):
             return replace(self, batch=batch.select(names))
@@ -102,7 +102,7 @@ class Selection:
         return replace(self, batch=Stack(self.payload, batches))
 
     def split(self) -> list[Selection]:
-        """The same by record batch."""
+        """Return the same selection, split by record batch."""
         stack = self.batch
         if not isinstance(stack, Stack):
             return [self]
@@ -113,10 +113,10 @@ class Selection:
 
 
 class Gathered:
-    """Records in one piece, to be cut into batches.
+    """Gathered records, to be cut into batches.
 
     Attributes:
-        num_rows: how many.
+        num_rows: number of records.
     """
 
     def __init__(
@@ -126,17 +126,17 @@ class Gathered:
         form: Form,
         pools: BufferPools | None,
     ) -> None:
-        """Gathers.
+        """Gather the records.
 
         Args:
-            parts: whose places are, all together, 0 to n - 1.
-            schema: of their batches.
-            form: what the batches will be.
-            pools: where the memory for numbers is from; None for memory of their own.
+            parts: the selections; their places together are 0 to n - 1.
+            schema: the schema of their batches.
+            form: the form of the batches.
+            pools: provides memory for numbers; None to allocate it.
         """
         self.num_rows = sum(len(part.rows) for part in parts)
         self._form = form
-        # By record batch, where a column of anything but numbers needs it.
+        # Split by record batch, where a column that is not numeric needs it.
         self._split: list[Selection] | None = None
         self._where = [
             _located(part.batch.begins, part.rows)
@@ -148,7 +148,7 @@ class Gathered:
             self._gather(parts, place, column.type, pools)
             for place, column in enumerate(schema)
         ]
-        # A batch that is kept does not keep the shards that its records are from.
+        # A batch that is kept must not keep the shards of its records alive.
         del self._split, self._where
         if form == "arrow":
             arrays = [
@@ -166,7 +166,7 @@ class Gathered:
             }
 
     def batch(self, begin: int, end: int) -> Any:
-        """A batch of the records from `begin` to `end`."""
+        """Return a batch of the records from `begin` to `end`."""
         return _cut(self._whole, self._form, begin, end)
 
     def _gather(
@@ -250,7 +250,7 @@ class Gathered:
                 for row in part.rows.tolist()
             ]
             return pa.concat_arrays([pieces[place] for place in order.tolist()])
-        # One array for all of the rows: slices of it cost less than an array each.
+        # One array for all rows: slices of it cost less than separate arrays.
         rows = pa.array(np.concatenate([part.rows for part in parts]))
         taken, begin = [], 0
         for part, column in zip(parts, columns, strict=True):
@@ -266,7 +266,7 @@ class Gathered:
 
 
 class View:
-    """One record batch, to be cut into batches that are views of the opened shard."""
+    """One record batch, to be cut into batches that view the opened shard."""
 
     def __init__(self, payload: memoryview, batch: pa.RecordBatch, form: Form) -> None:
         self.batch = batch
@@ -289,12 +289,12 @@ class View:
             }
 
     def rows(self, begin: int, end: int) -> Any:
-        """A batch of the records from `begin` to `end`."""
+        """Return a batch of the records from `begin` to `end`."""
         return _cut(self._whole, self._form, begin, end)
 
 
 def _cut(whole: Any, form: Form, begin: int, end: int) -> Any:
-    """Some rows; what is an Arrow array in a dict still is shown as the form wants it."""
+    """Return some rows; Arrow arrays in a dict are converted to the form."""
     if form == "arrow":
         return whole.slice(begin, end - begin)
     show = as_array if form == "numpy" else as_tensor_column
@@ -307,7 +307,7 @@ def _cut(whole: Any, form: Form, begin: int, end: int) -> Any:
 
 
 def _located(begins: Integers, rows: Integers) -> tuple[Integers, Integers]:
-    """In which record batch each row of a stack lies, and where in it."""
+    """Return the record batch of each row of a stack, and the row's index in it."""
     of_batch = np.searchsorted(begins, rows, side="right") - 1
     return of_batch, rows - begins[of_batch]
 
@@ -315,7 +315,7 @@ def _located(begins: Integers, rows: Integers) -> tuple[Integers, Integers]:
 def _by_batch(
     begins: Integers, rows: Integers
 ) -> Iterator[tuple[int, Integers, Integers]]:
-    """The rows of a stack by record batch: its number, which of `rows`, and where in it."""
+    """Yield the rows of a stack by record batch: its number, which of `rows`, and their indices."""
     of_batch, inside = _located(begins, rows)
     sorting = np.argsort(of_batch, kind="stable")
     cuts = np.flatnonzero(np.diff(of_batch[sorting])) + 1
@@ -333,7 +333,7 @@ def _elements(batch: pa.RecordBatch | Stack, place: int, layout: Layout) -> Any:
 
 
 def _windows(whole: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
-    """All runs of `size` elements of an array, (runs, size), a view."""
+    """Return all runs of `size` elements of an array, (runs, size), as a view."""
     width = whole.itemsize
     runs = max(0, len(whole) - size + 1)
     return np.lib.stride_tricks.as_strided(
@@ -342,13 +342,13 @@ def _windows(whole: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
 
 
 def are_neighbours(rows: Integers) -> bool:
-    """Whether rows follow one another."""
+    """Return whether rows are consecutive."""
     spans = len(rows) == 0 or int(rows[-1]) - int(rows[0]) == len(rows) - 1
     return spans and bool((rows[1:] > rows[:-1]).all())
 
 
 def _evenly(places: Integers) -> slice | None:
-    """A slice that says the same as places that are evenly spaced and ascending; else None."""
+    """Return a slice equal to evenly spaced, ascending places; None for other places."""
     if len(places) == 0:
         return slice(0, 0, 1)
     first = int(places[0])

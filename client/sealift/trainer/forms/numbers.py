@@ -1,4 +1,4 @@
-"""Types of the arrays of numbers that the trainer passes around."""
+"""Types of number arrays that the trainer uses."""
 
 from __future__ import annotations
 

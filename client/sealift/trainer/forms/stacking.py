@@ -1,4 +1,4 @@
-"""A column's values decoded one by one, and put together where they have one shape."""
+"""Decode a column's values one by one, and stack those of one shape."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from sealift_protocol.errors import InvalidArgument, MalformedObject
 Output = Literal["tensor", "array"]
 Array = npt.NDArray[Any]
 BROKEN_HINT = (
-    "tell the dataset's owner; until then leave such records out with a filter"
+    "tell the dataset's owner; until then, leave out such records with a filter"
 )
 
 
 def check_output(output: Output) -> None:
-    """Refuses an output that is none.
+    """Refuse an unknown output.
 
     Raises:
         InvalidArgument: it is not "tensor" or "array".
     """
     if output not in ("tensor", "array"):
-        raise InvalidArgument('the output is "tensor" or "array"')
+        raise InvalidArgument('output must be "tensor" or "array"')
 
 
 def values_of(batch: dict[str, Any], column: str) -> tuple[Sequence[Any], bool]:
-    """A column's values, and whether the batch is one record rather than several.
+    """Return a column's values, and whether the batch is a single record.
 
     Raises:
         InvalidArgument: there is no such column.
     """
     if column not in batch:
         raise InvalidArgument(
-            "the batch lacks a column that is to be decoded",
-            hint="name it in columns=, too",
+            "the batch does not have the column to decode",
+            hint="include it in columns=",
         )
     values = batch[column]
     if values is None or isinstance(
@@ -49,29 +49,29 @@ def values_of(batch: dict[str, Any], column: str) -> tuple[Sequence[Any], bool]:
 
 
 def view_of(value: object) -> memoryview:
-    """A value's bytes.
+    """Return a value's bytes.
 
     Raises:
-        InvalidArgument: it is null, or of a column that does not hold bytes.
+        InvalidArgument: it is null, or its column does not hold bytes.
     """
     if value is None:
         raise InvalidArgument(
             "a record has nothing to decode: its value is null",
-            hint="leave such records out with a filter",
+            hint="leave out such records with a filter",
         )
     if not isinstance(value, bytes | bytearray | memoryview | pa.Buffer):
-        raise InvalidArgument("the column that is to be decoded does not hold bytes")
+        raise InvalidArgument("the column to decode does not hold bytes")
     return memoryview(value).cast("B")
 
 
 def decode_each(
     values: Sequence[Any], decode: Callable[[memoryview], Array]
 ) -> list[Array]:
-    """Every value, decoded.
+    """Decode every value.
 
     Raises:
-        MalformedObject: one cannot be decoded; the message says which of the batch.
-        InvalidArgument: one is null, or not bytes.
+        MalformedObject: a value cannot be decoded; the message gives its place in the batch.
+        InvalidArgument: a value is null, or not bytes.
     """
     arrays = []
     for place, value in enumerate(values):
@@ -85,7 +85,7 @@ def decode_each(
 
 
 def together(arrays: Sequence[Array], output: Output, *, single: bool) -> Any:
-    """One array if all have one shape and type, else a list; the array itself for one record."""
+    """Stack arrays of one shape and type, else return a list; for one record, its array."""
     if single:
         return _as_output(arrays[0], output)
     if arrays and len({(array.shape, array.dtype) for array in arrays}) == 1:

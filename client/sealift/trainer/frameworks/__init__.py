@@ -1,1 +1,1 @@
-"""What PyTorch and Hugging Face call; one module a framework."""
+"""What PyTorch and Hugging Face call; one module for each framework."""

@@ -1,4 +1,4 @@
-"""Batches onto a CUDA device, ahead of the loop, on a stream of their own.
+"""Copy batches to a CUDA device ahead of the loop, on a separate stream.
 
 Source: CUDA C++ programming guide, "Asynchronous concurrent execution"; torch.cuda semantics,
 "Use pinned memory buffers" and `Tensor.record_stream`.
@@ -13,17 +13,17 @@ from typing import Any
 from sealift.trainer.forms.columns import Ragged, import_torch
 from sealift_protocol.errors import InvalidArgument
 
-# One batch is being worked on, one is being copied.
+# One batch is in use, one is being copied.
 _AHEAD = 2
 
 
 def onto_device(batches: Iterator[Any], device: Any) -> Iterator[Any]:
-    """The same batches, their tensors on a device; copied while the loop works on the one before.
+    """Yield the same batches, tensors on a device; copies the next one while the loop works.
 
-    A batch's host memory is kept until its copy is complete; what is not a tensor stays as it is.
+    A batch's host memory is kept until its copy is complete; other values are unchanged.
 
     Raises:
-        InvalidArgument: there is no such device here.
+        InvalidArgument: the device does not exist on this machine.
     """
     torch = import_torch()
     target = torch.device(device)
@@ -32,8 +32,8 @@ def onto_device(batches: Iterator[Any], device: Any) -> Iterator[Any]:
         return
     if target.type != "cuda" or not torch.cuda.is_available():
         raise InvalidArgument(
-            "torch finds no such device on this machine",
-            hint="leave device out, or check CUDA",
+            "torch cannot find that device on this machine",
+            hint="leave out device, or check CUDA",
         )
     side = torch.cuda.Stream(target)
     ahead: deque[tuple[Any, Any, Any]] = deque()
@@ -57,7 +57,7 @@ def _ready(entry: tuple[Any, Any, Any], target: Any, torch: Any) -> Any:
     moved, copied, _pinned = entry
     loop = torch.cuda.current_stream(target)
     loop.wait_event(copied)
-    # Or the allocator would give the memory away while the loop's stream still reads it.
+    # Otherwise the allocator would reuse the memory while the loop's stream still reads it.
     _each_tensor(moved, lambda tensor: tensor.record_stream(loop))
     copied.synchronize()
     return moved

@@ -8,9 +8,9 @@
     for batch in records.map(tokenise).with_format("torch").iter(batch_size=32):
         ...
 
-Records go from our buffers to the loop: none is written to Hugging Face's cache, nothing is hashed
-for a fingerprint, and no network but the relay's is used. What is done with them further on
-(`to_parquet`, `push_to_hub`, `Dataset.from_generator`) does write plaintext.
+Records go from Sealift's buffers to the loop: none is written to Hugging Face's cache, nothing is
+hashed for a fingerprint, and only the relay is contacted. Later steps (`to_parquet`,
+`push_to_hub`, `Dataset.from_generator`) do write plaintext.
 """
 
 from __future__ import annotations
@@ -52,35 +52,35 @@ def as_hf_dataset(
     shuffle_block: int = 8,
     num_shards: int = 1,
 ) -> datasets.IterableDataset:
-    """A `datasets.IterableDataset` of the records; `map`, `filter`, `with_format` and so on work.
+    """Return a `datasets.IterableDataset` of the records, for use with `map`, `filter` and so on.
 
-    With `shuffle`, `set_epoch(n)` chooses the order of training epoch n: the one that
-    `dataset.batches(shuffle=True, seed=seed, epoch=n)` has. (`shuffle()` of Hugging Face mixes
-    neighbours in a buffer of decoded records; it is not needed then.) `state_dict` goes on at the
-    record, opening only what follows it.
+    With `shuffle`, `set_epoch(n)` selects the order of training epoch n, the same as that of
+    `dataset.batches(shuffle=True, seed=seed, epoch=n)`. (Hugging Face's own `shuffle()` mixes
+    neighbours in a buffer of decoded records, and is then not needed.) `state_dict` continues at
+    the record, and opens only what follows it.
 
     Args:
-        dataset: what is read, and keeps what it needs open.
-        batch_size: records that are gathered at a time.
-        columns: which; all by default.
-        shuffle: whether the order is any but the dataset's own.
-        seed: of that order.
-        shuffle_block: shards that are mixed at a time: memory against quality.
-        num_shards: into how many parts others may split it: the workers of a DataLoader times the
-            nodes of `split_dataset_by_node`, say. One process reads all of it in one go, however
-            many those are.
+        dataset: the dataset to read; it keeps what it needs open.
+        batch_size: number of records gathered at a time.
+        columns: names of the columns to read; all by default.
+        shuffle: whether to shuffle; without it, the order is the dataset's own.
+        seed: seed of that order.
+        shuffle_block: number of shards mixed at a time: more memory, better mixing.
+        num_shards: number of parts that it can be split into, such as the workers of a
+            DataLoader times the nodes of `split_dataset_by_node`. A single process reads
+            everything in one pass, whatever the number.
 
     Raises:
-        InvalidArgument: there is no such column, or it has a type that `datasets` lacks.
+        InvalidArgument: there is no such column, or `datasets` lacks its type.
     """
     if num_shards < 1:
-        raise InvalidArgument("a dataset has one part at least")
+        raise InvalidArgument("num_shards must be at least 1")
     schema = pick_columns(dataset.schema, columns)
     features = datasets.Features(
         {field.name: feature_of(field.type) for field in schema}
     )
     for field, wanted in zip(schema, features.arrow_schema, strict=True):
-        # Now, rather than in the middle of an epoch.
+        # Fail now, not in the middle of an epoch.
         convert(pa.nulls(0, field.type), wanted.type)
     plan = Plan(batch_size, shuffle=shuffle, seed=seed, shuffle_block=shuffle_block)
     records = _Records(dataset, plan, tuple(schema.names), features, num_shards)
@@ -88,17 +88,17 @@ def as_hf_dataset(
 
 
 class _Records(_BaseExamplesIterable):  # type: ignore[misc]
-    """What stands at the beginning of Hugging Face's chain of iterables: one rank's records.
+    """The start of Hugging Face's chain of iterables: one rank's records.
 
     Attributes:
-        features: of the records.
-        num_shards: into how many parts it may be split.
+        features: the features of the records.
+        num_shards: number of parts that it can be split into.
     """
 
     is_typed = True
     features: datasets.Features | None = None
     num_shards = 1
-    # Our threads end with the iteration.
+    # The threads end with the iteration.
     sleep_on_threads_shutdown = False
 
     def __init__(
@@ -120,7 +120,7 @@ class _Records(_BaseExamplesIterable):  # type: ignore[misc]
         self.num_shards = num_shards
 
     def __getstate__(self) -> dict[str, Any]:
-        # For a child process; the feed refuses to be pickled for anything else.
+        # For a child process only; the feed refuses to be pickled for any other use.
         return {**self.__dict__, "_dataset": None}
 
     def __copy__(self) -> Self:
@@ -128,7 +128,7 @@ class _Records(_BaseExamplesIterable):  # type: ignore[misc]
         made.__dict__.update(self.__dict__)
         return made
 
-    # --- what Hugging Face asks of it --------------------------------------------------------
+    # --- the interface that Hugging Face calls -----------------------------------------------
 
     @property
     def iter_arrow(self) -> Any:
@@ -162,7 +162,7 @@ class _Records(_BaseExamplesIterable):  # type: ignore[misc]
         return self._state_dict
 
     def shuffle_data_sources(self, generator: np.random.Generator) -> Self:
-        """The order of the training epoch that `set_epoch` made the generator of."""
+        """Return the order of the training epoch that `set_epoch` made the generator from."""
         if not self._plan.shuffle:
             return self
         return self._with(
@@ -172,7 +172,7 @@ class _Records(_BaseExamplesIterable):  # type: ignore[misc]
     def shard_data_sources(
         self, num_shards: int, index: int, contiguous: bool = True
     ) -> Self:
-        """One of some parts, which are of one size and together everything."""
+        """Return one of several parts of equal size, which together are everything."""
         del contiguous
         plan = self._plan
         rank, world = plan.rank + plan.world * index, plan.world * num_shards
@@ -191,12 +191,12 @@ class _Records(_BaseExamplesIterable):  # type: ignore[misc]
         return made
 
     def _tables(self) -> Iterator[tuple[int, int, pa.Table]]:
-        """From the position in the state on: where each table begins and ends in the order."""
+        """Yield from the position in the state: where each table begins and ends in the order."""
         state = self._state_dict or self._init_state_dict()
         if state["order"] != self._order:
             raise InvalidArgument(
-                "the state was taken in another order, of another dataset, or at another commit",
-                hint="make the dataset as it was, pinned to that commit, then load the state",
+                "the state was saved with another order, dataset or commit",
+                hint="create the dataset as it was, pinned to that commit, then load the state",
             )
         plan = replace(self._plan, start=state["position"])
         steps = plan.steps(self._feed.records())
@@ -218,7 +218,7 @@ class _Records(_BaseExamplesIterable):  # type: ignore[misc]
 
 
 def _order_of(dataset: Records, plan: Plan) -> str:
-    """Tells orders apart, and says nothing else about them."""
+    """Return a digest that distinguishes orders and reveals nothing else about them."""
     commits, parts = commits_of(dataset.feed), parts_of(dataset.feed)
     what = [
         *([commit, weight] for commit, (_, weight) in zip(commits, parts, strict=True)),
@@ -232,7 +232,7 @@ def _order_of(dataset: Records, plan: Plan) -> str:
 
 
 def _epoch_of(generator: np.random.Generator) -> int:
-    """The number that a generator was made of; one that follows from it if that was none."""
+    """Return the number a generator was made from, or one derived from its state."""
     sequence = generator.bit_generator.seed_seq
     entropy = getattr(sequence, "entropy", None)
     if isinstance(entropy, int) and 0 <= entropy < _MAX_EPOCH:

@@ -1,4 +1,4 @@
-"""Arrow's types as Hugging Face's datasets have them."""
+"""Arrow types as types of Hugging Face's `datasets`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _TENSORS = {
 
 
 def feature_of(kind: pa.DataType) -> Any:
-    """The type of a column, as `datasets` has it.
+    """Return the type of a column in `datasets`.
 
     Raises:
-        InvalidArgument: it has none.
+        InvalidArgument: `datasets` has no such type.
     """
     if isinstance(kind, pa.FixedShapeTensorType):
         shape = _logical_shape(kind)
@@ -56,7 +56,7 @@ def feature_of(kind: pa.DataType) -> Any:
 
 
 def convert(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    """A column with the type of its feature; itself if it has that."""
+    """Return a column converted to the type of its feature; unchanged if it has that type."""
     if column.type == kind:
         return column
     if isinstance(column.type, pa.FixedShapeTensorType):
@@ -76,7 +76,7 @@ def _tensor(column: pa.Array, kind: pa.DataType) -> pa.Array:
     shape, rows = _logical_shape(column.type), len(column)
     size = int(np.prod(shape, dtype=np.int64))
     storage = column.storage
-    # With the places of nulls, which flatten() would leave out.
+    # Include the places of nulls, which flatten() would leave out.
     values = storage.values.slice(storage.offset * size, rows * size)
     order = column.type.permutation
     if order is not None and list(order) != sorted(order):

@@ -1,8 +1,8 @@
-"""torch's ways to read: a loader of batches, an iterable dataset, a map-style one.
+"""Readers for PyTorch: a loader of batches, an iterable dataset, a map-style dataset.
 
-The order does not depend on the number of ranks or workers: a worker takes every n-th batch, so
-what the loop sees is the same. Worker processes make their own connection; they are worth it where
-a transform is slow (decoding images), not for opening shards, which threads do here.
+The order does not depend on the number of ranks or workers: each worker takes every n-th batch,
+so the loop sees the same batches. Each worker process makes its own connection. Workers help if a
+transform is slow (decoding images); opening shards does not need them, since threads do it here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sealift_protocol.errors import InvalidArgument, RelayUnavailable
 
 import_torch()
 
-import torch  # noqa: E402 - after it is known to be there
+import torch  # noqa: E402 - imported after the check that it is installed
 import torch.utils.data  # noqa: E402
 
 _STATE_VERSION = 1
@@ -36,11 +36,11 @@ _RUN = ("seed", "shuffle", "shuffle_block", "epoch", "batch_size", "world")
 
 
 class TorchBatches(torch.utils.data.IterableDataset[Any]):
-    """Batches of one training epoch after another, for a `DataLoader(..., batch_size=None)`.
+    """Batches of successive training epochs, for a `DataLoader(..., batch_size=None)`.
 
-    In a worker process it yields every n-th batch. `state_dict` says where this process stands, so
-    that a torchdata `StatefulDataLoader` with as many workers as before goes on there; to go on
-    with other numbers of workers or ranks, use `TorchLoader`.
+    In a worker process it yields every n-th batch. `state_dict` gives the position of this process,
+    so that a torchdata `StatefulDataLoader` with the same number of workers continues there. To
+    continue with other numbers of workers or ranks, use `TorchLoader`.
     """
 
     def __init__(
@@ -57,14 +57,14 @@ class TorchBatches(torch.utils.data.IterableDataset[Any]):
         self._transform = transform
         self._given = 0
         self._resumed = 0
-        # What was opened lives as long as what reads it, in the process that opened it.
+        # What was opened lives as long as its reader, in the process that opened it.
         self._source: Records | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_source": None}
 
     def set_epoch(self, epoch: int) -> None:
-        """The training epoch that the next iteration goes through."""
+        """Set the training epoch that the next iteration reads."""
         self.plan = replace(self.plan, epoch=epoch, start=0)
 
     def __len__(self) -> int:
@@ -91,7 +91,7 @@ class TorchBatches(torch.utils.data.IterableDataset[Any]):
         self._given = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Where this process stands in the training epoch."""
+        """Return the position of this process in the training epoch."""
         return {
             "version": _STATE_VERSION,
             "epoch": self.plan.epoch,
@@ -100,10 +100,10 @@ class TorchBatches(torch.utils.data.IterableDataset[Any]):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on where a state was taken.
+        """Continue from a saved state.
 
         Raises:
-            InvalidArgument: it is of another version.
+            InvalidArgument: it has another version.
         """
         _check_version(state)
         self.plan = replace(self.plan, epoch=state["epoch"], start=state["start"])
@@ -111,10 +111,10 @@ class TorchBatches(torch.utils.data.IterableDataset[Any]):
 
 
 class TorchLoader(torch.utils.data.DataLoader[Any]):
-    """Batches of one rank, training epoch after training epoch.
+    """Batches of one rank, for successive training epochs.
 
-    Each full iteration advances the training epoch. `state_dict` is small and says how far all
-    ranks together are, so that any number of ranks and workers goes on there, at once, without a
+    Each full iteration advances the training epoch. `state_dict` is small and gives the position of
+    all ranks together, so that any number of ranks and workers can continue there at once, with no
     record lost or seen twice.
     """
 
@@ -124,11 +124,11 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
         batch_size: int,
         **options: Unpack[LoaderOptions],
     ) -> None:
-        """Opens nothing yet.
+        """Open nothing yet.
 
         Args:
-            dataset: what is read.
-            batch_size: records of a batch, on each rank.
+            dataset: the dataset to read.
+            batch_size: number of records in a batch, on each rank.
             options: see `LoaderOptions`.
 
         Raises:
@@ -151,7 +151,7 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
         super().__init__(
             self._batches,
             batch_size=None,
-            # torch's own takes a view of bytes for a list of numbers.
+            # torch's own collation would treat a view of bytes as a list of numbers.
             collate_fn=_as_it_is,
             num_workers=num_workers,
             multiprocessing_context=context if num_workers else None,
@@ -160,11 +160,11 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
 
     @property
     def epoch(self) -> int:
-        """The training epoch that the next iteration goes through, or goes on with."""
+        """The training epoch that the next iteration reads or continues."""
         return self._plan.epoch
 
     def set_epoch(self, epoch: int) -> None:
-        """Chooses the training epoch of the next iteration, which begins at its beginning."""
+        """Set the training epoch of the next iteration, which starts at its first batch."""
         if epoch != self._plan.epoch:
             self._plan, self._position, self._resumed = (
                 replace(self._plan, epoch=epoch),
@@ -173,12 +173,12 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
             )
 
     def __len__(self) -> int:
-        """Batches of a whole training epoch."""
+        """Return the number of batches in a whole training epoch."""
         return len(replace(self._plan, start=0).steps(self._source.feed.records()))
 
     @property
     def steps_left(self) -> int:
-        """Batches of the next iteration: fewer than a whole epoch's after a state was loaded."""
+        """Batches in the next iteration; fewer than a whole epoch after loading a state."""
         return len(self._here().steps(self._source.feed.records()))
 
     def __iter__(self) -> Any:
@@ -201,7 +201,7 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
         for number, batch in enumerate(found, 1):
             self._position = steps.after(number)
             if number == len(steps):
-                # Who counts batches, as Lightning does, does not ask for one more than there are.
+                # A caller that counts batches, as Lightning does, does not ask for one more.
                 self._end_epoch()
             yield batch
             del batch
@@ -212,29 +212,29 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
         self._plan, self._position = replace(self._plan, epoch=self._plan.epoch + 1), 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Where all ranks stand, when each has had as many batches as this one."""
+        """Return the position of all ranks, once each has had as many batches as this one."""
         return {
             "version": _STATE_VERSION,
             "epoch": self._plan.epoch,
             "position": self._position,
-            # So that the bill of materials of a run that was resumed is that of the whole run.
+            # So that the bill of materials of a resumed run covers the whole run.
             "runs": [_saved(run) for run in self._source.runs],
             **self._identity(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on where a state was taken, with any number of ranks and workers.
+        """Continue from a saved state, with any number of ranks and workers.
 
         Raises:
-            InvalidArgument: it is of another version, dataset, commit or order.
+            InvalidArgument: its version, dataset, commit or order differs.
         """
         _check_version(state)
         for name, value in self._identity().items():
             if state.get(name) != value:
                 raise InvalidArgument(
-                    f"the state was taken with another {name.replace('_', ' ')}",
+                    f"the state was saved with another {name.replace('_', ' ')}",
                     hint=_HINTS.get(
-                        name, "make the loader as it was, then load the state"
+                        name, "create the loader as it was, then load the state"
                     ),
                 )
         before = [
@@ -247,25 +247,25 @@ class TorchLoader(torch.utils.data.DataLoader[Any]):
         self._resumed = True
 
     def _here(self) -> Plan:
-        """Where the next iteration begins: where a state was loaded, or at the beginning."""
+        """Return where the next iteration begins: at a loaded state, or at the start."""
         return replace(self._plan, start=self._position if self._resumed else 0)
 
     def _identity(self) -> dict[str, Any]:
-        """What an order depends on."""
+        """Return what an order depends on."""
         return {
             "datasets": parts_of(self._source.feed),
             "commits": commits_of(self._source.feed),
-            # A checkpoint travels; the text may compare a patient's number.
+            # A checkpoint travels, and the text may contain a patient's number.
             "filter": filter_digest(self._source.filtered).hex(),
             **self._plan.order,
         }
 
     def _declare(self, feed: Feed) -> None:
-        """One disclosure for all workers, in this process, where the bill of materials is made."""
+        """Log one disclosure for all workers; this process makes the bill of materials."""
         try:
             feed.declare()
         except RelayUnavailable:
-            # All of it may be in the cache; a worker that needs the relay says what it lacks.
+            # Everything may be in the cache; a worker that needs the relay declares what it lacks.
             return
 
 
@@ -276,10 +276,10 @@ _HINTS = {
 
 
 class RecordsByNumber(torch.utils.data.Dataset[Any]):
-    """Records by number, for samplers; fetches the segments that hold them.
+    """Records by number, for samplers; fetches only the segments that hold them.
 
-    `records[7]` is one record, `records[[7, 3]]` a batch of two; so a `BatchSampler` as the sampler
-    of a `DataLoader(..., batch_size=None)` gives whole batches without a record in between.
+    `records[7]` is one record, `records[[7, 3]]` a batch of two. So with a `BatchSampler` as the
+    sampler, a `DataLoader(..., batch_size=None)` yields whole batches without splitting them.
     """
 
     def __init__(
@@ -303,7 +303,7 @@ class RecordsByNumber(torch.utils.data.Dataset[Any]):
         return self.__getitems__([number])[0]
 
     def __getitems__(self, numbers: Sequence[int]) -> list[Any]:
-        """Several records in one go, as torch's fetcher asks for them."""
+        """Return several records at once, as torch's fetcher requests them."""
         batch = self._take(numbers)
         records = [
             {name: values[row] for name, values in batch.items()}
@@ -328,7 +328,7 @@ class RecordsByNumber(torch.utils.data.Dataset[Any]):
 def iterable(
     dataset: Records, batch_size: int, **options: Unpack[IterableOptions]
 ) -> TorchBatches:
-    """Batches as an iterable dataset; see `IterableOptions`."""
+    """Return batches as an iterable dataset; see `IterableOptions`."""
     plan, columns = _plan(batch_size, options), options.get("columns")
     feed = dataset.begin(plan, columns)
     batches = TorchBatches(feed, plan, columns, options.get("transform"))
@@ -337,7 +337,7 @@ def iterable(
 
 
 def _plan(batch_size: int, options: IterableOptions) -> Plan:
-    """The training epoch that options ask for; shuffled, unless they say otherwise."""
+    """Return the training epoch that the options select; shuffled by default."""
     rank, world = _ranks(options.get("rank"), options.get("world"))
     settings = keywords_of(options, Settings)
     settings.setdefault("shuffle", True)
@@ -346,7 +346,7 @@ def _plan(batch_size: int, options: IterableOptions) -> Plan:
 
 
 def _saved(run: Run) -> list[Any]:
-    """A run as the state of a loader has it."""
+    """Return a run in the form that a loader's state stores."""
     return [
         run.batch_size if name == "batch_size" else getattr(run.plan, name)
         for name in _RUN
@@ -354,14 +354,14 @@ def _saved(run: Run) -> list[Any]:
 
 
 def _loaded(values: Sequence[Any]) -> Plan | None:
-    """The plan of a saved run; None for records that were read as they lie."""
+    """Return the plan of a saved run; None for records in stored order."""
     settings = dict(zip(_RUN, values, strict=True))
     return None if settings["batch_size"] is None else Plan(**settings)
 
 
 def _ranks(rank: int | None, world: int | None) -> tuple[int, int]:
     if (rank is None) != (world is None):
-        raise InvalidArgument("rank and world are given together, or not at all")
+        raise InvalidArgument("rank and world must be given together, or not at all")
     if rank is not None and world is not None:
         return rank, world
     distributed = torch.distributed
@@ -374,17 +374,17 @@ def _check_version(state: dict[str, Any]) -> None:
     if state.get("version") != _STATE_VERSION:
         raise InvalidArgument(
             "the state has a version that this release does not know",
-            hint="use the release that took it",
+            hint="use the release that saved it",
         )
 
 
 def _as_it_is(batch: Any) -> Any:
-    """A batch, for a loader that would change it otherwise; a spawned worker finds it by name."""
+    """Return the batch unchanged; a spawned worker finds this function by name."""
     return batch
 
 
 def _own_bytes(batch: Any) -> Any:
-    """A batch that can leave its process: views of bytes become bytes."""
+    """Return a batch that can leave its process: views of bytes become bytes."""
     if not isinstance(batch, dict):
         return batch
     return {

@@ -15,25 +15,25 @@ from sealift.trainer.options import ReadOptions
 
 
 class Records(Protocol):
-    """A dataset, as far as a framework's reader looks at it."""
+    """The part of a dataset that a framework's reader uses."""
 
     runs: list[Run]
 
     @property
     def schema(self) -> pa.Schema:
-        """Of its records."""
+        """The schema of its records."""
 
     @property
     def options(self) -> ReadOptions:
-        """How they are read."""
+        """How its records are read."""
 
     @property
     def feed(self) -> Feed:
-        """What reads them."""
+        """The engine that reads them."""
 
     @property
     def filtered(self) -> str:
-        """The filter, as text; empty for none."""
+        """The filter as text; empty if there is none."""
 
     def begin(
         self,
@@ -41,19 +41,19 @@ class Records(Protocol):
         columns: Sequence[str] | None,
         wanted: pc.Expression | None = None,
     ) -> Feed:
-        """Notes that a training epoch begins; returns what reads it."""
+        """Record that a training epoch begins; return the feed that reads it."""
 
     def read(
         self, form: Form, plan: Plan | None, columns: Sequence[str] | None = None
     ) -> Iterator[Any]:
-        """The batches of a training epoch, metered; notes that it begins."""
+        """Yield the batches of a training epoch, metered; record that it begins."""
 
 
 def parts_of(feed: Feed) -> list[list[Any]]:
-    """The datasets of a feed, as JSON: id in hex and weight of each."""
+    """Return the datasets of a feed, as JSON: id in hex and weight of each."""
     return [[part.sealed.dataset_id.hex(), part.weight] for part in feed.supplies]
 
 
 def commits_of(feed: Feed) -> list[str]:
-    """The commits at which the datasets of a feed were opened: digests in hex."""
+    """Return the commits at which a feed's datasets were opened: digests in hex."""
     return [part.sealed.fetch.commit.hex() for part in feed.supplies]

@@ -1,4 +1,4 @@
-"""Options of torch's ways to read, as keywords; torch is not needed to know them."""
+"""Options of the PyTorch readers, as keywords; usable without torch installed."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ Transform = Callable[[dict[str, Any]], Any]
 
 
 class IterableOptions(TypedDict, total=False):
-    """What `Dataset.torch_iterable` takes, but for the size of a batch.
+    """The options of `Dataset.torch_iterable`, except the batch size.
 
     Attributes:
-        columns: which; all by default.
-        shuffle: whether to; true by default.
-        seed: of the order; 0 by default.
+        columns: names of the columns to read; all by default.
+        shuffle: whether to shuffle; true by default.
+        seed: seed of the order; 0 by default.
         epoch: the first training epoch; 0 by default.
-        shuffle_block: shards that are mixed at a time, memory against quality; 8 by default.
-        drop_last: leave out records that fill no step of all ranks.
-        rank: this process; by default what torch.distributed says, where it is initialised.
-        world: how many there are; likewise.
-        transform: called with each batch, in the worker where there are some.
+        shuffle_block: number of shards mixed at a time: more memory, better mixing; 8 by
+            default.
+        drop_last: whether to leave out the records that do not fill a step of all ranks.
+        rank: number of this process; by default that of torch.distributed, if initialised.
+        world: number of ranks; by default that of torch.distributed, if initialised.
+        transform: called with each batch, in the worker process if there is one.
     """
 
     columns: Sequence[str] | None
@@ -38,13 +39,14 @@ class IterableOptions(TypedDict, total=False):
 
 
 class LoaderOptions(IterableOptions, total=False):
-    """What `Dataset.torch_loader` takes, but for the size of a batch.
+    """The options of `Dataset.torch_loader`, except the batch size.
 
     Attributes:
-        num_workers: processes; 0, the default, reads with threads of this one.
-        device: a CUDA device: batches are copied there, ahead, on a stream of their own.
+        num_workers: number of worker processes; 0, the default, reads with threads of this
+            process.
+        device: a CUDA device; batches are copied there ahead of time, on a separate stream.
         multiprocessing_context: "fork", "spawn" or "forkserver".
-        prefetch_factor: batches that each worker is ahead.
+        prefetch_factor: number of batches that each worker prepares ahead.
     """
 
     num_workers: int

@@ -1,1 +1,1 @@
-"""What a loop waits for, counted and shown."""
+"""Count and report what a training loop waits for."""

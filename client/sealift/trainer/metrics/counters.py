@@ -1,4 +1,4 @@
-"""What reading has done so far, counted by several threads."""
+"""Totals of reading so far, counted by several threads."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass, field, fields
 
 @dataclass(slots=True)
 class Counters:
-    """Totals.
+    """Totals of reading.
 
     Attributes:
         fetched_bytes: ciphertext that came from the relay.
         cached_bytes: ciphertext that came from the cache.
-        cache_misses: shards of which the cache lacked something.
-        cache_corrupt: segments and heads in the cache that failed verification.
-        refetched: times that the relay was asked again because what it sent was wrong.
-        skipped_shards: shards that were left out because it stayed wrong.
-        skipped_records: their records.
+        cache_misses: number of shards that were not fully in the cache.
+        cache_corrupt: number of cached segments and heads that failed verification.
+        refetched: how often the relay was asked again because it sent wrong data.
+        skipped_shards: number of shards left out because they stayed wrong.
+        skipped_records: number of records in the skipped shards.
     """
 
     fetched_bytes: int = 0
@@ -32,13 +32,13 @@ class Counters:
     )
 
     def add(self, **amounts: int) -> None:
-        """Adds to some totals."""
+        """Add to some totals."""
         with self._lock:
             for name, amount in amounts.items():
                 setattr(self, name, getattr(self, name) + amount)
 
     def snapshot(self) -> dict[str, int]:
-        """All totals by name."""
+        """Return all totals by name."""
         with self._lock:
             return {
                 f.name: getattr(self, f.name) for f in fields(self) if f.name != "_lock"

@@ -1,4 +1,4 @@
-"""How long a loop waits for its batches, told to whoever wants to know."""
+"""Measure how long a loop waits for its batches."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def metered(
     *,
     epoch: int,
 ) -> Iterator[Any]:
-    """The same batches; `told` is called with each one's measures before the loop gets it."""
+    """Yield the same batches; call `told` with each one's metrics before the loop gets it."""
     if told is None:
         yield from batches
         return
@@ -60,14 +60,14 @@ def metered(
 
 
 def rows_of(batch: Any) -> int:
-    """Records in a batch of any form."""
+    """Return the number of records in a batch of any form."""
     if isinstance(batch, pa.RecordBatch):
         return int(batch.num_rows)
     return len(next(iter(batch.values()))) if batch else 0
 
 
 def bytes_of(batch: Any) -> int:
-    """Bytes of a batch's numbers and byte strings in memory."""
+    """Return the bytes of a batch's numbers and byte strings in memory."""
     if isinstance(batch, pa.RecordBatch):
         return int(batch.nbytes)
     return sum(_size(value) for value in batch.values())

@@ -1,7 +1,7 @@
-"""What a training loop waited for, batch by batch: tensorboard, Weights & Biases, Prometheus.
+"""What a training loop waited for, batch by batch: TensorBoard, Weights & Biases, Prometheus.
 
-Each adapter returns a callable for `ReadOptions(metrics=...)`. They see numbers only: no record,
-and no name of a dataset.
+Each adapter returns a callable for `ReadOptions(metrics=...)`. The adapters see numbers only,
+no record and no dataset name.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ _PREFIX = "sealift_trainer_"
 
 @dataclass(frozen=True, slots=True)
 class BatchMetrics:
-    """One batch that a loop was given. Amounts are those since the batch before.
+    """Metrics of one batch that a loop received. Amounts count from the batch before.
 
     Attributes:
-        records: in the batch.
-        bytes: of the batch in memory.
+        records: number of records in the batch.
+        bytes: bytes of the batch in memory.
         wait_seconds: how long the loop waited for it.
-        busy_seconds: how long the loop was at work between the batch before and asking for it.
+        busy_seconds: how long the loop worked between the previous batch and asking for it.
         fetched_bytes: ciphertext that came from the relay.
         cached_bytes: ciphertext that came from the cache.
-        cache_misses: shards of which the cache lacked something.
-        refetched: times that the relay was asked again because what it sent was wrong.
-        skipped_records: records of shards that were left out because they stayed wrong.
+        cache_misses: number of shards that were not fully in the cache.
+        refetched: how often the relay was asked again because it sent wrong data.
+        skipped_records: number of records left out because their shards stayed wrong.
         epoch: the training epoch, from 0.
         batch: number of the batch in its training epoch, from 0.
     """
@@ -50,13 +50,13 @@ class BatchMetrics:
 
 @dataclass(slots=True)
 class Totals:
-    """Sums over batches; itself a callable for `ReadOptions(metrics=...)`.
+    """Sums over batches; also a callable for `ReadOptions(metrics=...)`.
 
     Attributes:
-        batches: how many.
-        epoch: the training epoch of the last one.
+        batches: number of batches.
+        epoch: the training epoch of the last batch.
 
-    The others are sums of what `BatchMetrics` has.
+    The other attributes are sums of those of `BatchMetrics`.
     """
 
     batches: int = 0
@@ -72,7 +72,7 @@ class Totals:
     epoch: int = 0
 
     def __call__(self, batch: BatchMetrics) -> None:
-        """Adds a batch."""
+        """Add a batch."""
         self.batches += 1
         for name in _AMOUNTS:
             setattr(self, name, getattr(self, name) + getattr(batch, name))
@@ -80,7 +80,7 @@ class Totals:
 
     @property
     def seconds(self) -> float:
-        """Waiting and at work, together."""
+        """Time spent waiting and working."""
         return self.wait_seconds + self.busy_seconds
 
     @property
@@ -90,17 +90,17 @@ class Totals:
 
     @property
     def records_per_second(self) -> float:
-        """Records that the loop took in a second."""
+        """Number of records that the loop took per second."""
         return _ratio(self.records, self.seconds)
 
     @property
     def bytes_per_second(self) -> float:
-        """Bytes in memory that the loop took in a second."""
+        """Bytes in memory that the loop took per second."""
         return _ratio(self.bytes, self.seconds)
 
     @property
     def cached_share(self) -> float:
-        """The share of the ciphertext that came from the cache, 0 to 1."""
+        """Share of the ciphertext that came from the cache, 0 to 1."""
         return _ratio(self.cached_bytes, self.cached_bytes + self.fetched_bytes)
 
 
@@ -110,20 +110,21 @@ _AMOUNTS = tuple(
 
 
 def waiting_share(metrics: BatchMetrics | Totals) -> float:
-    """The share of its time that a loop waited for batches, 0 to 1: is training waiting for data?
+    """Return the share of its time that a loop waited for batches, 0 to 1.
 
-    Near 0 the model is the bottleneck; near 1 the relay, the network or this machine's cores are.
+    Near 0, the model is the bottleneck; near 1, it is the relay, the network or this machine's
+    cores.
     """
     return _ratio(metrics.wait_seconds, metrics.wait_seconds + metrics.busy_seconds)
 
 
 def to_tensorboard(writer: Any, every: int = 50) -> Callable[[BatchMetrics], None]:
-    """Scalars "sealift/..." for a writer of tensorboard's, such as torch's SummaryWriter.
+    """Write scalars "sealift/..." to a TensorBoard writer, such as torch's SummaryWriter.
 
     Args:
         writer: has `add_scalar(tag, value, global_step)`. The step is the number of batches so
             far, over all training epochs.
-        every: batches that are put together in one point.
+        every: number of batches combined into one point.
 
     Raises:
         InvalidArgument: `every` is less than 1.
@@ -137,12 +138,12 @@ def to_tensorboard(writer: Any, every: int = 50) -> Callable[[BatchMetrics], Non
 
 
 def to_wandb(run: Any, every: int = 50) -> Callable[[BatchMetrics], None]:
-    """Values "sealift/..." for a run of Weights & Biases.
+    """Log values "sealift/..." to a Weights & Biases run.
 
     Args:
-        run: has `log(values)`. No step is given, since a step below one that the program itself
-            logged is dropped there: "sealift/batches" is the axis to plot against.
-        every: batches that are put together in one point.
+        run: has `log(values)`. No step is passed, since Weights & Biases drops a step below
+            one that the program has already logged: plot against "sealift/batches".
+        every: number of batches combined into one point.
 
     Raises:
         InvalidArgument: `every` is less than 1.
@@ -156,7 +157,7 @@ def to_wandb(run: Any, every: int = 50) -> Callable[[BatchMetrics], None]:
 
 @dataclass(slots=True)
 class _Periodic:
-    """Writes means and sums over every so many batches."""
+    """Write means and sums once every `every` batches."""
 
     write: Callable[[Mapping[str, float], int], None]
     every: int
@@ -166,7 +167,7 @@ class _Periodic:
     def __post_init__(self) -> None:
         if self.every < 1:
             raise InvalidArgument(
-                "metrics are written every batch at most: every has to be 1 up"
+                "metrics are written at most once a batch: `every` must be at least 1"
             )
 
     def __call__(self, batch: BatchMetrics) -> None:
@@ -195,14 +196,14 @@ class _Periodic:
 def to_prometheus(
     registry: Any = None, labels: Mapping[str, str] | None = None
 ) -> Callable[[BatchMetrics], None]:
-    """Counters `sealift_trainer_*`, a histogram of waiting times and two gauges.
+    """Update counters `sealift_trainer_*`, a histogram of waiting times and two gauges.
 
-    Nothing is served: `prometheus_client.start_http_server`, or what the program has, does that.
+    Nothing is served: use `prometheus_client.start_http_server`, or the program's own endpoint.
 
     Args:
-        registry: a `CollectorRegistry`; the process's own by default.
-        labels: the same for every value, such as {"rank": "0"}. None by default, and no name of a
-            dataset: whoever may scrape would learn what is trained on.
+        registry: a `CollectorRegistry`; by default the process's own.
+        labels: labels for every value, such as {"rank": "0"}. By default there are none, and no
+            dataset name: anyone who may scrape would learn what is trained on.
 
     Raises:
         InvalidArgument: prometheus_client is not installed, or the registry has such metrics.
@@ -237,8 +238,8 @@ def to_prometheus(
         epoch = make(client.Gauge, "training_epoch", "Training epoch, from 0")
     except ValueError:
         raise InvalidArgument(
-            "the registry has such metrics already, or a label cannot be one",
-            hint="call to_prometheus once, or give each its own CollectorRegistry",
+            "the registry already has these metrics, or a label is not valid",
+            hint="call to_prometheus once, or give each call its own CollectorRegistry",
         ) from None
     totals = Totals()
 

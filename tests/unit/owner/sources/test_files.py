@@ -130,7 +130,7 @@ def test_a_kind_is_only_guessed_where_the_suffix_is_clear(tmp_path: Path) -> Non
     (tmp_path / "b.MCAP").write_bytes(b"x")
     assert open_source(tmp_path).kind == "files"
     (tmp_path / "c.unheard").write_bytes(b"x")
-    with pytest.raises(InvalidArgument, match="not clear"):
+    with pytest.raises(InvalidArgument, match="ambiguous"):
         open_source(tmp_path)
     assert len(rows(files(tmp_path))) == 3
 

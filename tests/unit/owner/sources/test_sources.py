@@ -174,7 +174,7 @@ def test_what_no_source_reads_is_refused(tmp_path: Path) -> None:
 def test_a_query_is_for_databases(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a\n1\n")
     for options in (SourceOptions(query="SELECT 1"), SourceOptions(cursor_column="a")):
-        with pytest.raises(InvalidArgument, match="not asked by a query"):
+        with pytest.raises(InvalidArgument, match="does not take a query"):
             open_source(tmp_path / "a.csv", options)
 
 

@@ -240,7 +240,7 @@ def test_standard_input_needs_a_kind_that_comes_through_pipes(
 ) -> None:
     with pytest.raises(InvalidArgument, match="no suffix"):
         open_source("-")
-    with pytest.raises(InvalidArgument, match="not read from standard input"):
+    with pytest.raises(InvalidArgument, match="cannot be read from standard input"):
         open_source("-", SourceOptions(kind="parquet"))
     with pytest.raises(InvalidArgument, match="standard input"):
         open_source(tmp_path, SourceOptions(kind="arrow"))

@@ -286,7 +286,7 @@ def test_what_holds_no_bytes_cannot_be_decoded() -> None:
         decode({"image": [encoded(picture()), None]})
     with pytest.raises(InvalidArgument, match="does not hold bytes"):
         decode({"image": [1, 2]})
-    with pytest.raises(InvalidArgument, match="lacks a column"):
+    with pytest.raises(InvalidArgument, match="does not have the column"):
         decode({"picture": []})
 
 
