@@ -573,6 +573,6 @@ def test_a_source_without_records_is_an_error_the_first_time(
 
 
 def test_an_option_that_is_not_known_is_named_as_such(hospital: Session) -> None:
-    with pytest.raises(InvalidArgument, match="not known"):
+    with pytest.raises(InvalidArgument, match="unknown option `colour`"):
         hospital.push(pa.table({"id": [1]}), dataset="study", colour="red")
     assert SourceOptions().kind == BEGINNING == ""
