@@ -237,9 +237,8 @@ def in_steps(
         if rest is not None:
             images, labels = torch.cat([rest[0], images]), torch.cat([rest[1], labels])
         whole = len(images) // BATCH * BATCH
-        yield from zip(
-            images[:whole].split(BATCH), labels[:whole].split(BATCH), strict=True
-        )
+        for begin in range(0, whole, BATCH):
+            yield images[begin : begin + BATCH], labels[begin : begin + BATCH]
         rest = (
             (images[whole:].clone(), labels[whole:].clone())
             if whole < len(images)
