@@ -186,7 +186,7 @@ def test_a_grant_that_cannot_be_meant_is_refused(relay, hospital, laboratory) ->
     ):
         with pytest.raises(InvalidArgument):
             hospital.dataset("study").grant(to="laboratory", **wrong)
-    with pytest.raises(InvalidArgument, match="nobody"):
+    with pytest.raises(InvalidArgument, match="no member is named"):
         hospital.dataset("study").grant(to=[])
 
 

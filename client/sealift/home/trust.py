@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from sealift.home.lastseen import LastSeen
@@ -168,7 +169,7 @@ class TrustStore:
         """
         pins = self.pins()
         if pins.pop(name, None) is None:
-            raise NotTrusted("no fingerprint is pinned under that name", hint="")
+            raise not_pinned(name, pins, hint="")
         self._write(pins)
 
     def find(self, name: str) -> Pin:
@@ -177,10 +178,10 @@ class TrustStore:
         Raises:
             NotTrusted: there is none.
         """
-        pin = self.pins().get(name)
-        if pin is None:
-            raise NotTrusted("no fingerprint is pinned for that member")
-        return pin
+        pins = self.pins()
+        if name not in pins:
+            raise not_pinned(name, pins)
+        return pins[name]
 
     def may_meet(self, name: str, *, first_use: bool) -> bool:
         """Whether anything could make that member trusted, so that looking it up is worthwhile."""
@@ -282,6 +283,29 @@ class TrustStore:
             },
         }
         write_atomically(self.path, (json.dumps(document, indent=1) + "\n").encode())
+
+
+def not_pinned(
+    name: str, pinned: Iterable[str], *, hint: str | None = None
+) -> NotTrusted:
+    """Return the error for a name that is not pinned, with the pinned name most like it.
+
+    Args:
+        name: as a person gave it. It is quoted only if it can be a member's name: anything else may
+            be a secret in the wrong place.
+        pinned: the pinned names.
+        hint: what to do if no pinned name is like it; the default hint if None.
+    """
+    near = get_close_matches(name.lower(), pinned, n=1)
+    try:
+        who = f'"{check_name(name)}"'
+    except InvalidArgument:
+        who = "that name"
+    if near:
+        return NotTrusted(
+            f'no fingerprint is pinned for {who}; did you mean "{near[0]}"?', hint=""
+        )
+    return NotTrusted(f"no fingerprint is pinned for {who}", hint=hint)
 
 
 def _note_revocations(
