@@ -22,6 +22,7 @@ from click.testing import CliRunner
 from documents import data_of
 
 import sealift
+from sealift.api.dataset import RemoteDataset
 from sealift.cli import datasets as commands
 from sealift.cli.describing import _period, _ranges
 from sealift.cli.main import cli
@@ -656,7 +657,7 @@ def test_a25_a_report_that_lies_about_its_form_is_counted_and_not_shown(
     )
     opened = replace(found.opened, policy_reports=(good, good, evil, "[", "{}"))
     monkeypatch.setattr(
-        Session, "describe", lambda *_, **__: replace(found, opened=opened)
+        RemoteDataset, "describe", lambda *_, **__: replace(found, opened=opened)
     )
     shown = run("show", "hospital/study").out
     assert "under own 7: 20 records in 2 commits" in shown
