@@ -7,10 +7,10 @@
 
     records = ray.data.read_datasource(SealiftDatasource("hospital/icu", columns=["age", "score"]))
 
-Each worker connects by itself: what Ray carries to it is which shards to read, never a key, a token
-or a passphrase. So each of its machines needs the member's profile ($SEALIFT_HOME, by default in
-the user's configuration folder) and, in the environment of `ray start`, $SEALIFT_PASSPHRASE. Not in
-`runtime_env`: Ray stores that and shows it in its dashboard.
+Each worker connects by itself: Ray sends it which shards to read, never a key, a token or a
+passphrase. So each machine of the cluster needs the member's profile ($SEALIFT_HOME, by default in
+the user's configuration folder) and, in the environment of `ray start`, $SEALIFT_PASSPHRASE. Do not
+put it into `runtime_env`: Ray stores that and shows it in its dashboard.
 
 Blocks are plaintext in Ray's object store: shared memory that is neither locked nor wiped, and that
 Ray writes to disk when it is full (`object_spilling_directory`: put it on an encrypted disk, or in
@@ -47,13 +47,13 @@ with extra("ray", "Ray Data needs ray"):
 
 @dataclass(frozen=True, slots=True)
 class ShardsOf:
-    """Which shards a task reads, and where. This is all that a worker is sent.
+    """Which shards a task reads, and from where. This is all that a worker is sent.
 
     Attributes:
         path: OWNER/DATASET.
         profile: name of the profile on the worker's machine; None for its only one.
-        purpose: what for, as the disclosure says; the grant's if empty.
-        columns: which.
+        purpose: stated in the disclosure; the grant's if empty.
+        columns: names of the columns to read.
         number: of the commit that was opened where the tasks were made.
         commit: its digest.
         shard_ids: in dataset order.
@@ -71,11 +71,11 @@ class ShardsOf:
 
 
 class SealiftDatasource(Datasource):
-    """A dataset for `ray.data.read_datasource`; see the module's text for what workers need.
+    """A dataset for `ray.data.read_datasource`; see the module's docstring for what workers need.
 
     It is opened and verified once here, to plan, and again by each worker process, which keeps its
     session for the tasks that follow. A task reads whole shards, begins with a disclosure that
-    names them, and yields one Arrow table a shard. What Ray does to order, Ray's settings say.
+    names them, and yields one Arrow table per shard. Ray's settings determine the order of blocks.
     """
 
     def __init__(
@@ -89,20 +89,20 @@ class SealiftDatasource(Datasource):
         require_policy: Any = (),
         cache: Path | str | None = None,
     ) -> None:
-        """Opens the dataset, plans, and closes it.
+        """Open the dataset, plan, and close it.
 
         Args:
             path: "OWNER/DATASET".
-            profile: of the member; has to be on every worker's machine, too.
-            columns: which; all by default.
-            commit: number of the commit after which it is read; the newest by default.
-            purpose: what for, as each disclosure says; the grant's by default.
+            profile: the member's; must be on every worker's machine too.
+            columns: names of the columns to read; all by default.
+            commit: number of the commit to read the dataset as of; the newest by default.
+            purpose: stated in each disclosure; the grant's by default.
             require_policy: see `Session.open_dataset`.
             cache: folder for ciphertext on each machine, or "auto"; none by default.
 
         Raises:
             InvalidArgument: there is no such column or commit.
-            SealiftError: it cannot be opened, and why.
+            SealiftError: the dataset cannot be opened; the error says why.
         """
         super().__init__()  # type: ignore[no-untyped-call]
         with connect(profile) as session:
@@ -123,7 +123,7 @@ class SealiftDatasource(Datasource):
                 path,
                 profile,
                 part.purpose,
-                # Named, too, if they are all: the dataset may have more when a worker opens it.
+                # Named even if they are all: the dataset may have more when a worker opens it.
                 tuple(self._schema.names),
                 part.opened.history.head.number,
                 part.opened.history.head.digest,
@@ -133,7 +133,7 @@ class SealiftDatasource(Datasource):
             dataset.close()
 
     def estimate_inmemory_data_size(self) -> int:
-        """Bytes of all shards, whatever columns are read."""
+        """Return the bytes of all shards, whatever columns are read."""
         return sum(self._sizes)
 
     def get_read_tasks(
@@ -142,7 +142,7 @@ class SealiftDatasource(Datasource):
         per_task_row_limit: int | None = None,
         data_context: Any = None,
     ) -> list[ReadTask]:
-        """At most that many tasks, each of neighbouring shards."""
+        """Return at most `parallelism` tasks, each of adjacent shards."""
         del data_context
         count = max(1, min(parallelism, len(self._sizes)))
         ends = [len(self._sizes) * number // count for number in range(count + 1)]
@@ -165,12 +165,12 @@ class SealiftDatasource(Datasource):
 
 
 def _read(wanted: ShardsOf) -> Iterator[pa.Table]:
-    """The tables of some shards, in this process.
+    """Yield the tables of some shards, in this process.
 
     Raises:
-        ShardsGone: the owner has removed one since the task was made.
-        RollbackDetected: the relay serves this machine another history than the one that planned.
-        SealiftError: they cannot be read.
+        ShardsGone: the owner has removed a shard since the task was made.
+        RollbackDetected: the relay serves this machine another history than where tasks were made.
+        SealiftError: the shards cannot be read.
     """
     if not wanted.shard_ids:
         return
@@ -187,32 +187,32 @@ def _read(wanted: ShardsOf) -> Iterator[pa.Table]:
 
 @lru_cache(maxsize=4)
 def _open(_folder: Path, wanted: ShardsOf) -> tuple[Session, Dataset]:
-    """This process's session and dataset: opening a keystore takes a second and much memory."""
+    """Return this process's session and dataset: opening a keystore is slow and takes memory."""
     session = connect(wanted.profile)
     dataset = session.open_dataset(
         wanted.path, purpose=wanted.purpose, cache=wanted.cache
     )
     history = dataset.parts[0].opened.history
     known = {commit.number: commit.digest for commit in history.commits}
-    # A snapshot may stand for older commits; what this machine saw last vouches for those.
+    # A snapshot may replace older commits; what this machine saw last vouches for those.
     if history.head.number < wanted.number or known.get(
         wanted.number, wanted.commit
     ) != (wanted.commit):
         raise RollbackDetected(
-            "the relay serves another history of a dataset here than elsewhere"
+            "the relay serves this machine another history of the dataset than others"
         )
     return session, dataset
 
 
 def _feed_of(session: Session, dataset: Dataset, wanted: ShardsOf) -> Feed:
-    """Reads some shards, and discloses just those."""
+    """Read some shards, and disclose only those."""
     part, supply = dataset.parts[0], dataset.feed.supplies[0]
     sealed = supply.sealed
     places = {entry.shard_id: place for place, entry in enumerate(sealed.shards)}
     gone = sum(shard_id not in places for shard_id in wanted.shard_ids)
     if gone:
         raise ShardsGone(
-            f"{gone} shards of commit {wanted.number} were removed by the owner since"
+            f"the owner has removed {gone} shards of commit {wanted.number}"
         )
     chosen = [places[shard_id] for shard_id in wanted.shard_ids]
     digest = disclose(

@@ -86,7 +86,7 @@ class Session:
         return self._connection.fingerprint
 
     def trust(self, name: str, fingerprint: str, *, organisation: bool = False) -> None:
-        """Pin a member's fingerprint, as read from the member's own `sealift identity`.
+        """Pin a member's fingerprint, as the member's own `sealift identity` shows it.
 
         Args:
             name: the member's name at the relay.
@@ -94,8 +94,8 @@ class Session:
             organisation: whether the members that it endorses are trusted too.
 
         Raises:
-            InvalidArgument: it is not a whole fingerprint.
-            AlreadyTrusted: another one is pinned under that name.
+            InvalidArgument: the text is not a whole fingerprint.
+            AlreadyTrusted: another fingerprint is pinned under that name.
         """
         pin = Pin(
             parse_fingerprint(fingerprint),
@@ -116,19 +116,19 @@ class Session:
     ) -> Pushed:
         """Seal records to members and append them to a dataset of this owner.
 
-        A source (a path, a pattern, a URL) is pushed from where the last push of it ended: what
-        was committed is not sent again, however that push ended. An Arrow table or a reader of
-        batches has no memory and is appended each time, in one commit.
+        The push of a source (a path, a pattern, a URL) resumes where its last push ended: committed
+        records are not sent again, however that push ended. An Arrow table or a reader of batches
+        is appended in full each time, in one commit.
 
         Args:
-            records: what to push; all but a table are read in bounded memory.
+            records: what to push; everything except a table is read in bounded memory.
             dataset: its name, created if it does not exist; or OWNER/NAME of a dataset that this
                 member co-owns.
             options: everything else.
             changes: fields of `PushOptions`, instead of `options` or on top of them.
 
         Raises:
-            SealiftError: a subclass that says what went wrong; what is committed stays.
+            SealiftError: a subclass that says what went wrong; committed records stay.
         """
         chosen = changed(options or PushOptions(), changes, "push")
         return pushing.push(self._connection, records, dataset, chosen)
@@ -141,13 +141,13 @@ class Session:
         options: PushOptions | None = None,
         **changes: Unpack[PushKeywords],
     ) -> Writer:
-        """A writer of records as they come; a context manager that commits at its end.
+        """Return a writer for records as they arrive: a context manager that commits on exit.
 
         Args:
             dataset: as for `push`.
             schema: of the records; by default the dataset's, or that of the first records.
             options: as for `push`; what concerns sources does not apply.
-            changes: the same.
+            changes: as for `push`.
         """
         chosen = changed(options or PushOptions(), changes, "writer")
         return pushing.writer(self._connection, dataset, schema, chosen)
@@ -162,9 +162,9 @@ class Session:
         options: PushOptions | None = None,
         **changes: Unpack[PushKeywords],
     ) -> int:
-        """Seal what appears in a folder until `stop` is set; returns how many records that were.
+        """Push files as they appear in a folder until `stop` is set; return the number of records.
 
-        A file is taken when it has not changed for `settle_seconds`. Records are committed after
+        A file is pushed when it has not changed for `settle_seconds`. Records are committed after
         `limits.commit_bytes` or `limits.commit_seconds`, whichever comes first.
         """
         chosen = changed(options or PushOptions(), changes, "follow")
@@ -196,7 +196,7 @@ class Session:
             path: "OWNER/DATASET", the owner being a trusted member (or this one); or several, all
                 of whose records are read; or several with weights, their shares of each batch.
             pin: for some of them, the commit after which they are read.
-            purpose: what for, as the disclosure of each fetch says; the grant's by default.
+            purpose: stated in the disclosure of each fetch; the grant's by default.
             require_policy: refuse records that were not de-identified under this policy, or one of
                 these: policy files, names of ready policies, or SHA-256 in hex.
             options: how they are read.
@@ -205,9 +205,9 @@ class Session:
         Raises:
             SchemaMismatch: several datasets do not have the same columns.
             PolicyUnmet: records were de-identified under another policy, or under none.
-            NotTrusted: nothing makes the owner trusted.
+            NotTrusted: the owner is neither pinned nor endorsed.
             AccessDenied: there is no such dataset, or no grant of it.
-            WrongKey, VerificationError: it cannot be opened, and why.
+            WrongKey, VerificationError: the dataset cannot be opened; the error says why.
         """
         chosen = changed(options or ReadOptions(), changes, "open_dataset")
         return reading.open_dataset(
@@ -220,16 +220,16 @@ class Session:
         )
 
     def datasets(self) -> list[DatasetInfo]:
-        """The datasets that this member owns or was granted, in their newest state.
+        """List the datasets that this member owns or was granted, in their newest state.
 
-        Those of owners that nothing makes trusted are listed unopened.
+        The datasets of owners that are not trusted are listed unopened.
         """
         return list_datasets(self._connection)
 
     def dataset(self, path: str) -> RemoteDataset:
-        """A dataset at the relay: to describe it and, as its owner, to manage it.
+        """Return a dataset at the relay, to describe it and, as its owner, to manage it.
 
-        Nothing is asked of the relay before it is used.
+        The relay is not contacted until the result is used.
 
         Args:
             path: NAME, of a dataset of this member; or OWNER/NAME.
@@ -261,7 +261,7 @@ def connect(
     Args:
         profile: its name; may be left out if there is only one, or $SEALIFT_PROFILE is set.
         passphrase: of the keystore, or the PIN of its token; by default $SEALIFT_PASSPHRASE, or
-            asked for at a terminal.
+            a prompt at a terminal.
         relays: more addresses (host:port) of the same relay, for this session.
         now: the clock.
 

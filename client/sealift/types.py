@@ -1,6 +1,6 @@
 """The types that public functions take and return, for annotations.
 
-What people call is in `sealift`; these are what `Session` hands out and what comes back.
+Functions to call are in `sealift`; these are the objects that `Session` hands out, and results.
 """
 
 from __future__ import annotations

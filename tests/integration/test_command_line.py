@@ -128,7 +128,7 @@ def test_the_first_ten_minutes_of_everybody(served, tmp_path: Path) -> None:
     assert refused.returncode == 5
     *columns, error = refused.stderr.splitlines()
     assert columns == [
-        "the new dataset's columns, from now on:",
+        "the new dataset will have these columns:",
         "  a  int64",
         "  b  string",
     ]
@@ -237,7 +237,8 @@ def test_ctrl_c_during_a_push_shows_nothing(served, tmp_path: Path) -> None:
     _, errors = push.communicate(timeout=PATIENCE)
     assert push.returncode == 130
     assert (
-        errors.splitlines()[-1] == "interrupted; nothing of this command became visible"
+        errors.splitlines()[-1]
+        == "interrupted; nothing from this command became visible"
     )
     assert run("sealift", "ls") == "no datasets\n"
 
@@ -303,16 +304,16 @@ def test_a_push_says_what_it_did_for_people_and_machines(
     told = data_of(done.stdout)
     assert (told["records"], told["rejected"], told["commits"]) == (2, 1, 1)
     assert done.stderr.splitlines() == [
-        "the new dataset's columns, from now on:",
+        "the new dataset will have these columns:",
         "  id  int64",
-        "note: 1 record could not be read and went to your dataset study.quarantine",
+        "note: 1 record could not be read: pushed to your dataset study.quarantine",
     ]
     path.write_text(path.read_text() + '{"id": 3}\n')
     assert "pushed 1 record" in run("sealift", *push, "--on-error", "skip")
     assert "nothing new" in run("sealift", *push, "--on-error", "skip")
     path.write_text('{"id": 9}\n')
     assert "has changed since it was pushed" in run("sealift", *push, code=3)
-    assert "left out 1 file that changed" in run(
+    assert "skipped 1 file that changed since the last push" in run(
         "sealift", *push, "--on-change", "skip"
     )
     assert "pushed 1 record" in run("sealift", *push, "--on-change", "push")
@@ -359,7 +360,10 @@ def test_ctrl_c_keeps_what_is_committed(owner: str, tmp_path: Path) -> None:
     push.send_signal(signal.SIGINT)
     _, errors = push.communicate(timeout=PATIENCE)
     assert push.returncode == 130
-    assert errors.splitlines()[-1].startswith("interrupted; committed before: ")
+    assert errors.splitlines()[-1].startswith("interrupted; ")
+    assert errors.splitlines()[-1].endswith(
+        " of this push stay committed; run the same command again to resume"
+    )
     run("sealift", "push", path, "--dataset", "study")
     assert "hospital/study  2,000,000 records" in run("sealift", "ls")
 

@@ -22,6 +22,7 @@ from click.testing import CliRunner
 from documents import data_of
 
 import sealift
+from sealift.api.dataset import RemoteDataset
 from sealift.cli import datasets as commands
 from sealift.cli.describing import _period, _ranges
 from sealift.cli.main import cli
@@ -33,7 +34,6 @@ from sealift.owner.push import push as pushing
 from sealift.owner.sources.describing import describe
 from sealift.policy.file import ready_policies
 from sealift.session import Session
-from sealift.types import RemoteDataset
 from sealift_protocol.errors import HistoryInvalid, SealiftError
 
 TENSOR = pa.fixed_shape_tensor(pa.uint8(), [2, 3])
@@ -177,7 +177,7 @@ def test_ls_long_is_aligned(
     assert (first[at:], second[at:]) == ("2100-01-01 00:00", "-")
     laboratory._connection.profile.trust.remove("hospital")
     shown = run("ls", "--long").out
-    assert f"of an owner who is not pinned: {hospital.fingerprint}" in shown
+    assert f"of an owner that is not pinned: {hospital.fingerprint}" in shown
     assert "study" not in shown
 
 
@@ -194,7 +194,7 @@ def test_show_tells_a_reader_what_it_needs_to_know(
     assert "owner           hospital\n" in shown
     assert "records         1,000 in 1 shard, " in shown
     assert "key epoch       1; you hold 1\n" in shown
-    assert "retention       for ever\n" in shown
+    assert "retention       unlimited\n" in shown
     assert "subject column  yes\n" in shown
     assert "policy          none\n" in shown
     told = " ".join(shown.split())
@@ -661,7 +661,7 @@ def test_a25_a_report_that_lies_about_its_form_is_counted_and_not_shown(
     )
     shown = run("show", "hospital/study").out
     assert "under own 7: 20 records in 2 commits" in shown
-    assert "2 reports of de-identification cannot be read" in shown
+    assert "2 de-identification reports cannot be read" in shown
     assert harmless(shown)
     assert run("show", "hospital/study", "--json").out.count("null") >= 2
 
@@ -787,7 +787,7 @@ def test_what_is_printable_stays() -> None:
 def test_numbers_and_times_in_words() -> None:
     assert _ranges([1, 2, 3, 5, 7, 8]) == "1-3, 5, 7-8"
     assert [_period(s) for s in (0, 6 * 365 * 86_400, 90 * 86_400, 7200, 61)] == [
-        *("for ever", "6 years", "90 days", "2 hours", "61 seconds")
+        *("unlimited", "6 years", "90 days", "2 hours", "61 seconds")
     ]
 
 

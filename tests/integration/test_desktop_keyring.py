@@ -65,10 +65,10 @@ def test_the_keyring_gives_the_passphrase_until_it_forgets(
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "the keyring of this desktop has the passphrase",
+        "stored the passphrase in this desktop's keyring",
         "2 keys in file: sign and unwrap",
         f"hospital (owner) at {hospital._connection.membership.address}",
-        "the keystore has a new passphrase",
+        "changed the passphrase of the keystore",
         "2 keys in file: sign and unwrap",
         "connected",
     ]
@@ -85,7 +85,7 @@ def test_the_keyring_gives_the_passphrase_until_it_forgets(
     )
     assert done.returncode == 0, done.stderr
     assert "no terminal to ask at" in done.stderr
-    assert "was not told" in done.stderr
+    assert "the passphrase of this profile is not in the keyring" in done.stderr
     assert find_profile("hospital").settings.keyring == ""
     for text in (done.stdout, done.stderr):
         assert "battery staple" not in text

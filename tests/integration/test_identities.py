@@ -364,7 +364,7 @@ def test_a_trainer_whose_keys_leaked_learns_whose_datasets_they_open(
         ["--profile", "laboratory", "key", "compromise", "--yes"],
         catch_exceptions=False,
     )
-    assert "its owner has to rotate it" in done.stdout
+    assert "its owner must rotate it" in done.stdout
 
 
 # --- recovery ------------------------------------------------------------------------------------

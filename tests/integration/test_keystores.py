@@ -1268,7 +1268,7 @@ def test_new_keys_in_a_token_take_over_from_those_in_a_file(
     assert laboratory.people.member("hospital").card.signer != pinned
     assert laboratory.open_dataset("hospital/study").num_records == 200
     done = CliRunner().invoke(cli, [*arguments, "--yes"])
-    assert "in a token or KMS already" in str(done.exception)
+    assert "already in a token or KMS" in str(done.exception)
 
 
 @pytest.mark.parametrize(
@@ -1646,7 +1646,7 @@ def test_the_commands_for_a_file_do_what_the_page_says(
     assert "restored" in bash(
         f'sealift() {{ command sealift --profile again "$@"; }}; {command[1]} words'
     )
-    assert "the shares open it" in bash(f"{command[1]} words --check")
+    assert "the shares open the backup" in bash(f"{command[1]} words --check")
 
 
 def test_the_commands_for_an_hsm_do_what_the_page_says(

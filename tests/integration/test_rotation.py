@@ -147,7 +147,7 @@ def test_an_identity_is_as_old_as_its_last_succession(hospital: Session) -> None
         (unknown,) = of_kind(session.keys.rotations(), RotationKind.IDENTITY)
         assert unknown.since == 0
         assert session.identity.status().overdue == [unknown]
-    assert "nobody knows since when" in run("--profile", "hospital", "status")
+    assert "its first use is not known" in run("--profile", "hospital", "status")
 
 
 def test_the_status_is_a_page_a_document_and_metrics_without_names(
@@ -212,9 +212,9 @@ def test_the_command_line_sets_policies_and_rotates(
         find_profile("hospital").settings.rotation.key_epochs
         == RotationPolicy().key_epochs
     )
-    assert "say which dataset" in str(refused())
-    assert "go together" in str(refused("--due", "--every", "90d"))
-    assert "go together" in str(refused("study", "--due"))
+    assert "no dataset is named" in str(refused())
+    assert "cannot be used together" in str(refused("--due", "--every", "90d"))
+    assert "cannot be used together" in str(refused("study", "--due"))
     assert "from one day to ten years" in str(refused("--every", "1h"))
     assert "duration" in str(refused("--every", "soon"))
 
@@ -252,7 +252,7 @@ def test_a_lost_machine_comes_back_from_a_file_and_shares(
     said = run(*asked, "--shares", "3", "--threshold", "2")
     words = re.findall(r"^share \d of 3 \(2 are needed\):\n  (.*)$", said, re.MULTILINE)
     assert len(words) == 3
-    assert ", of the keys of now" in run("--profile", "hospital", "status")
+    assert ", of your current keys" in run("--profile", "hospital", "status")
     stored = Path(backup).read_bytes()
     assert b"laboratory" not in stored
     # No file is overwritten, and shares are not stored.

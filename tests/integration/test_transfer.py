@@ -141,6 +141,12 @@ def test_a_member_without_a_grant_is_refused(
         laboratory.open_dataset("hospital/study")
     with pytest.raises(NotTrusted):
         laboratory.open_dataset("clinic/study")
+    with pytest.raises(NotTrusted) as caught:
+        laboratory.open_dataset("hospitl/study")
+    assert (
+        str(caught.value)
+        == 'no fingerprint is pinned for "hospitl"; did you mean "hospital"?'
+    )
     with pytest.raises(InvalidArgument):
         laboratory.open_dataset("study")
 

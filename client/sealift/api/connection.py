@@ -1,4 +1,4 @@
-"""What the objects of one session share: the relay, the profile, the open keystore."""
+"""The state that a session's objects share: the relay, the profile, the open keystore."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from sealift_protocol.v1.datasets_pb2 import DatasetSummary
 
 @dataclass(frozen=True, slots=True)
 class Owners:
-    """Whose datasets the relay lists for a member.
+    """The owners of the datasets that the relay lists for a member.
 
     Attributes:
         trusted: names, each with the owner's identities.
-        strangers: for each dataset of an owner that nothing makes trusted: the owner, and the
-            number of the newest commit.
+        strangers: for each dataset of an owner that is not trusted: the owner, and the number of
+            the newest commit.
         listed: everything, as the relay listed it.
     """
 
@@ -56,7 +56,7 @@ class Connection:
         now: the clock.
         membership: the member's name, role and relay.
         settings: of the profile.
-        member: who signs, appends and reads.
+        member: the identity that signs, appends and reads.
         contacts: the members that this one deals with.
     """
 
@@ -120,15 +120,15 @@ class Connection:
         return unix(self.now)
 
     def recipients(self, names: Sequence[str]) -> list[TrustedMember]:
-        """Members by name, and those that the profile's recovery setting adds."""
+        """Return members by name, and those that the profile's recovery setting adds."""
         return self.contacts.meet_all([*names, *self.settings.recovery])
 
     def find_card(self, fingerprint: Fingerprint) -> Card:
-        """The newest verified card of a trusted identity."""
+        """Return the newest verified card of a trusted identity."""
         return self.contacts.by_fingerprint(fingerprint).card
 
     def owners(self) -> Owners:
-        """The owners of the datasets that the relay lists for this member."""
+        """Find the owners of the datasets that the relay lists for this member."""
         listed = self.relay.list_datasets()
         owners: dict[str, frozenset[Fingerprint]] = {}
         unknown = set()
@@ -147,14 +147,14 @@ class Connection:
         return Owners(sorted(owners.items()), strangers, listed)
 
     def find_owner(self, path: str) -> tuple[frozenset[Fingerprint], str]:
-        """The identities of a dataset's owner, and the dataset's name.
+        """Find the identities of a dataset's owner, and the dataset's name.
 
         Args:
             path: NAME, of a dataset of this member; or OWNER/NAME.
 
         Raises:
-            InvalidArgument: there is no name.
-            NotTrusted: nothing makes the owner trusted.
+            InvalidArgument: the dataset's name is missing.
+            NotTrusted: the owner is neither pinned nor endorsed.
         """
         owner, slash, name = path.partition("/")
         if not slash:
@@ -168,7 +168,7 @@ class Connection:
     def open(
         self, path: str, *, whole: bool = False, at: int | None = None
     ) -> OpenedDataset:
-        """A dataset, verified and opened.
+        """Verify and open a dataset.
 
         Args:
             path: see `find_owner`.
@@ -177,7 +177,7 @@ class Connection:
 
         Raises:
             AccessDenied: there is no such dataset, or this member has no grant of it.
-            VerificationError: it cannot be opened, and why.
+            VerificationError: the dataset cannot be opened; the error says why.
         """
         with self.member.together():
             trusted, name = self.find_owner(path)
@@ -189,7 +189,7 @@ class Connection:
     def identities_of(
         self, member: str, opened: OpenedDataset
     ) -> frozenset[Fingerprint]:
-        """The identities of a recipient; a member that is no longer trusted counts by its pin.
+        """Find the identities of a recipient; a member no longer trusted is found by its pin.
 
         Args:
             member: a name, or the fingerprint of a member that has no trusted name.

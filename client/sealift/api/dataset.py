@@ -1,4 +1,4 @@
-"""`Session.dataset`: one dataset at the relay, and everything that its owner does to it."""
+"""`Session.dataset`: one dataset at the relay, and what its owner can do with it."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from sealift_protocol.objects.accounting import DeletionReceipt, verify_deletion
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """What a revocation changed, and what it could not.
+    """What a revocation changed, and what it did not.
 
     Attributes:
         member: the revoked member's name.
         commit: number of the commit that revoked.
-        account: every disclosure so far, with proofs, to say what the member had fetched.
+        account: every disclosure so far, with proofs, to tell what the member had fetched.
         identities: the member's identities.
-        key_epoch: the new key epoch; what is pushed next is sealed under it.
+        key_epoch: the new key epoch; later pushes are sealed under it.
         open_epochs: older key epochs that the member holds the key of, each with the number of live
             shards that are sealed under it.
     """
@@ -48,7 +48,7 @@ class Revoked:
 
 
 class RemoteDataset:
-    """A dataset at the relay: opened once, when it is first needed, and advanced by own commits.
+    """A dataset at the relay: opened once, on first use, and advanced by its own commits.
 
     `describe` and `confirm_purge` are for everyone who can open it; the rest is for its owner and
     co-owners.
@@ -61,10 +61,10 @@ class RemoteDataset:
         self._committed: Committed | None = None
 
     def describe(self, *, commits: int = 10) -> Overview:
-        """The dataset at a glance, with the newest `commits` of its commits; fetches no record.
+        """Describe the dataset, with its newest `commits` commits; fetches no record.
 
         Raises:
-            SealiftError: it cannot be opened, and why.
+            SealiftError: the dataset cannot be opened; the error says why.
         """
         return overview(self._connection.member, self._open(), commits=commits)
 
@@ -93,15 +93,15 @@ class RemoteDataset:
         until: int = 0,
         purpose: str = "",
     ) -> Committed:
-        """Let members open the dataset: what is in it, and what is pushed while the grant lasts.
+        """Let members open the dataset: its records, and those pushed while the grant lasts.
 
-        The cost is one wrap for each key epoch, whatever the dataset's size.
+        This costs one wrap for each key epoch, whatever the dataset's size.
 
         Args:
             to: names of trusted members.
             since: Unix seconds before which the grant is not valid; now by default.
             until: Unix seconds at which it ends; 0 for never.
-            purpose: why; the relay can read it.
+            purpose: purpose of the access; the relay can read it.
         """
         names = [to] if isinstance(to, str) else list(to)
         if not names:
@@ -126,7 +126,7 @@ class RemoteDataset:
     def revoke(self, member: str) -> Revoked:
         """End a member's access from now on, and begin a new key epoch.
 
-        What the member fetched before stays fetched; the result says what that was.
+        What the member fetched before cannot be taken back; the result tells what that was.
 
         Args:
             member: its name, or its fingerprint.
@@ -150,7 +150,7 @@ class RemoteDataset:
         )
 
     def access(self) -> access.AccessReport:
-        """Who can open what, until when, what for, and who granted it."""
+        """Report who can open what, until when, for which purpose, and who granted it."""
         return access.report(self._connection.member, self._own())
 
     def add_co_owner(self, name: str) -> Committed:
@@ -178,7 +178,7 @@ class RemoteDataset:
         )
 
     def disclosures(self) -> Account:
-        """Who fetched what, when and what for, each line with its proof out of the log."""
+        """Report who fetched what, when and for which purpose, each line with its log proof."""
         return account(self._connection.member, self._own().dataset_id)
 
     # --- keys --------------------------------------------------------------------------------
@@ -195,8 +195,8 @@ class RemoteDataset:
         Args:
             reseal: also seal again what was pushed before, so that the old keys open nothing that
                 is left at the relay.
-            progress: of the resealing.
-            retry_seconds: of the resealing; see `reseal`.
+            progress: called after each resealed shard.
+            retry_seconds: for the resealing; see `reseal`.
         """
         committed = self._done(
             access.rotate(
@@ -209,10 +209,10 @@ class RemoteDataset:
         return committed
 
     def rotate_every(self, seconds: int | None) -> None:
-        """Set after how long the dataset's key epochs are due to be replaced.
+        """Set how long until the dataset's key epochs are due to be replaced.
 
         Args:
-            seconds: None for what holds for all datasets.
+            seconds: None for the profile's policy for all datasets.
         """
         dataset_id = self._own().dataset_id.hex()
         connection = self._connection
@@ -260,8 +260,8 @@ class RemoteDataset:
     def delete(self, *, shards: Sequence[bytes] = ()) -> DeletionReceipt:
         """Destroy the dataset, or some of its shards, at the relay; the log keeps that it happened.
 
-        Returns what the relay signed. Copies that were fetched, and backups that the relay's
-        operator keeps, are out of reach.
+        Returns the receipt that the relay signed. Copies that were fetched, and backups that the
+        relay's operator keeps, are out of reach.
 
         Args:
             shards: ids of the shards; all by default, and then the dataset ends.
@@ -277,14 +277,14 @@ class RemoteDataset:
     def erase(
         self, subject: str, *, retry_seconds: float = DEFAULT_RETRY_SECONDS
     ) -> tuple[Erased, DeletionReceipt | None]:
-        """Take one person out of the dataset: shards that hold the person are replaced.
+        """Erase one person's records: shards that hold any of them are replaced.
 
         Args:
             subject: the person, as the dataset's subject column names it.
             retry_seconds: how long to keep retrying while the relay is unreachable.
 
         Returns:
-            What was searched and replaced; and the relay's receipt, if anything was.
+            What was searched and replaced, and the relay's receipt if anything was replaced.
         """
         with self._connection.patience(retry_seconds):
             opened = self._own(whole=True)
@@ -317,7 +317,7 @@ class RemoteDataset:
         return opened
 
     def _done(self, committed: Committed) -> Committed:
-        # What was opened is advanced when it is used again.
+        # The opened dataset is advanced when it is used again.
         self._committed = committed
         if committed.commit.deletion:
             self._opened = None
@@ -326,7 +326,7 @@ class RemoteDataset:
     def _receipt(self, committed: Committed) -> DeletionReceipt:
         if committed.receipt is None:
             raise AccessDenied(
-                "the relay gave no receipt for the deletion", hint="ask it again"
+                "the relay returned no receipt for the deletion", hint="try again"
             )
         receipt = verify_deletion_receipt(committed.receipt)
         by_log = committed.receipt.signer == self._connection.log_key.public_key

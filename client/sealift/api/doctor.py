@@ -1,4 +1,4 @@
-"""`Session.doctor`: what could stop a transfer, checked before it does."""
+"""`Session.doctor`: checks for problems that could stop a transfer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Session.identity`: who this member is, its certificate, and how its identity ends."""
+"""`Session.identity`: this member's identity, its certificate, and how to replace them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class OwnIdentity:
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """What other people pin."""
+        """This member's fingerprint, which other members pin."""
         return self._connection.fingerprint
 
     @property
@@ -52,7 +52,7 @@ class OwnIdentity:
         return self._connection.settings
 
     def status(self) -> Status:
-        """How this member stands, and which of its keys are due to be replaced."""
+        """Report the certificate, the keystore, and which keys are due to be replaced."""
         connection = self._connection
         return Status(
             connection.membership,
@@ -71,11 +71,11 @@ class OwnIdentity:
         )
 
     def revoke(self, reason: str = "") -> None:
-        """Declare this identity void for ever; others refuse it from their next look-up on."""
+        """Revoke this identity permanently; other members refuse it from their next look-up on."""
         lifecycle.revoke_identity(self._connection.member, self.name, reason)
 
     def succeed(self, moved: lifecycle.Moved | None = None) -> Fingerprint:
-        """Put a new identity in place of this one; members that pinned the old one follow.
+        """Replace this identity with a new one; members that pinned the old one follow.
 
         Datasets are handed over first. Anyone who holds the old key can still sign with it: if it
         was stolen, revoke the identity instead.
@@ -103,7 +103,7 @@ class OwnIdentity:
                 access.set_co_owners(member, opened, co_owners, (), successor=successor)
 
     def renew(self) -> datetime:
-        """Get a new certificate for the same TLS key; returns until when it is valid."""
+        """Get a new certificate for the same TLS key; return when it expires."""
         connection = self._connection
         tls_key = connection.keychain.custody.tls_key(connection.keychain.keys)
         request = certificate_request(tls_key, self.name)
@@ -113,7 +113,7 @@ class OwnIdentity:
         return expiry(certificate)
 
     def renew_if_due(self) -> bool:
-        """Renew the certificate when less than a third of its life is left."""
+        """Renew the certificate if less than a third of its lifetime is left."""
         certificate = self._connection.profile.certificate.read_bytes()
         if life_left(certificate, self._connection.now()) >= RENEW_BELOW:
             return False
@@ -127,7 +127,7 @@ class OwnIdentity:
         return True
 
     def keep_certificate(self) -> None:
-        """For sessions of many days: renew, and connect again with the new certificate."""
+        """Renew the certificate if due, and connect again with it; for sessions of many days."""
         if self.renew_if_due():
             certificate = self._connection.profile.certificate.read_bytes()
             self._connection.relay.reconnect(certificate)

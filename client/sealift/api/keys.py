@@ -1,4 +1,4 @@
-"""`Session.keys`: this member's recipient keys, and the key epochs that rest on them."""
+"""`Session.keys`: this member's recipient keys, and rotation of keys and key epochs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class OwnKeys:
         self._connection = connection
 
     def rotate(self, suites: Sequence[WrapSuite] = ()) -> lifecycle.RotatedKeys:
-        """Make new recipient keys and wrap this member's own grants to them, without an owner."""
+        """Make new recipient keys and wrap this member's own grants to them; no owner is needed."""
         rotated = lifecycle.rotate_keys(
             self._connection.member,
             self._connection.keychain,
@@ -37,7 +37,7 @@ class OwnKeys:
         return rotated
 
     def usage(self) -> list[lifecycle.KeyUsage]:
-        """For each recipient key, what still depends on it."""
+        """Report, for each recipient key, the grants that depend on it."""
         return lifecycle.key_usage(
             self._connection.member,
             self._connection.keychain,
@@ -45,7 +45,7 @@ class OwnKeys:
         )
 
     def rotations(self) -> list[Rotation]:
-        """The keys that are replaced from time to time, and when each is due."""
+        """List the keys that are rotated, with when each is due."""
         return list(
             rotations(
                 self._connection.member,
@@ -56,9 +56,9 @@ class OwnKeys:
         )
 
     def rotate_due(self) -> Iterator[Rotation]:
-        """Replace every recipient key and key epoch that is due, and yield each that was replaced.
+        """Replace every recipient key and key epoch that is due, yielding each.
 
-        An identity is never replaced like this: see `Session.identity`.
+        An identity is never replaced this way: see `Session.identity`.
         """
         time = self._connection.time
         due = [rotation for rotation in self.rotations() if rotation.is_overdue(time)]
@@ -79,14 +79,14 @@ class OwnKeys:
     ) -> list[Exposed]:
         """Replace recipient keys that may have leaked, and begin key epochs of own datasets.
 
-        Returns what the old keys open together with the ciphertext; nothing takes back what was
-        fetched already. Every recipient of a dataset keeps its access. An interrupted run can be
+        Returns what the old keys open, given the ciphertext; what was already fetched cannot be
+        taken back. Every recipient of a dataset keeps its access. An interrupted run can be
         repeated.
 
         Args:
             reseal: also seal what was pushed before under the new key epochs, so that the old keys
                 open nothing that is left at the relay.
-            progress: of the resealing.
+            progress: called after each resealed shard.
         """
         connection = self._connection
         owners = connection.owners()
@@ -112,14 +112,14 @@ class OwnKeys:
     def move_to(
         self, custody: Custody, suites: Sequence[WrapSuite] = ()
     ) -> Fingerprint:
-        """Let new keys in a token or KMS take over from those in a file.
+        """Replace the keys in a file with new keys in a token or KMS.
 
-        The identity first, as `OwnIdentity.succeed` does, then the recipient keys, as `rotate`
-        does. The next run continues an interrupted one, or `rotate` does if the keys have moved.
+        The identity is replaced first, as by `OwnIdentity.succeed`, then the recipient keys, as by
+        `rotate`. The next run continues an interrupted one, or `rotate` does once the keys moved.
 
         Args:
-            custody: of the new place.
-            suites: of the recipient keys; by default the one that the place prefers.
+            custody: of the new keystore.
+            suites: of the recipient keys; by default the one that the keystore prefers.
 
         Returns:
             The new fingerprint.
@@ -129,7 +129,7 @@ class OwnKeys:
         """
         if self._connection.keychain.custody.backend is not None:
             raise InvalidArgument(
-                "these keys are in a token or KMS already",
+                "these keys are already in a token or KMS",
                 hint="join again under a new name",
             )
         moved = lifecycle.Moved(custody, tuple(suites))

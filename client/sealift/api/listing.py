@@ -15,14 +15,14 @@ class DatasetInfo:
     """One line of a listing.
 
     Attributes:
-        owner: the owner's trusted name; its fingerprint if nothing makes it trusted.
-        name: empty if the owner is not trusted, for then nothing was opened.
-        records: in all live shards.
-        shards: live shards.
-        commits: in its history.
+        owner: the owner's trusted name; its fingerprint if it is not trusted.
+        name: empty if the owner is not trusted, since the dataset was not opened.
+        records: number of records in all live shards.
+        shards: number of live shards.
+        commits: number of commits in its history.
         trusted: whether the owner is trusted.
-        description: in the owner's words.
-        stored_bytes: what its live shards take at the relay.
+        description: the owner's description.
+        stored_bytes: size of its live shards at the relay.
         not_after: when this member's access ends, in Unix seconds; 0 for no end.
     """
 
@@ -38,7 +38,7 @@ class DatasetInfo:
 
 
 def list_datasets(connection: Connection) -> list[DatasetInfo]:
-    """The newest state of each; those of owners that nothing makes trusted stay unopened."""
+    """List datasets in their newest state; those of owners that are not trusted unopened."""
     with connection.member.together():
         return list(_infos(connection))
 

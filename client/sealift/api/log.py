@@ -1,4 +1,4 @@
-"""`Session.log`: the relay's log, audited, and the bills that rest on it."""
+"""`Session.log`: audits of the relay's log, and bills of materials that rest on it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class RelayLog:
         return self._connection.log_key
 
     def verify(self, progress: Callable[[int], None] = lambda _: None) -> Audit:
-        """Audit the whole log: every object as an auditor, every hash as another member."""
+        """Audit the whole log: every object as an auditor, every hash as any other member."""
         if self._connection.membership.role in LOG_READERS:
             return audit_entries(self._connection.member, progress)
         return audit_hashes(self._connection.member, progress)
@@ -49,18 +49,18 @@ class RelayLog:
 
         Args:
             text: the document.
-            trainers: fingerprints of which its signer must have one; any trusted member's if empty.
+            trainers: fingerprints, one of which must be the signer's; any trusted one if empty.
 
         Raises:
-            VerificationError: it is not a bill, or does not fit its dataset or the log.
-            TrustError, UnknownMember: nothing makes its signer trusted.
+            VerificationError: it is not a bill, or does not match its dataset or the log.
+            TrustError, UnknownMember: its signer is not trusted.
         """
         return bills.verify_bill(text, trainers=trainers, view=self._view())
 
     def check_bill(
         self, text: str, trainers: Collection[Fingerprint] = ()
     ) -> tuple[Bill, list[bills.BillCheck]]:
-        """As `verify_bill`, but what does not fit is a failed check, and the others continue."""
+        """Check like `verify_bill`, but report a mismatch as a failed check and continue."""
         return bills.check_bill(text, trainers=trainers, view=self._view())
 
     def make_bill(
@@ -73,7 +73,7 @@ class RelayLog:
         checkpoint: Path | None = None,
         note: str = "",
     ) -> str:
-        """A signed bill of materials of a dataset for a training loop that Sealift did not feed.
+        """Sign a bill of materials of a dataset for a training loop that Sealift did not feed.
 
         Args:
             path: "OWNER/DATASET".
@@ -82,7 +82,7 @@ class RelayLog:
             disclosures: digests, 32 bytes each, of the disclosures that back it; they must be in
                 the log.
             checkpoint: a file whose digest the bill names.
-            note: a line of the caller's.
+            note: free text.
         """
         member = self._connection.member
         opened = self._connection.open(path, whole=commit is not None)
@@ -97,7 +97,7 @@ class RelayLog:
         )
 
     def names_in(self, bill: Bill) -> tuple[dict[Fingerprint, str], dict[bytes, str]]:
-        """The names, as far as this member knows them, of what a bill mentions.
+        """Find the names that this member knows of the members and datasets in a bill.
 
         Returns:
             Members by fingerprint, and datasets by id.
@@ -119,7 +119,7 @@ class RelayLog:
                 VerificationError,
                 WrongKey,
             ):
-                # Names are for reading; the checks say what is wrong with a dataset.
+                # Names are for display only; the checks report what is wrong with a dataset.
                 continue
             datasets[part.dataset_id] = opened.name
         return people, datasets

@@ -1,4 +1,4 @@
-"""`Session.people`: the other members, as far as this one trusts them."""
+"""`Session.people`: the other members that this one trusts."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ class People:
         self._connection = connection
 
     def member(self, name: str) -> TrustedMember:
-        """A trusted member, with its newest verified card.
+        """Look up a trusted member, with its newest verified card.
 
         Raises:
-            NotTrusted: nothing makes the member trusted; the relay is not asked then.
-            TrustError, UnknownMember, VerificationError: what else is wrong.
+            NotTrusted: the member is neither pinned nor endorsed.
+            TrustError, UnknownMember, VerificationError: the member cannot be verified.
         """
         return self._connection.contacts.meet(name)
 
     def label(self, fingerprint: Fingerprint) -> str:
-        """The name of a trusted member; the fingerprint of one that is not trusted."""
+        """Return the name of a trusted member, or the fingerprint of one that is not trusted."""
         return self._connection.contacts.label(fingerprint)
 
     def endorse(self, name: str, *, not_after: int) -> TrustedMember:
-        """Vouch for a member as an organisation.
+        """Endorse a member as an organisation.
 
         The member must be pinned here: an organisation knows its own people.
 
         Args:
-            name: the member's.
+            name: the member's name.
             not_after: Unix seconds at which the endorsement ends; 0 withdraws it.
         """
         member = self.member(name)
@@ -51,5 +51,5 @@ class People:
         return probe_all(self._connection.member, cards, wait_seconds=wait_seconds)
 
     def answer_probes(self) -> int:
-        """Answer the probes that wait for this member; returns how many."""
+        """Answer the probes that wait for this member; return their number."""
         return answer_probes(self._connection.member)

@@ -1,4 +1,4 @@
-"""`Session.push`, `writer` and `follow`: everything is checked before a record is read."""
+"""`Session.push`, `writer` and `follow`: the checks before a record is read."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def follow(
     settle_seconds: float,
     between: Callable[[], None],
 ) -> int:
-    """See `Session.follow`; `between` is called between two looks at the folder."""
+    """See `Session.follow`; `between` is called between scans of the folder."""
     stop = options.stop or threading.Event()
     policy = options.loaded_policy()
     with connection.member.together():

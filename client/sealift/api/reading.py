@@ -1,4 +1,4 @@
-"""`Session.open_dataset`: datasets, verified and opened, read as one."""
+"""`Session.open_dataset`: verifies and opens datasets, to be read as one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def open_dataset(
     weights = _weights(path)
     if not weights or not set(pin) <= weights.keys():
         raise InvalidArgument(
-            "name a dataset to open, and pin only those that are opened"
+            "no dataset is named, or a dataset is pinned that is not opened"
         )
     parts = []
     for name, weight in weights.items():

@@ -1,4 +1,4 @@
-"""Commands about bills of materials: what fed a training run, signed by its trainer."""
+"""Commands for bills of materials: what a training run read, signed by its trainer."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 # By the value of the check's outcome.
 _MARKS = {"ok": "ok ", "failed": "NOT", "unchecked": "-  "}
-# A note may be long, and a stranger wrote it.
+# A note may be long, and its author is not trusted.
 _LONG = 2000
 _offline = click.option("--offline", is_flag=True, help="Do not connect to the relay.")
 
 
 @click.group()
 def bom() -> None:
-    """Say what fed a training run, in a small signed document to lie beside its checkpoint."""
+    """Record what a training run read, in a signed document to keep with its checkpoint."""
 
 
 @bom.command("make")
@@ -42,35 +42,43 @@ def bom() -> None:
     "--commit",
     type=int,
     metavar="N",
-    help="Which was trained on; the newest otherwise.",
+    help="Commit that was trained on (default: the newest).",
 )
 @click.option(
-    "--seed", type=int, metavar="N", help="Of the shuffle, if records were shuffled."
+    "--seed",
+    type=int,
+    metavar="N",
+    help="Seed of the shuffle, if records were shuffled.",
 )
-@click.option("--epochs", type=int, metavar="N", help="Training epochs; 1 with --seed.")
+@click.option(
+    "--epochs",
+    type=int,
+    metavar="N",
+    help="Number of training epochs (default with --seed: 1).",
+)
 @click.option(
     "--shuffle-block",
     type=int,
     default=8,
     show_default=True,
     metavar="N",
-    help="Shards that were mixed at a time.",
+    help="Number of shards that were mixed at a time.",
 )
 @click.option(
     "--disclosure",
     "disclosures",
     multiple=True,
     metavar="DIGEST",
-    help="One under which records were fetched, as `sealift pull --json` has it; repeatable.",
+    help="Disclosure under which records were fetched, from `sealift pull --json`; repeatable.",
 )
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="What came out of it; its SHA-256 and size go into the bill, its name does not.",
+    help="Result of the training; its SHA-256 and size go into the bill, its name does not.",
 )
 @click.option(
-    "--note", default="", help="In your words; whoever gets the bill can read it."
+    "--note", default="", help="Free text; anyone who gets the bill can read it."
 )
 @pass_options
 def bom_make(
@@ -84,10 +92,10 @@ def bom_make(
     checkpoint: Path | None,
     note: str,
 ) -> None:
-    """Sign a bill of materials for a training loop that is not ours, and print it.
+    """Sign and print a bill of materials for a training loop outside Sealift.
 
-    A loop over `sealift.open_dataset` gets it from `dataset.bill_of_materials()`, which knows the
-    order and the disclosures by itself.
+    A loop over `sealift.open_dataset` gets its bill from `dataset.bill_of_materials()`, which knows
+    the order and the disclosures.
     """
     runs = _runs(seed, epochs, shuffle_block)
     digests = [_digest(text) for text in disclosures]
@@ -103,7 +111,7 @@ def bom_make(
     click.echo(text, nl=False)
     if not digests:
         click.echo(
-            "note: the bill names no disclosure, so that no fetch backs it", err=True
+            "note: the bill names no disclosure, so no logged fetch backs it", err=True
         )
 
 
@@ -113,9 +121,9 @@ def bom_make(
 @as_json
 @pass_options
 def bom_show(options: Options, file: BinaryIO, offline: bool, as_json: bool) -> None:
-    """Show what the bill in FILE says, with names where this profile knows them.
+    """Show the bill in FILE, with the names that this profile knows.
 
-    The signature is checked; what the bill says is not: `sealift bom verify` does that.
+    Only the signature is checked. `sealift bom verify` checks the content.
     """
     from sealift.home.profile import profile_names
     from sealift_protocol.bill.format import verify_bill, write_payload
@@ -138,13 +146,13 @@ def bom_show(options: Options, file: BinaryIO, offline: bool, as_json: bool) -> 
 @click.option(
     "--trainer",
     metavar="FINGERPRINT",
-    help="Whose it must be, in groups or words; otherwise a member whom this profile trusts.",
+    help="Required signer, in groups or words (default: any member that this profile trusts).",
 )
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The file that it must have been made for.",
+    help="File that the bill must have been made for.",
 )
 @_offline
 @as_json
@@ -157,11 +165,11 @@ def bom_verify(
     offline: bool,
     as_json: bool,
 ) -> None:
-    """Check the bill in FILE: its signature and, of your own datasets, everything it says.
+    """Verify the bill in FILE: its signature and, for your own datasets, all of its content.
 
     An owner's profile checks commit, shards, records and policies against the dataset's history,
-    and disclosures against its account; a trainer's checks that disclosures are in the log. Exits
-    with 4 if something does not fit.
+    and disclosures against its account. A trainer's profile checks that disclosures are in the
+    log. Exits with 4 if a check fails.
     """
     from sealift.history.bills import check_bill, check_checkpoint
     from sealift.home.profile import profile_names
@@ -239,7 +247,7 @@ def _read(file: BinaryIO) -> str:
 
 
 def _pinned(options: Options) -> frozenset[Fingerprint]:
-    """Whom this profile trusts without asking the relay; nobody if there is no profile."""
+    """Return the identities that this profile has pinned, and its own; none without a profile."""
     from sealift.home.profile import find_profile, profile_names
     from sealift_protocol.ids import Fingerprint
 
@@ -256,7 +264,7 @@ def _pinned(options: Options) -> frozenset[Fingerprint]:
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """What this profile calls whom and what the bill is about."""
+    """This profile's names for the members and datasets of a bill."""
 
     people: dict[Fingerprint, str]
     datasets: dict[bytes, str]

@@ -1,7 +1,7 @@
-"""Every command of `sealift`: in which module it is, and its short help.
+"""Every command of `sealift`, with its module and its short help.
 
-`sealift --help` and completion read this table, so that they import no command. The short help is
-the first sentence of the command's docstring; a test compares the two.
+`sealift --help` and completion read this table, so they import no command. The short help is the
+first sentence of the command's docstring; a test compares the two.
 """
 
 from __future__ import annotations
@@ -16,84 +16,102 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Get a new certificate after yours has expired, with a TOKEN made with "
         "--again.",
     ),
-    "renew": ("people:renew", "Get a new certificate before yours expires."),
+    "renew": (
+        "people:renew",
+        "Get a new certificate before yours expires.",
+    ),
     "identity": (
         "people:identity",
-        "Show your name and your fingerprint, in groups and in words, for others to "
-        "pin.",
+        "Show your name and your fingerprint, in groups and in words, for others "
+        "to pin.",
     ),
     "key": (
         "people:key",
-        "Your recipient keys, to which others wrap what you may open.",
+        "Manage your recipient keys, to which other members wrap what you may open.",
     ),
     "keystore": (
         "keystores:keystore",
-        "The place where your private keys live: a file, a token, a KMS.",
+        "Manage your keystore: the file, token or KMS that holds your private keys.",
     ),
-    "profiles": ("people:profiles", "List the identities on this machine."),
+    "profiles": (
+        "people:profiles",
+        "List the profiles on this machine.",
+    ),
     "trust": (
         "people:trust",
-        "Pin the fingerprints of the people you exchange data with.",
+        "Manage the pinned fingerprints of members you exchange data with.",
     ),
     "endorse": (
         "people:endorse",
-        "Vouch, as an organisation, for member NAME, whom you have pinned.",
+        "Endorse, as an organisation, member NAME, which you have pinned.",
     ),
     "witness": (
         "people:witness",
-        "Witnesses who cosign the relay's log, so that it cannot show people "
-        "different logs.",
+        "Manage witnesses, who cosign the log so that the relay cannot show people "
+        "different ones.",
     ),
     "recovery": (
         "people:recovery",
-        "A recovery identity that several people hold together on paper.",
+        "Manage a recovery identity that several people hold together on paper.",
     ),
     "relay": (
         "relays:relay",
-        "The addresses of your relay: when one cannot be reached, the next is used.",
+        "Manage the addresses of your relay: if one is unreachable, the next is used.",
     ),
-    "push": ("push:push", "Seal the records of SOURCE and append them to a dataset."),
-    "sources": ("push:sources", "List what `push` can read."),
+    "push": (
+        "push:push",
+        "Seal the records of SOURCE and append them to a dataset.",
+    ),
+    "sources": (
+        "push:sources",
+        "List the kinds of sources that `push` can read.",
+    ),
     "deidentify": (
         "push:deidentify",
         "Show what a policy changes in SOURCE, side by side, with its report.",
     ),
-    "policy": ("push:policy", "Look at policies of de-identification."),
+    "policy": (
+        "push:policy",
+        "Inspect de-identification policies.",
+    ),
     "grant": (
         "sharing:grant",
-        "Let members open DATASET: what is in it, and what is pushed while the "
-        "grant lasts.",
+        "Let members open DATASET: its records, and those pushed while the grant "
+        "lasts.",
     ),
     "revoke": (
         "sharing:revoke",
-        "End a member's access to DATASET, and say honestly what that changes.",
+        "End a member's access to DATASET, and report what that changes and what "
+        "it does not.",
     ),
     "rotate": (
         "rotation:rotate",
-        "Begin a new key epoch of DATASET: what is pushed next is sealed under a "
-        "new key.",
+        "Begin a new key epoch of DATASET: later pushes are sealed under a new key.",
     ),
     "status": (
         "rotation:status",
-        "Show how you stand: your certificate, your keystore, and which keys are "
-        "due for rotation.",
+        "Show your certificate, your keystore, and which keys are due for rotation.",
     ),
     "access": (
         "sharing:access",
-        "Show who can open DATASET, until when, for what, and who granted it.",
+        "Show who can open DATASET, until when, for which purpose, and who granted it.",
     ),
-    "co-owner": ("sharing:co_owner", "Owners who may append to a dataset of yours."),
+    "co-owner": (
+        "sharing:co_owner",
+        "Manage the owners who may append to a dataset of yours.",
+    ),
     "disclosures": (
         "sharing:disclosures",
-        "Account for disclosures: who fetched what of DATASET, when, and what for.",
+        "Account for disclosures: who fetched what of DATASET, when, and for which "
+        "purpose.",
     ),
     "delete": (
         "sharing:delete",
-        "Destroy DATASET at the relay: its wrapped keys and its shards.",
+        "Destroy DATASET at the relay: its wrapped keys and shards.",
     ),
     "erase-subject": (
         "sharing:erase_subject",
-        "Take one person out of DATASET, after a consent was withdrawn.",
+        "Erase one person's records from DATASET, after consent was withdrawn.",
     ),
     "purge": (
         "sharing:purge",
@@ -102,11 +120,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "log": (
         "sharing:log_group",
-        "The relay's append-only log of every signed object and every disclosure.",
+        "Audit the relay's append-only log of every signed object and every "
+        "disclosure.",
     ),
     "bom": (
         "bill:bom",
-        "Say what fed a training run, in a small signed document to lie beside its "
+        "Record what a training run read, in a signed document to keep with its "
         "checkpoint.",
     ),
     "doctor": (
@@ -114,15 +133,21 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Check what could stop a transfer: relay, clock, certificate, log, keys, "
         "grants, members.",
     ),
-    "ls": ("datasets:ls", "List the datasets that you own or were granted."),
+    "ls": (
+        "datasets:ls",
+        "List the datasets that you own or were granted.",
+    ),
     "show": (
         "datasets:show_dataset",
-        "Show what is in a dataset, how it grew, and on what terms you may open it.",
+        "Show a dataset's content, its commits, and the terms of your access.",
     ),
-    "head": ("datasets:head", "Show the first records of a dataset."),
+    "head": (
+        "datasets:head",
+        "Show the first records of a dataset.",
+    ),
     "pull": (
         "datasets:pull",
-        "Open a dataset and write its records as files: one for each shard, or the "
-        "files they were.",
+        "Open a dataset and write its records to files: one per shard, or the "
+        "original files.",
     ),
 }

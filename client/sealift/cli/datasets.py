@@ -1,4 +1,4 @@
-"""Commands for people who train: `ls`, `show`, `head`, `pull`."""
+"""Commands for trainers: `ls`, `show`, `head`, `pull`."""
 
 from __future__ import annotations
 
@@ -25,17 +25,21 @@ if TYPE_CHECKING:
     from sealift.session import Session
     from sealift.trainer.dataset import Dataset
 
-# Those that are built in; reading them from where they are is slow.
+# The built-in forms; reading them from the registry is slow.
 _FORMS = "[auto|parquet|arrow|webdataset|files|...]"
 _purpose = click.option(
-    "--purpose", default="", help="What for, in the log; your grant's by default."
+    "--purpose",
+    default="",
+    help="Purpose of the fetch, for the log (default: that of your grant).",
 )
-_columns = click.option("--columns", metavar="A,B", help="Only these, in this order.")
+_columns = click.option(
+    "--columns", metavar="A,B", help="Columns to read, in this order (default: all)."
+)
 _commit = click.option(
     "--commit",
     type=click.IntRange(0),
     metavar="N",
-    help="The dataset as it was after commit N (`sealift show` lists them).",
+    help="Read the dataset as it was after commit N (`sealift show` lists commits).",
 )
 
 
@@ -45,7 +49,7 @@ _commit = click.option(
     "-l",
     "long",
     is_flag=True,
-    help="A table, with sizes, the end of access, and descriptions.",
+    help="Show a table with sizes, the end of access, and descriptions.",
 )
 @as_json
 @pass_options
@@ -73,7 +77,7 @@ def ls(options: Options, long: bool, as_json: bool) -> None:
 
 def _line(info: DatasetInfo) -> str:
     if not info.trusted:
-        return f"a dataset of an owner who is not pinned:\n  {info.owner}"
+        return f"a dataset of an owner that is not pinned:\n  {info.owner}"
     return (
         f"{_path(info)}  {count(info.records, 'record')}, "
         f"{count(info.shards, 'shard')}, {count(info.commits, 'commit')}"
@@ -101,7 +105,7 @@ def _table(found: list[DatasetInfo]) -> list[str]:
             words.append(cut(printable(first), _columns_here() - 4))
         else:
             rows.append(("?", "?", "?", commits, "?", "?"))
-            words.append(f"of an owner who is not pinned: {info.owner}")
+            words.append(f"of an owner that is not pinned: {info.owner}")
     lines = aligned(rows, right=[False, True, True, True, True])[0]
     both = zip(lines, words, strict=True)
     return [
@@ -123,12 +127,12 @@ def _path(info: DatasetInfo) -> str:
     default=10,
     show_default=True,
     metavar="N",
-    help="How many commits, the newest last.",
+    help="Number of commits to list, the newest last.",
 )
 @as_json
 @pass_options
 def show_dataset(options: Options, dataset: str, commits: int, as_json: bool) -> None:
-    """Show what is in a dataset, how it grew, and on what terms you may open it.
+    """Show a dataset's content, its commits, and the terms of your access.
 
     No record is fetched, and nothing enters the log.
     """
@@ -158,9 +162,7 @@ def show_dataset(options: Options, dataset: str, commits: int, as_json: bool) ->
         )
         show_report(report)
     if unreadable:
-        click.echo(
-            f"\n{count(unreadable, 'report')} of de-identification cannot be read"
-        )
+        click.echo(f"\n{count(unreadable, 'de-identification report')} cannot be read")
 
 
 @click.command("head")
@@ -173,7 +175,7 @@ def show_dataset(options: Options, dataset: str, commits: int, as_json: bool) ->
     default=10,
     show_default=True,
     metavar="N",
-    help="How many.",
+    help="Number of records.",
 )
 @_columns
 @_purpose
@@ -189,13 +191,12 @@ def head(
 ) -> None:
     """Show the first records of a dataset.
 
-    Fetches only what holds them. That you fetched, and what for, enters the relay's log before the
-    first byte.
+    Only the parts of shards that hold them are fetched. The fetch and its purpose enter the relay's
+    log before the first byte is sent.
 
-    As a table, long values are cut, binary values are shown as their sizes, and what a terminal
-    would obey is shown as an escape. With --json nothing is cut: binary values are base64, dates
-    and times ISO 8601, decimals text, and NaN and infinity the texts "NaN", "Infinity" and
-    "-Infinity".
+    In the table, long values are cut, binary values are shown as their sizes, and control
+    characters as escapes. With --json nothing is cut: binary values are base64, dates and times
+    ISO 8601, decimals text, and NaN and infinity the texts "NaN", "Infinity" and "-Infinity".
     """
     with options.connect() as session, _open(session, dataset, purpose) as opened:
         chosen = _chosen(columns)
@@ -289,8 +290,8 @@ def _forms() -> list[str]:
     shell_complete=_complete_form,
     metavar=_FORMS,
     default="auto",
-    help="Parquet, Arrow IPC, WebDataset, or the files that were pushed with their own names; by "
-    "default those files if it is a dataset of files, or else Parquet.",
+    help="Format: Parquet, Arrow IPC, WebDataset, or the original files under their own names "
+    "(default: the original files if the dataset holds files, otherwise Parquet).",
 )
 @_columns
 @_commit
@@ -307,10 +308,10 @@ def pull(
     purpose: str,
     as_json: bool,
 ) -> None:
-    """Open a dataset and write its records as files: one for each shard, or the files they were.
+    """Open a dataset and write its records to files: one per shard, or the original files.
 
-    The files hold plaintext. DIR appears when every record was verified and written. That you
-    fetched, and what for, enters the relay's log before the first byte.
+    The files hold plaintext. DIR appears when every record is verified and written. The fetch and
+    its purpose enter the relay's log before the first byte is sent.
 
     In WebDataset files, texts are KEY.COLUMN.txt, binary values KEY.COLUMN.bin (or as named, if a
     column is named as media are: jpg, scan.png), lists and tensors of numbers KEY.COLUMN.npy, a
@@ -374,7 +375,7 @@ def _write(
 def _open(
     session: Session, dataset: str, purpose: str, commit: int | None = None
 ) -> AbstractContextManager[Dataset]:
-    """A dataset that is read once: its ciphertext would only be in the way of a cache."""
+    """Open a dataset that is read once, so that caching its ciphertext would not help."""
     pin = None if commit is None else {dataset: commit}
     return session.open_dataset(
         dataset, purpose=purpose, pin=pin, cache=None, patience=30
@@ -386,17 +387,15 @@ def _chosen(columns: str | None) -> list[str] | None:
         return None
     names = [name.strip() for name in columns.split(",")]
     if not all(names) or len(set(names)) != len(names):
-        raise InvalidArgument(
-            "--columns takes names with commas between them, each once"
-        )
+        raise InvalidArgument("--columns takes distinct names, separated by commas")
     return names
 
 
 def _columns_here() -> int:
-    """How wide text is: as the terminal, or 80."""
+    """Return the terminal's width; 80 if it is not known."""
     return shutil.get_terminal_size((80, 24)).columns
 
 
 def _width() -> int | None:
-    """Of the terminal; None where the output goes somewhere else, and nothing need be left out."""
+    """Return the terminal's width; None for no limit, if stdout is not a terminal."""
     return _columns_here() if sys.stdout.isatty() else None

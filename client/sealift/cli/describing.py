@@ -1,4 +1,4 @@
-"""What `sealift show` says of a dataset, in words and as JSON."""
+"""The output of `sealift show`, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ Names = Callable[[Fingerprint], str]
 
 
 def describe(path: str, found: Overview, names: Names, width: int) -> list[str]:
-    """Lines for a terminal, up to the reports of de-identification.
+    """Return the lines for a terminal that precede the de-identification reports.
 
     Args:
-        path: how the dataset is called on the command line.
-        found: the dataset.
-        names: what members are called here.
-        width: of the terminal.
+        path: the dataset's name, as given on the command line.
+        found: the dataset's overview.
+        names: returns a member's name on this machine.
+        width: terminal columns.
     """
     opened = found.opened
     lines = [path]
@@ -68,7 +68,7 @@ def describe(path: str, found: Overview, names: Names, width: int) -> list[str]:
 
 
 def _hanging(line: str, width: int) -> list[str]:
-    """A line of a list, indented, and what does not fit into it indented more."""
+    """Wrap and indent a line of a list, with its continuation lines indented further."""
     return textwrap.wrap(
         line,
         width,
@@ -80,7 +80,7 @@ def _hanging(line: str, width: int) -> list[str]:
 
 
 def reports_of(found: Overview) -> tuple[list[dict[str, Any]], int]:
-    """The reports of de-identification, those of one policy as one; and how many are none."""
+    """Return the de-identification reports, merged by policy, and the number unreadable."""
     read = read_reports(found.opened.policy_reports)
     right = [report for report in read if report is not None]
     return sum_reports(right), len(read) - len(right)
@@ -105,7 +105,7 @@ def _facts(path: str, found: Overview, names: Names) -> list[tuple[str, str]]:
     ]
     if found.is_author:
         others = [who for who in history.recipients() if not history.is_author(who)]
-        facts.append(("granted to", _people(others, names) if others else "nobody"))
+        facts.append(("granted to", _people(others, names) if others else "no one"))
     else:
         facts += [("your access", _told(terms, names)) for terms in found.terms]
     if found.pending_purges:
@@ -146,7 +146,7 @@ def _ranges(numbers: Sequence[int]) -> str:
 
 def _period(seconds: int) -> str:
     if not seconds:
-        return "for ever"
+        return "unlimited"
     unit, length = next((unit, n) for unit, n in _PERIODS if seconds % n == 0)
     return count(seconds // length, unit)
 
@@ -169,7 +169,7 @@ def _people(people: Sequence[Fingerprint], names: Names) -> str:
 
 
 def _told(terms: Terms, names: Names) -> str:
-    end = f"until {show_time(terms.not_after)}" if terms.not_after else "without an end"
+    end = f"until {show_time(terms.not_after)}" if terms.not_after else "with no end"
     purpose = f", for: {printable(terms.purpose, 300)}" if terms.purpose else ""
     now = "" if terms.live else " (not valid now)"
     epochs = "epoch" if len(terms.key_epochs) == 1 else "epochs"
@@ -195,7 +195,7 @@ def _did(commit: Commit) -> str:
 
 
 def as_document(found: Overview, names: Names) -> dict[str, object]:
-    """All of it, for `--json`."""
+    """Return the overview as a document for `--json`."""
     opened, history = found.opened, found.opened.history
     ready = {entry.digest: name for name, entry in ready_policies().items()}
     return {

@@ -1,7 +1,7 @@
-"""What to do about an error, in the command line's own words: its commands and options.
+"""Hints of errors, with the commands and options of the command line.
 
-An error's hint speaks of the Python API, in backquotes: that is what a notebook shows. Here each
-parameter and call has the option or command that does the same.
+A hint names parameters and calls of the Python API in backquotes, as a notebook shows them. Here
+each is replaced by the option or command that does the same.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ WORDS = {
     "write_parquet": "--as parquet",
     "whole=True": "--whole",
 }
-"""What an error says of the API, and what the command line says instead."""
+"""Parameters and calls that hints name, each with its option or command."""
 
 _QUOTED = r"`([^`]+)`"
 
 
 def hint_of(error: SealiftError) -> str:
-    """The hint of an error for the terminal."""
+    """Return an error's hint for the terminal."""
     return in_options(error.hint)
 
 
 def in_options(text: str) -> str:
-    """A text that names parameters of the API, with the options of the command line instead."""
+    """Replace the API parameters that a text names by options of the command line."""
     return re.sub(_QUOTED, lambda quoted: WORDS.get(quoted[1], quoted[0]), text)

@@ -1,4 +1,4 @@
-"""Commands about the place where private keys live."""
+"""Commands for keystores, which hold private keys."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ NEW_PASSPHRASE = "SEALIFT_NEW_PASSPHRASE"  # noqa: S105 - the variable's name
 
 @dataclass(frozen=True, slots=True)
 class _Proof:
-    """What came of trying one algorithm."""
+    """The result of trying one algorithm."""
 
     algorithm: Algorithm
     works: bool
@@ -51,17 +51,17 @@ class _Proof:
 
 @click.group()
 def keystore() -> None:
-    """The place where your private keys live: a file, a token, a KMS."""
+    """Manage your keystore: the file, token or KMS that holds your private keys."""
 
 
 @keystore.command("ls")
 @as_json
 @pass_options
 def keystore_ls(options: Options, as_json: bool) -> None:
-    """Show your keys, and where they are.
+    """List your keys, and the keystore that holds them.
 
-    Keys that Sealift made in the same token but that this profile does not use are shown too: of
-    another profile, or left over by a command that was interrupted.
+    Keys that Sealift created in the same token but that this profile does not use are listed too:
+    they belong to another profile, or are left over from an interrupted command.
     """
     from sealift.cli.values import aligned
 
@@ -77,10 +77,10 @@ def keystore_ls(options: Options, as_json: bool) -> None:
 @as_json
 @pass_options
 def keystore_test(options: Options, url: str | None, as_json: bool) -> None:
-    """Prove that keys work: of this profile, or of a keystore that has a URL.
+    """Test that this profile's keys work, or what the keystore at URL supports.
 
-    With a URL a key of each kind is made, used and destroyed, which says what the keystore can do
-    and what it cannot. Without, this profile's own keys are used, and none is made.
+    With a URL, a key of each kind is created, used and destroyed, which shows what the keystore
+    supports. Without one, this profile's own keys are used, and none is created.
     """
     from sealift.keystore.backend import SignatureAlgorithm
     from sealift.keystore.custody import Custody
@@ -109,7 +109,7 @@ def keystore_test(options: Options, url: str | None, as_json: bool) -> None:
         None
         if useful == {SignatureAlgorithm, WrapSuite}
         else KeyOperationUnsupported(
-            "the keystore lacks what a member needs: to sign, to unwrap"
+            "the keystore cannot both sign and unwrap, which a member needs"
         )
     )
     show(
@@ -127,24 +127,24 @@ def keystore_test(options: Options, url: str | None, as_json: bool) -> None:
 def keystore_create(
     options: Options, url: str, suites: tuple[str, ...], yes: bool
 ) -> None:
-    """Make new keys in the token or KMS at URL, and let them take over from your file's.
+    """Create new keys in the token or KMS at URL, to replace those in your keystore file.
 
-    What you were granted is wrapped to the new recipient key, and the old identity vouches for the
-    new one, so that whoever pinned you follows. The passphrase is asked for first, then what the
-    token asks for: --passphrase-fd has both, a line each, and in the environment the latter is
-    $SEALIFT_NEW_PASSPHRASE. Your first keys are made by `sealift join`.
+    Your grants are wrapped to the new recipient key. The old identity vouches for the new one, so
+    members who pinned you follow automatically. You are asked for the passphrase first, then for
+    the secret of the token. --passphrase-fd reads both, one per line; in the environment, the
+    second is $SEALIFT_NEW_PASSPHRASE. Your first keys are created by `sealift join`.
     """
     from sealift.keystore.custody import Custody
     from sealift.keystore.registry import open_backend
 
-    confirm("make new keys there, and a new identity?", yes=yes)
+    confirm("create new keys there, and a new identity?", yes=yes)
     profile = options.found()
     with options.connect() as session:
         ask = partial(options.passphrase, variable=NEW_PASSPHRASE)
         with closing(Custody.of_backend(open_backend(url, ask))) as custody:
             fingerprint = session.keys.move_to(custody, wrap_suites(suites))
     if options.account:
-        # It would be given to the token as a PIN.
+        # Otherwise it would be sent to the token as a PIN.
         _forget(profile)
     click.echo(f"your keys are in {url}\nyour new fingerprint:\n  {fingerprint}")
 
@@ -152,10 +152,11 @@ def keystore_create(
 @keystore.command("passphrase")
 @pass_options
 def keystore_passphrase(options: Options) -> None:
-    """Change the passphrase, and bring its cost up to that of this release.
+    """Change the passphrase, and raise its derivation cost to that of this release.
 
-    The old one is asked for first; --passphrase-fd has both, a line each, and in the environment
-    the new one is $SEALIFT_NEW_PASSPHRASE. Backups of the old file open with the old one still.
+    You are asked for the old passphrase first. --passphrase-fd reads both, one per line; in the
+    environment, the new one is $SEALIFT_NEW_PASSPHRASE. Backups of the old file still open with the
+    old passphrase.
     """
     from sealift.home import desktop
     from sealift.keystore.custody import Custody
@@ -163,7 +164,7 @@ def keystore_passphrase(options: Options) -> None:
     with closing(options.keychain()) as keychain:
         if keychain.custody.backend is not None:
             raise InvalidArgument(
-                "this keystore is opened by a token or KMS, not by a passphrase",
+                "this keystore is a token or KMS, which has no passphrase",
                 hint="change the PIN with the token's own tool",
             )
         fresh = options.passphrase(
@@ -172,15 +173,15 @@ def keystore_passphrase(options: Options) -> None:
         keychain.relock(Custody.of_passphrase(fresh))
         if options.account:
             desktop.remember(options.account, fresh)
-    click.echo("the keystore has a new passphrase")
+    click.echo("changed the passphrase of the keystore")
 
 
 @keystore.command("remember")
 @pass_options
 def keystore_remember(options: Options) -> None:
-    """Keep the passphrase in the keyring of your desktop, which you unlock by logging in.
+    """Store the passphrase in your desktop's keyring, which your login unlocks.
 
-    It is asked for once more now. Whoever uses your desktop session then uses your keys.
+    You are asked for it once more. Anyone who uses your desktop session can then use your keys.
     """
     from sealift.home import desktop
     from sealift.keystore.keychain import unlock
@@ -191,18 +192,18 @@ def keystore_remember(options: Options) -> None:
     account = options.account or desktop.new_account()
     desktop.remember(account, passphrase)
     profile.write_settings(replace(profile.settings, keyring=account))
-    click.echo("the keyring of this desktop has the passphrase")
+    click.echo("stored the passphrase in this desktop's keyring")
 
 
 @keystore.command("forget")
 @pass_options
 def keystore_forget(options: Options) -> None:
-    """Take the passphrase out of the keyring of your desktop."""
+    """Remove the passphrase from your desktop's keyring."""
     profile = options.found()
     if not options.account:
-        raise InvalidArgument("the keyring was not told the passphrase of this profile")
+        raise InvalidArgument("the passphrase of this profile is not in the keyring")
     _forget(profile)
-    click.echo("the keyring of this desktop has forgotten the passphrase")
+    click.echo("removed the passphrase from this desktop's keyring")
 
 
 def _forget(profile: Profile) -> None:
@@ -218,10 +219,10 @@ def _forget(profile: Profile) -> None:
 @threshold
 @pass_options
 def keystore_backup(options: Options, file: Path, shares: int, threshold: int) -> None:
-    """Write this profile to FILE, sealed under a secret that exists only as N paper shares.
+    """Back this profile up to FILE, sealed under a secret that exists only as N paper shares.
 
-    FILE is worth nothing without K of the shares: keep copies of it anywhere. The shares are
-    printed once and stored nowhere. `sealift keystore restore` brings the profile back.
+    FILE is useless without K of the shares, so copies of it may be kept anywhere. The shares are
+    printed once and never stored. `sealift keystore restore` restores the profile.
     """
     from sealift.home.backup import note_backup, seal_backup
     from sealift.home.shares import new_master, split_master
@@ -229,9 +230,7 @@ def keystore_backup(options: Options, file: Path, shares: int, threshold: int) -
     from sealift.process.files import write_atomically
 
     if file.exists():
-        raise InvalidArgument(
-            "there is a file of that name already, which is not overwritten"
-        )
+        raise InvalidArgument("the file already exists, and is not overwritten")
     master = new_master()
     words = split_master(master, threshold, shares)
     profile = options.found()
@@ -239,7 +238,7 @@ def keystore_backup(options: Options, file: Path, shares: int, threshold: int) -
         content = seal_backup(profile, keychain.keys, master)
         write_atomically(file, content)
         note_backup(profile, keychain.keys, unix(utc_now))
-    click.echo(f"sealed the profile {profile.folder.name}: {size(len(content))}")
+    click.echo(f"backed up profile {profile.folder.name} ({size(len(content))})")
     show_shares(words, threshold)
 
 
@@ -247,15 +246,15 @@ def keystore_backup(options: Options, file: Path, shares: int, threshold: int) -
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @click.argument("shares", type=click.File(), default="-")
 @click.option(
-    "--check", is_flag=True, help="Only say what is in it; nothing is written."
+    "--check", is_flag=True, help="Show what is in the backup, and write nothing."
 )
 @pass_options
 def keystore_restore(options: Options, file: Path, shares: TextIO, check: bool) -> None:
-    """Bring a profile back from the backup FILE and SHARES, one a line.
+    """Restore a profile from the backup FILE and SHARES, one share per line.
 
-    Without SHARES they are read from stdin; at a terminal you are asked for one after another.
-    You choose a new passphrase. A profile of that name that exists is left as it is: --profile
-    gives the restored one another name.
+    Without SHARES, shares are read from stdin; at a terminal you are asked for each in turn. You
+    choose a new passphrase. An existing profile of the same name is not overwritten; --profile
+    restores under another name.
     """
     from sealift.home.backup import note_backup, open_backup, restore
     from sealift.process.clock import unix, utc_now
@@ -264,7 +263,7 @@ def keystore_restore(options: Options, file: Path, shares: TextIO, check: bool) 
     member = backup.membership
     if check:
         keys = count(len(backup.keys.recipient_keys), "recipient key")
-        click.echo(f"the shares open it: {member.name} ({member.role}), {keys}")
+        click.echo(f"the shares open the backup: {member.name} ({member.role}), {keys}")
         return
     profile = restore(
         backup, options.profile or member.name, options.passphrase(confirm=True)
@@ -277,9 +276,9 @@ def keystore_restore(options: Options, file: Path, shares: TextIO, check: bool) 
 @as_json
 @pass_options
 def keystore_usage(options: Options, as_json: bool) -> None:
-    """Show which of your keys grants still depend on.
+    """Show how many grants depend on each of your keys.
 
-    "only" counts grants that no other key of this keystore opens: before those are 0, a key must
+    "only" counts the grants that no other key of this keystore opens: until it is 0, the key must
     not be lost. `sealift key rotate` wraps all of them to a new key.
     """
     from sealift.cli.values import aligned
@@ -318,22 +317,20 @@ def _state(usage: KeyUsage) -> str:
 def keystore_destroy(options: Options, key: str, yes: bool) -> None:
     """Destroy a KEY that `sealift keystore ls` shows as not used here.
 
-    It may be another profile's: what was wrapped to it opens for nobody any more. This profile's
-    own keys go with `sealift key rotate` and `sealift identity succeed`.
+    The key may belong to another profile; anything wrapped to it can then no longer be opened. To
+    replace this profile's own keys, use `sealift key rotate` and `sealift identity succeed`.
     """
     with closing(options.keychain()) as keychain:
         found = [held for held in _others(keychain) if held.reference == key]
         if not found:
-            raise InvalidArgument(
-                "there is no such key among those that are not used here"
-            )
-        confirm("destroy the key, for ever?", yes=yes)
+            raise InvalidArgument("this is not one of the keys that are not used here")
+        confirm("destroy this key permanently?", yes=yes)
         keychain.custody.destroy(*found)
     click.echo("destroyed 1 key")
 
 
 def _others(keychain: Keychain) -> list[HeldKey]:
-    """Keys of Sealift's in the same place that this profile does not use."""
+    """Return Sealift's keys in the same keystore that this profile does not use."""
     backend, used = keychain.custody.backend, keychain.keys.held
     return (
         []
@@ -343,7 +340,7 @@ def _others(keychain: Keychain) -> list[HeldKey]:
 
 
 def _number(keys: Keys) -> int:
-    """Of the keys that `prove` uses."""
+    """Return the number of keys that `prove` uses."""
     from sealift.keystore.backend import HeldKey
 
     return 1 + len(keys.recipient_keys) + isinstance(keys.tls_private_key, HeldKey)
@@ -390,7 +387,7 @@ def _try(custody: Custody, algorithm: Algorithm) -> _Proof:
         return _Proof(
             algorithm, works=False, detail=f"{error.what}; {error.hint}".rstrip("; ")
         )
-    return _Proof(algorithm, works=True, detail="made, used and destroyed a key")
+    return _Proof(algorithm, works=True, detail="created, used and destroyed a key")
 
 
 def _name(algorithm: Algorithm) -> str:
@@ -401,5 +398,5 @@ def _name(algorithm: Algorithm) -> str:
     return algorithm.value
 
 
-# Under the name that people look for in this place, too.
+# An alias, since people look for it under `keystore` too.
 keystore.add_command(key_rotate, "rotate")

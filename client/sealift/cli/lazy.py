@@ -1,4 +1,4 @@
-"""A group of commands that are imported when one is invoked, not when the group is."""
+"""A group whose commands are imported when they are used, not with the group."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 Entry = tuple[str, str]
-"""Where a command is, as `module:attribute` below this package, and its short help."""
+"""A command's location, as `module:attribute` below this package, and its short help."""
 
 
 class LazyCommands(MutableMapping[str, click.Command]):
-    """Commands by name; each is imported when it is first asked for."""
+    """Commands by name, each imported on first access."""
 
     def __init__(self, entries: dict[str, Entry]) -> None:
         self.entries = entries
@@ -47,7 +47,7 @@ class LazyCommands(MutableMapping[str, click.Command]):
 
 
 class LazyGroup(click.Group):
-    """Lists its commands, for help and completion, without importing them."""
+    """A group that lists its commands, for help and completion, without importing them."""
 
     def __init__(self, *, entries: dict[str, Entry], **settings: Any) -> None:
         super().__init__(commands=LazyCommands(entries), **settings)
@@ -58,7 +58,7 @@ class LazyGroup(click.Group):
         ctx: click.Context,  # noqa: ARG002 - as click calls it
         formatter: click.HelpFormatter,
     ) -> None:
-        """Writes names and short help; click's own would import every command."""
+        """Write names and short help; click's version would import every command."""
         limit = formatter.width - 6 - max(map(len, self._entries))
         rows = [
             (name, click.Command(name, short_help=said).get_short_help_str(limit))
@@ -70,7 +70,7 @@ class LazyGroup(click.Group):
     def shell_complete(
         self, ctx: click.Context, incomplete: str
     ) -> list[CompletionItem]:
-        """Completes names of commands and options; click's own would import commands."""
+        """Complete names of commands and options; click's version would import commands."""
         from click.shell_completion import CompletionItem
 
         names = [

@@ -16,10 +16,10 @@ from sealift_protocol.program import run
 
 _EXIT_CODES = """
 \b
-Exit codes: 0 done; 1 unexpected; 2 wrong use; 3 the records could not be read or do not fit;
-4 verification or trust failed; 5 refused by the relay; 6 relay unavailable, worth trying again;
-7 keystore or profile; 8 somebody else was first, run again; 9 done, but some records could not be
-read and were left out; 130 interrupted; 141 nobody reads stdout any more.
+Exit codes: 0 success; 1 unexpected error; 2 usage error; 3 records cannot be read or do not fit;
+4 verification or trust failed; 5 refused by the relay; 6 relay unavailable, try again later;
+7 keystore or profile error; 8 conflict with a concurrent change, run again; 9 success, but
+unreadable records were left out; 130 interrupted; 141 stdout was closed.
 """
 
 
@@ -31,14 +31,16 @@ read and were left out; 130 interrupted; 141 nobody reads stdout any more.
 )
 @click.version_option(__version__)
 @click.option(
-    "--profile", metavar="NAME", help="Which identity on this machine to use."
+    "--profile",
+    metavar="NAME",
+    help="Profile to use (default: $SEALIFT_PROFILE, or the only one).",
 )
 @click.option(
     "--passphrase-fd",
     type=int,
     metavar="N",
-    help="Read the keystore's passphrase from this file descriptor. Without it, "
-    "$SEALIFT_PASSPHRASE is used, or you are asked.",
+    help="Read the keystore's passphrase from file descriptor N (default: "
+    "$SEALIFT_PASSPHRASE, or a prompt).",
 )
 @click.pass_context
 def cli(context: click.Context, profile: str | None, passphrase_fd: int | None) -> None:
@@ -47,13 +49,13 @@ def cli(context: click.Context, profile: str | None, passphrase_fd: int | None) 
 
 
 def main() -> NoReturn:
-    """Runs the command line; the console script."""
+    """Run the command line: the entry point of the console script."""
     harden_process()
-    # Whatever a thread does not catch is printed without its text.
+    # An uncaught exception, of a thread too, is printed without its text.
     keep_values_off_stderr()
     run(
         cli,
         name="sealift",
         tell=tell,
-        interrupted="interrupted; nothing of this command became visible",
+        interrupted="interrupted; nothing from this command became visible",
     )

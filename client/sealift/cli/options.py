@@ -1,4 +1,4 @@
-"""What commands share: the profile, the passphrase, the ways to write time, JSON."""
+"""Options and values that commands share: profile, passphrase, times, sizes, JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sealift_protocol.objects.cards import WrapSuite
 
 PASSPHRASE = "SEALIFT_PASSPHRASE"  # noqa: S105 - the variable's name
-# Compiled when used, which `--help` does not.
+# Compiled on first use, since `--help` needs neither.
 _DURATION = r"(\d+)([smhdwy])"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
 _SIZE = r"(\d+(?:\.\d+)?)\s*(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)"
@@ -29,12 +29,12 @@ _POWERS = {"b": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
 class Options:
-    """What the options before the subcommand said."""
+    """The options given before the subcommand."""
 
     def __init__(self, profile: str | None, passphrase_fd: int | None) -> None:
         self.profile = profile
         self.passphrase_fd = passphrase_fd
-        # Of the keyring, for the profile that was found.
+        # The profile's account in the desktop keyring; `found` sets it.
         self.account = ""
 
     def passphrase(
@@ -44,7 +44,7 @@ class Options:
         confirm: bool = False,
         variable: str = PASSPHRASE,
     ) -> Secret:
-        """The keystore's passphrase, or whatever opens it."""
+        """Return the secret that opens the keystore: its passphrase or PIN."""
         from sealift.home.passphrase import read_passphrase
 
         return read_passphrase(
@@ -56,7 +56,7 @@ class Options:
         )
 
     def found(self) -> Profile:
-        """The profile that the options name, or the only one."""
+        """Return the profile that the options name, or the only one."""
         from sealift.home.profile import find_profile
 
         profile = find_profile(self.profile)
@@ -64,14 +64,14 @@ class Options:
         return profile
 
     def connect(self) -> Session:
-        """Opens the profile and connects."""
+        """Open the profile and connect to its relay."""
         from sealift.session import connect
 
         self.found()
         return connect(self.profile, passphrase=self.passphrase)
 
     def keychain(self) -> Keychain:
-        """Opens the profile's keystore without a connection."""
+        """Open the profile's keystore without connecting."""
         from sealift.keystore.keychain import unlock
 
         profile = self.found()
@@ -79,7 +79,7 @@ class Options:
 
 
 pass_options = click.make_pass_decorator(Options)
-# What `--suite` takes, and the names of `WrapSuite`, which is slow to import.
+# Values of `--suite`, each with its name in `WrapSuite`, which is slow to import.
 SUITES = {
     "mlkem768-x25519": "MLKEM768_X25519",
     "x25519": "X25519",
@@ -91,7 +91,7 @@ suites = click.option(
     "suites",
     multiple=True,
     type=click.Choice(list(SUITES)),
-    help="Of the recipient keys, most preferred first; repeatable.",
+    help="Suite of the recipient keys; repeatable, most preferred first.",
 )
 retry_for = click.option(
     "--retry-for",
@@ -99,23 +99,26 @@ retry_for = click.option(
     metavar="TIME",
     help="How long to keep retrying while the relay is unreachable (default: 10m).",
 )
-yes = click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
+yes = click.option(
+    "--yes", is_flag=True, help="Skip the confirmation prompt (for scripts)."
+)
 
 
 def wrap_suites(names: Sequence[str]) -> tuple[WrapSuite, ...]:
-    """The suites that `--suite` named, in that order."""
+    """Return the suites that `--suite` named, in order."""
     from sealift_protocol.objects.cards import WrapSuite
 
     return tuple(WrapSuite[SUITES[name]] for name in names)
 
 
 def parse_time(text: str | None) -> int:
-    """A date (2027-03-31), a date and time (2027-03-31T12:00), or a time from now (90d); 0 if None.
+    """Parse a date, a date and time, or a time from now into Unix seconds; 0 for None.
 
-    Dates are UTC; a date alone means its beginning.
+    Examples are 2027-03-31, 2027-03-31T12:00 and 90d. Dates are in UTC, and a date alone means
+    00:00.
 
     Raises:
-        InvalidArgument: it is none of these.
+        InvalidArgument: the text has none of these forms.
     """
     if text is None:
         return 0
@@ -125,54 +128,57 @@ def parse_time(text: str | None) -> int:
         return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
     except ValueError:
         raise InvalidArgument(
-            "this is not a time",
+            "this is not a date or time",
             hint="write a date as 2027-03-31, or a time from now as 90d",
         ) from None
 
 
 def parse_duration(text: str) -> int:
-    """Seconds of a duration such as 30s, 15m, 12h, 90d, 8w or 6y.
+    """Parse a duration such as 30s, 15m, 12h, 90d, 8w or 6y into seconds.
 
     Raises:
-        InvalidArgument: it is none.
+        InvalidArgument: the text is not a duration.
     """
     match = re.fullmatch(_DURATION, text)
     if match is None:
         raise InvalidArgument(
-            "a duration is a number and s, m, h, d, w or y, such as 90d"
+            "a duration is a number followed by s, m, h, d, w or y, such as 90d"
         )
     return int(match[1]) * _SECONDS[match[2]]
 
 
 def parse_size(text: str) -> int:
-    """Bytes of a size such as 500KB, 20MiB or 1.5GiB.
+    """Parse a size such as 500KB, 20MiB or 1.5GiB into bytes.
 
     Raises:
-        InvalidArgument: it is none.
+        InvalidArgument: the text is not a size.
     """
     match = re.fullmatch(_SIZE, text.strip(), re.IGNORECASE)
     if match is None:
         raise InvalidArgument(
-            "a size is a number and KiB, MiB or GiB (or KB, MB, GB): 20MiB"
+            "a size is a number followed by KiB, MiB or GiB (or KB, MB, GB), such as 20MiB"
         )
     unit = match[2].lower()
     return int(float(match[1]) * (1024 if "i" in unit else 1000) ** _POWERS[unit[0]])
 
 
 def show_time(time: int) -> str:
-    """Unix seconds for people, UTC; "-" for 0."""
+    """Format Unix seconds as a date and time in UTC; "-" for 0."""
     return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M}" if time else "-"
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Asks before something that cannot be undone.
+    """Ask before an action that cannot be undone.
 
     Raises:
-        InvalidArgument: there is no terminal to ask at, and --yes was not given.
-        click.Abort: the answer is no.
+        InvalidArgument: stdin is not a terminal, and --yes was not given.
+        click.Abort: the user declined.
     """
     if yes:
         return
     if not sys.stdin.isatty():
-        raise InvalidArgument("this cannot be undone", hint="use --yes if you mean it")
+        raise InvalidArgument(
+            "this cannot be undone, and there is no terminal to confirm it at",
+            hint="add --yes to skip the prompt",
+        )
     click.confirm(question, abort=True, err=True)

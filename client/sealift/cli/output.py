@@ -1,4 +1,4 @@
-"""How the command line speaks: results on stdout, progress and errors on stderr."""
+"""Output of the command line: results on stdout, progress and errors on stderr."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def show_error(error: SealiftError) -> None:
-    """Prints `error: what; hint: what to do` on stderr."""
+    """Print `error: what; hint: what to do` on stderr."""
     print_error(tell(error))
 
 
 def tell(error: SealiftError) -> Told:
-    """What the command line says about an error: with names, and with its own options."""
+    """Describe an error for the terminal: with names, and with options in its hint."""
     what = error.what
-    # What must not stand in an exception's text may stand on its owner's terminal.
+    # Names must not be in an exception's text, but may be shown on their owner's terminal.
     if (
         isinstance(error, SourceError | PolicyInvalid | WrongKey)
         and error.path is not None
@@ -45,12 +45,12 @@ def tell(error: SealiftError) -> Told:
 
 
 def count(number: int, what: str) -> str:
-    """A number of things, in words that agree."""
+    """Format a number with its noun, in the singular or plural."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def size(number: float) -> str:
-    """Bytes for people."""
+    """Format a number of bytes with a binary unit."""
     for unit in _UNITS:
         if number < 1024 or unit == _UNITS[-1]:
             break
@@ -59,7 +59,7 @@ def size(number: float) -> str:
 
 
 class ProgressBar:
-    """A progress bar on a terminal, nothing on a pipe. Call it with what is safe now."""
+    """A progress bar on a terminal, nothing on a pipe. Call it to report progress."""
 
     def __init__(
         self,
@@ -79,12 +79,12 @@ class ProgressBar:
     def __call__(
         self, records: int, acknowledged: int, committed: int | None = None
     ) -> None:
-        """Shows progress.
+        """Show progress.
 
         Args:
-            records: that the relay has acknowledged, or that were written.
-            acknowledged: their bytes.
-            committed: records that stay whatever happens, where that is less.
+            records: number of records that the relay acknowledged, or that were written.
+            acknowledged: their size in bytes.
+            committed: number of records committed, where that can be less.
         """
         if self._bar is None or self._task is None:
             return
@@ -92,18 +92,18 @@ class ProgressBar:
         state = f"{count(records, 'record')}, {size(acknowledged)}, {size(rate)}/s"
         if committed is not None:
             state += f", {committed:,} committed"
-        # A total of None is an endless bar: of a stream nobody knows the size.
+        # A total of None shows an endless bar: the size of a stream is not known.
         self._bar.update(
             self._task, total=self._total() or None, completed=self._done(), state=state
         )
 
     def pause(self) -> None:
-        """Makes room for something else on the terminal; the next call goes on."""
+        """Hide the bar, to make room for other output."""
         if self._bar is not None:
             self._bar.stop()
 
     def go_on(self) -> None:
-        """Goes on after `pause`."""
+        """Show the bar again after `pause`."""
         if self._bar is not None:
             self._bar.start()
 
@@ -112,15 +112,15 @@ class ProgressBar:
 def progress_bar(
     what: str, total: Callable[[], int], done: Callable[[], int]
 ) -> Iterator[ProgressBar]:
-    """A progress bar.
+    """Show a progress bar while a block runs.
 
     Args:
-        what: the verb.
-        total: the whole, in any unit; 0 if it is not known.
-        done: how much of it is done.
+        what: the label, a verb.
+        total: returns the total, in any unit; 0 if it is not known.
+        done: returns how much is done, in the same unit.
 
     Yields:
-        What to call with the records and bytes that are safe now.
+        The bar, to call with the number of records and bytes so far.
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn

@@ -1,4 +1,4 @@
-"""Commands about people: pins, endorsements, witnesses, this profile's own identity."""
+"""Commands for members: pins, endorsements, witnesses, this profile's own identity."""
 
 from __future__ import annotations
 
@@ -43,23 +43,25 @@ if TYPE_CHECKING:
 )
 @click.argument("token")
 @click.option(
-    "--organisation", default="", help="Shown on your card; the relay can read it."
+    "--organisation",
+    default="",
+    help="Organisation on your card; the relay can read it.",
 )
 @click.option(
     "--trust-on-first-use",
     is_flag=True,
-    help="Pin members when first met, uncompared; see `sealift trust first-use`.",
+    help="Pin members when first met, without comparing; see `sealift trust first-use`.",
 )
 @suites
 @click.option(
     "--keystore",
     metavar="URL",
-    help="Where your private keys are to live; a file that a passphrase protects, without it.",
+    help="Keystore for your private keys (default: a file protected by a passphrase).",
 )
 @click.option(
     "--tls-key-in-keystore",
     is_flag=True,
-    help="Make the TLS key there too: it signs every connection. Needs --keystore.",
+    help="Create the TLS key there too: it signs every connection. Needs --keystore.",
 )
 @as_json
 @pass_options
@@ -75,9 +77,9 @@ def join(
 ) -> None:
     """Join a relay with the TOKEN that its operator sent ("-" reads it from stdin).
 
-    Makes your keys on this machine, protects them with a passphrase that you choose, and asks the
-    relay for a certificate. Your private keys never leave this machine; with --keystore they never
-    leave the token or KMS that it names.
+    Creates your keys on this machine, protects them with a passphrase that you choose, and asks
+    the relay for a certificate. Your private keys never leave this machine; with --keystore they
+    never leave the token or KMS that it names.
     """
     from sealift.keystore.custody import Custody
     from sealift.keystore.registry import open_backend
@@ -120,7 +122,7 @@ def join(
 def rejoin(options: Options, token: str) -> None:
     """Get a new certificate after yours has expired, with a TOKEN made with --again.
 
-    Keys, pins and grants stay as they are.
+    Keys, pins and grants do not change.
     """
     from sealift.home.profile import find_profile
     from sealift.people.joining import rejoin as rejoin_relay
@@ -136,7 +138,8 @@ def rejoin(options: Options, token: str) -> None:
 def renew(options: Options) -> None:
     """Get a new certificate before yours expires.
 
-    Every command does this by itself when less than a third of the certificate's life is left.
+    Every command does this automatically when less than a third of the certificate's lifetime is
+    left.
     """
     with options.connect() as session:
         until = session.identity.renew()
@@ -156,7 +159,7 @@ def identity(context: click.Context, options: Options, as_json: bool) -> None:
     if context.invoked_subcommand is not None:
         if as_json:
             raise InvalidArgument(
-                f"--json does nothing before {context.invoked_subcommand}",
+                f"--json has no effect before {context.invoked_subcommand}",
                 hint="leave --json out",
             )
         return
@@ -165,7 +168,7 @@ def identity(context: click.Context, options: Options, as_json: bool) -> None:
     words = word_lines(fingerprint)
     show(
         f"{member.name} ({member.role}) at {member.address}\n  {fingerprint}\n"
-        "to read on the phone:\n" + "\n".join(f"  {line}" for line in words),
+        "to read out on the phone:\n" + "\n".join(f"  {line}" for line in words),
         {
             "name": member.name,
             "role": member.role,
@@ -181,52 +184,50 @@ def identity(context: click.Context, options: Options, as_json: bool) -> None:
 @yes
 @pass_options
 def identity_succeed(options: Options, yes: bool) -> None:
-    """Replace your signing key by a new one, which the old one vouches for.
+    """Replace your signing key with a new one, which the old one vouches for.
 
-    Your datasets and grants stay yours, and whoever pinned you follows by themselves. Use this on
+    You keep your datasets and grants, and members who pinned you follow automatically. Use this on
     a schedule; if the old key may be stolen, use `sealift identity revoke`.
     """
-    confirm("put a new identity in the place of this one?", yes=yes)
+    confirm("replace this identity with a new one?", yes=yes)
     with options.connect() as session:
         fingerprint = session.identity.succeed()
     click.echo(f"your new fingerprint:\n  {fingerprint}")
 
 
 @identity.command("revoke")
-@click.option("--reason", default="", help="Readable by everybody.")
+@click.option("--reason", default="", help="Reason, readable by everyone.")
 @yes
 @pass_options
 def identity_revoke(options: Options, reason: str, yes: bool) -> None:
-    """Declare your identity void, for ever: its key may be stolen.
+    """Revoke your identity permanently, because its key may be stolen.
 
-    Others refuse it from their next look at the relay. Join again under a new name, and have
-    your new fingerprint pinned.
+    Other members refuse it from the next time they ask the relay. Join again under a new name, and
+    ask members to pin your new fingerprint.
     """
-    confirm("declare this identity void, for ever?", yes=yes)
+    confirm("revoke this identity permanently?", yes=yes)
     with options.connect() as session:
         session.identity.revoke(reason)
-    click.echo("this identity is void; tell those who pinned it")
+    click.echo("revoked this identity; tell the members who pinned it")
 
 
 @click.group()
 def key() -> None:
-    """Your recipient keys, to which others wrap what you may open."""
+    """Manage your recipient keys, to which other members wrap what you may open."""
 
 
 @key.command("compromise")
-@click.option(
-    "--reseal", is_flag=True, help="Seal what you pushed before anew as well."
-)
+@click.option("--reseal", is_flag=True, help="Also seal again what you pushed before.")
 @yes
 @as_json
 @pass_options
 def key_compromise(options: Options, reseal: bool, yes: bool, as_json: bool) -> None:
-    """Your recipient keys may have leaked: replace them, and say what they opened.
+    """Replace recipient keys that may have leaked, and list what they opened.
 
-    New recipient keys are published. Each of your datasets begins a new key epoch, which everybody
-    who has access is granted; with --reseal the old keys open nothing that is left at the relay.
-    Datasets of others have to be rotated by their owners: the list says whose. Nothing takes back
-    what somebody has fetched already. For a stolen identity, see `sealift identity revoke`.
+    New recipient keys are published. Each of your datasets begins a new key epoch, which everyone
+    who has access is granted. With --reseal, the old keys open nothing that is left at the relay.
+    Datasets of other owners must be rotated by those owners, whom the list names. What was already
+    fetched cannot be taken back. For a stolen identity, see `sealift identity revoke`.
     """
     from sealift.cli.values import aligned
 
@@ -259,10 +260,10 @@ def key_compromise(options: Options, reseal: bool, yes: bool, as_json: bool) -> 
 
 def _what_now(dataset: Exposed) -> str:
     if not dataset.own:
-        return "its owner has to rotate it"
+        return "its owner must rotate it"
     if dataset.resealed:
         return f"resealed under key epoch {dataset.new_key_epoch}"
-    return f"key epoch {dataset.new_key_epoch} from now on; --reseal for what is there"
+    return f"key epoch {dataset.new_key_epoch} from now on; --reseal for older shards"
 
 
 @key.command("rotate")
@@ -274,10 +275,10 @@ def _what_now(dataset: Exposed) -> str:
 def key_rotate(
     options: Options, suites: tuple[str, ...], every: str | None, as_json: bool
 ) -> None:
-    """Publish new recipient keys and wrap what you were granted to them.
+    """Publish new recipient keys, and wrap your grants to them.
 
-    No owner has to do anything and no record is sent again. The old private keys are destroyed
-    when everything is wrapped to the new ones. With --every, a policy is set instead; see
+    No owner is involved, and no record is sent again. The old private keys are destroyed when
+    every grant is wrapped to the new ones. With --every, a policy is set instead; see
     `sealift rotate`.
     """
     if every is not None:
@@ -294,7 +295,7 @@ def key_rotate(
     ]
     if rotated.unopened:
         lines.append(
-            f"{count(rotated.unopened, 'grant')} did not open; the old keys were kept for them"
+            f"{count(rotated.unopened, 'grant')} could not be opened; the old keys were kept"
         )
     show(
         "\n".join(lines),
@@ -312,7 +313,7 @@ def key_rotate(
 @click.command()
 @as_json
 def profiles(as_json: bool) -> None:
-    """List the identities on this machine."""
+    """List the profiles on this machine."""
     from sealift.home.profile import profile_names
 
     names = profile_names()
@@ -322,7 +323,7 @@ def profiles(as_json: bool) -> None:
 
 @click.group()
 def trust() -> None:
-    """Pin the fingerprints of the people you exchange data with."""
+    """Manage the pinned fingerprints of members you exchange data with."""
 
 
 @trust.command("add")
@@ -331,7 +332,7 @@ def trust() -> None:
 @click.option(
     "--organisation",
     is_flag=True,
-    help="Trust those too whom NAME endorses, while it does.",
+    help="Also trust the members that NAME endorses, while it endorses them.",
 )
 @pass_options
 def trust_add(
@@ -339,8 +340,8 @@ def trust_add(
 ) -> None:
     """Pin member NAME to FINGERPRINT, in groups or in words.
 
-    Get the fingerprint from the member by a way that does not pass the relay: by phone, or on
-    paper. It is what `sealift identity` shows on the member's machine.
+    Get the fingerprint from the member over a channel that bypasses the relay, such as by phone or
+    on paper. `sealift identity` shows it on the member's machine.
     """
     from sealift.home.profile import find_profile
     from sealift.home.trust import Pin
@@ -350,15 +351,15 @@ def trust_add(
     now = int(datetime.now(UTC).timestamp())
     pin = Pin(parsed, since=now, endorses=organisation)
     find_profile(options.profile).trust.add(name, pin)
-    whom = " and those whom it endorses" if organisation else ""
-    click.echo(f"pinned {name}{whom} to {parsed}")
+    also = "; the members that it endorses are trusted too" if organisation else ""
+    click.echo(f"pinned {name} to {parsed}{also}")
 
 
 @trust.command("ls")
 @as_json
 @pass_options
 def trust_ls(options: Options, as_json: bool) -> None:
-    """List the pinned members, and how each came to be pinned."""
+    """List the pinned members, and how each was pinned."""
     from sealift.home.profile import find_profile
 
     profile = find_profile(options.profile)
@@ -369,7 +370,7 @@ def trust_ls(options: Options, as_json: bool) -> None:
     ]
     if profile.settings.trust_on_first_use:
         lines.append(
-            "trust on first use is on: members are pinned uncompared when first met"
+            "trust on first use is on: members are pinned when first met, without comparing"
         )
     machine: list[dict[str, object]] = [
         {
@@ -382,7 +383,7 @@ def trust_ls(options: Options, as_json: bool) -> None:
         }
         for name, pin in pins.items()
     ]
-    show("\n".join(lines) or "nobody is pinned", machine, as_json)
+    show("\n".join(lines) or "no member is pinned", machine, as_json)
 
 
 @trust.command("show")
@@ -390,7 +391,7 @@ def trust_ls(options: Options, as_json: bool) -> None:
 @as_json
 @pass_options
 def trust_show(options: Options, name: str, as_json: bool) -> None:
-    """Look member NAME up, and say why it is trusted: pin, endorsement, keys."""
+    """Look up member NAME, and show why it is trusted: pin, endorsement, keys."""
     from sealift.home.words import word_lines
 
     with options.connect() as session:
@@ -434,8 +435,8 @@ def trust_remove(options: Options, name: str) -> None:
 def trust_first_use(options: Options, choice: str) -> None:
     """Pin members when first met, without comparing fingerprints ("on"), or never ("off").
 
-    With "on", whoever runs the relay can put itself in the place of people you have not met yet.
-    `sealift trust ls` shows who was pinned that way.
+    With "on", anyone who runs the relay can impersonate members you have not met yet. `sealift
+    trust ls` shows the members pinned this way.
     """
     from sealift.home.profile import find_profile
 
@@ -448,20 +449,23 @@ def trust_first_use(options: Options, choice: str) -> None:
 @rules(excludes("--withdraw", "--until"))
 @click.argument("name")
 @click.option(
-    "--until", default="90d", show_default=True, help="A date, or a time from now."
+    "--until",
+    default="90d",
+    show_default=True,
+    help="When the endorsement ends: a date, or a time from now.",
 )
-@click.option("--withdraw", is_flag=True, help="Vouch for NAME no longer.")
+@click.option("--withdraw", is_flag=True, help="Withdraw the endorsement of NAME.")
 @pass_options
 def endorse(options: Options, name: str, until: str, withdraw: bool) -> None:
-    """Vouch, as an organisation, for member NAME, whom you have pinned.
+    """Endorse, as an organisation, member NAME, which you have pinned.
 
-    Those who pinned your organisation with --organisation trust NAME without a pin of its own.
+    Members who pinned your organisation with --organisation then trust NAME without pinning it.
     """
     not_after = 0 if withdraw else parse_time(until)
     with options.connect() as session:
         session.people.endorse(name, not_after=not_after)
     click.echo(
-        f"vouches for {name} no longer"
+        f"withdrew the endorsement of {name}"
         if withdraw
         else f"endorsed {name} until {show_time(not_after)}"
     )
@@ -469,14 +473,14 @@ def endorse(options: Options, name: str, until: str, withdraw: bool) -> None:
 
 @click.group()
 def witness() -> None:
-    """Witnesses who cosign the relay's log, so that it cannot show people different logs."""
+    """Manage witnesses, who cosign the log so that the relay cannot show people different ones."""
 
 
 @witness.command("add")
 @click.argument("verifier_key")
 @pass_options
 def witness_add(options: Options, verifier_key: str) -> None:
-    """Know a witness by the VERIFIER_KEY that its operator gives out."""
+    """Add a witness, by the VERIFIER_KEY that its operator publishes."""
     from sealift.home.profile import find_profile
     from sealift_protocol.notes import VerifierKey
 
@@ -491,13 +495,13 @@ def witness_add(options: Options, verifier_key: str) -> None:
 @as_json
 @pass_options
 def witness_ls(options: Options, as_json: bool) -> None:
-    """List the witnesses, and how many must have cosigned."""
+    """List the witnesses, and how many of them must cosign."""
     from sealift.home.profile import find_profile
 
     settings = find_profile(options.profile).settings
     names = [f"  {key.name}" for key in settings.witness_keys()]
     show(
-        "\n".join([f"{settings.quorum} of {len(names)} must have cosigned", *names]),
+        "\n".join([f"{settings.quorum} of {len(names)} must cosign", *names]),
         {"quorum": settings.quorum, "witnesses": list(settings.witnesses)},
         as_json,
     )
@@ -512,12 +516,12 @@ def witness_require(options: Options, quorum: int) -> None:
 
     profile = find_profile(options.profile)
     profile.write_settings(replace(profile.settings, quorum=quorum))
-    click.echo(f"{quorum} of {len(profile.settings.witnesses)} must have cosigned")
+    click.echo(f"{quorum} of {len(profile.settings.witnesses)} must cosign")
 
 
 @click.group()
 def recovery() -> None:
-    """A recovery identity that several people hold together on paper."""
+    """Manage a recovery identity that several people hold together on paper."""
 
 
 @recovery.command("create")
@@ -528,7 +532,7 @@ def recovery() -> None:
 def recovery_create(options: Options, token: str, shares: int, threshold: int) -> None:
     """Join with TOKEN as a recovery identity, whose key exists only as N paper shares.
 
-    Any K of them bring it back. The words are printed once and stored nowhere.
+    Any K of them restore it. The words are printed once and never stored.
     """
     from sealift.home.recovery import keys_of_master
     from sealift.home.shares import new_master, split_master
@@ -544,7 +548,7 @@ def recovery_create(options: Options, token: str, shares: int, threshold: int) -
         profile_name=options.profile,
         keys=keys_of_master(master, now),
     )
-    # The identity now is on paper; here only its name and fingerprint stay.
+    # The identity is on paper now; only its name and fingerprint stay here.
     joined.profile.keystore.unlink()
     click.echo(f"recovery identity {joined.name}:\n  {joined.fingerprint}")
     show_shares(words, threshold)
@@ -554,7 +558,7 @@ def recovery_create(options: Options, token: str, shares: int, threshold: int) -
 @click.argument("name")
 @pass_options
 def recovery_require(options: Options, name: str) -> None:
-    """Give every grant of this profile to the recovery identity NAME too ("none" for nobody)."""
+    """Give every grant of this profile to the recovery identity NAME too ("none" to stop)."""
     from sealift.home.profile import find_profile
     from sealift_protocol.ids import check_name
 
@@ -564,7 +568,7 @@ def recovery_require(options: Options, name: str) -> None:
         profile.trust.find(name)
     profile.write_settings(replace(profile.settings, recovery=names))
     click.echo(
-        f"every grant goes to {name} too"
+        f"every grant also goes to {name}"
         if names
         else "no recovery identity is required"
     )
@@ -575,11 +579,11 @@ def recovery_require(options: Options, name: str) -> None:
 @click.argument("file", type=click.File(), default="-")
 @pass_options
 def recovery_restore(options: Options, token: str, file: TextIO) -> None:
-    """Bring a recovery identity back from shares, one a line in FILE.
+    """Restore a recovery identity from the shares in FILE, one per line.
 
-    Without FILE they are read from stdin; at a terminal you are asked for one after another.
-    TOKEN is made by the operator with `sealift-relay invite NAME --again`. Everything that the
-    identity opens enters the log.
+    Without FILE, shares are read from stdin; at a terminal you are asked for each in turn. The
+    operator makes TOKEN with `sealift-relay invite NAME --again`. Everything that the identity
+    opens enters the log.
     """
     from sealift.home.recovery import keys_of_master
     from sealift.people.joining import join as join_relay

@@ -1,4 +1,4 @@
-"""`sealift push`, and what goes before it: `sources`, `deidentify`, `policy`."""
+"""`sealift push`, and the commands that prepare it: `sources`, `deidentify`, `policy`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _REPORT_RECORDS = 10_000
 
 
 def _reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say how a source is read."""
+    """Add the options that control how a source is read."""
     for option in reversed(
         (
             click.option(
@@ -61,39 +61,44 @@ def _reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "kind",
                 default="",
                 metavar="KIND",
-                help="Kind of source, where URL or suffix do not tell; see `sealift sources`.",
+                help="Kind of source, if URL or suffix do not tell; see `sealift sources`.",
             ),
             click.option(
                 "--types",
                 multiple=True,
                 metavar="COLUMN=TYPE",
-                help="Arrow type of a column of text (int64, float32, string, ...); repeatable.",
+                help="Arrow type of a text column (int64, float32, string, ...); repeatable.",
             ),
             click.option(
-                "--encoding", default="utf-8", help="Of CSV and HL7; default utf-8."
+                "--encoding",
+                default="utf-8",
+                help="Text encoding of CSV and HL7 (default: utf-8).",
             ),
             click.option(
-                "--query", default="", metavar="SQL", help="What to read of a database."
+                "--query",
+                default="",
+                metavar="SQL",
+                help="Query that selects records from a database.",
             ),
             click.option(
                 "--cursor-column",
                 default="",
                 metavar="COLUMN",
-                help="Of a query's result: unique and increasing, so that a push can continue.",
+                help="Unique, increasing column of the query's result, to resume a push by.",
             ),
             click.option(
-                "--whole", is_flag=True, help="Keep FHIR and HL7 records as they stand."
+                "--whole", is_flag=True, help="Keep FHIR and HL7 records as they are."
             ),
             click.option(
                 "--resource",
                 default="",
                 metavar="TYPE",
-                help="FHIR: read this type of resource.",
+                help="Type of FHIR resource to read.",
             ),
             click.option(
                 "--no-pixels",
                 is_flag=True,
-                help="DICOM: read the header only, not the image.",
+                help="Read only the header of DICOM files, not the image.",
             ),
             click.option(
                 "--crypt4gh-key",
@@ -105,19 +110,19 @@ def _reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--describe",
                 type=click.Path(path_type=Path),
                 metavar="FILE",
-                help="TOML with label, unit and description of columns.",
+                help="TOML file with label, unit and description of columns.",
             ),
             click.option(
                 "--on-error",
                 type=click.Choice(_ON_ERROR),
                 default="stop",
-                help="A record that cannot be read: stop (default), skip it, or put it into your "
-                "own dataset NAME.quarantine.",
+                help="What to do with an unreadable record: stop (default), skip it, or push it to "
+                "your own dataset NAME.quarantine.",
             ),
             click.option(
                 "--policy",
                 metavar="FILE",
-                help="De-identify by this policy: a file, or the name of a ready one "
+                help="De-identification policy: a file, or the name of a ready policy "
                 "(`sealift policy ls`).",
             ),
             click.option(
@@ -125,7 +130,7 @@ def _reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 type=click.IntRange(0),
                 default=0,
                 metavar="N",
-                help="Processes that scrub free text.",
+                help="Number of processes that scrub free text.",
             ),
         )
     ):
@@ -172,7 +177,7 @@ def _ask_for_key_passphrase() -> Secret:
         return Secret(given.encode())
     if not sys.stdin.isatty():
         raise InvalidArgument(
-            "the Crypt4GH key has a passphrase, and there is no terminal to ask at",
+            "the Crypt4GH key has a passphrase, and there is no terminal to enter it at",
             hint="set CRYPT4GH_PASSPHRASE",
         )
     answer = click.prompt("passphrase of the Crypt4GH key", hide_input=True, err=True)
@@ -182,7 +187,9 @@ def _ask_for_key_passphrase() -> Secret:
 @click.command()
 @rules(
     excludes(
-        "--dry-run", "--follow", why="--dry-run reads a source once, --follow for ever"
+        "--dry-run",
+        "--follow",
+        why="--dry-run reads a source once, --follow until it is stopped",
     ),
     needs("--settle", "--follow"),
     needs("--text-workers", "--policy"),
@@ -195,23 +202,29 @@ def _ask_for_key_passphrase() -> Secret:
 )
 @click.argument("source")
 @click.option(
-    "--dataset", required=True, metavar="NAME", help="Dataset; made if need be."
+    "--dataset",
+    required=True,
+    metavar="NAME",
+    help="Dataset to append to; created if it does not exist.",
 )
 @click.option(
     "--to",
     multiple=True,
     metavar="NAME",
-    help="A pinned member who may open it; repeatable.",
+    help="Pinned member to grant access to; repeatable.",
 )
 @_reading_options
 @click.option(
-    "--accept-policy", is_flag=True, help="Let your dataset take this policy, too."
+    "--accept-policy",
+    is_flag=True,
+    help="Add this policy to those that your dataset admits.",
 )
 @click.option(
     "--on-change",
     type=click.Choice(_ON_CHANGE),
     default="stop",
-    help="A file that is not what was pushed of it: stop (default), skip it, or push it whole.",
+    help="What to do with a file that changed since it was pushed: stop (default), skip it, or "
+    "push the whole file again.",
 )
 @click.option(
     "--from-start", is_flag=True, help="Push everything again, as new records."
@@ -219,66 +232,83 @@ def _ask_for_key_passphrase() -> Secret:
 @click.option(
     "--follow",
     is_flag=True,
-    help="SOURCE is a folder: seal what appears in it, until Ctrl-C.",
+    help="Watch the folder SOURCE and push files as they appear, until Ctrl-C.",
 )
 @click.option(
     "--settle",
     default="2s",
     metavar="TIME",
-    help="--follow: files unchanged so long; default 2s.",
+    help="With --follow: push a file when it has not changed for this long (default: 2s).",
 )
 @click.option(
     "--jobs",
     type=click.IntRange(1, 16),
     default=2,
     metavar="N",
-    help="Shards sealed and uploaded at once; default 2. Each takes 64 MiB of memory.",
+    help="Shards to seal and upload in parallel (default: 2). Each takes 64 MiB of memory.",
 )
-@click.option("--limit-rate", metavar="SIZE", help="Bytes a second at most, as 10MiB.")
+@click.option(
+    "--limit-rate", metavar="SIZE", help="Maximum bytes per second, such as 10MiB."
+)
 @click.option(
     "--commit-every",
     default="1GiB",
     metavar="SIZE",
-    help="Commit after so much; default 1GiB. Records are visible, and safe, from then on.",
+    help="Commit after this many bytes (default: 1GiB). Committed records are visible, and safe.",
 )
 @click.option(
-    "--commit-within", metavar="TIME", help="Or after so long; default 5m, --follow 1m."
+    "--commit-within",
+    metavar="TIME",
+    help="Commit after this much time (default: 5m; with --follow: 1m).",
 )
 @click.option(
-    "--at-once", is_flag=True, help="One commit at the end: all records, or none."
+    "--at-once",
+    is_flag=True,
+    help="Make one commit at the end, of all records or none.",
 )
 @click.option(
-    "--deadline", metavar="TIME", help="Commit what is there and end then, as 6h."
+    "--deadline", metavar="TIME", help="Commit and stop after this long, such as 6h."
 )
 @retry_for
 @click.option(
-    "--description", default="", help="Of a new dataset; sealed like its name."
+    "--description",
+    default="",
+    help="Description of a new dataset; sealed, as its name is.",
 )
 @click.option(
-    "--purpose", default="", help="Why they may open it; the relay can read it."
+    "--purpose", default="", help="Purpose of the access; the relay can read it."
 )
 @click.option(
-    "--until", metavar="DATE", help="When their access ends; a date, or as 90d."
+    "--until",
+    metavar="DATE",
+    help="When access ends: a date, or a time from now such as 90d.",
 )
 @click.option(
-    "--retain", metavar="TIME", help="The relay destroys the records then; as 90d."
+    "--retain",
+    metavar="TIME",
+    help="How long until the relay destroys the records, such as 90d.",
 )
 @click.option(
     "--subject-column",
     metavar="COLUMN",
-    help="Of a new dataset: names the person that a record is about, for `erase-subject`.",
+    help="Column of a new dataset that names the person a record is about, for `erase-subject`.",
 )
 @click.option(
     "--preflight",
     "run_preflight",
     is_flag=True,
-    help="First send each recipient a sealed KiB that it must open.",
+    help="Before the push, check that each recipient can open a sealed KiB.",
 )
 @click.option(
-    "--wait", default=60.0, metavar="SECONDS", help="For --preflight; default 60."
+    "--wait",
+    default=60.0,
+    metavar="SECONDS",
+    help="How long --preflight waits (default: 60).",
 )
 @click.option(
-    "--dry-run", is_flag=True, help="Read and de-identify everything, send nothing."
+    "--dry-run",
+    is_flag=True,
+    help="Read and de-identify everything, but send nothing.",
 )
 @yes
 @as_json
@@ -320,8 +350,8 @@ def push(
     """Seal the records of SOURCE and append them to a dataset.
 
     SOURCE is a file, a folder, a pattern, a URL or - for standard input; `sealift sources` lists
-    what is read. A push that ended anywhere is continued by the same command: what was committed
-    is not sent again. A dataset that you co-own is named OWNER/NAME.
+    what can be read. Run the same command again to resume an interrupted push: committed records
+    are not sent again. Name a dataset that you co-own as OWNER/NAME.
     """
     from sealift.owner.push.options import PushOptions
     from sealift.owner.push.push import OnChange, PushLimits
@@ -375,18 +405,18 @@ def push(
         names = sorted(pushed.left_out, key=lambda name: -pushed.left_out[name])
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
         click.echo(
-            "note: left out, since the source has no column for it: "
+            "note: left out, because the source has no column for it: "
             + ", ".join(f"{name} ({pushed.left_out[name]:,})" for name in names[:5])
             + more,
             err=True,
         )
     if pushed.rejected:
         click.echo(
-            f"note: {count(pushed.rejected, 'record')} could not be read and "
+            f"note: {count(pushed.rejected, 'record')} could not be read: "
             + (
-                f"went to your dataset {dataset.rpartition('/')[2]}.quarantine"
+                f"pushed to your dataset {dataset.rpartition('/')[2]}.quarantine"
                 if on_error == "quarantine"
-                else "were left out"
+                else "left out"
             ),
             err=True,
         )
@@ -419,8 +449,8 @@ def _push(
             if not last.committed:
                 raise
             raise Interrupted(
-                f"interrupted; committed before: {count(last.committed, 'record')} of this push, "
-                "which stay; the same command continues there"
+                f"interrupted; {count(last.committed, 'record')} of this push stay committed; "
+                "run the same command again to resume"
             ) from None
 
 
@@ -436,12 +466,12 @@ def _follow(
 
     def told(pushed: Pushed) -> None:
         if as_json:
-            # A document for each push, on a line of its own.
+            # One document per push, each on a separate line.
             print_data(_as_document(pushed), more=True)
         else:
             click.echo(_told(pushed))
 
-    click.echo("following; Ctrl-C commits what is under way and ends", err=True)
+    click.echo("following; press Ctrl-C to commit and stop", err=True)
     with _stopped_by_signals(stop):
         records = session.follow(
             folder,
@@ -455,7 +485,7 @@ def _follow(
 
 @contextmanager
 def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """SIGINT and SIGTERM set the event; the second one interrupts."""
+    """Set the event on the first SIGINT or SIGTERM; interrupt on the second."""
 
     def handle(_number: int, _frame: object) -> None:
         if stop.is_set():
@@ -483,7 +513,7 @@ def _describer(path: Path | None) -> Callable[[pa.Schema], pa.Schema]:
 
 def _told(pushed: Pushed) -> str:
     if not pushed.commits:
-        told = f"nothing new: all of it was pushed before (commit {pushed.commit})"
+        told = f"nothing new: everything was already pushed (commit {pushed.commit})"
     else:
         told = (
             f"pushed {count(pushed.records, 'record')} ({size(pushed.payload_bytes)}) in "
@@ -492,9 +522,9 @@ def _told(pushed: Pushed) -> str:
         if pushed.commits > 1:
             told += f" (the last of {pushed.commits})"
         if pushed.unchanged:
-            told += f"; {count(pushed.unchanged, 'file')} had been pushed before"
+            told += f"; {count(pushed.unchanged, 'file')} had already been pushed"
     if pushed.changed:
-        told += f"; left out {count(pushed.changed, 'file')} that changed since"
+        told += f"; skipped {count(pushed.changed, 'file')} that changed since the last push"
     return told
 
 
@@ -516,16 +546,16 @@ def _as_document(pushed: Pushed) -> dict[str, object]:
 
 
 def _show_schema(schema: pa.Schema, new: bool, bar: ProgressBar, *, ask: bool) -> None:
-    """Shows what is about to be pinned; at a terminal, asks."""
+    """Show the columns that a new dataset will have; at a terminal, ask."""
     from sealift.cli.reports import column_lines
 
     if not new:
         return
     bar.pause()
-    click.echo("the new dataset's columns, from now on:", err=True)
+    click.echo("the new dataset will have these columns:", err=True)
     click.echo("\n".join(f"  {line}" for line in column_lines(schema)), err=True)
     if ask and sys.stdin.isatty() and sys.stderr.isatty():
-        click.confirm("seal these?", default=True, abort=True, err=True)
+        click.confirm("seal these columns?", default=True, abort=True, err=True)
     bar.go_on()
 
 
@@ -547,7 +577,7 @@ def _rehearse(source: str, options: PushOptions, max_records: int) -> Rehearsal:
     else:
         from sealift.owner.push.deidentifying import Deidentifying
 
-        # Nothing is sent: pseudonyms and offsets are of a secret that ends with this command.
+        # Nothing is sent, so the secret for pseudonyms and offsets is discarded afterwards.
         transform = Deidentifying(
             opened, policy, owner_secret=Secret.random(32), workers=options.text_workers
         )
@@ -585,7 +615,7 @@ def _show_rehearsal(found: Rehearsal, as_json: bool, *, samples: bool) -> None:
         }
         show("", document, True)
         return
-    of_all = "" if found.whole else " (the first ones; --records 0 reads all)"
+    of_all = "" if found.whole else " (the first records; --records 0 reads all)"
     click.echo(
         f"{count(found.records, 'record')} ({size(found.payload_bytes)}) in "
         f"{count(found.parts, 'file')}{of_all}; nothing was sent"
@@ -637,7 +667,7 @@ def _show_side_by_side(found: Rehearsal) -> None:
     default=_REPORT_RECORDS,
     show_default=True,
     metavar="N",
-    help="How many records to read for the report; 0 for all.",
+    help="Number of records to read for the report; 0 for all.",
 )
 @as_json
 def deidentify(
@@ -653,8 +683,8 @@ def deidentify(
 ) -> None:
     """Show what a policy changes in SOURCE, side by side, with its report.
 
-    Nothing is sealed, sent or written. Pseudonyms and shifted dates are not those of a push: the
-    keys of this command are thrown away.
+    Nothing is sealed, sent or written. Pseudonyms and shifted dates differ from those of a push:
+    this command uses keys that it discards.
     """
     from sealift.owner.push.options import PushOptions
 
@@ -676,7 +706,7 @@ def deidentify(
 @click.command()
 @as_json
 def sources(as_json: bool) -> None:
-    """List what `push` can read."""
+    """List the kinds of sources that `push` can read."""
     from sealift.owner.sources import KINDS, plug_ins
     from sealift.owner.sources.registry import STDIN
 
@@ -712,7 +742,7 @@ def sources(as_json: bool) -> None:
 
 @click.group()
 def policy() -> None:
-    """Look at policies of de-identification."""
+    """Inspect de-identification policies."""
 
 
 @policy.command("ls")
@@ -744,7 +774,7 @@ def policy_ls(as_json: bool) -> None:
 @policy.command("show")
 @click.argument("name")
 def policy_show(name: str) -> None:
-    """Print a policy as it stands: to read, or as the beginning of your own."""
+    """Print a policy, to read or as a start for your own."""
     from sealift.policy.file import load_policy
 
     click.echo(load_policy(name).source.decode(), nl=False)
@@ -754,7 +784,7 @@ def policy_show(name: str) -> None:
 @click.argument("file")
 @as_json
 def policy_check(file: str, as_json: bool) -> None:
-    """Check a policy file and print its digest, as commits carry it."""
+    """Check a policy file, and print the digest that commits carry."""
     from sealift.policy.file import load_policy
 
     found = load_policy(file)

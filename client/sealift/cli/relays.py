@@ -1,4 +1,4 @@
-"""Commands about the addresses of this profile's relay."""
+"""Commands for the addresses of this profile's relay."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @click.group()
 def relay() -> None:
-    """The addresses of your relay: when one cannot be reached, the next is used."""
+    """Manage the addresses of your relay: if one is unreachable, the next is used."""
 
 
 @relay.command("ls")
 @as_json
 @pass_options
 def relay_ls(options: Options, as_json: bool) -> None:
-    """List the addresses, in the order in which they are tried."""
+    """List the addresses, in the order they are tried."""
     from sealift.home.profile import find_profile
 
     addresses = _addresses(find_profile(options.profile))
@@ -37,10 +37,10 @@ def relay_ls(options: Options, as_json: bool) -> None:
 @as_json
 @pass_options
 def relay_add(options: Options, address: str, as_json: bool) -> None:
-    """Use HOST:PORT too, another host of the same relay.
+    """Add HOST:PORT, another address of the same relay.
 
-    It has to answer now: it is added only if its certificate is from your relay's CA and its log
-    is your relay's log, as far as you have seen it.
+    The address must answer now. It is added only if its certificate is from your relay's CA and
+    its log is consistent with the log that you have seen.
     """
     from sealift.home.profile import find_profile
 
@@ -51,7 +51,7 @@ def relay_add(options: Options, address: str, as_json: bool) -> None:
         profile.write_settings(replace(settings, relays=(*settings.relays, address)))
     known = _addresses(profile)
     show(
-        f"{address} is the same relay, its log has {entries:,} entries; "
+        f"{address} is the same relay: its log has {entries:,} entries; "
         f"addresses known: {len(known)}",
         {"relays": known, "log_entries": entries},
         as_json,
@@ -63,15 +63,15 @@ def relay_add(options: Options, address: str, as_json: bool) -> None:
 @as_json
 @pass_options
 def relay_remove(options: Options, address: str, as_json: bool) -> None:
-    """Use HOST:PORT no more."""
+    """Stop using HOST:PORT."""
     from sealift.home.profile import find_profile
 
     profile = find_profile(options.profile)
     settings = profile.settings
     if address not in settings.relays:
         raise InvalidArgument(
-            "this is not an address that was added",
-            hint="`sealift relay ls` lists them",
+            "this address was not added",
+            hint="`sealift relay ls` lists the addresses",
         )
     remaining = tuple(known for known in settings.relays if known != address)
     profile.write_settings(replace(settings, relays=remaining))
@@ -84,12 +84,12 @@ def _addresses(profile: Profile) -> list[str]:
 
 
 def _check_same_relay(profile: Profile, keychain: Keychain, address: str) -> int:
-    """Checks that a server is a host of the profile's relay; returns how long its log is.
+    """Check that a server is a host of the profile's relay; return the size of its log.
 
     Raises:
         InvalidArgument: the address is not host:port.
         RelayUntrusted: its certificate is not from the relay's CA.
-        LogInvalid: its log is not signed by the relay's log, or is not the one seen before.
+        LogInvalid: its log is not signed with the relay's log key, or is not the one seen before.
         RollbackDetected: its log is shorter than the one seen before.
     """
     from sealift.history.logview import LogView

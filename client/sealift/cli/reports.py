@@ -1,4 +1,4 @@
-"""What schemas and reports of de-identification say, in words for a terminal."""
+"""Schemas and de-identification reports as text for a terminal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COUNTS = ("values", "changed", "nulls")
 
 
 def column_lines(schema: pa.Schema) -> list[str]:
-    """A line for each column: name, type, and what its owner says of it."""
+    """Return a line for each column: name, type, and its owner's description."""
     names = [printable(name) for name in schema.names]
     width = max(map(len, names), default=0)
     lines = []
@@ -36,7 +36,7 @@ def column_lines(schema: pa.Schema) -> list[str]:
 
 
 def said_of(field: pa.Field) -> dict[str, str]:
-    """Label, unit and description of a column, as far as its owner gave them."""
+    """Return those of label, unit and description that a column's owner gave."""
     found = {
         key.decode(errors="replace"): value
         for key, value in (field.metadata or {}).items()
@@ -45,7 +45,7 @@ def said_of(field: pa.Field) -> dict[str, str]:
 
 
 def show_report(report: dict[str, Any]) -> None:
-    """Prints a report (docs/spec/policy.md, 7) as a table and sentences."""
+    """Print a report (docs/spec/policy.md, 7) as a table and sentences."""
     table = Table("column", "action", "values", "changed", "made null", box=HORIZONTALS)
     for column in report["columns"]:
         action = f"{column['action']} {column.get('to', '')}".strip()
@@ -71,14 +71,14 @@ def show_report(report: dict[str, Any]) -> None:
 
 
 def read_reports(texts: Sequence[str]) -> list[dict[str, Any] | None]:
-    """The reports of commits as documents; None for what is not one."""
+    """Parse the reports of commits; None for a text that is not a report."""
     return [_read(text) for text in texts]
 
 
 def sum_reports(reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Reports of one policy and the same columns as one: counts added, the least anonymity.
+    """Merge reports of the same policy and columns: counts are added, the least anonymity kept.
 
-    Each document has `reports` in addition, how many it sums up.
+    Each result also has `reports`, the number of reports in it.
     """
     sums: dict[str, dict[str, Any]] = {}
     for report in reports:
@@ -112,7 +112,7 @@ def _added(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read(text: str) -> dict[str, Any] | None:
-    """A report with everything that is shown of it, of the right type: an owner may lie in it."""
+    """Parse a report and check the types of all that is shown: its owner is not trusted."""
     try:
         report = json.loads(text, parse_constant=_refuse)
         policy, anonymity = report["policy"], report["anonymity"]

@@ -1,4 +1,4 @@
-"""Commands about replacing keys: now, by a policy, and what is due."""
+"""Commands that rotate keys: now, by a policy, and what is due."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ _DAY = 86_400
 every = click.option(
     "--every",
     metavar="TIME",
-    help=f'Rotate nothing now; set after how long it is due: 90d, 1y, or "{DEFAULT}".',
+    help="Rotate nothing now, but set how long until rotation is due: 90d, 1y or "
+    f'"{DEFAULT}".',
 )
 
 
@@ -45,12 +46,10 @@ every = click.option(
     "--reseal",
     "reseal_history",
     is_flag=True,
-    help="Seal everything pushed before again, too.",
+    help="Also seal again everything that was pushed before.",
 )
 @every
-@click.option(
-    "--due", is_flag=True, help="Rotate what is due, of all datasets and keys."
-)
+@click.option("--due", is_flag=True, help="Rotate all datasets and keys that are due.")
 @click.option(
     "--retry-for",
     metavar="TIME",
@@ -66,15 +65,15 @@ def rotate(
     due: bool,
     retry_for: str | None,
 ) -> None:
-    """Begin a new key epoch of DATASET: what is pushed next is sealed under a new key.
+    """Begin a new key epoch of DATASET: later pushes are sealed under a new key.
 
-    Everybody who has access keeps it. With --reseal, records are fetched, sealed again and
+    Everyone who has access keeps it. With --reseal, records are fetched, sealed again and
     replaced, so that old keys open nothing that is left at the relay.
 
-    With --every, a policy of this profile is set, for DATASET, or for all datasets and your
-    recipient keys; `sealift status` shows what is due, and `sealift rotate --due`, from a timer,
-    rotates it. Without a policy keys are used for two years, identities for three, the longest
-    that NIST SP 800-57 recommends.
+    With --every, this profile's policy is set, for DATASET, or for all datasets and your recipient
+    keys. `sealift status` shows what is due, and `sealift rotate --due`, run by a timer, rotates
+    it. By default keys are used for two years and identities for three, the longest periods that
+    NIST SP 800-57 recommends.
     """
     if due:
         with options.connect() as session:
@@ -83,8 +82,8 @@ def rotate(
         _set_policy(options, dataset, every)
     elif dataset is None:
         raise InvalidArgument(
-            "say which dataset",
-            hint="or use --due, or --every to set when keys are due",
+            "no dataset is named",
+            hint="name a dataset, or use --due, or --every to set when keys are due",
         )
     else:
         retry_seconds = parse_duration(retry_for or "10m")
@@ -134,7 +133,7 @@ def _set_policy(options: Options, dataset: str | None, every: str) -> None:
 
 
 def set_policy(options: Options, every: str, *fields: str) -> str:
-    """Sets fields of a profile's rotation policy; returns the time in words."""
+    """Set fields of a profile's rotation policy; return the time as text."""
     from sealift.home.settings import RotationPolicy
 
     profile = options.found()
@@ -154,12 +153,12 @@ def set_policy(options: Options, every: str, *fields: str) -> str:
 @click.option(
     "--metrics",
     is_flag=True,
-    help="In Prometheus' text format, for a textfile collector.",
+    help="Print Prometheus' text format, for a textfile collector.",
 )
 @as_json
 @pass_options
 def status(options: Options, metrics: bool, as_json: bool) -> None:
-    """Show how you stand: your certificate, your keystore, and which keys are due for rotation."""
+    """Show your certificate, your keystore, and which keys are due for rotation."""
     from sealift.people.status import as_prometheus
 
     with options.connect() as session:
@@ -199,11 +198,11 @@ def _backup(found: Status) -> str:
     from sealift.keystore.custody import FILE_URL
 
     if found.keystore != FILE_URL:
-        return "what the token or KMS has for copies"
+        return "left to the token or KMS"
     if found.backup is None:
         return "none; `sealift keystore backup` makes one"
     what = (
-        "of the keys of now"
+        "of your current keys"
         if found.backup.complete
         else "older than your keys: make a new one"
     )
@@ -251,7 +250,7 @@ def _subject(rotation: Rotation) -> str:
     from sealift_protocol.ids import Fingerprint
 
     if rotation.kind is RotationKind.IDENTITY:
-        # As everybody else sees it.
+        # As other members see it.
         return str(Fingerprint(rotation.subject))[:24]
     return printable(rotation.name) if rotation.name else rotation.subject.hex()[:16]
 
@@ -268,10 +267,10 @@ def _due(rotation: Rotation, time: int) -> str:
     if not rotation.is_overdue(time):
         return show_time(rotation.due)
     if not rotation.since:
-        return "OVERDUE: nobody knows since when it is used"
+        return "OVERDUE: its first use is not known"
     return f"OVERDUE by {days(time - rotation.due)}"
 
 
 def days(seconds: int) -> str:
-    """A time of days, rounded down, in words."""
+    """Format seconds as whole days, rounded down."""
     return count(seconds // _DAY, "day")

@@ -1,7 +1,7 @@
-"""Which options go together: an option that would do nothing is refused, with exit code 2.
+"""Rules for combining options: an option without effect is refused, with exit code 2.
 
-The rules of a command stand at its definition, below `@click.command`, as `@rules(...)`. A rule
-looks at what was given on the command line, not at defaults.
+A command declares its rules with `@rules(...)` below `@click.command`. A rule checks what was given
+on the command line, not defaults.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ Rule = Callable[[click.Context], None]
 
 
 def needs(option: str, other: str, *, instead: str = "") -> Rule:
-    """A rule: an option does nothing without another option or argument.
+    """Return a rule that refuses an option without another option or argument.
 
     Args:
-        option: as "--settle".
-        other: as "--follow", or as "NAME" for an argument.
-        instead: what else to do than to leave the option out.
+        option: such as "--settle".
+        other: such as "--follow", or "NAME" for an argument.
+        instead: the hint; by default to add the other, or to leave the option out.
     """
 
     def check(context: click.Context) -> None:
         if _is_given(context, option) and not _is_given(context, other):
             raise InvalidArgument(
-                f"{option} does nothing without {other}",
+                f"{option} has no effect without {other}",
                 hint=instead or f"add {other}, or leave {option} out",
             )
 
@@ -40,13 +40,13 @@ def needs(option: str, other: str, *, instead: str = "") -> Rule:
 
 
 def excludes(option: str, *others: str, why: str = "", unless: str = "") -> Rule:
-    """A rule: an option makes others do nothing.
+    """Return a rule that refuses an option together with any of the others.
 
     Args:
-        option: as "--at-once".
-        others: which it leaves without an effect.
-        why: what happened, if "do not go together" is too little.
-        unless: an option with which they do go together.
+        option: such as "--at-once".
+        others: the options that would have no effect.
+        why: the message; by default that the two cannot be used together.
+        unless: an option that makes the combination valid.
     """
 
     def check(context: click.Context) -> None:
@@ -55,7 +55,7 @@ def excludes(option: str, *others: str, why: str = "", unless: str = "") -> Rule
         for other in others:
             if _is_given(context, other):
                 raise InvalidArgument(
-                    why or f"{option} and {other} do not go together",
+                    why or f"{option} and {other} cannot be used together",
                     hint=f"leave {option} or {other} out",
                 )
 
@@ -63,19 +63,19 @@ def excludes(option: str, *others: str, why: str = "", unless: str = "") -> Rule
 
 
 def never(option: str, why: str) -> Rule:
-    """A rule: an option that does nothing at all, which earlier releases took."""
+    """Return a rule that refuses an option that earlier releases accepted."""
 
     def check(context: click.Context) -> None:
         if _is_given(context, option):
             raise InvalidArgument(
-                f"{option} does nothing: {why}", hint=f"leave {option} out"
+                f"{option} has no effect: {why}", hint=f"leave {option} out"
             )
 
     return check
 
 
 def rules(*checks: Rule) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
-    """Checks rules before a command does anything."""
+    """Check rules before a command runs."""
 
     def decorate(command: Callable[_P, _R]) -> Callable[_P, _R]:
         @wraps(command)

@@ -1,4 +1,4 @@
-"""Shares on paper: how they are printed, and how they are typed in again."""
+"""Paper shares: printing them, and reading them back."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ shares = click.option(
     required=True,
     type=int,
     metavar="N",
-    help="How many people get a share.",
+    help="Number of shares, one for each person.",
 )
 threshold = click.option(
     "--threshold",
     required=True,
     type=int,
     metavar="K",
-    help="How many of them are needed.",
+    help="Number of shares that are needed to restore.",
 )
 
 
 def show_shares(words: Sequence[str], threshold: int) -> None:
-    """Prints each share; nothing of them is kept."""
+    """Print each share; none is stored."""
     for number, share in enumerate(words, 1):
         click.echo(
             f"\nshare {number} of {len(words)} ({threshold} are needed):\n  {share}"
@@ -37,10 +37,10 @@ def show_shares(words: Sequence[str], threshold: int) -> None:
 
 
 def read_shares(file: TextIO) -> Secret:
-    """The secret of shares, one a line; at a terminal each is asked for until there are enough.
+    """Combine shares, one per line, into their secret; prompt for each at a terminal.
 
     Raises:
-        InvalidArgument: they do not give a secret.
+        InvalidArgument: the shares cannot be combined.
     """
     from sealift.home.shares import combine_shares
 
@@ -65,7 +65,7 @@ def _ask() -> Iterator[str]:
             click.echo(f"{error.what}; type it again", err=True)
             continue
         if words in given:
-            click.echo("that share was given already", err=True)
+            click.echo("this share was already entered", err=True)
             continue
         given.add(words)
         yield words

@@ -1,4 +1,4 @@
-"""Commands about access: granting, revoking, rotating, accounting, erasing, the log."""
+"""Commands for access: granting, revoking, accounting, erasing, the log."""
 
 from __future__ import annotations
 
@@ -38,21 +38,33 @@ if TYPE_CHECKING:
     from sealift_protocol.objects.accounting import DeletionReceipt, Disclosure
 
 _OUT_OF_REACH = (
-    "out of reach: copies that were fetched before, and backups that the relay's operator or its "
-    "storage keep"
+    "out of reach: copies that were fetched before, and backups that the relay's operator or "
+    "storage keeps"
 )
 
 
 @click.command()
 @click.argument("dataset")
-@click.option("--to", multiple=True, required=True, metavar="WHO", help="Repeatable.")
 @click.option(
-    "--since", metavar="DATE", help="Not valid before; a date, or a time from now."
+    "--to",
+    multiple=True,
+    required=True,
+    metavar="WHO",
+    help="Member to grant access to; repeatable.",
 )
 @click.option(
-    "--until", metavar="DATE", help="Ends then; a date, or a time from now such as 90d."
+    "--since",
+    metavar="DATE",
+    help="When access begins: a date, or a time from now (default: now).",
 )
-@click.option("--purpose", default="", help="Why; the relay can read it.")
+@click.option(
+    "--until",
+    metavar="DATE",
+    help="When access ends: a date, or a time from now such as 90d.",
+)
+@click.option(
+    "--purpose", default="", help="Purpose of the access; the relay can read it."
+)
 @as_json
 @pass_options
 def grant(
@@ -64,7 +76,7 @@ def grant(
     purpose: str,
     as_json: bool,
 ) -> None:
-    """Let members open DATASET: what is in it, and what is pushed while the grant lasts.
+    """Let members open DATASET: its records, and those pushed while the grant lasts.
 
     Costs one wrapped key for each key epoch, whatever the dataset's size.
     """
@@ -86,15 +98,15 @@ def grant(
 @click.command()
 @click.argument("dataset")
 @click.option(
-    "--from", "member", required=True, metavar="WHO", help="Whose access ends."
+    "--from", "member", required=True, metavar="WHO", help="Member whose access ends."
 )
 @as_json
 @pass_options
 def revoke(options: Options, dataset: str, member: str, as_json: bool) -> None:
-    """End a member's access to DATASET, and say honestly what that changes.
+    """End a member's access to DATASET, and report what that changes and what it does not.
 
-    What is pushed from now on is sealed under a new key epoch. What the member fetched before
-    stays fetched.
+    Records pushed from now on are sealed under a new key epoch. What the member fetched before
+    cannot be taken back.
     """
     with options.connect() as session:
         done = session.dataset(dataset).revoke(member)
@@ -121,8 +133,8 @@ def revoke(options: Options, dataset: str, member: str, as_json: bool) -> None:
 def sealing_again(
     session: Session, reseal: bool, chosen: Callable[[DatasetInfo], bool]
 ) -> Iterator[Callable[[PushProgress], None]]:
-    """A progress bar over the shards of some datasets; yields what to call after each."""
-    # Without resealing nothing is counted, and no dataset opened to count.
+    """Show progress over the shards of some datasets; yield what to call after each shard."""
+    # Only resealing needs the count, which opens the datasets.
     total = (
         sum(info.shards for info in session.datasets() if chosen(info)) if reseal else 0
     )
@@ -133,7 +145,7 @@ def sealing_again(
         done += 1
         update(progress.records, progress.payload_bytes)
 
-    with progress_bar("sealing again", lambda: max(1, total), lambda: done) as update:
+    with progress_bar("resealing", lambda: max(1, total), lambda: done) as update:
         yield acknowledged
 
 
@@ -142,7 +154,7 @@ def sealing_again(
 @as_json
 @pass_options
 def access(options: Options, dataset: str, as_json: bool) -> None:
-    """Show who can open DATASET, until when, for what, and who granted it."""
+    """Show who can open DATASET, until when, for which purpose, and who granted it."""
     from sealift.cli.values import aligned
 
     with options.connect() as session:
@@ -208,7 +220,7 @@ def access(options: Options, dataset: str, as_json: bool) -> None:
 
 @click.group("co-owner")
 def co_owner() -> None:
-    """Owners who may append to a dataset of yours."""
+    """Manage the owners who may append to a dataset of yours."""
 
 
 @co_owner.command("add")
@@ -216,7 +228,7 @@ def co_owner() -> None:
 @click.argument("name")
 @pass_options
 def co_owner_add(options: Options, dataset: str, name: str) -> None:
-    """Let owner NAME append to DATASET, grant and revoke. NAME pushes to it as YOU/DATASET."""
+    """Let owner NAME append to DATASET, grant and revoke. NAME pushes to YOU/DATASET."""
     with options.connect() as session:
         session.dataset(dataset).add_co_owner(name)
     click.echo(f"{name} is a co-owner of {dataset}")
@@ -227,7 +239,7 @@ def co_owner_add(options: Options, dataset: str, name: str) -> None:
 @click.argument("name")
 @pass_options
 def co_owner_remove(options: Options, dataset: str, name: str) -> None:
-    """Let NAME append no more. NAME can still open DATASET until you revoke that."""
+    """Remove co-owner NAME. NAME can still open DATASET until you revoke its access."""
     with options.connect() as session:
         session.dataset(dataset).remove_co_owner(name)
     click.echo(
@@ -236,7 +248,7 @@ def co_owner_remove(options: Options, dataset: str, name: str) -> None:
 
 
 class _Disclosures(click.Group):
-    """`sealift disclosures DATASET` beside `sealift disclosures verify FILE`."""
+    """Lets `sealift disclosures DATASET` work alongside `sealift disclosures verify FILE`."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -248,24 +260,28 @@ class _Disclosures(click.Group):
 
 @click.group(cls=_Disclosures, subcommand_metavar="DATASET | verify FILE")
 def disclosures() -> None:
-    """Account for disclosures: who fetched what of DATASET, when, and what for.
+    """Account for disclosures: who fetched what of DATASET, when, and for which purpose.
 
-    Each line was signed by who fetched and stands in the relay's log; that none is missing was
-    checked too (45 CFR 164.528). `verify` checks a JSON report without a relay.
+    Each line is signed by the member that fetched, and is in the relay's log. That none is missing
+    is checked too (45 CFR 164.528). `verify` checks a JSON report without a relay.
     """
 
 
 @disclosures.command("report")
 @click.argument("dataset")
-@click.option("--from", "start", metavar="DATE", help="Leave out what was before.")
-@click.option("--to", "end", metavar="DATE", help="Leave out what was from then on.")
+@click.option(
+    "--from", "start", metavar="DATE", help="Leave out disclosures before this."
+)
+@click.option(
+    "--to", "end", metavar="DATE", help="Leave out disclosures from this time on."
+)
 @click.option(
     "--format",
     "form",
     type=click.Choice(["table", "csv", "json"]),
     default="table",
     show_default=True,
-    help="json carries the proofs.",
+    help="Format of the report; json includes the proofs.",
 )
 @pass_options
 def disclosures_report(
@@ -305,8 +321,8 @@ def disclosures_report(
             f"{account.entries:,} {'entry' if account.entries == 1 else 'entries'}"
         )
         complete = (
-            f"{count(len(lines), 'disclosure')}, each signed and logged; none of the log's "
-            f"{entries} of the dataset is missing"
+            f"{count(len(lines), 'disclosure')}, each signed and logged; none of the "
+            f"dataset's {entries} in the log is missing"
         )
         click.echo("\n".join([*table, complete]))
 
@@ -314,11 +330,11 @@ def disclosures_report(
 @disclosures.command("verify")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
-    "--log-key", help="The log's verifier key; this profile's, if there is one."
+    "--log-key", help="The log's verifier key (default: this profile's, if any)."
 )
 @pass_options
 def disclosures_verify(options: Options, file: Path, log_key: str | None) -> None:
-    """Check a JSON report offline: every signature and every proof in it."""
+    """Verify a JSON report offline: every signature and every proof in it."""
     from sealift.history.disclosures import verify_report
     from sealift.home.profile import find_profile
     from sealift_protocol.notes import VerifierKey
@@ -341,7 +357,7 @@ def disclosures_verify(options: Options, file: Path, log_key: str | None) -> Non
     "shards",
     multiple=True,
     metavar="ID",
-    help="Only this shard; repeatable.",
+    help="Destroy only this shard; repeatable.",
 )
 @yes
 @as_json
@@ -349,7 +365,7 @@ def disclosures_verify(options: Options, file: Path, log_key: str | None) -> Non
 def delete(
     options: Options, dataset: str, shards: tuple[str, ...], yes: bool, as_json: bool
 ) -> None:
-    """Destroy DATASET at the relay: its wrapped keys and its shards. The log keeps that it was."""
+    """Destroy DATASET at the relay: its wrapped keys and shards. The log keeps that it existed."""
     try:
         ids = [bytes.fromhex(shard) for shard in shards]
     except ValueError:
@@ -373,7 +389,10 @@ def delete(
 @click.command("erase-subject")
 @click.argument("dataset")
 @click.option(
-    "--subject", required=True, metavar="ID", help="As the subject column names it."
+    "--subject",
+    required=True,
+    metavar="ID",
+    help="The person, as the subject column names them.",
 )
 @retry_for
 @yes
@@ -387,10 +406,11 @@ def erase_subject(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Take one person out of DATASET, after a consent was withdrawn.
+    """Erase one person's records from DATASET, after consent was withdrawn.
 
-    Shards that hold the person are sealed again without, and the old ones destroyed. Those with
-    access are told at their next open, and asked to purge their copies.
+    Shards that hold the person's records are sealed again without them, and the old shards
+    destroyed. Members with access are told when they next open the dataset, and asked to purge
+    their copies.
     """
     retry_seconds = parse_duration(retry_for)
     confirm("erase this person's records at the relay? this cannot be undone", yes=yes)
@@ -418,20 +438,20 @@ def erase_subject(
 def purge(options: Options, dataset: str, yes: bool) -> None:
     """Confirm that you deleted copies of records that the owner of DATASET has erased.
 
-    Delete what you pulled first: this signs a receipt that enters the log.
+    Delete your copies first: this signs a receipt that enters the log.
     """
     confirm("have you deleted every copy of the erased records?", yes=yes)
     with options.connect() as session:
         confirmed = session.dataset(dataset).confirm_purge()
     if not confirmed:
-        click.echo("nothing waits to be purged")
+        click.echo("there is nothing to purge")
         return
     click.echo(f"confirmed the purge of {count(len(confirmed), 'erasure')}")
 
 
 @click.group("log")
 def log_group() -> None:
-    """The relay's append-only log of every signed object and every disclosure."""
+    """Audit the relay's append-only log of every signed object and every disclosure."""
 
 
 @log_group.command("verify")
@@ -440,8 +460,8 @@ def log_group() -> None:
 def log_verify(options: Options, as_json: bool) -> None:
     """Audit the whole log.
 
-    An auditor's profile verifies every entry and the object behind it; another profile every
-    hash, and that the log continues what this profile saw before.
+    An auditor's profile verifies every entry and the object behind it. Any other profile verifies
+    every hash, and that the log extends the one that this profile saw before.
     """
     with options.connect() as session:
         done = 0
@@ -477,10 +497,14 @@ def log_verify(options: Options, as_json: bool) -> None:
 @click.option(
     "--probe",
     is_flag=True,
-    help="Send each NAME a sealed KiB and wait until it was opened.",
+    help="Send each NAME a sealed KiB, and wait until it is opened.",
 )
 @click.option(
-    "--wait", default=60.0, show_default=True, metavar="SECONDS", help="With --probe."
+    "--wait",
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long --probe waits.",
 )
 @as_json
 @pass_options
@@ -495,7 +519,7 @@ def doctor(
 ) -> None:
     """Check what could stop a transfer: relay, clock, certificate, log, keys, grants, members.
 
-    Answers the probes that others left for you. Exits with 1 if something is wrong.
+    Also answers probes that other members sent you. Exits with 1 if a check fails.
     """
     with options.connect() as session:
         checks = session.doctor(names)
@@ -529,7 +553,7 @@ def doctor(
 
 
 def preflight(session: Session, names: tuple[str, ...], wait: float) -> list[str]:
-    """Probes members; returns the names of those who did not answer in time."""
+    """Probe members; return the names of those that did not answer in time."""
     click.echo(f"waiting for {', '.join(names)} to open a probe", err=True)
     results = session.people.preflight(names, wait_seconds=wait)
     return [result.name for result in results if result.seconds is None]
@@ -543,7 +567,7 @@ def _revocation_report(dataset: str, done: Revoked, lines: list[DisclosureLine])
         "",
     ]
     if lines:
-        text.append(f"what {done.member} had fetched, and keeps:")
+        text.append(f"what {done.member} fetched before, and keeps:")
         rows = [("time (UTC)", "purpose", "commit", "shards")]
         rows += [
             (
@@ -556,18 +580,18 @@ def _revocation_report(dataset: str, done: Revoked, lines: list[DisclosureLine])
         ]
         text += [f"  {row}" for row in aligned(rows)[0]]
     else:
-        text.append(f"{done.member} had fetched nothing, as the log has it")
+        text.append(f"according to the log, {done.member} has fetched nothing")
     text += [
         "",
         "closed from now on:",
-        "  the relay gives it no byte of the dataset, and no commit",
-        f"  what is pushed next is sealed under key epoch {done.key_epoch}, which it never had",
+        "  the relay sends it no byte and no commit of the dataset",
+        f"  later pushes are sealed under key epoch {done.key_epoch}, which it never had",
     ]
     left = {epoch: shards for epoch, shards in done.open_epochs.items() if shards}
     if left:
         text += [
             "",
-            f"still open to {done.member}, should it ever get hold of the ciphertext:",
+            f"still open to {done.member}, if it ever obtains the ciphertext:",
         ]
         text += [f"  key epoch {e}: {count(n, 'shard')}" for e, n in left.items()]
         text.append(
@@ -603,7 +627,7 @@ def _receipt_text(receipt: DeletionReceipt) -> str:
     grants = f" and {count(receipt.grants, 'wrapped key')}" if receipt.grants else ""
     return (
         f"the relay destroyed {count(receipt.shards, 'shard')} ({size(receipt.size)}){grants} "
-        f"on {show_time(receipt.time)} UTC, and signed that"
+        f"on {show_time(receipt.time)} UTC, and signed a receipt"
     )
 
 
@@ -618,7 +642,7 @@ def _receipt_json(receipt: DeletionReceipt) -> dict[str, object]:
 
 
 def _guard(cell: str) -> str:
-    # A spreadsheet must not run what a member wrote as its purpose.
+    # A spreadsheet must not run a member's purpose as a formula.
     return (
         "'" + cell
         if cell[:1] in ("=", "+", "-", "@", "\t", "\r") and cell != "-"

@@ -1,7 +1,7 @@
-"""Values and names for a terminal: cut, and with nothing in them that a terminal obeys.
+"""Values and names for a terminal: cut to length, with control characters escaped.
 
-Records, names and descriptions are an owner's data. The owner is authenticated, not trusted: what
-moves a cursor, sets a title, hides or turns text is shown as an escape.
+Records, names and descriptions are an owner's data. The owner is authenticated, not trusted:
+characters that move the cursor, set a title, hide or reverse text are shown as escapes.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _MIN_WIDTH = 12
 
 
 def printable(text: str, limit: int = 200) -> str:
-    r"""A text on one line: control, format and other invisible characters are escapes (`\x1b`).
+    r"""Return a text on one line, with control and other invisible characters escaped (`\x1b`).
 
     Args:
-        text: from anybody.
-        limit: characters after which it is cut.
+        text: untrusted text.
+        limit: number of characters after which it is cut.
     """
     cut = text[:limit] + (ELLIPSIS if len(text) > limit else "")
     return "".join(
@@ -37,7 +37,7 @@ def printable(text: str, limit: int = 200) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    """A printable text in so many places of a terminal, some characters of which take two."""
+    """Cut a printable text to a width in terminal columns; some characters take two."""
     from rich.cells import cell_len, set_cell_size
 
     if cell_len(text) <= width:
@@ -46,7 +46,7 @@ def cut(text: str, width: int) -> str:
 
 
 def cell(value: pa.Scalar) -> str:
-    """A value as a cell of a table; no more of it is turned into text than is shown."""
+    """Format a value as a table cell, converting only as much of it as is shown."""
     kind = value.type
     if not value.is_valid:
         return NULL
@@ -58,7 +58,7 @@ def cell(value: pa.Scalar) -> str:
     if is_bytes(kind):
         return size(value.as_buffer().size)
     if is_text(kind):
-        # A character has four bytes at most.
+        # A character has at most four bytes.
         start = bytes(value.as_buffer()[: 4 * _MAX_CHARACTERS + 4]).decode(
             errors="replace"
         )
@@ -89,14 +89,14 @@ def _items(values: pa.Array) -> str:
 
 
 def type_text(kind: pa.DataType) -> str:
-    """A type as Arrow writes it, but for tensors, which it writes long."""
+    """Format a type as Arrow does, except tensors, whose Arrow form is long."""
     if isinstance(kind, pa.FixedShapeTensorType):
         return f"{kind.value_type} tensor {list(kind.shape)}"
     return str(kind)
 
 
 def is_number(kind: pa.DataType) -> bool:
-    """Whether a column's cells stand on the right."""
+    """Whether a column holds numbers, so its cells are aligned right."""
     return bool(
         pa.types.is_integer(kind)
         or pa.types.is_floating(kind)
@@ -110,12 +110,13 @@ def aligned(
     right: Sequence[bool] = (),
     width: int | None = None,
 ) -> tuple[list[str], int]:
-    """Rows of cells as lines of columns, and how many columns there was room for.
+    """Align rows of cells; return the lines, and the number of columns that fit.
 
     Args:
-        rows: cells, as many in each, printable.
-        right: which columns stand on the right; none by default.
-        width: of the terminal; columns are narrowed, then left out at the end; None for no limit.
+        rows: printable cells, the same number in each row.
+        right: whether each column is aligned right; none by default.
+        width: terminal columns. Wide columns are narrowed, then the last ones left out. None for
+            no limit.
     """
     from rich.cells import cell_len
 
@@ -134,7 +135,7 @@ def aligned(
 
 
 def _fitting(widths: Sequence[int], width: int) -> list[int]:
-    """The widest columns are narrowed together, but not below what can be read."""
+    """Narrow the widest columns together, but not below a readable width."""
     count = len(widths)
     while count > 1 and _total([min(w, _MIN_WIDTH) for w in widths[:count]]) > width:
         count -= 1

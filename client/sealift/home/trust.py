@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from sealift.home.lastseen import LastSeen
@@ -166,7 +167,7 @@ class TrustStore:
         """
         pins = self.pins()
         if pins.pop(name, None) is None:
-            raise NotTrusted("no fingerprint is pinned under that name", hint="")
+            raise not_pinned(name, pins, hint="")
         self._write(pins)
 
     def find(self, name: str) -> Pin:
@@ -175,10 +176,10 @@ class TrustStore:
         Raises:
             NotTrusted: the member is not pinned.
         """
-        pin = self.pins().get(name)
-        if pin is None:
-            raise NotTrusted("no fingerprint is pinned for that member")
-        return pin
+        pins = self.pins()
+        if name not in pins:
+            raise not_pinned(name, pins)
+        return pins[name]
 
     def may_meet(self, name: str, *, first_use: bool) -> bool:
         """Return whether the member could be trusted at all, so that a lookup is worthwhile."""
@@ -228,7 +229,7 @@ class TrustStore:
             trusted = _by_endorsement(pins, card, statements, time)
         if trusted is None:
             if not first_use:
-                raise NotTrusted("no fingerprint is pinned for that member")
+                raise NotTrusted("no fingerprint is pinned for the member")
             self.add(name, Pin(card.signer, FIRST_USE, time))
             trusted = TrustedMember(card, frozenset({card.signer}), FIRST_USE)
         if last_seen.is_revoked(card.signer):
@@ -278,6 +279,29 @@ class TrustStore:
             },
         }
         write_atomically(self.path, (json.dumps(document, indent=1) + "\n").encode())
+
+
+def not_pinned(
+    name: str, pinned: Iterable[str], *, hint: str | None = None
+) -> NotTrusted:
+    """Return the error for a name that is not pinned, with the pinned name most like it.
+
+    Args:
+        name: as a person gave it. It is quoted only if it can be a member's name: anything else may
+            be a secret in the wrong place.
+        pinned: the pinned names.
+        hint: what to do if no pinned name is like it; the default hint if None.
+    """
+    near = get_close_matches(name.lower(), pinned, n=1)
+    try:
+        who = f'"{check_name(name)}"'
+    except InvalidArgument:
+        who = "that name"
+    if near:
+        return NotTrusted(
+            f'no fingerprint is pinned for {who}; did you mean "{near[0]}"?', hint=""
+        )
+    return NotTrusted(f"no fingerprint is pinned for {who}", hint=hint)
 
 
 def _note_revocations(

@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from sealift.history.logview import LogView
 from sealift.home.lastseen import LastSeen
 from sealift.home.settings import Settings
-from sealift.home.trust import TrustedMember, TrustStore
+from sealift.home.trust import TrustedMember, TrustStore, not_pinned
 from sealift.process.clock import Clock, unix
 from sealift.relay.transport import Relay
 from sealift_protocol.errors import (
     FingerprintMismatch,
-    NotTrusted,
     TrustError,
     UnknownMember,
 )
@@ -58,7 +57,7 @@ class Contacts:
         if name == self._own_name:
             return self._myself()
         if not self._trust.may_meet(name, first_use=self._settings.trust_on_first_use):
-            raise NotTrusted("no fingerprint is pinned for that member")
+            raise not_pinned(name, self._trust.pins())
         return self._verify(name, self._relay.get_card(name))
 
     def meet_all(self, names: Iterable[str]) -> list[TrustedMember]:

@@ -15,42 +15,42 @@ from sealift_protocol.errors import InvalidArgument, ProfileError, SealiftError
 
 PUSH = ("push", "x.csv", "--dataset", "d")
 REFUSED = [
-    ((*PUSH, "--settle", "3s"), "--settle does nothing without --follow"),
-    ((*PUSH, "--text-workers", "2"), "--text-workers does nothing without --policy"),
-    ((*PUSH, "--accept-policy"), "--accept-policy does nothing without --policy"),
-    ((*PUSH, "--to", "a", "--wait", "3"), "--wait does nothing without --preflight"),
-    ((*PUSH, "--preflight"), "--preflight does nothing without --to"),
+    ((*PUSH, "--settle", "3s"), "--settle has no effect without --follow"),
+    ((*PUSH, "--text-workers", "2"), "--text-workers has no effect without --policy"),
+    ((*PUSH, "--accept-policy"), "--accept-policy has no effect without --policy"),
+    ((*PUSH, "--to", "a", "--wait", "3"), "--wait has no effect without --preflight"),
+    ((*PUSH, "--preflight"), "--preflight has no effect without --to"),
     (
         (*PUSH, "--dry-run", "--follow"),
-        "--dry-run reads a source once, --follow for ever",
+        "--dry-run reads a source once, --follow until it is stopped",
     ),
     (
         (*PUSH, "--at-once", "--commit-every", "1GiB"),
-        "--at-once and --commit-every do not go together",
+        "--at-once and --commit-every cannot be used together",
     ),
     (
         (*PUSH, "--at-once", "--commit-within", "5m"),
-        "--at-once and --commit-within do not go together",
+        "--at-once and --commit-within cannot be used together",
     ),
     (
         (*PUSH, "--from-start", "--on-change", "skip"),
-        "--from-start and --on-change do not go together",
+        "--from-start and --on-change cannot be used together",
     ),
     (
         ("deidentify", "x.csv", "--policy", "hipaa-safe-harbor", "--dry-run"),
-        "--dry-run does nothing: this command never sends anything",
+        "--dry-run has no effect: this command never sends anything",
     ),
     (
         ("deidentify", "x.csv", "--text-workers", "2"),
-        "--text-workers does nothing without --policy",
+        "--text-workers has no effect without --policy",
     ),
     (
         ("join", "token", "--tls-key-in-keystore"),
-        "--tls-key-in-keystore does nothing without --keystore",
+        "--tls-key-in-keystore has no effect without --keystore",
     ),
     (
         ("endorse", "name", "--withdraw", "--until", "90d"),
-        "--withdraw and --until do not go together",
+        "--withdraw and --until cannot be used together",
     ),
     (
         ("rotate", "study", "--retry-for", "5m"),
@@ -58,27 +58,31 @@ REFUSED = [
     ),
     (
         ("key", "rotate", "--every", "1y", "--suite", "p-256"),
-        "--every and --suite do not go together",
+        "--every and --suite cannot be used together",
     ),
     (
         ("keystore", "rotate", "--every", "1y", "--suite", "p-256"),
-        "--every and --suite do not go together",
+        "--every and --suite cannot be used together",
     ),
-    (("rotate", "--due", "--every", "1y"), "--due and --every do not go together"),
-    (("rotate", "--due", "--reseal"), "--due and --reseal do not go together"),
-    (("rotate", "--due", "study"), "--due and DATASET do not go together"),
+    (("rotate", "--due", "--every", "1y"), "--due and --every cannot be used together"),
+    (("rotate", "--due", "--reseal"), "--due and --reseal cannot be used together"),
+    (("rotate", "--due", "study"), "--due and DATASET cannot be used together"),
+    (
+        ("rotate", "study", "--retry-for", "5m"),
+        "--retry-for has no effect without --reseal",
+    ),
     (
         ("rotate", "study", "--every", "1y", "--reseal"),
-        "--every and --reseal do not go together",
+        "--every and --reseal cannot be used together",
     ),
-    (("status", "--metrics", "--json"), "--metrics and --json do not go together"),
-    (("doctor", "--probe"), "--probe does nothing without NAME"),
-    (("doctor", "name", "--wait", "3"), "--wait does nothing without --probe"),
+    (("status", "--metrics", "--json"), "--metrics and --json cannot be used together"),
+    (("doctor", "--probe"), "--probe has no effect without NAME"),
+    (("doctor", "name", "--wait", "3"), "--wait has no effect without --probe"),
     (
         ("bom", "make", "o/d", "--epochs", "2", "--shuffle-block", "4"),
-        "--shuffle-block does nothing without --seed",
+        "--shuffle-block has no effect without --seed",
     ),
-    (("identity", "--json", "succeed"), "--json does nothing before succeed"),
+    (("identity", "--json", "succeed"), "--json has no effect before succeed"),
 ]
 
 

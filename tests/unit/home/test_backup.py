@@ -143,9 +143,9 @@ def test_shares_are_asked_for_one_after_another_at_a_terminal(profiles: Path) ->
     os.write(ours, f"{wrong}\n{three}\n{three}\n  {one.upper()}\n".encode())
     said, asked = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, asked
-    assert said == "the shares open it: hospital (owner), 1 recipient key\n"
+    assert said == "the shares open the backup: hospital (owner), 1 recipient key\n"
     assert asked.splitlines()[-1].startswith("share 2 of 2")
     assert "a word is wrong, missing or in the wrong place; type it again" in asked
-    assert "that share was given already" in asked
+    assert "this share was already entered" in asked
     os.close(ours)
     os.close(theirs)
