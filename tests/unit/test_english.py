@@ -26,7 +26,7 @@ PHRASES = (
     r"\bdo not ask; for scripts\b",
     r"\ba push that ended anywhere\b",
     r"\ban option of the push is not known\b",
-    r"\bno fingerprint is pinned for the member\b",
+    r"\bno fingerprint is pinned for that member\b",
     r"\bwho calls: ",
     r"\bwhat a commit says of its change\b",
     r"\bwhom this (?:machine|profile) trusts\b",
