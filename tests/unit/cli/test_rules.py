@@ -54,7 +54,7 @@ REFUSED = [
     ),
     (
         ("rotate", "study", "--retry-for", "5m"),
-        "--retry-for does nothing without --reseal",
+        "--retry-for has no effect without --reseal",
     ),
     (
         ("key", "rotate", "--every", "1y", "--suite", "p-256"),
