@@ -728,9 +728,9 @@ def test_a_vault_that_rotates_keys_by_itself_takes_none_away(
 ) -> None:
     service, backend = vault
     own = backend.create(SignatureAlgorithm.ECDSA_P256, "identity")
-    first = service.keys[own.people.label][0]
+    first = service.keys[own.label][0]
     asked = {"kty": "EC", "crv": "P-256", "key_ops": first.key_ops, "tags": first.tags}
-    service.create(own.people.label, asked)
+    service.create(own.label, asked)
     assert backend.held_keys() == [own]
     verify_signature(own.public_key, b"message", backend.sign(own, b"message"))
 

@@ -347,7 +347,9 @@ def test_a_history_that_begins_in_the_middle_without_a_snapshot_is_refused(
 ) -> None:
     with lying_to(relay, long_history) as lying:
         lying.lies["Datasets/GetCommits"] = lambda _, answers: answers[1:]
-        with pytest.raises(HistoryInvalid, match="does not begin at commit 0 or a snapshot"):
+        with pytest.raises(
+            HistoryInvalid, match="does not begin at commit 0 or a snapshot"
+        ):
             long_history.open_dataset("hospital/study")
 
 

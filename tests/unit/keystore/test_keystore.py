@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import pickle
 import struct
@@ -594,3 +595,21 @@ def test_a_person_is_asked_by_what_is_wanted(
         "passphrase of the keystore: ",
         "the same again: ",
     ]
+
+
+def test_a_keystore_without_a_key_names_the_one_that_is_missing() -> None:
+    document = json.loads(
+        encode_keys(keys_in(Custody.of_passphrase(Secret(b"passphrase"))))
+    )
+    del document["identity_seed"]
+    with pytest.raises(KeystoreError, match='the key "identity_seed" is missing'):
+        decode_keys(json.dumps(document).encode())
+
+
+def test_a_keystore_of_an_unknown_suite_is_refused() -> None:
+    document = json.loads(
+        encode_keys(keys_in(Custody.of_passphrase(Secret(b"passphrase"))))
+    )
+    document["recipient_keys"][0]["suite"] = 99
+    with pytest.raises(KeystoreError, match="an algorithm is not known"):
+        decode_keys(json.dumps(document).encode())

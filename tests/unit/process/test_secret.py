@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import mmap
 import os
+import pickle
 import threading
 
 import pytest
@@ -111,3 +112,13 @@ def test_hkdf_as_rfc_5869_has_it() -> None:
     assert okm.reveal().hex() == (
         "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865"
     )
+
+
+def test_a_secret_goes_to_a_process_that_this_one_starts_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    secret = Secret(b"epoch key")
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(secret)
+    monkeypatch.setattr("sealift.process.secret.get_spawning_popen", object)
+    assert pickle.loads(pickle.dumps(secret)) == secret

@@ -442,7 +442,7 @@ def test_resources_are_told_from_other_json_lines_by_their_first_line(
     assert open_source(tmp_path).kind == "fhir"
     (tmp_path / "b.ndjson").write_text('{"id": 1}\n')
     assert open_source(tmp_path / "b.ndjson").kind == "jsonl"
-    with pytest.raises(InvalidArgument, match=r"not clear \(fhir, jsonl\)"):
+    with pytest.raises(InvalidArgument, match=r"ambiguous \(fhir, jsonl\)"):
         open_source(tmp_path)
     write(tmp_path / "c.jsonl", patient(1))
     assert open_source(tmp_path / "c.jsonl").kind == "jsonl"
