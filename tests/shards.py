@@ -58,19 +58,3 @@ def seal_shard(
     for index in range(sealer.segment_count):
         position += sealer.seal_segment_into(index, memoryview(shard)[position:])
     return SealedShard(bytes(shard), sealer.head())
-
-
-def check_shard(
-    shard: bytes | bytearray | memoryview, segment_digests: bytes
-) -> ShardHead:
-    """Checks a whole stored shard against its digest list, without any key.
-
-    Raises:
-        MalformedObject, UnsupportedVersion, CorruptShard: what is wrong with it.
-    """
-    view = memoryview(shard).cast("B")
-    head = ShardHead.parse(bytes(view[:HEADER_SIZE]), segment_digests, len(view))
-    for index in range(head.segment_count):
-        start = head.segment_offset(index)
-        head.check_segment(index, view[start : start + head.sealed_segment_size(index)])
-    return head
