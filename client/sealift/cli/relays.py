@@ -63,7 +63,7 @@ def relay_add(options: Options, address: str, as_json: bool) -> None:
 @as_json
 @pass_options
 def relay_remove(options: Options, address: str, as_json: bool) -> None:
-    """Stop using HOST:PORT."""
+    """Stop using HOST:PORT. Calls continue at the addresses that are left."""
     from sealift.home.profile import find_profile
 
     profile = find_profile(options.profile)
