@@ -72,7 +72,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "policy": (
         "push:policy",
-        "Inspect de-identification policies.",
+        "List, show and check de-identification policies.",
     ),
     "grant": (
         "sharing:grant",

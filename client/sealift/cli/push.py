@@ -742,7 +742,7 @@ def sources(as_json: bool) -> None:
 
 @click.group()
 def policy() -> None:
-    """Inspect de-identification policies."""
+    """List, show and check de-identification policies."""
 
 
 @policy.command("ls")
