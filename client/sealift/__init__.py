@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from sealift_protocol import __version__
 
 if TYPE_CHECKING:
-    from sealift import errors
+    from sealift import errors, types
     from sealift.api.listing import DatasetInfo
     from sealift.owner.push.options import PushOptions
     from sealift.owner.push.push import OnChange, Pushed, PushLimits, PushProgress
@@ -66,6 +66,7 @@ __all__ = [
     "join",
     "load_policy",
     "open_dataset",
+    "types",
     "write_parquet",
 ]
 
@@ -99,8 +100,8 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     from importlib import import_module
 
-    if name == "errors":
-        return import_module("sealift.errors")
+    if name in ("errors", "types"):
+        return import_module(f"sealift.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

@@ -48,7 +48,9 @@ class Revoked:
 
 
 class RemoteDataset:
-    """A dataset at the relay: opened once, on first use, and advanced by its own commits.
+    """A dataset at the relay, opened as it is now by each call.
+
+    Others may commit to it at any time, so that no call decides on what an earlier one saw.
 
     `describe` and `confirm_purge` are for everyone who can open it; the rest is for its owner and
     co-owners.
@@ -57,8 +59,6 @@ class RemoteDataset:
     def __init__(self, connection: Connection, path: str) -> None:
         self._connection = connection
         self._path = path
-        self._opened: OpenedDataset | None = None
-        self._committed: Committed | None = None
 
     def describe(self, *, commits: int = 10) -> Overview:
         """Describe the dataset, with its newest `commits` commits; fetches no record.
@@ -121,7 +121,7 @@ class RemoteDataset:
                 )
             )
 
-        return self._done(append(member, self._own(), plan))
+        return append(member, self._own(), plan)
 
     def revoke(self, member: str) -> Revoked:
         """End a member's access from now on, and begin a new key epoch.
@@ -138,7 +138,6 @@ class RemoteDataset:
             raise AccessDenied("that member has no grant of the dataset", hint="")
         known = {g.key_epoch for i in held for g in opened.history.grants_of(i)}
         committed = access.revoke(own, opened, held, self._connection.find_card)
-        self._done(committed)
         sealed_under = [entry.key_epoch for entry in opened.shards]
         return Revoked(
             member=member,
@@ -158,10 +157,8 @@ class RemoteDataset:
         opened = self._own()
         found = self._connection.contacts.meet(name)
         co_owners = {*opened.history.co_owners, found.fingerprint}
-        return self._done(
-            access.set_co_owners(
-                self._connection.member, opened, sorted(co_owners), [found.card]
-            )
+        return access.set_co_owners(
+            self._connection.member, opened, sorted(co_owners), [found.card]
         )
 
     def remove_co_owner(self, name: str) -> Committed:
@@ -171,10 +168,8 @@ class RemoteDataset:
         co_owners = opened.history.co_owners
         if not co_owners & identities:
             raise AccessDenied("that member is not a co-owner of the dataset", hint="")
-        return self._done(
-            access.set_co_owners(
-                self._connection.member, opened, sorted(co_owners - identities), []
-            )
+        return access.set_co_owners(
+            self._connection.member, opened, sorted(co_owners - identities), []
         )
 
     def disclosures(self) -> Account:
@@ -196,16 +191,15 @@ class RemoteDataset:
             reseal: also seal again what was pushed before, so that the old keys open nothing that
                 is left at the relay.
             progress: called after each resealed shard.
-            retry_seconds: for the resealing; see `reseal`.
+            retry_seconds: how long to keep retrying while the relay is unreachable.
         """
-        committed = self._done(
-            access.rotate(
-                self._connection.member, self._own(), self._connection.find_card
-            )
-        )
-        if reseal:
-            resealed = self.reseal(progress=progress, retry_seconds=retry_seconds)
-            return resealed or committed
+        member = self._connection.member
+        with self._connection.patience(retry_seconds):
+            opened = self._own()
+            committed = access.rotate(member, opened, self._connection.find_card)
+            if reseal:
+                advanced = opened_after(member, opened.trusted, committed)
+                return self._reseal(advanced, progress) or committed
         return committed
 
     def rotate_every(self, seconds: int | None) -> None:
@@ -240,20 +234,8 @@ class RemoteDataset:
             progress: called after each shard.
             retry_seconds: how long to keep retrying while the relay is unreachable.
         """
-        done = PushProgress(0, 0)
-
-        def acknowledged(records: int, payload_bytes: int) -> None:
-            nonlocal done
-            done = PushProgress(
-                done.records + records, done.payload_bytes + payload_bytes
-            )
-            progress(done)
-
         with self._connection.patience(retry_seconds):
-            committed = resealing.reseal(
-                self._connection.member, self._own(), acknowledged
-            )
-        return None if committed is None else self._done(committed)
+            return self._reseal(self._own(), progress)
 
     # --- erasure -----------------------------------------------------------------------------
 
@@ -272,7 +254,7 @@ class RemoteDataset:
         else:
             committed = resealing.delete_dataset(member, opened)
             member.last_seen.forget_dataset(opened.dataset_id)
-        return self._receipt(self._done(committed))
+        return self._receipt(committed)
 
     def erase(
         self, subject: str, *, retry_seconds: float = DEFAULT_RETRY_SECONDS
@@ -291,24 +273,15 @@ class RemoteDataset:
             erased = resealing.erase_subject(self._connection.member, opened, subject)
         if erased.committed is None:
             return erased, None
-        return erased, self._receipt(self._done(erased.committed))
+        return erased, self._receipt(erased.committed)
 
     # -----------------------------------------------------------------------------------------
 
-    def _open(self) -> OpenedDataset:
-        if self._opened is None:
-            self._opened = self._connection.open(self._path)
-        elif self._committed is not None:
-            self._opened = opened_after(
-                self._connection.member, self._opened.trusted, self._committed
-            )
-        self._committed = None
-        return self._opened
+    def _open(self, *, whole: bool = False) -> OpenedDataset:
+        return self._connection.open(self._path, whole=whole)
 
     def _own(self, *, whole: bool = False) -> OpenedDataset:
-        opened = self._open()
-        if whole and opened.history.commits[0].number:
-            opened = self._opened = self._connection.open(self._path, whole=True)
+        opened = self._open(whole=whole)
         if not opened.history.is_author(self._connection.fingerprint):
             raise AccessDenied(
                 "this member is neither owner nor co-owner of the dataset",
@@ -316,12 +289,19 @@ class RemoteDataset:
             )
         return opened
 
-    def _done(self, committed: Committed) -> Committed:
-        # The opened dataset is advanced when it is used again.
-        self._committed = committed
-        if committed.commit.deletion:
-            self._opened = None
-        return committed
+    def _reseal(
+        self, opened: OpenedDataset, progress: Callable[[PushProgress], None]
+    ) -> Committed | None:
+        done = PushProgress(0, 0)
+
+        def acknowledged(records: int, payload_bytes: int) -> None:
+            nonlocal done
+            done = PushProgress(
+                done.records + records, done.payload_bytes + payload_bytes
+            )
+            progress(done)
+
+        return resealing.reseal(self._connection.member, opened, acknowledged)
 
     def _receipt(self, committed: Committed) -> DeletionReceipt:
         if committed.receipt is None:
