@@ -245,7 +245,7 @@ def work_together(reader: Reader) -> None:
     )
     assert "confirmed the purge" in shown["sealift purge hospital/cohort --yes"]
     assert (
-        "what laboratory had fetched"
+        "what laboratory fetched before"
         in shown["sealift revoke cohort --from laboratory"]
     )
     assert "entries verified" in shown["sealift log verify"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import subprocess
 import sys
@@ -397,6 +398,8 @@ def test_records_leave_nothing_on_the_disk_and_ask_no_network(
         "SEALIFT_HOME": str(profiles),
         "SEALIFT_PASSPHRASE": "correct horse battery staple",
         "PATH": "/usr/bin:/bin",
+        # Keystores of tests open at a cost that only tests allow.
+        "PYTHONPATH": os.environ["PYTHONPATH"],
     }
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],

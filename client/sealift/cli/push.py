@@ -471,7 +471,7 @@ def _follow(
         else:
             click.echo(_told(pushed))
 
-    click.echo("following; press Ctrl-C to commit and stop", err=True)
+    click.echo("following; Ctrl-C commits what is in progress, and stops", err=True)
     with _stopped_by_signals(stop):
         records = session.follow(
             folder,
