@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from fakes.lying_relay import lying_to
 
+from sealift.history.overview import record_count
 from sealift.owner.push import committing
 from sealift.session import Session
 from sealift_protocol.errors import (
@@ -390,3 +391,26 @@ def test_a_recipient_without_the_newest_key_epoch_is_told(
         lying.lies["Datasets/GetGrants"] = first_only
         with pytest.raises(WrongKey, match="key epoch 2"):
             laboratory.open_dataset("hospital/study")
+
+
+def test_a_handle_decides_on_the_dataset_as_it_is_now(
+    hospital: Session, laboratory: Session, clinic: Session
+) -> None:
+    """Not on what it had opened before another session, or this one, committed."""
+    handle = hospital.dataset("study")
+    rows = pa.table({"patient": ["a", "b"], "age": [1, 2]})
+    hospital.push(rows, dataset="study", to="laboratory", subject_column="patient")
+    assert record_count(handle.describe().opened) == 2
+    hospital.push(rows, dataset="study", to="clinic")
+    assert record_count(handle.describe().opened) == 4
+    erased, _ = handle.erase("a")
+    assert (erased.records, erased.searched) == (2, 2)
+    left = hospital.open_dataset("hospital/study").to_table()
+    assert left["patient"].to_pylist() == ["b", "b"]
+    assert len(handle.access().recipients) == 3
+    hospital.push(rows, dataset="study")
+    live = len(handle.describe().opened.shards)
+    revoked = handle.revoke("clinic")
+    assert sum(revoked.open_epochs.values()) == live == 2
+    with pytest.raises(AccessDenied):
+        clinic.open_dataset("hospital/study")
