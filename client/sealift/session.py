@@ -167,7 +167,12 @@ class Session:
         A file is pushed when it has not changed for `settle_seconds`. Records are committed after
         `limits.commit_bytes` or `limits.commit_seconds`, whichever comes first.
         """
-        chosen = changed(options or PushOptions(), changes, "follow")
+        chosen = changed(
+            options or PushOptions(),
+            changes,
+            "follow",
+            also=("dataset", "pushed", "settle_seconds", "options"),
+        )
         return pushing.follow(
             self._connection,
             Path(folder),
@@ -209,7 +214,12 @@ class Session:
             AccessDenied: there is no such dataset, or no grant of it.
             WrongKey, VerificationError: the dataset cannot be opened; the error says why.
         """
-        chosen = changed(options or ReadOptions(), changes, "open_dataset")
+        chosen = changed(
+            options or ReadOptions(),
+            changes,
+            "open_dataset",
+            also=("pin", "purpose", "require_policy", "options"),
+        )
         return reading.open_dataset(
             self._connection,
             path,

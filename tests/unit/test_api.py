@@ -63,3 +63,10 @@ def test_the_session_passes_misspelled_options_on(hospital: Session) -> None:
         hospital.push("records.csv", dataset="study", too="laboratory")  # type: ignore[call-arg]
     with pytest.raises(InvalidArgument, match="did you mean `threads`"):
         hospital.open_dataset("hospital/study", thread=2)  # type: ignore[call-arg]
+
+
+def test_a_misspelled_argument_of_the_function_itself_is_suggested_too(
+    hospital: Session,
+) -> None:
+    with pytest.raises(InvalidArgument, match="did you mean `require_policy`"):
+        hospital.open_dataset("hospital/study", requre_policy="own")  # type: ignore[call-arg]

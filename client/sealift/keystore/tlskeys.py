@@ -26,6 +26,7 @@ from sealift.process.secret import Secret
 from sealift_protocol.errors import (
     ClockSkew,
     NotAuthenticated,
+    ProfileError,
     RelayUnavailable,
     RelayUntrusted,
     SealiftError,
@@ -98,14 +99,28 @@ def check_issued(certificate_pem: bytes, authority_pem: bytes, tls_key: TlsKey) 
 
 def life_left(certificate_pem: bytes, now: datetime) -> float:
     """Return the share of a certificate's life that is left: 1 to 0, negative once expired."""
-    certificate = x509.load_pem_x509_certificate(certificate_pem)
+    certificate = _own_certificate(certificate_pem)
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     return (end - now) / (end - start)
 
 
 def expiry(certificate_pem: bytes) -> datetime:
-    """Return when a certificate expires."""
-    return x509.load_pem_x509_certificate(certificate_pem).not_valid_after_utc
+    """Return when a certificate expires.
+
+    Raises:
+        ProfileError: it is not a certificate.
+    """
+    return _own_certificate(certificate_pem).not_valid_after_utc
+
+
+def _own_certificate(pem: bytes) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(pem)
+    except ValueError:
+        raise ProfileError(
+            "the profile's certificate cannot be read",
+            hint="restore certificate.pem of this profile from a backup",
+        ) from None
 
 
 def server_certificate(address: str) -> bytes:

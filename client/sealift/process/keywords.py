@@ -39,13 +39,25 @@ def refuse_unknown(
         raise InvalidArgument(what, hint=f"its options are: {', '.join(sorted(known))}")
 
 
-def changed(options: _O, changes: Mapping[str, object], function: str) -> _O:
+def changed(
+    options: _O,
+    changes: Mapping[str, object],
+    function: str,
+    also: Collection[str] = (),
+) -> _O:
     """Return a copy of a frozen dataclass with some fields changed.
+
+    Args:
+        options: the dataclass.
+        changes: by field.
+        function: which took them, for the error.
+        also: other arguments of the function, which may have been meant.
 
     Raises:
         InvalidArgument: as `refuse_unknown`.
     """
-    refuse_unknown(changes, [field.name for field in fields(options)], function)
+    names = [field.name for field in fields(options)]
+    refuse_unknown(changes, [*names, *also], function)
     return replace(options, **changes)
 
 

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import nacl.bindings
@@ -34,7 +35,7 @@ from sealift.keystore.file import create, open_keystore
 from sealift.keystore.held import HeldPrivateKey, HeldSigningKey, patiently
 from sealift.keystore.keychain import Keychain
 from sealift.keystore.locks import PassphraseLock, backend_of
-from sealift.keystore.tlskeys import generate_tls_key
+from sealift.keystore.tlskeys import expiry, generate_tls_key, life_left
 from sealift.keystore.unwrapped import Unwrapped
 from sealift.process.secret import Secret
 from sealift_protocol.errors import (
@@ -45,6 +46,7 @@ from sealift_protocol.errors import (
     KeystoreError,
     KeystoreThrottled,
     KeystoreTimeout,
+    ProfileError,
     SealiftError,
     UnsupportedVersion,
     WrongKey,
@@ -611,3 +613,11 @@ def test_a_key_of_an_unknown_algorithm_is_refused() -> None:
     document["held"]["algorithm"] = "ed448"
     with pytest.raises(KeystoreError, match="an algorithm is not known"):
         decode_keys(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage"])
+def test_a_certificate_that_cannot_be_read_is_named(content: bytes) -> None:
+    with pytest.raises(ProfileError, match="the profile's certificate cannot be read"):
+        expiry(content)
+    with pytest.raises(ProfileError):
+        life_left(content, datetime.now(UTC))
