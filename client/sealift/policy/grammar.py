@@ -113,12 +113,36 @@ ACTIONS: dict[str, Mapping[str, Setting]] = {
 """Every action with its settings; those of "generalise" depend on `to`."""
 
 
-def settings_of(action: str, to: object) -> Mapping[str, Setting]:
-    """Return the settings of an action; `to` is the value of that setting, if given."""
+# What format 2 adds to the settings of format 1.
+_OF_YEAR = {"of": _one_of("event", "birth", default="event")}
+
+
+def settings_of(action: str, to: object, form: int = 1) -> Mapping[str, Setting]:
+    """Return the settings of an action.
+
+    Args:
+        action: a key of `ACTIONS`.
+        to: the value of that setting, if given.
+        form: the policy's format.
+    """
     settings = ACTIONS[action]
     if action == "generalise" and isinstance(to, str):
-        return {**settings, **GENERALISATIONS.get(to, {})}
+        settings = {**settings, **GENERALISATIONS.get(to, {})}
+    if form > 1 and action == "generalise" and to == "year":
+        settings = {**settings, **_OF_YEAR}
     return settings
+
+
+GUARD_TYPES = ("numeric", "boolean", "binary")
+"""The values of the guard `type`."""
+
+MISFITS = ("null", "refuse")
+"""What happens to a value that does not fit its guard; the first is the default."""
+
+MOST_NUMBER = 999_999.0
+"""The largest number, and with a minus the smallest, of the guard `type = "numeric"` without
+`min` or `max`. Telephone numbers, card numbers, most numbers of persons, dates written as
+20240131 and seconds since 1970 are larger."""
 
 
 def listed(words: Sequence[str]) -> str:

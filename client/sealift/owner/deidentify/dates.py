@@ -27,6 +27,10 @@ _ISO = (
 _COMPACT = (
     r"^[0-9]{6}([0-9]{2}([0-9]{2}([0-9]{2}([0-9]{2}(\.[0-9]+)?)?)?([+-][0-9]{4})?)?)?$"
 )
+_DAY_FIRST = (
+    r"^(?P<one>[0-9]{1,2})[./-](?P<two>[0-9]{1,2})[./-](?P<year>[0-9]{4})"
+    r"([T ][0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?( ?[AaPp][Mm])?)?$"
+)
 
 
 def is_date(kind: pa.DataType) -> bool:
@@ -97,18 +101,53 @@ def put_together(parts: DateTexts, days: pa.Array) -> pa.Array:
     )
 
 
-def years_of(values: pa.Array, *, at_least: int | None) -> pa.Array:
+def has_year(kind: pa.DataType) -> bool:
+    """Return whether values of a type can name a year: dates and whole numbers."""
+    return is_date(kind) or bool(pa.types.is_integer(kind))
+
+
+def years_of(values: pa.Array, *, at_least: int | None, bare: bool = False) -> pa.Array:
     """Return the year of each date, int32; null where the value is not a date.
 
     Args:
-        values: dates, of a type that `is_date` accepts.
+        values: dates, of a type that `has_year` accepts.
         at_least: earlier years become this one.
+        bare: whether texts such as 04/05/1961, in any order of day and month, and whole numbers
+            (1961, 19610405) are dates as well.
     """
     if is_text(values.type):
         years = take_apart(values).year
+        if bare:
+            years = pc.coalesce(years, _years_behind(values))
+    elif pa.types.is_integer(values.type):
+        years = _years_in(values)
     else:
         years = _in_range(pc.year(values)).cast(pa.int32())
     return years if at_least is None else _no_less(years, at_least)
+
+
+def _years_behind(values: pa.Array) -> pa.Array:
+    """Return the year of texts that end in it, such as 04/05/1961 and 5.4.1961."""
+    texts = pc.utf8_trim_whitespace(values)
+    found = pc.extract_regex(texts, _DAY_FIRST)
+    one, two, year = (
+        pc.struct_field(found, name).cast(pa.int32()) for name in ("one", "two", "year")
+    )
+    fits = pc.and_(pc.greater_equal(one, 1), pc.greater_equal(two, 1))
+    fits = pc.and_(fits, pc.less_equal(pc.min_element_wise(one, two), 12))
+    fits = pc.and_(fits, pc.less_equal(pc.max_element_wise(one, two), 31))
+    return pc.if_else(fits, year, pa.scalar(None, pa.int32()))
+
+
+def _years_in(values: pa.Array) -> pa.Array:
+    """Return the year of whole numbers of four digits, or of eight (YYYYMMDD)."""
+    texts = values.cast(pa.string())
+    long = pc.match_substring_regex(texts, "^[0-9]{8}$")
+    short = pc.match_substring_regex(texts, "^[1-9][0-9]{3}$")
+    years = take_apart(
+        pc.if_else(pc.or_(long, short), texts, pa.scalar(None, pa.string()))
+    )
+    return years.year
 
 
 def months_of(values: pa.Array) -> pa.Array:

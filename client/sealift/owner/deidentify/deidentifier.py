@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import TracebackType
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from sealift.formats.arrowtypes import is_list
+from sealift.owner.deidentify.ages import Ages
 from sealift.owner.deidentify.images import ImageSteps
-from sealift.owner.deidentify.lists import (
-    for_each_item,
-    items_of,
-    list_kind,
-    plain,
-    with_items,
+from sealift.owner.deidentify.leaves import (
+    Leaf,
+    Rows,
+    change_leaves,
+    kind_after,
+    values_of,
 )
-from sealift.owner.deidentify.operations import Operation, operation_for
-from sealift.owner.deidentify.report import ColumnReport, Report
-from sealift.owner.deidentify.rules import Columns, at_places, match_rules
+from sealift.owner.deidentify.operations import operation_for
+from sealift.owner.deidentify.report import Report
+from sealift.owner.deidentify.rules import Columns, Match, at_places, match_leaves
 from sealift.owner.deidentify.scrubbers import Scrubbers
+from sealift.owner.deidentify.steps import Step, plan_check
 from sealift.owner.deidentify.texts import has_text
 from sealift.policy.file import Policy, Rule
 from sealift.process.clock import Clock, utc_now
@@ -28,50 +27,12 @@ from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument, PolicyViolation
 
 
-@dataclass(slots=True)
-class _Step:
-    """The plan for one column, and its counts since the last report.
-
-    Attributes:
-        place: index of the column in the source.
-        rule: the rule; None if the policy does not name the column.
-        action: the rule's action, or that of `unlisted`.
-        operation: changes the values; None for columns that are kept or dropped.
-        field: field of the result; None for columns that are dropped.
-        by: index of the column that a shift follows.
-    """
-
-    name: str
-    place: int
-    rule: Rule | None
-    action: str
-    operation: Operation | None
-    field: pa.Field | None
-    by: int | None
-    values: int = 0
-    changed: int = 0
-    nulls: int = 0
-
-    def take_report(self) -> ColumnReport:
-        report = ColumnReport(
-            column=self.name,
-            action=self.action,
-            to=str(self.rule.settings.get("to", "")) if self.rule else "",
-            line=self.rule.line if self.rule else 0,
-            values=self.values,
-            changed=self.changed,
-            nulls=self.nulls,
-        )
-        self.values = self.changed = self.nulls = 0
-        return report
-
-
 class Deidentifier:
     """De-identifies batches of one schema.
 
     Attributes:
-        schema: schema of what `apply` returns. Columns keep their name, order and metadata; the
-            source's metadata of the whole schema is left out, since it may name dropped columns.
+        schema: schema of what `apply` returns. Columns keep their name and order; of their
+            metadata, and of that of the schema, only what the policy names is left.
     """
 
     def __init__(
@@ -83,7 +44,7 @@ class Deidentifier:
         workers: int = 0,
         now: Clock = utc_now,
     ) -> None:
-        """Plan what happens to each column.
+        """Plan what happens to each leaf.
 
         Args:
             policy: the policy to apply.
@@ -100,16 +61,18 @@ class Deidentifier:
         self._source = schema
         self._records = 0
         self._scrubbers = Scrubbers(workers)
-        rules = match_rules(policy, schema)
         columns = Columns(schema, policy)
+        matches = match_leaves(policy, columns)
         year = now().year
         try:
-            self._steps = [
-                self._plan(place, rule, columns, secret, year)
-                for place, rule in enumerate(rules)
-            ]
+            self._steps = [self._plan(m, columns, secret, year) for m in matches]
+            self._step_of = {step.leaf: step for step in self._steps}
+            self._trees = columns.trees
+            self._ages = Ages(self._trees, self._steps, oldest=policy.oldest, year=year)
+            fields = [self._field_after(place) for place in range(len(columns.trees))]
+            self._left = [place for place, field in enumerate(fields) if field]
             self.schema: pa.Schema = pa.schema(
-                [s.field for s in self._steps if s.field]
+                [field for field in fields if field], _kept(schema.metadata, policy)
             )
             self._images = ImageSteps(policy, schema, self.schema)
             self._check_privacy()
@@ -140,17 +103,29 @@ class Deidentifier:
 
         Raises:
             InvalidArgument: the batch has another schema.
-            PolicyViolation: a column's texts are not UTF-8.
+            PolicyViolation: a column's texts are not UTF-8, or a value does not fit its rule,
+                which refuses that.
         """
         if not batch.schema.equals(self._source):
             raise InvalidArgument(
                 "a batch does not have the schema that the Deidentifier was made for",
                 hint="make another Deidentifier for that schema",
             )
-        changed = [(step.field, _apply(step, batch)) for step in self._steps]
+        self._ages.read(batch)
+
+        def change(leaf: Leaf, values: pa.Array, rows: Rows) -> pa.Array | None:
+            step = self._step_of[leaf]
+            by = None
+            if step.by is not None:
+                by = values_of(step.by, batch.column(step.by.place))
+            return step.apply(values, rows, by, self._ages.too_old)
+
+        changed = [
+            change_leaves(tree, batch.column(place), change)
+            for place, tree in enumerate(self._trees)
+        ]
         self._records += batch.num_rows
-        arrays = [array for field, array in changed if field]
-        arrays = self._images.apply(batch, arrays)
+        arrays = self._images.apply(batch, [changed[place] for place in self._left])
         if not arrays:
             # A batch without columns can hold its number of records in no other way.
             return batch.select([]).replace_schema_metadata(None)
@@ -171,45 +146,66 @@ class Deidentifier:
         self._scrubbers.found.clear()
         return report
 
-    def _plan(
-        self, place: int, rule: Rule | None, columns: Columns, secret: Secret, year: int
-    ) -> _Step:
+    def _field_after(self, place: int) -> pa.Field | None:
+        """Return the field of a column in the result; None if nothing of it is left."""
+        kind = kind_after(self._trees[place], lambda leaf: self._step_of[leaf].kind)
+        if kind is None:
+            return None
         field = self._source.field(place)
+        same = kind == field.type and not pa.types.is_nested(kind)
+        untouched = all(
+            self._step_of[leaf].operation is None and self._step_of[leaf].check is None
+            for leaf in self._trees[place].leaves()
+        )
+        return pa.field(
+            field.name,
+            kind,
+            nullable=field.nullable if same and untouched else True,
+            metadata=_kept(field.metadata, self._policy),
+        )
+
+    def _plan(self, match: Match, columns: Columns, secret: Secret, year: int) -> Step:
+        leaf, rule = match.leaf, match.rule
         action = rule.action if rule else self._policy.unlisted
         if action == "drop":
-            return _Step(field.name, place, rule, action, None, None, None)
+            return Step(leaf, rule, match.is_named, action)
+        kind, check = plan_check(match)
         if rule is None or action == "keep":
-            return _Step(field.name, place, rule, action, None, field, None)
-        kind = field.type
-        inner = _value_kind(kind.value_type if is_list(kind) else kind)
+            if pa.types.is_union(kind):
+                raise _unsupported(rule, leaf)
+            return Step(leaf, rule, match.is_named, action, check, None, kind)
         operation = operation_for(
-            rule, inner, secret=secret, scrubbers=self._scrubbers, this_year=year
+            rule,
+            kind,
+            secret=secret,
+            scrubbers=self._scrubbers,
+            this_year=year,
+            policy=self._policy,
         )
         if operation is None:
-            raise PolicyViolation(
-                f'line {rule.line} of the policy: "{rule.action}" cannot change '
-                f"{at_places([place])} of the records, whose type it does not support",
-                columns=(field.name,),
-                hint="drop the column, or choose an action for its type: see "
-                "docs/owner/deidentification.md",
-            )
-        result = list_kind(kind, operation.kind) if is_list(kind) else operation.kind
-        changed = pa.field(
-            field.name, result, nullable=True, metadata=_kept_metadata(field)
+            raise _unsupported(rule, leaf)
+        return Step(
+            leaf,
+            rule,
+            match.is_named,
+            action,
+            check,
+            operation,
+            operation.kind,
+            self._by(rule, columns) if action == "shift" else None,
+            bool(self._policy.oldest) and rule.settings.get("of") == "event",
         )
-        by = self._by(rule, columns) if action == "shift" else None
-        return _Step(field.name, place, rule, action, operation, changed, by)
 
-    def _by(self, rule: Rule, columns: Columns) -> int:
-        place = columns.find(str(rule.settings["by"]))
-        if place is None or not has_text(_value_kind(self._source.field(place).type)):
+    def _by(self, rule: Rule, columns: Columns) -> Leaf:
+        leaf = columns.find(str(rule.settings["by"]))
+        if leaf is None or not has_text(leaf.kind):
             raise PolicyViolation(
                 f'line {rule.line} of the policy: "by" does not name a single column of the '
                 "records that identifies the person",
                 columns=(str(rule.settings["by"]),),
                 hint="use the column's name in the source, before de-identification",
             )
-        return place
+        return leaf
 
     def _check_privacy(self) -> None:
         privacy = self._policy.privacy
@@ -224,57 +220,22 @@ class Deidentifier:
             )
 
 
-def _value_kind(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
+def _unsupported(rule: Rule | None, leaf: Leaf) -> PolicyViolation:
+    where = f"line {rule.line} of the policy" if rule else "the policy"
+    action = rule.action if rule else "keep"
+    return PolicyViolation(
+        f'{where}: "{action}" cannot change {at_places([leaf.place])} of the records, '
+        "whose type it does not support",
+        columns=(leaf.name,),
+        hint="drop the column, or choose an action for its type: see "
+        "docs/owner/deidentification.md",
+    )
 
 
-def _kept_metadata(field: pa.Field) -> dict[bytes, bytes] | None:
-    """Return metadata without the description of an extension type that no longer applies."""
-    kept = {
-        key: value
-        for key, value in (field.metadata or {}).items()
-        if not key.startswith(b"ARROW:extension:")
-    }
+def _kept(
+    metadata: dict[bytes, bytes] | None, policy: Policy
+) -> dict[bytes, bytes] | None:
+    """Return the metadata whose keys the policy names: the rest is data that no rule covers."""
+    wanted = {key.encode() for key in policy.metadata}
+    kept = {key: value for key, value in (metadata or {}).items() if key in wanted}
     return kept or None
-
-
-def _apply(step: _Step, batch: pa.RecordBatch) -> pa.Array:
-    column = batch.column(step.place)
-    if step.operation is None or step.field is None:
-        present = len(column) - column.null_count
-        step.values += present
-        step.changed += present if step.field is None else 0
-        return column
-    by = plain(batch.column(step.by)) if step.by is not None else None
-    lists = is_list(column.type)
-    if lists and by is not None:
-        by = for_each_item(column, by)
-    values = items_of(column) if lists else plain(column)
-    try:
-        changed = step.operation.change(values, by)
-    except (pa.ArrowException, UnicodeError):
-        # Arrow's own messages quote the value.
-        raise PolicyViolation(
-            f'the action "{step.action}" failed on {at_places([step.place])} of the records',
-            columns=(step.name,),
-            hint="check that its texts are UTF-8, or drop the column",
-        ) from None
-    nulls = changed.null_count - values.null_count
-    step.values += len(values) - values.null_count
-    step.changed += nulls + _count_others(values, changed)
-    step.nulls += nulls
-    return with_items(column, changed, step.field.type) if lists else changed
-
-
-def _count_others(before: pa.Array, after: pa.Array) -> int:
-    """Count the values that are present before and after, and differ."""
-    if before.type != after.type:
-        present: int = len(after) - after.null_count
-        return present
-    if pa.types.is_float16(before.type):
-        # Arrow does not compare this type.
-        before, after = before.cast(pa.float32()), after.cast(pa.float32())
-    others = pc.not_equal(before, after)
-    if pa.types.is_floating(before.type):
-        others = pc.and_not(others, pc.and_(pc.is_nan(before), pc.is_nan(after)))
-    return int(pc.sum(others, min_count=0).as_py())

@@ -40,7 +40,7 @@ def age_bands(values: pa.Array, *, width: int) -> pa.Array:
         values: numbers, or texts of numbers.
         width: years in a band; the last band below 90 may have fewer.
     """
-    ages, missing = _as_doubles(values)
+    ages, missing = numbers_of(values)
     missing |= ~(ages >= 0)
     labels = []
     for age in range(OLDEST):
@@ -83,7 +83,7 @@ def bands(values: pa.Array, *, width: float) -> pa.Array:
         wide = whole if whole.dtype == np.uint64 else whole.astype(np.int64)
         numbers = wide // wide.dtype.type(int(width))
     else:
-        doubles, missing = _as_doubles(values)
+        doubles, missing = numbers_of(values)
         with np.errstate(over="ignore"):
             places = np.floor(doubles / width)
         missing |= ~(np.abs(places) <= _MOST_BANDS)
@@ -109,7 +109,7 @@ def round_to(values: pa.Array, *, digits: int) -> pa.Array:
     return pc.round(values, ndigits=digits, round_mode="half_to_even")
 
 
-def _as_doubles(values: pa.Array) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def numbers_of(values: pa.Array) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Return the numbers, and a mask of what is not one (null, NaN, infinity, other texts)."""
     if is_text(values.type):
         texts = pc.utf8_trim_whitespace(texts_of(values))

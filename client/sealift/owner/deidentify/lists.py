@@ -6,28 +6,63 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_TENSOR = "arrow.fixed_shape_tensor"
+
+
+def plain_kind(kind: pa.DataType) -> pa.DataType:
+    """Return a type without dictionary, runs and extension; a map is a list of its entries.
+
+    A tensor of fixed shape stays one, without the names of its dimensions.
+    """
+    if isinstance(kind, pa.BaseExtensionType):
+        if kind.extension_name == _TENSOR:
+            shape, order = kind.shape, kind.permutation
+            return pa.fixed_shape_tensor(kind.value_type, shape, permutation=order)
+        return plain_kind(kind.storage_type)
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        return plain_kind(kind.value_type)
+    if pa.types.is_map(kind):
+        entry = [("key", kind.key_type), ("value", kind.item_type)]
+        return pa.list_(pa.struct(entry))
+    if pa.types.is_list_view(kind):
+        return pa.list_(kind.value_field)
+    if pa.types.is_large_list_view(kind):
+        return pa.large_list(kind.value_field)
+    return kind
+
 
 def plain(values: pa.Array) -> pa.Array:
-    """Return values without dictionary encoding."""
-    return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+    """Return values without dictionary, runs and extension, as `plain_kind` says."""
+    kind = values.type
+    if isinstance(kind, pa.BaseExtensionType):
+        if kind.extension_name == _TENSOR:
+            return plain_kind(kind).wrap_array(values.storage)
+        return plain(values.storage)
+    if pa.types.is_dictionary(kind):
+        return plain(values.dictionary_decode())
+    if pa.types.is_run_end_encoded(kind):
+        return plain(pc.run_end_decode(values))
+    if (
+        pa.types.is_map(kind)
+        or pa.types.is_list_view(kind)
+        or pa.types.is_large_list_view(kind)
+    ):
+        return values.cast(plain_kind(kind))
+    return values
 
 
-def items_of(lists: pa.Array) -> pa.Array:
-    """Return the items of all lists as one array."""
-    return plain(lists.flatten())
-
-
-def for_each_item(lists: pa.Array, per_list: pa.Array) -> pa.Array:
-    """Repeat a value of each list once for every item of that list."""
-    return per_list.take(pc.list_parent_indices(lists))
+def parents_of(lists: pa.Array) -> pa.Array:
+    """Return the list, by its number, of each item that `flatten` returns, as int64."""
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    return pa.array(np.repeat(np.arange(len(lists), dtype=np.int64), lengths))
 
 
 def with_items(lists: pa.Array, items: pa.Array, kind: pa.DataType) -> pa.Array:
     """Return the same lists with other items.
 
     Args:
-        lists: lists of any of Arrow's list types.
-        items: new items, as many as `items_of` returned.
+        lists: lists of any of Arrow's list types with offsets or a fixed size.
+        items: new items, as many as `flatten` returns.
         kind: type of the result: the lists' type with the items' type.
     """
     missing = lists.is_null()
@@ -50,7 +85,7 @@ def with_items(lists: pa.Array, items: pa.Array, kind: pa.DataType) -> pa.Array:
 
 def list_kind(kind: pa.DataType, item: pa.DataType) -> pa.DataType:
     """Return a list type with another item type."""
-    field = kind.value_field.with_type(item).with_nullable(True)
+    field = pa.field(kind.value_field.name, item)
     if pa.types.is_fixed_size_list(kind):
         return pa.list_(field, kind.list_size)
     return pa.large_list(field) if pa.types.is_large_list(kind) else pa.list_(field)

@@ -17,7 +17,7 @@ from sealift.owner.deidentify.scrubbers import Scrubbers
 from sealift.owner.deidentify.shift import Shift
 from sealift.owner.deidentify.texts import has_text, text_kind
 from sealift.owner.deidentify.tokens import Tokeniser
-from sealift.policy.file import Rule
+from sealift.policy.file import Policy, Rule
 from sealift.process.secret import Secret
 
 Change = Callable[[pa.Array, Any], pa.Array]
@@ -44,6 +44,7 @@ def operation_for(
     secret: Secret,
     scrubbers: Scrubbers,
     this_year: int,
+    policy: Policy,
 ) -> Operation | None:
     """Return what a rule does to values of a type, or None if its action does not support it.
 
@@ -53,6 +54,7 @@ def operation_for(
         secret: the owner's 32-byte secret.
         scrubbers: scrubbers of free text.
         this_year: the current year, for the setting `oldest`.
+        policy: the rule's policy.
 
     Raises:
         InvalidArgument: a package that the action needs is not installed.
@@ -76,7 +78,7 @@ def operation_for(
         case "tokenise" if has_text(kind):
             return _alone(text_kind(kind), Tokeniser(secret, **settings).apply)
         case "generalise":
-            return _generalisation(settings, kind, this_year)
+            return _generalisation(settings, kind, this_year, policy)
         case "shift" if dates.is_date(kind):
             result = text_kind(kind) if is_text(kind) else kind
             return Operation(result, Shift(secret, days=settings["days"]).apply)
@@ -94,9 +96,10 @@ def _alone(kind: pa.DataType, change: Callable[[pa.Array], pa.Array]) -> Operati
 
 
 def _generalisation(
-    settings: Any, kind: pa.DataType, this_year: int
+    settings: Any, kind: pa.DataType, this_year: int, policy: Policy
 ) -> Operation | None:
     number = generalise.is_number(kind)
+    bare = policy.format > 1
     match settings["to"]:
         case "age-band" if number or is_text(kind):
             width = settings["width"]
@@ -105,11 +108,12 @@ def _generalisation(
             )
         case "zip3" if number or is_text(kind):
             return _alone(pa.string(), generalise.zip3)
-        case "year" if dates.is_date(kind):
-            oldest = settings["oldest"]
+        case "year" if dates.is_date(kind) or (bare and dates.has_year(kind)):
+            oldest = settings["oldest"] or policy.oldest
             at_least = this_year - oldest if oldest else None
             return _alone(
-                pa.int32(), lambda values: dates.years_of(values, at_least=at_least)
+                pa.int32(),
+                lambda values: dates.years_of(values, at_least=at_least, bare=bare),
             )
         case "month" if dates.is_date(kind):
             return _alone(pa.string(), dates.months_of)

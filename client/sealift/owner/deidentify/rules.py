@@ -1,34 +1,66 @@
-"""Matches the rules of a policy to columns.
+"""Matches the rules of a policy to the leaves of a schema.
 
-Source: docs/spec/policy.md, "Columns": an exact name wins over a DICOM tag or FHIR path, and those
-win over globs; globs are tried in the file's order.
+Source: docs/spec/policy.md, "Columns". A rule names exactly the leaves that its pattern names; only
+`drop` covers what is inside a column as well. Of several rules the closest counts: one for a FHIR
+path (format 2), for the exact name, for a tag or path, for a class of identifiers, and last a glob,
+of which the first in the file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
 
 import pyarrow as pa
 
-from sealift.formats.arrowtypes import is_list
+from sealift.owner.deidentify.leaves import Leaf, Tree, trees_of
+from sealift.owner.deidentify.naming import Named, Namer, key_of
 from sealift.policy.file import Policy, Rule
-from sealift.process.extras import extra
 from sealift_protocol.errors import PolicyViolation
 
-DICOM_TAG = b"dicom.tag"
-FHIR_PATH = b"fhir.path"
-"""Keys of field metadata in which sources name a column's origin."""
-
-_NO_MARKS = str.maketrans("", "", "(), |")
 _SHOWN = 20
 
 
+class Closeness(IntEnum):
+    """How closely a rule names a leaf; the smaller, the closer."""
+
+    PATH = 0
+    NAME = 1
+    # A DICOM tag; in format 1 a FHIR path, too.
+    TAG = 2
+    # A column or field around the leaf is dropped by its exact name.
+    DROPPED = 3
+    IDENTIFIER = 4
+    GLOB = 5
+    NONE = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The rule of a leaf.
+
+    Attributes:
+        leaf: the leaf.
+        rule: its rule; None if no rule names it.
+        closeness: how closely the rule names it.
+    """
+
+    leaf: Leaf
+    rule: Rule | None
+    closeness: Closeness
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the policy has the name of the leaf, not only a pattern that it fits."""
+        return self.closeness <= Closeness.IDENTIFIER
+
+
 class Columns:
-    """The columns of a schema, under the names that a policy may use."""
+    """The leaves of a schema, under the names that a policy may use."""
 
     def __init__(self, schema: pa.Schema, policy: Policy) -> None:
-        """Look up the columns' names and origins.
+        """Look up names and origins.
 
         Args:
             schema: schema of the source.
@@ -38,76 +70,180 @@ class Columns:
             InvalidArgument: the policy names DICOM tags, the columns do not carry theirs, and
                 pydicom is not installed.
         """
-        self._names: list[str] = list(schema.names)
-        self._paths = [_metadata(field, FHIR_PATH) for field in schema]
+        self.trees: list[Tree] = trees_of(schema)
+        self.leaves: list[Leaf] = [leaf for t in self.trees for leaf in t.leaves()]
         with_tags = any(rule.tag for rule in policy.rules)
-        self._tags = _tags_of(schema) if with_tags else [""] * len(schema)
+        self._namer = Namer(schema, policy.format, with_tags=with_tags)
+        self.named: list[Named] = [self._namer.named(leaf) for leaf in self.leaves]
 
-    def named(self, rule: Rule) -> tuple[int, list[int]]:
-        """Return how closely a rule names columns, from 0 (exactly) to 2 (by a glob), and which."""
-        exact = _places(self._names, rule.pattern)
-        if exact:
-            return 0, exact
-        if rule.tag:
-            fit = [
-                i
-                for i, tag in enumerate(self._tags)
-                if tag and fnmatchcase(tag, rule.tag)
+    def find(self, name: str) -> Leaf | None:
+        """Return the one leaf of a name or a FHIR path that a record has one of."""
+        wanted = self._namer.key(name)
+        for key in ("key", "path"):
+            found = [
+                leaf
+                for leaf, named in zip(self.leaves, self.named, strict=True)
+                if getattr(named, key) == wanted
             ]
-            return 2 if rule.is_glob else 1, fit
-        if not rule.is_glob:
-            return 1, _places(self._paths, rule.pattern)
-        both = enumerate(zip(self._names, self._paths, strict=True))
-        return 2, [
-            i
-            for i, names in both
-            if any(fnmatchcase(n, rule.pattern) for n in names if n)
-        ]
+            if found:
+                return found[0] if len(found) == 1 and not found[0].in_list else None
+        return None
 
-    def find(self, name: str) -> int | None:
-        """Return the one column of a name or a FHIR path."""
-        found = _places(self._names, name) or _places(self._paths, name)
-        return found[0] if len(found) == 1 else None
+    def alike(self) -> list[Leaf]:
+        """Return the leaves whose names are the same to the policy as another's."""
+        places: dict[tuple[str, ...], list[Leaf]] = {}
+        for leaf, named in zip(self.leaves, self.named, strict=True):
+            places.setdefault(named.indexed, []).append(leaf)
+        return [leaf for same in places.values() if len(same) > 1 for leaf in same]
 
 
 def match_rules(policy: Policy, schema: pa.Schema) -> list[Rule | None]:
-    """Return the rule for each column; None for columns that no rule names.
+    """Return the rule for each leaf of a schema, in its order; None where no rule names it.
 
     Raises:
-        PolicyViolation: no rule names a column and the policy refuses that; or a rule's column is
-            missing, or is inside another column.
+        PolicyViolation: the columns do not fit the policy.
         InvalidArgument: a rule names a DICOM tag, and pydicom, which knows tags, is not installed.
     """
-    columns = Columns(schema, policy)
-    chosen: list[tuple[int, int]] = [(3, 0)] * len(schema)
-    absent = []
-    for number, rule in enumerate(policy.rules):
-        rank, places = columns.named(rule)
-        for place in places:
-            chosen[place] = min(chosen[place], (rank, number))
-        if not places and not rule.is_glob:
-            absent.append(rule)
-    rules = [policy.rules[number] if rank < 3 else None for rank, number in chosen]
-    _refuse_inner(policy, schema, rules, absent)
+    return [match.rule for match in match_leaves(policy, Columns(schema, policy))]
+
+
+def match_leaves(policy: Policy, columns: Columns) -> list[Match]:
+    """Return the rule for each leaf of a schema.
+
+    Raises:
+        PolicyViolation: no rule names a leaf and the policy refuses that; or a rule's column is
+            missing; or two columns have one name.
+    """
+    if policy.format > 1 and columns.alike():
+        same = columns.alike()
+        raise PolicyViolation(
+            f"the policy cannot tell {at_places([leaf.place for leaf in same])} of the records "
+            "apart: case, spaces, _ and - do not count in a name",
+            columns=tuple(leaf.name for leaf in same),
+            hint="rename them in the source, or remove those that are not needed",
+        )
+    index = _Index(policy)
+    best = [index.best(named) for named in columns.named]
+    names = {key for named in columns.named for key in (named.key, named.path) if key}
+    around = {key for n in columns.named for key in (*n.around, *n.around_paths)}
+    absent = [
+        rule
+        for rule in policy.rules
+        if not (rule.is_glob or rule.identifier)
+        and not index.is_present(rule, columns.named, names, around)
+    ]
+    matches = [
+        Match(leaf, policy.rules[number] if close < Closeness.NONE else None, close)
+        for leaf, (close, number) in zip(columns.leaves, best, strict=True)
+    ]
+    if policy.unlisted != "drop":
+        _refuse_whole(columns, policy, absent, around)
     if policy.absent == "refuse" and absent:
         lines = ", ".join(str(rule.line) for rule in absent[:_SHOWN])
         raise PolicyViolation(
             f"the policy names {_counted(absent)} that the records do not have: line {lines}",
             columns=tuple(rule.pattern for rule in absent),
-            hint='correct the names, remove the rules, or set absent = "ignore" in the policy',
+            hint="correct the names (a nested column is named part by part), remove the rules, "
+            'or set absent = "ignore" in the policy',
         )
-    unlisted = [place for place, rule in enumerate(rules) if rule is None]
+    unlisted = [match.leaf for match in matches if match.rule is None]
     if policy.unlisted == "refuse" and unlisted:
+        nested = any(leaf.steps for leaf in unlisted)
         raise PolicyViolation(
-            f"no rule of the policy names {at_places(unlisted)} of the records",
-            columns=tuple(schema.field(place).name for place in unlisted),
+            f"no rule of the policy names {at_places([leaf.place for leaf in unlisted])} of "
+            f"the records{', or a part of it,' if nested else ''} and what no rule names is "
+            "not sent",
+            columns=tuple(leaf.name for leaf in unlisted),
             hint='add a rule for each (such as "keep"), or set unlisted = "drop" in the policy',
         )
-    return rules
+    return matches
+
+
+class _Index:
+    """The rules of a policy, so that those for a leaf are found at once."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._rules = policy.rules
+        self._form = policy.format
+        self._exact: dict[str, int] = {}
+        self._classes: dict[str, int] = {}
+        self._tags: list[int] = []
+        self._globs: list[int] = []
+        for number, rule in enumerate(policy.rules):
+            if rule.identifier:
+                self._classes[rule.pattern] = number
+                continue
+            if rule.tag:
+                (self._globs if rule.is_glob else self._tags).append(number)
+            elif rule.is_glob:
+                self._globs.append(number)
+            for pattern in rule.patterns:
+                # A name with the characters of a glob is also the name of a column.
+                self._exact.setdefault(key_of(pattern, self._form), number)
+
+    def best(self, named: Named) -> tuple[Closeness, int]:
+        """Return how closely the closest rule names a leaf, and its number."""
+        path = self._exact.get(named.path) if named.path else None
+        if path is not None and self._form > 1:
+            return Closeness.PATH, path
+        name = self._exact.get(named.key)
+        if name is not None:
+            return Closeness.NAME, name
+        for number in self._tags:
+            if named.has_tag(self._rules[number]):
+                return Closeness.TAG, number
+        if path is not None:
+            return Closeness.TAG, path
+        for key in (*named.around, *named.around_paths):
+            outer = self._exact.get(key)
+            if outer is not None and self._rules[outer].action == "drop":
+                return Closeness.DROPPED, outer
+        for depth, kind in enumerate(named.identifiers):
+            found = self._classes.get(kind)
+            # A class around the leaf covers it only if it is dropped.
+            if found is not None and (not depth or self._rules[found].action == "drop"):
+                return Closeness.IDENTIFIER, found
+        for number in self._globs:
+            rule = self._rules[number]
+            if named.has_tag(rule) if rule.tag else named.fits(rule):
+                return Closeness.GLOB, number
+        return Closeness.NONE, 0
+
+    def is_present(
+        self, rule: Rule, leaves: Sequence[Named], names: set[str], around: set[str]
+    ) -> bool:
+        """Return whether a rule without a glob names any leaf, or drops what is around it."""
+        if rule.tag and any(named.has_tag(rule) for named in leaves):
+            return True
+        keys = {key_of(pattern, self._form) for pattern in rule.patterns}
+        return bool(keys & names) or (rule.action == "drop" and bool(keys & around))
+
+
+def _refuse_whole(
+    columns: Columns, policy: Policy, absent: Sequence[Rule], around: set[str]
+) -> None:
+    """Refuse a rule for a nested column that names none of its parts: they might pass."""
+    for rule in absent:
+        keys = {key_of(pattern, policy.format) for pattern in rule.patterns} & around
+        if not keys:
+            continue
+        inside = [
+            leaf
+            for leaf, named in zip(columns.leaves, columns.named, strict=True)
+            if keys & {*named.around, *named.around_paths}
+        ]
+        raise PolicyViolation(
+            f"line {rule.line} of the policy names "
+            f"{at_places([leaf.place for leaf in inside])} of the records, which has parts: "
+            f'a rule with the action "{rule.action}" names each part',
+            columns=tuple(leaf.name for leaf in inside),
+            hint='write a rule for each part, such as "COLUMN.PART", or drop the column',
+        )
 
 
 def at_places(places: Sequence[int]) -> str:
     """Name columns by their numbers from 1: an error must not hold column names."""
+    places = sorted(set(places))
     if len(places) == 1:
         return f"column {places[0] + 1}"
     numbers = ", ".join(str(place + 1) for place in places[:_SHOWN])
@@ -117,68 +253,3 @@ def at_places(places: Sequence[int]) -> str:
 
 def _counted(things: Sequence[object]) -> str:
     return "1 column" if len(things) == 1 else f"{len(things)} columns"
-
-
-def _refuse_inner(
-    policy: Policy,
-    schema: pa.Schema,
-    rules: Sequence[Rule | None],
-    absent: Sequence[Rule],
-) -> None:
-    """Refuse rules for a part of a nested column that would be kept as a whole."""
-    globs = [rule for rule in policy.rules if rule.is_glob and rule.action != "keep"]
-    exact = [rule for rule in absent if rule.action != "keep"]
-    for place, (field, rule) in enumerate(zip(schema, rules, strict=True)):
-        if (rule.action if rule else policy.unlisted) == "drop":
-            continue
-        # The policy's author has examined a column that a rule keeps, but not one that is kept
-        # because no rule names it.
-        candidates = exact if rule else [*exact, *globs]
-        starts = {field.name, _metadata(field, FHIR_PATH)} - {""}
-        inner = {path for start in starts for path in _inner_paths(start, field.type)}
-        for candidate in candidates:
-            if any(fnmatchcase(path, candidate.pattern) for path in inner):
-                raise PolicyViolation(
-                    f"line {candidate.line} of the policy names a part of column {place + 1}, "
-                    "but a rule applies to a whole column",
-                    columns=(field.name,),
-                    hint="drop the column, or flatten it in the source",
-                )
-
-
-def _inner_paths(start: str, kind: pa.DataType) -> Iterator[str]:
-    """Return the dotted names of all fields inside a column; items of lists have no name."""
-    if pa.types.is_struct(kind):
-        for field in kind:
-            yield f"{start}.{field.name}"
-            yield from _inner_paths(f"{start}.{field.name}", field.type)
-    elif pa.types.is_map(kind):
-        yield from _inner_paths(start, kind.item_type)
-    elif is_list(kind):
-        yield from _inner_paths(start, kind.value_type)
-
-
-def _places(names: Sequence[str], name: str) -> list[int]:
-    return [place for place, found in enumerate(names) if found == name]
-
-
-def _metadata(field: pa.Field, key: bytes) -> str:
-    text: str = (field.metadata or {}).get(key, b"").decode(errors="replace")
-    return text
-
-
-def _tags_of(schema: pa.Schema) -> list[str]:
-    """Return the DICOM tag of each column as eight hexadecimal digits; empty without a tag."""
-    tags = [
-        _metadata(field, DICOM_TAG).upper().translate(_NO_MARKS) for field in schema
-    ]
-    if all(tags):
-        return tags
-    with extra("dicom", "a policy that names DICOM tags needs pydicom"):
-        from pydicom.datadict import tag_for_keyword
-
-    found = [
-        tag or tag_for_keyword(name)
-        for tag, name in zip(tags, schema.names, strict=True)
-    ]
-    return [f"{tag:08X}" if isinstance(tag, int) else tag or "" for tag in found]

@@ -143,21 +143,24 @@ def test_a_rule_without_its_column_is_refused_unless_the_policy_ignores_that() -
     assert actions(columns, text_schema("a")) == ["keep"]
 
 
-def test_a_rule_for_a_part_of_a_column_is_refused_where_the_column_would_pass() -> None:
+def test_a_rule_names_a_part_of_a_column_and_nothing_else_of_it() -> None:
     inner = pa.struct([("Wq", pa.string()), ("use", pa.string())])
     schema = pa.schema([("Zxqv", pa.list_(inner)), ("b", pa.string())])
     ignore = 'absent = "ignore"\nunlisted = "keep"'
-    for columns, top in (
-        ('"Zxqv.Wq" = "drop"\nb = "keep"', ignore),
-        ('"Zxqv.Wq" = "drop"\nZxqv = "keep"\nb = "keep"', ignore),
-        ('"*.Wq" = "hash"\nb = "keep"', ignore),
-    ):
-        error = refuse(columns, schema, top=top)
-        assert "column 1" in str(error)
-        assert error.columns == ("Zxqv",)
-    assert actions('"Zxqv.Wq" = "drop"\nZxqv = "drop"', schema) == ["drop", ""]
-    assert actions('"*.Wq" = "drop"\nZxqv = "keep"', schema) == ["keep", ""]
-    assert actions('"Zxqv.Wq" = "drop"', schema, top='unlisted = "drop"') == ["", ""]
+    error = refuse('"Zxqv.Wq" = "drop"\nZxqv = "keep"\nb = "keep"', schema, top=ignore)
+    assert "column 1" in str(error)
+    assert error.columns == ("Zxqv.Wq", "Zxqv.use")
+    for columns in ('Zxqv = "keep"\nb = "keep"', '"Zxqv.Wq" = "hash"\nb = "keep"'):
+        error = refuse(columns, schema, top='absent = "ignore"')
+        assert error.columns[-1] == "Zxqv.use"
+    assert actions('"Zxqv.Wq" = "drop"', schema) == ["drop", "", ""]
+    assert actions('"*.Wq" = "hash"', schema) == ["hash", "", ""]
+    assert actions('"Zxqv.Wq" = "hash"\nZxqv = "drop"', schema) == ["hash", "drop", ""]
+    # A glob that keeps does not reach into a column.
+    assert actions('"Z*" = "keep"', schema) == ["", "", ""]
+    assert actions('"Z*" = "drop"', schema) == ["drop", "drop", ""]
+    hashed = actions('"Zxqv.Wq" = "hash"', schema, top='unlisted = "drop"')
+    assert hashed == ["hash", "", ""]
 
 
 @pytest.mark.parametrize(
@@ -202,27 +205,37 @@ def test_quasi_identifiers_are_columns_of_the_result() -> None:
     assert Deidentifier(policy, schema, secret=SECRET).schema.names == ["a"]
 
 
-def test_metadata_of_columns_stays_and_that_of_the_schema_goes() -> None:
+def test_metadata_goes_but_for_what_the_policy_names() -> None:
     told = {"fhir.path": "Patient.x", "unit": "kg"}
     schema = pa.schema(
         [
             pa.field("a", pa.int64(), nullable=False, metadata=told),
             pa.field("b", pa.int64(), nullable=False, metadata=told),
-            pa.field("c", pa.int64(), metadata=told),
+            pa.field("c", pa.struct([pa.field("d", pa.int64(), metadata=told)])),
         ],
-        metadata={"pandas": "a column named c"},
+        metadata={"pandas": "a column named c", "unit": "one"},
     )
-    it = Deidentifier(
-        policy_of('a = "keep"\nb = "hash"\nc = "drop"'), schema, secret=SECRET
+    rules = 'a = "keep"\nb = "hash"\n"c.d" = "keep"'
+    batch = pa.RecordBatch.from_pydict(
+        {"a": [1], "b": [2], "c": [{"d": 3}]}, schema=schema
     )
-    as_bytes = {key.encode(): value.encode() for key, value in told.items()}
-    assert it.schema.metadata is None
+    it = Deidentifier(policy_of(rules), schema, secret=SECRET)
+    out = it.apply(batch)
+    assert out.schema.equals(it.schema, check_metadata=True)
     assert it.schema == pa.schema(
-        [pa.field("a", pa.int64(), nullable=False), ("b", pa.string())]
+        [
+            pa.field("a", pa.int64(), nullable=False),
+            ("b", pa.string()),
+            ("c", pa.struct([("d", pa.int64())])),
+        ]
     )
-    assert [field.metadata for field in it.schema] == [as_bytes, as_bytes]
-    batch = pa.RecordBatch.from_pydict({"a": [1], "b": [2], "c": [3]}, schema=schema)
-    assert it.apply(batch).schema.equals(it.schema, check_metadata=True)
+    assert it.schema.metadata is None
+    assert [field.metadata for field in it.schema] == [None] * 3
+    assert out.column("c").type.field(0).metadata is None
+    head = 'format = 2\nname = "x"\nversion = "1"\n[metadata]\nkeep = ["unit"]\n[columns]\n'
+    it = Deidentifier(parse_policy((head + rules).encode()), schema, secret=SECRET)
+    assert it.schema.metadata == {b"unit": b"one"}
+    assert [field.metadata for field in it.schema] == [{b"unit": b"kg"}] * 2 + [None]
 
 
 def test_records_are_counted_even_where_every_column_is_dropped() -> None:

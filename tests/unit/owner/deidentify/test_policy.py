@@ -94,7 +94,7 @@ def with_rule(rule: str) -> str:
 
 
 MISTAKES = [
-    ("format = 2\n", 1, "does not support"),
+    ("format = 3\n", 1, "does not support"),
     ("# x\nformat = true\n", 2, "does not support"),
     ('format = "1"\n', 1, "does not support"),
     ('name = "x"\n', None, "format"),

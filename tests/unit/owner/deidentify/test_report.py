@@ -56,12 +56,12 @@ def test_what_was_done_to_each_column_is_counted() -> None:
     report = report_of(BATCH)
     assert report.records == 3
     assert report.columns == (
-        ColumnReport("name", "drop", "", 6, values=2, changed=2, nulls=0),
+        ColumnReport("name", "drop", "", 6, values=2, changed=2, nulls=0, left=False),
         ColumnReport("phone", "mask", "", 7, values=2, changed=1, nulls=0),
         ColumnReport("zip", "generalise", "zip3", 8, values=2, changed=2, nulls=1),
         ColumnReport("lat", "generalise", "decimals", 9, values=3, changed=1, nulls=0),
         ColumnReport("tags", "hash", "", 10, values=2, changed=2, nulls=0),
-        ColumnReport("other", "keep", "", 0, values=2, changed=0, nulls=0),
+        ColumnReport("other", "keep", "", 0, values=2, changed=0, named=False),
     )
 
 
