@@ -30,6 +30,7 @@ from sealift.cli.options import (
 from sealift.cli.output import ProgressBar, count, progress_bar, show, size
 from sealift.cli.rules import excludes, needs, never, rules
 from sealift.cli.sharing import preflight
+from sealift.cli.values import printable
 from sealift_protocol.errors import InvalidArgument, ProbeUnanswered
 from sealift_protocol.program import Interrupted, print_data
 
@@ -73,6 +74,13 @@ def _reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--encoding",
                 default="utf-8",
                 help="Text encoding of CSV and HL7 (default: utf-8).",
+            ),
+            click.option(
+                "--delimiter",
+                default="",
+                metavar="CHARACTER",
+                help="What separates the columns of CSV: a character, tab, or two hexadecimal "
+                "digits (default: a comma).",
             ),
             click.option(
                 "--query",
@@ -142,6 +150,7 @@ def _source_options(
     kind: str,
     types: tuple[str, ...],
     encoding: str,
+    delimiter: str,
     query: str,
     cursor_column: str,
     whole: bool,
@@ -160,6 +169,7 @@ def _source_options(
         kind=kind,
         types=_parse_types(types),
         encoding=encoding,
+        delimiter=_parse_delimiter(delimiter),
         query=query,
         cursor_column=cursor_column,
         whole=whole,
@@ -401,6 +411,8 @@ def push(
             return
         pushed = _push(session, source, dataset, push_options, ask=not yes)
     show(_told(pushed), _as_document(pushed), as_json)
+    for notice in pushed.notices:
+        click.echo(f"note: {printable(notice, 500)}", err=True)
     if pushed.left_out:
         names = sorted(pushed.left_out, key=lambda name: -pushed.left_out[name])
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
@@ -542,6 +554,7 @@ def _as_document(pushed: Pushed) -> dict[str, object]:
         "rejected": pushed.rejected,
         "policy": pushed.policy.hex(),
         "left_out": dict(pushed.left_out),
+        "notices": list(pushed.notices),
     }
 
 
@@ -579,7 +592,11 @@ def _rehearse(source: str, options: PushOptions, max_records: int) -> Rehearsal:
 
         # Nothing is sent, so the secret for pseudonyms and offsets is discarded afterwards.
         transform = Deidentifying(
-            opened, policy, owner_secret=Secret.random(32), workers=options.text_workers
+            opened,
+            policy,
+            owner_secret=Secret.random(32),
+            workers=options.text_workers,
+            describe=options.describe,
         )
     position = 0
     with progress_bar("reading", lambda: opened.size or 0, lambda: position) as update:
@@ -808,6 +825,17 @@ def _require_answers(session: Session, to: tuple[str, ...], wait: float) -> None
             f"{count(len(unanswered), 'recipient')} did not open a probe within {wait:.0f} seconds",
             hint=f"ask them to run `sealift doctor`: {', '.join(unanswered)}; nothing was sent",
         )
+
+
+def _parse_delimiter(text: str) -> str:
+    if text.lower() in ("tab", "\\t"):
+        return "\t"
+    try:
+        return chr(int(text, 16)) if len(text) == 2 else text
+    except ValueError:
+        raise InvalidArgument(
+            "--delimiter takes one character, tab, or two hexadecimal digits"
+        ) from None
 
 
 def _parse_types(types: tuple[str, ...]) -> dict[str, str]:

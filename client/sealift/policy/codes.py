@@ -153,7 +153,13 @@ CODE_SYSTEMS: dict[str, CodeSystem] = {
     "FHIR system": CodeSystem(listed="FHIR system"),
     "HL7 v2": CodeSystem(listed="HL7 v2"),
     "CDC race": CodeSystem(r"[12][0-9]{3}-[0-9]", _luhn),
-    "DICOM CS": CodeSystem(r"[A-Z0-9_]{1,16}(?: [A-Z0-9_]{1,15})?"),
+    # Defined terms have few digits in a row; numbers of people have more.
+    "DICOM CS": CodeSystem(
+        r"(?=.{1,16}$)(?!.*[0-9]{5})[A-Z0-9_]{1,16}(?: [A-Z0-9_]{1,15}){0,2}"
+    ),
+    "DICOM tag": CodeSystem(
+        r"\([0-9A-Fa-f]{4},[0-9A-Fa-f]{4}\)|[0-9A-Fa-f]{4},?[0-9A-Fa-f]{4}"
+    ),
     "DICOM UID": CodeSystem(r"1\.2\.840\.10008(?:\.(?:0|[1-9][0-9]{0,4})){1,10}"),
 }
 """Every code system by the name that `code` takes."""

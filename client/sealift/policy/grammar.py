@@ -133,7 +133,7 @@ def settings_of(action: str, to: object, form: int = 1) -> Mapping[str, Setting]
     return settings
 
 
-GUARD_TYPES = ("numeric", "boolean", "binary")
+GUARD_TYPES = ("numeric", "boolean", "date", "binary")
 """The values of the guard `type`."""
 
 MISFITS = ("null", "refuse")

@@ -14,6 +14,8 @@ from importlib import resources
 from sealift.policy.names import fold, words_of
 
 _FILLING = "filling"
+# "d. o. b." without its fillings is no header.
+_SHORTEST = 3
 # What is left of "patient number" says nothing by itself.
 _GENERAL = frozenset(
     ("number", "no", "nr", "id", "nummer", "numero", "numer", "line", "unit", "contact")
@@ -68,6 +70,6 @@ def _known() -> dict[str, str]:
             for header in names:
                 words = words_of(header)
                 key = _essence(words) if shortened else "".join(words)
-                if key and key not in _GENERAL:
+                if len(key) >= (_SHORTEST if shortened else 1) and key not in _GENERAL:
                     known.setdefault(key, kind)
     return known

@@ -280,7 +280,10 @@ class Reader:
                 raise self._invalid(where, "an earlier rule has the same tag")
             tags.add(rule.tag)
             if self._form > 1:
-                folded = [fold(name) for name in rule.patterns]
+                folded = [
+                    name.casefold() if rule.is_glob else fold(name)
+                    for name in rule.patterns
+                ]
                 if named.intersection(folded) or len(set(folded)) < len(folded):
                     raise self._invalid(
                         where,

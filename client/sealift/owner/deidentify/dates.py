@@ -29,7 +29,7 @@ _COMPACT = (
 )
 _DAY_FIRST = (
     r"^(?P<one>[0-9]{1,2})[./-](?P<two>[0-9]{1,2})[./-](?P<year>[0-9]{4})"
-    r"([T ][0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?( ?[AaPp][Mm])?)?$"
+    r"(?:[T ][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?: ?[AaPp][Mm])?)?$"
 )
 
 
@@ -128,14 +128,17 @@ def years_of(values: pa.Array, *, at_least: int | None, bare: bool = False) -> p
 
 def _years_behind(values: pa.Array) -> pa.Array:
     """Return the year of texts that end in it, such as 04/05/1961 and 5.4.1961."""
-    texts = pc.utf8_trim_whitespace(values)
+    texts = pc.utf8_trim_whitespace(values).cast(pa.string())
+    shaped = pc.match_substring_regex(texts, _DAY_FIRST)
+    texts = pc.if_else(shaped, texts, "01/01/0001")
     found = pc.extract_regex(texts, _DAY_FIRST)
     one, two, year = (
         pc.struct_field(found, name).cast(pa.int32()) for name in ("one", "two", "year")
     )
-    fits = pc.and_(pc.greater_equal(one, 1), pc.greater_equal(two, 1))
+    fits = pc.and_(shaped, pc.greater_equal(pc.min_element_wise(one, two), 1))
     fits = pc.and_(fits, pc.less_equal(pc.min_element_wise(one, two), 12))
     fits = pc.and_(fits, pc.less_equal(pc.max_element_wise(one, two), 31))
+    fits = pc.and_(fits, pc.greater_equal(year, 1))
     return pc.if_else(fits, year, pa.scalar(None, pa.int32()))
 
 

@@ -6,6 +6,7 @@ from types import TracebackType
 
 import pyarrow as pa
 
+from sealift.formats.arrowtypes import is_text
 from sealift.owner.deidentify.ages import Ages
 from sealift.owner.deidentify.images import ImageSteps
 from sealift.owner.deidentify.leaves import (
@@ -169,8 +170,9 @@ class Deidentifier:
         action = rule.action if rule else self._policy.unlisted
         if action == "drop":
             return Step(leaf, rule, match.is_named, action)
-        kind, check = plan_check(match)
-        if rule is None or action == "keep":
+        kind, check = plan_check(match, self._policy)
+        is_text_rule = action == "scrub" and check is not None
+        if rule is None or action == "keep" or (is_text_rule and not is_text(kind)):
             if pa.types.is_union(kind):
                 raise _unsupported(rule, leaf)
             return Step(leaf, rule, match.is_named, action, check, None, kind)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sealift.formats.arrowtypes import is_bytes, is_text
+from sealift.owner.deidentify.dates import take_apart
 from sealift.owner.deidentify.generalise import is_number
 from sealift.owner.deidentify.texts import by_distinct, has_text, text_kind, texts_of
 from sealift.policy.codes import CODE_SYSTEMS
@@ -39,6 +40,8 @@ def guarded(guard: Guard, kind: pa.DataType) -> tuple[pa.DataType, Check]:
     [name] = guard.allowed
     if name == "numeric":
         return _numbers(guard, kind)
+    if name == "date":
+        return _dates(kind)
     return _booleans(kind) if name == "boolean" else _binary(kind)
 
 
@@ -97,6 +100,20 @@ def _booleans(kind: pa.DataType) -> tuple[pa.DataType, Check]:
         return by_distinct(texts_of(values), each)
 
     return pa.bool_(), parsed
+
+
+def _dates(kind: pa.DataType) -> tuple[pa.DataType, Check]:
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        return kind, lambda values: values
+    if not is_text(kind):
+        return _nothing(pa.timestamp("us"))
+
+    def written(values: pa.Array) -> pa.Array:
+        texts = pc.utf8_trim_whitespace(texts_of(values))
+        days = take_apart(texts).day
+        return pc.if_else(days.is_valid(), texts, pa.scalar(None, texts.type))
+
+    return text_kind(kind), written
 
 
 def _binary(kind: pa.DataType) -> tuple[pa.DataType, Check]:

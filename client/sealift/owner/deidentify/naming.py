@@ -6,7 +6,7 @@ Format 1 compares names as they are written; format 2 as `sealift.policy.names` 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -23,8 +23,10 @@ DICOM_TAG = b"dicom.tag"
 FHIR_PATH = b"fhir.path"
 """Keys of field metadata in which sources name a column's origin."""
 
+ANY_RESOURCE = "resource"
+"""What stands for every type of FHIR resource at the beginning of a pattern of format 2."""
+
 _NO_MARKS = str.maketrans("", "", "(), |")
-_ANY_RESOURCE = "resource"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Named:
         indexed: its path with the numbers of list items; no two leaves share it.
         words: its path as globs are compared with it.
         around_words: the paths of what is around it in that form.
+        path_words: its FHIR path in that form.
+        around_path_words: the FHIR paths of what is around it in that form.
     """
 
     form: int
@@ -54,6 +58,8 @@ class Named:
     indexed: tuple[str, ...] = field(repr=False)
     words: str = field(repr=False)
     around_words: tuple[str, ...] = field(repr=False)
+    path_words: str = field(repr=False)
+    around_path_words: tuple[str, ...] = field(repr=False)
 
     def fits(self, rule: Rule) -> bool:
         """Return whether a glob names the leaf, or drops something around it."""
@@ -64,14 +70,14 @@ class Named:
         return bool(self.tag) and fnmatchcase(self.tag, rule.tag)
 
     def _fits_glob(self, rule: Rule, pattern: str) -> bool:
-        names = (
-            (*self.around_words, *self.around_paths) if rule.action == "drop" else ()
-        )
-        keep = rule.action == "keep"
-        return (
-            any(self._fits(name, pattern, keep=False) for name in names)
-            or self._fits(self.words, pattern, keep=keep)
-            or bool(self.path and self._fits_path(pattern))
+        if self._fits(self.words, pattern, keep=rule.action == "keep"):
+            return True
+        if self.path_words and self._fits_path(self.path_words, pattern):
+            return True
+        # Dropping something drops what is inside it.
+        return rule.action == "drop" and (
+            any(self._fits(name, pattern, keep=False) for name in self.around_words)
+            or any(self._fits_path(path, pattern) for path in self.around_path_words)
         )
 
     def _fits(self, name: str, pattern: str, *, keep: bool) -> bool:
@@ -82,16 +88,16 @@ class Named:
             return False
         return fnmatchcase(name, pattern)
 
-    def _fits_path(self, pattern: str) -> bool:
+    def _fits_path(self, path: str, pattern: str) -> bool:
         if self.form == 1:
-            return fnmatchcase(self.path, pattern)
+            return fnmatchcase(path, pattern)
         first, dot, _ = pattern.partition(".")
         if not dot or not first[:1].isupper():
             return False
         steps = _glob_steps(pattern)
-        if steps[0] == _ANY_RESOURCE:
+        if steps[0] == ANY_RESOURCE:
             steps = ("*", *steps[1:])
-        return _fits_steps(tuple(self.path.split(".")), steps)
+        return _fits_steps(tuple(path.split(".")), steps)
 
 
 class Namer:
@@ -139,22 +145,39 @@ class Namer:
                 (leaf.name,),
                 leaf.name,
                 tuple(starts[:-1]),
+                paths[-1],
+                tuple(p for p in paths[:-1] if p),
             )
         steps = [*steps_of(column), *leaf.steps]
-        around = [".".join(map(fold, steps[:end])) for end in range(1, len(steps))]
-        indexed = (*indexed_steps_of(column), *leaf.steps)
+        path_steps = paths[-1].split(".") if path else []
         return Named(
             self._form,
-            ".".join(map(fold, steps)),
-            _folded(paths[-1]),
-            tuple(around),
-            tuple(_folded(p) for p in paths[:-1] if p),
+            _joined_steps(fold, steps),
+            _joined_steps(fold, path_steps),
+            _around(fold, steps),
+            _around(fold, path_steps[1:], path_steps[:1]),
             "" if leaf.steps else self._tags[leaf.place],
-            _classes(column, leaf.steps),
-            tuple(map(fold, indexed)),
-            ".".join(map(snake, steps)),
-            tuple(".".join(map(snake, steps[:end])) for end in range(1, len(steps))),
+            # The names of FHIR's elements are not headers.
+            () if path else _classes(column, leaf.steps),
+            tuple(map(fold, (*indexed_steps_of(column), *leaf.steps))),
+            _joined_steps(snake, steps),
+            _around(snake, steps),
+            _joined_steps(snake, path_steps),
+            _around(snake, path_steps[1:], path_steps[:1]),
         )
+
+
+def _joined_steps(form: Callable[[str], str], steps: Sequence[str]) -> str:
+    return ".".join(map(form, steps))
+
+
+def _around(
+    form: Callable[[str], str], steps: Sequence[str], before: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Return the paths of what is around the last of some steps, from the outside."""
+    return tuple(
+        _joined_steps(form, [*before, *steps[:end]]) for end in range(1, len(steps))
+    )
 
 
 @lru_cache(1 << 14)
@@ -204,10 +227,6 @@ def _fits_steps(steps: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
         and fnmatchcase(steps[0], pattern[0])
         and _fits_steps(steps[1:], pattern[1:])
     )
-
-
-def _folded(path: str) -> str:
-    return ".".join(map(fold, path.split("."))) if path else ""
 
 
 def _fhir_path(column: pa.Field) -> str:

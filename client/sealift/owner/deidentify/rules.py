@@ -15,7 +15,7 @@ from enum import IntEnum
 import pyarrow as pa
 
 from sealift.owner.deidentify.leaves import Leaf, Tree, trees_of
-from sealift.owner.deidentify.naming import Named, Namer, key_of
+from sealift.owner.deidentify.naming import ANY_RESOURCE, Named, Namer, key_of
 from sealift.policy.file import Policy, Rule
 from sealift_protocol.errors import PolicyViolation
 
@@ -122,9 +122,10 @@ def match_leaves(policy: Policy, columns: Columns) -> list[Match]:
             columns=tuple(leaf.name for leaf in same),
             hint="rename them in the source, or remove those that are not needed",
         )
-    index = _Index(policy)
+    index = Index(policy)
     best = [index.best(named) for named in columns.named]
     names = {key for named in columns.named for key in (named.key, named.path) if key}
+    names |= {_of_any_resource(named.path) for named in columns.named if named.path}
     around = {key for n in columns.named for key in (*n.around, *n.around_paths)}
     absent = [
         rule
@@ -133,11 +134,11 @@ def match_leaves(policy: Policy, columns: Columns) -> list[Match]:
         and not index.is_present(rule, columns.named, names, around)
     ]
     matches = [
-        Match(leaf, policy.rules[number] if close < Closeness.NONE else None, close)
-        for leaf, (close, number) in zip(columns.leaves, best, strict=True)
+        Match(leaf, rule, closeness)
+        for leaf, (closeness, rule) in zip(columns.leaves, best, strict=True)
     ]
     if policy.unlisted != "drop":
-        _refuse_whole(columns, policy, absent, around)
+        _refuse_whole(columns, policy, matches, absent)
     if policy.absent == "refuse" and absent:
         lines = ", ".join(str(rule.line) for rule in absent[:_SHOWN])
         raise PolicyViolation(
@@ -159,10 +160,11 @@ def match_leaves(policy: Policy, columns: Columns) -> list[Match]:
     return matches
 
 
-class _Index:
+class Index:
     """The rules of a policy, so that those for a leaf are found at once."""
 
     def __init__(self, policy: Policy) -> None:
+        """Sort the rules by what they name."""
         self._rules = policy.rules
         self._form = policy.format
         self._exact: dict[str, int] = {}
@@ -181,33 +183,36 @@ class _Index:
                 # A name with the characters of a glob is also the name of a column.
                 self._exact.setdefault(key_of(pattern, self._form), number)
 
-    def best(self, named: Named) -> tuple[Closeness, int]:
-        """Return how closely the closest rule names a leaf, and its number."""
+    def best(self, named: Named) -> tuple[Closeness, Rule | None]:
+        """Return how closely the closest rule names a leaf, and the rule."""
+        rules = self._rules
         path = self._exact.get(named.path) if named.path else None
+        if path is None and named.path:
+            path = self._exact.get(_of_any_resource(named.path))
         if path is not None and self._form > 1:
-            return Closeness.PATH, path
+            return Closeness.PATH, rules[path]
         name = self._exact.get(named.key)
         if name is not None:
-            return Closeness.NAME, name
+            return Closeness.NAME, rules[name]
         for number in self._tags:
-            if named.has_tag(self._rules[number]):
-                return Closeness.TAG, number
+            if named.has_tag(rules[number]):
+                return Closeness.TAG, rules[number]
         if path is not None:
-            return Closeness.TAG, path
+            return Closeness.TAG, rules[path]
         for key in (*named.around, *named.around_paths):
             outer = self._exact.get(key)
-            if outer is not None and self._rules[outer].action == "drop":
-                return Closeness.DROPPED, outer
+            if outer is not None and rules[outer].action == "drop":
+                return Closeness.DROPPED, rules[outer]
         for depth, kind in enumerate(named.identifiers):
             found = self._classes.get(kind)
             # A class around the leaf covers it only if it is dropped.
-            if found is not None and (not depth or self._rules[found].action == "drop"):
-                return Closeness.IDENTIFIER, found
+            if found is not None and (not depth or rules[found].action == "drop"):
+                return Closeness.IDENTIFIER, rules[found]
         for number in self._globs:
-            rule = self._rules[number]
+            rule = rules[number]
             if named.has_tag(rule) if rule.tag else named.fits(rule):
-                return Closeness.GLOB, number
-        return Closeness.NONE, 0
+                return Closeness.GLOB, rule
+        return Closeness.NONE, None
 
     def is_present(
         self, rule: Rule, leaves: Sequence[Named], names: set[str], around: set[str]
@@ -219,26 +224,30 @@ class _Index:
         return bool(keys & names) or (rule.action == "drop" and bool(keys & around))
 
 
+def _of_any_resource(path: str) -> str:
+    """Return a FHIR path as a rule for all types of resources writes it: Resource.id."""
+    return f"{ANY_RESOURCE}.{path.partition('.')[2]}"
+
+
 def _refuse_whole(
-    columns: Columns, policy: Policy, absent: Sequence[Rule], around: set[str]
+    columns: Columns, policy: Policy, matches: Sequence[Match], absent: Sequence[Rule]
 ) -> None:
-    """Refuse a rule for a nested column that names none of its parts: they might pass."""
+    """Refuse a rule for a nested column, of which parts have no rule: they might pass."""
     for rule in absent:
-        keys = {key_of(pattern, policy.format) for pattern in rule.patterns} & around
-        if not keys:
-            continue
+        keys = {key_of(pattern, policy.format) for pattern in rule.patterns}
         inside = [
-            leaf
-            for leaf, named in zip(columns.leaves, columns.named, strict=True)
-            if keys & {*named.around, *named.around_paths}
+            match.leaf
+            for match, named in zip(matches, columns.named, strict=True)
+            if match.rule is None and keys & {*named.around, *named.around_paths}
         ]
-        raise PolicyViolation(
-            f"line {rule.line} of the policy names "
-            f"{at_places([leaf.place for leaf in inside])} of the records, which has parts: "
-            f'a rule with the action "{rule.action}" names each part',
-            columns=tuple(leaf.name for leaf in inside),
-            hint='write a rule for each part, such as "COLUMN.PART", or drop the column',
-        )
+        if inside:
+            raise PolicyViolation(
+                f"line {rule.line} of the policy names "
+                f"{at_places([leaf.place for leaf in inside])} of the records, which has parts: "
+                f'a rule with the action "{rule.action}" names each part',
+                columns=tuple(leaf.name for leaf in inside),
+                hint='write a rule for each part, such as "COLUMN.PART", or drop the column',
+            )
 
 
 def at_places(places: Sequence[int]) -> str:

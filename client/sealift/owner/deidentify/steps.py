@@ -8,13 +8,15 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sealift.owner.deidentify.generalise import is_number
 from sealift.owner.deidentify.guards import Check, guarded
 from sealift.owner.deidentify.leaves import Leaf, Rows
 from sealift.owner.deidentify.lists import plain
 from sealift.owner.deidentify.operations import Operation
 from sealift.owner.deidentify.report import ColumnReport
 from sealift.owner.deidentify.rules import Match, at_places
-from sealift.policy.file import Rule
+from sealift.policy.file import Guard, Policy, Rule
+from sealift.policy.grammar import MOST_NUMBER
 from sealift_protocol.errors import PolicyViolation
 
 
@@ -144,12 +146,20 @@ TooOld = Callable[[pa.Array, Rows], pa.Array]
 """Returns the mask of years (int32) that, in their records, tell an age above the limit."""
 
 
-def plan_check(match: Match) -> tuple[pa.DataType, Check | None]:
-    """Return the type of a leaf's values behind the guard of its rule, and the check."""
-    guard = match.rule.guard if match.rule is not None else None
-    if guard is None:
-        return match.leaf.kind, None
-    return guarded(guard, match.leaf.kind)
+_ANY_NUMBER = Guard("type", ("numeric",), -MOST_NUMBER, MOST_NUMBER)
+
+
+def plan_check(match: Match, policy: Policy) -> tuple[pa.DataType, Check | None]:
+    """Return the type of a leaf's values behind the guard of its rule, and the check.
+
+    In format 2 a rule that scrubs text lets numbers pass that are no telephone numbers.
+    """
+    rule, kind = match.rule, match.leaf.kind
+    guard = rule.guard if rule is not None else None
+    scrubs = rule is not None and rule.action == "scrub" and policy.format > 1
+    if scrubs and guard is None and (is_number(kind) or pa.types.is_boolean(kind)):
+        guard = _ANY_NUMBER
+    return (kind, None) if guard is None else guarded(guard, kind)
 
 
 def _count_others(before: pa.Array, after: pa.Array) -> int:

@@ -35,6 +35,7 @@ from sealift.owner.push.uploading import (
     SealingTarget,
     Uploads,
 )
+from sealift.policy.withdrawn import refuse_withdrawn
 from sealift.process.clock import unix
 from sealift.process.secret import Secret
 from sealift_protocol.errors import (
@@ -136,9 +137,11 @@ def check_policy(
     """Refuse records whose policy the dataset does not accept.
 
     Raises:
+        PolicyViolation: the policy was withdrawn.
         PolicyUnmet: the dataset requires another policy.
         AccessDenied: a member who is not the owner would change the required policies.
     """
+    refuse_withdrawn(terms.policy)
     if opened is None or not opened.required_policies:
         return
     if terms.policy in opened.required_policies:

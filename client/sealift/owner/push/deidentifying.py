@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
@@ -9,11 +10,13 @@ from typing import Self
 
 import pyarrow as pa
 
-from sealift.owner.deidentify import AnonymityCheck, Deidentifier, Policy
+from sealift.owner.deidentify import AnonymityCheck, Deidentifier, Policy, Report
 from sealift.owner.deidentify.anonymity import Anonymity
 from sealift.owner.sources import Part, Source
 from sealift.process.secret import Secret
 from sealift_protocol.errors import PolicyViolation
+
+Describe = Callable[[pa.Schema], pa.Schema]
 
 
 class Deidentifying:
@@ -24,7 +27,13 @@ class Deidentifying:
     """
 
     def __init__(
-        self, source: Source, policy: Policy, *, owner_secret: Secret, workers: int = 0
+        self,
+        source: Source,
+        policy: Policy,
+        *,
+        owner_secret: Secret,
+        workers: int = 0,
+        describe: Describe = lambda schema: schema,
     ) -> None:
         """Plan what happens to each column.
 
@@ -33,16 +42,28 @@ class Deidentifying:
             policy: the de-identification policy.
             owner_secret: keys pseudonyms and offsets.
             workers: processes that scrub text; 0 to use only this process.
+            describe: adds the owner's own descriptions of columns, which are no part of the source.
 
         Raises:
-            PolicyViolation: the source's columns do not fit the policy.
+            PolicyViolation: the source's columns do not fit the policy, or nothing is left of them.
         """
         self._policy = policy
         self._owner_secret = owner_secret
         self._deidentifier = Deidentifier(
             policy, source.schema, secret=owner_secret, workers=workers
         )
-        self.schema: pa.Schema = self._deidentifier.schema
+        self.schema: pa.Schema = _described(
+            self._deidentifier.schema, source.schema, describe
+        )
+        if not len(self.schema):
+            self._deidentifier.close()
+            raise PolicyViolation(
+                "the policy drops every column of the records",
+                columns=tuple(source.schema.names),
+                hint="choose a policy for this kind of records, or write rules for their columns; "
+                "nothing was sealed",
+            )
+        self._told: dict[str, Counter[str]] = {}
         self._anonymity: Anonymity | None = None
 
     def __enter__(self) -> Self:
@@ -97,8 +118,65 @@ class Deidentifying:
         return self._deidentifier.apply(batch)
 
     def take_report(self) -> str:
-        """Return what was done since the last call, as JSON (docs/spec/policy.md)."""
+        """Return what was done since the last call, as JSON (docs/spec/policy.md).
+
+        Raises:
+            PolicyViolation: more values were lost than the policy allows.
+        """
+        report = self._take()
+        self._note(report)
+        report.check(self._policy.max_failed)
+        return report.to_json()
+
+    def take_own_report(self) -> str:
+        """Return the same with every column's name, for the owner; what was lost is in it."""
+        report = self._take()
+        try:
+            report.check(self._policy.max_failed)
+        except PolicyViolation as refusal:
+            told = f"a push would stop: {refusal}"
+            report = replace(report, notices=(*report.notices, told))
+        return report.to_json(whole=True)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What became null in each column, of all that was reported."""
+        return tuple(
+            f"{name}: {lost[what]:,} of {lost['values']:,} values {why}"
+            for name, lost in self._told.items()
+            for what, why in _WHY
+            if lost[what]
+        )
+
+    def _take(self) -> Report:
         report = self._deidentifier.take_report()
         if self._anonymity is not None:
             report = replace(report, anonymity=self._anonymity)
-        return report.to_json()
+        return report
+
+    def _note(self, report: Report) -> None:
+        for column in report.columns:
+            counted = self._told.setdefault(column.column, Counter())
+            counted["values"] += column.values
+            counted["nulls"] += column.nulls
+            counted["misfits"] += column.misfits
+
+
+_WHY = (
+    ("nulls", "could not be changed and are null now"),
+    ("misfits", "did not fit what the rule allows and are null now"),
+)
+
+
+def _described(result: pa.Schema, source: pa.Schema, describe: Describe) -> pa.Schema:
+    """Return the result with what the owner says of its columns, and nothing the source says."""
+    bare = pa.schema([field.remove_metadata() for field in source])
+    said = describe(bare)
+    fields = []
+    for field in result:
+        place = said.get_field_index(field.name)
+        own = said.field(place).metadata if place >= 0 else None
+        fields.append(
+            field.with_metadata({**(field.metadata or {}), **own}) if own else field
+        )
+    return pa.schema(fields, result.metadata)

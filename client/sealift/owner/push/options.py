@@ -152,6 +152,7 @@ def transform_of(
         policy,
         owner_secret=keychain.owner_secret(),
         workers=options.text_workers,
+        describe=options.describe,
     )
 
 

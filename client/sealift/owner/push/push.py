@@ -130,6 +130,7 @@ class Pushed:
         rejected: number of records left out because they could not be read.
         policy: SHA-256 of the policy under which the records were de-identified; or empty.
         left_out: by name, how often the source had a value for which it has no column.
+        notices: what became null under the policy, with names of columns: for the owner alone.
     """
 
     dataset_id: bytes
@@ -144,6 +145,7 @@ class Pushed:
     rejected: int = 0
     policy: bytes = NO_POLICY
     left_out: Mapping[str, int] = field(default_factory=dict, repr=False)
+    notices: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -490,4 +492,5 @@ class _Push:
             rejected=self._job.rejects.count,
             policy=self._job.terms.policy,
             left_out=left_out_of(self._source),
+            notices=self._transform.notices,
         )

@@ -91,7 +91,7 @@ def rehearse(
             if not whole:
                 break
             done += part.size
-        report = transform.take_report()
+        report = transform.take_own_report()
     if before is None or after is None:
         raise EmptySource("the source has no records")
     return Rehearsal(

@@ -49,7 +49,18 @@ class Transform(Protocol):
         """Turn a batch into another one with the same number of records."""
 
     def take_report(self) -> str:
-        """Return what was done since the last call, as JSON; empty if there is no report."""
+        """Return what was done since the last call, as JSON; empty if there is no report.
+
+        Raises:
+            PolicyViolation: more was lost than the policy allows.
+        """
+
+    def take_own_report(self) -> str:
+        """Return the same for the owner alone, with every column's name, and check nothing."""
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the owner should know of all that was reported, with names of columns."""
 
 
 class Unchanged:
@@ -80,3 +91,12 @@ class Unchanged:
     def take_report(self) -> str:
         """Return no report."""
         return ""
+
+    def take_own_report(self) -> str:
+        """Return no report."""
+        return ""
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Return nothing: nothing was changed."""
+        return ()

@@ -30,6 +30,16 @@ _FLOATS = re.compile(
 )
 _TIMES = re.compile(r"[\s0-9TtZz:./+-]*")
 _NULLS = frozenset(pc.ConvertOptions().null_values)
+_OTHER_DELIMITERS = {
+    ";": "a semicolon",
+    "\t": "a tab",
+    "|": "a vertical bar",
+    "^": "a caret",
+    "~": "a tilde",
+    "\x01": "the character 01",
+    "\x1f": "the character 1F",
+    ",": "a comma",
+}
 _OTHER_COLUMNS = (
     "the files of one push must have the same columns: push this one separately"
 )
@@ -71,14 +81,19 @@ class CsvParser:
         schema: schema of the batches; what is not known yet is inferred.
     """
 
-    def __init__(self, form: TextFormat, rejects: Rejects) -> None:
+    def __init__(
+        self, form: TextFormat, rejects: Rejects, *, certain: bool = False
+    ) -> None:
         """Store the settings.
 
         Args:
             form: how the text is cut.
             rejects: receives rows that cannot be read.
+            certain: whether the owner named the delimiter, so that a header is not held against
+                other ones.
         """
         self.form = form
+        self._certain = certain
         self.schema: pa.Schema = pa.schema([])
         self._rejects = rejects
 
@@ -119,6 +134,7 @@ class CsvParser:
             row.raw.decode()
         except UnicodeDecodeError:
             raise not_text(self.form.encoding, path, row.line) from None
+        self._refuse_other_delimiter(row, path)
         seen: dict[str, int] = {}
         for column, name in enumerate(row.fields, start=1):
             if name in seen:
@@ -129,6 +145,31 @@ class CsvParser:
                     column=column,
                 )
             seen[name] = column
+
+    def _refuse_other_delimiter(self, row: _Row, path: Path | None) -> None:
+        """Refuse a header that another delimiter cuts into more columns than this one does.
+
+        Taken for one column, a whole record would stand under one name, and one rule of a policy
+        would be for all of it.
+        """
+        if self._certain:
+            return
+        found = {
+            other: sum(name.count(other) for name in row.fields)
+            for other in _OTHER_DELIMITERS
+            if other != self.form.delimiter
+        }
+        other = max(found, key=lambda character: found[character])
+        if found[other] >= len(row.fields):
+            columns = len(row.fields)
+            raise SourceError(
+                f"the header has {columns} column{'s' * (columns > 1)}, but {found[other] + 1} "
+                f"if {_OTHER_DELIMITERS[other]} separates them",
+                path=path,
+                line=row.line,
+                hint=f"name what separates columns: `delimiter={other!r}`, or "
+                f"`delimiter={self.form.delimiter!r}` if the header is right",
+            )
 
     def infer(
         self,

@@ -36,6 +36,7 @@ class CsvSource:
         rejects: Rejects,
         expected: pa.Schema | None = None,
         block_size: int = BLOCK,
+        certain: bool = False,
     ) -> None:
         """Read the first file's header and first block.
 
@@ -47,6 +48,7 @@ class CsvSource:
             rejects: receives rows that cannot be read.
             expected: schema of earlier pushes: its types and its order are kept.
             block_size: approximate bytes to read at a time.
+            certain: whether the owner named the delimiter.
 
         Raises:
             EmptySource: no file holds a record.
@@ -58,7 +60,7 @@ class CsvSource:
         form = TextFormat(
             encoding, quoted=True, delimiter=delimiter, strict=rejects.stops
         )
-        self._parser = CsvParser(form, rejects)
+        self._parser = CsvParser(form, rejects, certain=certain)
         self.size: int | None = files.size
         path, head = self._first()
         self.schema: pa.Schema = self._parser.infer(head, types, path, expected)

@@ -44,6 +44,7 @@ class SourceOptions:
         kind: name of a kind; empty to choose by URL or suffix.
         types: Arrow type names by column, for text formats; the others are inferred.
         encoding: the encoding of CSV files.
+        delimiter: the character between columns of CSV; empty for a comma, or a tab in .tsv.
         rejects: takes records that cannot be read.
         query: the query, for databases.
         cursor_column: a unique and increasing column of the query's result, so that a push
@@ -60,6 +61,7 @@ class SourceOptions:
     kind: str = ""
     types: Mapping[str, str] = field(default_factory=dict, repr=False)
     encoding: str = "utf-8"
+    delimiter: str = ""
     rejects: Rejects = field(default_factory=StopAtRejects)
     query: str = field(default="", repr=False)
     cursor_column: str = field(default="", repr=False)
@@ -124,11 +126,29 @@ def _csv(text: str, options: SourceOptions) -> Source:
     return CsvSource(
         files,
         types=options.column_types(),
-        delimiter="\t" if inner_suffix(files.first) == ".tsv" else ",",
+        delimiter=_delimiter(options)
+        or ("\t" if inner_suffix(files.first) == ".tsv" else ","),
+        certain=bool(options.delimiter),
         encoding=options.encoding,
         rejects=options.rejects,
         expected=options.expected,
     )
+
+
+def _delimiter(options: SourceOptions) -> str:
+    """Return the delimiter that the owner named.
+
+    Raises:
+        InvalidArgument: it cannot separate columns.
+    """
+    given = options.delimiter
+    if given and (
+        len(given) != 1 or not given.isascii() or given.isalnum() or given in '"\r\n'
+    ):
+        raise InvalidArgument(
+            "a delimiter is one character of ASCII that is no letter, digit, quote or line end"
+        )
+    return given
 
 
 def _jsonl(text: str, options: SourceOptions) -> Source:
@@ -187,6 +207,7 @@ def _csv_stream(stream: BinaryIO, options: SourceOptions) -> Source:
         stream,
         types=options.column_types(),
         encoding=options.encoding,
+        delimiter=_delimiter(options),
         rejects=options.rejects,
         expected=options.expected,
     )

@@ -97,7 +97,7 @@ def csv_stream(
     encoding: str,
     rejects: Rejects,
     expected: pa.Schema | None = None,
-    delimiter: str = ",",
+    delimiter: str = "",
     block_size: int = BLOCK,
 ) -> StreamSource:
     """Open CSV with a header line; see `CsvSource`.
@@ -107,8 +107,10 @@ def csv_stream(
         SourceError: the first block cannot be read.
         InvalidArgument: a type is given for a missing column.
     """
-    form = TextFormat(encoding, quoted=True, delimiter=delimiter, strict=rejects.stops)
-    parser = CsvParser(form, rejects)
+    form = TextFormat(
+        encoding, quoted=True, delimiter=delimiter or ",", strict=rejects.stops
+    )
+    parser = CsvParser(form, rejects, certain=bool(delimiter))
     blocks = blocks_of(stream, form, size=block_size)
     try:
         head = parser.begin(blocks, None)
