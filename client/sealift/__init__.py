@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from sealift.owner.push.writer import Writer
     from sealift.owner.sources import SourceOptions
     from sealift.people.joining import Joined, join
-    from sealift.policy.file import Policy, load_policy
+    from sealift.policy.file import load_policy
+    from sealift.policy.model import Policy
     from sealift.process.secret import Secret
     from sealift.session import Session, connect, open_dataset
     from sealift.trainer.dataset import Dataset
@@ -78,7 +79,7 @@ _HOMES = {
     "Fingerprint": "sealift_protocol.ids",
     "Joined": "sealift.people.joining",
     "OnChange": "sealift.owner.push.push",
-    "Policy": "sealift.policy.file",
+    "Policy": "sealift.policy.model",
     "PushLimits": "sealift.owner.push.push",
     "PushOptions": "sealift.owner.push.options",
     "PushProgress": "sealift.owner.push.push",

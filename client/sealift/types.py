@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sealift.keystore.locks import Lock
     from sealift.keystore.unwrapped import Unwrapped
     from sealift.owner.manage.access import AccessLine, AccessReport, EpochLine
+    from sealift.owner.manage.policies import PolicyUpgrade
     from sealift.owner.manage.resealing import Erased
     from sealift.owner.push.committing import Committed
     from sealift.owner.push.options import PushKeywords
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from sealift.people.probes import ProbeResult
     from sealift.people.rotation import Rotation, RotationKind
     from sealift.people.status import Status
-    from sealift.policy.file import FrameRules, PixelRules, Privacy, Rule
+    from sealift.policy.model import FrameRules, Guard, PixelRules, Privacy, Rule
     from sealift.session import OpenKeywords
     from sealift.trainer.dataset import Reading
     from sealift.trainer.engine.feed import Feed
@@ -102,6 +103,7 @@ __all__ = [
     "FrameRules",
     "Genesis",
     "GrantEntry",
+    "Guard",
     "HeldKey",
     "History",
     "IterableOptions",
@@ -123,6 +125,7 @@ __all__ = [
     "People",
     "PixelRules",
     "Plan",
+    "PolicyUpgrade",
     "Privacy",
     "ProbeResult",
     "Profile",
@@ -188,7 +191,8 @@ _HOMES = {
     "Exportable": "sealift.trainer.exports.interface",
     "Exposed": "sealift.people.compromise",
     "Feed": "sealift.trainer.engine.feed",
-    "FrameRules": "sealift.policy.file",
+    "FrameRules": "sealift.policy.model",
+    "Guard": "sealift.policy.model",
     "Genesis": "sealift_protocol.objects.commits",
     "GrantEntry": "sealift_protocol.objects.commits",
     "HeldKey": "sealift.keystore.backend",
@@ -210,9 +214,10 @@ _HOMES = {
     "OwnIdentity": "sealift.api.identity",
     "OwnKeys": "sealift.api.keys",
     "People": "sealift.api.people",
-    "PixelRules": "sealift.policy.file",
+    "PixelRules": "sealift.policy.model",
+    "PolicyUpgrade": "sealift.owner.manage.policies",
     "Plan": "sealift.trainer.engine.plan",
-    "Privacy": "sealift.policy.file",
+    "Privacy": "sealift.policy.model",
     "ProbeResult": "sealift.people.probes",
     "Profile": "sealift.home.profile",
     "PurgeReceipt": "sealift_protocol.objects.accounting",
@@ -229,7 +234,7 @@ _HOMES = {
     "Rotation": "sealift.people.rotation",
     "RotationKind": "sealift.people.rotation",
     "RotationPolicy": "sealift.home.settings",
-    "Rule": "sealift.policy.file",
+    "Rule": "sealift.policy.model",
     "Run": "sealift.trainer.engine.plan",
     "Settings": "sealift.home.settings",
     "ShardEntry": "sealift_protocol.objects.commits",

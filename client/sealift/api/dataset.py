@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ from sealift.history.disclosures import Account, account, confirm_purge
 from sealift.history.opened import OpenedDataset
 from sealift.history.overview import Overview, overview
 from sealift.owner.manage import access, resealing
+from sealift.owner.manage.policies import PolicyUpgrade, upgrade_policy
 from sealift.owner.manage.resealing import Erased
 from sealift.owner.push.committing import (
     Change,
@@ -19,6 +21,7 @@ from sealift.owner.push.committing import (
 )
 from sealift.owner.push.options import DEFAULT_RETRY_SECONDS
 from sealift.owner.push.push import PushProgress
+from sealift.policy.file import load_policy
 from sealift.trainer.engine.cache import ShardCache, default_folder
 from sealift_protocol.errors import AccessDenied, InvalidArgument
 from sealift_protocol.ids import Fingerprint
@@ -236,6 +239,24 @@ class RemoteDataset:
         """
         with self._connection.patience(retry_seconds):
             return self._reseal(self._own(), progress)
+
+    # --- policies ----------------------------------------------------------------------------
+
+    def upgrade_policy(
+        self, policy: str | os.PathLike[str] | None = None
+    ) -> PolicyUpgrade:
+        """Replace the policies that the dataset requires of what is pushed to it.
+
+        Args:
+            policy: a policy file, or the name of a ready policy; by default, each withdrawn ready
+                policy is replaced by its version of this release.
+
+        Raises:
+            AccessDenied: this member is not the dataset's owner.
+            InvalidArgument: the dataset requires no withdrawn policy, and none was named.
+        """
+        chosen = None if policy is None else load_policy(policy)
+        return upgrade_policy(self._connection.member, self._own(), chosen)
 
     # --- erasure -----------------------------------------------------------------------------
 

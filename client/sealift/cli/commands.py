@@ -71,8 +71,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Show what a policy changes in SOURCE, side by side, with its report.",
     ),
     "policy": (
-        "push:policy",
-        "List, show and check de-identification policies.",
+        "policies:policy",
+        "List, show, check and replace de-identification policies.",
     ),
     "grant": (
         "sharing:grant",

@@ -30,7 +30,6 @@ from sealift.cli.options import (
 from sealift.cli.output import ProgressBar, count, progress_bar, show, size
 from sealift.cli.rules import excludes, needs, never, rules
 from sealift.cli.sharing import preflight
-from sealift.cli.values import printable
 from sealift_protocol.errors import InvalidArgument, ProbeUnanswered
 from sealift_protocol.program import Interrupted, print_data
 
@@ -411,8 +410,7 @@ def push(
             return
         pushed = _push(session, source, dataset, push_options, ask=not yes)
     show(_told(pushed), _as_document(pushed), as_json)
-    for notice in pushed.notices:
-        click.echo(f"note: {printable(notice, 500)}", err=True)
+    _tell(pushed.notices)
     if pushed.left_out:
         names = sorted(pushed.left_out, key=lambda name: -pushed.left_out[name])
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
@@ -433,6 +431,16 @@ def push(
             err=True,
         )
         sys.exit(REJECTED)
+
+
+def _tell(notices: tuple[str, ...]) -> None:
+    """Print what became null: names of columns are an owner's data, on the owner's terminal."""
+    if not notices:
+        return
+    from sealift.cli.values import printable
+
+    for notice in notices:
+        click.echo(f"note: {printable(notice, 500)}", err=True)
 
 
 def _push(
@@ -617,7 +625,7 @@ def _rehearse(source: str, options: PushOptions, max_records: int) -> Rehearsal:
 
 
 def _show_rehearsal(found: Rehearsal, as_json: bool, *, samples: bool) -> None:
-    from sealift.cli.reports import column_lines, show_report
+    from sealift.cli.reports import column_lines, metadata_lines, show_report
 
     report = json.loads(found.report) if found.report else None
     if as_json:
@@ -628,6 +636,7 @@ def _show_rehearsal(found: Rehearsal, as_json: bool, *, samples: bool) -> None:
             "rejected": found.rejected,
             "whole": found.whole,
             "columns": {field.name: str(field.type) for field in found.schema},
+            "metadata": metadata_lines(found.schema),
             "report": report,
         }
         show("", document, True)
@@ -645,6 +654,10 @@ def _show_rehearsal(found: Rehearsal, as_json: bool, *, samples: bool) -> None:
         _show_side_by_side(found)
     else:
         click.echo("\n".join(f"  {line}" for line in column_lines(found.schema)))
+    told = metadata_lines(found.schema)
+    if told:
+        click.echo("metadata that is sealed with the records:")
+        click.echo("\n".join(f"  {line}" for line in told))
     if report:
         show_report(report)
 
@@ -755,67 +768,6 @@ def sources(as_json: bool) -> None:
     for problem in added.problems:
         click.echo(f"note: {problem.what}; {problem.hint}", err=True)
     show("\n".join(lines), document, as_json)
-
-
-@click.group()
-def policy() -> None:
-    """List, show and check de-identification policies."""
-
-
-@policy.command("ls")
-@as_json
-def policy_ls(as_json: bool) -> None:
-    """List the ready policies."""
-    from sealift.policy.file import ready_policies
-
-    found = ready_policies()
-    width = max(len(name) for name in found)
-    show(
-        "\n".join(
-            f"{name:<{width}}  {entry.version}  {entry.digest.hex()[:16]}  {entry.description}"
-            for name, entry in found.items()
-        ),
-        [
-            {
-                "name": name,
-                "version": entry.version,
-                "digest": entry.digest.hex(),
-                "description": entry.description,
-            }
-            for name, entry in found.items()
-        ],
-        as_json,
-    )
-
-
-@policy.command("show")
-@click.argument("name")
-def policy_show(name: str) -> None:
-    """Print a policy, to read or as a start for your own."""
-    from sealift.policy.file import load_policy
-
-    click.echo(load_policy(name).source.decode(), nl=False)
-
-
-@policy.command("check")
-@click.argument("file")
-@as_json
-def policy_check(file: str, as_json: bool) -> None:
-    """Check a policy file, and print the digest that commits carry."""
-    from sealift.policy.file import load_policy
-
-    found = load_policy(file)
-    show(
-        f"{found.name} {found.version}: {count(len(found.rules), 'rule')}, "
-        f"SHA-256 {found.digest.hex()}",
-        {
-            "name": found.name,
-            "version": found.version,
-            "rules": len(found.rules),
-            "digest": found.digest.hex(),
-        },
-        as_json,
-    )
 
 
 def _require_answers(session: Session, to: tuple[str, ...], wait: float) -> None:

@@ -17,7 +17,7 @@ from sealift.cli.output import count
 from sealift.cli.values import printable, type_text
 
 _SAID = ("label", "unit", "description")
-_COUNTS = ("values", "changed", "nulls")
+_COUNTS = ("values", "changed", "nulls", "misfits")
 
 
 def column_lines(schema: pa.Schema) -> list[str]:
@@ -35,6 +35,38 @@ def column_lines(schema: pa.Schema) -> list[str]:
     return lines
 
 
+def metadata_lines(schema: pa.Schema) -> list[str]:
+    """Return a line for each entry of metadata that is sealed with the records, but for `said_of`.
+
+    What writes files puts much into them that nobody sees: labels, paths, whole indexes.
+    """
+    found = [(key, value, "the schema") for key, value in _entries(schema.metadata)]
+    fields = [(field.name, field) for field in schema]
+    while fields:
+        name, field = fields.pop(0)
+        found += [
+            (key, value, name)
+            for key, value in _entries(field.metadata)
+            if name not in schema.names or key not in _SAID
+        ]
+        kind = field.type
+        fields += [
+            (f"{name}.{inner.name}", inner)
+            for inner in (kind.field(place) for place in range(kind.num_fields))
+        ]
+    return [
+        f"{printable(key)} of {printable(where)}: {printable(value)}"
+        for key, value, where in found
+    ]
+
+
+def _entries(metadata: dict[bytes, bytes] | None) -> list[tuple[str, str]]:
+    return [
+        (key.decode(errors="replace"), value.decode(errors="replace"))
+        for key, value in (metadata or {}).items()
+    ]
+
+
 def said_of(field: pa.Field) -> dict[str, str]:
     """Return those of label, unit and description that a column's owner gave."""
     found = {
@@ -46,14 +78,21 @@ def said_of(field: pa.Field) -> dict[str, str]:
 
 def show_report(report: dict[str, Any]) -> None:
     """Print a report (docs/spec/policy.md, 7) as a table and sentences."""
-    table = Table("column", "action", "values", "changed", "made null", box=HORIZONTALS)
+    table = Table(
+        "column", "action", "values", "changed", "failed", "unfit", box=HORIZONTALS
+    )
     for column in report["columns"]:
         action = f"{column['action']} {column.get('to', '')}".strip()
-        numbers = (f"{column[key]:,}" for key in _COUNTS)
+        numbers = (f"{column.get(key, 0):,}" for key in _COUNTS)
         table.add_row(
             escape(printable(column["column"])), escape(printable(action)), *numbers
         )
     Console().print(table)
+    for others in report.get("others", ()):
+        told = (
+            f"and {count(others['columns'], 'column')} that no rule names by its name"
+        )
+        click.echo(f"{told}: {printable(others['action'])}")
     if report["scrubbed"]:
         found = (
             f"{printable(kind)} {number:,}"
@@ -92,7 +131,7 @@ def sum_reports(reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _added(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
     columns = [
-        {**a, **{key: a[key] + b[key] for key in _COUNTS}}
+        {**a, **{key: a.get(key, 0) + b.get(key, 0) for key in _COUNTS}}
         for a, b in zip(one["columns"], two["columns"], strict=True)
     ]
     kinds = {**one["scrubbed"], **two["scrubbed"]}
@@ -125,7 +164,10 @@ def _read(text: str) -> dict[str, Any] | None:
         numbers = [report["records"], *report["scrubbed"].values()]
         for column in report["columns"]:
             texts += [column["column"], column["action"], column.get("to", "")]
-            numbers += [column[key] for key in _COUNTS]
+            numbers += [column.get(key, 0) for key in _COUNTS]
+        for others in report.get("others", ()):
+            texts.append(others["action"])
+            numbers += [others["columns"], others["values"]]
         if anonymity is not None:
             numbers += [anonymity[key] for key in ("k", "l", "groups")]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):

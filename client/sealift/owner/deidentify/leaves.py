@@ -133,7 +133,7 @@ Change = Callable[[Leaf, pa.Array, Rows], pa.Array | None]
 def change_leaves(
     tree: Tree, values: pa.Array, change: Change, rows: Rows = None
 ) -> pa.Array | None:
-    """Return a column with its leaves changed, built anew: nothing is left under its nulls.
+    """Return a column with its leaves changed; its arrays are new, with nothing under nulls.
 
     Args:
         tree: the column.

@@ -35,7 +35,7 @@ from sealift.owner.push.uploading import (
     SealingTarget,
     Uploads,
 )
-from sealift.policy.withdrawn import refuse_withdrawn
+from sealift.policy.withdrawn import refuse_withdrawn, successor_of
 from sealift.process.clock import unix
 from sealift.process.secret import Secret
 from sealift_protocol.errors import (
@@ -146,6 +146,12 @@ def check_policy(
         return
     if terms.policy in opened.required_policies:
         return
+    if any(map(successor_of, opened.required_policies)) and not terms.accept_policy:
+        raise PolicyUnmet(
+            "the dataset requires a version of a policy that was withdrawn",
+            hint="its owner replaces it with `session.dataset(dataset).upgrade_policy()`; nothing "
+            "was sealed",
+        )
     if not terms.accept_policy or not terms.policy:
         required = ", ".join(
             sorted(digest.hex()[:16] for digest in opened.required_policies)

@@ -30,15 +30,16 @@ _FLOATS = re.compile(
 )
 _TIMES = re.compile(r"[\s0-9TtZz:./+-]*")
 _NULLS = frozenset(pc.ConvertOptions().null_values)
+# What else separates columns, and how the owner says so.
 _OTHER_DELIMITERS = {
-    ";": "a semicolon",
-    "\t": "a tab",
-    "|": "a vertical bar",
-    "^": "a caret",
-    "~": "a tilde",
-    "\x01": "the character 01",
-    "\x1f": "the character 1F",
-    ",": "a comma",
+    ";": ("a semicolon", "`delimiter=';'`"),
+    "\t": ("a tab", "`delimiter='\\t'`"),
+    "|": ("a vertical bar", "`delimiter='|'`"),
+    "^": ("a caret", "`delimiter='^'`"),
+    "~": ("a tilde", "`delimiter='~'`"),
+    "\x01": ("the character 01", "`delimiter='\\x01'`"),
+    "\x1f": ("the character 1F", "`delimiter='\\x1f'`"),
+    ",": ("a comma", "`delimiter=','`"),
 }
 _OTHER_COLUMNS = (
     "the files of one push must have the same columns: push this one separately"
@@ -164,11 +165,11 @@ class CsvParser:
             columns = len(row.fields)
             raise SourceError(
                 f"the header has {columns} column{'s' * (columns > 1)}, but {found[other] + 1} "
-                f"if {_OTHER_DELIMITERS[other]} separates them",
+                f"if {_OTHER_DELIMITERS[other][0]} separates them",
                 path=path,
                 line=row.line,
-                hint=f"name what separates columns: `delimiter={other!r}`, or "
-                f"`delimiter={self.form.delimiter!r}` if the header is right",
+                hint=f"name what separates columns: {_OTHER_DELIMITERS[other][1]}; if the header "
+                f"is right as it is: {_OTHER_DELIMITERS[self.form.delimiter][1]}",
             )
 
     def infer(

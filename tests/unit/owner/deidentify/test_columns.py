@@ -365,4 +365,23 @@ def test_a_sample_is_shown_side_by_side_without_control_characters() -> None:
     ]
     assert side_by_side(before.slice(0, 0), after.slice(0, 0)) == []
     long = pa.RecordBatch.from_pydict({"a": ["x" * 10_000], "b": [b"\x01" * 10_000]})
-    assert all(len(row.before) < 60 for row in side_by_side(long, long))
+    assert all(len(row.before) < 2100 for row in side_by_side(long, long))
+
+
+def test_every_change_in_a_long_text_is_shown_with_the_words_around_it() -> None:
+    filling = "the patient was seen on the ward and slept well " * 200
+    told = f"jane doe came. {filling}Later 12 Elm Street was named. {filling}Roe left."
+    hidden = told.replace("12 Elm Street", "<ADDRESS>").replace("Roe", "<PERSON>")
+    [row] = side_by_side(
+        pa.RecordBatch.from_pydict({"note": [told]}),
+        pa.RecordBatch.from_pydict({"note": [hidden]}),
+    )
+    assert "Later 12 Elm Street was named" in row.before
+    assert "Later <ADDRESS> was named" in row.after
+    assert row.before.endswith("Roe left.")
+    assert row.after.endswith("<PERSON> left.")
+    assert len(row.before) < 500
+    short = told[:300] + told[-300:]
+    [row] = side_by_side(*[pa.RecordBatch.from_pydict({"note": [short]})] * 2)
+    assert row.before == short
+    assert not row.changed
