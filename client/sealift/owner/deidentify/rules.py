@@ -77,13 +77,21 @@ class Columns:
         self.named: list[Named] = [self._namer.named(leaf) for leaf in self.leaves]
 
     def find(self, name: str) -> Leaf | None:
-        """Return the one leaf of a name or a FHIR path that a record has one of."""
-        wanted = self._namer.key(name)
-        for key in ("key", "path"):
+        """Return the one leaf of a name that a record has one of.
+
+        The name is a path or a FHIR path; in format 2, where no leaf has it, the header of a class
+        of identifiers: then the one leaf of that class.
+        """
+        wanted, kind = self._namer.key(name), self._namer.kind(name)
+        for fits in (
+            lambda named: named.key == wanted,
+            lambda named: named.path == wanted,
+            lambda named: bool(kind) and named.identifiers[:1] == (kind,),
+        ):
             found = [
                 leaf
                 for leaf, named in zip(self.leaves, self.named, strict=True)
-                if getattr(named, key) == wanted
+                if fits(named)
             ]
             if found:
                 return found[0] if len(found) == 1 and not found[0].in_list else None
