@@ -353,3 +353,18 @@ def test_a_sample_is_shown_side_by_side_without_control_characters() -> None:
     assert side_by_side(before.slice(0, 0), after.slice(0, 0)) == []
     long = pa.RecordBatch.from_pydict({"a": ["x" * 10_000], "b": [b"\x01" * 10_000]})
     assert all(len(row.before) < 60 for row in side_by_side(long, long))
+
+
+def test_values_that_the_source_could_not_read_count_as_nulls_unless_they_are_dropped() -> (
+    None
+):
+    policy = parse_policy(
+        b'format = 1\nname = "p"\nversion = "1"\n[columns]\na = "keep"\nb = "drop"\n'
+    )
+    batch = pa.RecordBatch.from_pydict({"a": ["x", None], "b": [None, "y"]})
+    with Deidentifier(policy, batch.schema, secret=SECRET) as work:
+        work.count_failed({"a": 1, "b": 1, "c": 1})
+        work.apply(batch)
+        kept, dropped = work.take_report().columns
+    assert (kept.values, kept.changed, kept.nulls) == (2, 1, 1)
+    assert (dropped.values, dropped.nulls) == (1, 0)
