@@ -26,7 +26,8 @@ _TOP = (
 _PRIVACY = ("quasi_identifiers", "sensitive", "min_k", "min_l")
 _UNLISTED = ("refuse", "drop", "keep")
 _ABSENT = ("refuse", "ignore")
-_BURNED_IN = ("report", "refuse", "drop")
+_BURNED_IN = ("report", "refuse", "drop", "paint")
+_MAX_FRAMES = 1_000_000
 _MAX_TEXT = 200
 
 
@@ -85,10 +86,12 @@ class PixelRules:
 
     Attributes:
         burned_in: "report" counts them in a notice, "refuse" seals nothing, "drop" sets their
-            pixels to null.
+            pixels to null, "paint" seals copies in which the text is painted over.
+        frames: how many frames of an image are examined; 0 for all.
     """
 
     burned_in: str = "report"
+    frames: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,15 +350,28 @@ class _Reader:
 
     def _pixels(self) -> PixelRules:
         table = self._table("pixels")
-        self._only_known(table, ("pixels",), ("burned_in",))
-        value = table.get("burned_in", _BURNED_IN[0])
-        if not isinstance(value, str) or value not in _BURNED_IN:
+        first = self._document.get("format") == 1
+        known = ("burned_in",) if first else ("burned_in", "frames")
+        self._only_known(table, ("pixels",), known)
+        # Format 1 does not paint, and examines every frame.
+        choices = _BURNED_IN[:3] if first else _BURNED_IN
+        value = table.get("burned_in", choices[0])
+        if not isinstance(value, str) or value not in choices:
             raise self._invalid(
                 ("pixels", "burned_in"),
                 '"burned_in" has an unknown value',
-                _allowed(_BURNED_IN),
+                _allowed(choices),
             )
-        return PixelRules(value)
+        frames = table.get("frames", "all")
+        if frames != "all" and (
+            type(frames) is not int or not 1 <= frames <= _MAX_FRAMES
+        ):
+            raise self._invalid(
+                ("pixels", "frames"),
+                '"frames" has an invalid value',
+                'it is "all", or how many frames of an image are examined',
+            )
+        return PixelRules(value, 0 if frames == "all" else frames)
 
     def _frames(self) -> FrameRules | None:
         if "frames" not in self._document:
