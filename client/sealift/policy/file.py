@@ -363,15 +363,15 @@ class _Reader:
                 _allowed(choices),
             )
         frames = table.get("frames", "all")
-        if frames != "all" and (
-            type(frames) is not int or not 1 <= frames <= _MAX_FRAMES
-        ):
+        if frames == "all":
+            return PixelRules(value)
+        if type(frames) is not int or not 1 <= frames <= _MAX_FRAMES:
             raise self._invalid(
                 ("pixels", "frames"),
                 '"frames" has an invalid value',
                 'it is "all", or how many frames of an image are examined',
             )
-        return PixelRules(value, 0 if frames == "all" else frames)
+        return PixelRules(value, frames)
 
     def _frames(self) -> FrameRules | None:
         if "frames" not in self._document:

@@ -12,12 +12,13 @@ import shutil
 import struct
 import subprocess
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from sealift.owner.deidentify.textlines import Line
+from sealift.owner.deidentify.textlines import Line, smaller
 
 PROGRAM = "tesseract"
 Pixels = np.ndarray[Any, Any]
@@ -41,38 +42,89 @@ def is_installed() -> bool:
     return shutil.which(PROGRAM) is not None
 
 
-def read_lines(image: Pixels, lines: Sequence[Line]) -> list[Line] | None:
-    """Read what may be lines of text, and return those with a word.
+@dataclass(frozen=True, slots=True)
+class _View:
+    """A piece of an image as it is read.
 
-    A word has three or more letters or digits.
+    Attributes:
+        piece: where it is in the image.
+        shown: its shades, in the direction of reading.
+        scale: pixels of the image for each of the view.
+        flipped: whether it is upside down.
+    """
+
+    piece: Line
+    shown: Pixels
+    scale: float
+    flipped: bool
+
+    def in_image(self, word: _Word) -> Line:
+        """Return a word's box in the image."""
+        rows, columns = self.shown.shape
+        left = columns - word.left - word.width if self.flipped else word.left
+        top = rows - word.top - word.height if self.flipped else word.top
+        along = round(self.scale * left), round(self.scale * (left + word.width))
+        across = round(self.scale * top), round(self.scale * (top + word.height))
+        piece = self.piece
+        if piece.upright:
+            return Line(
+                max(piece.top, piece.top + across[0]),
+                min(piece.bottom, piece.top + across[1]),
+                max(piece.left, piece.left + along[0]),
+                min(piece.right, piece.left + along[1]),
+                upright=True,
+                sure=True,
+            )
+        # A column is read upwards: the piece was turned by 90 degrees to the left.
+        return Line(
+            max(piece.top, piece.top + along[0]),
+            min(piece.bottom, piece.top + along[1]),
+            max(piece.left, piece.right - across[1]),
+            min(piece.right, piece.right - across[0]),
+            upright=False,
+            sure=True,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """The box of a word that Tesseract read, in pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def read_lines(image: Pixels, lines: Sequence[Line]) -> list[Line] | None:
+    """Read what may be lines of text, and return the words in them.
+
+    A word has three or more letters or digits. An image with very many lines is read whole.
 
     Args:
         image: rows x columns of numbers.
         lines: pieces of it, from `find_lines`.
 
     Returns:
-        The lines with words, their boxes as wide as what was read; a single one of the whole
-        image if it was read whole; None if it cannot be read.
+        The boxes of the words; None if they cannot be read.
     """
     pieces = _joined(lines, image.shape)
+    views: Iterator[_View] = (view for piece in pieces for view in _views(image, piece))
     if len(pieces) > _MOST_LINES:
-        return _read_whole(image)
-    shown = [
-        (piece, turned) for piece in pieces for turned in _both_directions(image, piece)
-    ]
+        views = _views_of_all(image)
     found: list[Line] = []
-    sheet: list[tuple[Line, Pixels]] = []
+    sheet: list[_View] = []
     height = 0
-    for piece, turned in [*shown, (None, None)]:
-        if sheet and (turned is None or height + len(turned) > _SHEET):
+    for view in (*views, None):
+        if sheet and (view is None or height + len(view.shown) > _SHEET):
             read = _read_sheet(sheet)
             if read is None:
                 return None
             found += read
             sheet, height = [], 0
-        if piece is not None and turned is not None:
-            sheet.append((piece, turned))
-            height += len(turned) + _GAP
+        if view is not None:
+            sheet.append(view)
+            height += len(view.shown) + _GAP
     return found
 
 
@@ -130,26 +182,39 @@ def widened(line: Line, shape: tuple[int, ...], *, along: float, across: float) 
     )
 
 
-def _both_directions(image: Pixels, line: Line) -> list[Pixels]:
+def _views(image: Pixels, line: Line) -> Iterator[_View]:
     """Return a piece of an image as shades, upright in either direction."""
     piece = image[line.top : line.bottom, line.left : line.right].astype(np.float32)
     piece = piece if line.upright else np.rot90(piece)
     # The box has half a letter's height above and below.
     letter = max(1.0, len(piece) / 2)
+    scale = 1.0
     if letter > _LETTER:
         step = int(letter // _LETTER)
-        rows, columns = (side // step * step for side in piece.shape)
-        cut = piece[:rows, :columns]
-        piece = cut.reshape(rows // step, step, columns // step, step).mean((1, 3))
+        piece, scale = smaller(piece, step), float(step)
     elif letter < 0.75 * _LETTER:
         times = min(4, round(_LETTER / letter))
-        piece = _enlarged(piece, times)
+        piece, scale = _enlarged(piece, times), 1 / times
     shown = _shades(piece)
     views = [shown]
     if letter > _LETTER:
         # Large letters cover what would make them hard to read: only the darkest is left.
         views.append(np.where(shown < _DARKEST, np.uint8(0), np.uint8(255)))
-    return [turned for view in views for turned in (view, view[::-1, ::-1])]
+    for view in views:
+        yield _View(line, view, scale, flipped=False)
+        yield _View(line, view[::-1, ::-1], scale, flipped=True)
+
+
+def _views_of_all(image: Pixels) -> Iterator[_View]:
+    """Return a whole image in four directions."""
+    rows, columns = image.shape
+    step = -(-max(image.shape) // _WHOLE)
+    shown = _shades(image[::step, ::step])
+    for upright in (True, False):
+        whole = Line(0, rows, 0, columns, upright, sure=False)
+        turned = shown if upright else np.rot90(shown)
+        yield _View(whole, turned, step, flipped=False)
+        yield _View(whole, turned[::-1, ::-1], step, flipped=True)
 
 
 def _enlarged(piece: Pixels, times: int) -> Pixels:
@@ -179,38 +244,34 @@ def _shades(image: Pixels) -> Pixels:
     return dark
 
 
-def _read_sheet(sheet: Sequence[tuple[Line, Pixels]]) -> list[Line] | None:
-    """Read pieces below one another; return the lines of those with a word."""
-    wide = max(piece.shape[1] for _, piece in sheet) + 2 * _GAP
-    tall = sum(len(piece) + _GAP for _, piece in sheet) + _GAP
+def _read_sheet(sheet: Sequence[_View]) -> list[Line] | None:
+    """Read views below one another; return the words' boxes in the image."""
+    wide = max(view.shown.shape[1] for view in sheet) + 2 * _GAP
+    tall = sum(len(view.shown) + _GAP for view in sheet) + _GAP
     page = np.full((tall, wide), 255, np.uint8)
-    ends, row = [], _GAP
-    for _, piece in sheet:
-        page[row : row + len(piece), _GAP : _GAP + piece.shape[1]] = piece
-        row += len(piece) + _GAP
-        ends.append(row)
+    tops, row = [], _GAP
+    for view in sheet:
+        page[row : row + len(view.shown), _GAP : _GAP + view.shown.shape[1]] = (
+            view.shown
+        )
+        tops.append(row)
+        row += len(view.shown) + _GAP
     words = _read(page)
     if words is None:
         return None
-    places = {min(int(np.searchsorted(ends, top)), len(sheet) - 1) for top in words}
-    return [sheet[place][0] for place in sorted(places)]
+    found = []
+    for word in words:
+        middle = word.top + word.height // 2
+        place = max(0, int(np.searchsorted(tops, middle, "right")) - 1)
+        inside = _Word(
+            word.left - _GAP, word.top - tops[place], word.width, word.height
+        )
+        found.append(sheet[place].in_image(inside))
+    return found
 
 
-def _read_whole(image: Pixels) -> list[Line] | None:
-    step = -(-max(image.shape) // _WHOLE)
-    shown = _shades(image[::step, ::step])
-    for turns in range(4):
-        words = _read(np.pad(np.rot90(shown, turns), _GAP, mode="edge"))
-        if words is None:
-            return None
-        if words:
-            rows, columns = image.shape
-            return [Line(0, rows, 0, columns, turns % 2 == 0, sure=True)]
-    return []
-
-
-def _read(page: Pixels) -> list[int] | None:
-    """Return the middle row of each word on a page; None if Tesseract fails."""
+def _read(page: Pixels) -> list[_Word] | None:
+    """Return the words on a page; None if Tesseract fails."""
     try:
         # --psm 11: as much text as possible, in no particular order.
         done = subprocess.run(  # noqa: S603
@@ -226,11 +287,11 @@ def _read(page: Pixels) -> list[int] | None:
     if done.returncode:
         return None
     lines = done.stdout.decode("utf-8", "replace").splitlines()
-    return [middle for middle in map(_middle_of_word, lines) if middle is not None]
+    return [word for word in map(_word_of, lines) if word is not None]
 
 
-def _middle_of_word(line: str) -> int | None:
-    """Return the middle row of a line of Tesseract's table that is a word.
+def _word_of(line: str) -> _Word | None:
+    """Return the word of a line of Tesseract's table; None if it has no sure one.
 
     Its cells are level, ..., left, top, width, height, confidence, text.
     """
@@ -239,7 +300,7 @@ def _middle_of_word(line: str) -> int | None:
         return None
     if float(cells[10]) < _SURE or not _WORD.search(cells[11]):
         return None
-    return int(cells[7]) + int(cells[9]) // 2
+    return _Word(*map(int, cells[6:10]))
 
 
 def as_png(image: np.ndarray[Any, Any]) -> bytes:

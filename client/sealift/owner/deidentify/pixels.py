@@ -279,7 +279,7 @@ def _planes(
         samples = np.moveaxis(frame, -1, 0) if is_coloured(pixels) else frame[None]
         for sample in samples:
             plane = np.ascontiguousarray(sample)
-            known = hashlib.blake2b(plane.view(np.uint8), digest_size=16).digest()
+            known = hashlib.blake2b(plane.tobytes(), digest_size=16).digest()
             if known in seen:
                 continue
             seen.add(known)

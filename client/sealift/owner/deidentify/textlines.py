@@ -19,6 +19,8 @@ Pixels = np.ndarray[Any, Any]
 
 _CONTRAST = 32.0
 """Contrast of a stroke with its surroundings, of 255, that counts in any image."""
+_STRONG = 96.0
+"""Contrast of the middle of strokes: small letters touch at their edges."""
 _FAINT = 5.0
 """The least contrast that counts where the surroundings are smooth."""
 _NOISES = 6.0
@@ -41,7 +43,7 @@ _PERHAPS = 3
 """Glyphs in a row that may be text, and are read."""
 # In an image full of specks, some form a row by chance, so longer rows are required.
 _CROWDED = (150, 300, 600, 1200)
-_MOST_GLYPHS = 3000
+_MOST_GLYPHS = 20_000
 _TILE = 1024
 _OVERLAP = 128
 _SMALLEST_COPY = 40
@@ -115,11 +117,11 @@ def find_lines(image: Pixels) -> Iterator[Line]:
     """
     windows = list(_windows(image))
     for scale in _SCALES:
-        small = _smaller(image, scale)
+        small = smaller(image, scale)
         if scale > 1 and min(small.shape) < _SMALLEST_COPY:
             return
         for top, left, tile in _tiles(small):
-            for line in _lines_of_tile(tile, windows, first=scale == 1):
+            for line in _lines_of_tile(tile, windows, scale):
                 yield Line(
                     scale * (line.top + top),
                     scale * (line.bottom + top),
@@ -131,8 +133,9 @@ def find_lines(image: Pixels) -> Iterator[Line]:
 
 
 def _lines_of_tile(
-    tile: Pixels, windows: list[tuple[float, float]], *, first: bool
+    tile: Pixels, windows: list[tuple[float, float]], scale: int
 ) -> Iterator[Line]:
+    first = scale == 1
     lowest = _HEIGHTS[0] if first else _LARGE
     for low, high in windows:
         shown = np.clip(
@@ -140,8 +143,10 @@ def _lines_of_tile(
         )
         for radius in _RADII:
             above = shown - mean_around(shown, radius)
-            faint = _least_contrast(above)
-            for least in (_CONTRAST, faint):
+            levels = [_CONTRAST, _least_contrast(above)]
+            if first and radius == _RADII[0]:
+                levels.append(_STRONG)
+            for least in levels:
                 if least is None:
                     continue
                 yield from _rows(_regions(above > least, shown), lowest)
@@ -184,7 +189,7 @@ def _windows(image: Pixels) -> Iterator[tuple[float, float]]:
         yield first, last
 
 
-def _smaller(image: Pixels, scale: int) -> Pixels:
+def smaller(image: Pixels, scale: int) -> Pixels:
     """Return the means of squares of that side."""
     if scale == 1:
         return image
@@ -319,18 +324,15 @@ def _zones(image: Pixels) -> _Glyphs:
     rows, columns = image.shape
     if image.dtype.kind == "f":
         return _regions(np.zeros((1, 1), np.bool_), np.zeros((1, 1), np.float32))
-    values, numbers = np.unique(image, return_inverse=True)
+    _, numbers = np.unique(image, return_inverse=True)
     numbers = numbers.reshape(rows, columns)
     common = int(np.bincount(numbers.ravel()).argmax())
     padded = np.full((rows, columns + 1), -1, np.int64)
     padded[:, :-1] = numbers
     flat = padded.ravel()
-    changes = np.flatnonzero(np.diff(flat, prepend=-1)) if len(values) > 1 else []
-    starts = np.asarray(changes, np.int64)
-    ends = np.append(starts[1:], len(flat)) if len(starts) else starts
-    inside = (
-        (flat[starts] >= 0) & (flat[starts] != common) if len(starts) else starts > 0
-    )
+    starts = np.flatnonzero(np.diff(flat, prepend=-1))
+    ends = np.append(starts[1:], len(flat))
+    inside = (flat[starts] >= 0) & (flat[starts] != common)
     starts, ends = starts[inside], ends[inside]
     line = columns + 1
     first = np.searchsorted(ends, starts + line, "right")

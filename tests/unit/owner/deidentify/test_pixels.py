@@ -261,9 +261,26 @@ def test_an_image_full_of_what_may_be_text_is_read_whole() -> None:
         Line(4 * n, 4 * n + 4, 40 * (n % 7), 40 * (n % 7) + 8, upright=True, sure=False)
         for n in range(55)
     ]
-    (found,) = ocr.read_lines(image, spread) or [None]
-    assert found is not None
-    assert (found.bottom, found.right) == image.shape
+    assert len(ocr.read_lines(image, spread) or []) >= 3
+
+
+@tesseract
+@pytest.mark.parametrize("turns", range(4))
+def test_a_words_box_is_where_the_word_is(turns: int) -> None:
+    image = np.rot90(FEW, turns)
+    rows, columns = np.nonzero(image > 100)
+    words = ocr.read_lines(image, list(find_lines(image))) or []
+    assert words
+    for word in words:
+        box = np.array((word.top, word.bottom, word.left, word.right))
+        # Except for the one pixel in the corner of the image.
+        ink = (
+            rows[(rows > 0) & (rows < len(image) - 1)],
+            columns[(columns > 0) & (columns < image.shape[1] - 1)],
+        )
+        there = (ink[0].min(), ink[0].max() + 1, ink[1].min(), ink[1].max() + 1)
+        assert np.abs(box - there).max() <= 4
+        assert word.upright == (turns % 2 == 0)
 
 
 @tesseract
