@@ -64,7 +64,12 @@ def pytest_configure(config: pytest.Config) -> None:
 # The lines of the modules that hold secrets are proved by these. Measuring others as well would
 # cost an eighth.
 MEASURED = (
-    *("attacks/", "unit/", "integration/test_erasure.py", "integration/test_keystores.py"),
+    *(
+        "attacks/",
+        "unit/",
+        "integration/test_erasure.py",
+        "integration/test_keystores.py",
+    ),
     *("integration/test_policies.py", "integration/test_push.py"),
     *("integration/test_rotation.py", "integration/test_sharing.py"),
     "integration/test_transfer.py",

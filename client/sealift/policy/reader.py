@@ -27,6 +27,8 @@ _PRIVACY = ("quasi_identifiers", "sensitive", "min_k", "min_l")
 _UNLISTED = {1: ("refuse", "drop", "keep"), 2: ("refuse", "drop")}
 _ABSENT = ("refuse", "ignore")
 _BURNED_IN = ("report", "refuse", "drop")
+_BURNED_IN_2 = (*_BURNED_IN, "paint")
+_MAX_FRAMES = 1_000_000
 _MAX_TEXT = 200
 
 
@@ -199,43 +201,28 @@ class Reader:
 
     def _pixels(self) -> PixelRules:
         table = self._table("pixels")
-        self._only_known(table, ("pixels",), ("burned_in",))
-        value = table.get("burned_in", _BURNED_IN[0])
-        if not isinstance(value, str) or value not in _BURNED_IN:
+        # Format 1 does not paint, and examines every frame.
+        first = self._form == 1
+        known = ("burned_in",) if first else ("burned_in", "frames")
+        self._only_known(table, ("pixels",), known)
+        choices = _BURNED_IN if first else _BURNED_IN_2
+        value = table.get("burned_in", choices[0])
+        if not isinstance(value, str) or value not in choices:
             raise self._invalid(
                 ("pixels", "burned_in"),
                 '"burned_in" has an unknown value',
-                _allowed(_BURNED_IN),
+                _allowed(choices),
             )
-        return PixelRules(value)
-
-    def _max_failed(self) -> float:
-        # Format 1 had no such limit.
-        value = self._document.get("max_failed", 0 if self._form > 1 else 1)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            value = -1
-        if not 0 <= value <= 1:
+        frames = table.get("frames", "all")
+        if frames == "all":
+            return PixelRules(value)
+        if type(frames) is not int or not 1 <= frames <= _MAX_FRAMES:
             raise self._invalid(
-                ("max_failed",),
-                '"max_failed" must be a share from 0 to 1',
-                "0.01 stops a push if more than one of a hundred values of a column failed",
+                ("pixels", "frames"),
+                '"frames" has an invalid value',
+                'it is "all", or how many frames of an image are examined',
             )
-        return float(value)
-
-    def _metadata(self) -> tuple[str, ...]:
-        table = self._table("metadata")
-        self._only_known(table, ("metadata",), ("keep",))
-        return self._names(table, "keep", "metadata", "keys of metadata")
-
-    def _oldest(self) -> int:
-        table = self._table("ages")
-        self._only_known(table, ("ages",), ("oldest",))
-        value = table.get("oldest", 0)
-        if type(value) is not int or not 0 <= value <= 150:
-            raise self._invalid(
-                ("ages", "oldest"), '"oldest" must be a whole number from 0 to 150'
-            )
-        return value
+        return PixelRules(value, frames)
 
     def _frames(self) -> FrameRules | None:
         if "frames" not in self._document:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
 
 import pyarrow as pa
@@ -131,6 +132,20 @@ class Deidentifier:
             # A batch without columns can hold its number of records in no other way.
             return batch.select([]).replace_schema_metadata(None)
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def count_failed(self, failed: Mapping[str, int]) -> None:
+        """Count values that the source could not read, and gave as nulls.
+
+        They count as values that became null, unless the policy drops their column.
+
+        Args:
+            failed: how many, by column.
+        """
+        for step in self._steps:
+            count = 0 if step.is_dropped else failed.get(step.leaf.name, 0)
+            step.values += count
+            step.changed += count
+            step.nulls += count
 
     def take_report(self) -> Report:
         """Report what was done since the last call."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -112,6 +112,10 @@ class Deidentifying:
         check.check()
         self._anonymity = check.result()
         return True
+
+    def count_failed(self, failed: Mapping[str, int]) -> None:
+        """Count values of the next batch that the source could not read, by column."""
+        self._deidentifier.count_failed(failed)
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """De-identify one batch."""

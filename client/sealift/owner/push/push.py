@@ -329,6 +329,7 @@ class _Push:
             if self._is_due():
                 # Wait until there is more: the last commit of a part marks it complete.
                 self._commit()
+            self._transform.count_failed(chunk.failed)
             self._appender.add(self._transform.apply(chunk.batch))
             self._reading = (part, chunk.end)
             self._part_bytes = chunk.position

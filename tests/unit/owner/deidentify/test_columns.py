@@ -385,3 +385,18 @@ def test_every_change_in_a_long_text_is_shown_with_the_words_around_it() -> None
     [row] = side_by_side(*[pa.RecordBatch.from_pydict({"note": [short]})] * 2)
     assert row.before == short
     assert not row.changed
+
+
+def test_values_that_the_source_could_not_read_count_as_nulls_unless_they_are_dropped() -> (
+    None
+):
+    policy = parse_policy(
+        b'format = 1\nname = "p"\nversion = "1"\n[columns]\na = "keep"\nb = "drop"\n'
+    )
+    batch = pa.RecordBatch.from_pydict({"a": ["x", None], "b": [None, "y"]})
+    with Deidentifier(policy, batch.schema, secret=SECRET) as work:
+        work.count_failed({"a": 1, "b": 1, "c": 1})
+        work.apply(batch)
+        kept, dropped = work.take_report().columns
+    assert (kept.values, kept.changed, kept.nulls) == (2, 1, 1)
+    assert (dropped.values, dropped.nulls) == (1, 0)
