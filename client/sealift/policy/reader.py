@@ -224,6 +224,34 @@ class Reader:
             )
         return PixelRules(value, frames)
 
+    def _max_failed(self) -> float:
+        # Format 1 had no such limit.
+        value = self._document.get("max_failed", 0 if self._form > 1 else 1)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            value = -1
+        if not 0 <= value <= 1:
+            raise self._invalid(
+                ("max_failed",),
+                '"max_failed" must be a share from 0 to 1',
+                "0.01 stops a push if more than one of a hundred values of a column failed",
+            )
+        return float(value)
+
+    def _metadata(self) -> tuple[str, ...]:
+        table = self._table("metadata")
+        self._only_known(table, ("metadata",), ("keep",))
+        return self._names(table, "keep", "metadata", "keys of metadata")
+
+    def _oldest(self) -> int:
+        table = self._table("ages")
+        self._only_known(table, ("ages",), ("oldest",))
+        value = table.get("oldest", 0)
+        if type(value) is not int or not 0 <= value <= 150:
+            raise self._invalid(
+                ("ages", "oldest"), '"oldest" must be a whole number from 0 to 150'
+            )
+        return value
+
     def _frames(self) -> FrameRules | None:
         if "frames" not in self._document:
             return None
