@@ -17,7 +17,9 @@ from sealift.policy.grammar import ACTIONS, SettingValue, listed, settings_of
 from sealift.policy.lines import MAX_SIZE, KeyPath, parse_toml
 from sealift_protocol.errors import PolicyInvalid
 
-FORMAT = 1
+FORMAT = 2
+"""The newest format of policy files."""
+_FORMATS = (1, FORMAT)
 _TAG = re.compile(r"\([0-9A-Fa-fXx]{4},[0-9A-Fa-fXx]{4}\)")
 _TOP = (
     *("format", "name", "version", "description", "unlisted", "absent"),
@@ -119,6 +121,7 @@ class Policy:
         source: the file's bytes.
         pixels: treatment of images with burned-in text.
         frames: hooks on camera frames, if any.
+        format: 1 or 2, the format of the file.
     """
 
     name: str
@@ -131,6 +134,7 @@ class Policy:
     source: bytes = field(repr=False)
     pixels: PixelRules = PixelRules()
     frames: FrameRules | None = None
+    format: int = 1
 
     @property
     def digest(self) -> bytes:
@@ -146,7 +150,7 @@ def parse_policy(source: bytes, path: Path | None = None) -> Policy:
         path: path of the file, for the error.
 
     Raises:
-        PolicyInvalid: the file is not a policy of format 1; `line` tells where.
+        PolicyInvalid: the file is not a policy of a known format; `line` tells where.
     """
     document, lines = parse_toml(source, path)
     return _Reader(document, lines, path).policy(source)
@@ -207,9 +211,9 @@ class _Reader:
         self._document = document
         self._lines = lines
         self._path = path
+        self._format = self._read_format()
 
     def policy(self, source: bytes) -> Policy:
-        self._check_format()
         self._only_known(self._document, (), _TOP)
         return Policy(
             name=self._named("name"),
@@ -222,6 +226,7 @@ class _Reader:
             source=source,
             pixels=self._pixels(),
             frames=self._frames(),
+            format=self._format,
         )
 
     def _invalid(
@@ -248,7 +253,7 @@ class _Reader:
                     "known keys here: " + listed(known),
                 )
 
-    def _check_format(self) -> None:
+    def _read_format(self) -> int:
         number = self._document.get("format")
         if number is None:
             raise self._invalid(
@@ -256,12 +261,14 @@ class _Reader:
                 "the file does not name its format",
                 f"begin the file with: format = {FORMAT}",
             )
-        if type(number) is not int or number != FORMAT:
+        if type(number) is not int or number not in _FORMATS:
+            known = " and ".join(map(str, _FORMATS))
             raise self._invalid(
                 ("format",),
                 "this release does not support the file's format",
-                f"this release reads format {FORMAT}; upgrade Sealift for newer formats",
+                f"this release reads formats {known}; upgrade Sealift for newer formats",
             )
+        return number
 
     def _named(self, key: str) -> str:
         text = self._text(key, None)
@@ -426,7 +433,7 @@ class _Reader:
     def _settings(
         self, where: KeyPath, action: str, given: Mapping[str, object]
     ) -> Mapping[str, SettingValue]:
-        known = settings_of(action, given.get("to"))
+        known = settings_of(action, given, file_format=self._format)
         settings: dict[str, SettingValue] = {}
         for name, setting in known.items():
             value = given.get(name, setting.default)

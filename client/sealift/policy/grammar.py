@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 SettingValue = str | int | float | list[str]
+
+FORMAT_2 = 2
+PAN = "pan"
+"""The value of `alphabet` for the numbers of payment cards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,14 @@ def _one_of(*choices: str, default: str | None = None) -> Setting:
     named = " or ".join(f'"{choice}"' for choice in choices)
     return Setting(
         named, lambda value: isinstance(value, str) and value in choices, default
+    )
+
+
+def _optional(*choices: str) -> Setting:
+    """A choice that may be left out; its value is then the empty text."""
+    named = " or ".join(f'"{choice}"' for choice in choices)
+    return Setting(
+        named, lambda value: isinstance(value, str) and value in choices, ""
     )
 
 
@@ -113,11 +126,61 @@ ACTIONS: dict[str, Mapping[str, Setting]] = {
 """Every action with its settings; those of "generalise" depend on `to`."""
 
 
-def settings_of(action: str, to: object) -> Mapping[str, Setting]:
-    """Return the settings of an action; `to` is the value of that setting, if given."""
-    settings = ACTIONS[action]
+_PREFIX = re.compile("[0-9]{3}")
+_AREAS = Setting(
+    "a list of the first three digits of ZIP codes, in quotes",
+    lambda value: (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(item, str) and _PREFIX.fullmatch(item) for item in value)
+    ),
+    # An empty list means the areas of the newest census that Sealift knows.
+    [],
+)
+_ORDER = _optional("mdy", "dmy", "ymd")
+_MISSING = _one_of("null", "refuse", default="null")
+
+_FORMAT_2: dict[str, Mapping[str, Setting]] = {
+    "hash": {"missing": _MISSING},
+    "tokenise": {
+        "alphabet": _one_of(
+            "digits", "letters", "alphanumeric", PAN, default="digits"
+        ),
+        "missing": _MISSING,
+    },
+    "shift": {"order": _ORDER},
+}
+"""The settings that an action has in files of format 2 only."""
+
+_FORMAT_2_GENERALISATIONS: dict[str, Mapping[str, Setting]] = {
+    "zip3": {"areas": _AREAS},
+    "year": {"order": _ORDER},
+    "month": {"order": _ORDER},
+}
+
+
+def settings_of(
+    action: str, given: Mapping[str, object], *, file_format: int = 1
+) -> Mapping[str, Setting]:
+    """Return the settings of an action.
+
+    Args:
+        action: a key of `ACTIONS`.
+        given: the settings in the file; `to` and `alphabet` decide which others there are.
+        file_format: the format of the policy file.
+    """
+    settings = dict(ACTIONS[action])
+    if file_format >= FORMAT_2:
+        settings |= _FORMAT_2.get(action, {})
+    to = given.get("to")
     if action == "generalise" and isinstance(to, str):
-        return {**settings, **GENERALISATIONS.get(to, {})}
+        settings |= GENERALISATIONS.get(to, {})
+        if file_format >= FORMAT_2:
+            settings |= _FORMAT_2_GENERALISATIONS.get(to, {})
+    if action == "tokenise" and file_format >= FORMAT_2 and given.get("alphabet") == PAN:
+        # The last digit of a card number is its check digit, which is never kept.
+        settings["keep_first"] = _whole(0, 8, 6)
+        del settings["keep_last"]
     return settings
 
 
