@@ -63,9 +63,7 @@ def _one_of(*choices: str, default: str | None = None) -> Setting:
 def _optional(*choices: str) -> Setting:
     """A choice that may be left out; its value is then the empty text."""
     named = " or ".join(f'"{choice}"' for choice in choices)
-    return Setting(
-        named, lambda value: isinstance(value, str) and value in choices, ""
-    )
+    return Setting(named, lambda value: isinstance(value, str) and value in choices, "")
 
 
 def _text(most: int, default: str | None = None) -> Setting:
@@ -143,9 +141,7 @@ _MISSING = _one_of("null", "refuse", default="null")
 _FORMAT_2: dict[str, Mapping[str, Setting]] = {
     "hash": {"missing": _MISSING},
     "tokenise": {
-        "alphabet": _one_of(
-            "digits", "letters", "alphanumeric", PAN, default="digits"
-        ),
+        "alphabet": _one_of("digits", "letters", "alphanumeric", PAN, default="digits"),
         "missing": _MISSING,
     },
     "shift": {"order": _ORDER},
@@ -177,7 +173,11 @@ def settings_of(
         settings |= GENERALISATIONS.get(to, {})
         if file_format >= FORMAT_2:
             settings |= _FORMAT_2_GENERALISATIONS.get(to, {})
-    if action == "tokenise" and file_format >= FORMAT_2 and given.get("alphabet") == PAN:
+    if (
+        action == "tokenise"
+        and file_format >= FORMAT_2
+        and given.get("alphabet") == PAN
+    ):
         # The last digit of a card number is its check digit, which is never kept.
         settings["keep_first"] = _whole(0, 8, 6)
         del settings["keep_last"]

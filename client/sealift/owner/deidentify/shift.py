@@ -5,6 +5,8 @@ Source: docs/spec/policy.md, "shift".
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,23 +29,34 @@ _PER_DAY = {
 class Shift:
     """Moves dates by an offset in [-days, days], never 0, derived from the person's value."""
 
-    def __init__(self, secret: Secret, *, days: int) -> None:
+    def __init__(
+        self,
+        secret: Secret,
+        *,
+        days: int,
+        order: str | None = None,
+        texts: Callable[[pa.Array], pa.Array] = texts_of,
+    ) -> None:
         """Derive the key.
 
         Args:
             secret: the owner's 32-byte secret.
             days: the largest offset.
+            order: the order of days, months and years in texts; see `dates.take_apart`.
+            texts: returns the text of each value of the column that the dates follow.
 
         Raises:
             InvalidArgument: the secret is not 32 bytes.
         """
         self._key = derive_key(secret, b"sealift/1 shift")
         self._days = days
+        self._order = order
+        self._texts = texts
         self._memo = Memo()
 
     def offsets(self, by: pa.Array) -> pa.Array:
         """Return the offset in days (int32) for each value of `by`; null for null."""
-        return self._memo.apply(texts_of(by), self._offsets)
+        return self._memo.apply(self._texts(by), self._offsets)
 
     def apply(self, values: pa.Array, by: pa.Array) -> pa.Array:
         """Move each date.
@@ -58,7 +71,7 @@ class Shift:
         offsets = self.offsets(by)
         kind = values.type
         if is_text(kind):
-            parts = take_apart(texts_of(values))
+            parts = take_apart(texts_of(values), self._order)
             return put_together(parts, _move(parts.day, offsets, 1))
         if pa.types.is_date32(kind):
             return _move(values, offsets, 1)
