@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sealift.formats.arrowtypes import is_list
+from sealift.owner.deidentify.identifiers import Reading
 from sealift.owner.deidentify.images import ImageSteps
 from sealift.owner.deidentify.lists import (
     for_each_item,
@@ -17,7 +18,11 @@ from sealift.owner.deidentify.lists import (
     plain,
     with_items,
 )
-from sealift.owner.deidentify.operations import Operation, operation_for
+from sealift.owner.deidentify.operations import (
+    Operation,
+    is_identifier,
+    operation_for,
+)
 from sealift.owner.deidentify.report import ColumnReport, Report
 from sealift.owner.deidentify.rules import Columns, at_places, match_rules
 from sealift.owner.deidentify.scrubbers import Scrubbers
@@ -39,6 +44,7 @@ class _Step:
         operation: changes the values; None for columns that are kept or dropped.
         field: field of the result; None for columns that are dropped.
         by: index of the column that a shift follows.
+        nobody: how many texts were blank, or another sign of a missing value.
     """
 
     name: str
@@ -51,6 +57,17 @@ class _Step:
     values: int = 0
     changed: int = 0
     nulls: int = 0
+    nobody: int = 0
+
+    def take_notices(self) -> tuple[str, ...]:
+        """Return what is to be said of the column since the last call."""
+        nobody, self.nobody = self.nobody, 0
+        if not nobody or self.action not in ("hash", "tokenise"):
+            return ()
+        return (
+            f"column {self.place + 1}: {nobody} values are blank or say that there is none; "
+            "they are null now",
+        )
 
     def take_report(self) -> ColumnReport:
         report = ColumnReport(
@@ -82,6 +99,7 @@ class Deidentifier:
         secret: Secret,
         workers: int = 0,
         now: Clock = utc_now,
+        reading: Reading = Reading.TEXT,
     ) -> None:
         """Plan what happens to each column.
 
@@ -91,6 +109,7 @@ class Deidentifier:
             secret: the owner's 32-byte secret, which outlives its identities.
             workers: extra processes for free text; 0 to use only this process.
             now: current time, for the setting `oldest`.
+            reading: how the dataset's identifiers are read.
 
         Raises:
             PolicyViolation: the columns do not fit the policy.
@@ -98,6 +117,7 @@ class Deidentifier:
         """
         self._policy = policy
         self._source = schema
+        self._reading = reading
         self._records = 0
         self._scrubbers = Scrubbers(workers)
         rules = match_rules(policy, schema)
@@ -165,7 +185,10 @@ class Deidentifier:
             records=self._records,
             columns=tuple(step.take_report() for step in self._steps),
             scrubbed=dict(self._scrubbers.found),
-            notices=self._images.take_notices(),
+            notices=(
+                *(notice for step in self._steps for notice in step.take_notices()),
+                *self._images.take_notices(),
+            ),
         )
         self._records = 0
         self._scrubbers.found.clear()
@@ -183,8 +206,16 @@ class Deidentifier:
         kind = field.type
         inner = _value_kind(kind.value_type if is_list(kind) else kind)
         operation = operation_for(
-            rule, inner, secret=secret, scrubbers=self._scrubbers, this_year=year
+            rule,
+            inner,
+            secret=secret,
+            scrubbers=self._scrubbers,
+            this_year=year,
+            file_format=self._policy.format,
+            reading=self._reading,
         )
+        if operation is None and action in ("hash", "tokenise") and has_text(inner):
+            raise _floating_point(rule, place, field.name)
         if operation is None:
             raise PolicyViolation(
                 f'line {rule.line} of the policy: "{rule.action}" cannot change '
@@ -209,6 +240,10 @@ class Deidentifier:
                 columns=(str(rule.settings["by"]),),
                 hint="use the column's name in the source, before de-identification",
             )
+        if not is_identifier(
+            _value_kind(self._source.field(place).type), self._reading
+        ):
+            raise _floating_point(rule, place, self._source.field(place).name)
         return place
 
     def _check_privacy(self) -> None:
@@ -222,6 +257,16 @@ class Deidentifier:
                 columns=tuple(missing),
                 hint='correct the names, keep the columns, or set absent = "ignore" in the policy',
             )
+
+
+def _floating_point(rule: Rule, place: int, name: str) -> PolicyViolation:
+    return PolicyViolation(
+        f"line {rule.line} of the policy: {at_places([place])} of the records identifies people, "
+        "but its values are floating point, which may have lost digits",
+        columns=(name,),
+        hint="write the column as text or whole numbers: in pandas, read it with "
+        'dtype="string" or "Int64"',
+    )
 
 
 def _value_kind(kind: pa.DataType) -> pa.DataType:
@@ -251,6 +296,9 @@ def _apply(step: _Step, batch: pa.RecordBatch) -> pa.Array:
         by = for_each_item(column, by)
     values = items_of(column) if lists else plain(column)
     try:
+        given = values.null_count
+        values = step.operation.prepare(values)
+        step.nobody += values.null_count - given
         changed = step.operation.change(values, by)
     except (pa.ArrowException, UnicodeError):
         # Arrow's own messages quote the value.
@@ -259,6 +307,17 @@ def _apply(step: _Step, batch: pa.RecordBatch) -> pa.Array:
             columns=(step.name,),
             hint="check that its texts are UTF-8, or drop the column",
         ) from None
+    if (
+        step.rule is not None
+        and step.rule.settings.get("missing") == "refuse"
+        and values.null_count
+    ):
+        raise PolicyViolation(
+            f"line {step.rule.line} of the policy: {values.null_count} values of "
+            f"{at_places([step.place])} name nobody",
+            columns=(step.name,),
+            hint="fill them in at the source, or leave out `missing`: they become null then",
+        )
     nulls = changed.null_count - values.null_count
     step.values += len(values) - values.null_count
     step.changed += nulls + _count_others(values, changed)

@@ -10,15 +10,24 @@ import pyarrow as pa
 
 from sealift.formats.arrowtypes import is_text
 from sealift.owner.deidentify import dates, generalise
+from sealift.owner.deidentify.identifiers import Reading, identifiers_of, present
+from sealift.owner.deidentify.low_population_zips import (
+    CENSUS_2000_AREAS,
+    CENSUS_AREAS,
+)
 from sealift.owner.deidentify.masking import mask
 from sealift.owner.deidentify.noise import Noise
 from sealift.owner.deidentify.pseudonyms import Pseudonyms
 from sealift.owner.deidentify.scrubbers import Scrubbers
 from sealift.owner.deidentify.shift import Shift
-from sealift.owner.deidentify.texts import has_text, text_kind
-from sealift.owner.deidentify.tokens import Tokeniser
+from sealift.owner.deidentify.texts import has_text, text_kind, texts_of
+from sealift.owner.deidentify.tokens import CardTokeniser, Tokeniser
 from sealift.policy.file import Rule
+from sealift.policy.grammar import FORMAT_2, PAN
 from sealift.process.secret import Secret
+
+# Policies of format 1 named those of 2000: what became 000 under one stays so.
+_ALL_AREAS = CENSUS_AREAS | CENSUS_2000_AREAS
 
 Change = Callable[[pa.Array, Any], pa.Array]
 
@@ -31,10 +40,12 @@ class Operation:
         kind: type of the result.
         change: takes the values, neither nested nor dictionary-encoded, and for "shift" the
             matching values of the column in `by`; returns one value of the new type for each.
+        prepare: makes values that are missing null, before the others are counted.
     """
 
     kind: pa.DataType
     change: Change
+    prepare: Callable[[pa.Array], pa.Array] = lambda values: values
 
 
 def operation_for(
@@ -44,6 +55,8 @@ def operation_for(
     secret: Secret,
     scrubbers: Scrubbers,
     this_year: int,
+    file_format: int = 1,
+    reading: Reading = Reading.TEXT,
 ) -> Operation | None:
     """Return what a rule does to values of a type, or None if its action does not support it.
 
@@ -53,6 +66,8 @@ def operation_for(
         secret: the owner's 32-byte secret.
         scrubbers: scrubbers of free text.
         this_year: the current year, for the setting `oldest`.
+        file_format: format of the policy file, which decides what an identifier's text is.
+        reading: how the dataset's identifiers are read.
 
     Raises:
         InvalidArgument: a package that the action needs is not installed.
@@ -60,6 +75,7 @@ def operation_for(
     if pa.types.is_null(kind):
         return Operation(pa.string(), lambda values, _: values.cast(pa.string()))
     settings: Any = rule.settings
+    texts = identifier_texts(file_format)
     match rule.action:
         case "mask" if has_text(kind):
             return _alone(
@@ -71,15 +87,22 @@ def operation_for(
                     character=settings["with"],
                 ),
             )
-        case "hash" if has_text(kind):
-            return _alone(pa.string(), Pseudonyms(secret, settings["domain"]).apply)
-        case "tokenise" if has_text(kind):
-            return _alone(text_kind(kind), Tokeniser(secret, **settings).apply)
+        case "hash" if is_identifier(kind, reading):
+            pseudonyms = Pseudonyms(secret, settings["domain"], texts=texts)
+            return _of_present(pa.string(), pseudonyms.apply)
+        case "tokenise" if is_identifier(kind, reading):
+            return _of_present(text_kind(kind), _tokeniser(settings, secret, texts))
         case "generalise":
-            return _generalisation(settings, kind, this_year)
+            return _generalisation(settings, kind, this_year, file_format)
         case "shift" if dates.is_date(kind):
             result = text_kind(kind) if is_text(kind) else kind
-            return Operation(result, Shift(secret, days=settings["days"]).apply)
+            shift = Shift(
+                secret,
+                days=settings["days"],
+                order=settings.get("order"),
+                texts=texts,
+            )
+            return Operation(result, shift.apply, present)
         case "noise" if pa.types.is_integer(kind) or pa.types.is_floating(kind):
             return _alone(kind, Noise(**settings).apply)
         case "scrub" if is_text(kind):
@@ -88,31 +111,72 @@ def operation_for(
             return None
 
 
+def identifier_texts(file_format: int) -> Callable[[pa.Array], pa.Array]:
+    """Return what gives the text of each identifier under a policy of a format."""
+    return identifiers_of if file_format >= FORMAT_2 else texts_of
+
+
+def is_identifier(kind: pa.DataType, reading: Reading) -> bool:
+    """Return whether values of a type can be identifiers: floating point loses digits."""
+    return has_text(kind) and (
+        reading is Reading.NUMBERS or not pa.types.is_floating(kind)
+    )
+
+
 def _alone(kind: pa.DataType, change: Callable[[pa.Array], pa.Array]) -> Operation:
     """Return an operation that reads only its own column."""
     return Operation(kind, lambda values, _: change(values))
 
 
+def _of_present(kind: pa.DataType, change: Callable[[pa.Array], pa.Array]) -> Operation:
+    """Return an operation that reads only its own column, and there what names somebody."""
+    return Operation(kind, lambda values, _: change(values), present)
+
+
+def _tokeniser(
+    settings: Any, secret: Secret, texts: Callable[[pa.Array], pa.Array]
+) -> Callable[[pa.Array], pa.Array]:
+    domain, first = settings["domain"], settings["keep_first"]
+    if settings["alphabet"] == PAN:
+        return CardTokeniser(secret, keep_first=first, domain=domain, texts=texts).apply
+    return Tokeniser(
+        secret,
+        alphabet=settings["alphabet"],
+        keep_first=first,
+        keep_last=settings["keep_last"],
+        domain=domain,
+        texts=texts,
+    ).apply
+
+
 def _generalisation(
-    settings: Any, kind: pa.DataType, this_year: int
+    settings: Any, kind: pa.DataType, this_year: int, file_format: int
 ) -> Operation | None:
     number = generalise.is_number(kind)
+    order = settings.get("order")
     match settings["to"]:
         case "age-band" if number or is_text(kind):
             width = settings["width"]
-            return _alone(
+            return _of_present(
                 pa.string(), lambda values: generalise.age_bands(values, width=width)
             )
         case "zip3" if number or is_text(kind):
-            return _alone(pa.string(), generalise.zip3)
+            known = CENSUS_AREAS if file_format >= FORMAT_2 else _ALL_AREAS
+            areas = settings.get("areas") or known
+            return _of_present(
+                pa.string(), lambda values: generalise.zip3(values, areas=areas)
+            )
         case "year" if dates.is_date(kind):
             oldest = settings["oldest"]
             at_least = this_year - oldest if oldest else None
-            return _alone(
-                pa.int32(), lambda values: dates.years_of(values, at_least=at_least)
+            return _of_present(
+                pa.int32(),
+                lambda values: dates.years_of(values, at_least=at_least, order=order),
             )
         case "month" if dates.is_date(kind):
-            return _alone(pa.string(), dates.months_of)
+            return _of_present(
+                pa.string(), lambda values: dates.months_of(values, order=order)
+            )
         case "band" if number:
             width = settings["width"]
             return _alone(

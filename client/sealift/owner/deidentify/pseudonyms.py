@@ -5,6 +5,8 @@ Sources: HMAC, RFC 2104; HKDF, RFC 5869; the encodings, docs/spec/policy.md.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pyarrow as pa
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -52,18 +54,30 @@ def digests_of(key: Secret, texts: list[bytes]) -> list[bytes]:
 class Pseudonyms:
     """Makes the pseudonyms of one owner and domain: 32 hexadecimal characters a value."""
 
-    def __init__(self, secret: Secret, domain: str = "") -> None:
+    def __init__(
+        self,
+        secret: Secret,
+        domain: str = "",
+        *,
+        texts: Callable[[pa.Array], pa.Array] = texts_of,
+    ) -> None:
         """Derive the key.
+
+        Args:
+            secret: the owner's 32-byte secret.
+            domain: values of different domains get unrelated pseudonyms.
+            texts: returns the text of each value, which is what is hashed.
 
         Raises:
             InvalidArgument: the secret is not 32 bytes.
         """
         self._key = derive_key(secret, b"sealift/1 pseudonym", domain)
+        self._texts = texts
         self._memo = Memo()
 
     def apply(self, values: pa.Array) -> pa.Array:
         """Return the pseudonym of each value, as text; nulls stay null."""
-        return self._memo.apply(texts_of(values), self._hash)
+        return self._memo.apply(self._texts(values), self._hash)
 
     def _hash(self, texts: pa.Array) -> pa.Array:
         digests = digests_of(self._key, as_bytes(texts))
