@@ -27,6 +27,7 @@ from sealift.owner.sources.stdin import (
     jsonl_stream,
     standard_input,
 )
+from sealift.policy.leaves import ReadLeaf, as_inferred
 from sealift.process.extras import is_installed, not_installed
 from sealift.process.plugins import find_plugin, load_plugin, plugin_names, unfit
 from sealift.process.secret import Secret
@@ -55,6 +56,7 @@ class SourceOptions:
             push.
         expected: the source's schema at earlier pushes, if there were any.
         pixels: whether the pixel data of DICOM files is read.
+        read_as: how each leaf of a text format is read whose type is not known.
     """
 
     kind: str = ""
@@ -69,6 +71,7 @@ class SourceOptions:
     settle_seconds: float = 0
     expected: pa.Schema | None = field(default=None, repr=False)
     pixels: bool = True
+    read_as: ReadLeaf = field(default=as_inferred, repr=False)
 
     def column_types(self) -> dict[str, pa.DataType]:
         """Return the given types."""
@@ -128,6 +131,7 @@ def _csv(text: str, options: SourceOptions) -> Source:
         encoding=options.encoding,
         rejects=options.rejects,
         expected=options.expected,
+        read_as=options.read_as,
     )
 
 
@@ -137,6 +141,7 @@ def _jsonl(text: str, options: SourceOptions) -> Source:
         types=options.column_types(),
         rejects=options.rejects,
         expected=options.expected,
+        read_as=options.read_as,
     )
 
 
@@ -189,6 +194,7 @@ def _csv_stream(stream: BinaryIO, options: SourceOptions) -> Source:
         encoding=options.encoding,
         rejects=options.rejects,
         expected=options.expected,
+        read_as=options.read_as,
     )
 
 
@@ -198,6 +204,7 @@ def _jsonl_stream(stream: BinaryIO, options: SourceOptions) -> Source:
         types=options.column_types(),
         rejects=options.rejects,
         expected=options.expected,
+        read_as=options.read_as,
     )
 
 
