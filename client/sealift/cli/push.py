@@ -525,7 +525,7 @@ def _told(pushed: Pushed) -> str:
             told += f"; {count(pushed.unchanged, 'file')} had already been pushed"
     if pushed.changed:
         told += f"; skipped {count(pushed.changed, 'file')} that changed since the last push"
-    return told
+    return "\n".join((told, *pushed.notices))
 
 
 def _as_document(pushed: Pushed) -> dict[str, object]:
@@ -542,6 +542,7 @@ def _as_document(pushed: Pushed) -> dict[str, object]:
         "rejected": pushed.rejected,
         "policy": pushed.policy.hex(),
         "left_out": dict(pushed.left_out),
+        "notices": list(pushed.notices),
     }
 
 
@@ -566,12 +567,15 @@ def _rehearse(source: str, options: PushOptions, max_records: int) -> Rehearsal:
     from sealift.owner.push.rehearsing import rehearse
     from sealift.owner.push.transforming import Unchanged
     from sealift.owner.sources import SkipRejects, StopAtRejects, open_source
+    from sealift.policy.leaves import read_as
     from sealift.process.secret import Secret
 
     rejects = StopAtRejects() if options.on_error == "stop" else SkipRejects()
-    opened = open_source(source, replace(options.source_options(), rejects=rejects))
-    opened.schema = options.describe(opened.schema)
     policy = options.loaded_policy()
+    leaf = read_as(policy, options.subject_column or "")
+    how = replace(options.source_options(), rejects=rejects, read_as=leaf)
+    opened = open_source(source, how)
+    opened.schema = options.describe(opened.schema)
     if policy is None:
         transform: Any = Unchanged(opened)
     else:

@@ -8,11 +8,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from enum import Enum
+from enum import Enum, IntEnum
 from fnmatch import fnmatchcase
 
 from sealift.policy.file import Policy, Rule
 from sealift.policy.grammar import FORMAT_2
+
+
+class Reading(IntEnum):
+    """What the identifiers of a dataset's records are, before they are hashed.
+
+    A dataset stays with the reading that it was begun with, so that nobody's pseudonym changes.
+    """
+
+    NUMBERS = 1
+    """What the source's types say: "007" in a column of numbers is 7. Of release 0.1."""
+    TEXT = 2
+    """Texts as they are, with every digit: policies of format 1."""
+    TRIMMED = 3
+    """Texts with every digit, without pads: policies of format 2."""
 
 
 class ReadAs(Enum):

@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sealift.formats.arrowtypes import is_list
-from sealift.owner.deidentify.identifiers import Reading
 from sealift.owner.deidentify.images import ImageSteps
 from sealift.owner.deidentify.lists import (
     for_each_item,
@@ -28,6 +27,8 @@ from sealift.owner.deidentify.rules import Columns, at_places, match_rules
 from sealift.owner.deidentify.scrubbers import Scrubbers
 from sealift.owner.deidentify.texts import has_text
 from sealift.policy.file import Policy, Rule
+from sealift.policy.grammar import FORMAT_2
+from sealift.policy.leaves import Reading
 from sealift.process.clock import Clock, utc_now
 from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument, PolicyViolation
@@ -118,6 +119,9 @@ class Deidentifier:
         self._policy = policy
         self._source = schema
         self._reading = reading
+        self._identifiers = (
+            Reading.TRIMMED if policy.format >= FORMAT_2 else reading
+        ).value
         self._records = 0
         self._scrubbers = Scrubbers(workers)
         rules = match_rules(policy, schema)
@@ -182,6 +186,7 @@ class Deidentifier:
             policy=self._policy.name,
             version=self._policy.version,
             digest=self._policy.digest.hex(),
+            identifiers=self._identifiers,
             records=self._records,
             columns=tuple(step.take_report() for step in self._steps),
             scrubbed=dict(self._scrubbers.found),

@@ -6,26 +6,11 @@ the white space of Unicode.
 
 from __future__ import annotations
 
-from enum import IntEnum
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sealift.formats.arrowtypes import is_text
 from sealift.owner.deidentify.texts import text_kind, texts_of
-
-
-class Reading(IntEnum):
-    """How the records of a dataset have had their identifiers read.
-
-    A dataset stays with the reading that it was begun with, so that nobody's pseudonym changes.
-    """
-
-    NUMBERS = 1
-    """As the source's types have them: "007" in a column of numbers is 7. Of release 0.1."""
-    TEXT = 2
-    """As text, with every digit; floating point is refused."""
-
 
 PADS = (
     "\0\t\n\v\f\r \x1c\x1d\x1e\x1f\x85\xa0\u1680"

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from sealift.formats.arrowtypes import is_text
 from sealift.owner.deidentify import dates, generalise
-from sealift.owner.deidentify.identifiers import Reading, identifiers_of, present
+from sealift.owner.deidentify.identifiers import identifiers_of, present
 from sealift.owner.deidentify.low_population_zips import (
     CENSUS_2000_AREAS,
     CENSUS_AREAS,
@@ -24,6 +24,7 @@ from sealift.owner.deidentify.texts import has_text, text_kind, texts_of
 from sealift.owner.deidentify.tokens import CardTokeniser, Tokeniser
 from sealift.policy.file import Rule
 from sealift.policy.grammar import FORMAT_2, PAN
+from sealift.policy.leaves import Reading
 from sealift.process.secret import Secret
 
 # Policies of format 1 named those of 2000: what became 000 under one stays so.
@@ -129,7 +130,7 @@ def _alone(kind: pa.DataType, change: Callable[[pa.Array], pa.Array]) -> Operati
 
 
 def _of_present(kind: pa.DataType, change: Callable[[pa.Array], pa.Array]) -> Operation:
-    """Return an operation that reads only its own column, and there what names somebody."""
+    """Return an operation on what names somebody in its own column; it reads no other."""
     return Operation(kind, lambda values, _: change(values), present)
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from sealift.owner.deidentify import AnonymityCheck, Deidentifier, Policy
 from sealift.owner.deidentify.anonymity import Anonymity
 from sealift.owner.sources import Part, Source
+from sealift.policy.leaves import Reading
 from sealift.process.secret import Secret
 from sealift_protocol.errors import PolicyViolation
 
@@ -24,7 +25,13 @@ class Deidentifying:
     """
 
     def __init__(
-        self, source: Source, policy: Policy, *, owner_secret: Secret, workers: int = 0
+        self,
+        source: Source,
+        policy: Policy,
+        *,
+        owner_secret: Secret,
+        workers: int = 0,
+        reading: Reading = Reading.TEXT,
     ) -> None:
         """Plan what happens to each column.
 
@@ -33,14 +40,20 @@ class Deidentifying:
             policy: the de-identification policy.
             owner_secret: keys pseudonyms and offsets.
             workers: processes that scrub text; 0 to use only this process.
+            reading: how identifiers are read.
 
         Raises:
             PolicyViolation: the source's columns do not fit the policy.
         """
         self._policy = policy
         self._owner_secret = owner_secret
+        self._reading = reading
         self._deidentifier = Deidentifier(
-            policy, source.schema, secret=owner_secret, workers=workers
+            policy,
+            source.schema,
+            secret=owner_secret,
+            workers=workers,
+            reading=reading,
         )
         self.schema: pa.Schema = self._deidentifier.schema
         self._anonymity: Anonymity | None = None
@@ -80,7 +93,9 @@ class Deidentifying:
         names = [name for name in source.schema.names if name in wanted]
         schema = pa.schema([source.schema.field(name) for name in names])
         policy = replace(self._policy, absent="ignore")
-        with Deidentifier(policy, schema, secret=self._owner_secret) as deidentifier:
+        with Deidentifier(
+            policy, schema, secret=self._owner_secret, reading=self._reading
+        ) as deidentifier:
             check = AnonymityCheck(privacy, deidentifier.schema)
             for part in source.parts():
                 mark = begin(part)

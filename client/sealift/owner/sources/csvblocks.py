@@ -149,7 +149,7 @@ class CsvParser:
             types: types by column; they take precedence.
             path: the file, if the text is from one.
             expected: schema of earlier records: its types and its order are kept.
-            read_as: how each column is read whose type is not known.
+            read_as: how each column is read; it decides only on text for one that is expected.
 
         Raises:
             EmptySource: there is no row.
@@ -163,10 +163,11 @@ class CsvParser:
                 "a type is given for a column that the file does not have"
             )
         known = {**{field.name: field.type for field in expected or []}, **types}
-        open_ = [name for name in head.names if name not in known]
-        how = {name: read_as(name) for name in open_}
-        text = {name: pa.string() for name in open_ if how[name] is ReadAs.TEXT}
+        free = [name for name in head.names if name not in types]
+        how = {name: read_as(name) for name in free}
+        text = {name: pa.string() for name in free if how[name] is ReadAs.TEXT}
         known = {**known, **text}
+        how = {name: how[name] for name in free if name not in known}
         try:
             schema = self._convert(head.names, head.body, known).schema
             good = head.body

@@ -273,6 +273,35 @@ class LineParser:
         return found
 
 
+def known_schema(
+    types: Mapping[str, pa.DataType], expected: pa.Schema | None, read_as: ReadLeaf
+) -> pa.Schema:
+    """Return the columns whose types are known before a line is read.
+
+    Args:
+        types: types that were given; they take precedence.
+        expected: schema of earlier records.
+        read_as: how each leaf is read: one that is text is text, whatever it was before.
+    """
+    known = {
+        field.name: _with_texts(field.name, field.type, read_as)
+        for field in expected or []
+    }
+    return pa.schema(list({**known, **types}.items()))
+
+
+def _with_texts(path: str, kind: pa.DataType, read_as: ReadLeaf) -> pa.DataType:
+    if pa.types.is_list(kind):
+        return pa.list_(_with_texts(path, kind.value_type, read_as))
+    if pa.types.is_struct(kind):
+        fields = [
+            (field.name, _with_texts(f"{path}.{field.name}", field.type, read_as))
+            for field in kind
+        ]
+        return pa.struct(fields)
+    return pa.string() if read_as(path) is ReadAs.TEXT else kind
+
+
 def _leaves(schema: pa.Schema) -> Iterator[tuple[str, pa.DataType]]:
     """Return the path and type of each leaf; items of lists have no name."""
     for field in schema:

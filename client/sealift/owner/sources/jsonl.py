@@ -10,7 +10,7 @@ import pyarrow as pa
 from sealift.owner.sources.bytestreams import is_packed
 from sealift.owner.sources.fileset import Fileset, offset_of, path_of
 from sealift.owner.sources.interface import Chunk, Part, Rejects
-from sealift.owner.sources.jsonblocks import LineParser
+from sealift.owner.sources.jsonblocks import LineParser, known_schema
 from sealift.owner.sources.lines import BLOCK, Block, TextFormat, chunk_of, read_blocks
 from sealift.policy.leaves import ReadLeaf, as_inferred
 from sealift_protocol.errors import EmptySource
@@ -57,10 +57,8 @@ class JsonLinesSource:
         self._form = TextFormat(strict=rejects.stops)
         self.size: int | None = files.size
         path, first = self._first()
-        known = {field.name: field.type for field in expected or []}
-        self._lines = LineParser(
-            pa.schema(list({**known, **types}.items())), rejects, read_as=read_as
-        )
+        known = known_schema(types, expected, read_as)
+        self._lines = LineParser(known, rejects, read_as=read_as)
         self.schema: pa.Schema = self._lines.infer(
             path, first, [field.name for field in expected or []]
         )

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sealift.owner.sources.csvblocks import CsvParser
 from sealift.owner.sources.interface import BEGINNING, Chunk, Part, Rejects
-from sealift.owner.sources.jsonblocks import LineParser
+from sealift.owner.sources.jsonblocks import LineParser, known_schema
 from sealift.owner.sources.lines import BLOCK, TextFormat, blocks_of, read_fully
 from sealift.policy.leaves import ReadLeaf, as_inferred
 from sealift_protocol.errors import EmptySource, InvalidArgument, SourceError
@@ -148,8 +148,8 @@ def jsonl_stream(
         raise _broken(error) from None
     if first is None:
         raise EmptySource("the stream holds no record")
-    known = {**{field.name: field.type for field in expected or []}, **types}
-    lines = LineParser(pa.schema(list(known.items())), rejects, read_as=read_as)
+    known = known_schema(types, expected, read_as)
+    lines = LineParser(known, rejects, read_as=read_as)
     schema = lines.infer(None, first, [field.name for field in expected or []])
 
     def batches() -> Iterator[tuple[pa.RecordBatch, int]]:

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from places import VECTORS
 
 from sealift.owner.deidentify import Deidentifier, parse_policy
-from sealift.owner.deidentify.identifiers import NOBODY, PADS, Reading, identifiers_of
+from sealift.owner.deidentify.identifiers import NOBODY, PADS, identifiers_of
 from sealift.owner.deidentify.pseudonyms import Pseudonyms
+from sealift.policy.leaves import Reading
 from sealift.process.secret import Secret
 from sealift_protocol.errors import PolicyViolation
 
