@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from sealift.people.rotation import Rotation, RotationKind
     from sealift.people.status import Status
     from sealift.policy.file import FrameRules, PixelRules, Privacy, Rule
+    from sealift.policy.leaves import ReadAs
     from sealift.session import OpenKeywords
     from sealift.trainer.dataset import Reading
     from sealift.trainer.engine.feed import Feed
@@ -128,6 +129,7 @@ __all__ = [
     "Profile",
     "PurgeReceipt",
     "PushKeywords",
+    "ReadAs",
     "ReadKeywords",
     "Reading",
     "RecipientKey",
@@ -217,6 +219,7 @@ _HOMES = {
     "Profile": "sealift.home.profile",
     "PurgeReceipt": "sealift_protocol.objects.accounting",
     "PushKeywords": "sealift.owner.push.options",
+    "ReadAs": "sealift.policy.leaves",
     "ReadKeywords": "sealift.trainer.options",
     "Reading": "sealift.trainer.dataset",
     "RecipientKey": "sealift_protocol.objects.cards",

@@ -130,7 +130,7 @@ def _alone(kind: pa.DataType, change: Callable[[pa.Array], pa.Array]) -> Operati
 
 
 def _of_present(kind: pa.DataType, change: Callable[[pa.Array], pa.Array]) -> Operation:
-    """Return an operation on what names somebody in its own column; it reads no other."""
+    """Return an operation on one column, without the values that name nobody."""
     return Operation(kind, lambda values, _: change(values), present)
 
 
