@@ -274,6 +274,14 @@ def _floating_point(rule: Rule, place: int, name: str) -> PolicyViolation:
     )
 
 
+def _nobody(step: _Step, rule: Rule, number: int) -> PolicyViolation:
+    return PolicyViolation(
+        f"line {rule.line} of the policy: {number} values of {at_places([step.place])} name nobody",
+        columns=(step.name,),
+        hint="fill them in at the source, or leave out `missing`: they become null then",
+    )
+
+
 def _value_kind(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
@@ -301,9 +309,6 @@ def _apply(step: _Step, batch: pa.RecordBatch) -> pa.Array:
         by = for_each_item(column, by)
     values = items_of(column) if lists else plain(column)
     try:
-        given = values.null_count
-        values = step.operation.prepare(values)
-        step.nobody += values.null_count - given
         changed = step.operation.change(values, by)
     except (pa.ArrowException, UnicodeError):
         # Arrow's own messages quote the value.
@@ -312,17 +317,16 @@ def _apply(step: _Step, batch: pa.RecordBatch) -> pa.Array:
             columns=(step.name,),
             hint="check that its texts are UTF-8, or drop the column",
         ) from None
+    if changed.null_count > values.null_count:
+        given = values.null_count
+        values = step.operation.present(values)
+        step.nobody += values.null_count - given
     if (
-        step.rule is not None
+        values.null_count
+        and step.rule
         and step.rule.settings.get("missing") == "refuse"
-        and values.null_count
     ):
-        raise PolicyViolation(
-            f"line {step.rule.line} of the policy: {values.null_count} values of "
-            f"{at_places([step.place])} name nobody",
-            columns=(step.name,),
-            hint="fill them in at the source, or leave out `missing`: they become null then",
-        )
+        raise _nobody(step, step.rule, values.null_count)
     nulls = changed.null_count - values.null_count
     step.values += len(values) - values.null_count
     step.changed += nulls + _count_others(values, changed)

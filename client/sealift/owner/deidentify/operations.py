@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from sealift.owner.deidentify.noise import Noise
 from sealift.owner.deidentify.pseudonyms import Pseudonyms
 from sealift.owner.deidentify.scrubbers import Scrubbers
 from sealift.owner.deidentify.shift import Shift
-from sealift.owner.deidentify.texts import has_text, text_kind, texts_of
+from sealift.owner.deidentify.texts import has_text, text_kind
 from sealift.owner.deidentify.tokens import CardTokeniser, Tokeniser
 from sealift.policy.file import Rule
 from sealift.policy.grammar import FORMAT_2, PAN
@@ -41,12 +41,13 @@ class Operation:
         kind: type of the result.
         change: takes the values, neither nested nor dictionary-encoded, and for "shift" the
             matching values of the column in `by`; returns one value of the new type for each.
-        prepare: makes values that are missing null, before the others are counted.
+        present: makes those null that name nobody or are blank. The change makes them null, too,
+            but they are not values that it could not change.
     """
 
     kind: pa.DataType
     change: Change
-    prepare: Callable[[pa.Array], pa.Array] = lambda values: values
+    present: Callable[[pa.Array], pa.Array] = lambda values: values
 
 
 def operation_for(
@@ -92,7 +93,8 @@ def operation_for(
             pseudonyms = Pseudonyms(secret, settings["domain"], texts=texts)
             return _of_present(pa.string(), pseudonyms.apply)
         case "tokenise" if is_identifier(kind, reading):
-            return _of_present(text_kind(kind), _tokeniser(settings, secret, texts))
+            tokeniser = tokeniser_of(settings, secret, file_format=file_format)
+            return _of_present(text_kind(kind), tokeniser.apply)
         case "generalise":
             return _generalisation(settings, kind, this_year, file_format)
         case "shift" if dates.is_date(kind):
@@ -113,8 +115,8 @@ def operation_for(
 
 
 def identifier_texts(file_format: int) -> Callable[[pa.Array], pa.Array]:
-    """Return what gives the text of each identifier under a policy of a format."""
-    return identifiers_of if file_format >= FORMAT_2 else texts_of
+    """Return what makes the text of a value that of an identifier, or null for nobody."""
+    return identifiers_of if file_format >= FORMAT_2 else present
 
 
 def is_identifier(kind: pa.DataType, reading: Reading) -> bool:
@@ -134,12 +136,23 @@ def _of_present(kind: pa.DataType, change: Callable[[pa.Array], pa.Array]) -> Op
     return Operation(kind, lambda values, _: change(values), present)
 
 
-def _tokeniser(
-    settings: Any, secret: Secret, texts: Callable[[pa.Array], pa.Array]
-) -> Callable[[pa.Array], pa.Array]:
+def tokeniser_of(
+    settings: Mapping[str, Any], secret: Secret, *, file_format: int
+) -> Tokeniser | CardTokeniser:
+    """Return what makes the tokens of a rule, and turns them back.
+
+    Args:
+        settings: the settings of a rule whose action is "tokenise".
+        secret: the owner's 32-byte secret.
+        file_format: format of the policy file.
+
+    Raises:
+        InvalidArgument: libffx is not installed.
+    """
+    texts = identifier_texts(file_format)
     domain, first = settings["domain"], settings["keep_first"]
     if settings["alphabet"] == PAN:
-        return CardTokeniser(secret, keep_first=first, domain=domain, texts=texts).apply
+        return CardTokeniser(secret, keep_first=first, domain=domain, texts=texts)
     return Tokeniser(
         secret,
         alphabet=settings["alphabet"],
@@ -147,7 +160,7 @@ def _tokeniser(
         keep_last=settings["keep_last"],
         domain=domain,
         texts=texts,
-    ).apply
+    )
 
 
 def _generalisation(

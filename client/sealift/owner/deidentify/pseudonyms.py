@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 
 from sealift.crypto.hkdf import derive
 from sealift.owner.deidentify.memo import Memo
-from sealift.owner.deidentify.texts import as_bytes, texts_of
+from sealift.owner.deidentify.texts import as_bytes, for_present, texts_of
 from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument
 
@@ -66,7 +66,7 @@ class Pseudonyms:
         Args:
             secret: the owner's 32-byte secret.
             domain: values of different domains get unrelated pseudonyms.
-            texts: returns the text of each value, which is what is hashed.
+            texts: makes of the text of each value what is hashed, or null.
 
         Raises:
             InvalidArgument: the secret is not 32 bytes.
@@ -77,9 +77,12 @@ class Pseudonyms:
 
     def apply(self, values: pa.Array) -> pa.Array:
         """Return the pseudonym of each value, as text; nulls stay null."""
-        return self._memo.apply(self._texts(values), self._hash)
+        return self._memo.apply(texts_of(values), self._hash)
 
     def _hash(self, texts: pa.Array) -> pa.Array:
+        return for_present(self._texts(texts), self._pseudonyms)
+
+    def _pseudonyms(self, texts: pa.Array) -> pa.Array:
         digests = digests_of(self._key, as_bytes(texts))
         shown = b"".join([digest[:PSEUDONYM_SIZE] for digest in digests]).hex().encode()
         offsets = np.arange(len(digests) + 1, dtype=np.int32) * (2 * PSEUDONYM_SIZE)

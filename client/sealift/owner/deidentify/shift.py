@@ -15,7 +15,7 @@ from sealift.formats.arrowtypes import is_text
 from sealift.owner.deidentify.dates import FIRST_DAY, LAST_DAY, put_together, take_apart
 from sealift.owner.deidentify.memo import Memo
 from sealift.owner.deidentify.pseudonyms import derive_key, digests_of
-from sealift.owner.deidentify.texts import as_bytes, texts_of
+from sealift.owner.deidentify.texts import as_bytes, for_present, texts_of
 from sealift.process.secret import Secret
 
 _PER_DAY = {
@@ -43,7 +43,7 @@ class Shift:
             secret: the owner's 32-byte secret.
             days: the largest offset.
             order: the order of days, months and years in texts; see `dates.take_apart`.
-            texts: returns the text of each value of the column that the dates follow.
+            texts: makes of the text of each value that the dates follow the person's, or null.
 
         Raises:
             InvalidArgument: the secret is not 32 bytes.
@@ -56,7 +56,7 @@ class Shift:
 
     def offsets(self, by: pa.Array) -> pa.Array:
         """Return the offset in days (int32) for each value of `by`; null for null."""
-        return self._memo.apply(self._texts(by), self._offsets)
+        return self._memo.apply(texts_of(by), self._offsets)
 
     def apply(self, values: pa.Array, by: pa.Array) -> pa.Array:
         """Move each date.
@@ -80,6 +80,9 @@ class Shift:
         )
 
     def _offsets(self, texts: pa.Array) -> pa.Array:
+        return for_present(self._texts(texts), self._offsets_of_present)
+
+    def _offsets_of_present(self, texts: pa.Array) -> pa.Array:
         days = self._days
         digests = b"".join(digests_of(self._key, as_bytes(texts)))
         words = np.frombuffer(digests, ">u4").reshape(-1, 8).astype(np.int64)

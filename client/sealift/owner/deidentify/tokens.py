@@ -62,7 +62,7 @@ class Tokeniser:
             keep_first: characters of the alphabet kept at the beginning.
             keep_last: characters of the alphabet kept at the end.
             domain: values of different domains get unrelated tokens.
-            texts: returns the text of each value.
+            texts: makes of the text of each value what is encrypted, or null.
 
         Raises:
             InvalidArgument: libffx is not installed, or the secret is not 32 bytes.
@@ -92,10 +92,10 @@ class Tokeniser:
 
     def apply(self, values: pa.Array) -> pa.Array:
         """Return the token of each value, as text; nulls and values without a token are null."""
-        return self._memo.apply(self._texts(values), self._tokenise_all)
+        return self._memo.apply(texts_of(values), self._tokenise_all)
 
     def _tokenise_all(self, texts: pa.Array) -> pa.Array:
-        return pa.array([self.tokenise(text) for text in texts.to_pylist()], texts.type)
+        return _each(self._texts(texts), self.tokenise)
 
     def _change(self, value: str, cipher: Callable[..., str]) -> str | None:
         inner = value.translate(_NO_SEPARATORS)
@@ -130,7 +130,7 @@ class CardTokeniser:
             secret: the owner's 32-byte secret.
             keep_first: the issuer's digits, which are kept.
             domain: values of different domains get unrelated tokens.
-            texts: returns the text of each value.
+            texts: makes of the text of each value what is encrypted, or null.
 
         Raises:
             InvalidArgument: libffx is not installed, or the secret is not 32 bytes.
@@ -166,10 +166,10 @@ class CardTokeniser:
 
     def apply(self, values: pa.Array) -> pa.Array:
         """Return the token of each value, as text; nulls and what is no card number are null."""
-        return self._memo.apply(self._texts(values), self._tokenise_all)
+        return self._memo.apply(texts_of(values), self._tokenise_all)
 
     def _tokenise_all(self, texts: pa.Array) -> pa.Array:
-        return pa.array([self.tokenise(text) for text in texts.to_pylist()], texts.type)
+        return _each(self._texts(texts), self.tokenise)
 
     def _change(
         self, value: str, inner: str, cipher: Callable[..., str], *, wrong_by: int
@@ -207,6 +207,11 @@ def _in_form(changed: str, value: str) -> str:
         return changed
     characters = iter(changed)
     return "".join([char if char in SEPARATORS else next(characters) for char in value])
+
+
+def _each(texts: pa.Array, token: Callable[[str], str | None]) -> pa.Array:
+    found = [None if text is None else token(text) for text in texts.to_pylist()]
+    return pa.array(found, texts.type)
 
 
 def _is_digits(text: str) -> bool:

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealift.owner.deidentify.dates import (
@@ -26,19 +26,25 @@ FORMS = {
 DAYS = st.dates(dt.date(1000, 1, 1))
 
 
-@given(DAYS, st.sampled_from(sorted(FORMS)), st.data())
+@settings(max_examples=20)
+@given(st.lists(DAYS, min_size=1), st.sampled_from(sorted(FORMS)))
 def test_a_day_is_read_in_the_order_that_is_stated(
-    day: dt.date, order: str, data: st.DataObject
+    days: list[dt.date], order: str
 ) -> None:
-    text = day.strftime(data.draw(st.sampled_from(FORMS[order])))
-    assert take_apart(pa.array([text]), order).day.to_pylist() == [day]
+    texts = [day.strftime(form) for day in days for form in FORMS[order]]
+    found = take_apart(pa.array(texts), order).day.to_pylist()
+    assert found == [day for day in days for _ in FORMS[order]]
 
 
-@given(DAYS, st.sampled_from(["%Y/%m/%d", "%Y.%m.%d", "%Y-%m-%d", "%Y%m%d"]))
-def test_a_year_that_comes_first_needs_no_order(day: dt.date, form: str) -> None:
-    for order in ("", "mdy", "dmy", "ymd"):
-        found = take_apart(pa.array([day.strftime(form)]), order)
-        assert found.day.to_pylist() == [day]
+@settings(max_examples=20)
+@given(st.lists(DAYS, min_size=1), st.sampled_from(["", "mdy", "dmy", "ymd"]))
+def test_a_year_that_comes_first_needs_no_order(
+    days: list[dt.date], order: str
+) -> None:
+    forms = ("%Y/%m/%d", "%Y.%m.%d", "%Y-%m-%d", "%Y%m%d")
+    texts = [day.strftime(form) for day in days for form in forms]
+    found = take_apart(pa.array(texts), order).day.to_pylist()
+    assert found == [day for day in days for _ in forms]
 
 
 @pytest.mark.parametrize(
