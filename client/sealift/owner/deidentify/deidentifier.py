@@ -19,6 +19,7 @@ from sealift.owner.deidentify.lists import (
 )
 from sealift.owner.deidentify.operations import (
     Operation,
+    areas_shown,
     is_identifier,
     operation_for,
 )
@@ -45,6 +46,7 @@ class _Step:
         operation: changes the values; None for columns that are kept or dropped.
         field: field of the result; None for columns that are dropped.
         by: index of the column that a shift follows.
+        file_format: format of the policy file.
         nobody: how many texts were blank, or another sign of a missing value.
     """
 
@@ -55,6 +57,7 @@ class _Step:
     operation: Operation | None
     field: pa.Field | None
     by: int | None
+    file_format: int = 1
     values: int = 0
     changed: int = 0
     nulls: int = 0
@@ -63,12 +66,15 @@ class _Step:
     def take_notices(self) -> tuple[str, ...]:
         """Return what is to be said of the column since the last call."""
         nobody, self.nobody = self.nobody, 0
-        if not nobody or self.action not in ("hash", "tokenise"):
-            return ()
-        return (
-            f"column {self.place + 1}: {nobody} values are blank or say that there is none; "
-            "they are null now",
-        )
+        notices = []
+        if nobody and self.action in ("hash", "tokenise"):
+            notices.append(
+                f"{nobody} values are blank or say that there is none, and are null"
+            )
+        if self.rule is not None and self.rule.settings.get("to") == "zip3":
+            by = areas_shown(self.rule.settings, self.file_format)
+            notices.append(f"ZIP codes of areas with few people are 000, by {by}")
+        return tuple(f"column {self.place + 1}: {notice}" for notice in notices)
 
     def take_report(self) -> ColumnReport:
         report = ColumnReport(
@@ -234,7 +240,10 @@ class Deidentifier:
             field.name, result, nullable=True, metadata=_kept_metadata(field)
         )
         by = self._by(rule, columns) if action == "shift" else None
-        return _Step(field.name, place, rule, action, operation, changed, by)
+        file_format = self._policy.format
+        return _Step(
+            field.name, place, rule, action, operation, changed, by, file_format
+        )
 
     def _by(self, rule: Rule, columns: Columns) -> int:
         place = columns.find(str(rule.settings["by"]))

@@ -14,6 +14,7 @@ from sealift.owner.deidentify.identifiers import identifiers_of, present
 from sealift.owner.deidentify.low_population_zips import (
     CENSUS_2000_AREAS,
     CENSUS_AREAS,
+    CENSUS_YEAR,
 )
 from sealift.owner.deidentify.masking import mask
 from sealift.owner.deidentify.noise import Noise
@@ -117,6 +118,15 @@ def operation_for(
 def identifier_texts(file_format: int) -> Callable[[pa.Array], pa.Array]:
     """Return what makes the text of a value that of an identifier, or null for nobody."""
     return identifiers_of if file_format >= FORMAT_2 else present
+
+
+def areas_shown(settings: Mapping[str, Any], file_format: int) -> str:
+    """Return, for people, whose list of areas a rule to "zip3" goes by."""
+    if settings.get("areas"):
+        return "the list of the policy"
+    if file_format >= FORMAT_2:
+        return f"the Census of {CENSUS_YEAR}"
+    return f"the Censuses of 2000 and {CENSUS_YEAR}"
 
 
 def is_identifier(kind: pa.DataType, reading: Reading) -> bool:

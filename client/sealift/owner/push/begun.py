@@ -21,6 +21,9 @@ from sealift.policy.grammar import FORMAT_2
 from sealift.policy.leaves import ReadAs, Reading, ReadLeaf, read_as
 from sealift_protocol.errors import PolicyUnmet
 
+TEXT_KINDS = frozenset({"csv", "jsonl"})
+"""Kinds of source that do not say whether 007 is a number."""
+
 GOES_ON_WITH_NUMBERS = (
     "the dataset was begun when identifiers were read as numbers, and goes on so: zeros at their "
     "beginning are lost. `sealift policy upgrade` brings it over"

@@ -25,7 +25,7 @@ from sealift.owner.push.appending import (
     check_policy,
     find_opened,
 )
-from sealift.owner.push.begun import GOES_ON_WITH_NUMBERS
+from sealift.owner.push.begun import GOES_ON_WITH_NUMBERS, TEXT_KINDS
 from sealift.owner.push.cursor import (
     PartState,
     PushedParts,
@@ -503,6 +503,7 @@ class _Push:
             notices=(
                 (GOES_ON_WITH_NUMBERS,)
                 if self._reading_of_ids is Reading.NUMBERS
+                and self._source.kind in TEXT_KINDS
                 else ()
             ),
         )

@@ -167,6 +167,25 @@ def test_a_policy_may_bring_its_own_areas() -> None:
     assert suppressed(ZIP3 + ", areas = ['100', '902'] }", 2) == {"000", "100", "902"}
 
 
+@pytest.mark.parametrize(
+    ("rule", "form", "by"),
+    [
+        (ZIP3 + " }", 1, "the Censuses of 2000 and 2020"),
+        (ZIP3 + " }", 2, "the Census of 2020"),
+        (ZIP3 + ", areas = ['100'] }", 2, "the list of the policy"),
+    ],
+)
+def test_a_report_says_of_which_census_the_areas_are(
+    rule: str, form: int, by: str
+) -> None:
+    head = f"format = {form}\nname = 'x'\nversion = '1'\n[columns]\n"
+    policy = parse_policy(f"{head}x = {rule}".encode())
+    with Deidentifier(policy, pa.schema([("x", pa.string())]), secret=SECRET) as it:
+        assert it.take_report().notices == (
+            f"column 1: ZIP codes of areas with few people are 000, by {by}",
+        )
+
+
 def test_the_areas_are_computed_from_people_by_zip_code() -> None:
     people = {"10001": 20_000, "10101": 15_000, "10102": 5_001, "10301": 30_000}
     areas = low_population_areas(people)
