@@ -197,6 +197,15 @@ def test_what_identifies_is_text_in_json_with_every_digit(jsonl: Path) -> None:
     assert [row["age"] for row in found] == [7, 8, 9, 10]
 
 
+def test_a_leaf_of_the_same_name_elsewhere_stays_a_number(jsonl: Path) -> None:
+    records: list[dict[str, Any]] = [
+        {"visit": {"id": "x"}, "id": 5},
+        {"visit": {"id": 1}, "id": 6},
+    ]
+    found = rows(opened(jsonl, "\n".join(map(json.dumps, records)), read_as=leaves()))
+    assert found == [records[0], {"visit": {"id": "1"}, "id": 6}]
+
+
 def test_a_long_number_of_json_keeps_its_digits_without_a_policy(jsonl: Path) -> None:
     text = f'{{"a": {LONG}, "b": 1234567890123456, "c": 5, "d": [0.1]}}\n{{"a": 1}}\n'
     assert rows(opened(jsonl, text)) == [
