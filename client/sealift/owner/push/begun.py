@@ -8,11 +8,12 @@ brings it over. Each commit's report says how its identifiers were read (docs/sp
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pyarrow as pa
 
-from sealift.formats.arrowtypes import is_list, is_text
+from sealift.formats.arrowtypes import is_text
+from sealift.formats.leaves import leaves_of
 from sealift.history.contents import NO_POLICY, read_contents
 from sealift.history.member import Member
 from sealift.history.opened import OpenedDataset, read_history
@@ -103,8 +104,7 @@ def numbers_plain(schema: pa.Schema) -> ReadLeaf:
     """Return how leaves are read without a policy: what are numbers in a dataset stay numbers."""
     numbers = {
         path
-        for field in schema
-        for path, kind in _leaves(field.name, field.type)
+        for path, kind in leaves_of(schema)
         if pa.types.is_integer(kind) or pa.types.is_floating(kind)
     }
     return lambda path: ReadAs.PLAIN if path in numbers else ReadAs.INFERRED
@@ -122,16 +122,5 @@ def _has_numbers(schema: pa.Schema, read_leaf: ReadLeaf) -> bool:
     """Return whether a leaf that is read as text now was of another type."""
     return any(
         read_leaf(path) is ReadAs.TEXT and not is_text(kind)
-        for field in schema
-        for path, kind in _leaves(field.name, field.type)
+        for path, kind in leaves_of(schema)
     )
-
-
-def _leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
-    while is_list(kind) or pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    if pa.types.is_struct(kind):
-        for field in kind:
-            yield from _leaves(f"{path}.{field.name}", field.type)
-    else:
-        yield path, kind

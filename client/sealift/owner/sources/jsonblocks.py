@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.json as pj
 
-from sealift.formats.arrowtypes import is_list
+from sealift.formats.leaves import leaves_of, list_leaves_of, with_leaves
 from sealift.history.schemas import shown
 from sealift.owner.sources.bisection import bad_places, first_bad
 from sealift.owner.sources.csvblocks import one_batch
@@ -120,7 +120,7 @@ class LineParser:
         present = (name for name in dict.fromkeys(wanted) if name in self.schema.names)
         self.schema = pa.schema([self.schema.field(name) for name in present])
         self._texts |= {
-            path for path, kind in _leaves(self.schema) if self._is_text(path, kind)
+            path for path, kind in leaves_of(self.schema) if self._is_text(path, kind)
         }
         return self.schema
 
@@ -128,7 +128,9 @@ class LineParser:
         """Return the leaves of the first lines that hold numbers, but are read as text."""
         if self._read_as is as_inferred and not may_lose_digits(data):
             return frozenset()
-        known = {path: pa.types.is_string(kind) for path, kind in _leaves(self.schema)}
+        known = {
+            path: pa.types.is_string(kind) for path, kind in leaves_of(self.schema)
+        }
         wanted = set()
         for path, digits in numbers_in(data).items():
             how = self._read_as(path)
@@ -179,12 +181,12 @@ class LineParser:
     def _quoted(self, data: bytes) -> bytes:
         if not self._texts:
             return data
-        every = dict(_leaves(self.schema))
+        every = dict(leaves_of(self.schema))
         names = frozenset(path.rpartition(".")[2] for path in self._texts)
         others = {path.rpartition(".")[2] for path in every.keys() - self._texts}
         if names.isdisjoint(others) and all(map(is_plain_name, names)):
             fields = quoted_fields(data, names)
-            if not any(path in self._texts for path in _lists(self.schema)):
+            if not any(path in self._texts for path in list_leaves_of(self.schema)):
                 return fields
         return quoted(data, self._texts)
 
@@ -283,56 +285,15 @@ def known_schema(
         expected: schema of earlier records.
         read_as: how each leaf is read: one that is text is text, whatever it was before.
     """
+
+    def read(path: str, kind: pa.DataType) -> pa.DataType:
+        return pa.string() if read_as(path) is ReadAs.TEXT else kind
+
     known = {
-        field.name: _with_texts(field.name, field.type, read_as)
+        field.name: with_leaves(field.name, field.type, read)
         for field in expected or []
     }
     return pa.schema(list({**known, **types}.items()))
-
-
-def _with_texts(path: str, kind: pa.DataType, read_as: ReadLeaf) -> pa.DataType:
-    if pa.types.is_list(kind):
-        return pa.list_(_with_texts(path, kind.value_type, read_as))
-    if pa.types.is_struct(kind):
-        fields = [
-            (field.name, _with_texts(f"{path}.{field.name}", field.type, read_as))
-            for field in kind
-        ]
-        return pa.struct(fields)
-    return pa.string() if read_as(path) is ReadAs.TEXT else kind
-
-
-def _leaves(schema: pa.Schema) -> Iterator[tuple[str, pa.DataType]]:
-    """Return the path and type of each leaf; items of lists have no name."""
-    for field in schema:
-        yield from _leaves_of(field.name, field.type)
-
-
-def _leaves_of(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
-    while is_list(kind):
-        kind = kind.value_type
-    if pa.types.is_struct(kind):
-        for field in kind:
-            yield from _leaves_of(f"{path}.{field.name}", field.type)
-    else:
-        yield path, kind
-
-
-def _lists(schema: pa.Schema) -> Iterator[str]:
-    """Return the paths of leaves that are items of a list."""
-    for field in schema:
-        yield from _lists_of(field.name, field.type)
-
-
-def _lists_of(path: str, kind: pa.DataType) -> Iterator[str]:
-    inner = kind
-    while is_list(inner):
-        inner = inner.value_type
-    if pa.types.is_struct(inner):
-        for field in inner:
-            yield from _lists_of(f"{path}.{field.name}", field.type)
-    elif inner is not kind:
-        yield path
 
 
 def _infer(values: list[Any]) -> pa.DataType:
