@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from sealift.people.rotation import Rotation, RotationKind
     from sealift.people.status import Status
     from sealift.policy.model import FrameRules, Guard, PixelRules, Privacy, Rule
+    from sealift.policy.reading import ReadAs
     from sealift.session import OpenKeywords
     from sealift.trainer.dataset import Reading
     from sealift.trainer.engine.feed import Feed
@@ -131,6 +132,7 @@ __all__ = [
     "Profile",
     "PurgeReceipt",
     "PushKeywords",
+    "ReadAs",
     "ReadKeywords",
     "Reading",
     "RecipientKey",
@@ -222,6 +224,7 @@ _HOMES = {
     "Profile": "sealift.home.profile",
     "PurgeReceipt": "sealift_protocol.objects.accounting",
     "PushKeywords": "sealift.owner.push.options",
+    "ReadAs": "sealift.policy.reading",
     "ReadKeywords": "sealift.trainer.options",
     "Reading": "sealift.trainer.dataset",
     "RecipientKey": "sealift_protocol.objects.cards",

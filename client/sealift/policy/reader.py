@@ -364,7 +364,7 @@ class Reader:
     def _settings(
         self, where: KeyPath, action: str, given: Mapping[str, object]
     ) -> Mapping[str, SettingValue]:
-        known = settings_of(action, given.get("to"), self._form)
+        known = settings_of(action, given, self._form)
         settings: dict[str, SettingValue] = {}
         for name, setting in known.items():
             value = given.get(name, setting.default)

@@ -13,6 +13,7 @@ import pyarrow as pa
 from sealift.owner.deidentify import AnonymityCheck, Deidentifier, Policy, Report
 from sealift.owner.deidentify.anonymity import Anonymity
 from sealift.owner.sources import Part, Source
+from sealift.policy.reading import Reading
 from sealift.process.secret import Secret
 from sealift_protocol.errors import PolicyViolation
 
@@ -34,6 +35,7 @@ class Deidentifying:
         owner_secret: Secret,
         workers: int = 0,
         describe: Describe = lambda schema: schema,
+        reading: Reading = Reading.TEXT,
     ) -> None:
         """Plan what happens to each column.
 
@@ -43,14 +45,20 @@ class Deidentifying:
             owner_secret: keys pseudonyms and offsets.
             workers: processes that scrub text; 0 to use only this process.
             describe: adds the owner's own descriptions of columns, which are no part of the source.
+            reading: how identifiers are read.
 
         Raises:
             PolicyViolation: the source's columns do not fit the policy, or nothing is left of them.
         """
         self._policy = policy
         self._owner_secret = owner_secret
+        self._reading = reading
         self._deidentifier = Deidentifier(
-            policy, source.schema, secret=owner_secret, workers=workers
+            policy,
+            source.schema,
+            secret=owner_secret,
+            workers=workers,
+            reading=reading,
         )
         self.schema: pa.Schema = _described(
             self._deidentifier.schema, source.schema, describe
@@ -101,7 +109,9 @@ class Deidentifying:
         names = [name for name in source.schema.names if name in wanted]
         schema = pa.schema([source.schema.field(name) for name in names])
         policy = replace(self._policy, absent="ignore")
-        with Deidentifier(policy, schema, secret=self._owner_secret) as deidentifier:
+        with Deidentifier(
+            policy, schema, secret=self._owner_secret, reading=self._reading
+        ) as deidentifier:
             check = AnonymityCheck(privacy, deidentifier.schema)
             for part in source.parts():
                 mark = begin(part)
