@@ -83,16 +83,16 @@ class Columns:
         of identifiers: then the one leaf of that class.
         """
         wanted, kind = self._namer.key(name), self._namer.kind(name)
-        for fits in (
-            lambda named: named.key == wanted,
-            lambda named: named.path == wanted,
-            lambda named: bool(kind) and named.identifiers[:1] == (kind,),
-        ):
-            found = [
+        pairs = list(zip(self.leaves, self.named, strict=True))
+        for found in (
+            [leaf for leaf, named in pairs if named.key == wanted],
+            [leaf for leaf, named in pairs if named.path == wanted],
+            [
                 leaf
-                for leaf, named in zip(self.leaves, self.named, strict=True)
-                if fits(named)
-            ]
+                for leaf, named in pairs
+                if kind and named.identifiers[:1] == (kind,)
+            ],
+        ):
             if found:
                 return found[0] if len(found) == 1 and not found[0].in_list else None
         return None
