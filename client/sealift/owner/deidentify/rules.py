@@ -84,12 +84,16 @@ class Columns:
         of identifiers: then the one leaf of that class.
         """
         wanted, kind = self._namer.key(name), self._namer.kind(name)
-        for fits in (
-            [named.key == wanted for named in self.named],
-            [named.path == wanted for named in self.named],
-            [bool(kind) and named.identifiers[:1] == (kind,) for named in self.named],
+        pairs = list(zip(self.leaves, self.named, strict=True))
+        for found in (
+            [leaf for leaf, named in pairs if named.key == wanted],
+            [leaf for leaf, named in pairs if named.path == wanted],
+            [
+                leaf
+                for leaf, named in pairs
+                if kind and named.identifiers[:1] == (kind,)
+            ],
         ):
-            found = [leaf for leaf, fit in zip(self.leaves, fits, strict=True) if fit]
             if found:
                 return found[0] if len(found) == 1 and not found[0].in_list else None
         return None

@@ -240,3 +240,12 @@ def test_records_of_any_nesting_keep_their_shape_however_they_are_cut(
         for record in records[begin:]
     ]
     assert out.to_pylist() == expected
+
+
+def test_a_shift_by_a_header_follows_the_one_column_of_its_class() -> None:
+    batch = pa.RecordBatch.from_pydict({"MRN": ["1"], "on": ["2024-02-28"]})
+    top = '[identifiers]\nrecord-number = { action = "hash" }'
+    rules = 'on = { action = "shift", by = "patient_id" }'
+    assert after(rules, batch, top).num_columns == 2
+    two = batch.append_column("visit_number", pa.array(["9"]))
+    assert refused(rules, two, top).columns == ("patient_id",)
