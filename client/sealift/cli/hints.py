@@ -22,6 +22,7 @@ WORDS = {
     'kind="files"': "--format files",
     "on_change=OnChange.PUSH": "--on-change push",
     "on_change=OnChange.SKIP": "--on-change skip",
+    'on_error="quarantine"': "--on-error quarantine",
     'on_error="skip"': "--on-error skip",
     "out": "--out",
     "passphrase": "--passphrase-fd",
