@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sealift.keystore.locks import Lock
     from sealift.keystore.unwrapped import Unwrapped
     from sealift.owner.manage.access import AccessLine, AccessReport, EpochLine
-    from sealift.owner.manage.resealing import Erased
+    from sealift.owner.manage.erasing import Erased
     from sealift.owner.push.committing import Committed
     from sealift.owner.push.options import PushKeywords
     from sealift.owner.sources.interface import Rejects, Source
@@ -184,7 +184,7 @@ _HOMES = {
     "DisclosureLine": "sealift.history.disclosures",
     "EpochKeys": "sealift.crypto.epochkeys",
     "EpochLine": "sealift.owner.manage.access",
-    "Erased": "sealift.owner.manage.resealing",
+    "Erased": "sealift.owner.manage.erasing",
     "Exportable": "sealift.trainer.exports.interface",
     "Exposed": "sealift.people.compromise",
     "Feed": "sealift.trainer.engine.feed",

@@ -602,6 +602,24 @@ class KeyEpochMoved(Conflict):
     default_hint = "run the command again; it seals under the new key epoch"
 
 
+class SubjectNotFound(SealiftError):
+    """No record of the person to be erased was found; nothing was erased.
+
+    Attributes:
+        searched: number of shards that were opened to search.
+    """
+
+    exit_code = 10
+    default_hint = (
+        "check the person's number in the source; `pseudonym` takes the value that trainers see "
+        "instead"
+    )
+
+    def __init__(self, what: str, *, searched: int = 0, hint: str | None = None) -> None:
+        super().__init__(what, hint=hint)
+        self.searched = searched
+
+
 class MissingShard(SealiftError):
     """A commit names a shard that the relay does not hold."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sealift.formats.arrowtypes import is_text
 from sealift.formats.compact import compact
@@ -89,6 +88,8 @@ def decoded(column: pa.Array) -> pa.Array:
     Raises:
         pyarrow.ArrowInvalid: an index is outside of the dictionary.
     """
+    import pyarrow.compute as pc
+
     indices = column.indices
     indices.validate()
     ends = pc.min_max(indices).as_py()
