@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sealift.history.opened import OpenedDataset, StoredPage
     from sealift.history.overview import Overview, Terms
     from sealift.home.backup import BackedUp
+    from sealift.home.journal import Reversal
     from sealift.home.profile import Membership, Profile
     from sealift.home.settings import RotationPolicy, Settings
     from sealift.home.trust import TrustedMember
@@ -135,6 +136,7 @@ __all__ = [
     "Rejects",
     "RelayLog",
     "RemoteDataset",
+    "Reversal",
     "Revoked",
     "RotatedKeys",
     "Rotation",
@@ -224,6 +226,7 @@ _HOMES = {
     "Rejects": "sealift.owner.sources.interface",
     "RelayLog": "sealift.api.log",
     "RemoteDataset": "sealift.api.dataset",
+    "Reversal": "sealift.home.journal",
     "Revoked": "sealift.api.dataset",
     "RotatedKeys": "sealift.people.identities",
     "Rotation": "sealift.people.rotation",

@@ -38,6 +38,7 @@ WORDS = {
     "resource": "--resource",
     "session.dataset(dataset).access()": "`sealift access --json`",
     "session.trust(name, fingerprint)": "`sealift trust add NAME FINGERPRINT`",
+    "source": "--source",
     "subject": "--subject",
     "subject_column": "--subject-column",
     "suites=[WrapSuite.P256]": "--suite p-256",

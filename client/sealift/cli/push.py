@@ -28,6 +28,7 @@ from sealift.cli.options import (
     yes,
 )
 from sealift.cli.output import ProgressBar, count, progress_bar, show, size
+from sealift.cli.reversing import reversals, reverse
 from sealift.cli.rules import excludes, needs, never, rules
 from sealift.cli.sharing import preflight
 from sealift_protocol.errors import InvalidArgument, ProbeUnanswered
@@ -799,6 +800,10 @@ def policy_check(file: str, as_json: bool) -> None:
         },
         as_json,
     )
+
+
+policy.add_command(reverse)
+policy.add_command(reversals)
 
 
 def _require_answers(session: Session, to: tuple[str, ...], wait: float) -> None:

@@ -209,7 +209,7 @@ def _with_neighbours(
 
 
 def _others(values: pa.Array, names: Collection[str]) -> pa.Array:
-    """Return for each record whether it is of somebody else."""
+    """Return for each record whether it is of another person."""
     import pyarrow.compute as pc
 
     subjects = subjects_of(values)

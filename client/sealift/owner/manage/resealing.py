@@ -54,7 +54,7 @@ def replacement(
     *,
     erasure: bool = False,
 ) -> Change:
-    """Return the change that puts resealed shards in the place of old ones."""
+    """Return the change that replaces old shards by resealed ones."""
     return Change(
         added=sealed.entries,
         counts=sealed.counts,
