@@ -36,10 +36,24 @@ REFUSED = [
         (*PUSH, "--from-start", "--on-change", "skip"),
         "--from-start and --on-change cannot be used together",
     ),
-    ("--dry-run has no effect: this command never sends anything",),
     (
         ("deidentify", "x.csv", "--text-workers", "2"),
         "--text-workers has no effect without --policy",
+    ),
+    (
+        ("erase-subject", "study", "--subject", "p1", "--pseudonym", "ab"),
+        "--pseudonym and --subject cannot be used together",
+    ),
+    (
+        ("erase-subject", "study", "--pseudonym", "ab", "--policy", "x.toml"),
+        "--policy has no effect without --subject",
+    ),
+    (
+        (
+            *("policy", "reverse", "ab", "--policy", "x.toml", "--column", "pan"),
+            *("--why", "a test", "--format", "csv"),
+        ),
+        "--format has no effect without --source",
     ),
     (
         ("join", "token", "--tls-key-in-keystore"),

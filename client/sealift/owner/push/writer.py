@@ -10,6 +10,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from sealift.history.opened import OpenedDataset
+from sealift.owner.push.admitting import check_batch
 from sealift.owner.push.appending import (
     Appender,
     Author,
@@ -116,6 +117,7 @@ class Writer:
 
         Raises:
             SchemaMismatch: its schema differs.
+            InvalidValue: a record holds a value that no reader could open.
             SealiftError: an upload failed.
         """
         self._add_held()
@@ -166,6 +168,7 @@ class Writer:
                 "the batch's schema differs from that of the earlier records"
             )
         appender, transform = self._begin(self._schema)
+        check_batch(batch, transform.schema.names, before=self._written)
         appender.add(transform.apply(batch))
         self._written += batch.num_rows
 
