@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sealift.crypto.signing import Identity
@@ -105,10 +106,12 @@ def test_a_rule_that_does_not_tell_people_apart_is_refused(
 
 
 def test_numbers_read_as_numbers_are_found_with_their_zeros(
-    hospital: Session,
+    hospital: Session, tmp_path: Path
 ) -> None:
+    path = tmp_path / "ids.parquet"
+    pq.write_table(people(17, 18), path)
     hospital.push(
-        people(17, 18),
+        str(path),
         dataset="study",
         policy=parse_policy(HASHING),
         subject_column="patient_id",
