@@ -55,6 +55,7 @@ class SourceOptions:
             push.
         expected: the source's schema at earlier pushes, if there were any.
         pixels: whether the pixel data of DICOM files is read.
+        modifiers: the patterns of a policy's rules that name FHIR's `modifierExtension`.
     """
 
     kind: str = ""
@@ -69,6 +70,7 @@ class SourceOptions:
     settle_seconds: float = 0
     expected: pa.Schema | None = field(default=None, repr=False)
     pixels: bool = True
+    modifiers: tuple[str, ...] = field(default=(), repr=False)
 
     def column_types(self) -> dict[str, pa.DataType]:
         """Return the given types."""
@@ -154,6 +156,7 @@ def _fhir(text: str, options: SourceOptions) -> Source:
         rejects=options.rejects,
         resource=options.resource,
         whole=options.whole,
+        modifiers=options.modifiers,
     )
 
 
