@@ -137,7 +137,9 @@ def _fields() -> Iterator[pa.Field]:
             yield pa.field(place.all, pa.list_(pa.string()), metadata=meta)
     observation = _texts(*_OBSERVATION, *_OBSERVATION_TAIL)
     yield pa.field("observations", observation, metadata={"hl7.path": "OBX"})
-    yield pa.field("structured_numbers", _texts(*_NUMBER), metadata={"hl7.path": "OBX-5"})
+    yield pa.field(
+        "structured_numbers", _texts(*_NUMBER), metadata={"hl7.path": "OBX-5"}
+    )
     yield pa.field("diagnoses", _texts(*_DIAGNOSIS), metadata={"hl7.path": "DG1"})
 
 
@@ -186,7 +188,9 @@ class RowMaker:
             row |= _patient_ids(first["PID"])
         row["observations"] = list(_observations(segments))
         if any(s.name == "OBX" and s.text(2) == "SN" for s in segments):
-            row["structured_numbers"] = [_number(s) for s in segments if s.name == "OBX"]
+            row["structured_numbers"] = [
+                _number(s) for s in segments if s.name == "OBX"
+            ]
         row["diagnoses"] = [_diagnosis(s) for s in segments if s.name == "DG1"]
         return row, Counter(name for name in names if name not in _USED)
 

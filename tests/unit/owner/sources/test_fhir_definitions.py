@@ -125,7 +125,8 @@ def test_a_wrong_path_type_or_cardinality_would_be_found() -> None:
         list(steps_of("Condition", Element("severityOfIt.text")))
     *_, (_, _, kind, several) = steps_of("Observation", Element("component.code.text"))
     assert (kind, several) == (str, False)
-    assert [s for *_, s in steps_of("Observation", Element("component.code.text"))][0]
+    *_, several = next(steps_of("Observation", Element("component.code.text")))
+    assert several
     *_, (_, _, kind, _) = steps_of("Patient", Element("multipleBirthInteger"))
     assert kind is int
 
