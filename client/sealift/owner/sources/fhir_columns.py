@@ -204,8 +204,9 @@ class _Walk:
                 inner = _wrapping(values)
                 self.walk(node, values.flatten(), counts, lambda a: wrap(inner(a)))
             case Mode.ALL_WHERE:
-                held, lengths = _matching(values, node)
-                kept = _in_lists(lengths)
+                marked = _marked(values, node)
+                kept = _in_lists(_counts_in(_lengths(values), marked))
+                held = values.flatten().filter(pa.array(marked))
                 self.walk(node, held, counts, lambda a: wrap(kept(a)))
             case Mode.OBJECTS:
                 objects = _built(node, values.flatten(), counts)
@@ -216,12 +217,15 @@ class _Walk:
                 lengths = np.asarray(valid.to_numpy(zero_copy_only=False), np.int64)
                 self.columns[node.rest] = wrap(_in_lists(lengths)(objects))
             case Mode.FIRST_WHERE | Mode.SOLE_WHERE:
-                held, lengths = _matching(values, node)
-                if node.mode is Mode.SOLE_WHERE:
-                    one = _first(held, lengths, lengths == 1)
-                else:
-                    one = _first(held, lengths, lengths > 0)
-                self.walk(node, one, counts, wrap)
+                marked = _marked(values, node)
+                lengths = _counts_in(_lengths(values), marked)
+                one = lengths == 1 if node.mode is Mode.SOLE_WHERE else lengths > 0
+                # The place of the first that is marked, for each list that has one.
+                places = np.zeros(len(values), dtype=np.int64)
+                starts = (np.cumsum(lengths) - lengths)[one]
+                places[one] = np.flatnonzero(marked)[starts]
+                taken = values.flatten().take(pa.array(places, mask=~one))
+                self.walk(node, taken, counts, wrap)
             case Mode.BEST | Mode.SOLE:
                 self._walk_one_and_rest(node, values, counts, wrap)
 
@@ -301,7 +305,7 @@ def _count_others(parent: Node, holders: pa.StructArray, counts: Counter[str]) -
             continue
         left = len(values.flatten())
         for node in {node.where: node for node in same}.values():
-            lengths = _matching(values, node)[1]
+            lengths = _counts_in(_lengths(values), _marked(values, node))
             whole = any(n.is_wrapped for n in same if n.where == node.where)
             left -= int(lengths.sum() if whole else (lengths > 0).sum())
         if left > 0:
@@ -416,17 +420,17 @@ def _best(
     return places, ~occupied
 
 
-def _matching(values: pa.ListArray, node: Node) -> tuple[pa.Array, _Numbers]:
-    """Return the elements with a node's value, and how many of them each list has."""
+def _marked(
+    values: pa.ListArray, node: Node
+) -> np.ndarray[tuple[int], np.dtype[np.bool]]:
+    """Return which elements of lists have a node's value."""
     by, wanted = node.where
     flat = values.flatten()
     keys = _field(flat, by)
     if keys is None:
-        return flat.slice(0, 0), np.zeros(len(values), dtype=np.int64)
+        return np.zeros(len(flat), dtype=bool)
     fits = pc.fill_null(pc.equal(keys, wanted), False)
-    return flat.filter(fits), _counts_in(
-        _lengths(values), fits.to_numpy(zero_copy_only=False)
-    )
+    return np.asarray(fits.to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def _counts_in(

@@ -542,6 +542,16 @@ def test_no_coding_of_any_repetition_is_lost(categories: list[list[Resource]]) -
         assert bool(every) == (len(said_of) > 1)
 
 
+@pytest.mark.parametrize("none", [None, []])
+def test_elements_that_are_there_but_empty_are_none(none: object) -> None:
+    names = ("identifier", "name", "extension", "telecom", "communication", "address")
+    row = said(flat({"resourceType": "Patient", **dict.fromkeys(names, none)})[0])
+    assert row == ({} if none is None else {"telecom": []})
+    codes = {"code": {"coding": none}, "category": none, "performer": none}
+    found = flat({"resourceType": "Observation", **codes, "valueQuantity": {}})[0]
+    assert said(found) == {}
+
+
 def test_what_comes_only_later_in_a_file_is_read_all_the_same() -> None:
     flattener = Flattener("Observation", MAPPING["Observation"])
     plain = [json.dumps(observation(n)).encode() for n in range(100)]
