@@ -62,7 +62,9 @@ def indexed_steps_of(name: str) -> tuple[str, ...]:
 
 
 def _without_accents(name: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", name.casefold())
+    # Compatible forms of capitals have no small form before they are decomposed.
+    folded = unicodedata.normalize("NFKD", name.casefold()).casefold()
+    decomposed = unicodedata.normalize("NFKD", folded)
     plain = "".join(c for c in decomposed if not unicodedata.combining(c))
     return plain.translate(_PLAIN)
 
