@@ -184,3 +184,27 @@ def is_medical(word: str, *, by_ending: bool = True) -> bool:
     return lowered in NOT_NAMES or (
         by_ending and len(lowered) > 6 and _DRUG_ENDINGS.search(lowered) is not None
     )
+
+# Diseases, signs, tests and devices are named after these people; alone they are no patient.
+_EPONYMS = """
+addison alzheimer apgar asperger babinski bakri barrett barthel bartholin baker bartonella beck
+bechterew behcet bell bishop borg bouchard bowen braden bristol broca brudzinski brugada burkitt
+carnett charcot cheyne chvostek clostridium cobb colles coombs crohn cushing devic doppler down
+dupuytren duchenne ebstein edinburgh eisenmenger epstein ewing fallot fanconi finkelstein fontan
+foley fowler framingham frey friedreich gaucher giemsa gilbert glasgow gleason goodpasture gram
+graves grawitz guillain hashimoto hartmann hawkins heberden heimlich henoch hirschsprung hodgkin
+hoffman holter homans horner huntington jackson kaposi karnofsky kawasaki kegel kernig killip kimura
+klinefelter koch korsakoff kussmaul lachman lasegue ledger levine lewy lhermitte lisfranc luer
+mallory marfan mcburney meckel meniere mirizzi montreal morse munchausen murphy nissen norton obrien
+osler paget parkinson penrose perthes peyronie phalen pott prinzmetal raynaud reiter reye ringer
+rinne rockall romberg roux sengstaken sjogren snellen stokes swan sweet takayasu tanner tay
+trendelenburg trousseau turner valsalva virchow wallenberg waterlow weber wegener wernicke whipple
+wilms wilson wolff yates zenker ziehl tinetti montgomery asberg ganz
+barre willebrand whitney katz lawton schober spurling tinel thomas tietze hibb
+"""
+EPONYMS = frozenset(_EPONYMS.split()) - frozenset(
+    # Common as names of people, too: the word after them decides.
+    "baker bell bishop down gilbert graves hawkins hoffman jackson levine mallory montgomery"
+    " montreal morse murphy norton obrien sweet tanner thomas turner wilson yates edinburgh"
+    " glasgow bristol lawton fowler ledger stokes swan weber whitney gaucher".split()
+)

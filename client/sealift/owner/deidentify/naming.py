@@ -1,0 +1,357 @@
+"""Names of people and places by lists, by capitals, and by the words beside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sealift.owner.deidentify.clinical_words import (
+    EPONYM_NOUNS,
+    EPONYMS,
+    STATE_CODES,
+    STATES,
+    is_medical,
+)
+from sealift.owner.deidentify.spans import Span
+from sealift.owner.deidentify.wordlists import cities, fold, word_set
+
+_TOKEN = re.compile(
+    r"[^\W\d_](?:[^\W_]|[\u0300-\u036f])*(?:['\u2019](?!s\b)[^\W\d_]+)*"
+)
+_GAP = re.compile(
+    r"(?:[ ]{1,2}|[ ]?-[ ]?|\.[ ]?|'|[ ]?\n[ ]{0,8}|,[ ]{0,2}|[ ]?[\"(\u201c]|[\")\u201d][ ])"
+)
+_PARTICLES = frozenset(
+    "de la las los del della di da dos das do van von der den ter ten bin ibn al el du le y e"
+    " zu af av".split()
+)
+_CODES = frozenset(STATE_CODES.split("|"))
+# Words of English that are first names when they have a capital and nothing before it begins a
+# sentence.
+_ALSO_FIRST = frozenset(
+    """
+abbey abigail amber angelica april ashley aurora autumn barbie basil beau becky ben beryl betty
+bill billy bob bobby bonny brad brandy brooke bruce buddy candy carmen carol charity charlie chuck
+clement clementine colleen cooper crystal daisy dale dawn dean derrick dick dolly don donna dotty
+earl ebony eddy emery eric erica ernest ethyl eve faith felicity fern frances frank franklin fritz
+gail gale garret gene genie ginger glen gloria grace graham greg gus guy hank harry hazel heather
+hector herb holly homer hunter iris irene ivy jack jade jake jasmine jasper jay jean jenny jerry
+jesse jessie jill jim jimmy joan jock joe joey john johnny jose josh joy juan juanita julia julian
+june kelly ken kenneth kim kirk kitty kyle lance laurel lee leo liberty lily lola lori louis lucy
+lupe lynn mabel mae maggie marge maria marina marjorie mark marlin martha martin marvin mary matt
+maude maxine meg mel melody mercedes mercy mick mike miles millie minnie mitch molly monica myrtle
+nancy ned nell nelson nick nina noel nora norma olga olive oliver opal oscar otto pam pansy pat
+patience patsy patty paul pearl peg penny percy peter phil phoebe pierce polly poppy quentin ralph
+randy ray raymond reginald rene rex rhea rick rob robert robin rocky rod roger roland roman ron rory
+rose rosemary rosie rowan roy ruby rufus russ rusty ruth sadie sal sally sam sandy scarlett sean sid
+sierra stan stanley stella steve stu sue summer susan sylvia ted teddy terry theodore tim timothy
+toby tod todd tom tommy tony tracy trey trinity troy val valentine vera vern vernon veronica vic
+victor victoria vince viola violet virginia wade walker wally walter wanda warren wayne wendy wes
+wilbur will willie willow willy winnie zac zack zoe moses evans lewis
+""".split()
+)
+_NEVER = frozenset(
+    """
+unit bed room ward floor age day week month year doc dept clinic ref case page ok see ask per via
+mary-ann hiv aids ecg mri pet dvt copd
+""".split()
+)
+_DOSE = re.compile(
+    r"\s{1,2}(?:\d[\d.,/-]{0,8}\s?(?:mg|mcg|g|units?|ml|mEq|IU|tabs?|%|puffs?|drops|x)\b"
+    r"|(?:po|iv|im|sc|bid|tid|qd|qhs|daily|prn)\b)",
+    re.IGNORECASE,
+)
+_LETTER = re.compile(r"[^\W\d_]")
+_SCORE_LISTED = 0.62
+_SCORE_UNKNOWN = 0.35
+_SCORE_PLACE = 0.6
+_LONGEST_NAME = 7
+_LONGEST_PLACE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a text, and what the lists say about it.
+
+    Attributes:
+        start: where it begins.
+        end: where it ends.
+        text: the word as it stands.
+        folded: in lower case, without accents.
+        capital: whether it begins with a capital.
+        upper: whether it has capitals only.
+        begins: whether it begins a sentence or a line.
+    """
+
+    start: int
+    end: int
+    text: str
+    folded: str
+    capital: bool
+    upper: bool
+    begins: bool
+
+    @property
+    def is_first(self) -> bool:
+        return self.folded in word_set("first_names")
+
+    @property
+    def is_last(self) -> bool:
+        return self.folded in word_set("surnames")
+
+    @property
+    def is_word(self) -> bool:
+        return self.folded in word_set("words")
+
+    @property
+    def is_clinical(self) -> bool:
+        return (
+            is_medical(self.folded, by_ending=not (self.is_first or self.is_last))
+            or self.folded in EPONYMS
+            or (
+                self.folded in word_set("clinical")
+                and not self.is_first
+                and not self.is_last
+            )
+        )
+
+    @property
+    def is_initial(self) -> bool:
+        return len(self.text) == 1 and self.capital
+
+    @property
+    def may_join(self) -> bool:
+        """Whether the word may be part of a name next to one that is a name."""
+        if self.is_initial or self.folded in _PARTICLES:
+            return True
+        if not self.capital or self.folded in _NEVER:
+            return False
+        if self.is_first or (self.is_last and not self.is_clinical):
+            return self.folded not in _SENTENCE_WORDS
+        return not self.is_word and not self.is_clinical
+
+
+# Words that begin sentences and headings, and are also names.
+_SENTENCE_WORDS = frozenset(
+    "will may can in on at so as no do an a he she her his they you we i if is it or to be by the"
+    " see an son pain page case case dear she has had was were are all any and but for from with"
+    " not day old long short call called unit street road avenue center clinic hospital".split()
+)
+
+
+def words_of(text: str) -> list[Word]:
+    """Cut a text into words."""
+    found: list[Word] = []
+    before = 0
+    for match in _TOKEN.finditer(text):
+        gap = text[before : match.start()]
+        begins = (
+            not found or "\n" in gap or any(c in gap for c in ".:;!?|\u2022*") or gap == ""
+        )
+        if text[before - 1 : before].isdigit() and "." not in gap and "\n" not in gap:
+            begins = False
+        value = match[0]
+        found.append(
+            Word(
+                match.start(),
+                match.end(),
+                value,
+                fold(value),
+                value[0].isupper(),
+                len(value) > 1 and value.isupper(),
+                begins,
+            )
+        )
+        before = match.end()
+    return found
+
+
+def find_listed(text: str, words: Sequence[Word], *, english: bool) -> Iterator[Span]:
+    """Find names of people and towns by the lists, and words that no list explains.
+
+    Args:
+        text: the text.
+        words: its words.
+        english: whether the text is in English; only then does a capital on a word that no list
+            has mean a name.
+    """
+    loud = _loud_lines(text)
+    quiet = _is_quiet(words)
+    strengths = [
+        _strength(text, word, _is_in(word.start, loud), quiet, english=english)
+        for word in words
+    ]
+    yield from _people(text, words, strengths, quiet)
+    yield from _towns(text, words, loud)
+
+
+def _loud_lines(text: str) -> list[tuple[int, int]]:
+    """Return the stretches of lines that have hardly any lower case."""
+    found: list[tuple[int, int]] = []
+    start = 0
+    for line in text.split("\n"):
+        letters = _LETTER.findall(line)
+        if len(letters) > 3 and sum(c.isupper() for c in letters) > 0.8 * len(letters):
+            found.append((start, start + len(line)))
+        start += len(line) + 1
+    return found
+
+
+def _is_in(place: int, stretches: Sequence[tuple[int, int]]) -> bool:
+    return any(start <= place < end for start, end in stretches)
+
+
+def _is_quiet(words: Sequence[Word]) -> bool:
+    """Return whether a text has hardly any capitals, as typed or dictated in haste."""
+    capitals = sum(word.capital for word in words)
+    return len(words) > 3 and capitals <= 0.06 * len(words)
+
+
+def _strength(
+    text: str, word: Word, loud: bool, quiet: bool, *, english: bool
+) -> float:
+    """Return how sure a word is a name by itself: 0, or a score."""
+    if len(word.text) < 3 or word.folded in _NEVER or names_thing(text, word.end):
+        return 0.0
+    if _DOSE.match(text, word.end) and not word.is_first:
+        return 0.0
+    if "'" in word.folded and word.capital and word.folded[1] == "'":
+        # O'Brien, D'Souza.
+        return _SCORE_LISTED
+    if not word.capital:
+        listed = word.is_first and not word.is_word and not word.is_clinical
+        return _SCORE_LISTED if quiet and listed and len(word.text) > 3 else 0.0
+    if word.upper and not loud and len(word.text) < 4:
+        return 0.0
+    if not word.is_word:
+        if word.is_first and word.folded not in EPONYMS:
+            return 0.0 if is_medical(word.folded, by_ending=False) else _SCORE_LISTED
+        if word.is_clinical:
+            return 0.0
+        if word.is_last:
+            return _SCORE_LISTED
+        unknown = english and not word.upper and not loud and len(word.text) > 3
+        return _SCORE_UNKNOWN if unknown and word.folded not in STATES else 0.0
+    if word.folded in _ALSO_FIRST and not word.begins and not loud and not word.upper:
+        return _SCORE_LISTED
+    return 0.0
+
+
+def names_thing(text: str, end: int) -> bool:
+    """Return whether the word after a name makes it a disease, a test or a device."""
+    following = _NEXT_WORD.match(text, end)
+    return following is not None and following[1].lower() in EPONYM_NOUNS
+
+
+_NEXT_WORD = re.compile(r"(?:['\u2019]s?)?[ -]([A-Za-z]+)")
+
+
+def _people(
+    text: str, words: Sequence[Word], strengths: Sequence[float], quiet: bool
+) -> Iterator[Span]:
+    done = -1
+    for place, strength in enumerate(strengths):
+        if not strength or place <= done:
+            continue
+        first = place
+        while first > 0 and place - first < _LONGEST_NAME:
+            if not _joins(text, words[first - 1], words[first], quiet):
+                break
+            first -= 1
+        last = place
+        while last + 1 < len(words) and last - place < _LONGEST_NAME:
+            if not _joins(text, words[last], words[last + 1], quiet, forward=True):
+                break
+            last += 1
+        while first < place and words[first].folded in _PARTICLES:
+            if words[first].capital or first + 1 == place:
+                break
+            first += 1
+        while last > place and not words[last].capital and not quiet:
+            last -= 1
+        done = last
+        best = max(strengths[first : last + 1])
+        yield Span(
+            words[first].start, words[last].end, "PERSON", best, spreads=best > 0.5
+        )
+
+
+def _joins(
+    text: str, left: Word, right: Word, quiet: bool, *, forward: bool = False
+) -> bool:
+    """Return whether two adjacent words belong to one name, of which one is a name."""
+    gap = text[left.end : right.start]
+    if not gap or not _GAP.fullmatch(gap):
+        return False
+    other = right if forward else left
+    if gap.startswith(".") and not (left.is_initial or len(left.text) < 4):
+        return False
+    if "\n" in gap:
+        # A name broken by a line goes on with a surname.
+        return (
+            left.capital
+            and right.capital
+            and (left.is_first or left.is_initial)
+            and right.is_last
+            and not right.is_word
+        )
+    if gap.startswith(","):
+        return (
+            right.capital
+            and not right.is_clinical
+            and (right.is_first or right.is_last)
+            and (left.is_last or not left.is_word)
+            and (not right.is_word or right.folded in _ALSO_FIRST)
+        )
+    if quiet and not other.capital:
+        return (
+            len(other.text) > 2
+            and (other.is_last or other.is_first)
+            and not other.is_word
+            and not other.is_clinical
+        )
+    return other.may_join
+
+
+def _towns(
+    text: str, words: Sequence[Word], loud: Sequence[tuple[int, int]]
+) -> Iterator[Span]:
+    """Find names of towns; a single word of English is none."""
+    towns = cities()
+    place = 0
+    while place < len(words):
+        word = words[place]
+        tails = towns.get(word.folded) if word.capital else None
+        length = _longest(text, words, place, tails) if tails else 0
+        if not length:
+            place += 1
+            continue
+        run = words[place : place + length]
+        known = any(not (w.is_word or w.is_clinical) for w in run)
+        name = " ".join(w.folded for w in run)
+        plain = len(run) == 1 and word.upper and not _is_in(word.start, loud)
+        if (known or (length > 1 and not word.begins)) and not plain:
+            if name not in STATES and len(name) > 3 and not names_thing(text, run[-1].end):
+                yield Span(run[0].start, run[-1].end, "LOCATION", _SCORE_PLACE)
+        place += length
+
+
+def _longest(
+    text: str,
+    words: Sequence[Word],
+    place: int,
+    tails: frozenset[tuple[str, ...]],
+) -> int:
+    """Return how many words from a place on are a town's name; 0 if none."""
+    for length in range(min(_LONGEST_PLACE, len(words) - place), 0, -1):
+        run = words[place : place + length]
+        if tuple(word.folded for word in run[1:]) not in tails:
+            continue
+        gaps = [
+            text[one.end : two.start]
+            for one, two in zip(run[:-1], run[1:], strict=True)
+        ]
+        if all(gap in (" ", "-", ". ", "\n") for gap in gaps) and run[-1].capital:
+            return length
+    return 0

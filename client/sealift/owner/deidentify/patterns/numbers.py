@@ -1,0 +1,81 @@
+"""Codes that no label explains: by their form, and by looser labels than `codes` has."""
+
+from __future__ import annotations
+
+import re
+
+from sealift.owner.deidentify.patterns.pattern import Pattern
+
+_GAP = r"(?:[ ]?(?:no|nos|num|number|nr|n[º°]|id|code|ref|#)\b\.?[ ]?)?[ ]?[:#=.]?[ ]{0,2}(?:is[ ]|was[ ]|ending[ ](?:in[ ])?)?#?"
+_CODE = r"(?=[\w./-]{0,12}\d)(?=[\w./-]*\d[\w./-]*\d)[A-Za-z0-9]{1,24}(?:[./-][A-Za-z0-9]{1,24}){0,6}(?:[ ]\d[\dA-Z]{1,7}(?!\w|[./]\d)){0,4}"
+# Words before which a number is a name for something, whatever else is not said.
+_WORDS = {
+    "MRN": r"mrn|hosp(?:ital)?[ ]no|hosp\.?|chart|h/n|urn|nhs|nhc|dossier|fallnr|chi|pid|patient[ ](?:id|no|number)|rec[ ]no|medical[ ]record(?:[ ]number)?",
+    "HEALTH_PLAN": r"medicare|medicaid|policy|member|subscriber|group|insurance|insurer|hicn|mbi|bcbs|blue[ ]cross|aetna|cigna|humana|uhc|tricare|kaiser|versichertennr?\.?|mutuelle|p[óo]liza|plan",
+    "ACCOUNT": r"acct|account|a/c|cust(?:omer)?|card|visa|mastercard|amex|debit|loan|sort[ ]code|routing|iban|bsb|invoice|encounter|visit|fin|csn|har|konto|compte|cuenta|conto|rekening|rachunek|bic|swift|ending|wire|check|cheque|chk",
+    "CERTIFICATE": r"lic(?:en[sc]e)?|licensed|dl|cdl|d/l|passport|dea|npi|gmc|nmc|hcpc|pin|rpps|col(?:egiado)?|registration|reg|cert(?:ificate)?|permit|badge|passeport|pasaporte|reisepass|ausweis|green[ ]card|visa|a\#|alien",
+    "VEHICLE": r"plate|plates|tag|reg|rego|vin|vrm|vrn|kennzeichen|immat\w*|matr[íi]cula|targa|kenteken|license[ ]plate|unit|truck|trailer|tractor|chassis",
+    "DEVICE": r"serial|s/n|sn|ser|lot|batch|udi|imei|model|asset|device|implant|pacemaker|lead|generator|pump|tracker|eld|telematics|ref",
+    "ID": r"acc|accn?|accession|order|req|specimen|sample|case|claim|clm|ref(?:erence)?|file|docket|study|subject|participant|protocol|incident|ticket|conf(?:irmation)?|tracking|trk|auth(?:orization)?|approval|txn|transaction|trace|mandate|booking|load|trip|manifest|waybill|bol|po|pro|rx|script|report|badge|employee|emp|staff|inmate|student|lab|slide|block|path|key[ ]?safe|keysafe|door[ ]code|gate[ ]code|code|passcode|pin|locker|tag|run|job|work[ ]order|wo|unit|a\#|id|study[ ]id|uid|sejour|expediente|aktenzeichen|az|vorgang|warrant|booking|citation|police[ ]report|report|sr|cr|rma|apn|parcel|isrc|screening|kit|randomi[sz]ation|rand",
+}
+_UNITS = (
+    r"(?![ ]?(?:mg|mcg|ug|ng|pg|g\b|kg|lb|lbs|ml|dl|l\b|cc|mm|cm|m\b|km|mi\b|miles|mph|mmhg|bpm|kcal|cal|units?|iu|mu|meq|mmol"
+    r"|umol|hz|khz|min|mins|hrs?|hours?|days?|weeks?|wks?|months?|years?|yrs?|yo\b|y/o|%|x\b|/|cells|k/|copies|steps|degrees?|deg"
+    r"|ft|feet|in\b|inches|sec|secs|seconds|eur|usd|gbp|\$|€|£|dollars|euros|gy|cgy|fr\b|french|gauge|ga\b|mhz|ms\b|msec|st\b|nd\b|rd\b|th\b))"
+)
+NUMBERS: tuple[Pattern, ...] = (
+    *(
+        Pattern(
+            kind,
+            0.6,
+            re.compile(rf"(?i)(?<![\w/])(?:{words}){_GAP}(?P<x>{_CODE})(?![\w%]){_UNITS}"),
+            spreads=True,
+        )
+        for kind, words in _WORDS.items()
+    ),
+    # A number sign.
+    Pattern("ID", 0.5, re.compile(r"(?<![\w#])#[ ]?(?P<x>[A-Z0-9]{0,4}-?\d{3,12}[A-Z0-9-]{0,8})(?!\w)"), spreads=True),
+    # Log-ins: letters then digits or with a low line, which no word has.
+    Pattern(
+        "ID",
+        0.45,
+        re.compile(r"(?<![\w.@/+-])(?=[a-z._]{2,20}\d|[a-z]+_)[a-z]{2,20}(?:[._]?[a-z0-9]{1,15}){0,3}(?<=[\w])(?![\w@-]|\.\w)(?<!_)(?<=[a-z0-9]{5})"),
+        spreads=True,
+    ),
+    Pattern("ID", 0.5, re.compile(r"(?<![\w.])@[A-Za-z][\w.]{2,30}\b"), spreads=True),
+    # Letters and digits mixed, of five characters and more.
+    Pattern(
+        "ID",
+        0.31,
+        re.compile(
+            r"(?<![\w.,/+-])(?=[A-Z]{1,6}[-/ ]?\d|\d{1,8}[-/]?[A-Z])(?=(?:[A-Z./-]*\d){3})[A-Z0-9]{1,12}(?:[-./][A-Z0-9]{1,12}){0,5}(?![\w%]|[./-]\w)"
+            + _UNITS
+        ),
+        spreads=True,
+    ),
+    # Groups of digits: 00-4471-8820, 7723 019, 20-45-77, 5S01-22l9
+    Pattern("ID", 0.31, re.compile(r"(?<![\w./,+-])\d{2,6}(?:[ -]\d{2,6}){1,5}(?![\w%/]|[.,]\d)(?<=\d{2})" + _UNITS + r"(?<!\d{3}-\d{2})"), spreads=True),
+    Pattern("ID", 0.31, re.compile(r"(?<![\w.,/$€£+-])\d{6,64}(?![\w%]|[.,/]\d|-\d)" + _UNITS), spreads=True),
+    # National Insurance number, with any prefix.
+    Pattern("SSN", 0.85, re.compile(r"(?i)(?<!\w)[a-z]{2}[ ]?\d{2}[ ]?\d{2}[ ]?\d{2}[ ]?[a-d](?!\w)"), spreads=True),
+    Pattern("SSN", 0.7, re.compile(r"(?<![\w-])[0-9OIl]{3}[- ][0-9OIl]{2}[- ][0-9OIl]{4}(?![\w-])"), spreads=True),
+    # Number plates: Britain, Germany, France, Spain, the United States by the word near it.
+    Pattern("VEHICLE", 0.6, re.compile(r"(?<![\w-])[A-Z]{2}\d{2}[ ]?[A-Z]{3}(?![\w-])"), spreads=True),
+    Pattern("VEHICLE", 0.6, re.compile(r"(?<![\w-])[A-Z]{2}-\d{3}-[A-Z]{2}(?![\w-])"), spreads=True),
+    Pattern("VEHICLE", 0.6, re.compile(r"(?<![\w-])[A-ZÄÖÜ]{1,3}[-:][A-Z]{1,2}[ ]?\d{1,4}[EH]?(?![\w-])"), spreads=True),
+    Pattern("VEHICLE", 0.55, re.compile(r"(?<![\w-])\d{4}[ -]?[BCDFGHJKLMNPRSTVWXYZ]{3}(?![\w-])"), spreads=True),
+    Pattern(
+        "VEHICLE",
+        0.7,
+        re.compile(
+            r"(?i:\b(?:plates?|tag|reg|rego|registration|car|sedan|truck|van|suv|pickup|tractor|trailer|vehicle|lorry|ford|toyota|honda|subaru|chevy|chevrolet|bmw|audi|nissan|tesla|kia|hyundai|mazda|jeep|dodge|volvo|freightliner|kenworth|peterbilt|mercedes|vw|volkswagen|motorcycle|bike|bus|cab|taxi)\b)"
+            r"[^\n.;]{0,25}?\b(?P<x>(?=[A-Z0-9 -]{0,6}\d)(?:[A-Z]{2}[ ])?[A-Z0-9]{1,4}[ -][A-Z]?\d{2,5}[A-Z]{0,3}|[A-Z]{1,3}\d{1,4}[A-Z]{0,3}|\d{1,3}[A-Z]{2,3}\d{0,4})\b(?![-\w])"
+        ),
+        spreads=True,
+    ),
+    Pattern("PHOTO", 0.9, re.compile(r"(?i)(?<![\w])(?:IMG|DSC[NF]?|PXL|DCIM|PHOTO|SCAN|VID|MVIMG|WA|Screenshot)[_-]\d{3,}[\w-]*(?:\.\w{2,4})?")),
+    Pattern("BIOMETRIC", 0.8, re.compile(r"(?<![\w-])(?:FP|FPR|IRIS|RET|VP|VPR|FACE|BIO|PALM|VOICE|PV|FT|FR)[-_][A-Z0-9][\w-]{2,30}(?!\w)"), spreads=True),
+    Pattern("URL", 0.8, re.compile(r"(?i)(?<![\w@.-])(?:[a-z0-9-]{2,63}\.){1,4}(?:com|org|net|edu|gov|info|biz|io|health|example|test|local|internal|lan|int|co\.uk|de|fr|es|it|nl|pl|pt|eu|ch|at|be|ca|us|me|app|dev|tv|ly)(?:[/?#][^\s<>\"')]{0,500})?(?![\w])(?<![.,;:])")),
+    Pattern("EMAIL", 0.95, re.compile(r"(?i)(?<![\w.+%-])[\w.+%'-]{1,64}[ ]?(?:@|\(at\)|\[at\])[ ]?(?:[\w-]{1,63}\.){0,6}[\w-]{2,24}\b")),
+    Pattern("EMAIL", 0.9, re.compile(r"(?i)\b[a-z0-9]{1,30}(?:[ ](?:dot|underscore|dash)[ ][a-z0-9]{1,30}|[._][a-z0-9]{1,30}){0,3}[ ]at[ ][a-z0-9-]{2,40}[ ]dot[ ](?:com|org|net|edu|gov|co|uk|de|fr|es|health|example)(?:[ ]dot[ ]\w{2,7})?\b")),
+)
