@@ -96,5 +96,8 @@ class Builtin:
                     text, max(0, result.start - 30), result.start
                 ):
                     kind = _kind(result.entity_type)
+                    found = text[result.start : result.end]
+                    if kind == "VEHICLE" and not found.isupper():
+                        continue
                     spreads = kind not in ("DATE", "LOCATION")
                     yield Span(result.start, result.end, kind, _OURS, spreads)

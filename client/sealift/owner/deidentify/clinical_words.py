@@ -116,6 +116,22 @@ prilosec protonix prozac remicade requip risperdal ritalin robitussin rocephin s
 sinemet singulair solumedrol spiriva suboxone symbicort synthroid tamiflu tegretol toprol toradol
 tramadol trazodone tylenol ultram valium vancomycin vasotec ventolin viagra vicodin warfarin
 wellbutrin xanax xarelto zantac zestril zithromax zocor zofran zoloft zosyn zyprexa zyrtec
+skyrizi farxiga savella rybelsus zetia brilinta jardiance trulicity jantoven invokana victoza
+trajenta tradjenta onglyza byetta basaglar toujeo tresiba novolin levemir apidra bydureon steglatro
+repatha praluent livalo vascepa entyvo stelara cosentyx taltz tremfya otezla xeljanz rinvoq olumiant
+enbrel cimzia simponi actemra orencia kineza kineret rituxan ocrevus tysabri tecfidera gilenya
+copaxone avonex keytruda opdivo herceptin avastin ibrance imbruvica gleevec tarceva xtandi zytiga
+lupron eligard casodex arimidex femara aromasin faslodex neulasta neupogen procrit aranesp epogen
+latuda abilify rexulti vraylar invega geodon saphris trintellix pristiq viibryd vyvanse strattera
+concerta focalin intuniv belsomra lunesta sonata rozerem namenda aricept exelon vimpat briviact
+aptiom fycompa onfi topamax lamictal trileptal dilantin zonegran anoro breo trelegy incruse stiolto
+dulera arnuity qvar asmanex xopenex combivent daliresp xolair nucala fasenra dupixent eucrisa
+elidel protopic lotrimin nystatin diflucan cresemba noxafil vfend mycamine eraxis valtrex famvir
+epclusa harvoni mavyret genvoya biktarvy descovy truvada tivicay prezista isentress xofluza paxlovid
+beriplex kcentra praxbind andexxa retacrit venofer injectafer feraheme myrbetriq vesicare toviaz
+cialis levitra avodart proscar uroxatral rapaflo evista prolia forteo reclast boniva actonel
+imitrex maxalt relpax ajovy emgality aimovig nurtec ubrelvy reyvow lomotil viberzi linzess amitiza
+trulance motegrity xifaxan carafate bentyl levsin creon zenpep renvela sensipar fosrenol velphoro
 diltiazem furosemide glipizide lithium nifedipine verapamil bumex torsemide mirtazapine ozempic
 """
 )
@@ -208,3 +224,27 @@ EPONYMS = frozenset(_EPONYMS.split()) - frozenset(
     " montreal morse murphy norton obrien sweet tanner thomas turner wilson yates edinburgh"
     " glasgow bristol lawton fowler ledger stokes swan weber whitney gaucher".split()
 )
+
+# Words of English that are first names when they have a capital and nothing before it begins a
+# sentence.
+_ALSO_FIRST = """
+abbey abigail amber angelica april ashley aurora autumn barbie basil beau becky ben beryl betty
+bill billy bob bobby bonny brad brandy brooke bruce buddy candy carmen carol charity charlie chuck
+clement clementine colleen cooper crystal daisy dale dawn dean derrick dick dolly don donna dotty
+earl ebony eddy emery eric erica ernest ethyl eve faith felicity fern frances frank franklin fritz
+gail gale garret gene genie ginger glen gloria grace graham greg gus guy hank harry hazel heather
+hector herb holly homer hunter iris irene ivy jack jade jake jasmine jasper jay jean jenny jerry
+jesse jessie jill jim jimmy joan jock joe joey john johnny jose josh joy juan juanita julia julian
+june kelly ken kenneth kim kirk kitty kyle lance laurel lee leo liberty lily lola lori louis lucy
+lupe lynn mabel mae maggie marge maria marina marjorie mark marlin martha martin marvin mary matt
+maude maxine meg mel melody mercedes mercy mick mike miles millie minnie mitch molly monica myrtle
+nancy ned nell nelson nick nina noel nora norma olga olive oliver opal oscar otto pam pansy pat
+patience patsy patty paul pearl peg penny percy peter phil phoebe pierce polly poppy quentin ralph
+randy ray raymond reginald rene rex rhea rick rob robert robin rocky rod roger roland roman ron rory
+rose rosemary rosie rowan roy ruby rufus russ rusty ruth sadie sal sally sam sandy scarlett sean sid
+sierra stan stanley stella steve stu sue summer susan sylvia ted teddy terry theodore tim timothy
+toby tod todd tom tommy tony tracy trey trinity troy val valentine vera vern vernon veronica vic
+victor victoria vince viola violet virginia wade walker wally walter wanda warren wayne wendy wes
+wilbur will willie willow willy winnie zac zack zoe moses evans lewis
+"""
+ALSO_FIRST = frozenset(_ALSO_FIRST.split())

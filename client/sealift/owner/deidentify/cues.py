@@ -6,7 +6,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
-from sealift.owner.deidentify.clinical_words import EPONYMS, is_medical
+from sealift.owner.deidentify.clinical_words import ALSO_FIRST, EPONYMS, is_medical
 from sealift.owner.deidentify.naming import Word, names_thing
 from sealift.owner.deidentify.spans import Span
 from sealift.owner.deidentify.wordlists import word_set
@@ -81,7 +81,8 @@ _BETWEEN = re.compile(
 )
 _INITIALS = re.compile(
     r"(?<![\w.])(?:[A-Z]\.[ ]?){2,4}(?![\w])|(?<=[:/])[ ]?[a-z]{2,3}(?=\s*(?:$|\n))"
-    r"|(?<![\w])[A-Z]{2,4}[/:][a-z]{2,4}(?![\w/])",
+    r"|(?<![\w])[A-Z]{2,4}[/:][a-z]{2,4}(?![\w/])|(?<=\bby )[a-z]{3}(?=\s*(?:[.;,\n]|$))"
+    r"|(?<![\w@.])[a-zA-Z]\.[a-z]{4,20}(?=[ ]?(?:$|\n|,|rn\b|md\b|np\b|RN\b|MD\b|NP\b|PA\b))",
     re.MULTILINE,
 )
 _NOT_INITIALS = frozenset("u.s. u.k. e.g. i.e. a.m. p.m. b.i.d. t.i.d. q.i.d. u.s.a. p.o. i.v.".split())
@@ -98,7 +99,7 @@ number name names id dob mrn ssn unknown none self notes note states reports den
 """.split()
 )
 _PARTICLES = frozenset(
-    "de la las los del della di da dos das do van von der den ter ten bin ibn al el du le zu".split()
+    "de la las los del della di da dos das do van von der den ter ten bin ibn al el du le zu ap".split()
 )
 
 
@@ -112,7 +113,8 @@ def find_after_cues(text: str, words: Sequence[Word]) -> Iterator[Span]:
     for match in _CUES.finditer(text):
         yield from _after(text, words, starts, match.end(), match[0], titled=False)
     for match in _INITIALS.finditer(text):
-        if match[0].lower() not in _NOT_INITIALS and any(c.isalpha() for c in match[0]):
+        plain = match[0].strip().lower()
+        if plain not in _NOT_INITIALS and plain not in word_set("words"):
             yield Span(match.start(), match.end(), "PERSON", 0.5)
 
 
@@ -192,6 +194,15 @@ _ALSO_WORDS = frozenset(
 )
 
 
+# After these, a name in lower case may be a word of English too: "pt earl", "wife dottie".
+_CLOSE = frozenset(
+    """
+pt patient son daughter dtr wife husband spouse mother father mom mum dad brother sister partner
+neighbor neighbour friend niece nephew grandson granddaughter d/w s/w pgd aunt uncle cousin gf bf
+""".split()
+)
+
+
 def _cued(text: str, word: Word, cue: str) -> bool:
     if word.folded in _NOT_AFTER or len(word.text) < 2 or names_thing(text, word.end):
         return False
@@ -199,6 +210,8 @@ def _cued(text: str, word: Word, cue: str) -> bool:
         return False
     listed = word.is_first or word.is_last
     if not word.capital:
+        if word.folded in ALSO_FIRST and word.folded not in word_set("common"):
+            return cue.rstrip(".") in _CLOSE
         return listed and not word.is_word and len(word.text) > 2 and cue not in ("w/", "under")
     if word.upper and len(word.text) < 4:
         return False

@@ -32,8 +32,12 @@ _CODE = re.compile(
     r"(?:[ ](?=[A-Z0-9]*\d)[A-Z0-9]{1,8}(?![a-z])){0,8}",
     re.IGNORECASE,
 )
+_INITIALS = re.compile(r"[a-z]{2,4}(?![\w.@'-])")
 _LOGIN = re.compile(r"@?[\w][\w.+@\\/-]{2,40}")
 _HAS_DIGIT = re.compile(r"\d")
+_DATE_LIKE = re.compile(
+    r"[\dOolI]{1,2}[./ -][\dOolI]{1,2}[./ -][\dOolI]{2,4}|(?:19|20)\d\d|\d{1,2}/\d{1,2}|\d[ .-]{1,2}[^\W\d_]{3}|[^\W\d_]{3,9}[ .-]{1,2}\d"
+)
 _DATE_PART = re.compile(r"[\d\w./:\-,' \u00ba\u00b0]{4,40}")
 _PHONE_PART = re.compile(
     r"[(+]?[\dOolI][\dOolI\s().\-/]{1,24}\d(?:\s?(?:x|ext\.?|extn\.?|poste|dw)\s?\d{1,6})?|\d{3,}"
@@ -82,13 +86,17 @@ def _value(text: str, start: int, kind: str, label: str) -> Iterator[Span]:
     if start >= end:
         return
     if kind == "PERSON":
+        if fold(label).endswith((" by", "signed", "initials", "typist", "scribe")):
+            initials = _INITIALS.match(text, start, end)
+            if initials and initials[0] not in word_set("words"):
+                yield Span(start, initials.end(), "PERSON", _SCORE)
+                return
         yield from _name(text, start, end)
     elif kind in ("LOCATION", "EMPLOYER"):
         yield from _place(text, start, end, kind)
     elif kind == "DATE":
         match = _DATE_PART.match(text, start, end)
-        digits = sum(c.isdigit() for c in match[0]) if match else 0
-        if match and digits > 1:
+        if match and _DATE_LIKE.search(match[0]):
             last = _date_end(text, start, match.end())
             if last > start:
                 yield Span(start, last, kind, _SCORE)
@@ -261,8 +269,9 @@ def _cell(text: str, start: int, end: int, kind: str | None) -> Iterator[Span]:
         return
     if fold(value) in ("none", "n/a", "na", "unknown", "nil", "yes", "no", "null"):
         return
-    if kind in NUMBERED and not _HAS_DIGIT.search(value) and value.islower():
-        return
+    if kind in NUMBERED and not _HAS_DIGIT.search(value):
+        if " " in value or len(value) < 3 or fold(value) in word_set("words"):
+            return
     if value.lower() in STATES:
         return
     yield Span(start, end, kind, _SCORE)

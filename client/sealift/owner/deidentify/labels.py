@@ -75,7 +75,7 @@ data wypisu
 address; addr; home address; mailing address; street address; street; city; town; county; zip;
 zip code; zipcode; postcode; post code; postal code; postalcode; streetaddressline; line; residence;
 residential address; place of birth; birthplace; pob; location; facility; hospital; clinic; practice;
-surgery; site; ward; unit name; branch; depot; terminal; origin; destination; pickup; pick up;
+surgery; site; mortuary; funeral home; cemetery; church; ward; unit name; branch; depot; terminal; origin; destination; pickup; pick up;
 drop off; dropoff; delivery address; billing address; garage; yard; school; pharmacy; nursing home;
 lives at; resides at; residing at; custodian; representedorganization; adresse; domicile; ville;
 code postal; lieu de naissance; hopital; etablissement; demeurant; service; direccion; domicilio;
@@ -124,7 +124,7 @@ id number; id no; citizen id; personal id; cedula; rut; ahv; ahv nr; rijksregist
     "HEALTH_PLAN": """
 member id; member no; member number; memb id; policy; policy no; policy number; policy id; group no;
 group number; group; grp; subscriber id; subscriber no; insurance; insurance id; insurance no;
-ins id; ins; insurer; payor; payer id; health plan; plan; plan id; plan name; medicare; medicare no;
+ins id; ins; insurer; payor; payer id; health plan; plan id; plan name; medicare; medicare no;
 medicare id; medicaid; medicaid id; medicaid no; mbi; hicn; coverage id; certificate no;
 beneficiary id; rxbin; rxpcn; rxgrp; rxgroup; mutuelle; n adherent; numero d adherent; aseguradora;
 poliza; n poliza; numero de poliza; tis; krankenkasse; kasse; versichertennummer;

@@ -5,15 +5,16 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import spacy
 
-from sealift.owner.deidentify.finding import find_names
+from sealift.owner.deidentify.finding import WORD, find_names
 from sealift.owner.deidentify.languages import MODELS
 from sealift.owner.deidentify.spans import Span
+from sealift.owner.deidentify.wordlists import fold, word_set
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -76,8 +77,10 @@ class Models:
         """
         found: list[list[Span]] = [[] for _ in pieces]
         for language in dict.fromkeys(languages):
-            known = language in self._languages
-            model = self._load(language if known else self._languages[0])
+            own = language in self._languages and (
+                language in MODELS or language == self._languages[0]
+            )
+            model = self._load(language if own else self._languages[0])
             if model is None:
                 continue
             places = [n for n, code in enumerate(languages) if code == language]
@@ -89,7 +92,8 @@ class Models:
                 for place, doc in zip(
                     places, model.pipe(chosen, batch_size=size), strict=True
                 ):
-                    found[place] += _names(pieces[place], doc)
+                    names = _names(pieces[place], doc)
+                    found[place] += names if own else filter(listed(pieces[place]), names)
         yield from found
 
 
@@ -100,6 +104,20 @@ def _names(text: str, doc: Doc) -> Iterator[Span]:
             continue
         score = _SCORE_FIRM if kind == "EMPLOYER" else _SCORE
         yield from find_names(text, entity.start_char, entity.end_char, kind, score)
+
+
+def listed(text: str) -> Callable[[Span], bool]:
+    """Return a test of whether a span of a text has a word of the lists of names."""
+
+    def has_name(span: Span) -> bool:
+        words = (fold(word[0]) for word in WORD.finditer(text, span.start, span.end))
+        return any(
+            word in word_set("first_names")
+            or (word in word_set("surnames") and word not in word_set("words"))
+            for word in words
+        )
+
+    return has_name
 
 
 def _kind(label: str) -> str | None:

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sealift.owner.deidentify.clinical_words import (
+    ALSO_FIRST,
     EPONYM_NOUNS,
     EPONYMS,
     STATE_CODES,
     STATES,
     is_medical,
 )
+from sealift.owner.deidentify.finding import is_medicine
 from sealift.owner.deidentify.spans import Span
 from sealift.owner.deidentify.wordlists import cities, fold, word_set
 
@@ -24,37 +26,21 @@ _GAP = re.compile(
 )
 _PARTICLES = frozenset(
     "de la las los del della di da dos das do van von der den ter ten bin ibn al el du le y e"
-    " zu af av".split()
+    " zu af av ap".split()
 )
 _CODES = frozenset(STATE_CODES.split("|"))
-# Words of English that are first names when they have a capital and nothing before it begins a
-# sentence.
-_ALSO_FIRST = frozenset(
-    """
-abbey abigail amber angelica april ashley aurora autumn barbie basil beau becky ben beryl betty
-bill billy bob bobby bonny brad brandy brooke bruce buddy candy carmen carol charity charlie chuck
-clement clementine colleen cooper crystal daisy dale dawn dean derrick dick dolly don donna dotty
-earl ebony eddy emery eric erica ernest ethyl eve faith felicity fern frances frank franklin fritz
-gail gale garret gene genie ginger glen gloria grace graham greg gus guy hank harry hazel heather
-hector herb holly homer hunter iris irene ivy jack jade jake jasmine jasper jay jean jenny jerry
-jesse jessie jill jim jimmy joan jock joe joey john johnny jose josh joy juan juanita julia julian
-june kelly ken kenneth kim kirk kitty kyle lance laurel lee leo liberty lily lola lori louis lucy
-lupe lynn mabel mae maggie marge maria marina marjorie mark marlin martha martin marvin mary matt
-maude maxine meg mel melody mercedes mercy mick mike miles millie minnie mitch molly monica myrtle
-nancy ned nell nelson nick nina noel nora norma olga olive oliver opal oscar otto pam pansy pat
-patience patsy patty paul pearl peg penny percy peter phil phoebe pierce polly poppy quentin ralph
-randy ray raymond reginald rene rex rhea rick rob robert robin rocky rod roger roland roman ron rory
-rose rosemary rosie rowan roy ruby rufus russ rusty ruth sadie sal sally sam sandy scarlett sean sid
-sierra stan stanley stella steve stu sue summer susan sylvia ted teddy terry theodore tim timothy
-toby tod todd tom tommy tony tracy trey trinity troy val valentine vera vern vernon veronica vic
-victor victoria vince viola violet virginia wade walker wally walter wanda warren wayne wendy wes
-wilbur will willie willow willy winnie zac zack zoe moses evans lewis
-""".split()
+_BEFORE_PLACES = frozenset(
+    "lower upper great little north south east west new old mount fort port lake san santa los las"
+    " el saint st nether over high long market kings bishops chipping stoke".split()
 )
 _NEVER = frozenset(
     """
 unit bed room ward floor age day week month year doc dept clinic ref case page ok see ask per via
-mary-ann hiv aids ecg mri pet dvt copd
+hiv aids ecg mri pet dvt copd dea npi gerd afib dispo emerg hosp phys ord tech transcribed dictated
+facebook instagram whatsapp skype teams dashcam microchip plof norepi trop bene vet customer cust
+karnofsky lettre informe alta ingreso sortie compte rendu nota evolucion hoja anamnese epikrise
+arztbrief befund diagnose behandlung steuer kontoauszug grussen grusse rxnorm snomed loinc carina
+medication allergie motif antecedentes antecedents traitement conclusion signature resume
 """.split()
 )
 _DOSE = re.compile(
@@ -125,10 +111,11 @@ class Word:
         """Whether the word may be part of a name next to one that is a name."""
         if self.is_initial or self.folded in _PARTICLES:
             return True
-        if not self.capital or self.folded in _NEVER:
+        if not self.capital or self.folded in _NEVER or self.text in _CODES:
             return False
         if self.is_first or (self.is_last and not self.is_clinical):
-            return self.folded not in _SENTENCE_WORDS
+            ordinary = self.folded in word_set("common")
+            return self.folded not in _SENTENCE_WORDS and not (ordinary and self.upper)
         return not self.is_word and not self.is_clinical
 
 
@@ -216,24 +203,28 @@ def _strength(
         return 0.0
     if _DOSE.match(text, word.end) and not word.is_first:
         return 0.0
-    if "'" in word.folded and word.capital and word.folded[1] == "'":
+    if word.capital and word.folded[:2] in ("o'", "d'", "n'", "l'") and len(word.text) > 4:
         # O'Brien, D'Souza.
-        return _SCORE_LISTED
+        return _SCORE_LISTED if english or word.folded[0] in "on" else 0.0
+    if word.folded[-3:-1] in ("'l", "'r", "'v") or word.folded[-2:] in ("'m", "'d", "'t"):
+        return 0.0
     if not word.capital:
         listed = word.is_first and not word.is_word and not word.is_clinical
         return _SCORE_LISTED if quiet and listed and len(word.text) > 3 else 0.0
-    if word.upper and not loud and len(word.text) < 4:
+    if word.upper and not loud and len(word.text) < 5:
         return 0.0
     if not word.is_word:
         if word.is_first and word.folded not in EPONYMS:
             return 0.0 if is_medical(word.folded, by_ending=False) else _SCORE_LISTED
-        if word.is_clinical:
+        if word.is_clinical or word.folded in STATES:
             return 0.0
-        if word.is_last:
-            return _SCORE_LISTED
+        if word.is_last and (english or not word.begins):
+            return _SCORE_LISTED if english else _SCORE_UNKNOWN
         unknown = english and not word.upper and not loud and len(word.text) > 3
-        return _SCORE_UNKNOWN if unknown and word.folded not in STATES else 0.0
-    if word.folded in _ALSO_FIRST and not word.begins and not loud and not word.upper:
+        if not unknown or not word.text.isalpha() or is_medicine(text, word.start, word.end):
+            return 0.0
+        return _SCORE_UNKNOWN
+    if word.folded in ALSO_FIRST and not word.begins and not loud and not word.upper:
         return _SCORE_LISTED
     return 0.0
 
@@ -271,6 +262,11 @@ def _people(
         while last > place and not words[last].capital and not quiet:
             last -= 1
         done = last
+        if names_thing(text, words[last].end):
+            continue
+        if first > 0 and words[first - 1].folded in _BEFORE_PLACES:
+            if words[first - 1].capital and words[first].start - words[first - 1].end == 1:
+                first -= 1
         best = max(strengths[first : last + 1])
         yield Span(
             words[first].start, words[last].end, "PERSON", best, spreads=best > 0.5
@@ -299,17 +295,19 @@ def _joins(
     if gap.startswith(","):
         return (
             right.capital
+            and right.text not in _CODES
             and not right.is_clinical
             and (right.is_first or right.is_last)
             and (left.is_last or not left.is_word)
-            and (not right.is_word or right.folded in _ALSO_FIRST)
+            and (not right.is_word or right.folded in ALSO_FIRST)
         )
     if quiet and not other.capital:
         return (
             len(other.text) > 2
             and (other.is_last or other.is_first)
-            and not other.is_word
-            and not other.is_clinical
+            and other.folded not in word_set("common")
+            and (forward or not other.is_word)
+            and not is_medical(other.folded)
         )
     return other.may_join
 
@@ -332,7 +330,9 @@ def _towns(
         name = " ".join(w.folded for w in run)
         plain = len(run) == 1 and word.upper and not _is_in(word.start, loud)
         if (known or (length > 1 and not word.begins)) and not plain:
-            if name not in STATES and len(name) > 3 and not names_thing(text, run[-1].end):
+            end = run[-1].end
+            thing = names_thing(text, end) or text[end : end + 1] == "-"
+            if name not in STATES and len(name) > 3 and not thing:
                 yield Span(run[0].start, run[-1].end, "LOCATION", _SCORE_PLACE)
         place += length
 

@@ -15,7 +15,7 @@ _SCORE = 0.78
 _SCORE_CUED = 0.84
 # Seven digits or more, as telephone numbers group them.
 _CANDIDATE = re.compile(
-    r"(?<![\w.,/:-])[+(]?\d(?:[\s().\-/\u2013]{0,3}\d){6,16}(?![\d])", re.ASCII
+    r"(?<![\w.,/:-])[+(]?\d(?:[ \t().\-/\u2013]{0,3}\d){6,16}(?![\d])", re.ASCII
 )
 _CUE = re.compile(
     r"(?i)(?:\b(?:phone|tel[e\u00e9]?(?:phone|fono|foon|fon|fone)?|cell(?:ulare|ular)?|mob(?:ile|il|iel)?|handy"
@@ -32,11 +32,12 @@ _SHORT = re.compile(
 )
 _CALLED = re.compile(
     r"(?i)\b(?:call(?:ed)?|phone(?:d)?|cell|tel|ring|rang|contact|reach(?:ed)?(?:\sat)?|number|mobile|ph)\b"
-    r"[^\n\d]{0,25}?(?P<x>[(+]?\d[\d\s().\-/]{5,18}\d)(?!\s?(?:mg|ml|units?|%)|[\d/])"
+    r"[^\n\d]{0,25}?(?P<x>[(+]?\d[\d \t().\-/]{5,18}\d)(?!\s?(?:mg|ml|units?|%)|[\d/])"
 )
 _DIGIT_WORD = r"(?:zero|oh|o|one|two|three|four|five|six|seven|eight|nine|niner|double|triple)"
 _SPOKEN = re.compile(rf"(?i)\b{_DIGIT_WORD}(?:[\s,-]{{1,3}}{_DIGIT_WORD}){{3,20}}\b")
 _DECIMAL = re.compile(r"\d[.,]\d{1,2}$|^\d{1,3}(?:[.,]\d{3})+$|^\d{1,3} \d{1,3}$")
+_HOURS = re.compile(r"(?<!\d)(?:[01]\d|2[0-4])[0-5]\d[ ]?-[ ]?(?:[01]\d|2[0-4])[0-5]\d$")
 _DATE = re.compile(
     r"^\(?(?:\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}[./-]\d{1,2}[./-]\d{1,2})"
 )
@@ -59,7 +60,7 @@ def find_phones(text: str, regions: Sequence[str]) -> Iterator[Span]:
                 yield Span(start, end, "PHONE", score)
     for match in _CANDIDATE.finditer(text):
         start, end = match.span()
-        if _DATE.match(match[0]) or "\n" in match[0].strip():
+        if _DATE.match(match[0]) or _HOURS.search(match[0]):
             continue
         if TERMINOLOGY.search(text, max(0, start - 30), start):
             continue

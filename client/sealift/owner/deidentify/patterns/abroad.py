@@ -78,7 +78,9 @@ _DATES = (
     r"(?<![\d./-])(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[0-2]\d[0-5]\d(?:[0-5]\d)?"
     r"(?:\.\d{1,4})?)?(?:[+-]\d{4})?(?![\d])",
     # Day and month with a point: 12.03., and after a preposition 21.11
-    r"(?<![\d./-])(?:0?[1-9]|[12]\d|3[01])\.(?:0?[1-9]|1[0-2])\.(?!\d)",
+    r"(?i)\b(?:am|vom|bis|zum|ab|seit|den|dem|und|im|le|el|il|dal|al|op|van|tot|dnia|od|do|on|dated)[ ](?:zum[ ]|dem[ ])?"
+    r"(?P<x>(?:0?[1-9]|[12]\d|3[01])\.[ ]?(?:0?[1-9]|1[0-2])\.)(?!\d)",
+    r"(?<![\d./-])(?:0?[1-9]|[12]\d|3[01])\.(?:0?[1-9]|1[0-2])\.(?=[ ]?(?:bis|-|–|und)\b)",
     r"(?i)\b(?:am|vom|bis|seit|ab|on|le|du|au|el|del|il|dal|op|van|em|dnia|od|do|mdt|appt|seen|review"
     r"|until|till|from|by|since|opa|tci)[ :]{1,2}(?P<x>(?:0?[1-9]|[12]\d|3[01])[./-](?:0?[1-9]|1[0-2]))(?![\d/.%]\d)(?!\d)",
     # Dictated.
@@ -87,7 +89,11 @@ _DATES = (
     rf"(?i)\b{_MONTH_WORDS}[ ]{_TWO}(?:[ ]{_YEAR_WORDS}|,?[ ]{_YEAR})",
     rf"(?i)\b{_MONTH_WORDS}(?:[ ]of)?[ ](?:nineteen[ ]{_TWO}|two[ ]thousand(?:[ ](?:and[ ])?{_TWO})?)",
     rf"(?i)\b(?:born|dob|birth)\b[^\n.]{{0,20}}?(?P<x>{_YEAR_WORDS})\b",
-    rf"(?i)\b{_WEEKDAYS}\b",
+    rf"(?i)\b{_WEEKDAYS}\b(?:[ ](?:le[ ]|der[ ]|den[ ])?{_DAY}\.?(?!\d|[.,:/]\d|[ ]?h))?",
+    r"(?i)\b(?:mon|tues|wednes|thurs|fri|satur|sun)day[ ,]{1,2}(?:the[ ])?(?:[12]?\d|3[01])(?:st|nd|rd|th)?(?!\d|[.,:/]\d|[ ]?(?:am|pm|mg))",
+    r"(?i)\b(?:tues|weds|thurs|thur)\b",
+    r"\b(?:Mon|Tue|Wed|Thu|Fri)\b",
+    r"(?i)(?<![\w'])(?:opéré|vu|vue|sortie|entrée|prévue?|rdv)[ ]le[ ](?P<x>(?:1er|[12]?\d|3[01]))(?![\d/:h]|[.,]\d|[ ]?(?:mg|ml|cm|mm|%))",
     r"(?i)\b(?:spring|summer|autumn|fall|winter|early|mid|late)[ ](?:of[ ])?(?:19|20)\d\d\b",
     r"(?i)(?:\b(?:on|until|till|by|from|since|through)[ ]|,[ ])(?P<x>(?:the[ ])?(?:[12]?\d|3[01])(?:st|nd|rd|th))\b"
     r"(?![ ](?:floor|day|week|percentile|rib|toe|finger|digit|visit|cycle|dose|attempt|degree|of\s(?:her|his)|grade|trimester|post"
@@ -109,7 +115,7 @@ _SHORT = (
     r"(?<![\w./+-])(?P<x>(?:(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12]\d|3[01])|(?:1[3-9]|2\d|3[01])/(?:0?[1-9]|1[0-2])))"
     r"(?:[ ]?[-–][ ]?(?P<y>(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12]\d|3[01])))?"
     r"(?![\w%/]|\.\d|-\d|[ ]?(?:strength|motor|power|pain|murmur|sem\b|systolic|diastolic|vision|mg|ml|tab|cup"
-    r"|pack|normal|ns\b|saline|on[ ]the|scale|severity|intensity|nrs|vas|out[ ]of|correct|items|words|recall"
+    r"|pack|normal|ns\b|saline|on[ ]the|scale|severity|intensity|nrs|vas|out[ ]of|trials|correct|items|words|recall"
     r"|reflex|pulses|edema|in[ ]all|in[ ]the|throughout|bilat|bl\b|b/l|positive|negative|sirs|of[ ]the|criteria"
     r"|lymph|nodes|cores|bpm|mm|with[ ]mets|dtr|ue\b|le\b|rue|lue|rle|lle|llsb|apex|left|right|lung|lobe|weeks|days|hours|months|yrs))"
 )
@@ -154,7 +160,7 @@ _LONG_STREETS = (
     rf"(?i:\b(?:flat|apt|apartment|suite|ste|unit|lot|trailer|plot)\.?[ ]#?[\dA-Z]{{1,5}}),?[ ]\d{{1,5}}[ ](?:{_CAP}[ ]){{0,3}}{_CAP}",
     rf"(?<![\w.])\d{{1,6}}[½A-Za-z]?[ ](?:[NSEWnsew]{{1,2}}\.?[ ])?(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th))\.?[ ]){{1,4}}(?i:st|street|ave?|avenue|rd|road|blvd|boulevard|ln|lane|dr|drive|ct|court|cir|circle|way|pl|place|ter|terrace|trl|trail|pkwy|parkway|hwy|grove|close|crescent|cres|gardens|mews|row|walk|hill|rise|view|park|square|sq|drove|green|gate|wharf|quay|parade|loop|run|path|pike|xing)\b\.?"
     rf"(?:,?[ ](?:#|(?i:apt|apartment|unit|suite|ste|fl|floor|rm|bldg)\.?[ ]?)[ ]?[\w-]{{1,6}})?(?:(?:,[ ]?|[ ]|[ ]?\n[ ]{{0,8}}){_TOWN},?[ ](?:[A-Z]{{2}}\.?(?:[ ]\d{{5}}(?:-\d{{4}})?)?))?",
-    rf"(?i)(?<![\w.])\d{{2,5}}[ ](?:[nsew]\.?[ ])?(?:[a-z]{{3,15}}[ ]){{1,2}}(?:st|street|ave|avenue|rd|road|blvd|boulevard|ln|lane|dr|drive|ct|court|cir|circle|terrace|parkway|pkwy|hwy|highway)\b(?:[ ](?:apt|unit|#)[ ]?\w{{1,5}})?",
+    rf"(?i)(?<![\w.])\d{{2,5}}[ ](?:[nsew]\.?[ ])?(?:[a-z]{{3,15}}[ ]){{1,2}}(?:street|ave|avenue|rd|road|blvd|boulevard|lane|drive|circle|terrace|parkway|pkwy|hwy|highway|(?:st|ln|ct|dr)(?=[ ]?(?:,|apt|unit|#|\n|$)))\b(?:[ ](?:apt|unit|#)[ ]?\w{{1,5}})?",
     rf"\b(?:on|near|off|at|along)[ ](?P<x>(?:{_CAP}[ ]){{1,3}}(?:St|Street|Ave|Avenue|Rd|Road|Blvd|Boulevard|Lane|Ln|Drive|Dr|Way|Pkwy|Hwy|Square))\b",
     r"(?<![\w.])[NSEW]?\d{5}(?:-\d{4})?(?=[ ]?(?:\n|$))(?<=(?:[A-Z]{2}[ ]\d{5}))",
     # Coordinates and plus codes tell a house.
@@ -169,14 +175,13 @@ _FACILITY = (
     r"|House|Manor|Court|Gardens|Village|Rehab|Pines|Oaks|Meadows|Estates|Towers|Villas?|Place|Pavilion|Center|Centre)"
 )
 _FACILITIES = (
-    rf"\b(?:CHU|CHRU|CH|CHR|H[ôo]pital|Clinique|Hospital|Cl[ií]nica|Klinikum|Klinik|Krankenhaus|Ospedale|Policlinico|Ziekenhuis|Szpital|Centro[ ]de[ ]Salud|Centro[ ]M[eé]dico|Centre[ ]Hospitalier|EHPAD|Pharmacie|Farmacia|Apotheke|Residencia|Universit[äa]tsklinikum|Maternit[ée]|Hospices|Polyclinique)"
-    rf"[ ](?P<x>(?:(?:de|du|des|la|le|les|del|los|las|di|der|am|im|San|St\.|Sankt|Santa|Sainte?-?)[ ]?){{0,3}}{_CAP}(?:[ -](?:(?:de|du|la|le|del|am)[ ])?{_CAP}){{0,3}})",
+    rf"\b(?:(?i:clinique|h[ôo]pital|cl[ií]nica|klinikum|klinik|krankenhaus|ospedale|ziekenhuis|szpital)|CHU|CHRU|CH|CHR|H[ôo]pital|Clinique|Hospital|Cl[ií]nica|Klinikum|Klinik|Krankenhaus|Ospedale|Policlinico|Ziekenhuis|Szpital|Centro[ ]de[ ]Salud|Centro[ ]M[eé]dico|Centre[ ]Hospitalier|EHPAD|Pharmacie|Farmacia|Apotheke|Residencia|Universit[äa]tsklinikum|Maternit[ée]|Hospices|Polyclinique)"
+    rf"[ ](?:(?:de|du|des|la|le|les|del|los|las|di|der|am|im|San|St\.|Sankt|Santa|Sainte?-?)[ ]?){{0,3}}{_CAP}(?:[ -](?:(?:de|du|la|le|del|am)[ ])?{_CAP}){{0,3}}",
     rf"(?<![\w'\u2019])(?:{_CAP}[ -]){{1,4}}{_FACILITY}\b",
     rf"(?<![\w'\u2019])(?:St\.?|Saint|Ste\.?|Mt\.?|Mount|Fort|Ft\.?)[ ]{_CAP}(?:'s)?(?:[ ]{_CAP})?(?:[ ](?:Hospital|Center|Clinic))?",
-    r"(?<![\w])(?:[A-Z]{2,6}[ ])?(?:Bed|BED|Rm|RM|Room|ROOM|rm|room|bed)[ #]{1,2}[A-Z]?\d{1,4}[A-Za-z]?(?:[-/]\d{1,2}[A-Za-z]?)?\b",
 )
 _FIRMS = (
-    rf"(?<![\w'\u2019])(?P<x>(?:{_CAP}[ ]|&[ ]|and[ ](?=[A-Z])|of[ ](?=[A-Z])){{1,5}}(?:Inc|LLC|L\.L\.C|Ltd|Limited|PLC|plc|Corp|Corporation|GmbH|AG|KG|UG|e\.V|LLP|LP|Group|Holdings|Partners|Company|Co|SA|S\.A|SAS|SARL|S\.L|SL|SpA|S\.p\.A|S\.r\.l|BV|B\.V|NV|Lda|Sp\.[ ]z[ ]o\.o|Pty|Industries|Enterprises|Logistics|Freight|Trucking|Haulage|Transport|Transportation|Lines|Motors|Foods|Farms|Services|Solutions|Systems|Technologies|Homecare|Home[ ]Care|Agency|Associates|Brothers|Bros|Sons|Bank|Credit[ ]Union|Insurance|Assurance|Mutual|Airlines|Airways|Express|Couriers?|Cleaning|Construction|Roofing|Plumbing|Electric|Bakery|Dairy|Brewery|Foundry|Mills?|Steel|Packing|Elementary|Academy|College|University|High|School|District|Church|Diner|Grill|Cafe|Caf[ée]|Restaurant|Supermarket|Market|Stores?|Warehouse|Fulfil+ment|Realty|Properties|Ministries|Foundation|Institute|Laboratories|Labs|Pharma|Pharmaceuticals|Angels|Helpers|Staffing)\b\.?)",
+    rf"(?<![\w'\u2019])(?P<x>{_CAP}[ ](?:{_CAP}[ ]|&[ ]|and[ ](?=[A-Z])|of[ ](?=[A-Z])){{0,4}}(?:Inc|LLC|L\.L\.C|Ltd|Limited|PLC|plc|Corp|Corporation|GmbH|AG|KG|UG|e\.V|LLP|LP|Group|Holdings|Partners|Company|Co|SA|S\.A|SAS|SARL|S\.L|SL|SpA|S\.p\.A|S\.r\.l|BV|B\.V|NV|Lda|Sp\.[ ]z[ ]o\.o|Pty|Industries|Enterprises|Logistics|Freight|Trucking|Haulage|Transport|Transportation|Lines|Motors|Foods|Farms|Services|Solutions|Systems|Technologies|Homecare|Home[ ]Care|Agency|Associates|Brothers|Bros|Sons|Bank|Credit[ ]Union|Insurance|Assurance|Mutual|Airlines|Airways|Express|Couriers?|Cleaning|Construction|Roofing|Plumbing|Electric|Bakery|Dairy|Brewery|Foundry|Mills?|Steel|Packing|Elementary|Academy|College|University|High|School|District|Church|Diner|Grill|Cafe|Caf[ée]|Restaurant|Supermarket|Market|Stores?|Warehouse|Fulfil+ment|Realty|Properties|Ministries|Foundation|Institute|Laboratories|Labs|Pharma|Pharmaceuticals|Angels|Helpers|Staffing)\b\.?)",
     r"(?i:\b(?:works?|worked|working|employed|employee|job|retired|laid[ ]off|drives?|trucker|driver|cashier|welder|nurse|teacher|clerk|janitor|cook|foreman|manager|engineer|electrician|mechanic)[ ]"
     r"(?:\w{1,14}[ ]){0,4}?(?:for|at|by|of|with|from|w/))[ ](?:the[ ])?"
     rf"(?P<x>{_CAP}(?:[ ](?:&|and|of|the)[ ]{_CAP}|[ ]{_CAP}){{0,4}}(?:[ ](?i:fulfil+ment|warehouse|factory|plant|distribution))?)",

@@ -7,7 +7,7 @@ import re
 from sealift.owner.deidentify.patterns.pattern import Pattern
 
 _GAP = r"(?:[ ]?(?:no|nos|num|number|nr|n[º°]|id|code|ref|#)\b\.?[ ]?)?[ ]?[:#=.]?[ ]{0,2}(?:is[ ]|was[ ]|ending[ ](?:in[ ])?)?#?"
-_CODE = r"(?=[\w./-]{0,12}\d)(?=[\w./-]*\d[\w./-]*\d)[A-Za-z0-9]{1,24}(?:[./-][A-Za-z0-9]{1,24}){0,6}(?:[ ]\d[\dA-Z]{1,7}(?!\w|[./]\d)){0,4}"
+_CODE = r"(?=[\w./-]{0,12}\d)(?=(?:[A-Za-z./-]*\d){3})[A-Za-z0-9]{1,24}(?:[./-][A-Za-z0-9]{1,24}){0,6}(?:[ ]\d[\dA-Z]{1,7}(?!\w|[./]\d)){0,4}"
 # Words before which a number is a name for something, whatever else is not said.
 _WORDS = {
     "MRN": r"mrn|hosp(?:ital)?[ ]no|hosp\.?|chart|h/n|urn|nhs|nhc|dossier|fallnr|chi|pid|patient[ ](?:id|no|number)|rec[ ]no|medical[ ]record(?:[ ]number)?",
@@ -16,7 +16,7 @@ _WORDS = {
     "CERTIFICATE": r"lic(?:en[sc]e)?|licensed|dl|cdl|d/l|passport|dea|npi|gmc|nmc|hcpc|pin|rpps|col(?:egiado)?|registration|reg|cert(?:ificate)?|permit|badge|passeport|pasaporte|reisepass|ausweis|green[ ]card|visa|a\#|alien",
     "VEHICLE": r"plate|plates|tag|reg|rego|vin|vrm|vrn|kennzeichen|immat\w*|matr[íi]cula|targa|kenteken|license[ ]plate|unit|truck|trailer|tractor|chassis",
     "DEVICE": r"serial|s/n|sn|ser|lot|batch|udi|imei|model|asset|device|implant|pacemaker|lead|generator|pump|tracker|eld|telematics|ref",
-    "ID": r"acc|accn?|accession|order|req|specimen|sample|case|claim|clm|ref(?:erence)?|file|docket|study|subject|participant|protocol|incident|ticket|conf(?:irmation)?|tracking|trk|auth(?:orization)?|approval|txn|transaction|trace|mandate|booking|load|trip|manifest|waybill|bol|po|pro|rx|script|report|badge|employee|emp|staff|inmate|student|lab|slide|block|path|key[ ]?safe|keysafe|door[ ]code|gate[ ]code|code|passcode|pin|locker|tag|run|job|work[ ]order|wo|unit|a\#|id|study[ ]id|uid|sejour|expediente|aktenzeichen|az|vorgang|warrant|booking|citation|police[ ]report|report|sr|cr|rma|apn|parcel|isrc|screening|kit|randomi[sz]ation|rand",
+    "ID": r"acc|accn?|accession|order|req|specimen|sample|case|claim|clm|ref(?:erence)?|file|docket|study|subject|participant|protocol|incident|ticket|conf(?:irmation)?|tracking|trk|auth(?:orization)?|approval|txn|transaction|trace|mandate|booking|load|trip|manifest|waybill|bol|po|pro|rx|script|report|badge|employee|emp|staff|inmate|student|key[ ]?safe|keysafe|door[ ]code|gate[ ]code|code|passcode|pin|locker|tag|run|job|work[ ]order|wo|unit|a\#|id|study[ ]id|uid|sejour|expediente|aktenzeichen|az|vorgang|warrant|booking|citation|police[ ]report|report|rma|apn|parcel|isrc|screening|kit|randomi[sz]ation|rand",
 }
 _UNITS = (
     r"(?![ ]?(?:mg|mcg|ug|ng|pg|g\b|kg|lb|lbs|ml|dl|l\b|cc|mm|cm|m\b|km|mi\b|miles|mph|mmhg|bpm|kcal|cal|units?|iu|mu|meq|mmol"
@@ -39,23 +39,34 @@ NUMBERS: tuple[Pattern, ...] = (
     Pattern(
         "ID",
         0.45,
-        re.compile(r"(?<![\w.@/+-])(?=[a-z._]{2,20}\d|[a-z]+_)[a-z]{2,20}(?:[._]?[a-z0-9]{1,15}){0,3}(?<=[\w])(?![\w@-]|\.\w)(?<!_)(?<=[a-z0-9]{5})"),
+        re.compile(r"(?<![\w.@/+-])(?=[a-z._]{3,20}\d\d|[a-z]+_)(?=[a-z0-9._]{5})[a-z]{2,20}(?:[._]?[a-z0-9]{1,15}){0,3}(?![\w@-]|\.\w)"),
         spreads=True,
     ),
     Pattern("ID", 0.5, re.compile(r"(?<![\w.])@[A-Za-z][\w.]{2,30}\b"), spreads=True),
     # Letters and digits mixed, of five characters and more.
     Pattern(
         "ID",
-        0.31,
+        0.3,
         re.compile(
-            r"(?<![\w.,/+-])(?=[A-Z]{1,6}[-/ ]?\d|\d{1,8}[-/]?[A-Z])(?=(?:[A-Z./-]*\d){3})[A-Z0-9]{1,12}(?:[-./][A-Z0-9]{1,12}){0,5}(?![\w%]|[./-]\w)"
+            r"(?<![\w.,/+-])(?![A-TV-Z]\d[0-9AB](?:\.[0-9A-TV-Z]{1,4})?(?!\w)|[pc]?T\d[a-c]?N\d|[A-Z]\d{1,2}-[A-Z]?\d{1,2}(?!\w))(?=[A-Z]{1,6}[-/ ]?\d|\d{1,8}[-/]?[A-Z])(?=(?:[A-Z./-]*\d){3})(?=[A-Z0-9./-]{5})[A-Z0-9]{1,12}(?:[-./][A-Z0-9]{1,12}){0,5}(?![\w%]|[./-]\w)"
             + _UNITS
         ),
         spreads=True,
     ),
     # Groups of digits: 00-4471-8820, 7723 019, 20-45-77, 5S01-22l9
-    Pattern("ID", 0.31, re.compile(r"(?<![\w./,+-])\d{2,6}(?:[ -]\d{2,6}){1,5}(?![\w%/]|[.,]\d)(?<=\d{2})" + _UNITS + r"(?<!\d{3}-\d{2})"), spreads=True),
-    Pattern("ID", 0.31, re.compile(r"(?<![\w.,/$€£+-])\d{6,64}(?![\w%]|[.,/]\d|-\d)" + _UNITS), spreads=True),
+    Pattern("ID", 0.3, re.compile(r"(?<![\w./,+-])(?!(?:[01]\d|2[0-4])[0-5]\d[ ]?-[ ]?(?:[01]\d|2[0-4])[0-5]\d(?!\d))\d{2,6}(?:[ -]\d{2,6}){1,5}(?![\w%/]|[.,]\d)(?<=\d{3})" + _UNITS), spreads=True),
+    Pattern("ID", 0.3, re.compile(r"(?<![\w.,/$€£+-])\d{6,64}(?![\w%]|[.,/]\d|-\d)" + _UNITS), spreads=True),
+    Pattern("ID", 0.3, re.compile(r"(?<![\w./,+-])\d{1,6}(?:[ -]\d{2,6}){3,7}(?![\w%/]|[.,]\d)" + _UNITS), spreads=True),
+    Pattern("ID", 0.3, re.compile(r"(?<![\w./,+-])\d{2}-\d{2}-\d{2}(?![\w%/-]|[.,]\d)"), spreads=True),
+    Pattern(
+        "ID",
+        0.6,
+        re.compile(r"(?i)\b(?:login|log-in|log-on|logon|sign-in|user(?:[ ]?name|[ ]?id)?|handle|screen[ ]name|net[ ]?id|teams|skype|signal|slack|zoom|portal[ ]id)(?:[ ](?:is|name|id)\b)?[ ]?[:=(]?[ ]?[\"']?(?P<x>(?=[\w.@-]*[a-z])(?:@?[a-z][a-z]{0,3}[a-z0-9]*[0-9_.][\w.-]*\w|@[\w.]{2,30}))(?!\w)"),
+        spreads=True,
+    ),
+    Pattern("ID", 0.6, re.compile(r"(?i)\b(?:teams|skype|signal|slack|zoom|login|user(?:name)?|whatsapp|telegram)[ ]?[(:][ ]?(?P<x>[a-z][\w.-]{4,30})\b"), spreads=True),
+    Pattern("ACCOUNT", 0.8, re.compile(r"\b(?:BIC|SWIFT|Swift|bic)(?:[ /-]?(?:code|CODE|BIC))?[ :]{1,3}(?P<x>[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)(?!\w)"), spreads=True),
+    Pattern("CERTIFICATE", 0.7, re.compile(r"(?i:\b(?:lic(?:en[sc]e)?|dl|cdl)\b\.?[ ](?:no\.?[ ]|\#[ ]?)?)(?P<x>[A-Z]{2}[ -]?\d{4,9})(?!\w)"), spreads=True),
     # National Insurance number, with any prefix.
     Pattern("SSN", 0.85, re.compile(r"(?i)(?<!\w)[a-z]{2}[ ]?\d{2}[ ]?\d{2}[ ]?\d{2}[ ]?[a-d](?!\w)"), spreads=True),
     Pattern("SSN", 0.7, re.compile(r"(?<![\w-])[0-9OIl]{3}[- ][0-9OIl]{2}[- ][0-9OIl]{4}(?![\w-])"), spreads=True),
