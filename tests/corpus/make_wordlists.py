@@ -126,6 +126,7 @@ def main() -> None:
         ("words", _single(words, least=1)),
         ("first_names", _single(first, least=2)),
         ("surnames", _single(last, least=2)),
+        ("rare_words", _single(_words(Path(sys.argv[1]), (70,)) - words, least=4)),
         ("clinical", _single(clinical - words, least=4)),
         ("cities", sorted(_places())),
     ):

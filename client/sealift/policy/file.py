@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sealift.policy.grammar import ACTIONS, SettingValue, listed, settings_of
 from sealift.policy.lines import MAX_SIZE, KeyPath, parse_toml
+from sealift.policy.texts import TextRules, text_rules
 from sealift_protocol.errors import PolicyInvalid
 
 FORMAT = 1
@@ -119,6 +120,7 @@ class Policy:
         source: the file's bytes.
         pixels: treatment of images with burned-in text.
         frames: hooks on camera frames, if any.
+        texts: languages, regions and model for free text.
     """
 
     name: str
@@ -131,6 +133,7 @@ class Policy:
     source: bytes = field(repr=False)
     pixels: PixelRules = PixelRules()
     frames: FrameRules | None = None
+    texts: TextRules = TextRules()
 
     @property
     def digest(self) -> bytes:
@@ -222,6 +225,7 @@ class _Reader:
             source=source,
             pixels=self._pixels(),
             frames=self._frames(),
+            texts=text_rules(self._document, self._invalid),
         )
 
     def _invalid(

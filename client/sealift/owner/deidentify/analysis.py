@@ -11,34 +11,37 @@ from dataclasses import replace
 
 from sealift.owner.deidentify.builtin import Builtin
 from sealift.owner.deidentify.cues import find_after_cues
-from sealift.owner.deidentify.finding import find_patterns
+from sealift.owner.deidentify.finding import find_patterns, with_state, with_title
 from sealift.owner.deidentify.forms import find_table_cells, find_values
-from sealift.owner.deidentify.languages import language_of
+from sealift.owner.deidentify.languages import language_of, phone_regions
 from sealift.owner.deidentify.models import Models
 from sealift.owner.deidentify.naming import find_listed, words_of
 from sealift.owner.deidentify.national import find_numbers
 from sealift.owner.deidentify.patterns import PATTERNS
 from sealift.owner.deidentify.phones import find_phones
 from sealift.owner.deidentify.plain_text import PlainText
-from sealift.owner.deidentify.settings import TextSettings
 from sealift.owner.deidentify.spans import Span, agree, chunks, trim
 from sealift.owner.deidentify.spreading import spread
+from sealift.policy.texts import TextRules
 
-_DEFAULT = TextSettings()
+_DEFAULT = TextRules()
 
 
 class Analysis:
     """Finds identifiers of people in texts."""
 
-    def __init__(self, settings: TextSettings = _DEFAULT) -> None:
-        """Load the model, which takes a second or two.
+    def __init__(self, texts: TextRules = _DEFAULT) -> None:
+        """Load the model of the first language, which takes a second or two.
 
         Args:
-            settings: languages, regions and model; the types are not looked at.
+            texts: languages, regions and model of a policy.
+
+        Raises:
+            InvalidArgument: a model is not the one that was asked for.
         """
         _silence()
-        self._regions = settings.phone_regions
-        self._models = Models(settings.languages, settings.model)
+        self._regions = phone_regions(texts)
+        self._models = Models(texts)
         self._builtin = Builtin()
 
     def find(
@@ -91,6 +94,9 @@ class Analysis:
 
 def _finish(plain: PlainText, spans: list[Span]) -> list[Span]:
     settled = agree(trim(plain.text, agree(spans)))
+    settled = [
+        with_title(plain.text, with_state(plain.text, span)) for span in settled
+    ]
     again = spread(plain.text, settled)
     if again:
         settled = agree(trim(plain.text, [*settled, *again]))

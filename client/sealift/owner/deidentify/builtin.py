@@ -25,7 +25,7 @@ _LEFT_OUT = frozenset(("EmailRecognizer", "UrlRecognizer", "PhoneRecognizer"))
 # Numbers of firms, not of people; their checks take telephone numbers for them.
 _FIRMS = frozenset(
     "AU_ABN AU_ACN SG_UEN IT_VAT_CODE KR_BRN SE_ORGANISATIONSNUMMER ZA_COMPANY_REGISTRATION"
-    " ZA_VAT_NUMBER DE_VAT_ID DE_HANDELSREGISTER IN_GSTIN DE_KFZ".split()
+    " ZA_VAT_NUMBER DE_VAT_ID DE_HANDELSREGISTER IN_GSTIN DE_KFZ TR_LICENSE_PLATE".split()
 )
 _KINDS = {
     "DATE_TIME": "DATE",

@@ -198,7 +198,7 @@ _ALSO_WORDS = frozenset(
 _CLOSE = frozenset(
     """
 pt patient son daughter dtr wife husband spouse mother father mom mum dad brother sister partner
-neighbor neighbour friend niece nephew grandson granddaughter d/w s/w pgd aunt uncle cousin gf bf
+neighbor neighbour friend girlfriend boyfriend sitter carer caregiver landlord nurse aide driver niece nephew grandson granddaughter d/w s/w pgd aunt uncle cousin gf bf
 """.split()
 )
 
@@ -210,8 +210,12 @@ def _cued(text: str, word: Word, cue: str) -> bool:
         return False
     listed = word.is_first or word.is_last
     if not word.capital:
-        if word.folded in ALSO_FIRST and word.folded not in word_set("common"):
-            return cue.rstrip(".") in _CLOSE
+        if cue.rstrip(".") in _CLOSE and word.folded not in word_set("common"):
+            if word.folded in ALSO_FIRST:
+                return True
+            known = word.is_word or word.is_clinical or word.folded in word_set("rare_words")
+            if not known and len(word.text) > 3:
+                return True
         return listed and not word.is_word and len(word.text) > 2 and cue not in ("w/", "under")
     if word.upper and len(word.text) < 4:
         return False

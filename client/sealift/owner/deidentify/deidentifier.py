@@ -99,7 +99,7 @@ class Deidentifier:
         self._policy = policy
         self._source = schema
         self._records = 0
-        self._scrubbers = Scrubbers(workers)
+        self._scrubbers = Scrubbers(workers, policy.texts)
         rules = match_rules(policy, schema)
         columns = Columns(schema, policy)
         year = now().year

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from sealift.owner.deidentify.clinical_words import (
     ALSO_FIRST,
@@ -41,6 +42,19 @@ _PRESCRIBING = re.compile(
     r"(?i)\b(?:takes?|took|taking|meds?:?|medications?:?|allergies:|allergic\sto|prescribed|given"
     r"|recommended|continued?s?|hold|held|stopped|started(?:\son)?|tapered|titrated?)\s$"
 )
+_STATE_AFTER = re.compile(
+    rf",[ ]?(?:(?:{STATE_CODES})\b(?![.]?[DA]\b)|(?:"
+    + "|".join(name.title() for name in sorted(STATES) if len(name) > 4 and "." not in name)
+    + r")\b)"
+)
+_TITLE_BEFORE = re.compile(
+    r"(?<![\w'-])(?:(?:Dr|DR|dr|Mr|MR|mr|Mrs|MRS|mrs|Ms|MS|ms|Miss|MISS|miss|Mx|Prof|PROF|prof|Rev|Sgt|Lt|Capt"
+    r"|Drs|Dra|Sr|Sra|Srta|Don|Do\u00f1a|D\u00f1a|Mme|Mlle|Pr|Mtre|Me|M|Hr|Fr|Herr|Herrn|Frau|Sig|Sig\.ra|Dott|Dott\.ssa"
+    r"|Mw|Mevr|Dhr|Pan|Pani|Lek|Professor|Professeur|Docteur|Doctor|Reverend|Pastor|Father|Sister|Officer|Judge"
+    r"|Detective|Deputy|Captain|Monsieur|Madame|Se\u00f1or|Se\u00f1ora|Mevrouw|Meneer|Signor|Signora|Senhor|Senhora"
+    r"|(?:Charge|Staff|Head|School)[ ]Nurse|Nurse|NP|SN|S/N|Grandpa|Grandma|Uncle|Aunt|Auntie|Nana|Tante|Onkel"
+    r"|Baby(?:[ ](?:Girl|Boy))?)\.?[ ]{1,2}(?:med\.[ ])?){1,3}$"
+)
 _CAPITAL = re.compile(r"[^\W\d_a-z]|\d")
 _EDGES = " \t\r\n\u00a0.,;:()[]|-\u2013\u2014&/'\u2019\""
 
@@ -77,6 +91,22 @@ def find_names(
             continue
         if not is_medicine(text, first, last):
             yield Span(first, last, kind, score, spreads=kind == "PERSON")
+
+
+def with_state(text: str, span: Span) -> Span:
+    """Return a place together with the state that stands behind it: "Dayton, OH"."""
+    if span.kind not in ("LOCATION", "PERSON"):
+        return span
+    following = _STATE_AFTER.match(text, span.end)
+    return replace(span, end=following.end()) if following else span
+
+
+def with_title(text: str, span: Span) -> Span:
+    """Return a name together with the title before it, which tells sex, state or rank."""
+    if span.kind != "PERSON":
+        return span
+    before = _TITLE_BEFORE.search(text, max(0, span.start - 30), span.start)
+    return replace(span, start=before.start()) if before else span
 
 
 def is_medicine(text: str, start: int, end: int) -> bool:
@@ -144,6 +174,8 @@ def _person(run: list[re.Match[str]], score: float) -> Iterator[tuple[int, int]]
 
 def _is_ordinary(found: str, *, alone: bool) -> bool:
     """Return whether a word of English is no name; next to a name, listed names are."""
+    if len(found) == 1:
+        return False
     folded = fold(found)
     if folded not in word_set("words") and folded not in word_set("clinical"):
         return False

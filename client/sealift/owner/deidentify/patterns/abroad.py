@@ -61,7 +61,7 @@ _WEEKDAYS = (
 )
 _DATES = (
     # 3rd Sept, 12 juin 1949, 5 de enero de 2024, 1er mars, 9. März 2021, 7-Jul-90, 11 NOV 2023 14:22
-    rf"(?i)(?<![\d./-])(?:{_DAY}(?:st|nd|rd|th|er|\.|º|ª)?(?:[ ]?(?:au|to|al|a|bis|tot|do|-|–|and|&)[ ]?"
+    rf"(?i)(?<![\d./-])(?:(?:{_DAY},[ ]?){{0,4}}{_DAY}(?:st|nd|rd|th|er|\.|º|ª)?(?:[ ]?(?:au|to|al|a|bis|tot|do|-|–|and|&)[ ]?"
     rf"{_DAY}(?:st|nd|rd|th|er|\.)?)?[ -]{{1,2}}(?:of[ ]|de[ ]|d')?){_MONTHS}\b\.?"
     rf"(?:(?:,?[ ]{{1,2}}|-)(?:de[ ]|del[ ])?(?:{_YEAR}|['\u2019]?\d\d(?!\d|[:.]\d)))?{_TIME}",
     rf"(?i)\b{_MONTHS}\.?[ -]{{1,2}}(?:the[ ])?{_DAY}(?:st|nd|rd|th)?"
@@ -98,7 +98,7 @@ _DATES = (
     r"(?i)(?:\b(?:on|until|till|by|from|since|through)[ ]|,[ ])(?P<x>(?:the[ ])?(?:[12]?\d|3[01])(?:st|nd|rd|th))\b"
     r"(?![ ](?:floor|day|week|percentile|rib|toe|finger|digit|visit|cycle|dose|attempt|degree|of\s(?:her|his)|grade|trimester|post"
     r"|hospital|street|st\b|ave|metacarpal|metatarsal|nerve|ventricle|intercostal|generation))",
-    r"(?i)\b(?:lunar[ ]new[ ]year|chinese[ ]new[ ]year|new[ ]year'?s?(?:[ ](?:eve|day))?|xmas(?:[ ](?:eve|day))?"
+    r"(?i)\b(?:super[ ]bowl[ ]sunday|black[ ]friday|ash[ ]wednesday|good[ ]friday|holy[ ]week|pentecost|whit[ ]monday|lunar[ ]new[ ]year|chinese[ ]new[ ]year|new[ ]year'?s?(?:[ ](?:eve|day))?|xmas(?:[ ](?:eve|day))?"
     r"|christmas(?:[ ](?:eve|day))?|eid(?:[ ]al[ -](?:fitr|adha))?|boxing[ ]day|bank[ ]holiday|mlk[ ]day"
     r"|presidents'?[ ]day|cinco[ ]de[ ]mayo|thanksgiving|halloween|easter(?:[ ](?:sunday|monday))?|ramadan"
     r"|hanukkah|passover|diwali|holi|rosh[ ]hashanah|yom[ ]kippur|noël|navidad|weihnachten|ostern|pâques"
@@ -158,7 +158,7 @@ _LONG_STREETS = (
     # County roads, motorways, routes; cross streets.
     r"\b\d{1,6}[ ](?:[NSEW]\.?[ ])?(?:County|State|US|Farm|Ranch|FM|CR|SR|Hwy|Highway|Rural|Rte|Route|Rt)[ ]?(?:Road|Rd|Route|Highway|Hwy)?[ ]?\d{1,5}[A-Z]?\b",
     rf"(?i:\b(?:flat|apt|apartment|suite|ste|unit|lot|trailer|plot)\.?[ ]#?[\dA-Z]{{1,5}}),?[ ]\d{{1,5}}[ ](?:{_CAP}[ ]){{0,3}}{_CAP}",
-    rf"(?<![\w.])\d{{1,6}}[½A-Za-z]?[ ](?:[NSEWnsew]{{1,2}}\.?[ ])?(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th))\.?[ ]){{1,4}}(?i:st|street|ave?|avenue|rd|road|blvd|boulevard|ln|lane|dr|drive|ct|court|cir|circle|way|pl|place|ter|terrace|trl|trail|pkwy|parkway|hwy|grove|close|crescent|cres|gardens|mews|row|walk|hill|rise|view|park|square|sq|drove|green|gate|wharf|quay|parade|loop|run|path|pike|xing)\b\.?"
+    rf"(?<![\w.])\d{{1,6}}(?:-\d{{1,4}}|[½A-Za-z])?[ ](?:[NSEWnsew]{{1,2}}\.?[ ])?(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th))\.?[ ]){{1,4}}(?i:st|street|ave?|avenue|rd|road|blvd|boulevard|ln|lane|dr|drive|ct|court|cir|circle|way|pl|place|ter|terrace|trl|trail|pkwy|parkway|hwy|grove|close|crescent|cres|gardens|mews|row|walk|hill|rise|view|park|square|sq|drove|green|gate|wharf|quay|parade|loop|run|path|pike|xing)\b\.?"
     rf"(?:,?[ ](?:#|(?i:apt|apartment|unit|suite|ste|fl|floor|rm|bldg)\.?[ ]?)[ ]?[\w-]{{1,6}})?(?:(?:,[ ]?|[ ]|[ ]?\n[ ]{{0,8}}){_TOWN},?[ ](?:[A-Z]{{2}}\.?(?:[ ]\d{{5}}(?:-\d{{4}})?)?))?",
     rf"(?i)(?<![\w.])\d{{2,5}}[ ](?:[nsew]\.?[ ])?(?:[a-z]{{3,15}}[ ]){{1,2}}(?:street|ave|avenue|rd|road|blvd|boulevard|lane|drive|circle|terrace|parkway|pkwy|hwy|highway|(?:st|ln|ct|dr)(?=[ ]?(?:,|apt|unit|#|\n|$)))\b(?:[ ](?:apt|unit|#)[ ]?\w{{1,5}})?",
     rf"\b(?:on|near|off|at|along)[ ](?P<x>(?:{_CAP}[ ]){{1,3}}(?:St|Street|Ave|Avenue|Rd|Road|Blvd|Boulevard|Lane|Ln|Drive|Dr|Way|Pkwy|Hwy|Square))\b",
@@ -195,6 +195,7 @@ _AGES = (
     r"(?i)(?<![\d./-])(?P<x>9\d|1[0-2]\d)(?=[\s-]{0,2}(?:years?|yrs?|yo\b|y/o|y\.o\.|jährige?|jahre|ans\b|años|anni|jaar|jarige|anos|lat\b|yr\sold|a\.\s|y\b))",
     r"(?i)\b(?:age[ds]?|alter|âge|âgée?\sde|edad|età|leeftijd|idade|wiek)[\s:=]{1,3}(?P<x>9\d|1[0-2]\d)\b(?!\s?(?:mg|ml|%|/|days|months|weeks|hours|min))",
     r"(?i)\b(?P<x>(?:ninety|one[ -]hundred|a[ -]hundred)(?:[ -](?:and[ -])?(?:one|two|three|four|five|six|seven|eight|nine|ten))?)(?=[\s-](?:years?|yr|y)\b|\s(?:last|this|next|in)\s)",
+    r"(?i)(?:\bd\.|\bdied|\bdec\.|\bdeceased|\bpassed(?:\saway)?|†|\blived\sto|\blives|\bat\sage|\baged|\bage\sof)\s?(?:at\s|age\s|aged\s|of\s|at\sage\s)?(?P<x>9\d|1[01]\d)\b(?!\s?(?:mg|ml|%|/|days|bpm|mm))",
     r"(?i)\b(?:turned|turning|turns|aged|reached)\s(?P<x>9\d|1[0-2]\d|ninety(?:[ -]\w{3,5})?|one\shundred(?:\sand)?(?:\s\w{3,5})?)\b",
     r"(?i)\b(?P<x>9\d|1[01]\d)(?=[\s-]?(?:F|M|f|m|female|male|♀|♂|lady|gentleman|woman|man)\b)(?!\s?(?:mg|ml|m\b\s?/))",
 )

@@ -10,6 +10,7 @@ _GAP = r"(?:[ ]?(?:no|nos|num|number|nr|n[º°]|id|code|ref|#)\b\.?[ ]?)?[ ]?[:#
 _CODE = r"(?=[\w./-]{0,12}\d)(?=(?:[A-Za-z./-]*\d){3})[A-Za-z0-9]{1,24}(?:[./-][A-Za-z0-9]{1,24}){0,6}(?:[ ]\d[\dA-Z]{1,7}(?!\w|[./]\d)){0,4}"
 # Words before which a number is a name for something, whatever else is not said.
 _WORDS = {
+    "SSN": r"ssn|ss\#|soc(?:ial)?[ ]sec(?:urity)?|social|nir|nss|ss|s[ée]cu(?:rit[ée][ ]sociale)?|bsn|sin|nino|ni|pesel|dni|nie|nif|niss|cf|codice[ ]fiscale|pps|ppsn|cpf|curp|aadhaar|ahv|rvnr|svnr|sv-nr|sozialversicherungsnr|steuer-?id|idnr|tin|itin|tax[ ]id|national[ ]id|personnummer|cpr|rut|cedula",
     "MRN": r"mrn|hosp(?:ital)?[ ]no|hosp\.?|chart|h/n|urn|nhs|nhc|dossier|fallnr|chi|pid|patient[ ](?:id|no|number)|rec[ ]no|medical[ ]record(?:[ ]number)?",
     "HEALTH_PLAN": r"medicare|medicaid|policy|member|subscriber|group|insurance|insurer|hicn|mbi|bcbs|blue[ ]cross|aetna|cigna|humana|uhc|tricare|kaiser|versichertennr?\.?|mutuelle|p[óo]liza|plan",
     "ACCOUNT": r"acct|account|a/c|cust(?:omer)?|card|visa|mastercard|amex|debit|loan|sort[ ]code|routing|iban|bsb|invoice|encounter|visit|fin|csn|har|konto|compte|cuenta|conto|rekening|rachunek|bic|swift|ending|wire|check|cheque|chk",
@@ -54,7 +55,7 @@ NUMBERS: tuple[Pattern, ...] = (
         spreads=True,
     ),
     # Groups of digits: 00-4471-8820, 7723 019, 20-45-77, 5S01-22l9
-    Pattern("ID", 0.3, re.compile(r"(?<![\w./,+-])(?!(?:[01]\d|2[0-4])[0-5]\d[ ]?-[ ]?(?:[01]\d|2[0-4])[0-5]\d(?!\d))\d{2,6}(?:[ -]\d{2,6}){1,5}(?![\w%/]|[.,]\d)(?<=\d{3})" + _UNITS), spreads=True),
+    Pattern("ID", 0.3, re.compile(r"(?<![\w./,+-])(?!(?:19|20)\d\d[ ])(?!(?:[01]\d|2[0-4])[0-5]\d[ ]?-[ ]?(?:[01]\d|2[0-4])[0-5]\d(?!\d))\d{2,6}(?:[ -]\d{2,6}){1,5}(?![\w%/]|[.,]\d)(?<=\d{3})" + _UNITS), spreads=True),
     Pattern("ID", 0.3, re.compile(r"(?<![\w.,/$€£+-])\d{6,64}(?![\w%]|[.,/]\d|-\d)" + _UNITS), spreads=True),
     Pattern("ID", 0.3, re.compile(r"(?<![\w./,+-])\d{1,6}(?:[ -]\d{2,6}){3,7}(?![\w%/]|[.,]\d)" + _UNITS), spreads=True),
     Pattern("ID", 0.3, re.compile(r"(?<![\w./,+-])\d{2}-\d{2}-\d{2}(?![\w%/-]|[.,]\d)"), spreads=True),
@@ -74,7 +75,7 @@ NUMBERS: tuple[Pattern, ...] = (
     Pattern("VEHICLE", 0.6, re.compile(r"(?<![\w-])[A-Z]{2}\d{2}[ ]?[A-Z]{3}(?![\w-])"), spreads=True),
     Pattern("VEHICLE", 0.6, re.compile(r"(?<![\w-])[A-Z]{2}-\d{3}-[A-Z]{2}(?![\w-])"), spreads=True),
     Pattern("VEHICLE", 0.6, re.compile(r"(?<![\w-])[A-ZÄÖÜ]{1,3}[-:][A-Z]{1,2}[ ]?\d{1,4}[EH]?(?![\w-])"), spreads=True),
-    Pattern("VEHICLE", 0.55, re.compile(r"(?<![\w-])\d{4}[ -]?[BCDFGHJKLMNPRSTVWXYZ]{3}(?![\w-])"), spreads=True),
+    Pattern("VEHICLE", 0.55, re.compile(r"(?<![\w-])\d{4}[ -]?(?!TSH|LDL|HDL|CRP|PSA|BNP|CBC|BMP|CMP|CKD|DVT|PTT|NPH|MCG|RBC|WBC|PLT|BPM|RPM|HRS|NSR|CXR)[BCDFGHJKLMNPRSTVWXYZ]{3}(?![\w-])"), spreads=True),
     Pattern(
         "VEHICLE",
         0.7,

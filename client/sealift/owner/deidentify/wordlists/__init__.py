@@ -35,7 +35,7 @@ def word_set(name: str) -> frozenset[str]:
 
     Args:
         name: `common` (the commonest words of English), `words` (words of English, without
-            proper names), `clinical` (drugs and diseases), `first_names`, `surnames`.
+            proper names), `rare_words` (rarer ones), `clinical` (drugs and diseases), `first_names`, `surnames`.
     """
     return frozenset(_lines(name))
 
