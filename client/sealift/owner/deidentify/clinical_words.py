@@ -57,7 +57,15 @@ nurse doctor german lung mass chart check drain good best read reading pine port
 white black brown green gray grey reed frost field fields ford forest hill lake rivers banks
 first last mark marks bill will pat drew sue art frank gene jack guy ray miles dale wade
 center clinic mercy marshall major sergeant judge senior junior light house foley ii iii iv jr
-sr kaiser
+sr kaiser smith hunt marsh waters cross fox wolf barber butler cooper farmer hood knight mills
+savage swan underwood wells wise bacon berry bird booth bowers brewer burns bush cannon chambers
+chase clay cotton craft crane dean diamond drake east flowers ford foreman fowler freeman gates
+glass golden goodman graves hale hardy harper heath holder holly horn key kirk lamb law little
+mason mead moody moon north pierce pike pool rich ring roach rush shields singleton skinner spears
+sparks stark summers todd vance wall walls weeks west wilder winters workman abbot archer bailey
+barker bower carver coleman cross dyer falconer forester gentry glover goldsmith hopper hyde kitchen
+lawless merchant messenger pickles plumber purser sawyer sexton singer spicer squire steward tiller
+usher warden weller whale wheeler whistler woodward wyatt
 """
 ALSO_NAMES = frozenset(_SURNAMES.split())
 

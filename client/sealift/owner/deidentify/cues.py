@@ -61,6 +61,7 @@ _CUES = re.compile(
     r"|f/u\sw(?:/|ith)?|fu\sw(?:/|ith)|follow[\s-]up\swith|appt\sw(?:/|ith)?|named|name\sis"
     r"|names?\sare|goes\sby|known\sas|aka|a\.k\.a\.|n[e\u00e9]e|formerly|lives\sw(?:/|ith)|live\sw/"
     r"|stays\sw(?:/|ith)|divorced\sfrom|married\sto|widow\sof|wife\sof|son\sof|daughter\sof"
+    r"|collega|colega|coll[e\u00e8]gue|kollege|kollegin|confr[e\u00e8]re|consoeur|estimad[oa]|lieber?"
     r"|hi|hello|hey|dear|regards|sincerely|cheers|thx|w/"
     # other languages
     r"|fils|fille|[e\u00e9]pouse|[e\u00e9]poux|mari|femme|fr[e\u00e8]re|s\u0153ur|soeur|m[e\u00e8]re"
@@ -74,7 +75,7 @@ _CUES = re.compile(
     re.IGNORECASE,
 )
 _AFTER_CUE = re.compile(
-    r"[ ]{0,2}(?:is|named|called|,|:|-|\u2013)?[ ]?[\"'(]?(?:the[ ])?|[ ]?\n[ ]{0,4}"
+    r",?[ ]?\n{1,3}[ ]{0,4}|[ ]{0,2}(?:is|named|called|,|:|-|\u2013)?[ ]?[\"'(]?(?:the[ ])?|[ ]?\n[ ]{0,4}"
 )
 _BETWEEN = re.compile(
     r"[ ]{1,2}|[ ]?-[ ]?|\.[ ]?|,[ ](?=[A-Z])|[ ]?[\"'(]|[\"')][ ]|[ ]?\n[ ]{0,6}(?=[A-Z])"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sealift.owner.deidentify.clinical_words import (
     ALSO_FIRST,
+    ALSO_NAMES,
     EPONYM_NOUNS,
     EPONYMS,
     STATE_CODES,
@@ -41,6 +42,7 @@ facebook instagram whatsapp skype teams dashcam microchip plof norepi trop bene 
 karnofsky lettre informe alta ingreso sortie compte rendu nota evolucion hoja anamnese epikrise
 arztbrief befund diagnose behandlung steuer kontoauszug grussen grusse rxnorm snomed loinc carina
 medication allergie motif antecedentes antecedents traitement conclusion signature resume
+cher chere estimado estimada gentile geachte geachter caro cara stimato egregio liebe lieber sehr
 """.split()
 )
 _DOSE = re.compile(
@@ -115,7 +117,8 @@ class Word:
             return False
         if self.is_first or (self.is_last and not self.is_clinical):
             ordinary = self.folded in word_set("common")
-            return self.folded not in _SENTENCE_WORDS and not (ordinary and self.upper)
+            loud = ordinary and self.upper and self.folded not in ALSO_NAMES
+            return self.folded not in _SENTENCE_WORDS and not loud
         return not self.is_word and not self.is_clinical
 
 
@@ -324,7 +327,7 @@ def _joins(
         return (
             len(other.text) > 2
             and (other.is_last or other.is_first)
-            and other.folded not in word_set("common")
+            and (other.folded not in word_set("common") or other.folded in ALSO_NAMES)
             and (forward or not other.is_word)
             and not is_medical(other.folded)
         )

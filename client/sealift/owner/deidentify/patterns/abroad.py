@@ -122,7 +122,7 @@ _SHORT = (
 _SHORT_BEFORE = (
     r"(?i:strength|motor|power|pain|murmur|score|scored|apgars?|gcs|phq|gad|mmse|moca|rated|scale|grade|reflexes"
     r"|pulses|level|currently|kps|nihss|bishop|ratio|fraction|vision|va|od|os|ou|bp|is|of|at|rates|was|with|a|by"
-    r"|severity|x|nodes?|cores?|dtrs?|mets|sem|ii|iii|i|gleason|qsofa|curb|wells|chads|vas|nrs|intensity|discomfort|recall|orientation)"
+    r"|severity|x|nodes?|cores?|dtrs?|mets|sem|ii|iii|i|gleason|qsofa|curb|wells|chads|vas|nrs|ta|pa|rr|t\.a\.?|tas|intensity|discomfort|recall|orientation)"
 )
 _STREET_WORD = r"[^\W\d_][^\W\d_'\u2019.-]{0,25}(?:['\u2019.-][^\W\d_]{1,25})*\.?"
 _CAP = r"[A-Z\u00c0-\u00de\u0141\u015a\u0179\u017b][^\W\d_]*(?:['\u2019-][^\W\d_]+)*"
@@ -148,6 +148,18 @@ _LONG_STREETS = (
     rf"[ ]{_NUMBER}(?:{_AFTER_STREET})?",
     rf"\b(?:Am|An[ ]der|An[ ]den|Auf[ ]der|Auf[ ]dem|Im|In[ ]der|In[ ]den|Zum|Zur|Unter[ ]den|Alte|Neue|Großer|Kleine)[ ]{_CAP}[ ]{_NUMBER}(?:{_AFTER_STREET})",
     rf"\b{_CAP}[ ](?i:str\.|straße|strasse|gasse|weg|allee|platz|ring)[ ]{_NUMBER}(?:{_AFTER_STREET})?",
+    # A kind of street, anything, a postal code and a town, in any case of letters.
+    r"(?i)(?<!\w)(?:\d{1,5}[ ]?(?:bis|ter)?,?[ ])?(?:rue|ruelle|rte|route|avenue|av\.?|bd|boulevard|place|impasse|chemin|all[ée]e|quai|cours|passage"
+    r"|calle|c/|avenida|avda\.?|paseo|pasaje|plaza|rambla|ronda|v[ií]a|urbanizaci[óo]n|camino|cuesta|callej[óo]n|glorieta|acceso|alameda|ca[ñn]ada|pasadizo|travesía|vial"
+    r"|viale|piazza|corso|borgo|strada|vicolo|contrada|canale|incrocio|rotonda|stretto|rua|travessa|pra[çc]a|largo|estrada|ulica|ul\.)[ ]"
+    r"[^\n;:|]{2,60}?[ ,]{1,2}(?:\d{4,5}(?:-\d{3})?|\d{2}-\d{3})[ ][^\W\d_][\w'-]+(?:[ -](?!por\b|per\b|com\b|pour\b|tel)[^\W\d_][\w'-]+){0,2}",
+    r"(?i)(?<!\w)[^\W\d_][\w-]{1,30}(?:stra(?:ß|ss)e|str\.|weg|platz|allee|gasse|ring|straat|laan|gracht|plein|kade|dijk|singel|dreef|pad|hof|dam|steeg|weide|wal|baan)[ ]\d{1,4}[\w/-]{0,5},[ ]"
+    r"\d{4,5}[ ]?(?:[a-z]{2}[ ])?[^\W\d_][\w-]+(?:[ ](?:am|an|der|den|bad|aan|de)[ ][\w-]+)?",
+    r"(?i)(?<!\w)(?:(?:flat|studio|apartment|apt|unit|suite|room)[ ][\w]{1,5}[ ,]{1,2}|\d{1,4}[a-z]?[ ])[^\n;:|.]{3,50}?[ ,]{1,2}[a-z]{1,2}\d[a-z\d]?[ ]?\d[a-z]{2}(?!\w)(?:[ ][^\W\d_]{3,}(?:[ ](?:upon[ ])?[^\W\d_]{4,})?)?",
+    # Whatever stands after a word of living, up to the end of the sentence, if it has a number.
+    r"(?i)\b(?:demeurant|domicili[ée]e?(?:[ ][àa])?|con[ ]domicilio[ ]en|domicilio:?|residente[ ](?:in|en|em)|wohnhaft(?:[ ]in)?|wonende(?:[ ]te)?|woonachtig[ ](?:te|op)|zamieszka[łl][aey](?:[ ]w)?"
+    r"|resid(?:es|ing|ent)[ ](?:at|of)|lives[ ]at|living[ ]at|lived[ ]at|address(?:[ ]is)?|home[ ]at|house[ ]at|staying[ ]at|moved[ ]to|vive[ ]en|habite(?:[ ]au)?|abita[ ]in|mora[ ](?:na|em)|reside[ ]en)[ :]{1,2}"
+    r"(?P<x>(?=[^\n;.]{0,60}\d)[^\n;|]{4,90}?)(?=[.](?:\s|$)|\n|;|$|\||[ ]\(|,?[ ](?:pour|por|per|com|mit|met|with|for|has|was|who|che|que|qui|and|und|zu|since|tel|phone|telephone|t[ée]l|where|but|vi|alone|together|under|a[ ]été|est|ist|is|wegen|durante|porque)\b)",
     # A postal code and a town.
     rf"(?<![\w.-])(?:[A-Z]{{1,2}}-)?(?:\d{{5}}|\d{{4}}[ ]?[A-Z]{{2}}|\d{{2}}-\d{{3}}|\d{{4}}-\d{{3}})[ ](?!(?i:units?|mg|ml|patients?|cells|euros?|people|steps|cases|days))"
     rf"(?!(?:A|I|In|On|At|The|He|She|Pt|Patient|Phone|Tel|For|To|And|DOB|MRN|SSN|From|With|No|Date|Time|Name|Sex|Age)\b){_TOWN}",
