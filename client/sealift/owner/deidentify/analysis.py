@@ -11,7 +11,12 @@ from dataclasses import replace
 
 from sealift.owner.deidentify.builtin import Builtin
 from sealift.owner.deidentify.cues import find_after_cues
-from sealift.owner.deidentify.finding import find_patterns, with_state, with_title
+from sealift.owner.deidentify.finding import (
+    find_patterns,
+    is_remnant,
+    with_state,
+    with_title,
+)
 from sealift.owner.deidentify.forms import find_table_cells, find_values
 from sealift.owner.deidentify.languages import language_of, phone_regions
 from sealift.owner.deidentify.models import Models
@@ -70,7 +75,9 @@ class Analysis:
                 replace(span, start=span.start + start, end=span.end + start)
                 for span in spans
             ]
-        finished = [_finish(text, spans) for text, spans in zip(plain, found, strict=True)]
+        finished = [
+            _finish(text, spans) for text, spans in zip(plain, found, strict=True)
+        ]
         if known is not None:
             finished = [
                 agree([*spans, *more]) if more else spans
@@ -95,7 +102,9 @@ class Analysis:
 def _finish(plain: PlainText, spans: list[Span]) -> list[Span]:
     settled = agree(trim(plain.text, agree(spans)))
     settled = [
-        with_title(plain.text, with_state(plain.text, span)) for span in settled
+        with_title(plain.text, with_state(plain.text, span))
+        for span in settled
+        if not is_remnant(plain.text, span)
     ]
     again = spread(plain.text, settled)
     if again:

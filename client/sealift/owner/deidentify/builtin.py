@@ -74,7 +74,7 @@ class Builtin:
 
     def __init__(self) -> None:
         self._recognisers = [
-            found(supported_language="en")
+            found(supported_language="en")  # type: ignore[call-arg]
             for name, found in inspect.getmembers(predefined, inspect.isclass)
             if issubclass(found, PatternRecognizer)
             and found is not PatternRecognizer

@@ -209,6 +209,7 @@ def is_medical(word: str, *, by_ending: bool = True) -> bool:
         by_ending and len(lowered) > 6 and _DRUG_ENDINGS.search(lowered) is not None
     )
 
+
 # Diseases, signs, tests and devices are named after these people; alone they are no patient.
 _EPONYMS = """
 addison alzheimer apgar asperger babinski bakri barrett barthel bartholin baker bartonella beck

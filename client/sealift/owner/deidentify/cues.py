@@ -77,6 +77,11 @@ _CUES = re.compile(
 _AFTER_CUE = re.compile(
     r",?[ ]?\n{1,3}[ ]{0,4}|[ ]{0,2}(?:is|named|called|,|:|-|\u2013)?[ ]?[\"'(]?(?:the[ ])?|[ ]?\n[ ]{0,4}"
 )
+# A line may end between these and the name.
+_FIGURE = re.compile(r"[ .:]{0,2}\d")
+_LINE_AFTER = re.compile(
+    r"(?i)(?:regards|sincerely|cheers|thx|thanks|signed|dr|mr|mrs|ms|dear)\b"
+)
 _BETWEEN = re.compile(
     r"[ ]{1,2}|[ ]?-[ ]?|\.[ ]?|,[ ](?=[A-Z])|[ ]?[\"'(]|[\"')][ ]|[ ]?\n[ ]{0,6}(?=[A-Z])"
 )
@@ -86,7 +91,9 @@ _INITIALS = re.compile(
     r"|(?<![\w@.])[a-zA-Z]\.[a-z]{4,20}(?=[ ]?(?:$|\n|,|rn\b|md\b|np\b|RN\b|MD\b|NP\b|PA\b))",
     re.MULTILINE,
 )
-_NOT_INITIALS = frozenset("u.s. u.k. e.g. i.e. a.m. p.m. b.i.d. t.i.d. q.i.d. u.s.a. p.o. i.v.".split())
+_NOT_INITIALS = frozenset(
+    "u.s. u.k. e.g. i.e. a.m. p.m. b.i.d. t.i.d. q.i.d. u.s.a. p.o. i.v.".split()
+)
 _NOT_AFTER = frozenset(
     """
 today yesterday tomorrow tonight now then here there again also still just only very well please
@@ -132,12 +139,16 @@ def _after(
     place = bisect_left(starts, end)
     if gap is None or place >= len(words):
         return
+    if "\n" in text[end : words[place].start] and not _LINE_AFTER.match(cue):
+        return
     if not end < words[place].start <= gap.end() or words[place].start == end:
         if not (titled and words[place].start == end):
             return
     first = last = place
     # A particle begins a surname: "Dr van der Berg".
-    while words[last].folded in _PARTICLES and last + 1 < len(words) and last - first < 3:
+    while (
+        words[last].folded in _PARTICLES and last + 1 < len(words) and last - first < 3
+    ):
         if not _BETWEEN.fullmatch(text, words[last].end, words[last + 1].start):
             return
         last += 1
@@ -152,7 +163,9 @@ def _after(
             words[last].is_initial or len(words[last].text) < 3
         ):
             break
-        joins = following.may_join and (following.capital or following.folded in _PARTICLES)
+        joins = following.may_join and (
+            following.capital or following.folded in _PARTICLES
+        )
         lower = (
             not following.capital
             and not words[last].capital
@@ -173,9 +186,14 @@ def _titled(text: str, word: Word, cue: str) -> bool:
     if word.folded in _NOT_AFTER or names_thing(text, word.end):
         return False
     if len(word.text) == 1:
-        return word.capital
+        plain = cue.rstrip(".") in ("mr", "mrs", "ms", "miss", "dr")
+        return plain and word.capital and not _FIGURE.match(text, word.end)
     if word.capital:
-        if word.upper and len(word.text) < 4 and cue.rstrip(".") in ("rn", "np", "pt", "fr", "sr", "tech"):
+        if (
+            word.upper
+            and len(word.text) < 4
+            and cue.rstrip(".") in ("rn", "np", "pt", "fr", "sr", "tech")
+        ):
             return False
         listed = word.is_first or word.is_last
         return listed or not is_medical(word.folded)
@@ -214,11 +232,20 @@ def _cued(text: str, word: Word, cue: str) -> bool:
         if cue.rstrip(".") in _CLOSE and word.folded not in word_set("common"):
             if word.folded in ALSO_FIRST:
                 return True
-            known = word.is_word or word.is_clinical or word.folded in word_set("rare_words")
+            known = (
+                word.is_word
+                or word.is_clinical
+                or word.folded in word_set("rare_words")
+            )
             if not known and len(word.text) > 3:
                 return True
-        return listed and not word.is_word and len(word.text) > 2 and cue not in ("w/", "under")
-    if word.upper and len(word.text) < 4:
+        return (
+            listed
+            and not word.is_word
+            and len(word.text) > 2
+            and cue not in ("w/", "under")
+        )
+    if word.upper and len(word.text) < 5 and not text.isupper():
         return False
     if not word.is_word:
         return True

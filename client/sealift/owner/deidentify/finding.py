@@ -29,6 +29,8 @@ _GROUPS = ("x", "y", "z")
 _BELIEVED = 0.85
 _SURE = 0.9
 _BELIEVED_PLACE = 0.65
+# Below it is what the model takes for a firm.
+_LEAST_PLACE = 0.5
 # Patterns below this score have no context, and skip the codes of terminologies.
 _CATCH_ALL = 0.3
 _CODES = frozenset(STATE_CODES.split("|"))
@@ -44,7 +46,9 @@ _PRESCRIBING = re.compile(
 )
 _STATE_AFTER = re.compile(
     rf",[ ]?(?:(?:{STATE_CODES})\b(?![.]?[DA]\b)|(?:"
-    + "|".join(name.title() for name in sorted(STATES) if len(name) > 4 and "." not in name)
+    + "|".join(
+        name.title() for name in sorted(STATES) if len(name) > 4 and "." not in name
+    )
     + r")\b)"
 )
 _TITLE_BEFORE = re.compile(
@@ -55,6 +59,7 @@ _TITLE_BEFORE = re.compile(
     r"|(?:Charge|Staff|Head|School)[ ]Nurse|Nurse|NP|SN|S/N|Grandpa|Grandma|Uncle|Aunt|Auntie|Nana|Tante|Onkel"
     r"|Baby(?:[ ](?:Girl|Boy))?)\.?[ ]{1,2}(?:med\.[ ])?){1,3}$"
 )
+_TITLE_CASE = re.compile(r"[^\W\d_a-z][^\W\d_A-Z]{2}")
 _CAPITAL = re.compile(r"[^\W\d_a-z]|\d")
 _EDGES = " \t\r\n\u00a0.,;:()[]|-\u2013\u2014&/'\u2019\""
 
@@ -89,6 +94,8 @@ def find_names(
         digits = any(character.isdigit() for character in found)
         if not capital or short or digits or names_disease(text, last):
             continue
+        if score < _LEAST_PLACE and not _TITLE_CASE.search(found):
+            continue
         if not is_medicine(text, first, last):
             yield Span(first, last, kind, score, spreads=kind == "PERSON")
 
@@ -107,6 +114,17 @@ def with_title(text: str, span: Span) -> Span:
         return span
     before = _TITLE_BEFORE.search(text, max(0, span.start - 30), span.start)
     return replace(span, start=before.start()) if before else span
+
+
+def is_remnant(text: str, span: Span) -> bool:
+    """Return whether common words alone are left of a name, since other types took the rest."""
+    if span.kind not in _NAME_KINDS:
+        return False
+    words = re.findall(r"\w+", text[span.start : span.end])
+    return all(
+        word.islower() and (len(word) == 1 or word in word_set("common"))
+        for word in words
+    )
 
 
 def is_medicine(text: str, start: int, end: int) -> bool:
@@ -205,9 +223,14 @@ def _place(text: str, start: int, end: int, score: float) -> Iterator[tuple[int,
         or (weak and fold(word) in word_set("common" if len(words) > 1 else "words"))
         for word in words
     )
-    if weak and found.isupper() and len(words) > 1:
+    if weak and found.isupper() and (len(words) > 1 or score < _LEAST_PLACE):
         return
-    if words and not ordinary and found.lower() not in STATES and _CAPITAL.search(found):
+    if (
+        words
+        and not ordinary
+        and found.lower() not in STATES
+        and _CAPITAL.search(found)
+    ):
         yield start, end
 
 

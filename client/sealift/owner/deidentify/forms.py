@@ -20,7 +20,9 @@ _LABEL = re.compile(
 )
 _LABEL_TAIL = re.compile(r"[^\W\d_][\w.'\u2019\u00ba\u00b0/#&-]*$")
 # What ends a value.
-_STOP = re.compile(r"\n|\t|[ ]{3,}|[|;\"{}<>\[\]]|[ ]{2,}(?=\w)|[ ][-\u2013\u2014][ ]|,\s?\"")
+_STOP = re.compile(
+    r"\n|\t|[ ]{3,}|[|;\"{}<>\[\]]|[ ]{2,}(?=\w)|[ ][-\u2013\u2014][ ]|,\s?\""
+)
 _NEXT_LABEL = re.compile(
     r"[ ]{1,2}\(?(?=[^\W\d_][\w.'\u2019/-]{0,18}(?:[ ][\w.#/-]{1,14}){0,2}[ ]?[:=])"
 )
@@ -132,14 +134,24 @@ def _code(text: str, start: int, end: int, kind: str, label: str) -> Iterator[Sp
     if match and sum(c.isdigit() for c in match[0]) > 1:
         last = match.end()
         yield Span(start, last, kind, _SCORE, spreads=True)
-    elif match and match[0].isupper() and kind == "ACCOUNT" and len(match[0]) in (8, 11):
+    elif (
+        match and match[0].isupper() and kind == "ACCOUNT" and len(match[0]) in (8, 11)
+    ):
         yield Span(start, match.end(), kind, _SCORE)
     elif kind == "HEALTH_PLAN":
         yield from _place(text, start, min(end, start + 40), kind)
 
 
 _LOGIN_LABELS = _LOGINS | frozenset(
-    ("login id", "user name", "user id", "portal user", "portal login", "log in", "portal id")
+    (
+        "login id",
+        "user name",
+        "user id",
+        "portal user",
+        "portal login",
+        "log in",
+        "portal id",
+    )
 )
 
 
@@ -178,7 +190,13 @@ def _may_be_name(found: str, plain: str, count: int) -> bool:
     if found[0].islower() and not listed:
         return count > 0 and plain not in word_set("words") and len(plain) > 1
     if found[0].islower():
-        return plain not in word_set("common") or plain in ("de", "van", "der", "la", "von")
+        return plain not in word_set("common") or plain in (
+            "de",
+            "van",
+            "der",
+            "la",
+            "von",
+        )
     if is_medical(plain, by_ending=not listed) and not (
         listed and plain not in word_set("common")
     ):
@@ -196,7 +214,9 @@ def _place(text: str, start: int, end: int, kind: str) -> Iterator[Span]:
     words = re.findall(r"[^\W\d_]+", value)
     if not words and not _HAS_DIGIT.search(value):
         return
-    if words and all(fold(word) in word_set("common") or is_medical(word) for word in words):
+    if words and all(
+        fold(word) in word_set("common") or is_medical(word) for word in words
+    ):
         if not _HAS_DIGIT.search(value) or not value[:1].isupper():
             return
     if not any(c.isupper() or c.isdigit() for c in value):

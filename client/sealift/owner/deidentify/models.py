@@ -103,7 +103,9 @@ class Models:
                     places, model.pipe(chosen, batch_size=size), strict=True
                 ):
                     names = _names(pieces[place], doc)
-                    found[place] += names if own else filter(listed(pieces[place]), names)
+                    found[place] += (
+                        names if own else filter(listed(pieces[place]), names)
+                    )
         yield from found
 
 

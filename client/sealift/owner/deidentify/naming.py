@@ -137,7 +137,10 @@ def words_of(text: str) -> list[Word]:
     for match in _TOKEN.finditer(text):
         gap = text[before : match.start()]
         begins = (
-            not found or "\n" in gap or any(c in gap for c in ".:;!?|\u2022*") or gap == ""
+            not found
+            or "\n" in gap
+            or any(c in gap for c in ".:;!?|\u2022*")
+            or gap == ""
         )
         if text[before - 1 : before].isdigit() and "." not in gap and "\n" not in gap:
             begins = False
@@ -206,10 +209,18 @@ def _strength(
         return 0.0
     if _DOSE.match(text, word.end) and not word.is_first:
         return 0.0
-    if word.capital and word.folded[:2] in ("o'", "d'", "n'", "l'") and len(word.text) > 4:
+    if (
+        word.capital
+        and word.folded[:2] in ("o'", "d'", "n'", "l'")
+        and len(word.text) > 4
+    ):
         # O'Brien, D'Souza.
         return _SCORE_LISTED if english or word.folded[0] in "on" else 0.0
-    if word.folded[-3:-1] in ("'l", "'r", "'v") or word.folded[-2:] in ("'m", "'d", "'t"):
+    if word.folded[-3:-1] in ("'l", "'r", "'v") or word.folded[-2:] in (
+        "'m",
+        "'d",
+        "'t",
+    ):
         return 0.0
     if not word.capital:
         listed = word.is_first and not word.is_word and not word.is_clinical
@@ -273,7 +284,10 @@ def _people(
         if names_thing(text, words[last].end):
             continue
         if first > 0 and words[first - 1].folded in _BEFORE_PLACES:
-            if words[first - 1].capital and words[first].start - words[first - 1].end == 1:
+            if (
+                words[first - 1].capital
+                and words[first].start - words[first - 1].end == 1
+            ):
                 first -= 1
         best = max(strengths[first : last + 1])
         yield Span(

@@ -75,19 +75,30 @@ NUMBERS: tuple[Number, ...] = (
     Number("MRN", _form(r"\d{3}", r"\d{3}", r"\d{4}"), nhs.is_valid),
     Number(
         "SSN",
-        _form(r"[12378]", r"\d\d", r"\d\d", r"(?:\d\d|2[AB])", r"\d{3}", r"\d{3}", r"\d\d"),
+        _form(
+            r"[12378]", r"\d\d", r"\d\d", r"(?:\d\d|2[AB])", r"\d{3}", r"\d{3}", r"\d\d"
+        ),
         nir.is_valid,
     ),
     Number("ID", _form(r"\d\d", r"\d{3}", r"\d{3}", r"\d{3}"), idnr.is_valid),
     Number(
         "ID",
-        _form(r"[A-Za-z]{3}", r"[A-Za-z]{3}", r"[0-9LMNPQRSTUVlmnpqrstuv]{2}[A-Za-z][0-9LMNPQRSTUVlmnpqrstuv]{2}",
-              r"[A-Za-z][0-9LMNPQRSTUVlmnpqrstuv]{3}[A-Za-z]"),
+        _form(
+            r"[A-Za-z]{3}",
+            r"[A-Za-z]{3}",
+            r"[0-9LMNPQRSTUVlmnpqrstuv]{2}[A-Za-z][0-9LMNPQRSTUVlmnpqrstuv]{2}",
+            r"[A-Za-z][0-9LMNPQRSTUVlmnpqrstuv]{3}[A-Za-z]",
+        ),
         codicefiscale.is_valid,
     ),
     Number("ID", _form(r"\d{2}", r"\d{3}", r"\d{3}", r"[A-Za-z]"), dni.is_valid),
     Number("ID", _form(r"[XYZxyz]", r"\d{7}", r"[A-Za-z]"), nie.is_valid),
-    Number("SSN", _form(r"\d{4}", r"\d\d", r"\d{3}"), bsn.is_valid, _cue("bsn|burgerservice\\w*|sofi")),
+    Number(
+        "SSN",
+        _form(r"\d{4}", r"\d\d", r"\d{3}"),
+        bsn.is_valid,
+        _cue("bsn|burgerservice\\w*|sofi"),
+    ),
     Number("SSN", _form(r"\d{3}", r"\d{3}", r"\d{3}"), sin.is_valid),
     Number("SSN", _form(r"\d{3}", r"\d{3}", r"\d{3}"), bsn.is_valid),
     Number("SSN", _form(r"\d{3}", r"\d{3}", r"\d{3}"), tfn.is_valid),
@@ -99,18 +110,30 @@ NUMBERS: tuple[Number, ...] = (
     Number("ID", _form(r"756", r"\d{4}", r"\d{4}", r"\d\d"), ch_ssn.is_valid),
     Number("ID", _form(r"\d{3}", r"\d{3}", r"\d{3}", r"\d\d"), cpf.is_valid),
     Number("ID", _form(r"\d{6}", r"\d{4}"), cpr.is_valid),
-    Number("ID", re.compile(r"(?<!\w)\d{6}[-+A-FU-Y]\d{3}[0-9A-Y](?!\w)"), hetu.is_valid),
+    Number(
+        "ID", re.compile(r"(?<!\w)\d{6}[-+A-FU-Y]\d{3}[0-9A-Y](?!\w)"), hetu.is_valid
+    ),
     Number("ID", _form(r"\d{6}", r"\d{5}"), fodselsnummer.is_valid),
     Number("ID", _form(r"(?:19|20)?\d{6}", r"\d{4}"), personnummer.is_valid),
     Number("ID", _form(r"\d{9}"), pt_nif.is_valid, _cue("nif|contribuinte")),
     Number("ID", _form(r"\d{11}"), tckimlik.is_valid),
     Number("ID", _form(r"\d{6}", r"\d{4}", r"\d{3}"), za_idnr.is_valid),
-    Number("ID", re.compile(r"(?<!\w)[A-Z]{4}\d{6}[HM][A-Z]{5}[0-9A-Z]\d(?!\w)"), curp.is_valid),
+    Number(
+        "ID",
+        re.compile(r"(?<!\w)[A-Z]{4}\d{6}[HM][A-Z]{5}[0-9A-Z]\d(?!\w)"),
+        curp.is_valid,
+    ),
     Number("DEVICE", _form(r"\d\d", r"\d{6}", r"\d{6}", r"\d"), imei.is_valid),
-    Number("ACCOUNT", re.compile(r"(?<![\w.-])\d{4}(?:[ .-]?\d{2,7}){2,4}(?![\w]|[.,]\d)"), _card),
     Number(
         "ACCOUNT",
-        re.compile(r"(?i)(?<!\w)[A-Z]{2}\d\d(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,4})?(?!\w)"),
+        re.compile(r"(?<![\w.-])\d{4}(?:[ .-]?\d{2,7}){2,4}(?![\w]|[.,]\d)"),
+        _card,
+    ),
+    Number(
+        "ACCOUNT",
+        re.compile(
+            r"(?i)(?<!\w)[A-Z]{2}\d\d(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,4})?(?!\w)"
+        ),
         lambda number: iban.is_valid(number.replace("-", "")),
     ),
 )

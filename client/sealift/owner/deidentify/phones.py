@@ -24,7 +24,9 @@ _CUE = re.compile(
     r"|durchwahl|rufnummer|telef\w{0,6}|telem[o\u00f3]vel|komorka|kom\.|t\u00e9l|tlf|tfno|on|at|from|unter|au)"
     r"|[\u260e\u2706\U0001f4de\U0001f4f1])[\s.:)(#-]{0,5}$"
 )
-_EXTENSION = re.compile(r"(?:[\s,;]{0,2}(?:ext\.?|extn\.?|extension|x|poste|dw|int\.?)\s?\d{1,6})", re.I)
+_EXTENSION = re.compile(
+    r"(?:[\s,;]{0,2}(?:ext\.?|extn\.?|extension|x|poste|dw|int\.?)\s?\d{1,6})", re.I
+)
 # A short number is a telephone only after such a word.
 _SHORT = re.compile(
     r"(?i)\b(?:pager|beeper|bleep(?:ed)?|bleeped|ext|extn|extension|voicemail|dect|vocera|ascom|poste|durchwahl|dw"
@@ -34,10 +36,14 @@ _CALLED = re.compile(
     r"(?i)\b(?:call(?:ed)?|phone(?:d)?|cell|tel|ring|rang|contact|reach(?:ed)?(?:\sat)?|number|mobile|ph)\b"
     r"[^\n\d]{0,25}?(?P<x>[(+]?\d[\d \t().\-/]{5,18}\d)(?!\s?(?:mg|ml|units?|%)|[\d/])"
 )
-_DIGIT_WORD = r"(?:zero|oh|o|one|two|three|four|five|six|seven|eight|nine|niner|double|triple)"
+_DIGIT_WORD = (
+    r"(?:zero|oh|o|one|two|three|four|five|six|seven|eight|nine|niner|double|triple)"
+)
 _SPOKEN = re.compile(rf"(?i)\b{_DIGIT_WORD}(?:[\s,-]{{1,3}}{_DIGIT_WORD}){{3,20}}\b")
 _DECIMAL = re.compile(r"\d[.,]\d{1,2}$|^\d{1,3}(?:[.,]\d{3})+$|^\d{1,3} \d{1,3}$")
-_HOURS = re.compile(r"(?<!\d)(?:[01]\d|2[0-4])[0-5]\d[ ]?-[ ]?(?:[01]\d|2[0-4])[0-5]\d$")
+_HOURS = re.compile(
+    r"(?<!\d)(?:[01]\d|2[0-4])[0-5]\d[ ]?-[ ]?(?:[01]\d|2[0-4])[0-5]\d$"
+)
 _DATE = re.compile(
     r"^\(?(?:\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}[./-]\d{1,2}[./-]\d{1,2})"
 )
@@ -73,9 +79,7 @@ def find_phones(text: str, regions: Sequence[str]) -> Iterator[Span]:
             yield from _matched(text, start, end, regions)
 
 
-def _matched(
-    text: str, start: int, end: int, regions: Sequence[str]
-) -> Iterator[Span]:
+def _matched(text: str, start: int, end: int, regions: Sequence[str]) -> Iterator[Span]:
     """Find numbers inside a run of digits that no word explains, by libphonenumber."""
     run = text[start:end]
     if run.startswith("00"):

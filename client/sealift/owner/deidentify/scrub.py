@@ -70,7 +70,9 @@ class TextScrubber:
             raise not_installed("text", "scrubbing text needs Presidio and spaCy")
         for model in models_of(texts):
             if not is_installed(model.module):
-                raise not_installed(model.extra, "a language of the policy needs its model")
+                raise not_installed(
+                    model.extra, "a language of the policy needs its model"
+                )
         self._texts = texts
         self._workers = workers
         self._engine: Engine | None = None

@@ -44,14 +44,14 @@ def scrub(scrubber: TextScrubber, text: str) -> str:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("Seen by Dr. Maria Lopez today.", "Seen by Dr. <PERSON> today."),
+        ("Seen by Dr. Maria Lopez today.", "Seen by <PERSON> today."),
         ("Patient: SMITH, John A.", "Patient: <PERSON>."),
         ("He is the son of Erika Mustermann.", "He is the son of <PERSON>."),
         ("Signed by Nguyễn Thị Hoa, RN", "Signed by <PERSON>, RN"),
-        ("Mrs. O'Brien-García denies pain.", "Mrs. <PERSON> denies pain."),
-        ("Dr. Foley removed the Foley catheter.", "Dr. <PERSON> removed the Foley catheter."),
+        ("Mrs. O'Brien-García denies pain.", "<PERSON> denies pain."),
+        ("Dr. Foley removed the Foley catheter.", "<PERSON> removed the Foley catheter."),
         ("Lives at 12 Oak Street Apt. 4, Dayton, OH 45402.",
-         "Lives at <LOCATION>, <LOCATION>, OH <LOCATION>."),
+         "Lives at <LOCATION>."),
         ("P.O. Box 1234", "<LOCATION>"),
         ("Transferred from Mercy General Hospital.", "Transferred from <LOCATION>."),
         ("from Cook County", "from <LOCATION>"),
@@ -444,7 +444,7 @@ sys.addaudithook(watch)
 scrubber = TextScrubber()
 texts = ["planted.person@example.org, https://planted.example.org/x, Dr. Planted, 10.0.0.77"] * 3
 scrubbed, found = scrubber.scrub(pa.array(texts))
-assert scrubbed.to_pylist() == ["<EMAIL>, <URL>, Dr. <PERSON>, <IP>"] * 3, scrubbed
+assert scrubbed.to_pylist() == ["<EMAIL>, <URL>, <PERSON>, <IP>"] * 3, scrubbed
 print(seen)
 """
 

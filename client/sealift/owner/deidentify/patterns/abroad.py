@@ -34,9 +34,7 @@ _TIME = (
     r"(?:[ ]?(?:hrs?|[ap]\.?m\.?|uhr))?)?"
 )
 _ONES = r"(?:one|two|three|four|five|six|seven|eight|nine)"
-_TEENS = (
-    r"(?:ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen)"
-)
+_TEENS = r"(?:ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen)"
 _TENS = r"(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)"
 _TWO = rf"(?:{_TENS}(?:[ -]{_ONES})?|{_TEENS}|(?:oh|o)[ -]{_ONES}|{_ONES})"
 _YEAR_WORDS = (
@@ -49,9 +47,7 @@ _NTH = (
     r"|twenty[ -](?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|thirtieth"
     r"|thirty[ -]first)"
 )
-_MONTH_WORDS = (
-    r"(?:january|february|march|april|may|june|july|august|september|october|november|december)"
-)
+_MONTH_WORDS = r"(?:january|february|march|april|may|june|july|august|september|october|november|december)"
 _WEEKDAYS = (
     r"(?:lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|lunes|martes|mi[eé]rcoles|jueves|viernes"
     r"|s[aá]bado|domingo|montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonnabend|sonntag"
@@ -95,7 +91,7 @@ _DATES = (
     r"\b(?:Mon|Tue|Wed|Thu|Fri)\b",
     r"(?i)(?<![\w'])(?:opéré|vu|vue|sortie|entrée|prévue?|rdv)[ ]le[ ](?P<x>(?:1er|[12]?\d|3[01]))(?![\d/:h]|[.,]\d|[ ]?(?:mg|ml|cm|mm|%))",
     r"(?i)\b(?:spring|summer|autumn|fall|winter|early|mid|late)[ ](?:of[ ])?(?:19|20)\d\d\b",
-    r"(?i)(?:\b(?:on|until|till|by|from|since|through)[ ]|,[ ])(?P<x>(?:the[ ])?(?:[12]?\d|3[01])(?:st|nd|rd|th))\b"
+    r"(?i)(?:\b(?:on|until|till|by|from|since|through)[ ]|,[ ])(?:the[ ])?(?P<x>(?:[12]?\d|3[01])(?:st|nd|rd|th))\b"
     r"(?![ ](?:floor|day|week|percentile|rib|toe|finger|digit|visit|cycle|dose|attempt|degree|of\s(?:her|his)|grade|trimester|post"
     r"|hospital|street|st\b|ave|metacarpal|metatarsal|nerve|ventricle|intercostal|generation))",
     r"(?i)\b(?:super[ ]bowl[ ]sunday|black[ ]friday|ash[ ]wednesday|good[ ]friday|holy[ ]week|pentecost|whit[ ]monday|lunar[ ]new[ ]year|chinese[ ]new[ ]year|new[ ]year'?s?(?:[ ](?:eve|day))?|xmas(?:[ ](?:eve|day))?"
@@ -126,7 +122,9 @@ _SHORT_BEFORE = (
 )
 _STREET_WORD = r"[^\W\d_][^\W\d_'\u2019.-]{0,25}(?:['\u2019.-][^\W\d_]{1,25})*\.?"
 _CAP = r"[A-Z\u00c0-\u00de\u0141\u015a\u0179\u017b][^\W\d_]*(?:['\u2019-][^\W\d_]+)*"
-_NUMBER = r"\d{1,5}[A-Za-z]?(?:[ ]?[-/–][ ]?\d{0,5}[A-Za-z]?)?(?:[ ]?(?:bis|ter|quater)\b)?"
+_NUMBER = (
+    r"\d{1,5}[A-Za-z]?(?:[ ]?[-/–][ ]?\d{0,5}[A-Za-z]?)?(?:[ ]?(?:bis|ter|quater)\b)?"
+)
 _TOWN = rf"{_CAP}(?:[ -](?:(?:de|la|le|les|sur|sous|am|an|der|den|del|el|upon|on|in|the|of|y|dos|do|da)[ -])?{_CAP}){{0,3}}"
 _AFTER_STREET = (
     r"(?:,?[ ]?(?:\d{1,2}[ºª°]|piso|puerta|esc\.?|bajo|apto\.?|apt\.?|appt\.?|int\.?|bât\.?|étage|m\.|lok\.|bus|wohnung|stock|og|eg)"
@@ -158,7 +156,7 @@ _LONG_STREETS = (
     r"(?i)(?<!\w)(?:(?:flat|studio|apartment|apt|unit|suite|room)[ ][\w]{1,5}[ ,]{1,2}|\d{1,4}[a-z]?[ ])[^\n;:|.]{3,50}?[ ,]{1,2}[a-z]{1,2}\d[a-z\d]?[ ]?\d[a-z]{2}(?!\w)(?:[ ][^\W\d_]{3,}(?:[ ](?:upon[ ])?[^\W\d_]{4,})?)?",
     # Whatever stands after a word of living, up to the end of the sentence, if it has a number.
     r"(?i)\b(?:demeurant|domicili[ée]e?(?:[ ][àa])?|con[ ]domicilio[ ]en|domicilio:?|residente[ ](?:in|en|em)|wohnhaft(?:[ ]in)?|wonende(?:[ ]te)?|woonachtig[ ](?:te|op)|zamieszka[łl][aey](?:[ ]w)?"
-    r"|resid(?:es|ing|ent)[ ](?:at|of)|lives[ ]at|living[ ]at|lived[ ]at|address(?:[ ]is)?|home[ ]at|house[ ]at|staying[ ]at|moved[ ]to|vive[ ]en|habite(?:[ ]au)?|abita[ ]in|mora[ ](?:na|em)|reside[ ]en)[ :]{1,2}"
+    r"|resid(?:es|ing|ent)[ ](?:at|of)|lives[ ]at|living[ ]at|lived[ ]at|address(?:[ ]is|:)|home[ ]at|house[ ]at|staying[ ]at|moved[ ]to|vive[ ]en|habite(?:[ ]au)?|abita[ ]in|mora[ ](?:na|em)|reside[ ]en)[ :]{1,2}"
     r"(?P<x>(?=[^\n;.]{0,60}\d)[^\n;|]{4,90}?)(?=[.](?:\s|$)|\n|;|$|\||[ ]\(|,?[ ](?:pour|por|per|com|mit|met|with|for|has|was|who|che|que|qui|and|und|zu|since|tel|phone|telephone|t[ée]l|where|but|vi|alone|together|under|a[ ]été|est|ist|is|wegen|durante|porque)\b)",
     # A postal code and a town.
     rf"(?<![\w.-])(?:[A-Z]{{1,2}}-)?(?:\d{{5}}|\d{{4}}[ ]?[A-Z]{{2}}|\d{{2}}-\d{{3}}|\d{{4}}-\d{{3}})[ ](?!(?i:units?|mg|ml|patients?|cells|euros?|people|steps|cases|days))"

@@ -29,18 +29,29 @@ NUMBERS: tuple[Pattern, ...] = (
         Pattern(
             kind,
             0.6,
-            re.compile(rf"(?i)(?<![\w/])(?:{words}){_GAP}(?P<x>{_CODE})(?![\w%]){_UNITS}"),
+            re.compile(
+                rf"(?i)(?<![\w/])(?:{words}){_GAP}(?P<x>{_CODE})(?![\w%]){_UNITS}"
+            ),
             spreads=True,
         )
         for kind, words in _WORDS.items()
     ),
     # A number sign.
-    Pattern("ID", 0.5, re.compile(r"(?<![\w#])#[ ]?(?P<x>[A-Z0-9]{0,4}-?\d{3,12}[A-Z0-9-]{0,8})(?!\w)"), spreads=True),
+    Pattern(
+        "ID",
+        0.5,
+        re.compile(
+            r"(?<![\w#])#[ ]?(?P<x>[A-Z0-9]{0,4}-?\d{3,12}[A-Z0-9-]{0,8})(?!\w)"
+        ),
+        spreads=True,
+    ),
     # Log-ins: letters then digits or with a low line, which no word has.
     Pattern(
         "ID",
         0.45,
-        re.compile(r"(?<![\w.@/+-])(?=[a-z._]{3,20}\d\d|[a-z]+_)(?=[a-z0-9._]{5})[a-z]{2,20}(?:[._]?[a-z0-9]{1,15}){0,3}(?![\w@-]|\.\w)"),
+        re.compile(
+            r"(?<![\w.@/+-])(?=[a-z._]{3,20}\d\d|[a-z]+_)(?=[a-z0-9._]{5})[a-z]{2,20}(?:[._]?[a-z0-9]{1,15}){0,3}(?![\w@-]|\.\w)"
+        ),
         spreads=True,
     ),
     Pattern("ID", 0.5, re.compile(r"(?<![\w.])@[A-Za-z][\w.]{2,30}\b"), spreads=True),
@@ -55,27 +66,107 @@ NUMBERS: tuple[Pattern, ...] = (
         spreads=True,
     ),
     # Groups of digits: 00-4471-8820, 7723 019, 20-45-77, 5S01-22l9
-    Pattern("ID", 0.3, re.compile(r"(?<![\w./,+-])(?!(?:19|20)\d\d[ ])(?!(?:[01]\d|2[0-4])[0-5]\d[ ]?-[ ]?(?:[01]\d|2[0-4])[0-5]\d(?!\d))\d{2,6}(?:[ -]\d{2,6}){1,5}(?![\w%/]|[.,]\d)(?<=\d{3})" + _UNITS), spreads=True),
-    Pattern("ID", 0.3, re.compile(r"(?<![\w.,/$€£+-])\d{6,64}(?![\w%]|[.,/]\d|-\d)" + _UNITS), spreads=True),
-    Pattern("ID", 0.3, re.compile(r"(?<![\w./,+-])\d{1,6}(?:[ -]\d{2,6}){3,7}(?![\w%/]|[.,]\d)" + _UNITS), spreads=True),
-    Pattern("ID", 0.3, re.compile(r"(?<![\w./,+-])\d{2}-\d{2}-\d{2}(?![\w%/-]|[.,]\d)"), spreads=True),
+    Pattern(
+        "ID",
+        0.3,
+        re.compile(
+            r"(?<![\w./,+-])(?!(?:19|20)\d\d[ ])(?!(?:[01]\d|2[0-4])[0-5]\d[ ]?-[ ]?(?:[01]\d|2[0-4])[0-5]\d(?!\d))\d{2,6}(?:[ -]\d{2,6}){1,5}(?![\w%/]|[.,]\d)(?<=\d{3})"
+            + _UNITS
+        ),
+        spreads=True,
+    ),
+    Pattern(
+        "ID",
+        0.3,
+        re.compile(r"(?<![\w.,/$€£+-])\d{6,64}(?![\w%]|[.,/]\d|-\d)" + _UNITS),
+        spreads=True,
+    ),
+    Pattern(
+        "ID",
+        0.3,
+        re.compile(
+            r"(?<![\w./,+-])\d{1,6}(?:[ -]\d{2,6}){3,7}(?![\w%/]|[.,]\d)" + _UNITS
+        ),
+        spreads=True,
+    ),
+    Pattern(
+        "ID",
+        0.3,
+        re.compile(r"(?<![\w./,+-])\d{2}-\d{2}-\d{2}(?![\w%/-]|[.,]\d)"),
+        spreads=True,
+    ),
     Pattern(
         "ID",
         0.6,
-        re.compile(r"(?i)\b(?:login|log-in|log-on|logon|sign-in|user(?:[ ]?name|[ ]?id)?|handle|screen[ ]name|net[ ]?id|teams|skype|signal|slack|zoom|portal[ ]id)(?:[ ](?:is|name|id)\b)?[ ]?[:=(]?[ ]?[\"']?(?P<x>(?=[\w.@-]*[a-z])(?:@?[a-z][a-z]{0,3}[a-z0-9]*[0-9_.][\w.-]*\w|@[\w.]{2,30}))(?!\w)"),
+        re.compile(
+            r"(?i)\b(?:login|log-in|log-on|logon|sign-in|user(?:[ ]?name|[ ]?id)?|handle|screen[ ]name|net[ ]?id|teams|skype|signal|slack|zoom|portal[ ]id)(?:[ ](?:is|name|id)\b)?[ ]?[:=(]?[ ]?[\"']?(?P<x>(?=[\w.@-]*[a-z])(?:@?[a-z][a-z]{0,3}[a-z0-9]*[0-9_.][\w.-]*\w|@[\w.]{2,30}))(?!\w)"
+        ),
         spreads=True,
     ),
-    Pattern("ID", 0.6, re.compile(r"(?i)\b(?:teams|skype|signal|slack|zoom|login|user(?:name)?|whatsapp|telegram)[ ]?[(:][ ]?(?P<x>[a-z][\w.-]{4,30})\b"), spreads=True),
-    Pattern("ACCOUNT", 0.8, re.compile(r"\b(?:BIC|SWIFT|Swift|bic)(?:[ /-]?(?:code|CODE|BIC))?[ :]{1,3}(?P<x>[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)(?!\w)"), spreads=True),
-    Pattern("CERTIFICATE", 0.7, re.compile(r"(?i:\b(?:lic(?:en[sc]e)?|dl|cdl)\b\.?[ ](?:no\.?[ ]|\#[ ]?)?)(?P<x>[A-Z]{2}[ -]?\d{4,9})(?!\w)"), spreads=True),
+    Pattern(
+        "ID",
+        0.6,
+        re.compile(
+            r"(?i)\b(?:teams|skype|signal|slack|zoom|login|user(?:name)?|whatsapp|telegram)[ ]?[(:][ ]?(?P<x>[a-z][\w.-]{4,30})\b"
+        ),
+        spreads=True,
+    ),
+    Pattern(
+        "ACCOUNT",
+        0.8,
+        re.compile(
+            r"\b(?:BIC|SWIFT|Swift|bic)(?:[ /-]?(?:code|CODE|BIC))?[ :]{1,3}(?P<x>[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)(?!\w)"
+        ),
+        spreads=True,
+    ),
+    Pattern(
+        "CERTIFICATE",
+        0.7,
+        re.compile(
+            r"(?i:\b(?:lic(?:en[sc]e)?|dl|cdl)\b\.?[ ](?:no\.?[ ]|\#[ ]?)?)(?P<x>[A-Z]{2}[ -]?\d{4,9})(?!\w)"
+        ),
+        spreads=True,
+    ),
     # National Insurance number, with any prefix.
-    Pattern("SSN", 0.85, re.compile(r"(?i)(?<!\w)[a-z]{2}[ ]?\d{2}[ ]?\d{2}[ ]?\d{2}[ ]?[a-d](?!\w)"), spreads=True),
-    Pattern("SSN", 0.7, re.compile(r"(?<![\w-])[0-9OIl]{3}[- ][0-9OIl]{2}[- ][0-9OIl]{4}(?![\w-])"), spreads=True),
+    Pattern(
+        "SSN",
+        0.85,
+        re.compile(r"(?i)(?<!\w)[a-z]{2}[ ]?\d{2}[ ]?\d{2}[ ]?\d{2}[ ]?[a-d](?!\w)"),
+        spreads=True,
+    ),
+    Pattern(
+        "SSN",
+        0.7,
+        re.compile(r"(?<![\w-])[0-9OIl]{3}[- ][0-9OIl]{2}[- ][0-9OIl]{4}(?![\w-])"),
+        spreads=True,
+    ),
     # Number plates: Britain, Germany, France, Spain, the United States by the word near it.
-    Pattern("VEHICLE", 0.6, re.compile(r"(?<![\w-])[A-Z]{2}\d{2}[ ]?[A-Z]{3}(?![\w-])"), spreads=True),
-    Pattern("VEHICLE", 0.6, re.compile(r"(?<![\w-])[A-Z]{2}-\d{3}-[A-Z]{2}(?![\w-])"), spreads=True),
-    Pattern("VEHICLE", 0.6, re.compile(r"(?<![\w-])[A-ZÄÖÜ]{1,3}[-:][A-Z]{1,2}[ ]?\d{1,4}[EH]?(?![\w-])"), spreads=True),
-    Pattern("VEHICLE", 0.55, re.compile(r"(?<![\w-])\d{4}[ -]?(?!TSH|LDL|HDL|CRP|PSA|BNP|CBC|BMP|CMP|CKD|DVT|PTT|NPH|MCG|RBC|WBC|PLT|BPM|RPM|HRS|NSR|CXR)[BCDFGHJKLMNPRSTVWXYZ]{3}(?![\w-])"), spreads=True),
+    Pattern(
+        "VEHICLE",
+        0.6,
+        re.compile(r"(?<![\w-])[A-Z]{2}\d{2}[ ]?[A-Z]{3}(?![\w-])"),
+        spreads=True,
+    ),
+    Pattern(
+        "VEHICLE",
+        0.6,
+        re.compile(r"(?<![\w-])[A-Z]{2}-\d{3}-[A-Z]{2}(?![\w-])"),
+        spreads=True,
+    ),
+    Pattern(
+        "VEHICLE",
+        0.6,
+        re.compile(r"(?<![\w-])[A-ZÄÖÜ]{1,3}[-:][A-Z]{1,2}[ ]?\d{1,4}[EH]?(?![\w-])"),
+        spreads=True,
+    ),
+    Pattern(
+        "VEHICLE",
+        0.55,
+        re.compile(
+            r"(?<![\w-])\d{4}[ -]?(?!TSH|LDL|HDL|CRP|PSA|BNP|CBC|BMP|CMP|CKD|DVT|PTT|NPH|MCG|RBC|WBC|PLT|BPM|RPM|HRS|NSR|CXR)[BCDFGHJKLMNPRSTVWXYZ]{3}(?![\w-])"
+        ),
+        spreads=True,
+    ),
     Pattern(
         "VEHICLE",
         0.7,
@@ -85,9 +176,40 @@ NUMBERS: tuple[Pattern, ...] = (
         ),
         spreads=True,
     ),
-    Pattern("PHOTO", 0.9, re.compile(r"(?i)(?<![\w])(?:IMG|DSC[NF]?|PXL|DCIM|PHOTO|SCAN|VID|MVIMG|WA|Screenshot)[_-]\d{3,}[\w-]*(?:\.\w{2,4})?")),
-    Pattern("BIOMETRIC", 0.8, re.compile(r"(?<![\w-])(?:FP|FPR|IRIS|RET|VP|VPR|FACE|BIO|PALM|VOICE|PV|FT|FR)[-_][A-Z0-9][\w-]{2,30}(?!\w)"), spreads=True),
-    Pattern("URL", 0.8, re.compile(r"(?i)(?<![\w@.-])(?:[a-z0-9-]{2,63}\.){1,4}(?:com|org|net|edu|gov|info|biz|io|health|example|test|local|internal|lan|int|co\.uk|de|fr|es|it|nl|pl|pt|eu|ch|at|be|ca|us|me|app|dev|tv|ly)(?:[/?#][^\s<>\"')]{0,500})?(?![\w])(?<![.,;:])")),
-    Pattern("EMAIL", 0.95, re.compile(r"(?i)(?<![\w.+%-])[\w.+%'-]{1,64}[ ]?(?:@|\(at\)|\[at\])[ ]?(?:[\w-]{1,63}\.){0,6}[\w-]{2,24}\b")),
-    Pattern("EMAIL", 0.9, re.compile(r"(?i)\b[a-z0-9]{1,30}(?:[ ](?:dot|underscore|dash)[ ][a-z0-9]{1,30}|[._][a-z0-9]{1,30}){0,3}[ ]at[ ][a-z0-9-]{2,40}[ ]dot[ ](?:com|org|net|edu|gov|co|uk|de|fr|es|health|example)(?:[ ]dot[ ]\w{2,7})?\b")),
+    Pattern(
+        "PHOTO",
+        0.9,
+        re.compile(
+            r"(?i)(?<![\w])(?:IMG|DSC[NF]?|PXL|DCIM|PHOTO|SCAN|VID|MVIMG|WA|Screenshot)[_-]\d{3,}[\w-]*(?:\.\w{2,4})?"
+        ),
+    ),
+    Pattern(
+        "BIOMETRIC",
+        0.8,
+        re.compile(
+            r"(?<![\w-])(?:FP|FPR|IRIS|RET|VP|VPR|FACE|BIO|PALM|VOICE|PV|FT|FR)[-_][A-Z0-9][\w-]{2,30}(?!\w)"
+        ),
+        spreads=True,
+    ),
+    Pattern(
+        "URL",
+        0.8,
+        re.compile(
+            r"(?i)(?<![\w@.-])(?:[a-z0-9-]{2,63}\.){1,4}(?:com|org|net|edu|gov|info|biz|io|health|example|test|local|internal|lan|int|co\.uk|de|fr|es|it|nl|pl|pt|eu|ch|at|be|ca|us|me|app|dev|tv|ly)(?:[/?#][^\s<>\"')]{0,500})?(?![\w])(?<![.,;:])"
+        ),
+    ),
+    Pattern(
+        "EMAIL",
+        0.95,
+        re.compile(
+            r"(?i)(?<![\w.+%-])[\w.+%'-]{1,64}[ ]?(?:@|\(at\)|\[at\])[ ]?(?:[\w-]{1,63}\.){0,6}[\w-]{2,24}\b"
+        ),
+    ),
+    Pattern(
+        "EMAIL",
+        0.9,
+        re.compile(
+            r"(?i)\b[a-z0-9]{1,30}(?:[ ](?:dot|underscore|dash)[ ][a-z0-9]{1,30}|[._][a-z0-9]{1,30}){0,3}[ ]at[ ][a-z0-9-]{2,40}[ ]dot[ ](?:com|org|net|edu|gov|co|uk|de|fr|es|health|example)(?:[ ]dot[ ]\w{2,7})?\b"
+        ),
+    ),
 )
