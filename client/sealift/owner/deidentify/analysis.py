@@ -91,7 +91,7 @@ class Analysis:
             *find_patterns(piece, PATTERNS),
             *find_values(piece),
             *find_table_cells(piece),
-            *find_listed(piece, words, english=language == "en"),
+            *find_listed(piece, words, language),
             *find_after_cues(piece, words),
             *find_numbers(piece),
             *find_phones(piece, self._regions),

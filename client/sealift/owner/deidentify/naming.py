@@ -160,19 +160,20 @@ def words_of(text: str) -> list[Word]:
     return found
 
 
-def find_listed(text: str, words: Sequence[Word], *, english: bool) -> Iterator[Span]:
+def find_listed(text: str, words: Sequence[Word], language: str) -> Iterator[Span]:
     """Find names of people and towns by the lists, and words that no list explains.
 
     Args:
         text: the text.
         words: its words.
-        english: whether the text is in English; only then does a capital on a word that no list
-            has mean a name.
+        language: its language. In English a capital on a word that no list has means a name;
+            elsewhere not at the beginning of a sentence, and in German, where nouns have one,
+            never.
     """
     loud = _loud_lines(text)
     quiet = _is_quiet(words)
     strengths = [
-        _strength(text, word, _is_in(word.start, loud), quiet, english=english)
+        _strength(text, word, _is_in(word.start, loud), quiet, language)
         for word in words
     ]
     yield from _people(text, words, strengths, quiet)
@@ -201,10 +202,9 @@ def _is_quiet(words: Sequence[Word]) -> bool:
     return len(words) > 3 and capitals <= 0.06 * len(words)
 
 
-def _strength(
-    text: str, word: Word, loud: bool, quiet: bool, *, english: bool
-) -> float:
+def _strength(text: str, word: Word, loud: bool, quiet: bool, language: str) -> float:
     """Return how sure a word is a name by itself: 0, or a score."""
+    english = language == "en"
     if len(word.text) < 3 or word.folded in _NEVER or names_thing(text, word.end):
         return 0.0
     if _DOSE.match(text, word.end) and not word.is_first:
@@ -234,7 +234,8 @@ def _strength(
             return 0.0
         if word.is_last and (english or not word.begins):
             return _SCORE_LISTED if english else _SCORE_UNKNOWN
-        unknown = english and not word.upper and not loud and len(word.text) > 3
+        told = english or (not word.begins and language != "de")
+        unknown = told and not word.upper and not loud and len(word.text) > 3
         if word.folded in word_set("rare_words") or not word.text.isalpha():
             return 0.0
         if not unknown or is_medicine(text, word.start, word.end):

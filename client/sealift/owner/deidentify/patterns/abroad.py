@@ -190,6 +190,13 @@ _FACILITIES = (
     rf"(?<![\w'\u2019])(?:{_CAP}[ -]){{1,4}}{_FACILITY}\b",
     rf"(?<![\w'\u2019])(?:St\.?|Saint|Ste\.?|Mt\.?|Mount|Fort|Ft\.?)[ ]{_CAP}(?:'s)?(?:[ ]{_CAP})?(?:[ ](?:Hospital|Center|Clinic))?",
 )
+_CAP_OR_SHORT = rf"(?:{_CAP}(?:'s)?|St\.|Mt\.|[A-Z]{{2,6}})"
+_NEAR = (
+    # Two words with capitals after a word of place; clinical ones are left out by `finding`.
+    rf"\b(?:at|from|to|in|near|outside|into|via)[ ](?:the[ ])?(?P<x>{_CAP_OR_SHORT}(?:[ -](?:(?:of|the|on|de|la|del)[ ])?{_CAP}(?:'s)?){{1,4}}"
+    r"(?:[ ](?:station|store|clinic|office|club|center|centre|gym|church|school|mall|park|shelter|plant|warehouse|terminal|depot|yard|branch|pharmacy|hotel|motel|apartments|campus|village|farm|garage|bar|pub))?)",
+    rf"\b(?:at|from|to|in|near|outside|into|via)[ ](?:the[ ])?(?P<x>{_CAP}(?:'s)?[ ](?:station|store|gym|church|school|mall|park|shelter|plant|warehouse|terminal|depot|yard|branch|pharmacy|hotel|motel|apartments|campus|village|farm|garage|bar|pub))\b",
+)
 _FIRMS = (
     rf"(?<![\w'\u2019])(?P<x>{_CAP}[ ](?:{_CAP}[ ]|&[ ]|and[ ](?=[A-Z])|of[ ](?=[A-Z])){{0,4}}(?:Inc|LLC|L\.L\.C|Ltd|Limited|PLC|plc|Corp|Corporation|GmbH|AG|KG|UG|e\.V|LLP|LP|Group|Holdings|Partners|Company|Co|SA|S\.A|SAS|SARL|S\.L|SL|SpA|S\.p\.A|S\.r\.l|BV|B\.V|NV|Lda|Sp\.[ ]z[ ]o\.o|Pty|Industries|Enterprises|Logistics|Freight|Trucking|Haulage|Transport|Transportation|Lines|Motors|Foods|Farms|Services|Solutions|Systems|Technologies|Homecare|Home[ ]Care|Agency|Associates|Brothers|Bros|Sons|Bank|Credit[ ]Union|Insurance|Assurance|Mutual|Airlines|Airways|Express|Couriers?|Cleaning|Construction|Roofing|Plumbing|Electric|Bakery|Dairy|Brewery|Foundry|Mills?|Steel|Packing|Elementary|Academy|College|University|High|School|District|Church|Diner|Grill|Cafe|Caf[ée]|Restaurant|Supermarket|Market|Stores?|Warehouse|Fulfil+ment|Realty|Properties|Ministries|Foundation|Institute|Laboratories|Labs|Pharma|Pharmaceuticals|Angels|Helpers|Staffing)\b\.?)",
     r"(?i:\b(?:works?|worked|working|employed|employee|job|retired|laid[ ]off|drives?|trucker|driver|cashier|welder|nurse|teacher|clerk|janitor|cook|foreman|manager|engineer|electrician|mechanic)[ ]"
@@ -222,6 +229,7 @@ ABROAD: tuple[Pattern, ...] = (
     ),
     *(Pattern("LOCATION", 0.86, re.compile(regex)) for regex in _LONG_STREETS),
     *(Pattern("LOCATION", 0.7, re.compile(regex)) for regex in _FACILITIES),
+    *(Pattern("LOCATION", 0.55, re.compile(regex)) for regex in _NEAR),
     *(Pattern("EMPLOYER", 0.66, re.compile(regex)) for regex in _FIRMS),
     *(Pattern("AGE", 0.87, re.compile(regex)) for regex in _AGES),
 )
