@@ -11,12 +11,7 @@ from dataclasses import replace
 
 from sealift.owner.deidentify.builtin import Builtin
 from sealift.owner.deidentify.cues import find_after_cues
-from sealift.owner.deidentify.finding import (
-    find_patterns,
-    is_remnant,
-    with_state,
-    with_title,
-)
+from sealift.owner.deidentify.finding import find_patterns
 from sealift.owner.deidentify.forms import find_table_cells, find_values
 from sealift.owner.deidentify.languages import language_of, phone_regions
 from sealift.owner.deidentify.models import Models
@@ -27,6 +22,7 @@ from sealift.owner.deidentify.phones import find_phones
 from sealift.owner.deidentify.plain_text import PlainText
 from sealift.owner.deidentify.spans import Span, agree, chunks, trim
 from sealift.owner.deidentify.spreading import spread
+from sealift.owner.deidentify.widening import widen
 from sealift.policy.texts import TextRules
 
 _DEFAULT = TextRules()
@@ -101,11 +97,7 @@ class Analysis:
 
 def _finish(plain: PlainText, spans: list[Span]) -> list[Span]:
     settled = agree(trim(plain.text, agree(spans)))
-    settled = [
-        with_title(plain.text, with_state(plain.text, span))
-        for span in settled
-        if not is_remnant(plain.text, span)
-    ]
+    settled = widen(plain.text, settled)
     again = spread(plain.text, settled)
     if again:
         settled = agree(trim(plain.text, [*settled, *again]))

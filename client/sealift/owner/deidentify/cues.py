@@ -16,7 +16,7 @@ _SCORE_CUE = 0.7
 _LONGEST = 5
 
 _TITLES = re.compile(
-    r"(?<![\w/'-])(?:dr|dra|drs|mr|mrs|ms|mx|miss|prof|professor|doctor|rev|reverend|sgt|officer"
+    r"(?<![\w/'-])(?:dr|dra|drs|mr|mrs|ms|mx|miss|prof|professor|doctor|mister|missus|smt|shri|sri|kum|rev|reverend|sgt|officer"
     r"|judge|capt|captain|lt|det|detective|cllr|dame|lord|sir|np|rn|cna|lpn|staff\snurse|nurse|snr"
     r"|sr|sister|matron|chaplain|pastor|rabbi|imam|father|coach|deputy|trooper|paramedic"
     r"|herr|herrn|frau|hr|fr|fru|monsieur|madame|mme|mlle|mademoiselle|pr|professeur|docteur|maitre"
@@ -87,6 +87,9 @@ _BETWEEN = re.compile(
 )
 _INITIALS = re.compile(
     r"(?<![\w.])(?:[A-Z]\.[ ]?){2,4}(?![\w])|(?<=[:/])[ ]?[a-z]{2,3}(?=\s*(?:$|\n))"
+    r"|(?<=\bby )[A-Z]{2,3}(?![\w.-])|(?<=[Ii]nitials )[A-Z]{2,4}\b|(?<=[Ii]nitials: )[A-Z]{2,4}\b"
+    r"|(?<=[-\u2013~/] )[a-z]{2,3}(?=\s*(?:$|\n))|(?<=^- )[a-z]{2,9}(?=\s*(?:$|\n))"
+    r"|(?<=prefers \")[A-Z]\w+|(?<=aka \")[A-Z]\w+|(?<=\(\")[A-Z]\w+(?=\"\))"
     r"|(?<![\w])[A-Z]{2,4}[/:][a-z]{2,4}(?![\w/])|(?<=\bby )[a-z]{3}(?=\s*(?:[.;,\n]|$))"
     r"|(?<![\w@.])[a-zA-Z]\.[a-z]{4,20}(?=[ ]?(?:$|\n|,|rn\b|md\b|np\b|RN\b|MD\b|NP\b|PA\b))",
     re.MULTILINE,
@@ -187,7 +190,7 @@ def _titled(text: str, word: Word, cue: str) -> bool:
         return False
     if len(word.text) == 1:
         plain = cue.rstrip(".") in ("mr", "mrs", "ms", "miss", "dr")
-        return plain and word.capital and not _FIGURE.match(text, word.end)
+        return plain and not _FIGURE.match(text, word.end)
     if word.capital:
         if (
             word.upper
@@ -207,7 +210,7 @@ def _titled(text: str, word: Word, cue: str) -> bool:
 
 # Titles that are words of other meanings.
 _ALSO_WORDS = frozenset(
-    "nurse officer judge father sister doctor principal don dom pan np rn cna lpn tech technician"
+    "nurse officer judge father sister principal don dom pan np rn cna lpn tech technician"
     " medic paramedic attorney coach lord sir miss cousin nan lt fr sr pr d sig captain deputy"
     " pastor chaplain hr".split()
 )

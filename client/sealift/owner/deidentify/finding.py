@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from sealift.owner.deidentify.clinical_words import (
     ALSO_FIRST,
@@ -43,21 +42,6 @@ _DOSE = re.compile(
 _PRESCRIBING = re.compile(
     r"(?i)\b(?:takes?|took|taking|meds?:?|medications?:?|allergies:|allergic\sto|prescribed|given"
     r"|recommended|continued?s?|hold|held|stopped|started(?:\son)?|tapered|titrated?)\s$"
-)
-_STATE_AFTER = re.compile(
-    rf",[ ]?(?:(?:{STATE_CODES})\b(?![.]?[DA]\b)|(?:"
-    + "|".join(
-        name.title() for name in sorted(STATES) if len(name) > 4 and "." not in name
-    )
-    + r")\b)"
-)
-_TITLE_BEFORE = re.compile(
-    r"(?<![\w'-])(?:(?:Dr|DR|dr|Mr|MR|mr|Mrs|MRS|mrs|Ms|MS|ms|Miss|MISS|miss|Mx|Prof|PROF|prof|Rev|Sgt|Lt|Capt"
-    r"|Drs|Dra|Sr|Sra|Srta|Don|Do\u00f1a|D\u00f1a|Mme|Mlle|Pr|Mtre|Me|M|Hr|Fr|Herr|Herrn|Frau|Sig|Sig\.ra|Dott|Dott\.ssa"
-    r"|Mw|Mevr|Dhr|Pan|Pani|Lek|Professor|Professeur|Docteur|Doctor|Reverend|Pastor|Father|Sister|Officer|Judge"
-    r"|Detective|Deputy|Captain|Monsieur|Madame|Se\u00f1or|Se\u00f1ora|Mevrouw|Meneer|Signor|Signora|Senhor|Senhora"
-    r"|(?:Charge|Staff|Head|School)[ ]Nurse|Nurse|NP|SN|S/N|Grandpa|Grandma|Uncle|Aunt|Auntie|Nana|Tante|Onkel"
-    r"|Baby(?:[ ](?:Girl|Boy))?)\.?[ ]{1,2}(?:med\.[ ])?){1,3}$"
 )
 _TITLE_CASE = re.compile(r"[^\W\d_a-z][^\W\d_A-Z]{2}")
 _CAPITAL = re.compile(r"[^\W\d_a-z]|\d")
@@ -98,33 +82,6 @@ def find_names(
             continue
         if not is_medicine(text, first, last):
             yield Span(first, last, kind, score, spreads=kind == "PERSON")
-
-
-def with_state(text: str, span: Span) -> Span:
-    """Return a place together with the state that stands behind it: "Dayton, OH"."""
-    if span.kind not in ("LOCATION", "PERSON"):
-        return span
-    following = _STATE_AFTER.match(text, span.end)
-    return replace(span, end=following.end()) if following else span
-
-
-def with_title(text: str, span: Span) -> Span:
-    """Return a name together with the title before it, which tells sex, state or rank."""
-    if span.kind != "PERSON":
-        return span
-    before = _TITLE_BEFORE.search(text, max(0, span.start - 30), span.start)
-    return replace(span, start=before.start()) if before else span
-
-
-def is_remnant(text: str, span: Span) -> bool:
-    """Return whether common words alone are left of a name, since other types took the rest."""
-    if span.kind not in _NAME_KINDS:
-        return False
-    words = re.findall(r"\w+", text[span.start : span.end])
-    return all(
-        word.islower() and (len(word) == 1 or word in word_set("common"))
-        for word in words
-    )
 
 
 def is_medicine(text: str, start: int, end: int) -> bool:

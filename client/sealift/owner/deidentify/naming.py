@@ -177,7 +177,7 @@ def find_listed(text: str, words: Sequence[Word], language: str) -> Iterator[Spa
         for word in words
     ]
     yield from _people(text, words, strengths, quiet)
-    yield from _towns(text, words, loud)
+    yield from _towns(text, words, loud, quiet)
 
 
 def _loud_lines(text: str) -> list[tuple[int, int]]:
@@ -240,6 +240,15 @@ def _strength(text: str, word: Word, loud: bool, quiet: bool, language: str) -> 
             return 0.0
         if not unknown or is_medicine(text, word.start, word.end):
             return 0.0
+        return _SCORE_UNKNOWN
+    if (
+        english
+        and word.is_last
+        and not word.begins
+        and not word.upper
+        and not word.is_clinical
+        and word.folded not in word_set("common")
+    ):
         return _SCORE_UNKNOWN
     if word.folded in ALSO_FIRST and not word.begins and not loud and not word.upper:
         return _SCORE_LISTED
@@ -330,6 +339,8 @@ def _joins(
             and not right.is_word
         )
     if gap.startswith(","):
+        if right.is_initial and len(gap) < 3:
+            return left.is_last and not left.is_word
         return (
             right.capital
             and right.text not in _CODES
@@ -350,14 +361,15 @@ def _joins(
 
 
 def _towns(
-    text: str, words: Sequence[Word], loud: Sequence[tuple[int, int]]
+    text: str, words: Sequence[Word], loud: Sequence[tuple[int, int]], quiet: bool
 ) -> Iterator[Span]:
     """Find names of towns; a single word of English is none."""
     towns = cities()
     place = 0
     while place < len(words):
         word = words[place]
-        tails = towns.get(word.folded) if word.capital else None
+        lower = quiet and not (word.is_word or word.is_clinical) and len(word.text) > 4
+        tails = towns.get(word.folded) if word.capital or lower else None
         length = _longest(text, words, place, tails) if tails else 0
         if not length:
             place += 1
@@ -389,6 +401,8 @@ def _longest(
             text[one.end : two.start]
             for one, two in zip(run[:-1], run[1:], strict=True)
         ]
-        if all(gap in (" ", "-", ". ", "\n") for gap in gaps) and run[-1].capital:
+        if all(gap in (" ", "-", ". ", "\n") for gap in gaps) and (
+            run[-1].capital or not run[0].capital
+        ):
             return length
     return 0

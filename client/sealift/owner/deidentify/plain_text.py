@@ -22,6 +22,43 @@ _SAME = {
 }
 
 
+# What a scanner takes for a digit among digits, and for a letter among letters.
+_MISREAD_NUMBER = re.compile(
+    r"(?<![A-Za-z])(?=[\dOlI/.~ -]*\d)[\dOlI]+(?:[/.~ -][\dOlI]+){0,6}(?![A-Za-z])"
+)
+_MISREAD_WORD = re.compile(
+    r"(?<![\w])[A-Za-z][a-z]*[015][a-z][a-z015]*(?![\w])"
+)
+_AS_DIGITS = str.maketrans("OlI~", "011-")
+_AS_LETTERS = str.maketrans("015", "ols")
+# A word that a line's end cuts.
+_CUT_WORD = re.compile(r"(?<=[a-z])-\n[ ]{0,4}(?=[a-z])")
+
+
+def _reread(text: str) -> str:
+    """Return a text with what a scanner misread, character by character."""
+    if not any(c.isdigit() for c in text):
+        return text
+    text = _MISREAD_NUMBER.sub(_as_number, text)
+    return _MISREAD_WORD.sub(lambda match: _as_word(match[0]), text)
+
+
+def _as_number(match: re.Match[str]) -> str:
+    found = match[0]
+    if sum(c.isdigit() for c in found) < 3 or not any(c in "OlI~" for c in found):
+        return found
+    return found.translate(_AS_DIGITS)
+
+
+def _as_word(found: str) -> str:
+    letters = sum(c.isalpha() for c in found)
+    return (
+        found.translate(_AS_LETTERS)
+        if letters > 3 and len(found) - letters < 3
+        else found
+    )
+
+
 class PlainText:
     """A decoded and normalised text, with a map back to the original.
 
@@ -36,11 +73,18 @@ class PlainText:
         text = original
         if _MARKUP.search(original):
             text = self._decode(original)
-        self.text = text.translate(_SAME)
-        if _INVISIBLE.search(self.text):
+        self.text = _reread(text.translate(_SAME))
+        cut = {
+            n for m in _CUT_WORD.finditer(self.text) for n in range(m.start(), m.end())
+        }
+        if cut or _INVISIBLE.search(self.text):
             begins = self._begins or list(range(len(self.text)))
             ends = self._ends or list(range(1, len(self.text) + 1))
-            kept = [n for n, c in enumerate(self.text) if not _INVISIBLE.match(c)]
+            kept = [
+                n
+                for n, c in enumerate(self.text)
+                if n not in cut and not _INVISIBLE.match(c)
+            ]
             self.text = "".join(self.text[n] for n in kept)
             self._begins = [begins[n] for n in kept]
             self._ends = [ends[n] for n in kept]

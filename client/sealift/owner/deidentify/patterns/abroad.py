@@ -55,6 +55,26 @@ _WEEKDAYS = (
     r"|donderdag|vrijdag|zaterdag|zondag|segunda-feira|ter[cç]a-feira|quarta-feira|quinta-feira"
     r"|sexta-feira|poniedzia[lł]ek|wtorek|[sś]roda|czwartek|pi[aą]tek|sobota|niedziela)"
 )
+_MORE_DATES = (
+    r"(?i)(?<![\d.])\d{1,2}\.(?:i{1,3}|iv|vi{0,3}|ix|xi{0,2})\.(?:\d{4}|\d\d)(?!\d)",
+    # Days of the week in notes; "sat" and "sun" are also words.
+    r"(?i)\b(?:mon|tue|wed|thu|fri)\b(?!-|')",
+    r"(?i)\b(?:sat|sun)\b(?=[ ]?(?:[),.;\n]|$|fr\b|from\b|to\b|a\.?m\b|p\.?m\b|clinic))(?<!o2[ ]sat)(?<!02[ ]sat)",
+    r"(?i)\b(?:mon|tue|tues|wed|thu|thur|thurs|fri|sat|sun)(?:[a-z]{0,6}day)?[ ,]{1,2}(?:the[ ])?(?:[12]?\d|3[01])(?:st|nd|rd|th)\b",
+    rf"(?i)\b(?:mon|tues|wednes|thurs|fri|satur|sun)day[ ]the[ ]{_NTH}\b",
+    rf"(?i)\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day[ ])?{_MONTH_WORDS}[ ](?:the[ ])?(?:{_NTH}|{_TWO})\b",
+    rf"(?i)\b{_NTH}[ ]{_MONTH_WORDS}\b(?:,?[ ](?:{_YEAR_WORDS}|{_YEAR}))?",
+    rf"(?i)\b(?:date[ ]of[ ]birth|birth[ ]?date|dob|born)[ :]{{1,2}}(?:is[ ])?(?P<x>{_TWO}(?:[ ,-]{{1,2}}{_TWO}){{2,4}})\b",
+    rf"(?i)\b(?:{_NTH}|{_TWO})[ ]of[ ]the[ ](?:{_NTH}|{_TWO}),?[ ](?:{_YEAR_WORDS}|{_TWO})\b",
+    r"(?i)\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)[a-z]{0,6}\.?[ ]\d{1,2}/\d{2,4}\b",
+    r"(?i)(?<![\w./-])(?:[12]?\d|3[01])(?:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)(?:\d{2}|\d{4})?(?!\w)",
+    r"(?<![\d./-])(?:19|20)\d\d-(?:0[1-9]|1[0-2])(?![\d-])",
+    r"(?i)\b(?:january|february|april|june|july|august|september|october|november|december)\b",
+    r"(?<=[a-z,;(] )March\b",
+    r"(?i)\b(?:wk|week|w/c|w/e|wc|night|evening|day|clinic)[ ](?:of[ ]|commencing[ ]|ending[ ])?(?P<x>(?:0?[1-9]|[12]\d|3[01])/(?:0?[1-9]|[12]\d|3[01]))(?![\d/])",
+    r"\b(?!(?:Post|Op|Hospital|Operative|Cycle|Half|Every|Per|Each|Last|First|One|All|Same|Next|Present|Rest|Day)\b)[A-Z][a-z]+(?:['\u2019]s?|s['\u2019])?(?:[ ][A-Z][a-z]+['\u2019]?s?['\u2019]?)?[ ](?:Day|Eve|Sunday|Wed|Wednesday)\b(?![ ]?\d|[ ](?:Case|Surgery|Hospital|Unit|Center|Centre|Program))",
+    r"(?i)\b(?:christmas|easter|halloween|thanksgiving|new[ ]year'?s?|diwali|ramadan|eid)(?:[ ](?:eve|day))?[ ](?:19|20)\d\d\b",
+)
 _DATES = (
     # 3rd Sept, 12 juin 1949, 5 de enero de 2024, 1er mars, 9. März 2021, 7-Jul-90, 11 NOV 2023 14:22
     rf"(?i)(?<![\d./-])(?:(?:{_DAY},[ ]?){{0,4}}{_DAY}(?:st|nd|rd|th|er|\.|º|ª)?(?:[ ]?(?:au|to|al|a|bis|tot|do|-|–|and|&)[ ]?"
@@ -198,14 +218,24 @@ _NEAR = (
     rf"\b(?:at|from|to|in|near|outside|into|via)[ ](?:the[ ])?(?P<x>{_CAP}(?:'s)?[ ](?:station|store|gym|church|school|mall|park|shelter|plant|warehouse|terminal|depot|yard|branch|pharmacy|hotel|motel|apartments|campus|village|farm|garage|bar|pub))\b",
 )
 _FIRMS = (
-    rf"(?<![\w'\u2019])(?P<x>{_CAP}[ ](?:{_CAP}[ ]|&[ ]|and[ ](?=[A-Z])|of[ ](?=[A-Z])){{0,4}}(?:Inc|LLC|L\.L\.C|Ltd|Limited|PLC|plc|Corp|Corporation|GmbH|AG|KG|UG|e\.V|LLP|LP|Group|Holdings|Partners|Company|Co|SA|S\.A|SAS|SARL|S\.L|SL|SpA|S\.p\.A|S\.r\.l|BV|B\.V|NV|Lda|Sp\.[ ]z[ ]o\.o|Pty|Industries|Enterprises|Logistics|Freight|Trucking|Haulage|Transport|Transportation|Lines|Motors|Foods|Farms|Services|Solutions|Systems|Technologies|Homecare|Home[ ]Care|Agency|Associates|Brothers|Bros|Sons|Bank|Credit[ ]Union|Insurance|Assurance|Mutual|Airlines|Airways|Express|Couriers?|Cleaning|Construction|Roofing|Plumbing|Electric|Bakery|Dairy|Brewery|Foundry|Mills?|Steel|Packing|Elementary|Academy|College|University|High|School|District|Church|Diner|Grill|Cafe|Caf[ée]|Restaurant|Supermarket|Market|Stores?|Warehouse|Fulfil+ment|Realty|Properties|Ministries|Foundation|Institute|Laboratories|Labs|Pharma|Pharmaceuticals|Angels|Helpers|Staffing)\b\.?)",
+    rf"(?<![\w'\u2019])(?P<x>{_CAP}[ ](?:{_CAP}[ ]|&[ ]|and[ ](?=[A-Z])|of[ ](?=[A-Z])){{0,4}}(?:Inc|LLC|L\.L\.C|Ltd|Limited|PLC|plc|Corp|Corporation|GmbH|AG|KG|UG|e\.V|LLP|LP|Group|Holdings|Partners|Company|Co|SA|S\.A|SAS|SARL|S\.L|SL|SpA|S\.p\.A|S\.r\.l|BV|B\.V|NV|Lda|Sp\.[ ]z[ ]o\.o|Pty|Industries|Enterprises|Logistics|Freight|Trucking|Haulage|Transport|Transportation|Lines|Motors|Foods|Farms|Services|Solutions|Systems|Technologies|Homecare|Home[ ]Care|Agency|Associates|Brothers|Bros|Sons|Bank|Credit[ ]Union|Insurance|Assurance|Mutual|Airlines|Airways|Express|Couriers?|Cleaning|Construction|Roofing|Plumbing|Electric|Bakery|Dairy|Brewery|Foundry|Mills?|Steel|Packing|Elementary|Academy|College|University|High|School|District|Church|Diner|Grill|Cafe|Caf[ée]|Restaurant|Supermarket|Market|Stores?|Warehouse|Fulfil+ment|Realty|Properties|Ministries|Foundation|Institute|Laboratories|Labs|Pharma|Pharmaceuticals|Transit|Kitchen|Trust|Nursing|Supply|Oxygen|Builders|Contractors|Catering|Landscaping|Haulier|Angels|Helpers|Staffing)\b\.?)",
     r"(?i:\b(?:works?|worked|working|employed|employee|job|retired|laid[ ]off|drives?|trucker|driver|cashier|welder|nurse|teacher|clerk|janitor|cook|foreman|manager|engineer|electrician|mechanic)[ ]"
     r"(?:\w{1,14}[ ]){0,4}?(?:for|at|by|of|with|from|w/))[ ](?:the[ ])?"
     rf"(?P<x>{_CAP}(?:[ ](?:&|and|of|the)[ ]{_CAP}|[ ]{_CAP}){{0,4}}(?:[ ](?i:fulfil+ment|warehouse|factory|plant|distribution))?)",
     rf"(?i:\b(?:arbeitet|angestellt|travaille|trabaja|lavora|werkt|trabalha|pracuje)[ ](?:\w{{1,12}}[ ]){{0,3}}?(?:bei|chez|en|para|presso|bij|na|w|als|im|in)[ ](?:der[ ]|la[ ]|el[ ]|het[ ])?)(?P<x>{_CAP}(?:[ ]{_CAP}){{0,3}})",
 )
 _OLD_YEARS = r"(?:18[5-9]\d|19[0-2]\d|193[0-6])"
+_UNIT = r"(?![ ]?(?:%|mg|mcg|ml|mm|cm|kg|lbs?|bpm|min|days?|weeks?|months?|hours?|hrs?|sec|degrees?|percent|/|over|units?|sats?|ra\b|on\b|km|miles|euros?|dollars|pounds|[.]\d|:|-\d))"
+_NINETY = r"(?:ninety(?:[ -](?:one|two|three|four|five|six|seven|eight|nine))?|(?:a|one)[ -]hundred(?:[ ]and)?(?:[ -](?:one|two|three|four|five))?)"
 _AGES = (
+    # Beside a name, without a word of years: "Mrs Tobin, 90," or "(94)".
+    rf"(?i)(?<=[a-z.][ ]\()(?P<x>9\d|1[01]\d)(?=[),;]){_UNIT}",
+    rf"(?i)(?<=[a-z\"”)],[ ])(?P<x>9\d|10\d)(?=[,.;)]?(?:[ ]|\n|$)){_UNIT}",
+    rf"(?i)\b(?:is|was|now|turning|nearly|almost|just|aged?)[ ](?P<x>9\d|10\d|{_NINETY})(?![\w.%/-]){_UNIT}",
+    rf"(?i)(?<=,[ ])(?P<x>{_NINETY})\b{_UNIT}",
+    r"(?i)(?<![\w.])(?P<x>9[\dO]|1[01]\d)(?=[ ]?(?:y/o|yo\b|y\.o|yrs?\b|y\)|y\b))",
+    r"(?<=[|\t])[ ]*(?P<x>9\d|10\d)(?=[ ]*[|\t])",
+    r"(?<=[ ]{2})(?P<x>9\d|10\d)(?=[ ]?[FM]?[ ]{2})",
     rf"(?i)\b(?:born(?:\s(?:in|on|about|around|c\.?|circa))?|b\.|birth(?:\syear)?|year\sof\sbirth|yob|birthyear|dob|né\sen|née\sen"
     rf"|née?|nacid[oa]\sen|geboren(?:\sim\sjahr)?|jahrgang|jg\.?|nato\snel|nata\snel|nascid[oa]\sem|ur\.|urodzon[ya])[\s:(=]{{1,3}}(?P<x>{_OLD_YEARS})\b",
     rf"(?i)(?<=[(\s])\*\s?(?P<x>{_OLD_YEARS})\b",
@@ -218,12 +248,12 @@ _AGES = (
 )
 
 ABROAD: tuple[Pattern, ...] = (
-    *(Pattern("DATE", 0.84, re.compile(regex)) for regex in _DATES),
+    *(Pattern("DATE", 0.84, re.compile(regex)) for regex in (*_DATES, *_MORE_DATES)),
     Pattern(
         "DATE",
         0.55,
         re.compile(
-            rf"(?<!\w)(?:(?!{_SHORT_BEFORE}\b)[^\s\d]{{1,20}}[ :]{{1,2}}|(?m:^)[ ]{{0,4}}|[(,\[;>–-][ ]?){_SHORT}",
+            rf"(?<!\w)(?:(?!{_SHORT_BEFORE}\b)[^\s\d]{{1,20}}[ :]{{1,2}}|[ ]{{3}}|(?m:^)[ ]{{0,4}}|[(,\[;>–-][ ]?){_SHORT}",
             re.IGNORECASE,
         ),
     ),

@@ -127,6 +127,46 @@ NUMBERS: tuple[Pattern, ...] = (
         ),
         spreads=True,
     ),
+    # Numbers of buses and trucks, plates of Ireland and India.
+    Pattern(
+        "VEHICLE",
+        0.6,
+        re.compile(
+            r"(?i)\b(?:bus|unit|fleet(?:[ ]no\.?)?|truck|trk|medic|ambulance|van|car|cab|engine|tram|veh(?:icle)?|tractor|trailer|asset)[ ](?:\#|no\.?[ ]|number[ ])?(?P<x>[A-Z]{0,3}[- ]?\d{2,5}[A-Z]?)(?![\w%/]|[.,]\d|[ ](?:mg|ml|min|units?|days|hours|years))"
+        ),
+        spreads=True,
+    ),
+    Pattern(
+        "VEHICLE",
+        0.6,
+        re.compile(
+            r"(?<![\w-])(?:\d{2,3}[ -][A-Z]{1,2}[ -]\d{1,6}|[A-Z]{2}[ -]?\d{1,2}[ -]?[A-Z]{1,3}[ -]?\d{4}|\d[A-Z]{3}[ -]?\d{3})(?![\w-])(?<!ICD-10)"
+        ),
+        spreads=True,
+    ),
+    Pattern("VEHICLE", 0.5, re.compile(r"(?<![\w-])V\d{2}(?![\w.-])"), spreads=True),
+    # Letters and digits said one by one.
+    Pattern(
+        "ID",
+        0.55,
+        re.compile(
+            r"(?i)\b(?:(?:alpha|alfa|bravo|charlie|delta|echo|foxtrot|golf|hotel|india|juliet|kilo|lima|mike|november|oscar|papa|quebec|romeo|sierra|tango|uniform|victor|whiskey|x[ -]?ray|yankee|zulu|zero|oh|one|two|three|four|five|six|seven|eight|nine|[a-z](?:[ ]as[ ]in[ ]\w+)?)[, ]{1,2}){3,20}(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|[a-z])\b"
+        ),
+        spreads=True,
+    ),
+    Pattern(
+        "PERSON",
+        0.55,
+        re.compile(r"(?<![\w-])(?:[A-Za-z]-){3,14}[A-Za-z](?![\w-])"),
+        spreads=True,
+    ),
+    Pattern(
+        "ID",
+        0.55,
+        re.compile(r"(?<![\w])(?:[A-Z0-9][ ]){4,20}[A-Z0-9](?!\w)"),
+        spreads=True,
+    ),
+    Pattern("SSN", 0.8, re.compile(r"(?i)\bSSN?[ -]?4[ :#]{1,2}(?P<x>\d{4})(?!\d)")),
     # National Insurance number, with any prefix.
     Pattern(
         "SSN",
