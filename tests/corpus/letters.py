@@ -126,9 +126,8 @@ class _Filled(dict[str, str]):
                 day = fake.date_between("-80y", "-1y")
                 return f"⟦DATE:{day.strftime(form)}⟧"
             case "address":
-                return f"⟦LOCATION:{fake.street_address()}, {fake.postcode()} {fake.city()}⟧".replace(
-                    "\n", ", "
-                )
+                street = fake.street_address().replace("\n", ", ")
+                return f"⟦LOCATION:{street}, {fake.postcode()} {fake.city()}⟧"
             case "town":
                 return f"⟦LOCATION:{fake.city()}⟧"
             case "phone":

@@ -1,7 +1,7 @@
 """Measures what the text scrubber finds: recall and precision by entity type.
 
     PYTHONPATH=tests python -m corpus.measure_recall --notes 1200
-    PYTHONPATH=tests python -m corpus.measure_recall --marked tests/corpus/unseen/notes.jsonl --plain
+    PYTHONPATH=tests python -m corpus.measure_recall --plain --marked NOTES
 
 With --plain, Presidio as it comes, on the same model, reads the same notes in the same run. With
 --labelled FILE it measures your own notes: JSON Lines of {"text": …, "spans": [[start, end,

@@ -133,7 +133,7 @@ class Policy:
     source: bytes = field(repr=False)
     pixels: PixelRules = PixelRules()
     frames: FrameRules | None = None
-    texts: TextRules = TextRules()
+    texts: TextRules = field(default_factory=TextRules)
 
     @property
     def digest(self) -> bytes:

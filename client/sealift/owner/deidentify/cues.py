@@ -16,14 +16,22 @@ _SCORE_CUE = 0.7
 _LONGEST = 5
 
 _TITLES = re.compile(
-    r"(?<![\w/'-])(?:dr|dra|drs|mr|mrs|ms|mx|miss|prof|professor|doctor|mister|missus|smt|shri|sri|kum|rev|reverend|sgt|officer"
-    r"|judge|capt|captain|lt|det|detective|cllr|dame|lord|sir|np|rn|cna|lpn|staff\snurse|nurse|snr"
-    r"|sr|sister|matron|chaplain|pastor|rabbi|imam|father|coach|deputy|trooper|paramedic"
-    r"|herr|herrn|frau|hr|fr|fru|monsieur|madame|mme|mlle|mademoiselle|pr|professeur|docteur|maitre"
-    r"|sra|srta|se[nñ]or|se[nñ]ora|don|do[nñ]a|d\.|d[nñ]a|sig|sig\.ra|sig\.na|signor|signora|signorina"
-    r"|dott|dott\.ssa|dottor|dottoressa|dhr|mevr|mevrouw|meneer|mw|mej|pan|pani|pana|panu|pani\u0105"
-    r"|lek|dom|dona|senhor|senhora|enf|enfermera|enfermero|schwester|pfleger|infirmi[e\u00e8]re"
-    r"|onkel|tante|uncle|aunt|auntie|aunty|grandma|grandpa|granny|grandad|nana|nan|cousin"
+    r"(?<![\w/'-])(?:dr|dra|drs|mr|mrs|ms|mx|miss|prof|professor|doctor|mister|missus"
+    r"|smt|shri|sri|kum|rev|reverend|sgt|officer"
+    r"|judge|capt|captain|lt|det|detective|cllr|dame|lord|sir|np|rn|cna|lpn"
+    r"|staff\snurse|nurse|snr"
+    r"|sr|sister|matron|chaplain|pastor|rabbi|imam|father|coach|deputy|trooper"
+    r"|paramedic"
+    r"|herr|herrn|frau|hr|fr|fru|monsieur|madame|mme|mlle|mademoiselle|pr|professeur"
+    r"|docteur|maitre"
+    r"|sra|srta|se[nñ]or|se[nñ]ora|don|do[nñ]a|d\.|d[nñ]a|sig|sig\.ra|sig\.na|signor"
+    r"|signora|signorina"
+    r"|dott|dott\.ssa|dottor|dottoressa|dhr|mevr|mevrouw|meneer|mw|mej|pan|pani|pana"
+    r"|panu|pani\u0105"
+    r"|lek|dom|dona|senhor|senhora|enf|enfermera|enfermero|schwester|pfleger"
+    r"|infirmi[e\u00e8]re"
+    r"|onkel|tante|uncle|aunt|auntie|aunty|grandma|grandpa|granny|grandad|nana|nan"
+    r"|cousin"
     r"|medic|technician|tech|attorney|atty|principal|warden)(?:\.|\b)"
     r"(?:[ ]?(?:med|dent|rer|nat|habil|univ|dipl|ing|dr)\.)*(?=[ \t\n(\"'A-Z])",
     re.IGNORECASE,
@@ -32,50 +40,86 @@ _ROMANCE_M = re.compile(r"(?<![\w.])M\.(?=[ ][A-Z\u00c0-\u00de])")
 _CUES = re.compile(
     r"(?<![\w/'-])(?:"
     # relatives
-    r"son|daughter|dtr|dau|wife|husband|hubby|spouse|mother|father|mom|mum|mommy|mummy|dad|daddy"
-    r"|brother|bro|sister|sis|partner|neighbou?r|friend|girlfriend|boyfriend|gf|bf|fianc[e\u00e9]e?"
-    r"|caregiver|carer|guardian|niece|nephew|grandson|granddaughter|grandmother|grandfather"
-    r"|grandchild|grandma|grandpa|stepson|stepdaughter|stepmother|stepfather|in-law|roommate|twin"
-    r"|landlord|housemate|flatmate|colleague|coworker|co-worker|boss|pa|aide|hha|poa|nok|hcp"
+    r"son|daughter|dtr|dau|wife|husband|hubby|spouse|mother|father|mom|mum|mommy"
+    r"|mummy|dad|daddy"
+    r"|brother|bro|sister|sis|partner|neighbou?r|friend|girlfriend|boyfriend|gf|bf"
+    r"|fianc[e\u00e9]e?"
+    r"|caregiver|carer|guardian|niece|nephew|grandson|granddaughter|grandmother"
+    r"|grandfather"
+    r"|grandchild|grandma|grandpa|stepson|stepdaughter|stepmother|stepfather|in-law"
+    r"|roommate|twin"
+    r"|landlord|housemate|flatmate|colleague|coworker|co-worker|boss|pa|aide|hha|poa"
+    r"|nok|hcp"
     # people at work
-    r"|attending|resident|registrar|consultant|surgeon|hospitalist|intern|fellow|physician|provider"
-    r"|pcp|gp|therapist|counsell?or|psychologist|psychiatrist|podiatrist|dentist|optometrist"
-    r"|midwife|doula|dietitian|dietician|nutritionist|pharmacist|anesthetist|anaesthetist"
-    r"|cardiologist|neurologist|oncologist|radiologist|pathologist|urologist|nephrologist"
-    r"|dermatologist|obstetrician|gynecologist|pediatrician|rheumatologist|endocrinologist"
-    r"|physio|ot|slp|sw|lcsw|cm|social\sworker|case\smanager|caseworker|key\sworker|coordinator"
-    r"|navigator|interpreter|translator|scribe|sitter|phlebotomist|sonographer|technologist|driver"
-    r"|dispatcher|dispatch|operator|supervisor|manager|agent|teller|adviser|advisor|clerk|rep"
-    r"|representative|colleague|customer|client|patient|pt|member|claimant|tenant|witness|caller"
-    r"|passenger|owner|employee|mechanic|inspector|broker|lawyer|solicitor|teacher|babysitter"
+    r"|attending|resident|registrar|consultant|surgeon|hospitalist|intern|fellow"
+    r"|physician|provider"
+    r"|pcp|gp|therapist|counsell?or|psychologist|psychiatrist|podiatrist|dentist"
+    r"|optometrist"
+    r"|midwife|doula|dietitian|dietician|nutritionist|pharmacist|anesthetist"
+    r"|anaesthetist"
+    r"|cardiologist|neurologist|oncologist|radiologist|pathologist|urologist"
+    r"|nephrologist"
+    r"|dermatologist|obstetrician|gynecologist|pediatrician|rheumatologist"
+    r"|endocrinologist"
+    r"|physio|ot|slp|sw|lcsw|cm|social\sworker|case\smanager|caseworker|key\sworker"
+    r"|coordinator"
+    r"|navigator|interpreter|translator|scribe|sitter|phlebotomist|sonographer"
+    r"|technologist|driver"
+    r"|dispatcher|dispatch|operator|supervisor|manager|agent|teller|adviser|advisor"
+    r"|clerk|rep"
+    r"|representative|colleague|customer|client|patient|pt|member|claimant|tenant"
+    r"|witness|caller"
+    r"|passenger|owner|employee|mechanic|inspector|broker|lawyer|solicitor|teacher"
+    r"|babysitter"
     # verbs and abbreviations of speaking
-    r"|d/w|dw|s/w|sw\.?|spoke\sw/?|spoke\swith|spoken\sto|spoke\sto|talked\sto|talked\swith"
-    r"|discussed\sw(?:/|ith)|disc\.?\sw/|seen\sw(?:/|ith)|seen\sby|s/b|r/v\sby|r/v|rvw\sby"
-    r"|reviewed\sby|rev\.?\sby|attn|fao|per|pgd|paged|paging|bleeped|called|call|phoned|rang|texted"
-    r"|emailed|msg(?:\sto|\sfrom)?|message(?:\sto|\sfrom)|report\s(?:to|from)|handoff\s(?:to|from)"
-    r"|handover\s(?:to|from)|h/o\sto|relieved\sby|updated|notified|informed|aware|asked|told|thanks"
-    r"|cc|cc'd|signed|sgd|e-signed|dictated\sby|typed\sby|transcribed\sby|witnessed\sby|done\sby"
-    r"|performed\sby|placed\sby|inserted\sby|drawn\sby|given\sby|taken\sby|accompanied\sby"
-    r"|brought\s(?:in\s)?by|referred\sby|sent\sby|cared\sfor\sby|driven\sby|attended\sby|led\sby"
-    r"|assisted\sby|scrubbed\sby|under|u/c|care\sof|c/o|seeing|saw|meet|met|met\sw(?:/|ith)|visit\swith"
-    r"|f/u\sw(?:/|ith)?|fu\sw(?:/|ith)|follow[\s-]up\swith|appt\sw(?:/|ith)?|named|name\sis"
-    r"|names?\sare|goes\sby|known\sas|aka|a\.k\.a\.|n[e\u00e9]e|formerly|lives\sw(?:/|ith)|live\sw/"
-    r"|stays\sw(?:/|ith)|divorced\sfrom|married\sto|widow\sof|wife\sof|son\sof|daughter\sof"
-    r"|collega|colega|coll[e\u00e8]gue|kollege|kollegin|confr[e\u00e8]re|consoeur|estimad[oa]|lieber?"
+    r"|d/w|dw|s/w|sw\.?|spoke\sw/?|spoke\swith|spoken\sto|spoke\sto|talked\sto"
+    r"|talked\swith"
+    r"|discussed\sw(?:/|ith)|disc\.?\sw/|seen\sw(?:/|ith)|seen\sby|s/b|r/v\sby|r/v"
+    r"|rvw\sby"
+    r"|reviewed\sby|rev\.?\sby|attn|fao|per|pgd|paged|paging|bleeped|called|call"
+    r"|phoned|rang|texted"
+    r"|emailed|msg(?:\sto|\sfrom)?|message(?:\sto|\sfrom)|report\s(?:to|from)"
+    r"|handoff\s(?:to|from)"
+    r"|handover\s(?:to|from)|h/o\sto|relieved\sby|updated|notified|informed|aware"
+    r"|asked|told|thanks"
+    r"|cc|cc'd|signed|sgd|e-signed|dictated\sby|typed\sby|transcribed\sby"
+    r"|witnessed\sby|done\sby"
+    r"|performed\sby|placed\sby|inserted\sby|drawn\sby|given\sby|taken\sby"
+    r"|accompanied\sby"
+    r"|brought\s(?:in\s)?by|referred\sby|sent\sby|cared\sfor\sby|driven\sby"
+    r"|attended\sby|led\sby"
+    r"|assisted\sby|scrubbed\sby|under|u/c|care\sof|c/o|seeing|saw|meet|met"
+    r"|met\sw(?:/|ith)|visit\swith"
+    r"|f/u\sw(?:/|ith)?|fu\sw(?:/|ith)|follow[\s-]up\swith|appt\sw(?:/|ith)?|named"
+    r"|name\sis"
+    r"|names?\sare|goes\sby|known\sas|aka|a\.k\.a\.|n[e\u00e9]e|formerly|lives\sw(?:/"
+    r"|ith)|live\sw/"
+    r"|stays\sw(?:/|ith)|divorced\sfrom|married\sto|widow\sof|wife\sof|son\sof"
+    r"|daughter\sof"
+    r"|collega|colega|coll[e\u00e8]gue|kollege|kollegin|confr[e\u00e8]re|consoeur"
+    r"|estimad[oa]|lieber?"
     r"|hi|hello|hey|dear|regards|sincerely|cheers|thx|w/"
     # other languages
-    r"|fils|fille|[e\u00e9]pouse|[e\u00e9]poux|mari|femme|fr[e\u00e8]re|s\u0153ur|soeur|m[e\u00e8]re"
-    r"|p[e\u00e8]re|conjointe?|voisine?|amie?|n\u00e9e?|hija|hijo|marido|mujer|esposa|esposo|madre"
-    r"|padre|hermana|hermano|vecina|vecino|cu\u00f1ada|nuera|yerno|sobrina|nieta|tochter|sohn|ehefrau"
-    r"|ehemann|mutter|vater|bruder|schwester|lebensgef\u00e4hrte|nachbarin|patient(?:in)?|figlia"
-    r"|figlio|moglie|marito|sorella|fratello|dochter|zoon|echtgenote|echtgenoot|moeder|vader|broer"
-    r"|zus|filha|filho|esposo|m\u00e3e|pai|irm\u00e3|irm\u00e3o|c\u00f3rka|syn|\u017cona|m\u0105\u017c"
-    r"|siostra|brat|geb\.|geborene|paciente|medecin|m\u00e9decin|m[e\u00e9]dico|acompa\u00f1ad[ao]\spor"
+    r"|fils|fille|[e\u00e9]pouse|[e\u00e9]poux|mari|femme|fr[e\u00e8]re|s\u0153ur"
+    r"|soeur|m[e\u00e8]re"
+    r"|p[e\u00e8]re|conjointe?|voisine?|amie?|n\u00e9e?|hija|hijo|marido|mujer|esposa"
+    r"|esposo|madre"
+    r"|padre|hermana|hermano|vecina|vecino|cu\u00f1ada|nuera|yerno|sobrina|nieta"
+    r"|tochter|sohn|ehefrau"
+    r"|ehemann|mutter|vater|bruder|schwester|lebensgef\u00e4hrte|nachbarin"
+    r"|patient(?:in)?|figlia"
+    r"|figlio|moglie|marito|sorella|fratello|dochter|zoon|echtgenote|echtgenoot"
+    r"|moeder|vader|broer"
+    r"|zus|filha|filho|esposo|m\u00e3e|pai|irm\u00e3|irm\u00e3o|c\u00f3rka|syn"
+    r"|\u017cona|m\u0105\u017c"
+    r"|siostra|brat|geb\.|geborene|paciente|medecin|m\u00e9decin|m[e\u00e9]dico"
+    r"|acompa\u00f1ad[ao]\spor"
     r")(?![\w-])\.?",
     re.IGNORECASE,
 )
 _AFTER_CUE = re.compile(
-    r",?[ ]?\n{1,3}[ ]{0,4}|[ ]{0,2}(?:is|named|called|,|:|-|\u2013)?[ ]?[\"'(]?(?:the[ ])?|[ ]?\n[ ]{0,4}"
+    r",?[ ]?\n{1,3}[ ]{0,4}|[ ]{0,2}(?:is|named|called|,|:|-"
+    r"|\u2013)?[ ]?[\"'(]?(?:the[ ])?|[ ]?\n[ ]{0,4}"
 )
 # A line may end between these and the name.
 _FIGURE = re.compile(r"[ .:]{0,2}\d")
@@ -83,15 +127,20 @@ _LINE_AFTER = re.compile(
     r"(?i)(?:regards|sincerely|cheers|thx|thanks|signed|dr|mr|mrs|ms|dear)\b"
 )
 _BETWEEN = re.compile(
-    r"[ ]{1,2}|[ ]?-[ ]?|\.[ ]?|,[ ](?=[A-Z])|[ ]?[\"'(]|[\"')][ ]|[ ]?\n[ ]{0,6}(?=[A-Z])"
+    r"[ ]{1,2}|[ ]?-[ ]?|\.[ ]?|,[ ](?=[A-Z])|[ ]?[\"'(]|[\"')][ ]"
+    r"|[ ]?\n[ ]{0,6}(?=[A-Z])"
 )
 _INITIALS = re.compile(
     r"(?<![\w.])(?:[A-Z]\.[ ]?){2,4}(?![\w])|(?<=[:/])[ ]?[a-z]{2,3}(?=\s*(?:$|\n))"
-    r"|(?<=\bby )[A-Z]{2,3}(?![\w.-])|(?<=[Ii]nitials )[A-Z]{2,4}\b|(?<=[Ii]nitials: )[A-Z]{2,4}\b"
+    r"|(?<=\bby )[A-Z]{2,3}(?![\w.-])|(?<=[Ii]nitials )[A-Z]{2,4}\b"
+    r"|(?<=[Ii]nitials: )[A-Z]{2,4}\b"
     r"|(?<=[-\u2013~/] )[a-z]{2,3}(?=\s*(?:$|\n))|(?<=^- )[a-z]{2,9}(?=\s*(?:$|\n))"
     r"|(?<=prefers \")[A-Z]\w+|(?<=aka \")[A-Z]\w+|(?<=\(\")[A-Z]\w+(?=\"\))"
-    r"|(?<![\w])[A-Z]{2,4}[/:][a-z]{2,4}(?![\w/])|(?<=\bby )[a-z]{3}(?=\s*(?:[.;,\n]|$))"
-    r"|(?<![\w@.])[a-zA-Z]\.[a-z]{4,20}(?=[ ]?(?:$|\n|,|rn\b|md\b|np\b|RN\b|MD\b|NP\b|PA\b))",
+    r"|(?<![\w])[A-Z]{2,4}[/:][a-z]{2,4}(?![\w/])|(?<=\bby )[a-z]{3}(?=\s*(?:[.;,\n]"
+    r"|$))"(
+        r"|(?<![\w@.])[a-zA-Z]\.[a-z]{4,20}(?=[ ]?(?:$|\n|,|rn\b|md\b|np\b|RN\b|MD\b|NP\b"
+        r"|PA\b))"
+    ),
     re.MULTILINE,
 )
 _NOT_INITIALS = frozenset(
@@ -110,7 +159,8 @@ number name names id dob mrn ssn unknown none self notes note states reports den
 """.split()
 )
 _PARTICLES = frozenset(
-    "de la las los del della di da dos das do van von der den ter ten bin ibn al el du le zu ap".split()
+    "de la las los del della di da dos das do van von der den ter ten bin ibn al el "
+    "du le zu ap".split()
 )
 
 
@@ -210,8 +260,10 @@ def _titled(text: str, word: Word, cue: str) -> bool:
 
 # Titles that are words of other meanings.
 _ALSO_WORDS = frozenset(
-    "nurse officer judge father sister principal don dom pan np rn cna lpn tech technician"
-    " medic paramedic attorney coach lord sir miss cousin nan lt fr sr pr d sig captain deputy"
+    "nurse officer judge father sister principal don dom pan np rn cna lpn tech "
+    "technician"
+    " medic paramedic attorney coach lord sir miss cousin nan lt fr sr pr d sig "
+    "captain deputy"
     " pastor chaplain hr".split()
 )
 

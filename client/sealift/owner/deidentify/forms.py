@@ -16,7 +16,8 @@ _LOOSE = 0.58
 _LABEL = re.compile(
     r"(?<![^\W_])(?P<label>[^\W\d_][\w.'\u2019\u00ba\u00b0/#&\-]{0,24}"
     r"(?:[ ][\w(][\w.'\u2019\u00ba\u00b0/#&)\-]{0,24}){0,4}?)"
-    r"[ \t]{0,3}[\"']?[ \t]{0,3}(?:[:=|\u2192]|#:?|\u00ba:?)[ \t]{0,8}\n?[ \t]{0,8}\[?[ \t]{0,4}[\"']?[ \t]{0,4}"
+    r"[ \t]{0,3}[\"']?[ \t]{0,3}(?:[:=|\u2192]|#:?"
+    r"|\u00ba:?)[ \t]{0,8}\n?[ \t]{0,8}\[?[ \t]{0,4}[\"']?[ \t]{0,4}"
 )
 _LABEL_TAIL = re.compile(r"[^\W\d_][\w.'\u2019\u00ba\u00b0/#&-]*$")
 # What ends a value.
@@ -27,7 +28,8 @@ _NEXT_LABEL = re.compile(
     r"[ ]{1,2}\(?(?=[^\W\d_][\w.'\u2019/-]{0,18}(?:[ ][\w.#/-]{1,14}){0,2}[ ]?[:=])"
 )
 _NAME_WORD = re.compile(
-    r"(?:[^\W_](?:[\w\u0300-\u036f]|['\u2019-](?=\w))*\.?|\"[^\"\n]{1,20}\"|\([^)\n]{1,20}\))"
+    r"(?:[^\W_](?:[\w\u0300-\u036f]|['\u2019-](?=\w))*\.?|\"[^\"\n]{1,20}\""
+    r"|\([^)\n]{1,20}\))"
 )
 _CODE = re.compile(
     r"#?\s?(?=[\w./\- ]{0,14}\d|[A-Z]{6,11}\b)[A-Z0-9][\w./\u2013\-]{0,40}"
@@ -38,11 +40,13 @@ _INITIALS = re.compile(r"[a-z]{2,4}(?![\w.@'-])")
 _LOGIN = re.compile(r"@?[\w][\w.+@\\/-]{2,40}")
 _HAS_DIGIT = re.compile(r"\d")
 _DATE_LIKE = re.compile(
-    r"[\dOolI]{1,2}[./ -][\dOolI]{1,2}[./ -][\dOolI]{2,4}|(?:19|20)\d\d|\d{1,2}/\d{1,2}|\d[ .-]{1,2}[^\W\d_]{3}|[^\W\d_]{3,9}[ .-]{1,2}\d"
+    r"[\dOolI]{1,2}[./ -][\dOolI]{1,2}[./ -][\dOolI]{2,4}|(?:19|20)\d\d"
+    r"|\d{1,2}/\d{1,2}|\d[ .-]{1,2}[^\W\d_]{3}|[^\W\d_]{3,9}[ .-]{1,2}\d"
 )
 _DATE_PART = re.compile(r"[\d\w./:\-,' \u00ba\u00b0]{4,40}")
 _PHONE_PART = re.compile(
-    r"[(+]?[\dOolI][\dOolI\s().\-/]{1,24}\d(?:\s?(?:x|ext\.?|extn\.?|poste|dw)\s?\d{1,6})?|\d{3,}"
+    r"[(+]?[\dOolI][\dOolI\s().\-/]{1,24}\d(?:\s?(?:x|ext\.?|extn\.?|poste"
+    r"|dw)\s?\d{1,6})?|\d{3,}"
 )
 _LOGINS = frozenset(
     """
@@ -55,11 +59,13 @@ facebook linkedin discord
 )
 # Labels that are words of sentences too: they need a capital or a line of their own.
 _CREDENTIALS = frozenset(
-    "md do rn np pa phd fnp dnp lcsw mbbs bsc msc frcs mrcp dr mr mrs ms prof jr sr ii iii dpt pt ot"
+    "md do rn np pa phd fnp dnp lcsw mbbs bsc msc frcs mrcp dr mr mrs ms prof jr sr "
+    "ii iii dpt pt ot"
     " facc facs esq".split()
 )
 _ROLES = frozenset(
-    "self none unknown nil na n/a same see patient attending physician nurse male female yes no the"
+    "self none unknown nil na n/a same see patient attending physician nurse male "
+    "female yes no the"
     " he she her his pt to not was is seen and denies reports has".split()
 )
 _SEPARATOR = re.compile(r"\t|\||;|,|[ ]{2,}")

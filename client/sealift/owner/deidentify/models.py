@@ -67,7 +67,7 @@ class Models:
             if folder_digest(folder) != expected:
                 raise InvalidArgument(
                     "the model for texts is not the one that the policy or Sealift names",
-                    hint="install the version that Sealift asks for, or correct sha256 in the policy",
+                    hint="install the version that Sealift needs, or correct sha256 in the policy",
                 )
             model = spacy.load(folder, exclude=_UNUSED)
             if "tok2vec" in model.pipe_names and not _listens(model):

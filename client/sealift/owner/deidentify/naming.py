@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sealift.owner.deidentify.clinical_words import (
     ALSO_FIRST,
@@ -23,15 +24,18 @@ _TOKEN = re.compile(
     r"[^\W\d_](?:[^\W_]|[\u0300-\u036f])*(?:['\u2019](?!s\b)[^\W\d_]+)*"
 )
 _GAP = re.compile(
-    r"(?:[ ]{1,2}|[ ]?-[ ]?|\.[ ]?|'|[ ]?\n[ ]{0,8}|,[ ]{0,2}|[ ]?[\"(\u201c]|[\")\u201d][ ])"
+    r"(?:[ ]{1,2}|[ ]?-[ ]?|\.[ ]?|'|[ ]?\n[ ]{0,8}|,[ ]{0,2}|[ ]?[\"(\u201c]"
+    r"|[\")\u201d][ ])"
 )
 _PARTICLES = frozenset(
-    "de la las los del della di da dos das do van von der den ter ten bin ibn al el du le y e"
+    "de la las los del della di da dos das do van von der den ter ten bin ibn al el "
+    "du le y e"
     " zu af av ap".split()
 )
 _CODES = frozenset(STATE_CODES.split("|"))
 _BEFORE_PLACES = frozenset(
-    "lower upper great little north south east west new old mount fort port lake san santa los las"
+    "lower upper great little north south east west new old mount fort port lake san "
+    "santa los las"
     " el saint st nether over high long market kings bishops chipping stoke".split()
 )
 _NEVER = frozenset(
@@ -46,7 +50,8 @@ cher chere estimado estimada gentile geachte geachter caro cara stimato egregio 
 """.split()
 )
 _DOSE = re.compile(
-    r"\s{1,2}(?:\d[\d.,/-]{0,8}\s?(?:mg|mcg|g|units?|ml|mEq|IU|tabs?|%|puffs?|drops|x)\b"
+    r"\s{1,2}(?:\d[\d.,/-]{0,8}\s?(?:mg|mcg|g|units?|ml|mEq|IU|tabs?|%|puffs?|drops"
+    r"|x)\b"
     r"|(?:po|iv|im|sc|bid|tid|qd|qhs|daily|prn)\b)",
     re.IGNORECASE,
 )
@@ -82,18 +87,22 @@ class Word:
 
     @property
     def is_first(self) -> bool:
+        """Whether the lists have it as a first name."""
         return self.folded in word_set("first_names")
 
     @property
     def is_last(self) -> bool:
+        """Whether the lists have it as a surname."""
         return self.folded in word_set("surnames")
 
     @property
     def is_word(self) -> bool:
+        """Whether it is a word of English."""
         return self.folded in word_set("words")
 
     @property
     def is_clinical(self) -> bool:
+        """Whether it is a word of medicine, or stands for a disease."""
         return (
             is_medical(self.folded, by_ending=not (self.is_first or self.is_last))
             or self.folded in EPONYMS
@@ -106,6 +115,7 @@ class Word:
 
     @property
     def is_initial(self) -> bool:
+        """Whether it is a single capital."""
         return len(self.text) == 1 and self.capital
 
     @property
@@ -124,8 +134,10 @@ class Word:
 
 # Words that begin sentences and headings, and are also names.
 _SENTENCE_WORDS = frozenset(
-    "will may can in on at so as no do an a he she her his they you we i if is it or to be by the"
-    " see an son pain page case case dear she has had was were are all any and but for from with"
+    "will may can in on at so as no do an a he she her his they you we i if is it or "
+    "to be by the"
+    " see an son pain page case case dear she has had was were are all any and but "
+    "for from with"
     " not day old long short call called unit street road avenue center clinic hospital".split()
 )
 
@@ -177,6 +189,8 @@ def find_listed(text: str, words: Sequence[Word], language: str) -> Iterator[Spa
         for word in words
     ]
     yield from _people(text, words, strengths, quiet)
+    if quiet:
+        yield from _facilities(text)
     yield from _towns(text, words, loud, quiet)
 
 
@@ -293,16 +307,18 @@ def _people(
         done = last
         if names_thing(text, words[last].end):
             continue
-        if first > 0 and words[first - 1].folded in _BEFORE_PLACES:
-            if (
-                words[first - 1].capital
-                and words[first].start - words[first - 1].end == 1
-            ):
-                first -= 1
+        if first > 0 and _is_before_place(words[first - 1], words[first]):
+            first -= 1
         best = max(strengths[first : last + 1])
         yield Span(
             words[first].start, words[last].end, "PERSON", best, spreads=best > 0.5
         )
+
+
+def _is_before_place(left: Word, right: Word) -> bool:
+    """Return whether a word belongs to a place's name behind it: "Lower Snodsbury"."""
+    beside = right.start - left.end == 1
+    return beside and left.capital and left.folded in _BEFORE_PLACES
 
 
 def _has_initial(text: str, words: Sequence[Word], last: int) -> bool:
@@ -386,6 +402,27 @@ def _towns(
         place += length
 
 
+_FACILITY = re.compile(
+    r"\b(?:at|to|from|in|near|opposite(?:[ ]to)?"
+    r"|outside)[ ](?:the[ ])?(?P<x>(?P<name>(?:[^\W\d_]+[ ]){1,3}?)"
+    r"(?:hospital|surgery|rehab|clinic|medical[ ]cent(?:re|er)|care[ ]home"
+    r"|nursing[ ]home|junction|street|road"
+    r"|urgent[ ]care|pharmacy|school|market|station|hotel|shelter|church)\b)",
+    re.IGNORECASE,
+)
+
+
+def _facilities(text: str) -> Iterator[Span]:
+    """Find names of hospitals and the like in a text without capitals."""
+    for match in _FACILITY.finditer(text):
+        names = match["name"].split()
+        if any(
+            fold(name) not in word_set("common") and not is_medical(name)
+            for name in names
+        ):
+            yield Span(*match.span("x"), "LOCATION", _SCORE_PLACE)
+
+
 def _longest(
     text: str,
     words: Sequence[Word],
@@ -397,10 +434,7 @@ def _longest(
         run = words[place : place + length]
         if tuple(word.folded for word in run[1:]) not in tails:
             continue
-        gaps = [
-            text[one.end : two.start]
-            for one, two in zip(run[:-1], run[1:], strict=True)
-        ]
+        gaps = [text[one.end : two.start] for one, two in pairwise(run)]
         if all(gap in (" ", "-", ". ", "\n") for gap in gaps) and (
             run[-1].capital or not run[0].capital
         ):

@@ -18,10 +18,14 @@ _CANDIDATE = re.compile(
     r"(?<![\w.,/:-])[+(]?\d(?:[ \t().\-/\u2013]{0,3}\d){6,16}(?![\d])", re.ASCII
 )
 _CUE = re.compile(
-    r"(?i)(?:\b(?:phone|tel[e\u00e9]?(?:phone|fono|foon|fon|fone)?|cell(?:ulare|ular)?|mob(?:ile|il|iel)?|handy"
-    r"|pager|beeper|bleep|fax|ph|m[o\u00f3]vil|portable|call(?:ed|back)?|ring|rang|dial|text|sms|whatsapp"
-    r"|contact|contacted|reach(?:ed|able)?|number|no|nr|home|work|ext|voicemail|joignable|erreichbar"
-    r"|durchwahl|rufnummer|telef\w{0,6}|telem[o\u00f3]vel|komorka|kom\.|t\u00e9l|tlf|tfno|on|at|from|unter|au)"
+    r"(?i)(?:\b(?:phone|tel[e\u00e9]?(?:phone|fono|foon|fon|fone)?|cell(?:ulare"
+    r"|ular)?|mob(?:ile|il|iel)?|handy"
+    r"|pager|beeper|bleep|fax|ph|m[o\u00f3]vil|portable|call(?:ed|back)?|ring|rang"
+    r"|dial|text|sms|whatsapp"
+    r"|contact|contacted|reach(?:ed|able)?|number|no|nr|home|work|ext|voicemail"
+    r"|joignable|erreichbar"
+    r"|durchwahl|rufnummer|telef\w{0,6}|telem[o\u00f3]vel|komorka|kom\.|t\u00e9l|tlf"
+    r"|tfno|on|at|from|unter|au)"
     r"|[\u260e\u2706\U0001f4de\U0001f4f1])[\s.:)(#-]{0,5}$"
 )
 _EXTENSION = re.compile(
@@ -29,11 +33,14 @@ _EXTENSION = re.compile(
 )
 # A short number is a telephone only after such a word.
 _SHORT = re.compile(
-    r"(?i)\b(?:pager|beeper|bleep(?:ed)?|bleeped|ext|extn|extension|voicemail|dect|vocera|ascom|poste|durchwahl|dw"
-    r"|interno|x)[\s.:#]{0,3}(?:is\s|no\.?\s|on\s|number\s|at\s)?#?(?P<x>\d{3,6}(?:[ -]\d{2,5})?)(?![\d/.]\d|\s?(?:mg|ml|times?|per|/))"
+    r"(?i)\b(?:pager|beeper|bleep(?:ed)?|bleeped|ext|extn|extension|voicemail|dect"
+    r"|vocera|ascom|poste|durchwahl|dw"
+    r"|interno|x)[\s.:#]{0,3}(?:is\s|no\.?\s|on\s|number\s"
+    r"|at\s)?#?(?P<x>\d{3,6}(?:[ -]\d{2,5})?)(?![\d/.]\d|\s?(?:mg|ml|times?|per|/))"
 )
 _CALLED = re.compile(
-    r"(?i)\b(?:call(?:ed)?|phone(?:d)?|cell|tel|ring|rang|contact|reach(?:ed)?(?:\sat)?|number|mobile|ph)\b"
+    r"(?i)\b(?:call(?:ed)?|phone(?:d)?|cell|tel|ring|rang|contact"
+    r"|reach(?:ed)?(?:\sat)?|number|mobile|ph)\b"
     r"[^\n\d]{0,25}?(?P<x>[(+]?\d[\d \t().\-/]{5,18}\d)(?!\s?(?:mg|ml|units?|%)|[\d/])"
 )
 _DIGIT_WORD = (

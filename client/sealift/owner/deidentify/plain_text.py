@@ -26,9 +26,7 @@ _SAME = {
 _MISREAD_NUMBER = re.compile(
     r"(?<![A-Za-z])(?=[\dOlI/.~ -]*\d)[\dOlI]+(?:[/.~ -][\dOlI]+){0,6}(?![A-Za-z])"
 )
-_MISREAD_WORD = re.compile(
-    r"(?<![\w])[A-Za-z][a-z]*[015][a-z][a-z015]*(?![\w])"
-)
+_MISREAD_WORD = re.compile(r"(?<![\w])[A-Za-z][a-z]*[015][a-z][a-z015]*(?![\w])")
 _AS_DIGITS = str.maketrans("OlI~", "011-")
 _AS_LETTERS = str.maketrans("015", "ols")
 # A word that a line's end cuts.

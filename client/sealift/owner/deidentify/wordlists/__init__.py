@@ -34,8 +34,9 @@ def word_set(name: str) -> frozenset[str]:
     """Return a list as a set.
 
     Args:
-        name: `common` (the commonest words of English), `words` (words of English, without
-            proper names), `rare_words` (rarer ones), `clinical` (drugs and diseases), `first_names`, `surnames`.
+        name: `common` (the commonest words of English), `words` (words of English, no proper
+            names), `rare_words` (rarer ones), `clinical` (drugs and diseases), `first_names`,
+            `surnames`.
     """
     return frozenset(_lines(name))
 
