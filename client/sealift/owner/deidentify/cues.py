@@ -137,10 +137,9 @@ _INITIALS = re.compile(
     r"|(?<=[-\u2013~/] )[a-z]{2,3}(?=\s*(?:$|\n))|(?<=^- )[a-z]{2,9}(?=\s*(?:$|\n))"
     r"|(?<=prefers \")[A-Z]\w+|(?<=aka \")[A-Z]\w+|(?<=\(\")[A-Z]\w+(?=\"\))"
     r"|(?<![\w])[A-Z]{2,4}[/:][a-z]{2,4}(?![\w/])|(?<=\bby )[a-z]{3}(?=\s*(?:[.;,\n]"
-    r"|$))"(
-        r"|(?<![\w@.])[a-zA-Z]\.[a-z]{4,20}(?=[ ]?(?:$|\n|,|rn\b|md\b|np\b|RN\b|MD\b|NP\b"
-        r"|PA\b))"
-    ),
+    r"|$))"
+    r"|(?<![\w@.])[a-zA-Z]\.[a-z]{4,20}(?=[ ]?(?:$|\n|,|rn\b|md\b|np\b|RN\b|MD\b|NP\b"
+    r"|PA\b))",
     re.MULTILINE,
 )
 _NOT_INITIALS = frozenset(
@@ -194,9 +193,9 @@ def _after(
         return
     if "\n" in text[end : words[place].start] and not _LINE_AFTER.match(cue):
         return
-    if not end < words[place].start <= gap.end() or words[place].start == end:
-        if not (titled and words[place].start == end):
-            return
+    beside = end < words[place].start <= gap.end()
+    if not beside and not (titled and words[place].start == end):
+        return
     first = last = place
     # A particle begins a surname: "Dr van der Berg".
     while (
@@ -272,7 +271,8 @@ _ALSO_WORDS = frozenset(
 _CLOSE = frozenset(
     """
 pt patient son daughter dtr wife husband spouse mother father mom mum dad brother sister partner
-neighbor neighbour friend girlfriend boyfriend sitter carer caregiver landlord nurse aide driver niece nephew grandson granddaughter d/w s/w pgd aunt uncle cousin gf bf
+neighbor neighbour friend girlfriend boyfriend sitter carer caregiver landlord nurse aide driver
+niece nephew grandson granddaughter d/w s/w pgd aunt uncle cousin gf bf
 """.split()
 )
 

@@ -220,11 +220,10 @@ def _place(text: str, start: int, end: int, kind: str) -> Iterator[Span]:
     words = re.findall(r"[^\W\d_]+", value)
     if not words and not _HAS_DIGIT.search(value):
         return
-    if words and all(
-        fold(word) in word_set("common") or is_medical(word) for word in words
-    ):
-        if not _HAS_DIGIT.search(value) or not value[:1].isupper():
-            return
+    numbered = _HAS_DIGIT.search(value) and value[:1].isupper()
+    common = (fold(word) in word_set("common") or is_medical(word) for word in words)
+    if words and not numbered and all(common):
+        return
     if not any(c.isupper() or c.isdigit() for c in value):
         return
     yield Span(start, end, kind, _SCORE)
@@ -258,9 +257,9 @@ def _header(line: str) -> tuple[str, list[str | None]]:
             continue
         cells = _cells(line, separator)
         kinds = [kind_of(line[first:last].strip('" ')) for first, last in cells]
-        if len(cells) > 1 and sum(kind is not None for kind in kinds) * 2 >= len(cells):
-            if not _HAS_DIGIT.search(line):
-                return separator, kinds
+        known = sum(kind is not None for kind in kinds) * 2 >= len(cells) > 1
+        if known and not _HAS_DIGIT.search(line):
+            return separator, kinds
     return "", []
 
 
@@ -295,9 +294,9 @@ def _cell(text: str, start: int, end: int, kind: str | None) -> Iterator[Span]:
         return
     if fold(value) in ("none", "n/a", "na", "unknown", "nil", "yes", "no", "null"):
         return
-    if kind in NUMBERED and not _HAS_DIGIT.search(value):
-        if " " in value or len(value) < 3 or fold(value) in word_set("words"):
-            return
+    ordinary = " " in value or len(value) < 3 or fold(value) in word_set("words")
+    if ordinary and kind in NUMBERED and not _HAS_DIGIT.search(value):
+        return
     if value.lower() in STATES:
         return
     yield Span(start, end, kind, _SCORE)

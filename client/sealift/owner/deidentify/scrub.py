@@ -13,7 +13,7 @@ from types import TracebackType
 import pyarrow as pa
 
 from sealift.formats.arrowtypes import is_text
-from sealift.owner.deidentify.languages import models_of
+from sealift.owner.deidentify.languages import model_missing, models_of
 from sealift.owner.deidentify.recognisers import ALL
 from sealift.owner.deidentify.scrub_engine import Engine, InProcess
 from sealift.policy.texts import TextRules
@@ -70,9 +70,7 @@ class TextScrubber:
             raise not_installed("text", "scrubbing text needs Presidio and spaCy")
         for model in models_of(texts):
             if not is_installed(model.module):
-                raise not_installed(
-                    model.extra, "a language of the policy needs its model"
-                )
+                raise model_missing(model)
         self._texts = texts
         self._workers = workers
         self._engine: Engine | None = None

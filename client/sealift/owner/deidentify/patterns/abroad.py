@@ -64,7 +64,10 @@ _NTH = (
     r"|thirtieth"
     r"|thirty[ -]first)"
 )
-_MONTH_WORDS = r"(?:january|february|march|april|may|june|july|august|september|october|november|december)"
+_MONTH_WORDS = (
+    r"(?:january|february|march|april|may|june|july|august|september|october"
+    r"|november|december)"
+)
 _WEEKDAYS = (
     r"(?:lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|lunes|martes"
     r"|mi[eé]rcoles|jueves|viernes"
@@ -132,13 +135,12 @@ _MORE_DATES = (
     ),
 )
 _DATES = (
-    # 3rd Sept, 12 juin 1949, 5 de enero de 2024, 1er mars, 9. März 2021, 7-Jul-90, 11 NOV 2023 14:22
+    # 3rd Sept, 12 juin 1949, 5 de enero de 2024, 9. März 2021, 7-Jul-90, 11 NOV 2023 14:22
     rf"(?i)(?<![\d./-])(?:(?:{_DAY},[ ]?){{0,4}}{_DAY}(?:st|nd|rd|th|er|\.|º"
     rf"|ª)?(?:[ ]?(?:au|to|al|a|bis|tot|do|-|–|and|&)[ ]?"
-    rf"{_DAY}(?:st|nd|rd|th|er|\.)?)?[ -]{{1,2}}(?:of[ ]|de[ ]|d')?){_MONTHS}\b\.?"(
-        rf"(?:(?:,?[ ]{{1,2}}|-)(?:de[ ]|del[ ])?(?:{_YEAR}|['\u2019]?\d\d(?!\d"
-        rf"|[:.]\d)))?{_TIME}"
-    ),
+    rf"{_DAY}(?:st|nd|rd|th|er|\.)?)?[ -]{{1,2}}(?:of[ ]|de[ ]|d')?){_MONTHS}\b\.?"
+    rf"(?:(?:,?[ ]{{1,2}}|-)(?:de[ ]|del[ ])?(?:{_YEAR}|['\u2019]?\d\d(?!\d"
+    rf"|[:.]\d)))?{_TIME}",
     rf"(?i)\b{_MONTHS}\.?[ -]{{1,2}}(?:the[ ])?{_DAY}(?:st|nd|rd|th)?"
     rf"(?:[ ]?(?:to|-|–|and|&)[ ]?{_DAY}(?:st|nd|rd|th)?)?\b(?![./]\d|[ ]?(?:mg|ml|%"
     rf"|years?|yo|of\b))"
@@ -166,10 +168,9 @@ _DATES = (
         r"|und)\b)"
     ),
     r"(?i)\b(?:am|vom|bis|seit|ab|on|le|du|au|el|del|il|dal|op|van|em|dnia|od|do|mdt"
-    r"|appt|seen|review"(
-        r"|until|till|from|by|since|opa|tci)[ :]{1,2}(?P<x>(?:0?[1-9]|[12]\d"
-        r"|3[01])[./-](?:0?[1-9]|1[0-2]))(?![\d/.%]\d)(?!\d)"
-    ),
+    r"|appt|seen|review"
+    r"|until|till|from|by|since|opa|tci)[ :]{1,2}(?P<x>(?:0?[1-9]|[12]\d"
+    r"|3[01])[./-](?:0?[1-9]|1[0-2]))(?![\d/.%]\d)(?!\d)",
     # Dictated.
     rf"(?i)\b{_MONTH_WORDS}[ ](?:the[ ])?{_NTH}\b(?:,?[ ]{_YEAR_WORDS}|,?[ ]{_YEAR})?",
     (
@@ -203,10 +204,9 @@ _DATES = (
     r"(?i)(?:\b(?:on|until|till|by|from|since|through)[ ]"
     r"|,[ ])(?:the[ ])?(?P<x>(?:[12]?\d|3[01])(?:st|nd|rd|th))\b"
     r"(?![ ](?:floor|day|week|percentile|rib|toe|finger|digit|visit|cycle|dose"
-    r"|attempt|degree|of\s(?:her|his)|grade|trimester|post"(
-        r"|hospital|street|st\b|ave|metacarpal|metatarsal|nerve|ventricle|intercostal"
-        r"|generation))"
-    ),
+    r"|attempt|degree|of\s(?:her|his)|grade|trimester|post"
+    r"|hospital|street|st\b|ave|metacarpal|metatarsal|nerve|ventricle|intercostal"
+    r"|generation))",
     r"(?i)\b(?:super[ ]bowl[ ]sunday|black[ ]friday|ash[ ]wednesday|good[ ]friday"
     r"|holy[ ]week|pentecost|whit[ ]monday|lunar[ ]new[ ]year|chinese[ ]new[ ]year"
     r"|new[ ]year'?s?(?:[ ](?:eve|day))?|xmas(?:[ ](?:eve|day))?"
@@ -219,15 +219,13 @@ _DATES = (
     r"|semana[ ]santa|nochebuena|silvester|toussaint|natale|pasqua|kerst|pasen"
     r"|boże[ ]narodzenie"
     r"|4th[ ]of[ ]july|fourth[ ]of[ ]july|mother'?s[ ]day|father'?s[ ]day"
-    r"|labou?r[ ]day|memorial[ ]day|st[.]?[ ]patrick'?s[ ]day"(
-        r"|guy[ ]fawkes|bonfire[ ]night|anzac[ ]day|canada[ ]day|australia[ ]day"
-        r"|valentine'?s(?:[ ]day)?)\b"
-    ),
+    r"|labou?r[ ]day|memorial[ ]day|st[.]?[ ]patrick'?s[ ]day"
+    r"|guy[ ]fawkes|bonfire[ ]night|anzac[ ]day|canada[ ]day|australia[ ]day"
+    r"|valentine'?s(?:[ ]day)?)\b",
     r"(?i)\b(?:mon|tues?|weds?|thurs?|fri|sat|sun)\b\.?(?=[ ,]{1,2}(?:\d{1,2}(?:st|nd"
-    r"|rd|th|/\d|[ -](?:jan|feb|mar|apr|may"(
-        r"|jun|jul|aug|sep|oct|nov|dec)|[ap]m\b)|am\b|pm\b|morning|afternoon|evening"
-        r"|night|clinic|eve\b|@))"
-    ),
+    r"|rd|th|/\d|[ -](?:jan|feb|mar|apr|may"
+    r"|jun|jul|aug|sep|oct|nov|dec)|[ap]m\b)|am\b|pm\b|morning|afternoon|evening"
+    r"|night|clinic|eve\b|@))",
     r"(?i)(?:\b(?:on|by|until|till|this|next|last|from|every|since|for|d/c|dc|due"
     r"|home|back|return|again)[ ])"
     r"(?P<x>mon|tues?|weds?|thurs?|fri|sat|sun)\b(?![\w-])",
@@ -259,7 +257,10 @@ _CAP = r"[A-Z\u00c0-\u00de\u0141\u015a\u0179\u017b][^\W\d_]*(?:['\u2019-][^\W\d_
 _NUMBER = (
     r"\d{1,5}[A-Za-z]?(?:[ ]?[-/–][ ]?\d{0,5}[A-Za-z]?)?(?:[ ]?(?:bis|ter|quater)\b)?"
 )
-_TOWN = rf"{_CAP}(?:[ -](?:(?:de|la|le|les|sur|sous|am|an|der|den|del|el|upon|on|in|the|of|y|dos|do|da)[ -])?{_CAP}){{0,3}}"
+_TOWN = (
+    rf"{_CAP}(?:[ -](?:(?:de|la|le|les|sur|sous|am|an|der|den|del|el|upon|on|in|the|of|y"
+    rf"|dos|do|da)[ -])?{_CAP}){{0,3}}"
+)
 _AFTER_STREET = (
     r"(?:,?[ ]?(?:\d{1,2}[ºª°]|piso|puerta|esc\.?|bajo|apto\.?|apt\.?|appt\.?|int\.?"
     r"|bât\.?|étage|m\.|lok\.|bus|wohnung|stock|og|eg)"
@@ -274,10 +275,9 @@ _LONG_STREETS = (
     # French, Spanish, Portuguese, Italian, Polish: the kind of street comes first.
     r"(?i:\b(?:\d{1,5}(?:[ ]?(?:bis|ter))?,?[ ])?(?:rue|avenue|av\.|bd|boulevard"
     r"|place|impasse|chemin|allée|allee|quai|route|cours|square|passage|résidence"
-    r"|lotissement)[ ])"(
-        rf"(?:(?:de|du|des|la|le|les|l'|d'|de[ ]la|de[ ]l')[ ]?){{0,3}}{_CAP}(?:[ -](?:"
-        rf"(?:de|du|des|la|le|et)[ -]){{0,2}}{_CAP}){{0,4}}(?:{_AFTER_STREET})?"
-    ),
+    r"|lotissement)[ ])"
+    rf"(?:(?:de|du|des|la|le|les|l'|d'|de[ ]la|de[ ]l')[ ]?){{0,3}}{_CAP}(?:[ -](?:"
+    rf"(?:de|du|des|la|le|et)[ -]){{0,2}}{_CAP}){{0,4}}(?:{_AFTER_STREET})?",
     rf"(?:\b(?:Calle|C/|c/|Cl\.|Avda\.?|Avenida|Av\.|Paseo|Pº|Pza\.?|Plaza|Camino"
     rf"|Carretera|Ctra\.|Ronda|Travesía|Rúa|Glorieta|Urbanización|Rua|Travessa|Praça"
     rf"|Largo|Estrada|Alameda|Via|Viale|Piazza|Corso|Vicolo|Largo|Strada|ul\.|ulica"
@@ -308,17 +308,15 @@ _LONG_STREETS = (
     r"|urbanizaci[óo]n|camino|cuesta|callej[óo]n|glorieta|acceso|alameda|ca[ñn]ada"
     r"|pasadizo|travesía|vial"
     r"|viale|piazza|corso|borgo|strada|vicolo|contrada|canale|incrocio|rotonda"
-    r"|stretto|rua|travessa|pra[çc]a|largo|estrada|ulica|ul\.)[ ]"(
-        r"[^\n;:|]{2,60}?[ ,]{1,2}(?:\d{4,5}(?:-\d{3})?"
-        r"|\d{2}-\d{3})[ ][^\W\d_][\w'-]+(?:[ -](?!por\b|per\b|com\b|pour\b"
-        r"|tel)[^\W\d_][\w'-]+){0,2}"
-    ),
+    r"|stretto|rua|travessa|pra[çc]a|largo|estrada|ulica|ul\.)[ ]"
+    r"[^\n;:|]{2,60}?[ ,]{1,2}(?:\d{4,5}(?:-\d{3})?"
+    r"|\d{2}-\d{3})[ ][^\W\d_][\w'-]+(?:[ -](?!por\b|per\b|com\b|pour\b"
+    r"|tel)[^\W\d_][\w'-]+){0,2}",
     r"(?i)(?<!\w)[^\W\d_][\w-]{1,30}(?:stra(?:ß|ss)e|str\.|weg|platz|allee|gasse|ring"
     r"|straat|laan|gracht|plein|kade|dijk|singel|dreef|pad|hof|dam|steeg|weide|wal"
-    r"|baan)[ ]\d{1,4}[\w/-]{0,5},[ ]"(
-        r"\d{4,5}[ ]?(?:[a-z]{2}[ ])?[^\W\d_][\w-]+(?:[ ](?:am|an|der|den|bad|aan"
-        r"|de)[ ][\w-]+)?"
-    ),
+    r"|baan)[ ]\d{1,4}[\w/-]{0,5},[ ]"
+    r"\d{4,5}[ ]?(?:[a-z]{2}[ ])?[^\W\d_][\w-]+(?:[ ](?:am|an|der|den|bad|aan"
+    r"|de)[ ][\w-]+)?",
     (
         r"(?i)(?<!\w)(?:(?:flat|studio|apartment|apt|unit|suite"
         r"|room)[ ][\w]{1,5}[ ,]{1,2}|\d{1,4}[a-z]?[ ])[^\n;:"
@@ -331,19 +329,17 @@ _LONG_STREETS = (
     r"|woonachtig[ ](?:te|op)|zamieszka[łl][aey](?:[ ]w)?"
     r"|resid(?:es|ing|ent)[ ](?:at|of)|lives[ ]at|living[ ]at|lived[ ]at"
     r"|address(?:[ ]is|:)|home[ ]at|house[ ]at|staying[ ]at|moved[ ]to|vive[ ]en"
-    r"|habite(?:[ ]au)?|abita[ ]in|mora[ ](?:na|em)|reside[ ]en)[ :]{1,2}"(
-        r"(?P<x>(?=[^\n;.]{0,60}\d)[^\n;|]{4,90}?)(?=[.](?:\s|$)|\n|;|$|\||[ ]\("
-        r"|,?[ ](?:pour|por|per|com|mit|met|with|for|has|was|who|che|que|qui|and|und|zu"
-        r"|since|tel|phone|telephone|t[ée]l|where|but|vi|alone|together|under|a[ ]été|est"
-        r"|ist|is|wegen|durante|porque)\b)"
-    ),
+    r"|habite(?:[ ]au)?|abita[ ]in|mora[ ](?:na|em)|reside[ ]en)[ :]{1,2}"
+    r"(?P<x>(?=[^\n;.]{0,60}\d)[^\n;|]{4,90}?)(?=[.](?:\s|$)|\n|;|$|\||[ ]\("
+    r"|,?[ ](?:pour|por|per|com|mit|met|with|for|has|was|who|che|que|qui|and|und|zu"
+    r"|since|tel|phone|telephone|t[ée]l|where|but|vi|alone|together|under|a[ ]été|est"
+    r"|ist|is|wegen|durante|porque)\b)",
     # From a number of a house, or of a flat, to a postal code in the same line.
     r"(?:(?i:\b(?:unit|apt\.?|apartment|flat|shop|suite|lot|plot|h\.?[ ]?no\.?"
-    r"|p\.?o\.?[ ]?box)[ ]?)[\w/-]{1,8}|(?<![\w./-])\d{1,5}[A-Za-z]?)(?=[ ,-])"(
-        r"[^\n;|:]{3,70}?[ ,](?:[A-Z]\d[A-Z][ ]?\d[A-Z]\d"
-        r"|[A-Z]\d[\dW][ ]?[0-9A-Z]{4}|(?:NSW|VIC|QLD|SA|WA|TAS|ACT"
-        r"|NT)[ ,]{1,2}\d{4}|[A-Z]{2}[ ]\d{5}(?:-\d{4})?)(?!\w)"
-    ),
+    r"|p\.?o\.?[ ]?box)[ ]?)[\w/-]{1,8}|(?<![\w./-])\d{1,5}[A-Za-z]?)(?=[ ,-])"
+    r"[^\n;|:]{3,70}?[ ,](?:[A-Z]\d[A-Z][ ]?\d[A-Z]\d"
+    r"|[A-Z]\d[\dW][ ]?[0-9A-Z]{4}|(?:NSW|VIC|QLD|SA|WA|TAS|ACT"
+    r"|NT)[ ,]{1,2}\d{4}|[A-Z]{2}[ ]\d{5}(?:-\d{4})?)(?!\w)",
     r"(?<![\w-])[AC-FHKNPRTV-Y]\d[\dW][ ][0-9AC-FHKNPRTV-Y]{4}(?![\w-])",
     (
         r"\b(?:I|US|NH)-\d{1,3}\b(?:[ ][NSEW]\b)?|\b(?:Route|Rte|Hwy|Highway"
@@ -353,10 +349,9 @@ _LONG_STREETS = (
     # A postal code and a town.
     r"(?<![\w.-])(?:[A-Z]{1,2}-)?(?:\d{5}|\d{4}[ ]?[A-Z]{2}|\d{2}-\d{3}"
     r"|\d{4}-\d{3})[ ](?!(?i:units?|mg|ml|patients?|cells|euros?|people|steps"
-    r"|cases|days))"(
-        rf"(?!(?:A|I|In|On|At|The|He|She|Pt|Patient|Phone|Tel|For|To|And|DOB|MRN|SSN|From"
-        rf"|With|No|Date|Time|Name|Sex|Age)\b){_TOWN}"
-    ),
+    r"|cases|days))"
+    rf"(?!(?:A|I|In|On|At|The|He|She|Pt|Patient|Phone|Tel|For|To|And|DOB|MRN|SSN|From"
+    rf"|With|No|Date|Time|Name|Sex|Age)\b){_TOWN}",
     # British: Flat 3, 27 Beech Grove, Headingley, Leeds LS6 3PQ
     (
         rf"(?:(?i:flat|apartment|unit|suite)[ ][\w]{{1,5}},?[ ])?(?:{_NUMBER}[ ]"
@@ -378,11 +373,10 @@ _LONG_STREETS = (
     rf"|road|blvd|boulevard|ln|lane|dr|drive|ct|court|cir|circle|way|pl|place|ter"
     rf"|terrace|trl|trail|pkwy|parkway|hwy|grove|close|crescent|cres|gardens|mews|row"
     rf"|walk|hill|rise|view|park|square|sq|drove|green|gate|wharf|quay|parade|loop"
-    rf"|run|path|pike|xing)\b\.?"(
-        rf"(?:,?[ ](?:#|(?i:apt|apartment|unit|suite|ste|fl|floor|rm"
-        rf"|bldg)\.?[ ]?)[ ]?[\w-]{{1,6}})?(?:(?:,[ ]?|[ ]"
-        rf"|[ ]?\n[ ]{{0,8}}){_TOWN},?[ ](?:[A-Z]{{2}}\.?(?:[ ]\d{{5}}(?:-\d{{4}})?)?))?"
-    ),
+    rf"|run|path|pike|xing)\b\.?"
+    rf"(?:,?[ ](?:#|(?i:apt|apartment|unit|suite|ste|fl|floor|rm"
+    rf"|bldg)\.?[ ]?)[ ]?[\w-]{{1,6}})?(?:(?:,[ ]?|[ ]"
+    rf"|[ ]?\n[ ]{{0,8}}){_TOWN},?[ ](?:[A-Z]{{2}}\.?(?:[ ]\d{{5}}(?:-\d{{4}})?)?))?",
     (
         r"(?i)(?<![\w.])\d{2,5}[ ](?:[nsew]\.?[ ])?(?:[a-z]{3,15}[ ]){1,2}"
         r"(?:street|ave|avenue|rd|road|blvd|boulevard|lane|drive|circle|terrace|parkway"
@@ -419,11 +413,10 @@ _FACILITIES = (
     r"|Hospital|Cl[ií]nica|Klinikum|Klinik|Krankenhaus|Ospedale|Policlinico"
     r"|Ziekenhuis|Szpital|Centro[ ]de[ ]Salud|Centro[ ]M[eé]dico"
     r"|Centre[ ]Hospitalier|EHPAD|Pharmacie|Farmacia|Apotheke|Residencia"
-    r"|Universit[äa]tsklinikum|Maternit[ée]|Hospices|Polyclinique)"(
-        rf"[ ](?:(?:de|du|des|la|le|les|del|los|las|di|der|am|im|San|St\.|Sankt|Santa"
-        rf"|Sainte?-?)[ ]?){{0,3}}{_CAP}(?:[ -](?:(?:de|du|la|le|del"
-        rf"|am)[ ])?{_CAP}){{0,3}}"
-    ),
+    r"|Universit[äa]tsklinikum|Maternit[ée]|Hospices|Polyclinique)"
+    rf"[ ](?:(?:de|du|des|la|le|les|del|los|las|di|der|am|im|San|St\.|Sankt|Santa"
+    rf"|Sainte?-?)[ ]?){{0,3}}{_CAP}(?:[ -](?:(?:de|du|la|le|del"
+    rf"|am)[ ])?{_CAP}){{0,3}}",
     rf"(?<![\w'\u2019])(?:{_CAP}[ -]){{1,4}}{_FACILITY}\b",
     (
         rf"(?<![\w'\u2019])(?:St\.?|Saint|Ste\.?|Mt\.?|Mount|Fort"
@@ -434,11 +427,10 @@ _CAP_OR_SHORT = rf"(?:{_CAP}(?:'s)?|St\.|Mt\.|[A-Z]{{2,6}})"
 _NEAR = (
     # Two words with capitals after a word of place; clinical ones are left out by `finding`.
     rf"\b(?:at|from|to|in|near|outside|into|via)[ ](?:the[ ])?(?P<x>{_CAP_OR_SHORT}"
-    rf"(?:[ -](?:(?:of|the|on|de|la|del)[ ])?{_CAP}(?:'s)?){{1,4}}"(
-        r"(?:[ ](?:station|store|clinic|office|club|center|centre|gym|church|school|mall"
-        r"|park|shelter|plant|warehouse|terminal|depot|yard|branch|pharmacy|hotel|motel"
-        r"|apartments|campus|village|farm|garage|bar|pub))?)"
-    ),
+    rf"(?:[ -](?:(?:of|the|on|de|la|del)[ ])?{_CAP}(?:'s)?){{1,4}}"
+    r"(?:[ ](?:station|store|clinic|office|club|center|centre|gym|church|school|mall"
+    r"|park|shelter|plant|warehouse|terminal|depot|yard|branch|pharmacy|hotel|motel"
+    r"|apartments|campus|village|farm|garage|bar|pub))?)",
     (
         rf"\b(?:at|from|to|in|near|outside|into|via)[ ](?:the[ ])?(?P<x>{_CAP}(?:'s)?[ ]"
         rf"(?:station|store|gym|church|school|mall|park|shelter|plant|warehouse|terminal"
@@ -467,11 +459,10 @@ _FIRMS = (
     r"(?i:\b(?:works?|worked|working|employed|employee|job|retired|laid[ ]off|drives?"
     r"|trucker|driver|cashier|welder|nurse|teacher|clerk|janitor|cook|foreman|manager"
     r"|engineer|electrician|mechanic)[ ]"
-    r"(?:\w{1,14}[ ]){0,4}?(?:for|at|by|of|with|from|w/))[ ](?:the[ ])?"(
-        rf"(?P<x>{_CAP}(?:[ ](?:&|and|of|the)[ ]{_CAP}"
-        rf"|[ ]{_CAP}){{0,4}}(?:[ ](?i:fulfil+ment|warehouse|factory|plant"
-        rf"|distribution))?)"
-    ),
+    r"(?:\w{1,14}[ ]){0,4}?(?:for|at|by|of|with|from|w/))[ ](?:the[ ])?"
+    rf"(?P<x>{_CAP}(?:[ ](?:&|and|of|the)[ ]{_CAP}"
+    rf"|[ ]{_CAP}){{0,4}}(?:[ ](?i:fulfil+ment|warehouse|factory|plant"
+    rf"|distribution))?)",
     (
         rf"(?i:\b(?:arbeitet|angestellt|travaille|trabaja|lavora|werkt|trabalha"
         rf"|pracuje)[ ](?:\w{{1,12}}[ ]){{0,3}}?(?:bei|chez|en|para|presso|bij|na|w|als"
@@ -479,8 +470,14 @@ _FIRMS = (
     ),
 )
 _OLD_YEARS = r"(?:18[5-9]\d|19[0-2]\d|193[0-6])"
-_UNIT = r"(?![ ]?(?:%|mg|mcg|ml|mm|cm|kg|lbs?|bpm|min|days?|weeks?|months?|hours?|hrs?|sec|degrees?|percent|/|over|units?|sats?|ra\b|on\b|km|miles|euros?|dollars|pounds|[.]\d|:|-\d))"
-_NINETY = r"(?:ninety(?:[ -](?:one|two|three|four|five|six|seven|eight|nine))?|(?:a|one)[ -]hundred(?:[ ]and)?(?:[ -](?:one|two|three|four|five))?)"
+_UNIT = (
+    r"(?![ ]?(?:%|mg|mcg|ml|mm|cm|kg|lbs?|bpm|min|days?|weeks?|months?|hours?|hrs?|sec|degrees?"
+    r"|percent|/|over|units?|sats?|ra\b|on\b|km|miles|euros?|dollars|pounds|[.]\d|:|-\d))"
+)
+_NINETY = (
+    r"(?:ninety(?:[ -](?:one|two|three|four|five|six|seven|eight|nine))?"
+    r"|(?:a|one)[ -]hundred(?:[ ]and)?(?:[ -](?:one|two|three|four|five))?)"
+)
 _AGES = (
     # Beside a name, without a word of years: "Mrs Tobin, 90," or "(94)".
     rf"(?i)(?<=[a-z.][ ]\()(?P<x>9\d|1[01]\d)(?=[),;]){_UNIT}",
@@ -494,10 +491,9 @@ _AGES = (
     r"(?<=[|\t])[ ]*(?P<x>9\d|10\d)(?=[ ]*[|\t])",
     r"(?<=[ ]{2})(?P<x>9\d|10\d)(?=[ ]?[FM]?[ ]{2})",
     r"(?i)\b(?:born(?:\s(?:in|on|about|around|c\.?|circa))?|b\.|birth(?:\syear)?"
-    r"|year\sof\sbirth|yob|birthyear|dob|né\sen|née\sen"(
-        rf"|née?|nacid[oa]\sen|geboren(?:\sim\sjahr)?|jahrgang|jg\.?|nato\snel|nata\snel"
-        rf"|nascid[oa]\sem|ur\.|urodzon[ya])[\s:(=]{{1,3}}(?P<x>{_OLD_YEARS})\b"
-    ),
+    r"|year\sof\sbirth|yob|birthyear|dob|né\sen|née\sen"
+    rf"|née?|nacid[oa]\sen|geboren(?:\sim\sjahr)?|jahrgang|jg\.?|nato\snel|nata\snel"
+    rf"|nascid[oa]\sem|ur\.|urodzon[ya])[\s:(=]{{1,3}}(?P<x>{_OLD_YEARS})\b",
     rf"(?i)(?<=[(\s])\*\s?(?P<x>{_OLD_YEARS})\b",
     (
         r"(?i)(?<![\d./-])(?P<x>9\d|1[0-2]\d)(?=[\s-]{0,2}(?:years?|yrs?|yo\b|y/o|y\.o\."

@@ -6,8 +6,14 @@ import re
 
 from sealift.owner.deidentify.patterns.pattern import Pattern
 
-_GAP = r"(?:[ ]?(?:no|nos|num|number|nr|n[º°]|id|code|ref|#)\b\.?[ ]?)?[ ]?[:#=.]?[ ]{0,2}(?:is[ ]|was[ ]|ending[ ](?:in[ ])?)?#?"
-_CODE = r"(?=[\w./-]{0,12}\d)(?=(?:[A-Za-z./-]*\d){3})[A-Za-z0-9]{1,24}(?:[./-][A-Za-z0-9]{1,24}){0,6}(?:[ ]\d[\dA-Z]{1,7}(?!\w|[./]\d)){0,4}"
+_GAP = (
+    r"(?:[ ]?(?:no|nos|num|number|nr|n[º°]|id|code|ref|#)\b\.?[ ]?)?"
+    r"[ ]?[:#=.]?[ ]{0,2}(?:is[ ]|was[ ]|ending[ ](?:in[ ])?)?#?"
+)
+_CODE = (
+    r"(?=[\w./-]{0,12}\d)(?=(?:[A-Za-z./-]*\d){3})"
+    r"[A-Za-z0-9]{1,24}(?:[./-][A-Za-z0-9]{1,24}){0,6}(?:[ ]\d[\dA-Z]{1,7}(?!\w|[./]\d)){0,4}"
+)
 # Words before which a number is a name for something, whatever else is not said.
 _WORDS = {
     "SSN": (
