@@ -225,7 +225,7 @@ _NUMBER_WORDS = re.compile(
     r" (?:no|nr|num|number|num|numero|nummer|id|code|ref|#)$|^(?:n|no|nr|num|numero|numer) "
 )
 # Letters that scanners take for others.
-_MISREAD = str.maketrans("0135", "oles")
+_MISREAD = (str.maketrans("0135", "oles"), str.maketrans("0135", "oies"))
 
 
 def kind_of(label: str) -> str | None:
@@ -239,6 +239,7 @@ def kind_of(label: str) -> str | None:
             # "Patient no" is a number.
             kind = "ID" if _NUMBER_WORDS.search(plain) else kind
     if kind is None:
-        misread = plain.translate(_MISREAD).replace("rn", "m")
-        kind = KIND_OF.get(misread) if misread != plain else None
+        for letters in _MISREAD:
+            misread = plain.translate(letters).replace("rn", "m")
+            kind = kind or (KIND_OF.get(misread) if misread != plain else None)
     return kind

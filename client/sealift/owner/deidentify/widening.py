@@ -164,7 +164,7 @@ def _is_of_code(group: str) -> bool:
     if any(c.isdigit() for c in group):
         return True
     folded = fold(group)
-    if kind_of(group) is not None or is_medical(folded) or folded in word_set("words"):
+    if kind_of(group) is not None or is_medical(folded) or folded in word_set("common"):
         return len(group) == 1 and group not in "AIFM"
     return folded not in _LABELS
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from corpus.clinical_notes import clinical_notes
+from corpus.marked import read_marked
 from corpus.measure_recall import measure, table
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -338,6 +339,21 @@ def test_recall_on_synthetic_notes_is_at_least_what_is_promised() -> None:
         assert score.recall(kind) >= 0.95, shown
         assert score.precision(kind) >= 0.90, shown
     assert score.preserved >= 0.98, shown
+
+
+def test_recall_on_notes_of_other_hands_stays_where_it_is() -> None:
+    folder = Path(__file__).parents[3] / "corpus"
+    notes = list(read_marked(folder / "unseen/notes.jsonl"))[::10]
+    score = measure(notes, Analysis())
+    assert score.labels.total() > 100
+    assert score.recall() >= 0.86, table(score)
+    assert score.precision() >= 0.80, table(score)
+
+
+def test_spans_that_are_known_are_found_whatever_else_is() -> None:
+    text = "nothing here names anybody"
+    known = [Span(8, 12, "PERSON", 1.0)]
+    assert Analysis().find([text, text], [known, []]) == [known, []]
 
 
 def test_the_same_seed_makes_the_same_notes() -> None:
