@@ -40,7 +40,7 @@ def read_marked(path: Path) -> Iterator[Note]:
             if line.strip():
                 found = json.loads(line)
                 text = found.get("marked") or found.get("text") or found["note"]
-                group = found.get("group") or found.get("format") or found.get("style")
+                group = found.get("kind") or found.get("group")
                 yield parse(text, str(group or path.stem))
     else:
         for note in source.split(_BETWEEN):
