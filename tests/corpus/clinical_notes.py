@@ -313,7 +313,8 @@ _MAKERS: dict[str, tuple[str, Callable[[Case], str]]] = {
     "zip": ("LOCATION", Case.zip),
     "hospital": ("LOCATION", Case.hospital),
     "employer": ("EMPLOYER", lambda c: _US.company()),
-    "state": (KEEP, lambda c: _US.state_abbr(include_territories=False)),
+    # It stands beside its town in every template, and goes with it.
+    "state": ("", lambda c: _US.state_abbr(include_territories=False)),
     "date": ("DATE", Case.day),
     "dob": ("DATE", Case.born),
     "short_date": ("DATE", Case.short_day),

@@ -76,6 +76,9 @@ def policy_check(file: str, as_json: bool) -> None:
         f"{found.name} {found.version}: {count(len(found.rules), 'rule')}, "
         f"SHA-256 {found.digest.hex()}"
     ]
+    model = _model_digest(found.texts.folder)
+    if model:
+        lines.append(f"model {printable(found.texts.folder)}: SHA-256 {model}")
     for finding in findings:
         where = f"line {finding.line}, " if finding.line else ""
         lines.append(f"{where}{printable(finding.pattern)}: {finding.why}")
@@ -86,6 +89,7 @@ def policy_check(file: str, as_json: bool) -> None:
             "version": found.version,
             "rules": len(found.rules),
             "digest": found.digest.hex(),
+            "model": model,
             "findings": [
                 {"line": f.line, "rule": f.pattern, "why": f.why} for f in findings
             ],
@@ -94,6 +98,19 @@ def policy_check(file: str, as_json: bool) -> None:
     )
     if findings:
         sys.exit(FINDINGS)
+
+
+def _model_digest(folder: str) -> str:
+    """Return the digest of a model of the user's; empty if there is none."""
+    if not folder:
+        return ""
+    from pathlib import Path
+
+    from sealift.process.extras import extra
+
+    with extra("text", "a model for free text needs spaCy"):
+        from sealift.owner.deidentify.models import folder_digest
+    return folder_digest(Path(folder))
 
 
 @policy.command("upgrade")

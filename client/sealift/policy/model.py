@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sealift.policy.grammar import SettingValue
+from sealift.policy.texts import TextRules
 
 _TAG = re.compile(r"\([0-9A-Fa-fXx]{4},[0-9A-Fa-fXx]{4}\)")
 _NO_MARKS = str.maketrans("", "", "(),")
@@ -136,6 +137,7 @@ class Policy:
         max_failed: the largest share of a column's values that may fail to be changed.
         metadata: keys of Arrow metadata that stay.
         oldest: no year tells an age of this or more; 0 for no limit.
+        texts: languages, regions and model for free text.
     """
 
     name: str
@@ -152,6 +154,7 @@ class Policy:
     max_failed: float = 1.0
     metadata: tuple[str, ...] = ()
     oldest: int = 0
+    texts: TextRules = field(default_factory=TextRules)
 
     @property
     def digest(self) -> bytes:

@@ -15,6 +15,8 @@ from sealift.policy.headers import headers
 from sealift.policy.lines import KeyPath
 from sealift.policy.model import FrameRules, PixelRules, Policy, Privacy, Rule
 from sealift.policy.names import expand, fold
+from sealift.policy.texts import KEYS as TEXT_KEYS
+from sealift.policy.texts import text_rules
 from sealift_protocol.errors import PolicyInvalid
 
 FORMATS = (1, 2)
@@ -22,7 +24,7 @@ _TOP_1 = (
     *("format", "name", "version", "description", "unlisted", "absent"),
     *("privacy", "pixels", "frames", "columns"),
 )
-_TOP_2 = (*_TOP_1, "max_failed", "metadata", "ages", "identifiers")
+_TOP_2 = (*_TOP_1, "max_failed", "metadata", "ages", "identifiers", *TEXT_KEYS)
 _PRIVACY = ("quasi_identifiers", "sensitive", "min_k", "min_l")
 _UNLISTED = {1: ("refuse", "drop", "keep"), 2: ("refuse", "drop")}
 _ABSENT = ("refuse", "ignore")
@@ -69,6 +71,7 @@ class Reader:
             max_failed=self._max_failed(),
             metadata=self._metadata(),
             oldest=self._oldest(),
+            texts=text_rules(self._document, self._invalid),
         )
 
     def _invalid(

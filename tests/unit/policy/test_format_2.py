@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sealift.policy.file import parse_policy
 from sealift.policy.model import Guard, Rule
+from sealift.policy.texts import TextRules
 from sealift_protocol.errors import PolicyInvalid
 
 HEAD = 'format = 2\nname = "x"\nversion = "1"\n'
@@ -17,6 +18,9 @@ WHOLE = (
     HEAD
     + """\
 max_failed = 0.01
+languages = ["fr", "en"]
+regions = ["CA"]
+model = "fr-md"
 [metadata]
 keep = ["unit"]
 [ages]
@@ -37,31 +41,32 @@ def test_a_policy_of_format_2_is_read_whole() -> None:
     policy = parse_policy(WHOLE.encode())
     assert (policy.format, policy.max_failed, policy.oldest) == (2, 0.01, 90)
     assert policy.metadata == ("unit",)
+    assert policy.texts == TextRules(("fr", "en"), ("CA",), "fr-md")
     assert policy.rules == (
-        Rule("name", "drop", {}, 10, identifier=True),
+        Rule("name", "drop", {}, 13, identifier=True),
         Rule(
             "birth-date",
             "generalise",
             {"to": "year", "oldest": 0, "order": "", "of": "birth"},
-            11,
+            14,
             identifier=True,
         ),
-        Rule("weight", "keep", {}, 13, Guard("type", ("numeric",), 0, 400)),
+        Rule("weight", "keep", {}, 16, Guard("type", ("numeric",), 0, 400)),
         Rule(
             "sex",
             "keep",
             {},
-            14,
+            17,
             Guard("values", ("F", "M", "9"), -999_999, 999_999, refuses=True),
         ),
         Rule(
             "dx",
             "keep",
             {},
-            15,
+            18,
             Guard("code", ("ICD-10-CM", "SNOMED CT"), -999_999, 999_999),
         ),
-        Rule("{a,b}_note", "scrub", {"entities": []}, 16, None, ("a_note", "b_note")),
+        Rule("{a,b}_note", "scrub", {"entities": []}, 19, None, ("a_note", "b_note")),
     )
 
 

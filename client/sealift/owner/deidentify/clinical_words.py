@@ -57,7 +57,15 @@ nurse doctor german lung mass chart check drain good best read reading pine port
 white black brown green gray grey reed frost field fields ford forest hill lake rivers banks
 first last mark marks bill will pat drew sue art frank gene jack guy ray miles dale wade
 center clinic mercy marshall major sergeant judge senior junior light house foley ii iii iv jr
-sr kaiser
+sr kaiser smith hunt marsh waters cross fox wolf barber butler cooper farmer hood knight mills
+savage swan underwood wells wise bacon berry bird booth bowers brewer burns bush cannon chambers
+chase clay cotton craft crane dean diamond drake east flowers ford foreman fowler freeman gates
+glass golden goodman graves hale hardy harper heath holder holly horn key kirk lamb law little
+mason mead moody moon north pierce pike pool rich ring roach rush shields singleton skinner spears
+sparks stark summers todd vance wall walls weeks west wilder winters workman abbot archer bailey
+barker bower carver coleman cross dyer falconer forester gentry glover goldsmith hopper hyde kitchen
+lawless merchant messenger pickles plumber purser sawyer sexton singer spicer squire steward tiller
+usher warden weller whale wheeler whistler woodward wyatt
 """
 ALSO_NAMES = frozenset(_SURNAMES.split())
 
@@ -116,6 +124,22 @@ prilosec protonix prozac remicade requip risperdal ritalin robitussin rocephin s
 sinemet singulair solumedrol spiriva suboxone symbicort synthroid tamiflu tegretol toprol toradol
 tramadol trazodone tylenol ultram valium vancomycin vasotec ventolin viagra vicodin warfarin
 wellbutrin xanax xarelto zantac zestril zithromax zocor zofran zoloft zosyn zyprexa zyrtec
+skyrizi farxiga savella rybelsus zetia brilinta jardiance trulicity jantoven invokana victoza
+trajenta tradjenta onglyza byetta basaglar toujeo tresiba novolin levemir apidra bydureon steglatro
+repatha praluent livalo vascepa entyvo stelara cosentyx taltz tremfya otezla xeljanz rinvoq olumiant
+enbrel cimzia simponi actemra orencia kineza kineret rituxan ocrevus tysabri tecfidera gilenya
+copaxone avonex keytruda opdivo herceptin avastin ibrance imbruvica gleevec tarceva xtandi zytiga
+lupron eligard casodex arimidex femara aromasin faslodex neulasta neupogen procrit aranesp epogen
+latuda abilify rexulti vraylar invega geodon saphris trintellix pristiq viibryd vyvanse strattera
+concerta focalin intuniv belsomra lunesta sonata rozerem namenda aricept exelon vimpat briviact
+aptiom fycompa onfi topamax lamictal trileptal dilantin zonegran anoro breo trelegy incruse stiolto
+dulera arnuity qvar asmanex xopenex combivent daliresp xolair nucala fasenra dupixent eucrisa
+elidel protopic lotrimin nystatin diflucan cresemba noxafil vfend mycamine eraxis valtrex famvir
+epclusa harvoni mavyret genvoya biktarvy descovy truvada tivicay prezista isentress xofluza paxlovid
+beriplex kcentra praxbind andexxa retacrit venofer injectafer feraheme myrbetriq vesicare toviaz
+cialis levitra avodart proscar uroxatral rapaflo evista prolia forteo reclast boniva actonel
+imitrex maxalt relpax ajovy emgality aimovig nurtec ubrelvy reyvow lomotil viberzi linzess amitiza
+trulance motegrity xifaxan carafate bentyl levsin creon zenpep renvela sensipar fosrenol velphoro
 diltiazem furosemide glipizide lithium nifedipine verapamil bumex torsemide mirtazapine ozempic
 """
 )
@@ -184,3 +208,52 @@ def is_medical(word: str, *, by_ending: bool = True) -> bool:
     return lowered in NOT_NAMES or (
         by_ending and len(lowered) > 6 and _DRUG_ENDINGS.search(lowered) is not None
     )
+
+
+# Diseases, signs, tests and devices are named after these people; alone they are no patient.
+_EPONYMS = """
+addison alzheimer apgar asperger babinski bakri barrett barthel bartholin baker bartonella beck
+bechterew behcet bell bishop borg bouchard bowen braden bristol broca brudzinski brugada burkitt
+carnett charcot cheyne chvostek clostridium cobb colles coombs crohn cushing devic doppler down
+dupuytren duchenne ebstein edinburgh eisenmenger epstein ewing fallot fanconi finkelstein fontan
+foley fowler framingham frey friedreich gaucher giemsa gilbert glasgow gleason goodpasture gram
+graves grawitz guillain hashimoto hartmann hawkins heberden heimlich henoch hirschsprung hodgkin
+hoffman holter homans horner huntington jackson kaposi karnofsky kawasaki kegel kernig killip kimura
+klinefelter koch korsakoff kussmaul lachman lasegue ledger levine lewy lhermitte lisfranc luer
+mallory marfan mcburney meckel meniere mirizzi montreal morse munchausen murphy nissen norton obrien
+osler paget parkinson penrose perthes peyronie phalen pott prinzmetal raynaud reiter reye ringer
+rinne rockall romberg roux sengstaken sjogren snellen stokes swan sweet takayasu tanner tay
+trendelenburg trousseau turner valsalva virchow wallenberg waterlow weber wegener wernicke whipple
+wilms wilson wolff yates zenker ziehl tinetti montgomery asberg ganz
+barre willebrand whitney katz lawton schober spurling tinel thomas tietze hibb
+"""
+EPONYMS = frozenset(_EPONYMS.split()) - frozenset(
+    # Common as names of people, too: the word after them decides.
+    "baker bell bishop down gilbert graves hawkins hoffman jackson levine mallory montgomery"
+    " montreal morse murphy norton obrien sweet tanner thomas turner wilson yates edinburgh"
+    " glasgow bristol lawton fowler ledger stokes swan weber whitney gaucher".split()
+)
+
+# Words of English that are first names when they have a capital and nothing before it begins a
+# sentence.
+_ALSO_FIRST = """
+abbey abigail amber angelica april ashley aurora autumn barbie basil beau becky ben beryl betty
+bill billy bob bobby bonny brad brandy brooke bruce buddy candy carmen carol charity charlie chuck
+clement clementine colleen cooper crystal daisy dale dawn dean derrick dick dolly don donna dotty
+earl ebony eddy emery eric erica ernest ethyl eve faith felicity fern frances frank franklin fritz
+gail gale garret gene genie ginger glen gloria grace graham greg gus guy hank harry hazel heather
+hector herb holly homer hunter iris irene ivy jack jade jake jasmine jasper jay jean jenny jerry
+jesse jessie jill jim jimmy joan jock joe joey john johnny jose josh joy juan juanita julia julian
+june kelly ken kenneth kim kirk kitty kyle lance laurel lee leo liberty lily lola lori louis lucy
+lupe lynn mabel mae maggie marge maria marina marjorie mark marlin martha martin marvin mary matt
+maude maxine meg mel melody mercedes mercy mick mike miles millie minnie mitch molly monica myrtle
+nancy ned nell nelson nick nina noel nora norma olga olive oliver opal oscar otto pam pansy pat
+patience patsy patty paul pearl peg penny percy peter phil phoebe pierce polly poppy quentin ralph
+randy ray raymond reginald rene rex rhea rick rob robert robin rocky rod roger roland roman ron rory
+rose rosemary rosie rowan roy ruby rufus russ rusty ruth sadie sal sally sam sandy scarlett sean sid
+sierra stan stanley stella steve stu sue summer susan sylvia ted teddy terry theodore tim timothy
+toby tod todd tom tommy tony tracy trey trinity troy val valentine vera vern vernon veronica vic
+victor victoria vince viola violet virginia wade walker wally walter wanda warren wayne wendy wes
+wilbur will willie willow willy winnie zac zack zoe moses evans lewis
+"""
+ALSO_FIRST = frozenset(_ALSO_FIRST.split())

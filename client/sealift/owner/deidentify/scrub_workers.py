@@ -18,9 +18,11 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from sealift.owner.deidentify.scrub_engine import InProcess, Scrubbed
+from sealift.policy.texts import TextRules
 from sealift.process.hardening import harden_process, keep_values_off_stderr
 from sealift_protocol.errors import PolicyViolation
 
+_DEFAULT = TextRules()
 _FAREWELL_SECONDS = 2.0
 # Batches per worker that may finish before their turn, which bounds the memory.
 _AHEAD = 4
@@ -36,12 +38,15 @@ class _Worker:
 class Workers:
     """Analyses in a fixed number of processes, each of which loads the model once."""
 
-    def __init__(self, count: int, entities: Collection[str]) -> None:
+    def __init__(
+        self, count: int, entities: Collection[str], texts: TextRules = _DEFAULT
+    ) -> None:
         """Start the processes; they load the model while the first batches are made.
 
         Args:
             count: number of processes.
             entities: types to replace.
+            texts: languages, regions and model of a policy.
         """
         context = multiprocessing.get_context("spawn")
         self._workers: list[_Worker] = []
@@ -49,7 +54,7 @@ class Workers:
             ours, theirs = context.Pipe()
             process = context.Process(
                 target=_serve,
-                args=(theirs, sorted(entities)),
+                args=(theirs, sorted(entities), texts),
                 daemon=True,
                 name="sealift-scrub",
             )
@@ -147,7 +152,7 @@ def _ended() -> PolicyViolation:
     )
 
 
-def _serve(pipe: Connection, entities: list[str]) -> None:
+def _serve(pipe: Connection, entities: list[str], texts: TextRules) -> None:
     """Run a worker: batches in, scrubbed batches out, until the pipe closes."""
     # The parent process handles Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -156,7 +161,7 @@ def _serve(pipe: Connection, entities: list[str]) -> None:
     # spaCy imports torch if it is installed, which costs seconds and memory and is not used here.
     sys.modules["torch"] = None  # type: ignore[assignment]
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        engine = InProcess(entities)
+        engine = InProcess(entities, texts)
         while True:
             batch = pipe.recv()
             answer: tuple[list[str], Counter[str]] | None

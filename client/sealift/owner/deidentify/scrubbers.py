@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from sealift.policy.texts import TextRules
+
 if TYPE_CHECKING:
     from sealift.owner.deidentify.scrub import TextScrubber
+
+_DEFAULT = TextRules()
 
 
 class Scrubbers:
@@ -19,12 +23,14 @@ class Scrubbers:
         found: number of findings of each entity type.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, texts: TextRules = _DEFAULT) -> None:
         """Store the settings; nothing is started yet.
 
         Args:
             workers: worker processes of each scrubber; 0 to use only this process.
+            texts: languages, regions and model of a policy.
         """
+        self._texts = texts
         self.found: Counter[str] = Counter()
         self._workers = workers
         self._scrubbers: dict[tuple[str, ...], TextScrubber] = {}
@@ -42,7 +48,7 @@ class Scrubbers:
         key = tuple(sorted(set(entities)))
         if key not in self._scrubbers:
             self._scrubbers[key] = TextScrubber(
-                entities=key or ALL, workers=self._workers
+                entities=key or ALL, texts=self._texts, workers=self._workers
             )
         scrubber = self._scrubbers[key]
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from corpus.clinical_notes import clinical_notes
+from corpus.marked import read_marked
 from corpus.measure_recall import measure, table
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -44,14 +45,14 @@ def scrub(scrubber: TextScrubber, text: str) -> str:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("Seen by Dr. Maria Lopez today.", "Seen by Dr. <PERSON> today."),
+        ("Seen by Dr. Maria Lopez today.", "Seen by <PERSON> today."),
         ("Patient: SMITH, John A.", "Patient: <PERSON>."),
         ("He is the son of Erika Mustermann.", "He is the son of <PERSON>."),
         ("Signed by Nguyễn Thị Hoa, RN", "Signed by <PERSON>, RN"),
-        ("Mrs. O'Brien-García denies pain.", "Mrs. <PERSON> denies pain."),
-        ("Dr. Foley removed the Foley catheter.", "Dr. <PERSON> removed the Foley catheter."),
+        ("Mrs. O'Brien-García denies pain.", "<PERSON> denies pain."),
+        ("Dr. Foley removed the Foley catheter.", "<PERSON> removed the Foley catheter."),
         ("Lives at 12 Oak Street Apt. 4, Dayton, OH 45402.",
-         "Lives at <LOCATION>, <LOCATION>, OH <LOCATION>."),
+         "Lives at <LOCATION>."),
         ("P.O. Box 1234", "<LOCATION>"),
         ("Transferred from Mercy General Hospital.", "Transferred from <LOCATION>."),
         ("from Cook County", "from <LOCATION>"),
@@ -340,6 +341,21 @@ def test_recall_on_synthetic_notes_is_at_least_what_is_promised() -> None:
     assert score.preserved >= 0.98, shown
 
 
+def test_recall_on_notes_of_other_hands_stays_where_it_is() -> None:
+    folder = Path(__file__).parents[3] / "corpus"
+    notes = list(read_marked(folder / "unseen/notes.jsonl"))[::10]
+    score = measure(notes, Analysis())
+    assert score.labels.total() > 100
+    assert score.recall() >= 0.86, table(score)
+    assert score.precision() >= 0.80, table(score)
+
+
+def test_spans_that_are_known_are_found_whatever_else_is() -> None:
+    text = "nothing here names anybody"
+    known = [Span(8, 12, "PERSON", 1.0)]
+    assert Analysis().find([text, text], [known, []]) == [known, []]
+
+
 def test_the_same_seed_makes_the_same_notes() -> None:
     notes = list(clinical_notes(14, seed=1))
     assert notes == list(clinical_notes(14, seed=1)) != list(clinical_notes(14, seed=2))
@@ -444,7 +460,7 @@ sys.addaudithook(watch)
 scrubber = TextScrubber()
 texts = ["planted.person@example.org, https://planted.example.org/x, Dr. Planted, 10.0.0.77"] * 3
 scrubbed, found = scrubber.scrub(pa.array(texts))
-assert scrubbed.to_pylist() == ["<EMAIL>, <URL>, Dr. <PERSON>, <IP>"] * 3, scrubbed
+assert scrubbed.to_pylist() == ["<EMAIL>, <URL>, <PERSON>, <IP>"] * 3, scrubbed
 print(seen)
 """
 
