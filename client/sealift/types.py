@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sealift.history.opened import OpenedDataset, StoredPage
     from sealift.history.overview import Overview, Terms
     from sealift.home.backup import BackedUp
+    from sealift.home.journal import Reversal
     from sealift.home.profile import Membership, Profile
     from sealift.home.settings import RotationPolicy, Settings
     from sealift.home.trust import TrustedMember
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from sealift.keystore.locks import Lock
     from sealift.keystore.unwrapped import Unwrapped
     from sealift.owner.manage.access import AccessLine, AccessReport, EpochLine
+    from sealift.owner.manage.erasing import Erased
     from sealift.owner.manage.policies import PolicyUpgrade
-    from sealift.owner.manage.resealing import Erased
     from sealift.owner.push.committing import Committed
     from sealift.owner.push.options import PushKeywords
     from sealift.owner.sources.interface import Rejects, Source
@@ -138,6 +139,7 @@ __all__ = [
     "Rejects",
     "RelayLog",
     "RemoteDataset",
+    "Reversal",
     "Revoked",
     "RotatedKeys",
     "Rotation",
@@ -187,7 +189,7 @@ _HOMES = {
     "DisclosureLine": "sealift.history.disclosures",
     "EpochKeys": "sealift.crypto.epochkeys",
     "EpochLine": "sealift.owner.manage.access",
-    "Erased": "sealift.owner.manage.resealing",
+    "Erased": "sealift.owner.manage.erasing",
     "Exportable": "sealift.trainer.exports.interface",
     "Exposed": "sealift.people.compromise",
     "Feed": "sealift.trainer.engine.feed",
@@ -229,6 +231,7 @@ _HOMES = {
     "Rejects": "sealift.owner.sources.interface",
     "RelayLog": "sealift.api.log",
     "RemoteDataset": "sealift.api.dataset",
+    "Reversal": "sealift.home.journal",
     "Revoked": "sealift.api.dataset",
     "RotatedKeys": "sealift.people.identities",
     "Rotation": "sealift.people.rotation",

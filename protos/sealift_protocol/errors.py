@@ -112,6 +112,33 @@ class RecordTooLarge(SourceError):
     default_hint = "split the record; it may have at most 64 MiB, less its framing"
 
 
+class InvalidValue(SourceError):
+    """A record holds a value that no reader could open.
+
+    Attributes:
+        columns: names of the columns concerned, for the person at the terminal; not part of the
+            message.
+    """
+
+    default_hint = (
+        "correct the value in the source, or drop its column in a policy; "
+        '`on_error="skip"` leaves such records out, `on_error="quarantine"` keeps them for you'
+    )
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        path: Path | None = None,
+        line: int | None = None,
+        column: int | None = None,
+        columns: tuple[str, ...] = (),
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(what, path=path, line=line, column=column, hint=hint)
+        self.columns = columns
+
+
 class SourceChanged(SourceError):
     """A part of the source that was already pushed has changed or disappeared."""
 
@@ -573,6 +600,24 @@ class KeyEpochMoved(Conflict):
 
     reason = "KEY_EPOCH_MOVED"
     default_hint = "run the command again; it seals under the new key epoch"
+
+
+class SubjectNotFound(SealiftError):
+    """No record of the person to be erased was found; nothing was erased.
+
+    Attributes:
+        searched: number of shards that were opened to search.
+    """
+
+    exit_code = 10
+    default_hint = (
+        "check the person's number in the source; `pseudonym` takes the value that trainers see "
+        "instead"
+    )
+
+    def __init__(self, what: str, *, searched: int = 0, hint: str | None = None) -> None:
+        super().__init__(what, hint=hint)
+        self.searched = searched
 
 
 class MissingShard(SealiftError):

@@ -43,6 +43,8 @@ def make(folder: Path, commands: list[str]) -> None:
     (folder / "typo.toml").write_text(POLICY.replace('"hash"', '"hsah"'))
     pq.write_table(pa.table({"id": range(1000)}), folder / "whole.parquet")
     (folder / "cut.parquet").write_bytes((folder / "whole.parquet").read_bytes()[:-20])
+    text = pa.array([b"Chirurgie", "Pädiatrie".encode("latin-1")]).view(pa.string())
+    pq.write_table(pa.table({"id": [1, 2], "ward": text}), folder / "latin.parquet")
     two = folder / "two"
     two.mkdir()
     (two / "1.csv").write_text(good)

@@ -35,6 +35,7 @@ from sealift_protocol.errors import (
     NotInLog,
     SealiftError,
     SignatureInvalid,
+    SubjectNotFound,
 )
 from sealift_protocol.notes import VerifierKey
 from sealift_protocol.v1 import objects_pb2, shards_pb2
@@ -177,8 +178,8 @@ def test_a_person_is_taken_out_of_the_shards_that_hold_the_person(
         len(hospital._connection.open("hospital/study", whole=True).history.commits)
         == 3
     )
-    again, receipt = hospital.dataset("study").erase("person-13")
-    assert (again.records, again.committed, receipt) == (0, None, None)
+    with pytest.raises(SubjectNotFound):
+        hospital.dataset("study").erase("person-13")
 
 
 def test_a_dataset_without_a_subject_column_cannot_find_anybody(
@@ -207,8 +208,9 @@ def test_a_shard_with_too_many_people_is_searched(
 ) -> None:
     monkeypatch.setattr("sealift.owner.manage.subjects.MAX_SUBJECTS", 5)
     hospital.push(PEOPLE, dataset="study", to="laboratory", subject_column="person")
-    erased, _ = hospital.dataset("study").erase("nobody")
-    assert (erased.records, erased.searched) == (0, 1)
+    with pytest.raises(SubjectNotFound) as caught:
+        hospital.dataset("study").erase("nobody")
+    assert caught.value.searched == 1
     erased, _ = hospital.dataset("study").erase("person-7")
     assert (erased.records, erased.searched) == (10, 1)
 

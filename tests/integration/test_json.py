@@ -5,6 +5,7 @@ The commands are found by walking the programs, so that a new one cannot be forg
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ import sealift_relay.cli as relay_cli
 import sealift_witness.cli as witness_cli
 from sealift.cli.main import cli
 from sealift.cli.output import tell
+from sealift.process.secret import Secret
 from sealift.session import Session
 from sealift_protocol import program
 from sealift_protocol.errors import SealiftError, _subclasses
@@ -194,6 +196,18 @@ def test_every_command_that_does_its_work_prints_data(
     )
     data("policy", "check", policy)
     data("deidentify", records, "--policy", policy)
+    own = tmp_path / "own.toml"
+    own.write_text(
+        'format = 1\nname = "own"\nversion = "1"\n[columns]\npatient = "hash"\n'
+    )
+    monkeypatch.setattr(
+        "sealift.home.passphrase.ask_anew",
+        lambda _, *, fd: Secret(os.environ["SEALIFT_PASSPHRASE"].encode()),
+    )
+    asked = ("--policy", own, "--column", "patient", "--why", "a test")
+    found = data("policy", "reverse", "ab", *asked, "--source", records)
+    assert found == {"found": {}, "missing": ["ab"]}
+    assert len(data("policy", "reversals")) == 1  # type: ignore[arg-type]
     # At the relay.
     new = ("push", records, "--dataset", "study", "--subject-column", "patient")
     assert data(*new, "--to", "laboratory")["records"] == 50  # type: ignore[index]

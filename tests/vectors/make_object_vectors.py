@@ -357,6 +357,11 @@ def derived() -> dict[str, object]:
         "record_counts": [10, 20, 30],
         "subject": "patient-17",
         "subject_tag": hmac.digest(subjects_key, b"patient-17", "sha256")[:8].hex(),
+        "subject_key_check": HKDF(
+            SHA256(), 8, salt=DATASET, info=b"sealift/1 subjects key check"
+        )
+        .derive(OWNER_SEED)
+        .hex(),
         "owner_secret": OWNER_SECRET.hex(),
         "source_cursor": cursor().hex(),
         "source_part": "/exports/visits.csv",

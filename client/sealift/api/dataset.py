@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from sealift.api.connection import Connection
 from sealift.history.disclosures import Account, account, confirm_purge
-from sealift.history.opened import OpenedDataset
+from sealift.history.opened import OpenedDataset, find_dataset
 from sealift.history.overview import Overview, overview
 from sealift.owner.manage import access, resealing
+from sealift.owner.manage.erasing import Erased
 from sealift.owner.manage.policies import PolicyUpgrade, upgrade_policy
-from sealift.owner.manage.resealing import Erased
 from sealift.owner.push.committing import (
     Change,
     Committed,
@@ -21,11 +22,14 @@ from sealift.owner.push.committing import (
 )
 from sealift.owner.push.options import DEFAULT_RETRY_SECONDS
 from sealift.owner.push.push import PushProgress
-from sealift.policy.file import load_policy
+from sealift.owner.push.quarantine import SUFFIX
+from sealift.policy.file import Policy, load_policy
 from sealift.trainer.engine.cache import ShardCache, default_folder
-from sealift_protocol.errors import AccessDenied, InvalidArgument
+from sealift_protocol.errors import AccessDenied, InvalidArgument, SubjectNotFound
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.objects.accounting import DeletionReceipt, verify_deletion_receipt
+
+PolicyFile: TypeAlias = str | os.PathLike[str] | Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,23 +282,81 @@ class RemoteDataset:
         return self._receipt(committed)
 
     def erase(
-        self, subject: str, *, retry_seconds: float = DEFAULT_RETRY_SECONDS
+        self,
+        subject: str = "",
+        *,
+        pseudonym: str = "",
+        policy: PolicyFile | Sequence[PolicyFile] = (),
+        retry_seconds: float = DEFAULT_RETRY_SECONDS,
     ) -> tuple[Erased, DeletionReceipt | None]:
-        """Erase one person's records: shards that hold any of them are replaced.
+        """Erase one person's records: shards that hold a byte of them are replaced.
+
+        Records that could not be read and went to this owner's quarantine are erased too, where
+        they mention the person.
 
         Args:
-            subject: the person, as the dataset's subject column names it.
+            subject: the person's own number, as the source has it. The rule of the policy that
+                the records were pushed under turns it into what the subject column holds.
+            pseudonym: instead, the value in the subject column. The quarantine cannot be searched
+                for it.
+            policy: files of the policies that the records were pushed under. Ready policies are
+                found without it.
             retry_seconds: how long to keep retrying while the relay is unreachable.
 
         Returns:
-            What was searched and replaced, and the relay's receipt if anything was replaced.
+            What was searched and replaced, and the relay's receipt if a shard was replaced.
+
+        Raises:
+            SubjectNotFound: there is no record of the person.
+            InvalidArgument: the dataset has no subject column, a policy is not at hand, or it
+                does not tell people apart.
         """
+        # Applying a policy loads the engine.
+        from sealift.owner.manage import erasing, naming
+        from sealift.owner.manage.subjects import subject_named
+
+        if bool(subject.strip()) == bool(pseudonym.strip()):
+            raise InvalidArgument(
+                "a person is named in one of two ways",
+                hint="give `subject` the person's number in the source, or `pseudonym` the value "
+                "that trainers see",
+            )
+        member = self._connection.member
         with self._connection.patience(retry_seconds):
             opened = self._own(whole=True)
-            erased = resealing.erase_subject(self._connection.member, opened, subject)
+            erasing.check_subjects(opened)
+            column = opened.schema.field(opened.subject_column)
+            quarantined: int | None = None
+            if subject:
+                secret = self._connection.keychain.owner_secret()
+                given = _loaded(policy)
+                names = naming.names_in(member, opened, subject, given, secret)
+                quarantined = self._erase_quarantined(
+                    opened, naming.source_names(subject, column)
+                )
+            else:
+                names = frozenset([subject_named(pseudonym, column.type)])
+            erased = erasing.erase_subject(member, opened, names)
+        erased = replace(erased, quarantined=quarantined)
         if erased.committed is None:
-            return erased, None
+            if quarantined:
+                return erased, None
+            raise SubjectNotFound(
+                "no record of that person was found", searched=erased.searched
+            )
         return erased, self._receipt(erased.committed)
+
+    def _erase_quarantined(self, opened: OpenedDataset, names: Sequence[str]) -> int:
+        """Erase what this owner's quarantine of the dataset holds of a person."""
+        from sealift.owner.manage.erasing import erase_mentions
+
+        member = self._connection.member
+        quarantine = find_dataset(
+            member, member.identities, opened.name + SUFFIX, whole=True
+        )
+        if quarantine is None or not quarantine.shards:
+            return 0
+        return erase_mentions(member, quarantine, names)
 
     # -----------------------------------------------------------------------------------------
 
@@ -336,3 +398,10 @@ class RemoteDataset:
                 "the relay's receipt is not signed by its log's key", hint=""
             )
         return receipt
+
+
+def _loaded(given: PolicyFile | Sequence[PolicyFile]) -> list[Policy]:
+    named = [given] if isinstance(given, str | os.PathLike | Policy) else given
+    return [
+        entry if isinstance(entry, Policy) else load_policy(entry) for entry in named
+    ]

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from sealift.api import reversing
 from sealift.api.connection import Connection
 from sealift.api.dataset import RemoteDataset
 from sealift.api.identity import OwnIdentity
 from sealift.history.opened import open_datasets
+from sealift.home.journal import Reversal
+from sealift.home.passphrase import ask_anew
+from sealift.keystore.backend import AskSecret
 from sealift.keystore.custody import Custody
 from sealift.owner.push.push import PushProgress
 from sealift.people import identities as lifecycle
 from sealift.people.compromise import Exposed, exposed
 from sealift.people.rotation import Rotation, RotationKind, rotations
+from sealift.policy.file import Policy
+from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument
 from sealift_protocol.ids import Fingerprint
 from sealift_protocol.objects.cards import WrapSuite
@@ -109,6 +116,55 @@ class OwnKeys:
             done.append(exposure)
         return done
 
+    def reverse(
+        self,
+        values: Sequence[str],
+        *,
+        policy: str | os.PathLike[str] | Policy,
+        column: str,
+        why: str,
+        source: str | os.PathLike[str] = "",
+        passphrase: Secret | str | None = None,
+    ) -> Mapping[str, str]:
+        """Lead pseudonyms or tokens back to the people they stand for.
+
+        Tokens are deciphered. Hashes have no way back: the numbers of a source are hashed again,
+        in memory. An entry with who, when, why and how many, and no value, goes into the profile's
+        journal first (`reversals`); nothing is sent.
+
+        Args:
+            values: pseudonyms or tokens.
+            policy: the policy they were made under: a file, or a ready policy's name.
+            column: the column that they are from, as the source names it.
+            why: the reason, for the journal.
+            source: for hashes, records with the people's numbers.
+            passphrase: opens the keystore again; asked for at the terminal by default.
+
+        Returns:
+            For each value that was found, what it stands for.
+
+        Raises:
+            WrongPassphrase: the passphrase does not open the keystore.
+            InvalidArgument: there is no reason, the policy neither hashes nor tokenises the
+                column, or a hash needs a source.
+        """
+        connection = self._connection
+        wanted = reversing.Wanted(values, policy, column, why, source)
+        return reversing.reverse(
+            connection.profile, _asking(passphrase), wanted, connection.now
+        )
+
+    def reversals(self) -> list[Reversal]:
+        """Return the journal of `reverse`, oldest entry first.
+
+        Raises:
+            ProfileError: the journal was changed.
+        """
+        connection = self._connection
+        return reversing.reversals(
+            connection.profile, connection.keychain.owner_secret()
+        )
+
     def move_to(
         self, custody: Custody, suites: Sequence[WrapSuite] = ()
     ) -> Fingerprint:
@@ -136,3 +192,10 @@ class OwnKeys:
         fingerprint = OwnIdentity(self._connection).succeed(moved)
         self.rotate()
         return fingerprint
+
+
+def _asking(passphrase: Secret | str | None) -> AskSecret:
+    if passphrase is None:
+        return ask_anew
+    given = Secret(passphrase.encode()) if isinstance(passphrase, str) else passphrase
+    return lambda _: given

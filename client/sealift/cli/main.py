@@ -19,7 +19,8 @@ _EXIT_CODES = """
 Exit codes: 0 success; 1 unexpected error; 2 usage error; 3 records cannot be read or do not fit;
 4 verification or trust failed; 5 refused by the relay; 6 relay unavailable, try again later;
 7 keystore or profile error; 8 conflict with a concurrent change, run again; 9 success, but
-unreadable records were left out; 130 interrupted; 141 stdout was closed.
+unreadable records were left out; 10 no record of the person was found; 130 interrupted;
+141 stdout was closed.
 """
 
 

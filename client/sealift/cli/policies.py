@@ -8,6 +8,7 @@ import click
 
 from sealift.cli.options import Options, as_json, confirm, pass_options, yes
 from sealift.cli.output import count, show
+from sealift.cli.reversing import reversals, reverse
 
 FINDINGS = 9
 
@@ -15,6 +16,10 @@ FINDINGS = 9
 @click.group()
 def policy() -> None:
     """List, show, check and replace de-identification policies."""
+
+
+policy.add_command(reverse)
+policy.add_command(reversals)
 
 
 @policy.command("ls")

@@ -24,7 +24,7 @@ from sealift.cli.options import (
     yes,
 )
 from sealift.cli.output import count, progress_bar, show, size
-from sealift.cli.rules import needs, rules
+from sealift.cli.rules import excludes, needs, rules
 from sealift_protocol.errors import InvalidArgument, ProfileError
 from sealift_protocol.program import Told
 
@@ -387,12 +387,26 @@ def delete(
 
 
 @click.command("erase-subject")
+@rules(excludes("--pseudonym", "--subject"), needs("--policy", "--subject"))
 @click.argument("dataset")
 @click.option(
     "--subject",
-    required=True,
-    metavar="ID",
-    help="The person, as the subject column names them.",
+    default="",
+    metavar="NUMBER",
+    help="The person's own number, as the source has it.",
+)
+@click.option(
+    "--pseudonym",
+    default="",
+    metavar="VALUE",
+    help="Instead: the value in the subject column, as trainers see it.",
+)
+@click.option(
+    "--policy",
+    "policies",
+    multiple=True,
+    metavar="FILE",
+    help="Policy that the records were pushed under, unless it is a ready one; repeatable.",
 )
 @retry_for
 @yes
@@ -402,6 +416,8 @@ def erase_subject(
     options: Options,
     dataset: str,
     subject: str,
+    pseudonym: str,
+    policies: tuple[str, ...],
     retry_for: str,
     yes: bool,
     as_json: bool,
@@ -409,23 +425,39 @@ def erase_subject(
     """Erase one person's records from DATASET, after consent was withdrawn.
 
     Shards that hold the person's records are sealed again without them, and the old shards
-    destroyed. Members with access are told when they next open the dataset, and asked to purge
-    their copies.
+    destroyed. What the quarantine holds of the person is erased too. Members with access are told
+    when they next open the dataset, and asked to purge their copies.
+
+    Under a policy that hashes or tokenises the subject column, give the person's own number: the
+    policy's rule is applied to it.
     """
     retry_seconds = parse_duration(retry_for)
     confirm("erase this person's records at the relay? this cannot be undone", yes=yes)
     with options.connect() as session:
         erased, receipt = session.dataset(dataset).erase(
-            subject, retry_seconds=retry_seconds
+            subject,
+            pseudonym=pseudonym,
+            policy=policies,
+            retry_seconds=retry_seconds,
         )
-    text = (
+    lines = [
         f"erased {count(erased.records, 'record')} from {count(erased.shards, 'shard')}"
-    )
-    if receipt is None:
-        text = f"no record of that subject was found ({count(erased.searched, 'shard')} searched)"
-    else:
-        text += f"\n{_receipt_text(receipt)}\n{_OUT_OF_REACH}"
-    machine: dict[str, object] = {"records": erased.records, "shards": erased.shards}
+    ]
+    if erased.quarantined:
+        lines.append(f"erased {count(erased.quarantined, 'quarantined record')}")
+    if erased.quarantined is None:
+        lines.append(
+            "not searched: the quarantine, which holds people's own numbers; give --subject for it"
+        )
+    if receipt is not None:
+        lines += [_receipt_text(receipt), _OUT_OF_REACH]
+    text = "\n".join(lines)
+    machine: dict[str, object] = {
+        "records": erased.records,
+        "shards": erased.shards,
+        "searched": erased.searched,
+        "quarantined": erased.quarantined,
+    }
     if receipt is not None:
         machine["receipt"] = _receipt_json(receipt)
     show(text, machine, as_json)

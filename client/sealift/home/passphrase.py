@@ -51,6 +51,26 @@ def read_passphrase(
     return Secret(text.encode())
 
 
+def ask_anew(what: str, *, fd: int | None = None) -> Secret:
+    """Ask a person for the passphrase or PIN, whatever the environment or a keyring holds.
+
+    Args:
+        what: its name in the prompt.
+        fd: a file descriptor to read it from instead, or None.
+
+    Raises:
+        KeystoreError: there is no terminal to ask at.
+    """
+    if fd is not None:
+        return Secret(_read_line(fd).encode())
+    if not sys.stdin.isatty():
+        raise KeystoreError(
+            "this command asks for the passphrase each time, and there is no terminal to ask at",
+            hint="use `passphrase`",
+        )
+    return Secret(getpass.getpass(f"{what}: ").encode())
+
+
 def _find(what: str, fd: int | None, confirm: bool, variable: str, account: str) -> str:
     if fd is not None:
         return _read_line(fd)

@@ -219,12 +219,14 @@ class SourcePart(_message.Message):
     def __init__(self, name: _Optional[bytes] = ..., size: _Optional[int] = ..., modified: _Optional[int] = ..., digest: _Optional[bytes] = ..., mark: _Optional[str] = ..., complete: _Optional[bool] = ...) -> None: ...
 
 class SubjectTags(_message.Message):
-    __slots__ = ("tags", "search")
+    __slots__ = ("tags", "search", "key_check")
     TAGS_FIELD_NUMBER: _ClassVar[int]
     SEARCH_FIELD_NUMBER: _ClassVar[int]
+    KEY_CHECK_FIELD_NUMBER: _ClassVar[int]
     tags: bytes
     search: bool
-    def __init__(self, tags: _Optional[bytes] = ..., search: _Optional[bool] = ...) -> None: ...
+    key_check: bytes
+    def __init__(self, tags: _Optional[bytes] = ..., search: _Optional[bool] = ..., key_check: _Optional[bytes] = ...) -> None: ...
 
 class Grant(_message.Message):
     __slots__ = ("dataset_id", "key_epoch", "grantor", "recipient", "key_id", "suite", "wrapped_key", "not_before", "not_after", "purpose")

@@ -45,6 +45,21 @@ REFUSED = [
         "--text-workers has no effect without --policy",
     ),
     (
+        ("erase-subject", "study", "--subject", "p1", "--pseudonym", "ab"),
+        "--pseudonym and --subject cannot be used together",
+    ),
+    (
+        ("erase-subject", "study", "--pseudonym", "ab", "--policy", "x.toml"),
+        "--policy has no effect without --subject",
+    ),
+    (
+        (
+            *("policy", "reverse", "ab", "--policy", "x.toml", "--column", "pan"),
+            *("--why", "a test", "--format", "csv"),
+        ),
+        "--format has no effect without --source",
+    ),
+    (
         ("join", "token", "--tls-key-in-keystore"),
         "--tls-key-in-keystore has no effect without --keystore",
     ),

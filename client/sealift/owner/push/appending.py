@@ -20,6 +20,7 @@ from sealift.history.opened import OpenedDataset, find_dataset, remember_name
 from sealift.history.schemas import extends, grow, write_schema
 from sealift.owner.manage.access import grants_for
 from sealift.owner.manage.subjects import subject_tagger
+from sealift.owner.push.admitting import check_batch
 from sealift.owner.push.committing import (
     Change,
     Committed,
@@ -247,6 +248,7 @@ class Appender:
             acknowledged=self._count,
         )
         self.added_bytes = 0
+        self._added_records = 0
 
     def __enter__(self) -> Self:
         return self
@@ -269,9 +271,12 @@ class Appender:
         """Add records; wait while the relay is slower than the source.
 
         Raises:
+            InvalidValue: a reader would refuse a record; `unsound_rows` says which are.
             RecordTooLarge: a single record is larger than a shard.
             SealiftError: an upload failed.
         """
+        check_batch(batch, batch.schema.names, before=self._added_records)
+        self._added_records += batch.num_rows
         self.added_bytes += batch.nbytes
         for shard in self._packer.add(batch):
             self._uploads.put(shard, self._target)

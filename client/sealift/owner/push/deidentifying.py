@@ -10,6 +10,7 @@ from typing import Self
 
 import pyarrow as pa
 
+from sealift.formats.soundness import without_unsound
 from sealift.owner.deidentify import AnonymityCheck, Deidentifier, Policy, Report
 from sealift.owner.deidentify.anonymity import Anonymity
 from sealift.owner.sources import Part, Source
@@ -108,7 +109,9 @@ class Deidentifying:
                 if mark is None:
                     continue
                 for chunk in source.read(part, mark):
-                    check.add(deidentifier.apply(chunk.batch.select(names)))
+                    # Records that are left out are reported when they are pushed.
+                    batch = without_unsound(chunk.batch.select(names))
+                    check.add(deidentifier.apply(batch))
         check.check()
         self._anonymity = check.result()
         return True

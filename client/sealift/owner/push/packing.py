@@ -12,10 +12,11 @@ from itertools import pairwise
 
 import pyarrow as pa
 
+from sealift.formats.compact import compact
 from sealift.history.batchindex import ListedBatch, with_index
-from sealift.history.schemas import fit
+from sealift.history.schemas import fit, read_schema, write_schema
 from sealift.process.buffers import BufferPool
-from sealift_protocol.errors import RecordTooLarge, SchemaMismatch
+from sealift_protocol.errors import MalformedObject, RecordTooLarge, SchemaMismatch
 from sealift_protocol.layout import MAX_PAYLOAD, MAX_SHARD_PLAINTEXT
 
 # Arrow closes a stream with an 8-byte end-of-stream marker.
@@ -56,18 +57,29 @@ def plain_schema(schema: pa.Schema) -> pa.Schema:
     A dictionary may grow from batch to batch, and each shard must be readable alone.
 
     Raises:
-        SchemaMismatch: a nested column is dictionary-encoded.
+        SchemaMismatch: a nested column is dictionary-encoded or run-end encoded, or a column's
+            name is not UTF-8.
     """
     fields = []
     for column in schema:
         if pa.types.is_dictionary(column.type):
             column = column.with_type(column.type.value_type)
-        if "dictionary<" in str(column.type):
+        shown = str(column.type)
+        if "dictionary<" in shown:
             raise SchemaMismatch(
                 "a nested column is dictionary-encoded, which is not supported"
             )
+        if "run_end_encoded<" in shown.removeprefix("run_end_encoded<"):
+            raise SchemaMismatch(
+                "a nested column is run-end encoded, which is not supported"
+            )
         fields.append(column)
-    return pa.schema(fields, metadata=schema.metadata)
+    plain = pa.schema(fields, metadata=schema.metadata)
+    try:
+        read_schema(write_schema(plain))
+    except MalformedObject:
+        raise SchemaMismatch("the name of a column is not UTF-8") from None
+    return plain
 
 
 class Packer:
@@ -87,8 +99,8 @@ class Packer:
         self._pool = pool
         self._max_payload = max_payload
         self._batch_size = batch_size(schema)
-        # Writing a slice of a view array would write all the bytes it could refer to.
-        self._may_cut = not any("_view" in str(kind) for kind in schema.types)
+        # A slice of a view array has the size of all that it could refer to.
+        self._views = any("_view" in str(kind) for kind in schema.types)
         self._open: _OpenPayload | None = None
         self._held: list[pa.RecordBatch] = []
         self._held_size = 0
@@ -120,8 +132,8 @@ class Packer:
             return
         whole = self._held[0] if len(self._held) == 1 else pa.concat_batches(self._held)
         self._held, self._held_size = [], 0
-        for batch in cut(whole, self._batch_size) if self._may_cut else (whole,):
-            yield from self._write(batch)
+        for batch in cut(whole, self._batch_size, views=self._views):
+            yield from self._write(compact(batch))
 
     def _write(self, batch: pa.RecordBatch) -> Iterator[PackedShard]:
         while batch.num_rows:
@@ -133,6 +145,7 @@ class Packer:
             taken = self._open.write(batch)
             batch = batch.slice(taken)
             if batch.num_rows:
+                batch = compact(batch)
                 if self._open.records == 0:
                     raise RecordTooLarge("a single record does not fit into a shard")
                 shard = self._open.finish()
@@ -150,8 +163,17 @@ def batch_size(schema: pa.Schema) -> int:
     return max(_BATCH_BYTES, _METADATA_SHARE * int(pa.ipc.get_record_batch_size(none)))
 
 
-def cut(batch: pa.RecordBatch, size: int) -> Iterator[pa.RecordBatch]:
-    """Yield slices of a batch with about `size` bytes, or one record if it is larger."""
+def cut(
+    batch: pa.RecordBatch, size: int, *, views: bool = False
+) -> Iterator[pa.RecordBatch]:
+    """Yield slices of a batch with about `size` bytes, or one record if it is larger.
+
+    Args:
+        batch: the records.
+        size: bytes of a slice.
+        views: whether the batch has view arrays, whose slices have to be copied to be smaller.
+    """
+    batch = compact(batch) if views else batch
     count = min(round(batch.nbytes / size), batch.num_rows)
     if count < 2:
         yield batch
@@ -159,7 +181,7 @@ def cut(batch: pa.RecordBatch, size: int) -> Iterator[pa.RecordBatch]:
     ends = [batch.num_rows * number // count for number in range(count + 1)]
     for begin, end in pairwise(ends):
         # Records of one source are alike; where they are not, a slice may still be large.
-        yield from cut(batch.slice(begin, end - begin), size)
+        yield from cut(batch.slice(begin, end - begin), size, views=views)
 
 
 def pack(
@@ -196,12 +218,13 @@ class _OpenPayload:
         self.records = 0
 
     def write(self, batch: pa.RecordBatch) -> int:
-        """Write as many leading records as fit; return their number."""
+        """Write as many leading records of a compact batch as fit; return their number."""
         written = self._sink.tell() or self._schema_size
         room = self._max_payload - _END_OF_STREAM - written
         rows = _rows_that_fit(batch, room)
         if rows:
-            self._writer.write_batch(batch.slice(0, rows))
+            whole = rows == batch.num_rows
+            self._writer.write_batch(batch if whole else compact(batch.slice(0, rows)))
             self._batches.append(ListedBatch(rows, self._sink.tell() - written))
             self.records += rows
         return rows
@@ -235,7 +258,9 @@ def _rows_that_fit(batch: pa.RecordBatch, room: int) -> int:
     low, high = 0, int(batch.num_rows)
     guess = high
     while low < high:
-        size = pa.ipc.get_record_batch_size(batch.slice(0, guess))
+        size = pa.ipc.get_record_batch_size(
+            batch if guess == batch.num_rows else compact(batch.slice(0, guess))
+        )
         if size <= room:
             low = guess
         else:

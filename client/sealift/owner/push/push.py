@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from sealift.history.contents import NO_POLICY
 from sealift.history.opened import OpenedDataset
+from sealift.owner.push.admitting import admitted
 from sealift.owner.push.appending import (
     Appender,
     Author,
@@ -325,7 +326,13 @@ class _Push:
 
     def _read(self, part: Part, mark: str) -> str:
         self._reading = (part, mark)
-        for chunk in self._source.read(part, mark):
+        for chunk in admitted(
+            self._source.read(part, mark),
+            part,
+            mark,
+            self._job.rejects,
+            self._transform.schema.names,
+        ):
             if self._is_due():
                 # Wait until there is more: the last commit of a part marks it complete.
                 self._commit()

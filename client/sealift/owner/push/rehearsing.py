@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from sealift.owner.push.admitting import admitted
 from sealift.owner.push.packing import plain_schema
 from sealift.owner.push.push import forget_left_out
 from sealift.owner.push.transforming import Transform
@@ -75,7 +76,13 @@ def rehearse(
             forget_left_out(source)
         for part in source.parts():
             parts += 1
-            for chunk in source.read(part, BEGINNING):
+            for chunk in admitted(
+                source.read(part, BEGINNING),
+                part,
+                BEGINNING,
+                rejects,
+                transform.schema.names,
+            ):
                 batch = chunk.batch
                 if max_records and records + batch.num_rows > max_records:
                     batch = batch.slice(0, max_records - records)

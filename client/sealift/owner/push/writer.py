@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
+from sealift.owner.push.admitting import check_batch
 from sealift.owner.push.appending import (
     Appender,
     Author,
@@ -111,6 +112,7 @@ class Writer:
 
         Raises:
             SchemaMismatch: its schema differs.
+            InvalidValue: a record holds a value that no reader could open.
             SealiftError: an upload failed.
         """
         self._add_held()
@@ -161,6 +163,7 @@ class Writer:
                 "the batch's schema differs from that of the earlier records"
             )
         appender, transform = self._begin(self._schema)
+        check_batch(batch, transform.schema.names, before=self._written)
         appender.add(transform.apply(batch))
         self._written += batch.num_rows
 

@@ -179,7 +179,7 @@ def arrow_stream(stream: BinaryIO) -> StreamSource:
             number += 1
             try:
                 batch = reader.read_next_batch()
-                batch.validate(full=True)
+                batch.validate()
             except StopIteration:
                 break
             except (pa.ArrowException, OSError):

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from sealift.formats.soundness import is_sound
 from sealift.history.batchindex import read_index, without_index
 from sealift.history.schemas import extends, fit
 from sealift.process.buffers import BufferPools
@@ -192,7 +193,10 @@ class _PartlyOpenShard:
                 raise MalformedObject(
                     "a shard's index of record batches does not fit it"
                 )
-            found.validate(full=True)
+            if not is_sound(found):
+                raise MalformedObject(
+                    "a shard's payload is not a well-formed Arrow stream"
+                )
             found = self._batches[number] = fit(found, self._schema)
         return found
 
