@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import sealift
 from sealift.session import Session
 from sealift_protocol.errors import (
     AccessDenied,
+    InvalidArgument,
     PolicyInvalid,
     PolicyUnmet,
     PolicyViolation,
@@ -270,3 +272,113 @@ def test_another_schema_after_de_identification_is_refused(
     hospital.push(patients.drop_columns(["name"]), dataset="raw")
     with pytest.raises(SchemaMismatch):
         hospital.push(patients, dataset="raw", policy=policy)
+
+
+WITHDRAWN = Path(__file__).parents[1] / "vectors" / "policy" / "withdrawn"
+
+
+def test_a_withdrawn_policy_takes_no_more_records_and_is_replaced_by_its_owner(
+    hospital: Session,
+    clinic: Session,
+    laboratory: Session,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old, visits = WITHDRAWN / "pci-transactions.toml", tmp_path / "visits.csv"
+    visits.write_text("amount,mcc\n1.5,5411\n")
+    with pytest.raises(PolicyViolation, match="withdrawn"):
+        hospital.push(visits, dataset="cards", policy=old)
+    # What an earlier release pushed.
+    with monkeypatch.context() as earlier:
+        earlier.setattr("sealift.owner.push.appending.refuse_withdrawn", lambda _: None)
+        hospital.push(visits, dataset="cards", policy=old, to="laboratory")
+    hospital.dataset("cards").add_co_owner("clinic")
+    more = pa.table({"amount": [2.5], "mcc": [5541]})
+    with pytest.raises(PolicyUnmet) as caught:
+        hospital.push(more, dataset="cards", policy="pci-transactions")
+    assert "upgrade_policy" in caught.value.hint
+    with pytest.raises(AccessDenied):
+        clinic.dataset("hospital/cards").upgrade_policy()
+    upgrade = hospital.dataset("cards").upgrade_policy()
+    before, after = (
+        sealift.load_policy(old).digest,
+        sealift.load_policy("pci-transactions"),
+    )
+    assert upgrade.required == {before, after.digest}
+    assert upgrade.live == {before}
+    assert hospital.dataset("cards").upgrade_policy().committed is None
+    pushed = hospital.push(more, dataset="cards", policy="pci-transactions")
+    assert pushed.policy == after.digest
+    assert laboratory.open_dataset("hospital/cards").to_table().num_rows == 2
+    with pytest.raises(PolicyViolation, match="withdrawn"):
+        clinic.push(more, dataset="hospital/cards", policy=old)
+
+
+def test_an_owner_replaces_the_policy_that_a_dataset_requires(
+    hospital: Session, policy: Path, patients: pa.Table, tmp_path: Path
+) -> None:
+    hospital.push(patients, dataset="ward", policy=policy)
+    other = tmp_path / "other.toml"
+    other.write_text(POLICY.replace('version = "1"', 'version = "2"'))
+    with pytest.raises(InvalidArgument):
+        hospital.dataset("ward").upgrade_policy()
+    hospital.dataset("ward").upgrade_policy(other)
+    assert hospital.push(patients, dataset="ward", policy=other).records == 500
+
+
+FORMAT_2 = """
+format = 2
+name = "ward"
+version = "2"
+unlisted = "drop"
+max_failed = 0.5
+[columns]
+sex = { action = "keep", values = ["F", "M"] }
+seen = { action = "generalise", to = "year" }
+"""
+
+
+def test_what_became_null_is_told_to_the_owner_and_stops_a_push_that_loses_more(
+    hospital: Session, policy: Path
+) -> None:
+    policy.write_text(FORMAT_2)
+    some = pa.table(
+        {"Sex": ["F", "Roe"], "seen": ["2024-01-02", "soon"], "Ann": [1, 2]}
+    )
+    pushed = hospital.push(some, dataset="ward", policy=policy)
+    assert pushed.notices == (
+        "Sex: 1 of 2 values did not fit what the rule allows and are null now",
+        "seen: 1 of 2 values could not be changed and are null now",
+    )
+    [report] = hospital.open_dataset("hospital/ward").policy_reports
+    assert "Ann" not in report
+    assert json.loads(report)["others"][0]["columns"] == 1
+    worse = pa.table({"Sex": ["F"], "seen": ["soon"]})
+    with pytest.raises(PolicyViolation, match="more than the policy allows"):
+        hospital.push(worse, dataset="ward", policy=policy)
+    for nothing in (pa.table({"Ann": [1]}), pa.table({"Sex": ["Roe"]})):
+        with pytest.raises(PolicyViolation):
+            hospital.push(nothing, dataset="empty", policy=policy)
+    assert hospital.open_dataset("hospital/ward").num_records == 2
+
+
+def test_descriptions_are_the_owners_and_metadata_of_files_stays_behind(
+    hospital: Session, policy: Path, tmp_path: Path
+) -> None:
+    from sealift.owner.sources.describing import describe
+
+    policy.write_text(FORMAT_2.replace("max_failed", 'absent = "ignore"\nmax_failed'))
+    path = tmp_path / "ward.parquet"
+    told = {"label": "Jane Roe", "note": "701-555"}
+    field = pa.field("sex", pa.string(), metadata=told)
+    schema = pa.schema([field], metadata={"pandas": "Jane Roe"})
+    pq.write_table(pa.table({"sex": ["F"]}, schema=schema), path)
+    hospital.push(
+        path,
+        dataset="ward",
+        policy=policy,
+        describe=lambda schema: describe(schema, {"sex": {"unit": "one of two"}}),
+    )
+    sealed = hospital.open_dataset("hospital/ward").schema
+    assert sealed.metadata is None
+    assert sealed.field("sex").metadata == {b"unit": b"one of two"}

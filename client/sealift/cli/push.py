@@ -28,7 +28,7 @@ from sealift.cli.options import (
     yes,
 )
 from sealift.cli.output import ProgressBar, count, progress_bar, show, size
-from sealift.cli.rules import excludes, needs, never, rules
+from sealift.cli.rules import excludes, needs, rules
 from sealift.cli.sharing import preflight
 from sealift_protocol.errors import InvalidArgument, ProbeUnanswered
 from sealift_protocol.program import Interrupted, print_data
@@ -685,12 +685,13 @@ def _show_side_by_side(found: Rehearsal) -> None:
 
 @click.command()
 @rules(
-    never("--dry-run", "this command never sends anything"),
     needs("--text-workers", "--policy"),
 )
 @click.argument("source")
 @_reading_options
-@click.option("--dry-run", is_flag=True, hidden=True, help="Refused: see `rules`.")
+@click.option(
+    "--dry-run", is_flag=True, hidden=True, help="What this command does in any case."
+)
 @click.option(
     "--records",
     type=click.IntRange(0),
@@ -706,7 +707,7 @@ def deidentify(
     on_error: OnError,
     policy: str | None,
     text_workers: int,
-    dry_run: bool,  # noqa: ARG001 - refused
+    dry_run: bool,  # noqa: ARG001 - it is always one
     records: int,
     as_json: bool,
     **reading: Any,

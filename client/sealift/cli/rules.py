@@ -62,18 +62,6 @@ def excludes(option: str, *others: str, why: str = "", unless: str = "") -> Rule
     return check
 
 
-def never(option: str, why: str) -> Rule:
-    """Return a rule that refuses an option that earlier releases accepted."""
-
-    def check(context: click.Context) -> None:
-        if _is_given(context, option):
-            raise InvalidArgument(
-                f"{option} has no effect: {why}", hint=f"leave {option} out"
-            )
-
-    return check
-
-
 def rules(*checks: Rule) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
     """Check rules before a command runs."""
 

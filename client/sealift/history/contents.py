@@ -103,8 +103,6 @@ def _open(
     commit: Commit, keys: EpochKeys, *, needed: bool
 ) -> objects_pb2.CommitMetadata | None:
     """Open a later commit's metadata; None if it is not needed and cannot be opened."""
-    if not commit.added:
-        return None
     try:
         return open_metadata(commit, keys[commit.key_epoch])
     except (WrongKey, MalformedObject):

@@ -157,9 +157,8 @@ CODE_SYSTEMS: dict[str, CodeSystem] = {
     "DICOM CS": CodeSystem(
         r"(?=.{1,16}$)(?!.*[0-9]{5})[A-Z0-9_]{1,16}(?: [A-Z0-9_]{1,15}){0,2}"
     ),
-    "DICOM tag": CodeSystem(
-        r"\([0-9A-Fa-f]{4},[0-9A-Fa-f]{4}\)|[0-9A-Fa-f]{4},?[0-9A-Fa-f]{4}"
-    ),
+    # Group 00xx: eight digits in a row are a date more often than another tag.
+    "DICOM tag": CodeSystem(r"\(?00[0-9A-Fa-f]{2},?[0-9A-Fa-f]{4}\)?"),
     "DICOM UID": CodeSystem(r"1\.2\.840\.10008(?:\.(?:0|[1-9][0-9]{0,4})){1,10}"),
 }
 """Every code system by the name that `code` takes."""

@@ -46,7 +46,8 @@ def snake(name: str) -> str:
 @lru_cache(1 << 14)
 def steps_of(name: str) -> tuple[str, ...]:
     """Return the parts of a flattened name, without the numbers of list items."""
-    return tuple(step for step in indexed_steps_of(name) if not step.isdecimal())
+    steps = indexed_steps_of(name)
+    return tuple(step for step in steps if not step.isdecimal()) or steps
 
 
 @lru_cache(1 << 14)

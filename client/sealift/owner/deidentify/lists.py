@@ -51,6 +51,14 @@ def plain(values: pa.Array) -> pa.Array:
     return values
 
 
+def without_hidden(values: pa.Array) -> pa.Array:
+    """Return the same values, without what buffers hold under nulls and before a slice."""
+    if not values.null_count and not values.offset:
+        return values
+    places = np.arange(len(values), dtype=np.int64)
+    return values.take(pa.array(places, mask=np.asarray(values.is_null())))
+
+
 def parents_of(lists: pa.Array) -> pa.Array:
     """Return the list, by its number, of each item that `flatten` returns, as int64."""
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()

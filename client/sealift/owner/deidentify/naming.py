@@ -124,6 +124,10 @@ class Namer:
         """Return a name in the form in which names are compared."""
         return key_of(name, self._form)
 
+    def kind(self, name: str) -> str:
+        """Return the class of identifiers of a header; empty without one, and in format 1."""
+        return "" if self._form == 1 else identifier_of(name)
+
     def named(self, leaf: Leaf) -> Named:
         """Return a leaf under its names."""
         column, path = self._names[leaf.place], self._paths[leaf.place]

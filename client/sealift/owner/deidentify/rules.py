@@ -77,14 +77,22 @@ class Columns:
         self.named: list[Named] = [self._namer.named(leaf) for leaf in self.leaves]
 
     def find(self, name: str) -> Leaf | None:
-        """Return the one leaf of a name or a FHIR path that a record has one of."""
-        wanted = self._namer.key(name)
-        for key in ("key", "path"):
-            found = [
+        """Return the one leaf of a name that a record has one of.
+
+        The name is a path or a FHIR path; in format 2, where no leaf has it, the header of a class
+        of identifiers: then the one leaf of that class.
+        """
+        wanted, kind = self._namer.key(name), self._namer.kind(name)
+        pairs = list(zip(self.leaves, self.named, strict=True))
+        for found in (
+            [leaf for leaf, named in pairs if named.key == wanted],
+            [leaf for leaf, named in pairs if named.path == wanted],
+            [
                 leaf
-                for leaf, named in zip(self.leaves, self.named, strict=True)
-                if getattr(named, key) == wanted
-            ]
+                for leaf, named in pairs
+                if kind and named.identifiers[:1] == (kind,)
+            ],
+        ):
             if found:
                 return found[0] if len(found) == 1 and not found[0].in_list else None
         return None

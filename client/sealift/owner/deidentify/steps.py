@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from sealift.owner.deidentify.generalise import is_number
 from sealift.owner.deidentify.guards import Check, guarded
 from sealift.owner.deidentify.leaves import Leaf, Rows
-from sealift.owner.deidentify.lists import plain
+from sealift.owner.deidentify.lists import plain, without_hidden
 from sealift.owner.deidentify.operations import Operation
 from sealift.owner.deidentify.report import ColumnReport
 from sealift.owner.deidentify.rules import Match, at_places
@@ -96,7 +96,8 @@ class Step:
             self.changed += present
             return None
         if self.check is None and self.operation is None:
-            return values
+            inner = self.leaf.in_list or self.leaf.steps
+            return without_hidden(values) if inner else values
         try:
             return self._change(values, rows, by, too_old)
         except (pa.ArrowException, UnicodeError):

@@ -118,6 +118,27 @@ def test_the_json_is_the_same_for_the_same_counts_and_holds_no_value() -> None:
     ]
 
 
+def test_names_that_the_policy_does_not_have_are_counted_and_not_told() -> None:
+    source = b'format = 1\nname = "x"\nversion = "1"\nunlisted = "drop"\n[columns]\n'
+    policy = parse_policy(source + b'gene = "keep"\n"*oe" = "drop"\n"n_*" = "hash"\n')
+    batch = pa.RecordBatch.from_pydict(
+        {"gene": ["a"], "Ann Smith": [1], "Jane Doe": [2], "Bob": [3], "n_1": [4]}
+    )
+    it = Deidentifier(policy, batch.schema, secret=Secret(bytes(32)))
+    it.apply(batch)
+    report = it.take_report()
+    sealed = json.loads(report.to_json())
+    assert [column["column"] for column in sealed["columns"]] == ["gene", "n_1"]
+    assert sealed["others"] == [
+        {"action": "drop", "line": 0, "columns": 2, "values": 2},
+        {"action": "drop", "line": 7, "columns": 1, "values": 1},
+    ]
+    assert not any(name in report.to_json() for name in ("Smith", "Doe", "Bob"))
+    own = json.loads(report.to_json(whole=True))
+    assert [column["column"] for column in own["columns"]] == batch.schema.names
+    assert own["others"] == []
+
+
 def test_the_documented_report_has_the_keys_of_a_real_one() -> None:
     found = Anonymity(1, 1, 1, 1, 1, 1, 1, 1)
     report = replace(report_of(BATCH), anonymity=found, scrubbed={"PERSON": 1})
@@ -129,3 +150,4 @@ def test_the_documented_report_has_the_keys_of_a_real_one() -> None:
     assert documented["policy"].keys() == real["policy"].keys()
     assert documented["anonymity"].keys() == real["anonymity"].keys()
     assert documented["columns"][0].keys() == real["columns"][2].keys()
+    assert documented["others"][0].keys() == {"action", "line", "columns", "values"}

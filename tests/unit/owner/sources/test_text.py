@@ -187,6 +187,44 @@ def test_tabs_quotes_line_ends_a_byte_order_mark_and_nulls_are_read(
     ]
 
 
+@pytest.mark.parametrize(
+    ("separator", "option"),
+    [
+        (";", "--delimiter ';'"),
+        ("\t", "--delimiter tab"),
+        ("|", "--delimiter '|'"),
+        ("^", "--delimiter '^'"),
+        ("\x01", "--delimiter 01"),
+    ],
+)
+def test_a_header_that_another_character_separates_is_refused_with_what_reads_it(
+    separator: str, option: str, tmp_path: Path
+) -> None:
+    text = separator.join(["id", "Ward, B", "weight"]) + "\n"
+    text += separator.join(["1", "A", "70"]) + "\n"
+    path = written(tmp_path / "visits.csv", text)
+    with pytest.raises(SourceError, match="3 if") as caught:
+        open_source(str(path), SourceOptions())
+    assert option in hint_of(caught.value)
+    assert "weight" not in str(caught.value)
+    read = open_source(str(path), SourceOptions(delimiter=separator))
+    assert read.schema.names == ["id", "Ward, B", "weight"]
+    # A header of one column that the owner says is right.
+    odd = written(tmp_path / "odd.csv", f"a{separator}b\n1\n2\n")
+    assert len(open_source(str(odd), SourceOptions(delimiter=",")).schema) == 1
+    few = written(tmp_path / "few.csv", f"a{separator}b,c,d\n1,2,3\n")
+    assert len(open_source(str(few), SourceOptions()).schema) == 3
+
+
+@pytest.mark.parametrize("delimiter", ["ab", '"', "x", "\n", "ä"])
+def test_what_cannot_separate_columns_is_refused(
+    delimiter: str, tmp_path: Path
+) -> None:
+    path = written(tmp_path / "visits.csv", "a,b\n1,2\n")
+    with pytest.raises(InvalidArgument, match="delimiter"):
+        open_source(str(path), SourceOptions(delimiter=delimiter))
+
+
 def test_a_row_of_blanks_is_a_row(tmp_path: Path) -> None:
     tabs = written(tmp_path / "visits.tsv", "a\tb\n1\t2\n" + "\t\n" * 3)
     assert table(tabs).num_rows == 4
