@@ -59,7 +59,7 @@ class DateTexts:
 
 def take_apart(texts: pa.Array) -> DateTexts:
     """Split texts into years, months and days."""
-    texts = pc.utf8_trim_whitespace(texts)
+    texts = _trimmed(texts)
     iso = pc.match_substring_regex(texts, _ISO)
     compact = pc.match_substring_regex(texts, _COMPACT)
     nothing = pa.scalar(None, texts.type)
@@ -70,7 +70,9 @@ def take_apart(texts: pa.Array) -> DateTexts:
     )
     length = pc.utf8_length(digits)
     # A missing month or day counts as the first here, and becomes null below.
-    full = pc.fill_null(pc.binary_join_element_wise(digits, "0101", ""), "00000101")
+    rest, between = pa.scalar("0101", texts.type), pa.scalar("", texts.type)
+    full = pc.binary_join_element_wise(digits, rest, between)
+    full = pc.fill_null(full, "00000101")
     number = pc.utf8_slice_codeunits(full, 0, 8).cast(pa.int32()).to_numpy()
     year, month, day = number // 10_000, number // 100 % 100, number % 100
     is_year = year >= 1
@@ -90,6 +92,12 @@ def take_apart(texts: pa.Array) -> DateTexts:
             iso, pc.utf8_slice_codeunits(texts, 10), pc.utf8_slice_codeunits(texts, 8)
         ),
     )
+
+
+def _trimmed(texts: pa.Array) -> pa.Array:
+    """Return texts without white space around them; views as plain texts."""
+    views = pa.types.is_string_view(texts.type)
+    return pc.utf8_trim_whitespace(texts.cast(pa.string()) if views else texts)
 
 
 def put_together(parts: DateTexts, days: pa.Array) -> pa.Array:
@@ -128,7 +136,7 @@ def years_of(values: pa.Array, *, at_least: int | None, bare: bool = False) -> p
 
 def _years_behind(values: pa.Array) -> pa.Array:
     """Return the year of texts that end in it, such as 04/05/1961 and 5.4.1961."""
-    texts = pc.utf8_trim_whitespace(values).cast(pa.string())
+    texts = _trimmed(values).cast(pa.string())
     shaped = pc.match_substring_regex(texts, _DAY_FIRST)
     texts = pc.if_else(shaped, texts, "01/01/0001")
     found = pc.extract_regex(texts, _DAY_FIRST)
