@@ -233,7 +233,11 @@ POSITIONS = {
     for position in (
         Position("column", _header, _as_it_is, flat=True),
         Position(
-            "dotted name", lambda h, p: f"part {p}.{h}", _as_it_is, path="part", flat=True
+            "dotted name",
+            lambda h, p: f"part {p}.{h}",
+            _as_it_is,
+            path="part",
+            flat=True,
         ),
         Position(
             "bracketed name",
@@ -253,8 +257,12 @@ POSITIONS = {
         Position("large list", _header, _large_list, in_text=False),
         Position("fixed-size list", _header, _fixed_list, in_text=False),
         Position("list of lists", _header, lambda v, _: _list(_list(v))),
-        Position("list of structs", _outer, lambda v, h: _list(_struct(v, h)), path="part"),
-        Position("struct of lists", _outer, lambda v, h: _struct(_list(v), h), path="part"),
+        Position(
+            "list of structs", _outer, lambda v, h: _list(_struct(v, h)), path="part"
+        ),
+        Position(
+            "struct of lists", _outer, lambda v, h: _struct(_list(v), h), path="part"
+        ),
         Position("map value", _header, _map_value, path="map", in_text=False),
         Position("map key", _header, _map_key, path="map", in_text=False),
         Position(

@@ -123,8 +123,8 @@ def make(kind: str, rng: Random, days: Days) -> Identifier:
         day = days.next()
         return Identifier(kind, day.isoformat(), moment=_at_midnight(day))
     if kind == "datetime":
-        # The time of day makes it another's than any that a shift could give.
-        day = datetime.date(1905, 1, 1) + rng.randrange(20_000) * _DAY
+        # Later than every date, however it is shifted; its time of day is nobody else's.
+        day = _LAST + (_APART + 4 + rng.randrange(2_600)) * _DAY
         at = _at_midnight(day) + datetime.timedelta(
             microseconds=rng.randrange(3_600_000_000, 86_399_000_000)
         )

@@ -28,6 +28,7 @@ _MOST_DATES = 2
 _AROUND_SLICE = 8
 _TEXT_SHEETS = 0.15
 _UNHEARD_OF = 0.02
+_CHANGING = ("hash", "mask", "tokenise", "generalise", "scrub")
 # Texts with letters: digits in hexadecimal are digits again, and read as a number.
 _CODED = ("name", "email", "address")
 
@@ -362,7 +363,8 @@ class _Layout:
             # Chance is used up either way, so that headers stay as they were.
             before = len(self._fields)
             kept = self._metadata.copy()
-            self._rng = Random(f"{self._sheet.seed}/{self._sheet.number}/{place}")
+            own = (self._sheet.seed, self._sheet.number, place)
+            self._rng = Random(f"{own}/{self._vocabulary.policy.name}")
             if not self._add(place, cell):
                 self._laid.missing.add(place)
             if place in without:
@@ -463,7 +465,8 @@ class _Layout:
                 self._used,
                 texts=self._sheet.texts,
             )
-            if not single or (found and found.rule and found.rule.action != "drop"):
+            # Something of the only column has to be left.
+            if not single or (found and found.rule and found.rule.action in _CHANGING):
                 return found
         return None
 
