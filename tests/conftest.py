@@ -28,6 +28,7 @@ import hypothesis
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
+from places import TESTS
 from services import guard, programs
 from sealift_relay.app import Relay
 from sealift_relay.ca import write_tls
@@ -35,6 +36,7 @@ from sealift_relay.checkpoints import write_log_key
 from sealift_relay.cli import _free_port, invite
 from sealift_relay.config import Config, Limits, Listen, load_config, write_config
 from sealift_relay.store.metadata import Metadata
+from startup import warm
 
 import sealift
 from click.testing import CliRunner
@@ -54,6 +56,29 @@ def pytest_configure(config: pytest.Config) -> None:
     """Whatever ends this run ends all that it started; workers are started by it."""
     if not hasattr(config, "workerinput"):
         guard.watch()
+        folder = tempfile.TemporaryDirectory(prefix="sealift-tests-")
+        config.add_cleanup(folder.cleanup)
+        os.environ[warm.OF_THIS_RUN] = folder.name
+
+
+# The lines of the modules that hold secrets are proved by these. Measuring the others as well
+# would make them slower by a quarter.
+MEASURED = (
+    "attacks/",
+    *(f"unit/{name}/" for name in ("crypto", "history", "home", "keystore", "process")),
+    "unit/protocol/",
+    *(f"unit/owner/deidentify/test_{name}" for name in ("actions", "pseudonyms")),
+    *("integration/test_erasure.py", "integration/test_keystores.py"),
+    *("integration/test_policies.py", "integration/test_push.py"),
+    "integration/test_rotation.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Coverage is measured of some tests only."""
+    for item in items:
+        if not item.path.relative_to(TESTS).as_posix().startswith(MEASURED):
+            item.add_marker("no_cover")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -118,6 +143,32 @@ def _no_rows() -> bytes:
         metadata.upgrade()
         metadata.close()
         return database.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def warm_programs() -> Iterator[None]:
+    """The programs of `tests/startup/warm.py` are forked."""
+    with warm.served(warm.PROGRAMS):
+        yield
+
+
+@pytest.fixture(scope="session")
+def warm_scripts(warm_programs: None) -> Iterator[None]:
+    """Scripts of examples/ and bench/ are forked, too."""
+    with warm.served([warm.SCRIPTS]):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _programs_are_forked(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Programs whose process is not the point start in milliseconds."""
+    folder = request.path.parent.name
+    alone = request.node.get_closest_marker("own_process")
+    if folder in {"integration", "faults"} and alone is None:
+        request.getfixturevalue("warm_programs")
+        monkeypatch.setenv(warm.FOLDER, os.environ[warm.OF_THIS_RUN])
 
 
 @pytest.fixture(autouse=True)

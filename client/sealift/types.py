@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from sealift.people.rotation import Rotation, RotationKind
     from sealift.people.status import Status
     from sealift.policy.model import FrameRules, Guard, PixelRules, Privacy, Rule
+    from sealift.policy.reading import ReadAs
     from sealift.session import OpenKeywords
     from sealift.trainer.dataset import Reading
     from sealift.trainer.engine.feed import Feed
@@ -132,6 +133,7 @@ __all__ = [
     "Profile",
     "PurgeReceipt",
     "PushKeywords",
+    "ReadAs",
     "ReadKeywords",
     "Reading",
     "RecipientKey",
@@ -224,6 +226,7 @@ _HOMES = {
     "Profile": "sealift.home.profile",
     "PurgeReceipt": "sealift_protocol.objects.accounting",
     "PushKeywords": "sealift.owner.push.options",
+    "ReadAs": "sealift.policy.reading",
     "ReadKeywords": "sealift.trainer.options",
     "Reading": "sealift.trainer.dataset",
     "RecipientKey": "sealift_protocol.objects.cards",

@@ -65,7 +65,10 @@ def print_data(data: object, *, more: bool = False) -> None:
         data: the result.
         more: whether the command keeps running and prints another document.
     """
-    _print({"version": JSON_VERSION, "ok": True, "data": data}, more=more)
+    document = {"version": JSON_VERSION, "ok": True, "data": data}
+    # Scripts for 0.1, which had no `data`, find an object's fields where they were.
+    fields = data if isinstance(data, dict) else {}
+    _print({**fields, **document}, more=more)
 
 
 def show(human: str, data: object, as_json: bool, *, error: Told | None = None) -> None:

@@ -12,6 +12,7 @@ from patience import PATIENCE
 from places import ROOT
 
 BENCH = ROOT / "bench" / "loaders" / "compare.py"
+pytestmark = pytest.mark.usefixtures("warm_scripts")
 PEERS = {
     "sealift": "sealift",
     "parquet-encrypted": "pyarrow",

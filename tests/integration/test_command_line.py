@@ -170,6 +170,7 @@ def test_the_first_ten_minutes_of_everybody(served, tmp_path: Path) -> None:
     assert "no server answers" in error
 
 
+@pytest.mark.own_process  # It inherits a file descriptor.
 def test_a_passphrase_comes_by_file_descriptor(served) -> None:
     folder, _ = served
     token = run(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 from patience import PATIENCE
 from places import ROOT
 
 EXAMPLES = ROOT / "examples"
+pytestmark = pytest.mark.usefixtures("warm_scripts")
 
 
 def test_a_whole_study_is_played() -> None:

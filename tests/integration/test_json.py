@@ -209,6 +209,10 @@ def test_every_command_that_does_its_work_prints_data(
     assert found == {"found": {}, "missing": ["ab"]}
     assert len(data("policy", "reversals")) == 1  # type: ignore[arg-type]
     # At the relay.
+    ruled = tmp_path / "ruled.toml"
+    ruled.write_text(policy.read_text() + "\n# another digest\n")
+    data("push", records, "--dataset", "ruled", "--policy", policy)
+    data("policy", "upgrade", "ruled", "--policy", ruled, "--yes")
     new = ("push", records, "--dataset", "study", "--subject-column", "patient")
     assert data(*new, "--to", "laboratory")["records"] == 50  # type: ignore[index]
     data("ls")

@@ -11,6 +11,7 @@ from patience import PATIENCE
 from places import ROOT
 
 EXAMPLES = ROOT / "examples"
+pytestmark = pytest.mark.usefixtures("warm_scripts")
 PAGES = ROOT / "docs" / "owner" / "examples"
 
 

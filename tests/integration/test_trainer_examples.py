@@ -16,6 +16,7 @@ from patience import PATIENCE
 from places import ROOT
 
 EXAMPLES = ROOT / "examples"
+pytestmark = pytest.mark.usefixtures("warm_scripts")
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +87,7 @@ def loops_of(shown: str) -> list[tuple[int, int]]:
     ]
 
 
+@pytest.mark.own_process  # It says what was imported.
 def test_scikit_learn_learns_batch_by_batch_without_torch() -> None:
     shown = played("train_sklearn.py")
     assert accuracy_of(shown) > 0.8

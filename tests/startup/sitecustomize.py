@@ -6,6 +6,7 @@ Only tests put this folder on $PYTHONPATH. The product has no such switch: it ta
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -38,3 +39,8 @@ class _CheapArgon2:
 
 if ARGON2 not in sys.modules and _CheapArgon2 not in sys.meta_path:
     sys.meta_path.insert(0, _CheapArgon2)  # type: ignore[arg-type]
+
+if "SEALIFT_TESTS_WARM" in os.environ and getattr(sys, "argv", [""])[0]:
+    from warm import hand_over
+
+    hand_over(sys.argv)

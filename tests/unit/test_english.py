@@ -34,6 +34,11 @@ PHRASES = (
     r"\blet alone\b",
 )
 WRONG = re.compile("|".join(f"(?:{phrase})" for phrase in PHRASES), re.IGNORECASE)
+# Most files have none of the words, and need not be parsed.
+_WORDS = re.compile(
+    "|".join(f"(?:{phrase.partition('(?=')[0]})" for phrase in PHRASES), re.IGNORECASE
+)
+_BETWEEN_WORDS = re.compile(r"""[\s"'#/]+(?:[frb]{1,2}["'])?[\s"']*""")
 
 
 def sources() -> Iterator[Path]:
@@ -74,6 +79,8 @@ def texts(path: Path) -> Iterator[str]:
 
 
 def wrong(path: Path) -> list[str]:
+    if not _WORDS.search(_BETWEEN_WORDS.sub(" ", path.read_text())):
+        return []
     plain = (re.sub(r"\s+", " ", text) for text in texts(path))
     return [
         text[max(0, found.start() - 40) : found.end() + 40]

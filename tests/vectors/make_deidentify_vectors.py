@@ -107,7 +107,75 @@ def token(alphabet: str, first: int, last: int, domain: str, text: str) -> str:
     return "".join(char if char in " -" else next(changed) for char in text)
 
 
+def luhn(digits: str) -> int:
+    """The check digit of ISO/IEC 7812-1, annex B."""
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        value = int(digit) * (2 if place % 2 == 0 else 1)
+        total += value // 10 + value % 10
+    return (10 - total % 10) % 10
+
+
+def card_token(first: int, domain: str, text: str) -> str:
+    key = hkdf(b"sealift/2 card token" + domain.encode())
+    inner = [char for char in text if char not in " -"]
+    head, middle = "".join(inner[:first]), "".join(inner[first:-1])
+    tweak = domain.encode() + b"\x00" + head.encode() + b"\x00"
+    changed = head + ff1(key, DIGITS, tweak, middle)
+    digits = iter(changed + str((luhn(changed) + 1) % 10))
+    return "".join(char if char in " -" else next(digits) for char in text)
+
+
+IDENTIFIERS = (
+    # What is given, and its text as an identifier; None for nobody.
+    ("17", "17"),
+    ("0017", "0017"),
+    ("+17", "+17"),
+    (" MRN4711", "MRN4711"),
+    ("MRN4711\0", "MRN4711"),
+    ("\ufeffMRN4711\u3000", "MRN4711"),
+    ("MRN 4711", "MRN 4711"),
+    ("\uff2d\uff32\uff2e\uff14\uff17\uff11\uff11", "MRN4711"),
+    ("17.0", "17"),
+    ("0017.00", "0017"),
+    ("17.5", "17.5"),
+    ("123456789012345678.0", "123456789012345678"),
+    ("Zoe\u0308", "Zo\u00eb"),
+    ("mrn4711", "mrn4711"),
+    ("", None),
+    (" \0", None),
+    ("NaN", None),
+    ("NULL", None),
+    ("1.23457E+17", None),
+    ("12E5", "12E5"),
+)
+
+
 def main() -> None:
+    identifiers = [
+        {
+            "value": value,
+            "text": text,
+            "pseudonym": None if text is None else pseudonym("", text),
+        }
+        for value, text in IDENTIFIERS
+    ]
+    card_tokens = [
+        {
+            "keep_first": first,
+            "domain": domain,
+            "value": value,
+            "token": card_token(first, domain, value),
+        }
+        for first, domain, value in (
+            (6, "", "4111111111111111"),
+            (6, "card", "4111 1111 1111 1111"),
+            (8, "", "4111111111111111"),
+            (6, "", "378282246310005"),
+            (6, "", "4222222222222"),
+            (6, "", "6304000000000000000"),
+        )
+    ]
     pseudonyms = [
         {"domain": domain, "text": text, "pseudonym": pseudonym(domain, text)}
         for domain in ("", "patient")
@@ -138,6 +206,8 @@ def main() -> None:
         ("pseudonyms", pseudonyms),
         ("offsets", offsets),
         ("tokens", tokens),
+        ("identifiers", identifiers),
+        ("card_tokens", card_tokens),
     ):
         content = {"secret": SECRET.hex(), "vectors": document}
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"

@@ -17,6 +17,7 @@ from sealift.owner.push.options import (
     PushOptions,
     Records,
     job_of,
+    reading_of,
     terms_of,
     transform_of,
 )
@@ -58,6 +59,7 @@ def writer(
             terms,
             schema,
             transform=transform_of(policy, options, connection.keychain),
+            reading=reading_of(policy, author),
             limits=options.limits,
             progress=options.progress,
         )

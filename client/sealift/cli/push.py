@@ -545,7 +545,7 @@ def _told(pushed: Pushed) -> str:
             told += f"; {count(pushed.unchanged, 'file')} had already been pushed"
     if pushed.changed:
         told += f"; skipped {count(pushed.changed, 'file')} that changed since the last push"
-    return told
+    return "\n".join((told, *pushed.notices))
 
 
 def _as_document(pushed: Pushed) -> dict[str, object]:
@@ -584,15 +584,18 @@ def _show_schema(schema: pa.Schema, new: bool, bar: ProgressBar, *, ask: bool) -
 
 
 def _rehearse(source: str, options: PushOptions, max_records: int) -> Rehearsal:
+    from sealift.owner.deidentify.reading import read_as
     from sealift.owner.push.rehearsing import rehearse
     from sealift.owner.push.transforming import Unchanged
     from sealift.owner.sources import SkipRejects, StopAtRejects, open_source
     from sealift.process.secret import Secret
 
     rejects = StopAtRejects() if options.on_error == "stop" else SkipRejects()
-    opened = open_source(source, replace(options.source_options(), rejects=rejects))
-    opened.schema = options.describe(opened.schema)
     policy = options.loaded_policy()
+    leaf = read_as(policy, options.subject_column or "")
+    how = replace(options.source_options(), rejects=rejects, read_as=leaf)
+    opened = open_source(source, how)
+    opened.schema = options.describe(opened.schema)
     if policy is None:
         transform: Any = Unchanged(opened)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,9 @@ from sealift.cli.output import count
 from sealift.cli.values import printable, type_text
 
 _SAID = ("label", "unit", "description")
+# What sources write themselves: where in its standard a column stands.
+_ORIGINS = ("dicom.tag", "dicom.vr", "fhir.path", "hl7.path")
+_ORIGIN = re.compile(r"[A-Za-z0-9_.,()| -]{1,120}")
 _COUNTS = ("values", "changed", "nulls", "misfits")
 
 
@@ -40,7 +44,11 @@ def metadata_lines(schema: pa.Schema) -> list[str]:
 
     What writes files puts much into them that nobody sees: labels, paths, whole indexes.
     """
-    found = [(key, value, "the schema") for key, value in _entries(schema.metadata)]
+    found = [
+        (key, value, "the schema")
+        for key, value in _entries(schema.metadata)
+        if not key.startswith("sealift.")
+    ]
     fields = [(field.name, field) for field in schema]
     while fields:
         name, field = fields.pop(0)
@@ -48,6 +56,7 @@ def metadata_lines(schema: pa.Schema) -> list[str]:
             (key, value, name)
             for key, value in _entries(field.metadata)
             if name not in schema.names or key not in _SAID
+            if key not in _ORIGINS or not _ORIGIN.fullmatch(value)
         ]
         kind = field.type
         fields += [

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 SettingValue = str | int | float | list[str]
+
+FORMAT_2 = 2
+PAN = "pan"
+"""The value of `alphabet` for the numbers of payment cards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,12 @@ def _one_of(*choices: str, default: str | None = None) -> Setting:
     return Setting(
         named, lambda value: isinstance(value, str) and value in choices, default
     )
+
+
+def _optional(*choices: str) -> Setting:
+    """A choice that may be left out; its value is then the empty text."""
+    named = " or ".join(f'"{choice}"' for choice in choices)
+    return Setting(named, lambda value: isinstance(value, str) and value in choices, "")
 
 
 def _text(most: int, default: str | None = None) -> Setting:
@@ -113,23 +124,59 @@ ACTIONS: dict[str, Mapping[str, Setting]] = {
 """Every action with its settings; those of "generalise" depend on `to`."""
 
 
-# What format 2 adds to the settings of format 1.
-_OF_YEAR = {"of": _one_of("event", "birth", default="event")}
+_PREFIX = re.compile("[0-9]{3}")
+_AREAS = Setting(
+    "a list of the first three digits of ZIP codes, in quotes",
+    lambda value: (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(item, str) and _PREFIX.fullmatch(item) for item in value)
+    ),
+    # An empty list means the areas of the newest census that Sealift knows.
+    [],
+)
+_ORDER = _optional("mdy", "dmy", "ymd")
+_MISSING = _one_of("null", "refuse", default="null")
+
+_FORMAT_2: dict[str, Mapping[str, Setting]] = {
+    "hash": {"missing": _MISSING},
+    "tokenise": {
+        "alphabet": _one_of("digits", "letters", "alphanumeric", PAN, default="digits"),
+        "missing": _MISSING,
+    },
+    "shift": {"order": _ORDER},
+}
+"""The settings that an action has in files of format 2 only."""
+
+_FORMAT_2_GENERALISATIONS: dict[str, Mapping[str, Setting]] = {
+    "zip3": {"areas": _AREAS},
+    "year": {"order": _ORDER, "of": _one_of("event", "birth", default="event")},
+    "month": {"order": _ORDER},
+}
 
 
-def settings_of(action: str, to: object, form: int = 1) -> Mapping[str, Setting]:
+def settings_of(
+    action: str, given: Mapping[str, object], form: int = 1
+) -> Mapping[str, Setting]:
     """Return the settings of an action.
 
     Args:
         action: a key of `ACTIONS`.
-        to: the value of that setting, if given.
+        given: the settings in the file; `to` and `alphabet` decide which others there are.
         form: the policy's format.
     """
-    settings = ACTIONS[action]
+    settings = dict(ACTIONS[action])
+    if form >= FORMAT_2:
+        settings |= _FORMAT_2.get(action, {})
+    to = given.get("to")
     if action == "generalise" and isinstance(to, str):
-        settings = {**settings, **GENERALISATIONS.get(to, {})}
-    if form > 1 and action == "generalise" and to == "year":
-        settings = {**settings, **_OF_YEAR}
+        settings |= GENERALISATIONS.get(to, {})
+        if form >= FORMAT_2:
+            settings |= _FORMAT_2_GENERALISATIONS.get(to, {})
+    if action == "tokenise" and form >= FORMAT_2 and given.get("alphabet") == PAN:
+        # The last digit of a card number is its check digit, which is never kept.
+        settings["keep_first"] = _whole(0, 8, 6)
+        del settings["keep_last"]
     return settings
 
 

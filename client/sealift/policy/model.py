@@ -96,10 +96,12 @@ class PixelRules:
 
     Attributes:
         burned_in: "report" counts them in a notice, "refuse" seals nothing, "drop" sets their
-            pixels to null.
+            pixels to null, "paint" seals copies in which the text is painted over.
+        frames: how many frames of an image are examined; 0 for all.
     """
 
     burned_in: str = "report"
+    frames: int = 0
 
 
 @dataclass(frozen=True, slots=True)

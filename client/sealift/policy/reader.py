@@ -27,6 +27,8 @@ _PRIVACY = ("quasi_identifiers", "sensitive", "min_k", "min_l")
 _UNLISTED = {1: ("refuse", "drop", "keep"), 2: ("refuse", "drop")}
 _ABSENT = ("refuse", "ignore")
 _BURNED_IN = ("report", "refuse", "drop")
+_BURNED_IN_2 = (*_BURNED_IN, "paint")
+_MAX_FRAMES = 1_000_000
 _MAX_TEXT = 200
 
 
@@ -199,15 +201,28 @@ class Reader:
 
     def _pixels(self) -> PixelRules:
         table = self._table("pixels")
-        self._only_known(table, ("pixels",), ("burned_in",))
-        value = table.get("burned_in", _BURNED_IN[0])
-        if not isinstance(value, str) or value not in _BURNED_IN:
+        # Format 1 does not paint, and examines every frame.
+        first = self._form == 1
+        known = ("burned_in",) if first else ("burned_in", "frames")
+        self._only_known(table, ("pixels",), known)
+        choices = _BURNED_IN if first else _BURNED_IN_2
+        value = table.get("burned_in", choices[0])
+        if not isinstance(value, str) or value not in choices:
             raise self._invalid(
                 ("pixels", "burned_in"),
                 '"burned_in" has an unknown value',
-                _allowed(_BURNED_IN),
+                _allowed(choices),
             )
-        return PixelRules(value)
+        frames = table.get("frames", "all")
+        if frames == "all":
+            return PixelRules(value)
+        if type(frames) is not int or not 1 <= frames <= _MAX_FRAMES:
+            raise self._invalid(
+                ("pixels", "frames"),
+                '"frames" has an invalid value',
+                'it is "all", or how many frames of an image are examined',
+            )
+        return PixelRules(value, frames)
 
     def _max_failed(self) -> float:
         # Format 1 had no such limit.
@@ -349,7 +364,7 @@ class Reader:
     def _settings(
         self, where: KeyPath, action: str, given: Mapping[str, object]
     ) -> Mapping[str, SettingValue]:
-        known = settings_of(action, given.get("to"), self._form)
+        known = settings_of(action, given, self._form)
         settings: dict[str, SettingValue] = {}
         for name, setting in known.items():
             value = given.get(name, setting.default)

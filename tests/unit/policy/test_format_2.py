@@ -42,7 +42,7 @@ def test_a_policy_of_format_2_is_read_whole() -> None:
         Rule(
             "birth-date",
             "generalise",
-            {"to": "year", "oldest": 0, "of": "birth"},
+            {"to": "year", "oldest": 0, "order": "", "of": "birth"},
             11,
             identifier=True,
         ),

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from sealift.owner.deidentify.deidentifier import Deidentifier
     from sealift.owner.deidentify.preview import PreviewRow, side_by_side
     from sealift.owner.deidentify.report import ColumnReport, Report
-    from sealift.owner.deidentify.tokens import Tokeniser
+    from sealift.owner.deidentify.tokens import CardTokeniser, Tokeniser
 
 _ENGINE = {
     "Anonymity": "anonymity",
     "AnonymityCheck": "anonymity",
+    "CardTokeniser": "tokens",
     "ColumnReport": "report",
     "Deidentifier": "deidentifier",
     "PreviewRow": "preview",
@@ -38,6 +39,7 @@ _ENGINE = {
 __all__ = [
     "Anonymity",
     "AnonymityCheck",
+    "CardTokeniser",
     "ColumnReport",
     "Deidentifier",
     "Policy",

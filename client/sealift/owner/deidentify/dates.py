@@ -1,12 +1,13 @@
 """Dates: a column's values as days since 1970, and dates in texts taken apart.
 
 Texts are ISO 8601 (in FHIR also to the year or month only) and the compact form of DICOM and HL7,
-YYYYMMDD with or without a time. Nothing else is accepted, so no other text can pass as a date.
+YYYYMMDD with or without a time; under a policy of format 2 also dates as people write them
+(written_dates.py). Nothing else is accepted, so no other text can pass as a date.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sealift.formats.arrowtypes import is_text
+from sealift.owner.deidentify.written_dates import as_iso
 
 FIRST_DAY = -719_162
 """1 January of year 1, in days since 1970."""
@@ -26,10 +28,6 @@ _ISO = (
 )
 _COMPACT = (
     r"^[0-9]{6}([0-9]{2}([0-9]{2}([0-9]{2}([0-9]{2}(\.[0-9]+)?)?)?([+-][0-9]{4})?)?)?$"
-)
-_DAY_FIRST = (
-    r"^(?P<one>[0-9]{1,2})[./-](?P<two>[0-9]{1,2})[./-](?P<year>[0-9]{4})"
-    r"(?:[T ][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?: ?[AaPp][Mm])?)?$"
 )
 
 
@@ -57,9 +55,20 @@ class DateTexts:
     rest: pa.Array = field(repr=False)
 
 
-def take_apart(texts: pa.Array) -> DateTexts:
-    """Split texts into years, months and days."""
+def take_apart(texts: pa.Array, order: str | None = None) -> DateTexts:
+    """Split texts into years, months and days.
+
+    Args:
+        texts: texts of dates.
+        order: the order in which days, months and years are written, one of
+            `written_dates.ORDERS`; empty if it is not known; None if only ISO 8601 and the compact
+            form are read.
+    """
     texts = _trimmed(texts)
+    if order is not None:
+        written = as_iso(texts, order)
+        parts = take_apart(pc.coalesce(written.date, texts))
+        return replace(parts, rest=pc.coalesce(written.rest, parts.rest))
     iso = pc.match_substring_regex(texts, _ISO)
     compact = pc.match_substring_regex(texts, _COMPACT)
     nothing = pa.scalar(None, texts.type)
@@ -70,8 +79,8 @@ def take_apart(texts: pa.Array) -> DateTexts:
     )
     length = pc.utf8_length(digits)
     # A missing month or day counts as the first here, and becomes null below.
-    rest, between = pa.scalar("0101", texts.type), pa.scalar("", texts.type)
-    full = pc.binary_join_element_wise(digits, rest, between)
+    january_first, between = (pa.scalar(text, digits.type) for text in ("0101", ""))
+    full = pc.binary_join_element_wise(digits, january_first, between)
     full = pc.fill_null(full, "00000101")
     number = pc.utf8_slice_codeunits(full, 0, 8).cast(pa.int32()).to_numpy()
     year, month, day = number // 10_000, number // 100 % 100, number % 100
@@ -114,40 +123,25 @@ def has_year(kind: pa.DataType) -> bool:
     return is_date(kind) or bool(pa.types.is_integer(kind))
 
 
-def years_of(values: pa.Array, *, at_least: int | None, bare: bool = False) -> pa.Array:
+def years_of(
+    values: pa.Array, *, at_least: int | None, order: str | None = None
+) -> pa.Array:
     """Return the year of each date, int32; null where the value is not a date.
 
     Args:
         values: dates, of a type that `has_year` accepts.
         at_least: earlier years become this one.
-        bare: whether texts such as 04/05/1961, in any order of day and month, and whole numbers
-            (1961, 19610405) are dates as well.
+        order: see `take_apart`. Where it is not known, a year is taken from dates that exist in
+            one of the orders, since it is the same in all of them.
     """
     if is_text(values.type):
-        years = take_apart(values).year
-        if bare:
-            years = pc.coalesce(years, _years_behind(values))
+        orders = ("mdy", "dmy") if order == "" else (order,)
+        years = pc.coalesce(*(take_apart(values, each).year for each in orders))
     elif pa.types.is_integer(values.type):
         years = _years_in(values)
     else:
         years = _in_range(pc.year(values)).cast(pa.int32())
     return years if at_least is None else _no_less(years, at_least)
-
-
-def _years_behind(values: pa.Array) -> pa.Array:
-    """Return the year of texts that end in it, such as 04/05/1961 and 5.4.1961."""
-    texts = _trimmed(values).cast(pa.string())
-    shaped = pc.match_substring_regex(texts, _DAY_FIRST)
-    texts = pc.if_else(shaped, texts, "01/01/0001")
-    found = pc.extract_regex(texts, _DAY_FIRST)
-    one, two, year = (
-        pc.struct_field(found, name).cast(pa.int32()) for name in ("one", "two", "year")
-    )
-    fits = pc.and_(shaped, pc.greater_equal(pc.min_element_wise(one, two), 1))
-    fits = pc.and_(fits, pc.less_equal(pc.min_element_wise(one, two), 12))
-    fits = pc.and_(fits, pc.less_equal(pc.max_element_wise(one, two), 31))
-    fits = pc.and_(fits, pc.greater_equal(year, 1))
-    return pc.if_else(fits, year, pa.scalar(None, pa.int32()))
 
 
 def _years_in(values: pa.Array) -> pa.Array:
@@ -161,10 +155,15 @@ def _years_in(values: pa.Array) -> pa.Array:
     return years.year
 
 
-def months_of(values: pa.Array) -> pa.Array:
-    """Return the year and month of each date as text YYYY-MM; null where one is missing."""
+def months_of(values: pa.Array, *, order: str | None = None) -> pa.Array:
+    """Return the year and month of each date as text YYYY-MM; null where one is missing.
+
+    Args:
+        values: dates, of a type that `is_date` accepts.
+        order: see `take_apart`.
+    """
     if is_text(values.type):
-        parts = take_apart(values)
+        parts = take_apart(values, order)
         years, months = parts.year, parts.month
     else:
         years, months = _in_range(pc.year(values)), pc.month(values)

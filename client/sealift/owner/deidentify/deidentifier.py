@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
 
 import pyarrow as pa
@@ -16,13 +17,15 @@ from sealift.owner.deidentify.leaves import (
     kind_after,
     values_of,
 )
-from sealift.owner.deidentify.operations import operation_for
+from sealift.owner.deidentify.operations import is_identifier, operation_for
 from sealift.owner.deidentify.report import Report
 from sealift.owner.deidentify.rules import Columns, Match, at_places, match_leaves
 from sealift.owner.deidentify.scrubbers import Scrubbers
 from sealift.owner.deidentify.steps import Step, plan_check
 from sealift.owner.deidentify.texts import has_text
 from sealift.policy.file import Policy, Rule
+from sealift.policy.grammar import FORMAT_2
+from sealift.policy.reading import Reading
 from sealift.process.clock import Clock, utc_now
 from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument, PolicyViolation
@@ -44,6 +47,7 @@ class Deidentifier:
         secret: Secret,
         workers: int = 0,
         now: Clock = utc_now,
+        reading: Reading = Reading.TEXT,
     ) -> None:
         """Plan what happens to each leaf.
 
@@ -53,6 +57,7 @@ class Deidentifier:
             secret: the owner's 32-byte secret, which outlives its identities.
             workers: extra processes for free text; 0 to use only this process.
             now: current time, for the setting `oldest`.
+            reading: how the dataset's identifiers are read.
 
         Raises:
             PolicyViolation: the columns do not fit the policy.
@@ -60,6 +65,10 @@ class Deidentifier:
         """
         self._policy = policy
         self._source = schema
+        self._reading = reading
+        self._identifiers = (
+            Reading.TRIMMED if policy.format >= FORMAT_2 else reading
+        ).value
         self._records = 0
         self._scrubbers = Scrubbers(workers)
         columns = Columns(schema, policy)
@@ -132,16 +141,34 @@ class Deidentifier:
             return batch.select([]).replace_schema_metadata(None)
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
+    def count_failed(self, failed: Mapping[str, int]) -> None:
+        """Count values that the source could not read, and gave as nulls.
+
+        They count as values that became null, unless the policy drops their column.
+
+        Args:
+            failed: how many, by column.
+        """
+        for step in self._steps:
+            count = 0 if step.is_dropped else failed.get(step.leaf.name, 0)
+            step.values += count
+            step.changed += count
+            step.nulls += count
+
     def take_report(self) -> Report:
         """Report what was done since the last call."""
         report = Report(
             policy=self._policy.name,
             version=self._policy.version,
             digest=self._policy.digest.hex(),
+            identifiers=self._identifiers,
             records=self._records,
             columns=tuple(step.take_report() for step in self._steps),
             scrubbed=dict(self._scrubbers.found),
-            notices=self._images.take_notices(),
+            notices=(
+                *(notice for step in self._steps for notice in step.take_notices()),
+                *self._images.take_notices(),
+            ),
         )
         self._records = 0
         self._scrubbers.found.clear()
@@ -183,7 +210,10 @@ class Deidentifier:
             scrubbers=self._scrubbers,
             this_year=year,
             policy=self._policy,
+            reading=self._reading,
         )
+        if operation is None and action in ("hash", "tokenise") and has_text(kind):
+            raise _floating_point(rule, leaf)
         if operation is None:
             raise _unsupported(rule, leaf)
         return Step(
@@ -196,6 +226,7 @@ class Deidentifier:
             operation.kind,
             self._by(rule, columns) if action == "shift" else None,
             bool(self._policy.oldest) and rule.settings.get("of") == "event",
+            self._policy.format,
         )
 
     def _by(self, rule: Rule, columns: Columns) -> Leaf:
@@ -207,6 +238,8 @@ class Deidentifier:
                 columns=(str(rule.settings["by"]),),
                 hint="use the column's name in the source, before de-identification",
             )
+        if not is_identifier(leaf.kind, self._reading):
+            raise _floating_point(rule, leaf)
         return leaf
 
     def _check_privacy(self) -> None:
@@ -241,3 +274,13 @@ def _kept(
     wanted = {key.encode() for key in policy.metadata}
     kept = {key: value for key, value in (metadata or {}).items() if key in wanted}
     return kept or None
+
+
+def _floating_point(rule: Rule, leaf: Leaf) -> PolicyViolation:
+    return PolicyViolation(
+        f"line {rule.line} of the policy: {at_places([leaf.place])} of the records identifies "
+        "people, but its values are floating point, which may have lost digits",
+        columns=(leaf.name,),
+        hint="write the column as text or whole numbers: in pandas, read it with "
+        'dtype="string" or "Int64"',
+    )

@@ -5,6 +5,7 @@ Source: docs/spec/policy.md, "generalise"; 45 CFR 164.514(b)(2)(i) for ages and 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Decimal, localcontext
 from typing import Any
 
@@ -13,13 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sealift.formats.arrowtypes import is_text
-from sealift.owner.deidentify.low_population_zips import LOW_POPULATION_ZIPS
+from sealift.owner.deidentify.identifiers import without_nobody
+from sealift.owner.deidentify.low_population_zips import CENSUS_AREAS
 from sealift.owner.deidentify.texts import texts_of
 
 OLDEST = 90
 """Ages from this one on form one band."""
 
-_LOW_POPULATION = pa.array(LOW_POPULATION_ZIPS)
 # Beyond this a band's number is not exact in a double.
 _MOST_BANDS = 2.0**53
 
@@ -51,27 +52,37 @@ def age_bands(values: pa.Array, *, width: int) -> pa.Array:
     return pa.array([*labels, f"{OLDEST}+"]).take(pa.array(places, mask=missing))
 
 
-def zip3(values: pa.Array) -> pa.Array:
+def zip3(values: pa.Array, *, areas: Collection[str] = CENSUS_AREAS) -> pa.Array:
     """Return the first three digits of U.S. ZIP codes, 000 for areas of low population.
 
     Args:
+        areas: the first three digits that become 000.
         values: texts ("12345", "12345-6789", "123456789"), or whole numbers, which have lost their
             leading zeros; anything else becomes null.
     """
-    texts = texts_of(values).cast(pa.string())
-    if not is_text(values.type):
-        # 501 is 00501; seven to nine digits are ZIP+4.
-        width = pc.if_else(pc.less_equal(pc.utf8_length(texts), 5), 5, 9)
-        zeros = pc.max_element_wise(
-            pc.subtract(width, pc.utf8_length(texts)), 0, skip_nulls=False
-        )
-        texts = pc.binary_join_element_wise(pc.binary_repeat("0", zeros), texts, "")
-    texts = pc.utf8_trim_whitespace(texts)
-    fits = pc.match_substring_regex(texts, "^[0-9]{5}(-?[0-9]{4})?$")
-    areas = pc.if_else(
+    texts = without_nobody(values).cast(pa.string())
+    if is_text(values.type):
+        # "2139.0" is a number that was written as text.
+        numbers = pc.match_substring_regex(texts, r"^[0-9]{3,9}\.0+$")
+        texts = pc.replace_substring_regex(texts, r"\.0+$", "")
+        texts = pc.if_else(numbers, _filled_up(texts), texts)
+    else:
+        texts = _filled_up(texts)
+    fits = pc.match_substring_regex(texts, "^[0-9]{5}([- ]?[0-9]{4})?$")
+    found = pc.if_else(
         fits, pc.utf8_slice_codeunits(texts, 0, 3), pa.scalar(None, pa.string())
     )
-    return pc.if_else(pc.is_in(areas, value_set=_LOW_POPULATION), "000", areas)
+    low = pc.is_in(found, value_set=pa.array(sorted(areas), pa.string()))
+    return pc.if_else(low, "000", found)
+
+
+def _filled_up(numbers: pa.Array) -> pa.Array:
+    """Put the zeros back before numbers: 501 is 00501; six to nine digits are ZIP+4."""
+    width = pc.if_else(pc.less_equal(pc.utf8_length(numbers), 5), 5, 9)
+    zeros = pc.max_element_wise(
+        pc.subtract(width, pc.utf8_length(numbers)), 0, skip_nulls=False
+    )
+    return pc.binary_join_element_wise(pc.binary_repeat("0", zeros), numbers, "")
 
 
 def bands(values: pa.Array, *, width: float) -> pa.Array:

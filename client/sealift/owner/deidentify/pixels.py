@@ -6,6 +6,7 @@ Pixel Data Option). No method finds all text: docs/policies/dicom-basic.md has t
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -18,12 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sealift.owner.deidentify import ocr
-from sealift.owner.deidentify.textlines import count_lines
+from sealift.owner.deidentify.textlines import Line, find_lines
 
 PIXELS, SHAPE, TYPE = "pixels", "pixel_shape", "pixel_type"
 """Columns of the DICOM source: bytes in C order, little-endian; shape; NumPy's type name."""
 
-_FRAMES = 8
 _KINDS = "biuf"
 _THREADS = min(4, os.cpu_count() or 1)
 
@@ -34,7 +34,7 @@ class BurnedIn:
 
     Attributes:
         suspected: whether text may be burned in.
-        boxes: number of words or pieces of lines found; 0 if only the header says so.
+        boxes: number of lines found before the search ended; 0 if only the header says so.
         how: "header", "ocr", "edges", or "unreadable" for an image that could not be decoded;
             empty if nothing was found.
     """
@@ -93,30 +93,56 @@ HEADER_RULES = (
 
 
 def detect_text(
-    pixels: np.ndarray[Any, Any], *, with_ocr: bool | None = None
+    pixels: np.ndarray[Any, Any], *, with_ocr: bool | None = None, frames: int = 0
 ) -> BurnedIn:
-    """Look for text in an image.
-
-    Of several frames at most eight are examined, evenly spread and with the first and the last.
+    """Look for text in an image, in any of four directions; the search ends at the first.
 
     Args:
         pixels: [frames x] rows x columns [x samples], with 3 or 4 samples.
-        with_ocr: whether Tesseract reads images without lines of text by shape; None means if
-            it is installed.
+        with_ocr: whether Tesseract reads what may be text by its shape; None means if it is
+            installed.
+        frames: how many frames are examined, evenly spread and with the first and the last; 0
+            for all. Equal frames are examined once.
     """
     reads = ocr.is_installed() if with_ocr is None else with_ocr
-    planes = list(_planes(pixels))
-    for plane in planes:
-        lines = count_lines(plane)
-        if lines:
-            return BurnedIn(suspected=True, boxes=lines, how="edges")
-    for plane in planes if reads else ():
-        words = ocr.count_words(plane)
-        if words is None:
+    perhaps: list[tuple[np.ndarray[Any, Any], list[Line]]] = []
+    for plane in _planes(pixels, frames):
+        unsure = []
+        for line in find_lines(plane):
+            if line.sure:
+                return BurnedIn(suspected=True, boxes=1, how="edges")
+            unsure.append(line)
+        if unsure and reads:
+            perhaps.append((plane, unsure))
+    for plane, lines in perhaps:
+        read = ocr.read_lines(plane, lines)
+        if read is None:
             return BurnedIn(suspected=True, how="unreadable")
-        if words:
-            return BurnedIn(suspected=True, boxes=words, how="ocr")
+        if read:
+            return BurnedIn(suspected=True, boxes=len(read), how="ocr")
     return BurnedIn(suspected=False)
+
+
+def find_text(pixels: np.ndarray[Any, Any], *, frames: int = 0) -> list[Line] | None:
+    """Return all lines of text in the frames of an image, found by shape and by reading.
+
+    Args:
+        pixels: as for `detect_text`.
+        frames: as for `detect_text`.
+
+    Returns:
+        The lines; None if Tesseract fails.
+    """
+    found: set[Line] = set()
+    for plane in _planes(pixels, frames):
+        lines = set(find_lines(plane))
+        found |= {line for line in lines if line.sure}
+        unsure = [line for line in lines if not line.sure]
+        read = ocr.read_lines(plane, unsure) if unsure else []
+        if read is None:
+            return None
+        found |= set(read)
+    return sorted(found, key=lambda line: (line.top, line.left, line.size))
 
 
 def suspects_by_header(batch: pa.RecordBatch) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -136,17 +162,21 @@ class PixelInspector:
         applies: whether the batches have images that it can examine.
     """
 
-    def __init__(self, schema: pa.Schema, *, with_ocr: bool | None = None) -> None:
+    def __init__(
+        self, schema: pa.Schema, *, with_ocr: bool | None = None, frames: int = 0
+    ) -> None:
         """Find the image columns.
 
         Args:
             schema: schema of the batches before de-identification.
             with_ocr: whether Tesseract is used; None means if it is installed.
+            frames: how many frames of an image are examined; 0 for all.
         """
         self.applies = all(
             schema.get_field_index(name) >= 0 for name in (PIXELS, SHAPE, TYPE)
         )
         self._with_ocr = ocr.is_installed() if with_ocr is None else with_ocr
+        self._of_frames = frames
         self._images = 0
         self._found: Counter[str] = Counter()
 
@@ -165,7 +195,7 @@ class PixelInspector:
             image = image_of(batch, row)
             if image is None:
                 return BurnedIn(suspected=True, how="unreadable")
-            return detect_text(image, with_ocr=self._with_ocr)
+            return detect_text(image, with_ocr=self._with_ocr, frames=self._of_frames)
 
         with ThreadPoolExecutor(_THREADS) as threads:
             found = list(threads.map(look, range(batch.num_rows)))
@@ -185,7 +215,8 @@ class PixelInspector:
                 if self._with_ocr
                 else "shape; Tesseract is not installed"
             )
-            return (f"no text was found in {images} images (by header, {how})",)
+            part = f" of {self._of_frames} frames each" if self._of_frames else ""
+            return (f"no text was found in {images} images{part} (by header, {how})",)
         ways = ", ".join(f"{count} by {how}" for how, count in sorted(found.items()))
         return (
             f"{found.total()} of {images} images are suspected of burned-in text ({ways})",
@@ -224,22 +255,35 @@ def _rows_that_fit(
     return np.asarray(rows[fits.to_numpy(zero_copy_only=False)], np.int64)
 
 
-def _planes(pixels: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
-    """Return images of one number a pixel: for colour images, brightness and colourfulness."""
-    coloured = pixels.ndim >= 3 and pixels.shape[-1] in (3, 4)
-    frames = pixels.reshape(-1, *pixels.shape[-3 if coloured else -2 :])
-    count = len(frames)
-    for place in np.unique(np.linspace(0, count - 1, min(count, _FRAMES)).astype(int)):
-        frame = frames[place]
-        if coloured:
-            red, green, blue = (frame[..., i].astype(np.float32) for i in range(3))
-            # ITU-R BT.601.
-            yield 0.299 * red + 0.587 * green + 0.114 * blue
-            colourful = np.maximum(np.maximum(red, green), blue)
-            colourful -= np.minimum(np.minimum(red, green), blue)
-            if colourful.any():
-                yield colourful
-        elif frame.dtype.kind == "f":
-            yield np.nan_to_num(frame, posinf=0, neginf=0)
-        else:
-            yield frame.astype(np.uint8) if frame.dtype.kind == "b" else frame
+def is_coloured(pixels: np.ndarray[Any, Any]) -> bool:
+    """Return whether the last axis of an image is that of samples."""
+    return pixels.ndim >= 3 and pixels.shape[-1] in (3, 4)
+
+
+def frames_of(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return an image as frames x rows x columns [x samples], without a copy."""
+    axes = 3 if is_coloured(pixels) else 2
+    return pixels.reshape(-1, *pixels.shape[-axes:])
+
+
+def _planes(
+    pixels: np.ndarray[Any, Any], frames: int
+) -> Iterator[np.ndarray[Any, Any]]:
+    """Return images of one number a pixel: of colour images, each sample that tells more."""
+    every = frames_of(pixels)
+    count = len(every)
+    places = np.linspace(0, count - 1, min(count, frames or count))
+    seen: set[bytes] = set()
+    for place in np.unique(places.astype(int)):
+        frame = every[place]
+        samples = np.moveaxis(frame, -1, 0) if is_coloured(pixels) else frame[None]
+        for sample in samples:
+            plane = np.ascontiguousarray(sample)
+            known = hashlib.blake2b(plane.tobytes(), digest_size=16).digest()
+            if known in seen:
+                continue
+            seen.add(known)
+            if plane.dtype.kind == "f":
+                yield np.nan_to_num(plane, posinf=0, neginf=0)
+            else:
+                yield plane.astype(np.uint8) if plane.dtype.kind == "b" else plane

@@ -5,6 +5,8 @@ Sources: HMAC, RFC 2104; HKDF, RFC 5869; the encodings, docs/spec/policy.md.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pyarrow as pa
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -12,7 +14,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 
 from sealift.crypto.hkdf import derive
 from sealift.owner.deidentify.memo import Memo
-from sealift.owner.deidentify.texts import as_bytes, texts_of
+from sealift.owner.deidentify.texts import as_bytes, for_present, texts_of
 from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument
 
@@ -52,13 +54,25 @@ def digests_of(key: Secret, texts: list[bytes]) -> list[bytes]:
 class Pseudonyms:
     """Makes the pseudonyms of one owner and domain: 32 hexadecimal characters a value."""
 
-    def __init__(self, secret: Secret, domain: str = "") -> None:
+    def __init__(
+        self,
+        secret: Secret,
+        domain: str = "",
+        *,
+        texts: Callable[[pa.Array], pa.Array] = texts_of,
+    ) -> None:
         """Derive the key.
+
+        Args:
+            secret: the owner's 32-byte secret.
+            domain: values of different domains get unrelated pseudonyms.
+            texts: makes of the text of each value what is hashed, or null.
 
         Raises:
             InvalidArgument: the secret is not 32 bytes.
         """
         self._key = derive_key(secret, b"sealift/1 pseudonym", domain)
+        self._texts = texts
         self._memo = Memo()
 
     def apply(self, values: pa.Array) -> pa.Array:
@@ -66,6 +80,9 @@ class Pseudonyms:
         return self._memo.apply(texts_of(values), self._hash)
 
     def _hash(self, texts: pa.Array) -> pa.Array:
+        return for_present(self._texts(texts), self._pseudonyms)
+
+    def _pseudonyms(self, texts: pa.Array) -> pa.Array:
         digests = digests_of(self._key, as_bytes(texts))
         shown = b"".join([digest[:PSEUDONYM_SIZE] for digest in digests]).hex().encode()
         offsets = np.arange(len(digests) + 1, dtype=np.int32) * (2 * PSEUDONYM_SIZE)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sealift.owner.deidentify.anonymity import Anonymity
+from sealift.policy.reading import Reading
 from sealift_protocol.errors import InvalidArgument, PolicyViolation
 
 FORMAT = 2
@@ -61,6 +62,7 @@ class Report:
         scrubbed: number of findings of the text scrubber, by type.
         anonymity: anonymity of the records after de-identification, if it was measured.
         notices: sentences for the privacy officer, without values.
+        identifiers: how identifiers were read, the number of a `Reading`.
     """
 
     policy: str
@@ -71,6 +73,7 @@ class Report:
     scrubbed: Mapping[str, int] = field(default_factory=dict)
     anonymity: Anonymity | None = None
     notices: tuple[str, ...] = ()
+    identifiers: int = Reading.TEXT
 
     def merged(self, other: Report) -> Report:
         """Return the report of both; the anonymity is the other's, if it has one.
@@ -105,6 +108,7 @@ class Report:
             scrubbed=dict(Counter(self.scrubbed) + Counter(other.scrubbed)),
             anonymity=other.anonymity or self.anonymity,
             notices=tuple(dict.fromkeys((*self.notices, *other.notices))),
+            identifiers=other.identifiers,
         )
 
     @property
@@ -176,6 +180,7 @@ class Report:
                 "version": self.version,
                 "sha256": self.digest,
             },
+            "identifiers": int(self.identifiers),
             "records": self.records,
             "columns": [
                 {

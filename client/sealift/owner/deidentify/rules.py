@@ -17,6 +17,7 @@ import pyarrow as pa
 from sealift.owner.deidentify.leaves import Leaf, Tree, trees_of
 from sealift.owner.deidentify.naming import ANY_RESOURCE, Named, Namer, key_of
 from sealift.policy.file import Policy, Rule
+from sealift.policy.headers import identifier_of
 from sealift_protocol.errors import PolicyViolation
 
 _SHOWN = 20
@@ -230,6 +231,15 @@ class Index:
             return True
         keys = {key_of(pattern, self._form) for pattern in rule.patterns}
         return bool(keys & names) or (rule.action == "drop" and bool(keys & around))
+
+
+def names_leaf(name: str, named: Named) -> bool:
+    """Return whether the name that a setting gives may be that of a leaf."""
+    wanted = key_of(name, named.form)
+    if wanted in (named.key, named.path):
+        return True
+    kind = identifier_of(name) if named.form > 1 else ""
+    return bool(kind) and named.identifiers[:1] == (kind,)
 
 
 def _of_any_resource(path: str) -> str:

@@ -5,6 +5,8 @@ Source: docs/spec/policy.md, "shift".
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +15,7 @@ from sealift.formats.arrowtypes import is_text
 from sealift.owner.deidentify.dates import FIRST_DAY, LAST_DAY, put_together, take_apart
 from sealift.owner.deidentify.memo import Memo
 from sealift.owner.deidentify.pseudonyms import derive_key, digests_of
-from sealift.owner.deidentify.texts import as_bytes, texts_of
+from sealift.owner.deidentify.texts import as_bytes, for_present, texts_of
 from sealift.process.secret import Secret
 
 _PER_DAY = {
@@ -27,18 +29,29 @@ _PER_DAY = {
 class Shift:
     """Moves dates by an offset in [-days, days], never 0, derived from the person's value."""
 
-    def __init__(self, secret: Secret, *, days: int) -> None:
+    def __init__(
+        self,
+        secret: Secret,
+        *,
+        days: int,
+        order: str | None = None,
+        texts: Callable[[pa.Array], pa.Array] = texts_of,
+    ) -> None:
         """Derive the key.
 
         Args:
             secret: the owner's 32-byte secret.
             days: the largest offset.
+            order: the order of days, months and years in texts; see `dates.take_apart`.
+            texts: makes of the text of each value that the dates follow the person's, or null.
 
         Raises:
             InvalidArgument: the secret is not 32 bytes.
         """
         self._key = derive_key(secret, b"sealift/1 shift")
         self._days = days
+        self._order = order
+        self._texts = texts
         self._memo = Memo()
 
     def offsets(self, by: pa.Array) -> pa.Array:
@@ -58,7 +71,7 @@ class Shift:
         offsets = self.offsets(by)
         kind = values.type
         if is_text(kind):
-            parts = take_apart(texts_of(values))
+            parts = take_apart(texts_of(values), self._order)
             return put_together(parts, _move(parts.day, offsets, 1))
         if pa.types.is_date32(kind):
             return _move(values, offsets, 1)
@@ -67,6 +80,9 @@ class Shift:
         )
 
     def _offsets(self, texts: pa.Array) -> pa.Array:
+        return for_present(self._texts(texts), self._offsets_of_present)
+
+    def _offsets_of_present(self, texts: pa.Array) -> pa.Array:
         days = self._days
         digests = b"".join(digests_of(self._key, as_bytes(texts)))
         words = np.frombuffer(digests, ">u4").reshape(-1, 8).astype(np.int64)

@@ -12,7 +12,7 @@ from sealift.owner.deidentify.generalise import is_number
 from sealift.owner.deidentify.guards import Check, guarded
 from sealift.owner.deidentify.leaves import Leaf, Rows
 from sealift.owner.deidentify.lists import plain, without_hidden
-from sealift.owner.deidentify.operations import Operation
+from sealift.owner.deidentify.operations import Operation, areas_shown
 from sealift.owner.deidentify.report import ColumnReport
 from sealift.owner.deidentify.rules import Match, at_places
 from sealift.policy.file import Guard, Policy, Rule
@@ -34,10 +34,12 @@ class Step:
         kind: type of the result; None for leaves that are dropped.
         by: the leaf that a shift follows.
         tells_age: whether it is the year of an event, which may tell an age.
+        file_format: format of the policy.
         values: values that were not null.
         changed: of these, those that are another value now, or gone.
         nulls: of these, those that could not be changed.
         misfits: of these, those that did not fit the guard, or would tell an age.
+        nobody: texts that were blank or another sign of a missing value; no `values`.
     """
 
     leaf: Leaf
@@ -49,10 +51,12 @@ class Step:
     kind: pa.DataType | None = None
     by: Leaf | None = None
     tells_age: bool = False
+    file_format: int = 1
     values: int = 0
     changed: int = 0
     nulls: int = 0
     misfits: int = 0
+    nobody: int = 0
 
     @property
     def is_dropped(self) -> bool:
@@ -75,6 +79,19 @@ class Step:
         )
         self.values = self.changed = self.nulls = self.misfits = 0
         return report
+
+    def take_notices(self) -> tuple[str, ...]:
+        """Return what is to be said of the leaf since the last call."""
+        nobody, self.nobody = self.nobody, 0
+        notices = []
+        if nobody and self.action in ("hash", "tokenise"):
+            notices.append(
+                f"{nobody} values are blank or say that there is none, and are null"
+            )
+        if self.rule is not None and self.rule.settings.get("to") == "zip3":
+            by = areas_shown(self.rule.settings, self.file_format)
+            notices.append(f"ZIP codes of areas with few people are 000, by {by}")
+        return tuple(f"column {self.leaf.place + 1}: {notice}" for notice in notices)
 
     def apply(
         self, values: pa.Array, rows: Rows, by: pa.Array | None, too_old: TooOld
@@ -115,12 +132,13 @@ class Step:
         fitting = values if self.check is None else self.check(values)
         misfits = fitting.null_count - values.null_count
         self._refuse(misfits)
-        changed = fitting
+        changed, nobody = fitting, 0
         if self.operation is not None:
             if by is not None and rows is not None:
                 by = by.take(rows)
             changed = self.operation.change(fitting, by)
-        self.nulls += changed.null_count - fitting.null_count
+            nobody = self._count_nobody(fitting, changed)
+        self.nulls += changed.null_count - fitting.null_count - nobody
         if self.tells_age:
             before = changed.null_count
             changed = pc.if_else(
@@ -128,9 +146,28 @@ class Step:
             )
             misfits += changed.null_count - before
         self.misfits += misfits
-        nulls = changed.null_count - values.null_count
+        nulls = changed.null_count - values.null_count - nobody
         self.changed += nulls + _count_others(values, changed)
         return changed
+
+    def _count_nobody(self, values: pa.Array, changed: pa.Array) -> int:
+        """Return how many of the values are null now because they name nobody."""
+        missing, nobody = values.null_count, 0
+        if self.operation is not None and changed.null_count > missing:
+            nobody = self.operation.present(values).null_count - missing
+        refuses = (
+            self.rule is not None and self.rule.settings.get("missing") == "refuse"
+        )
+        if self.rule is not None and refuses and missing + nobody:
+            raise PolicyViolation(
+                f"line {self.rule.line} of the policy: {missing + nobody} values of "
+                f"{at_places([self.leaf.place])} name nobody",
+                columns=(self.leaf.name,),
+                hint="fill them in at the source, or leave out `missing`: they become null then",
+            )
+        self.values -= nobody
+        self.nobody += nobody
+        return nobody
 
     def _refuse(self, misfits: int) -> None:
         guard = self.rule.guard if self.rule is not None else None

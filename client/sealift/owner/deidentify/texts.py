@@ -10,6 +10,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -75,6 +76,16 @@ def by_distinct(values: pa.Array, change: Callable[[pa.Array], pa.Array]) -> pa.
     """
     encoded = values.dictionary_encode()
     return change(encoded.dictionary).take(encoded.indices)
+
+
+def for_present(values: pa.Array, change: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """Apply a change to the values that are not null; nulls stay null."""
+    if not values.null_count:
+        return change(values)
+    present = np.asarray(values.is_valid())
+    changed = change(values.drop_null())
+    places = pa.array(np.cumsum(present) - 1, mask=~present)
+    return changed.take(places)
 
 
 def as_bytes(texts: pa.Array) -> list[bytes]:

@@ -45,7 +45,7 @@ def upgrade_policy(
 
     Raises:
         AccessDenied: the member is not the dataset's owner.
-        InvalidArgument: the dataset requires no withdrawn policy, and none was named.
+        InvalidArgument: the dataset requires no policy; or no withdrawn one, and none was named.
         PolicyViolation: the named policy was withdrawn.
     """
     if member.identity.fingerprint != opened.owner:
@@ -55,6 +55,11 @@ def upgrade_policy(
     if policy is not None:
         refuse_withdrawn(policy.digest)
     before = opened.required_policies
+    if not before:
+        raise InvalidArgument(
+            "the dataset requires no policy",
+            hint="begin a new dataset under the policy: what is in this one is under none",
+        )
     after = _replaced(before, policy)
     live = (before - after) & (opened.policies - {NO_POLICY})
     required = after | live

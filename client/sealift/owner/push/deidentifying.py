@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -14,6 +14,7 @@ from sealift.formats.soundness import without_unsound
 from sealift.owner.deidentify import AnonymityCheck, Deidentifier, Policy, Report
 from sealift.owner.deidentify.anonymity import Anonymity
 from sealift.owner.sources import Part, Source
+from sealift.policy.reading import Reading
 from sealift.process.secret import Secret
 from sealift_protocol.errors import PolicyViolation
 
@@ -35,6 +36,7 @@ class Deidentifying:
         owner_secret: Secret,
         workers: int = 0,
         describe: Describe = lambda schema: schema,
+        reading: Reading = Reading.TEXT,
     ) -> None:
         """Plan what happens to each column.
 
@@ -44,14 +46,20 @@ class Deidentifying:
             owner_secret: keys pseudonyms and offsets.
             workers: processes that scrub text; 0 to use only this process.
             describe: adds the owner's own descriptions of columns, which are no part of the source.
+            reading: how identifiers are read.
 
         Raises:
             PolicyViolation: the source's columns do not fit the policy, or nothing is left of them.
         """
         self._policy = policy
         self._owner_secret = owner_secret
+        self._reading = reading
         self._deidentifier = Deidentifier(
-            policy, source.schema, secret=owner_secret, workers=workers
+            policy,
+            source.schema,
+            secret=owner_secret,
+            workers=workers,
+            reading=reading,
         )
         self.schema: pa.Schema = _described(
             self._deidentifier.schema, source.schema, describe
@@ -102,7 +110,9 @@ class Deidentifying:
         names = [name for name in source.schema.names if name in wanted]
         schema = pa.schema([source.schema.field(name) for name in names])
         policy = replace(self._policy, absent="ignore")
-        with Deidentifier(policy, schema, secret=self._owner_secret) as deidentifier:
+        with Deidentifier(
+            policy, schema, secret=self._owner_secret, reading=self._reading
+        ) as deidentifier:
             check = AnonymityCheck(privacy, deidentifier.schema)
             for part in source.parts():
                 mark = begin(part)
@@ -115,6 +125,10 @@ class Deidentifying:
         check.check()
         self._anonymity = check.result()
         return True
+
+    def count_failed(self, failed: Mapping[str, int]) -> None:
+        """Count values of the next batch that the source could not read, by column."""
+        self._deidentifier.count_failed(failed)
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """De-identify one batch."""

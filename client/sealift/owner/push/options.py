@@ -11,10 +11,12 @@ from typing import Literal, TypeAlias, TypedDict, get_args
 import pyarrow as pa
 
 from sealift.history.contents import NO_POLICY
+from sealift.history.opened import OpenedDataset
 from sealift.home.trust import TrustedMember
 from sealift.keystore.keychain import Keychain
 from sealift.owner.push.appending import Author, PushTerms
-from sealift.owner.push.push import PushJob, PushLimits, PushProgress
+from sealift.owner.push.begun import begun_reading, numbers_plain, reading_for
+from sealift.owner.push.push import Found, PushJob, PushLimits, PushProgress
 from sealift.owner.push.quarantine import SUFFIX, Quarantine
 from sealift.owner.push.transforming import Transform, Unchanged
 from sealift.owner.sources import (
@@ -28,6 +30,7 @@ from sealift.owner.sources import (
 )
 from sealift.owner.sources.memory import MemorySource
 from sealift.policy.file import Policy, load_policy
+from sealift.policy.reading import ReadAs, Reading, ReadLeaf, as_plain
 from sealift_protocol.errors import InvalidArgument
 
 Records: TypeAlias = str | os.PathLike[str] | pa.Table | pa.RecordBatchReader | Source
@@ -141,19 +144,67 @@ def terms_of(
 
 def transform_of(
     policy: Policy | None, options: PushOptions, keychain: Keychain
-) -> Callable[[Source], Transform]:
+) -> Callable[[Source, Reading], Transform]:
     """Return what turns the source's batches into what is sealed."""
     if policy is None:
-        return Unchanged
+        return lambda source, _: Unchanged(source)
     from sealift.owner.push.deidentifying import Deidentifying
 
-    return lambda source: Deidentifying(
+    return lambda source, reading: Deidentifying(
         source,
         policy,
         owner_secret=keychain.owner_secret(),
         workers=options.text_workers,
         describe=options.describe,
+        reading=reading,
     )
+
+
+def reading_of(
+    policy: Policy | None, author: Author
+) -> Callable[[OpenedDataset | None, pa.Schema | None], Reading]:
+    """Return what decides how identifiers are read.
+
+    It takes the dataset, None if there is none, and the schema of the source at earlier pushes,
+    and raises PolicyUnmet if pseudonyms of earlier records would change.
+    """
+    if policy is None:
+        return lambda _opened, _schema: Reading.TEXT
+
+    def decide(opened: OpenedDataset | None, schema: pa.Schema | None) -> Reading:
+        if opened is None:
+            return reading_for(policy, None, accepted=False)
+        begun = begun_reading(author.member, opened, schema, policy)
+        accepted = policy.digest in opened.required_policies
+        return reading_for(policy, begun, accepted=accepted)
+
+    return decide
+
+
+def _read_leaf(
+    policy: Policy | None,
+    options: PushOptions,
+    reading: Reading,
+    opened: OpenedDataset | None,
+) -> ReadLeaf:
+    """Return how leaves of text formats are read."""
+    if reading is Reading.NUMBERS:
+        return as_plain
+    if policy is None and opened is not None:
+        # The dataset's columns keep their types.
+        return numbers_plain(opened.schema)
+    from sealift.owner.deidentify.reading import read_as
+
+    leaf = read_as(policy, options.subject_column or "")
+    for name, kind in options.source_options().column_types().items():
+        number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+        if number and leaf(name) is ReadAs.TEXT:
+            raise InvalidArgument(
+                "a type of numbers is given for a column that identifies people: digits would be "
+                "lost",
+                hint="leave the column out of `types`",
+            )
+    return leaf
 
 
 def job_of(
@@ -170,15 +221,17 @@ def job_of(
         SourceError, InvalidArgument: no source reads them.
     """
     rejects = _rejects(options.on_error, author)
-    reading = replace(options.source_options(), rejects=rejects)
+    how = replace(options.source_options(), rejects=rejects)
     if isinstance(records, str | os.PathLike):
         # Refuse what cannot be read at all before contacting anyone.
-        check_source(os.fspath(records), reading.kind)
+        check_source(os.fspath(records), how.kind)
 
-    def open_records(expected: pa.Schema | None) -> Source:
+    def open_records(found: Found, reading: Reading) -> Source:
         if isinstance(records, str | os.PathLike):
+            leaf = _read_leaf(policy, options, reading, found.opened)
+            expected = found.before.schema
             source = open_source(
-                os.fspath(records), replace(reading, expected=expected)
+                os.fspath(records), replace(how, expected=expected, read_as=leaf)
             )
             source.schema = options.describe(source.schema)
             return source
@@ -189,6 +242,7 @@ def job_of(
     return PushJob(
         open_source=open_records,
         transform=transform_of(policy, options, keychain),
+        reading=reading_of(policy, author),
         terms=terms,
         limits=options.limits,
         owner_secret=keychain.owner_secret,

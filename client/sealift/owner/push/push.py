@@ -26,6 +26,7 @@ from sealift.owner.push.appending import (
     check_policy,
     find_opened,
 )
+from sealift.owner.push.begun import GOES_ON_WITH_NUMBERS, TEXT_KINDS
 from sealift.owner.push.cursor import (
     PartState,
     PushedParts,
@@ -39,6 +40,7 @@ from sealift.owner.push.quarantine import Quarantine
 from sealift.owner.push.transforming import Transform
 from sealift.owner.push.uploading import DEFAULT_JOBS
 from sealift.owner.sources import BEGINNING, Part, Rejects, Selective, Source
+from sealift.policy.reading import Reading
 from sealift.process.log import log
 from sealift.process.secret import Secret
 from sealift_protocol.errors import (
@@ -131,7 +133,8 @@ class Pushed:
         rejected: number of records left out because they could not be read.
         policy: SHA-256 of the policy under which the records were de-identified; or empty.
         left_out: by name, how often the source had a value for which it has no column.
-        notices: what became null under the policy, with names of columns: for the owner alone.
+        notices: what became null under the policy, with names of columns, and how identifiers
+            are read: for the owner alone.
     """
 
     dataset_id: bytes
@@ -150,35 +153,6 @@ class Pushed:
 
 
 @dataclass(frozen=True, slots=True)
-class PushJob:
-    """What is pushed, and how.
-
-    Attributes:
-        open_source: opens the source, given its schema at earlier pushes (None if there were
-            none).
-        transform: turns the source's batches into what is sealed.
-        rejects: takes records that cannot be read.
-        terms: recipients, purpose, retention, policy.
-        limits: limits and choices of the push.
-        owner_secret: seals source cursors.
-        show_schema: called with the schema that is sealed, and whether the dataset is new,
-            before anything is sent.
-        progress: called often.
-        stop: set by the caller to make the push commit what it has read and end.
-    """
-
-    open_source: Callable[[pa.Schema | None], Source]
-    transform: Callable[[Source], Transform]
-    terms: PushTerms
-    limits: PushLimits
-    owner_secret: Callable[[], Secret]
-    rejects: Rejects
-    show_schema: Callable[[pa.Schema, bool], None] = lambda _schema, _new: None
-    progress: Callable[[PushProgress], None] = lambda _: None
-    stop: threading.Event | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     """The state that a push continues from.
 
@@ -189,6 +163,38 @@ class Found:
 
     opened: OpenedDataset | None
     before: PushedParts
+
+
+@dataclass(frozen=True, slots=True)
+class PushJob:
+    """What is pushed, and how.
+
+    Attributes:
+        open_source: opens the source, given what was pushed before, and how its identifiers are
+            read.
+        transform: turns the source's batches into what is sealed.
+        reading: decides how identifiers are read, from the dataset (None if there is none) and
+            the source's schema at earlier pushes.
+        rejects: takes records that cannot be read.
+        terms: recipients, purpose, retention, policy.
+        limits: limits and choices of the push.
+        owner_secret: seals source cursors.
+        show_schema: called with the schema that is sealed, and whether the dataset is new,
+            before anything is sent.
+        progress: called often.
+        stop: set by the caller to make the push commit what it has read and end.
+    """
+
+    open_source: Callable[[Found, Reading], Source]
+    transform: Callable[[Source, Reading], Transform]
+    reading: Callable[[OpenedDataset | None, pa.Schema | None], Reading]
+    terms: PushTerms
+    limits: PushLimits
+    owner_secret: Callable[[], Secret]
+    rejects: Rejects
+    show_schema: Callable[[pa.Schema, bool], None] = lambda _schema, _new: None
+    progress: Callable[[PushProgress], None] = lambda _: None
+    stop: threading.Event | None = None
 
 
 def find(author: Author, job: PushJob) -> Found:
@@ -233,9 +239,10 @@ def push(author: Author, job: PushJob, found: Found | None = None) -> Pushed:
     pace = Pace(job.limits.bytes_per_second)
     for attempt in range(1, _RESTARTS + 1):
         found = found or find(author, job)
-        source = job.open_source(found.before.schema)
+        reading = job.reading(found.opened, found.before.schema)
+        source = job.open_source(found, reading)
         try:
-            return _Push(author, job, source, found, pace, deadline).run()
+            return _Push(author, job, source, found, pace, deadline, reading).run()
         except KeyEpochMoved:
             # A member's access ended: what was uploaded since the last commit is sealed again.
             if attempt == _RESTARTS or not source.resumable:
@@ -267,6 +274,7 @@ class _Push:
         found: Found,
         pace: Pace,
         deadline: float | None,
+        reading: Reading,
     ) -> None:
         self._author = author
         self._job = job
@@ -276,7 +284,8 @@ class _Push:
         self._known = dict(found.before.parts)
         self._created = found.opened is None
         self._deadline = deadline
-        self._transform = job.transform(source)
+        self._transform = job.transform(source, reading)
+        self._reading_of_ids = reading
         self._appender = Appender(
             author,
             found.opened,
@@ -336,6 +345,7 @@ class _Push:
             if self._is_due():
                 # Wait until there is more: the last commit of a part marks it complete.
                 self._commit()
+            self._transform.count_failed(chunk.failed)
             self._appender.add(self._transform.apply(chunk.batch))
             self._reading = (part, chunk.end)
             self._part_bytes = chunk.position
@@ -499,5 +509,11 @@ class _Push:
             rejected=self._job.rejects.count,
             policy=self._job.terms.policy,
             left_out=left_out_of(self._source),
-            notices=self._transform.notices,
+            notices=(*self._transform.notices, *self._notices_of_reading()),
         )
+
+    def _notices_of_reading(self) -> tuple[str, ...]:
+        numbers = self._reading_of_ids is Reading.NUMBERS
+        if numbers and self._source.kind in TEXT_KINDS:
+            return (GOES_ON_WITH_NUMBERS,)
+        return ()

@@ -86,6 +86,7 @@ def rehearse(
                 batch = chunk.batch
                 if max_records and records + batch.num_rows > max_records:
                     batch = batch.slice(0, max_records - records)
+                transform.count_failed(chunk.failed)
                 changed = transform.apply(batch)
                 if before is None and batch.num_rows:
                     before, after = batch.slice(0, sample), changed.slice(0, sample)

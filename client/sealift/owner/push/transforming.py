@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -45,6 +45,9 @@ class Transform(Protocol):
             PolicyViolation: the records do not meet the policy.
         """
 
+    def count_failed(self, failed: Mapping[str, int]) -> None:
+        """Count values of the next batch that the source could not read, by column."""
+
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Turn a batch into another one with the same number of records."""
 
@@ -83,6 +86,9 @@ class Unchanged:
     def check_whole(self, source: Source, begin: Callable[[Part], str | None]) -> bool:  # noqa: ARG002
         """Accept every source without reading it."""
         return False
+
+    def count_failed(self, failed: Mapping[str, int]) -> None:
+        """Do nothing: the source's own counts say it."""
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the same batch."""

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
+from sealift.history.opened import OpenedDataset
 from sealift.owner.push.admitting import check_batch
 from sealift.owner.push.appending import (
     Appender,
@@ -22,6 +23,7 @@ from sealift.owner.push.push import PushLimits, PushProgress
 from sealift.owner.push.transforming import Transform
 from sealift.owner.sources import Source
 from sealift.owner.sources.memory import MemorySource
+from sealift.policy.reading import Reading
 from sealift_protocol.errors import InvalidArgument, SchemaMismatch
 
 # Records are converted to Arrow this many at a time.
@@ -45,7 +47,8 @@ class Writer:
         terms: PushTerms,
         schema: pa.Schema | None,
         *,
-        transform: Callable[[Source], Transform],
+        transform: Callable[[Source, Reading], Transform],
+        reading: Callable[[OpenedDataset | None, pa.Schema | None], Reading],
         limits: PushLimits,
         progress: Callable[[PushProgress], None] = lambda _: None,
     ) -> None:
@@ -56,6 +59,7 @@ class Writer:
             terms: recipients, purpose, retention, policy.
             schema: the schema of the records; None to infer it from the first ones.
             transform: turns them into what is sealed.
+            reading: decides how identifiers are read.
             limits: concurrent uploads, bytes per second, when to commit automatically.
             progress: called when the relay acknowledges shards.
 
@@ -70,6 +74,7 @@ class Writer:
         self._progress = progress
         self._opened = find_opened(author)
         check_policy(self._opened, author, terms)
+        self._reading = reading(self._opened, None)
         self._appender: Appender | None = None
         self._transform: Transform | None = None
         self._held: list[Mapping[str, Any]] = []
@@ -170,7 +175,7 @@ class Writer:
     def _begin(self, schema: pa.Schema) -> tuple[Appender, Transform]:
         if self._appender is None or self._transform is None:
             source = MemorySource(pa.RecordBatchReader.from_batches(schema, []))
-            self._transform = self._make_transform(source)
+            self._transform = self._make_transform(source, self._reading)
             self._transform.check_whole(source, lambda _: None)
             self._appender = Appender(
                 self._author,

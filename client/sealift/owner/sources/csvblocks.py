@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as compute
 import pyarrow.csv as pc
 
 from sealift.owner.sources.bisection import bad_places, first_bad
 from sealift.owner.sources.interface import Rejects
 from sealift.owner.sources.lines import MAX_RECORD, Block, TextFormat, not_text
+from sealift.policy.reading import ReadAs, ReadLeaf, as_inferred
 from sealift_protocol.errors import (
     EmptySource,
     InvalidArgument,
@@ -29,6 +31,8 @@ _FLOATS = re.compile(
     r"\s*[+-]?(?:[0-9.]*(?:e[+-]?[0-9]*)?|nan|inf(?:inity)?)\s*", re.IGNORECASE
 )
 _TIMES = re.compile(r"[\s0-9TtZz:./+-]*")
+# Zeros or a plus at the beginning, or more than 15 digits, which a double does not hold.
+_LOSSY = r"^\s*(?:[+-]?0[0-9]|\+[0-9]+\s*$|[+-]?[0-9]{16})"
 _NULLS = frozenset(pc.ConvertOptions().null_values)
 # What else separates columns, and how the owner says so.
 _OTHER_DELIMITERS = {
@@ -178,6 +182,7 @@ class CsvParser:
         types: Mapping[str, pa.DataType],
         path: Path | None,
         expected: pa.Schema | None = None,
+        read_as: ReadLeaf = as_inferred,
     ) -> pa.Schema:
         """Infer columns and types from the first rows.
 
@@ -186,6 +191,7 @@ class CsvParser:
             types: types by column; they take precedence.
             path: the file, if the text is from one.
             expected: schema of earlier records: its types and its order are kept.
+            read_as: how each column is read; it decides only on text for one that is expected.
 
         Raises:
             EmptySource: there is no row.
@@ -199,8 +205,14 @@ class CsvParser:
                 "a type is given for a column that the file does not have"
             )
         known = {**{field.name: field.type for field in expected or []}, **types}
+        free = [name for name in head.names if name not in types]
+        how = {name: read_as(name) for name in free}
+        text = {name: pa.string() for name in free if how[name] is ReadAs.TEXT}
+        known = {**known, **text}
+        how = {name: how[name] for name in free if name not in known}
         try:
             schema = self._convert(head.names, head.body, known).schema
+            good = head.body
         except pa.ArrowException:
             # A row that will be rejected must not affect the types.
             guess = {name: known.get(name, pa.string()) for name in head.names}
@@ -208,6 +220,7 @@ class CsvParser:
             if self._rejects.stops:
                 raise rejected[0][0] from None
             schema = self._convert(head.names, good, known).schema
+        schema = self._without_loss(head.names, good, schema, how)
         # Nothing is known about a column that begins empty.
         found = {
             f.name: pa.string() if pa.types.is_null(f.type) else f.type for f in schema
@@ -215,6 +228,29 @@ class CsvParser:
         pinned = {field.name: known[field.name] for field in expected or []}
         self.schema = pa.schema(list({**pinned, **found}.items()))
         return self.schema
+
+    def _without_loss(
+        self,
+        names: Sequence[str],
+        block: Block,
+        schema: pa.Schema,
+        how: Mapping[str, ReadAs],
+    ) -> pa.Schema:
+        """Make columns of numbers text where numbers would lose digits, or are not wanted."""
+        numbers = {
+            field.name
+            for field in schema
+            if pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+        }
+        unwanted = {name for name in numbers if how.get(name) is ReadAs.NO_NUMBER}
+        unsure = [name for name in numbers if how.get(name) is ReadAs.INFERRED]
+        if unsure:
+            texts = dict.fromkeys(names, pa.string())
+            raw = self._convert(names, block, texts)
+            unwanted |= {name for name in unsure if _loses_digits(raw.column(name))}
+        return pa.schema(
+            [f.with_type(pa.string()) if f.name in unwanted else f for f in schema]
+        )
 
     def check_names(self, names: Sequence[str], path: Path | None) -> None:
         """Check that the columns are those of the schema, in any order.
@@ -358,6 +394,11 @@ class CsvParser:
             yield _Row(line, last, raw, fields)
             before = reader.line_num
             line += raw.count(b"\n")
+
+
+def _loses_digits(texts: pa.ChunkedArray) -> bool:
+    """Return whether any of the texts, read as a number, would not come back as it is."""
+    return bool(compute.any(compute.match_substring_regex(texts, _LOSSY)).as_py())
 
 
 def one_batch(table: pa.Table, schema: pa.Schema) -> pa.RecordBatch:

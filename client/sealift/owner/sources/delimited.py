@@ -12,6 +12,7 @@ from sealift.owner.sources.csvblocks import CsvParser, Head
 from sealift.owner.sources.fileset import Fileset, offset_of, path_of
 from sealift.owner.sources.interface import BEGINNING, Chunk, Part, Rejects
 from sealift.owner.sources.lines import BLOCK, Block, TextFormat, read_blocks
+from sealift.policy.reading import ReadLeaf, as_inferred
 from sealift_protocol.errors import EmptySource
 
 
@@ -35,6 +36,7 @@ class CsvSource:
         encoding: str,
         rejects: Rejects,
         expected: pa.Schema | None = None,
+        read_as: ReadLeaf = as_inferred,
         block_size: int = BLOCK,
         certain: bool = False,
     ) -> None:
@@ -47,6 +49,7 @@ class CsvSource:
             encoding: encoding of the text.
             rejects: receives rows that cannot be read.
             expected: schema of earlier pushes: its types and its order are kept.
+            read_as: how each column is read whose type is not known.
             block_size: approximate bytes to read at a time.
             certain: whether the owner named the delimiter.
 
@@ -63,7 +66,9 @@ class CsvSource:
         self._parser = CsvParser(form, rejects, certain=certain)
         self.size: int | None = files.size
         path, head = self._first()
-        self.schema: pa.Schema = self._parser.infer(head, types, path, expected)
+        self.schema: pa.Schema = self._parser.infer(
+            head, types, path, expected, read_as
+        )
 
     def parts(self) -> Iterator[Part]:
         """Return the files."""

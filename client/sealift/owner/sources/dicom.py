@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
 
-from sealift.formats.dicom import DAMAGE, quiet
+from sealift.formats.dicom import quiet
 from sealift.owner.sources.bytestreams import is_packed
 from sealift.owner.sources.dicomelements import (
     Column,
-    convert,
+    characters_of,
     element_of,
-    is_big_endian,
     known_element,
+    read_value,
 )
+from sealift.owner.sources.dicomfiles import is_directory, read_header
 from sealift.owner.sources.dicompixels import (
     PIXEL_FIELDS,
     Pixels,
@@ -49,9 +50,9 @@ _MAX_RECORD = 63 << 20
 _MAX_UNPACKED = 256 << 20
 _MAX_READ_WHOLE = 64 << 20
 _MAX_REJECTED = 32 << 20
-_DIRECTORY = "1.2.840.10008.1.3.10"
-_UNDEFINED = 0xFFFFFFFF
-_DEFLATED = "1.2.840.10008.1.2.1.99"
+
+_Columns = dict[str, pa.Array]
+_Failed = dict[str, int]
 
 
 class DicomSource:
@@ -60,9 +61,13 @@ class DicomSource:
     Sequences, private elements, overlays and curves are left out, and so is the file meta
     information (group 0002). A DICOMDIR is skipped.
 
+    A value that is not of its VR, or not in its character set, is null and counted: it rejects no
+    file, since a policy may drop it.
+
     Attributes:
         left_out: number of elements left out of all files: by keyword for sequences, otherwise
-            under "private elements", "overlays and curves" and "unknown elements".
+            under "private elements", "overlays and curves" and "unknown elements"; values that
+            cannot be read under "unreadable values of" their keyword.
     """
 
     kind = "dicom"
@@ -138,13 +143,13 @@ class DicomSource:
             path = path_of(part)
             try:
                 with self._open(path) as stream:
-                    header = _read_header(stream, path)
+                    header = read_header(stream, path)
             except SourceError:
                 # The file is read again later, and counted there.
                 if self._rejects.stops:
                     raise
                 continue
-            if _is_directory(header):
+            if is_directory(header):
                 continue
             readable = True
             for tag in header.keys():  # noqa: SIM118  (a Dataset iterates over its elements)
@@ -178,8 +183,8 @@ class DicomSource:
         path = path_of(part)
         # Small files are read whole, large ones frame by frame.
         whole = self._pixels and stream.seek(0, os.SEEK_END) <= _MAX_READ_WHOLE
-        header = _read_header(stream, path, whole=whole)
-        if _is_directory(header):
+        header = read_header(stream, path, whole=whole)
+        if is_directory(header):
             return
         first = int(mark) if mark else 0
         total = 1
@@ -190,7 +195,9 @@ class DicomSource:
             pieces = iter(
                 decode(stream, header, layout, first, path) if first < total else []
             )
-        common = self._common(header, path)
+        common, failed = self._common(header, path)
+        for name, count in failed.items():
+            self.left_out[f"unreadable values of {name}"] += count
         begin = mark
         for pixels in pieces:
             values = common if pixels is None else {**common, **pixels.columns()}
@@ -201,14 +208,15 @@ class DicomSource:
             if batch.nbytes > _MAX_RECORD:
                 raise RecordTooLarge("an instance is larger than a shard", path=path)
             end = 1 if pixels is None else pixels.first + pixels.frames
-            yield Chunk(batch, begin, str(end), part.size * end // total)
-            begin = str(end)
+            yield Chunk(batch, begin, str(end), part.size * end // total, failed)
+            begin, failed = str(end), {}
 
-    def _common(self, header: FileDataset, path: Path) -> dict[str, pa.Array]:
-        """Return the header's columns, which all rows of an instance share."""
-        swapped = is_big_endian(header)
-        columns: dict[str, pa.Array] = {}
+    def _common(self, header: FileDataset, path: Path) -> tuple[_Columns, _Failed]:
+        """Return the header's columns, which all rows share, and what could not be read."""
+        columns: _Columns = {}
+        failed: _Failed = {}
         with quiet():
+            characters = characters_of(header)
             for tag in sorted(header.keys()):
                 column = element_of(int(tag))
                 if not isinstance(column, Column):
@@ -219,16 +227,11 @@ class DicomSource:
                         "the file has an element that it did not have when the push began",
                         path=path,
                     )
-                try:
-                    value = convert(header[tag], column, swapped)
-                    columns[name] = pa.array([value], column.field.type)
-                except (*DAMAGE, pa.ArrowException):
-                    raise SourceError(
-                        f"the value of element {column.place} is not of its type {column.vr}",
-                        path=path,
-                        hint='repair it, or leave it out with `on_error="skip"` or quarantine',
-                    ) from None
-        return columns
+                read = read_value(header, column, characters)
+                columns[name] = pa.array([read.value], column.field.type)
+                if read.failed:
+                    failed[name] = read.failed
+        return columns, failed
 
     @contextmanager
     def _open(self, path: Path) -> Iterator[BinaryIO]:
@@ -243,92 +246,6 @@ class DicomSource:
                     path=path,
                 )
             yield io.BytesIO(content)
-
-
-# --- files ---------------------------------------------------------------------------------------
-
-
-def _read_header(stream: BinaryIO, path: Path, *, whole: bool = False) -> FileDataset:
-    """Read the elements before the pixel data, or all; the stream is then after them.
-
-    Raises:
-        SourceError: the file is damaged or not DICOM.
-    """
-    from pydicom import dcmread
-    from pydicom.config import strict_reading
-    from pydicom.errors import InvalidDicomError
-
-    stream.seek(0)
-    with quiet():
-        try:
-            with strict_reading():
-                header = dcmread(stream, stop_before_pixels=not whole)
-            if header.file_meta.get("TransferSyntaxUID") == _DEFLATED and not whole:
-                stream.seek(0)
-                return dcmread(stream)
-        except EOFError:
-            raise _truncated(path) from None
-        except OSError as error:
-            # pydicom's OSError for a cut sequence has no errno; the system's has one.
-            if error.errno is not None:
-                raise
-            raise _truncated(path) from None
-        except (*DAMAGE, InvalidDicomError):
-            # Files that deviate from the standard are read; truncated files are not.
-            header = _read_leniently(stream, path, whole=whole)
-    if _is_cut(stream, header):
-        raise _truncated(path)
-    return header
-
-
-def _is_cut(stream: BinaryIO, header: FileDataset) -> bool:
-    """Return whether the last element is cut off, which pydicom accepts."""
-    from pydicom.dataelem import RawDataElement
-
-    position, end = stream.tell(), None
-    for tag in header.keys():  # noqa: SIM118  (a Dataset iterates over its elements)
-        raw = header.get_item(tag)
-        end = None
-        if isinstance(raw, RawDataElement) and raw.length != _UNDEFINED:
-            end = raw.value_tell + raw.length
-            if raw.value is not None and len(raw.value) < raw.length:
-                return True
-    if end is None:
-        return False
-    # Less than an element's header, but not padding.
-    stream.seek(end)
-    rest = stream.read(8)
-    stream.seek(position)
-    return len(rest) < 8 and rest.strip(b"\0") != b""
-
-
-def _read_leniently(stream: BinaryIO, path: Path, *, whole: bool) -> FileDataset:
-    from pydicom import dcmread
-    from pydicom.errors import InvalidDicomError
-
-    stream.seek(0)
-    try:
-        return dcmread(stream, stop_before_pixels=not whole)
-    except InvalidDicomError:
-        raise SourceError(
-            "this is not a DICOM file",
-            path=path,
-            hint='take the file out of the folder, or skip it with `on_error="skip"`',
-        ) from None
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise _truncated(path) from None
-    except DAMAGE:
-        raise SourceError("the DICOM file's header is damaged", path=path) from None
-
-
-def _truncated(path: Path) -> SourceError:
-    return SourceError("the DICOM file ends too early", path=path)
-
-
-def _is_directory(header: FileDataset) -> bool:
-    return bool(header.file_meta.get("MediaStorageSOPClassUID") == _DIRECTORY)
 
 
 def _content(stream: BinaryIO) -> bytes:

@@ -5,19 +5,31 @@ A column's type depends on the element's VR and VM in the dictionary of PS3.6, n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from sealift.formats.dicom import DAMAGE
+from sealift.owner.sources.dicomtext import (
+    WITH_CHARACTER_SET,
+    CharacterSet,
+    character_set,
+    texts_of,
+    without_padding,
+)
+
 if TYPE_CHECKING:
-    from pydicom import DataElement, FileDataset
+    from pydicom import FileDataset
 
 PIXEL_ELEMENTS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 """Float, double float and integer pixel data."""
+_CHARACTER_SET = 0x00080005
 _INTEGERS = ("IS", "SL", "SS", "SV", "UL", "US", "US or SS")
 _REALS = ("DS", "FD", "FL")
 _WORDS = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
@@ -33,6 +45,19 @@ _BYTES = (
     "US or OW",
     "US or SS or OW",
 )
+_TEXTS = WITH_CHARACTER_SET | {
+    *("AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI", "UR"),
+}
+_DATE = re.compile(r"[0-9]{8}|[0-9]{4}\.[0-9]{2}\.[0-9]{2}")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_FORMS = {
+    "AS": re.compile(r"[0-9]{3}[DWMY]"),
+    "DT": re.compile(r"[0-9]{4,14}(?:\.[0-9]{1,6})?(?:[+-][0-9]{4})?"),
+    # ACR-NEMA wrote 10:30:00.
+    "TM": re.compile(r"[0-9]{2}(?::?[0-9]{2}(?::?[0-9]{2}(?:\.[0-9]{1,6})?)?)?"),
+    "UI": re.compile(r"[0-9.]{1,64}"),
+}
+"""Forms of PS3.5 6.2: a text in such an element is none of these, and does not ride on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,48 +133,118 @@ def known_element(keyword: str) -> Column | None:
     return element if isinstance(element, Column) else None
 
 
-def convert(element: DataElement, column: Column, swapped: bool) -> object:
-    """Return an element's value for its column; raises one of DAMAGE if it does not fit."""
-    value = element.value
-    if element.VR == "SQ":
-        raise TypeError
-    if pa.types.is_binary(column.field.type):
-        return _binary(value, str(element.VR), swapped)
-    several = isinstance(value, Sequence) and not isinstance(value, str)
-    values = [
-        None if v is None or v == "" else v for v in (value if several else [value])
-    ]
-    if not values or values == [None]:
-        return None
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An element's value for its column.
+
+    Attributes:
+        value: what the column holds; None for an empty element, and for a value that cannot be
+            read.
+        failed: how many values (items, of a list) cannot be read as their VR, and are null.
+    """
+
+    value: object
+    failed: int = 0
+
+
+def read_value(header: FileDataset, column: Column, characters: CharacterSet) -> Value:
+    """Read an element; what does not fit its VR is null and counted, and rejects no file.
+
+    Args:
+        header: the file's elements.
+        column: the element's column.
+        characters: how the file's texts are decoded.
+    """
+    from pydicom.dataelem import RawDataElement
+
+    try:
+        raw = header.get_item(column.tag)
+        vr = _vr_of(raw, column)
+        if vr in _TEXTS and isinstance(raw, RawDataElement):
+            if raw.value is None:
+                return Value(None)
+            values: list[Any] = [*texts_of(raw.value, vr, characters)]
+        else:
+            element = header[column.tag]
+            if element.VR == "SQ":
+                return Value(None, 1)
+            if pa.types.is_binary(column.field.type):
+                swapped = is_big_endian(header)
+                return Value(_binary(element.value, str(element.VR), swapped))
+            given = element.value
+            several = isinstance(given, Sequence) and not isinstance(given, str | bytes)
+            values = [
+                without_padding(v, vr) if isinstance(v, str) else v
+                for v in (given if several else [given])
+            ]
+    except (*DAMAGE, OSError):
+        return Value(None, 1)
+    return _typed(values, column)
+
+
+def _vr_of(raw: Any, column: Column) -> str:
+    """Return an element's VR: the file's, or the dictionary's if the file does not say."""
+    vr = str(raw.VR or "UN")
+    return column.vr if vr == "UN" else vr
+
+
+def _typed(values: list[Any], column: Column) -> Value:
+    if all(v is None or v == "" for v in values):
+        return Value(None)
+    kind = column.field.type
+    if pa.types.is_binary(kind):
+        return Value(None, 1)
     if not column.is_list and len(values) > 1:
-        if not pa.types.is_string(column.field.type):
-            raise ValueError
+        if not pa.types.is_string(kind) or column.vr in _FORMS:
+            return Value(None, 1)
         # Keep the file's form: it has more values than the dictionary allows.
-        return "\\".join("" if v is None else str(v) for v in values)
-    converted = [None if v is None else _single(v, column.vr) for v in values]
-    return converted if column.is_list else converted[0]
+        return Value("\\".join("" if v is None else str(v) for v in values))
+    items, failed = [], 0
+    for value in values:
+        try:
+            items.append(
+                None if value is None or value == "" else _single(value, column.vr)
+            )
+        except DAMAGE:
+            items.append(None)
+            failed += 1
+    if failed == len(items):
+        return Value(None, failed)
+    return Value(items if column.is_list else items[0], failed)
 
 
 def _single(value: Any, vr: str) -> object:
+    """Return one value in its column's type; raises one of DAMAGE if it does not fit."""
     if isinstance(value, bytes):
         raise TypeError
     if vr == "DA":
-        text = str(value).strip()
-        if not text:
-            return None
         # ACR-NEMA wrote 1997.04.24.
-        digits = text.replace(".", "") if len(text) == 10 else text
-        return datetime.strptime(digits, "%Y%m%d").date()
-    if vr in _INTEGERS or vr == "UV":
-        number = int(value)
-        if number != float(value):
+        if not _DATE.fullmatch(text := str(value)):
             raise ValueError
-        return number
+        return datetime.strptime(text.replace(".", ""), "%Y%m%d").date()
+    if vr in _INTEGERS or vr == "UV":
+        return _whole(value, *((0, 2**64) if vr == "UV" else (-(2**63), 2**63)))
     if vr in _REALS:
+        if isinstance(value, str) and not _DECIMAL.fullmatch(value):
+            raise ValueError
         return float(value)
     if vr == "AT":
         return f"({int(value) >> 16:04X},{int(value) & 0xFFFF:04X})"
-    return str(value)
+    text = str(value)
+    if vr in _FORMS and not _FORMS[vr].fullmatch(text):
+        raise ValueError
+    return text
+
+
+def _whole(value: Any, least: int, end: int) -> int:
+    if isinstance(value, str) and not _DECIMAL.fullmatch(value):
+        raise ValueError
+    number = int(value) if not isinstance(value, str) else int(Decimal(value))
+    if number != (Decimal(value) if isinstance(value, str) else value):
+        raise ValueError
+    if not least <= number < end:
+        raise ValueError
+    return number
 
 
 def _binary(value: Any, vr: str, swapped: bool) -> bytes | None:
@@ -164,6 +259,17 @@ def _binary(value: Any, vr: str, swapped: bool) -> bytes | None:
         return value
     numbers = list(value) if isinstance(value, Sequence) else [value]
     return b"".join((int(number) & 0xFFFF).to_bytes(2, "little") for number in numbers)
+
+
+def characters_of(header: FileDataset) -> CharacterSet:
+    """Return how a file's texts are decoded, by its Specific Character Set."""
+    raw = header.get_item(_CHARACTER_SET) if _CHARACTER_SET in header else None
+    value = None if raw is None else raw.value
+    if isinstance(value, bytes):
+        value = value.decode("latin_1").split("\\")
+    if isinstance(value, str):
+        value = [value]
+    return character_set([str(term or "") for term in value or ()])
 
 
 def is_big_endian(header: FileDataset) -> bool:

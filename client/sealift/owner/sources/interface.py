@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -44,12 +44,14 @@ class Chunk:
         begin: mark of the first record.
         end: mark of the record after the last, from which the source can read on.
         position: bytes of the part read so far.
+        failed: by column, how many values could not be read, and are null.
     """
 
     batch: pa.RecordBatch = field(repr=False)
     begin: str = field(repr=False)
     end: str = field(repr=False)
     position: int = 0
+    failed: Mapping[str, int] = field(default_factory=dict, repr=False)
 
 
 class Source(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,21 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.json as pj
 
+from sealift.formats.leaves import leaves_of, list_leaves_of, with_leaves
 from sealift.history.schemas import shown
 from sealift.owner.sources.bisection import bad_places, first_bad
 from sealift.owner.sources.csvblocks import one_batch
 from sealift.owner.sources.interface import Rejects
+from sealift.owner.sources.jsonnumbers import (
+    is_plain_name,
+    loses_digits,
+    may_lose_digits,
+    numbers_in,
+    quoted,
+    quoted_fields,
+)
 from sealift.owner.sources.lines import Block, not_text
+from sealift.policy.reading import ReadAs, ReadLeaf, as_inferred
 from sealift_protocol.errors import InvalidArgument, SourceError
 
 # Arrow's reader crashes on inferring the type of a hundred thousand nested values.
@@ -37,7 +48,12 @@ class LineParser:
     """
 
     def __init__(
-        self, schema: pa.Schema, rejects: Rejects, *, ignore_others: bool = False
+        self,
+        schema: pa.Schema,
+        rejects: Rejects,
+        *,
+        ignore_others: bool = False,
+        read_as: ReadLeaf = as_inferred,
     ) -> None:
         """Store the settings and the known columns.
 
@@ -45,6 +61,7 @@ class LineParser:
             schema: columns whose types are known.
             rejects: receives lines that cannot be read.
             ignore_others: whether fields outside the schema are silently left out.
+            read_as: how each leaf is read whose type is not known.
 
         Raises:
             InvalidArgument: a column has a type that cannot be read from JSON.
@@ -60,6 +77,9 @@ class LineParser:
         self.schema = schema
         self._rejects = rejects
         self._others = "ignore" if ignore_others else "error"
+        self._read_as = read_as
+        # Leaves that are text, and whose numbers become text.
+        self._texts: frozenset[str] = frozenset()
 
     def infer(
         self, path: Path | None, block: Block, pinned: Sequence[str] = ()
@@ -74,6 +94,10 @@ class LineParser:
         Raises:
             SourceError: the block cannot be read.
         """
+        if block.sound and _is_shallow(block.data):
+            self._texts = self._text_leaves(block.data)
+            if self._texts:
+                block = replace(block, data=quoted(block.data, self._texts))
         try:
             if not block.sound or not _is_shallow(block.data):
                 raise pa.ArrowInvalid("")
@@ -95,7 +119,33 @@ class LineParser:
         wanted = [*pinned, *_names_of_first(block.data), *self.schema.names]
         present = (name for name in dict.fromkeys(wanted) if name in self.schema.names)
         self.schema = pa.schema([self.schema.field(name) for name in present])
+        self._texts |= {
+            path for path, kind in leaves_of(self.schema) if self._is_text(path, kind)
+        }
         return self.schema
+
+    def _text_leaves(self, data: bytes) -> frozenset[str]:
+        """Return the leaves of the first lines that hold numbers, but are read as text."""
+        if self._read_as is as_inferred and not may_lose_digits(data):
+            return frozenset()
+        known = {
+            path: pa.types.is_string(kind) for path, kind in leaves_of(self.schema)
+        }
+        wanted = set()
+        for path, digits in numbers_in(data).items():
+            how = self._read_as(path)
+            text = how in (ReadAs.TEXT, ReadAs.NO_NUMBER) or (
+                how is ReadAs.INFERRED and loses_digits(digits)
+            )
+            if text and known.get(path, True):
+                wanted.add(path)
+        return frozenset(wanted)
+
+    def _is_text(self, path: str, kind: pa.DataType) -> bool:
+        return bool(pa.types.is_string(kind)) and self._read_as(path) in (
+            ReadAs.TEXT,
+            ReadAs.NO_NUMBER,
+        )
 
     def _learn(self, types: Mapping[str, pa.DataType]) -> None:
         self.schema = pa.schema(
@@ -111,13 +161,34 @@ class LineParser:
         try:
             if not block.sound:
                 raise pa.ArrowInvalid("")
-            table = _read(block.data, self.schema, self._others)
+            table = self._table(block.data)
         except pa.ArrowException:
             good, rejected = self._sift(path, block)
             for problem, content in rejected:
                 self._rejects.reject(problem, content)
             table = _read(good, self.schema, self._others)
         return one_batch(table.select(self.schema.names), self.schema)
+
+    def _table(self, data: bytes) -> pa.Table:
+        """Read lines, with numbers as text where leaves are text."""
+        try:
+            return _read(data, self.schema, self._others)
+        except pa.ArrowException:
+            if not self._texts:
+                raise
+        return _read(self._quoted(data), self.schema, self._others)
+
+    def _quoted(self, data: bytes) -> bytes:
+        if not self._texts:
+            return data
+        every = dict(leaves_of(self.schema))
+        names = frozenset(path.rpartition(".")[2] for path in self._texts)
+        others = {path.rpartition(".")[2] for path in every.keys() - self._texts}
+        if names.isdisjoint(others) and all(map(is_plain_name, names)):
+            fields = quoted_fields(data, names)
+            if not any(path in self._texts for path in list_leaves_of(self.schema)):
+                return fields
+        return quoted(data, self._texts)
 
     # --- finding what is wrong -------------------------------------------------------------------
 
@@ -128,7 +199,8 @@ class LineParser:
 
         If the first bad line ends the push, others are not searched for.
         """
-        lines = block.data.split(b"\n")
+        raw = block.data.split(b"\n")
+        lines = self._quoted(block.data).split(b"\n")
         bad: dict[int, SourceError] = {}
         whole: list[int] = []
         for place, text in enumerate(lines):
@@ -150,7 +222,7 @@ class LineParser:
             bad[place] = self._explain(path, block.line + place, lines[place])
         if not bad:
             raise SourceError("the lines cannot be read", path=path, line=block.line)
-        rejected = [(bad[place], lines[place] + b"\n") for place in sorted(bad)]
+        rejected = [(bad[place], raw[place] + b"\n") for place in sorted(bad)]
         return b"\n".join(lines[place] for place in whole if place not in bad), rejected
 
     def _problem(self, path: Path | None, line: int, text: bytes) -> SourceError | None:
@@ -201,6 +273,27 @@ class LineParser:
                 values = (record.get(name) for record in records)
                 found[name] = _infer([value for value in values if value is not None])
         return found
+
+
+def known_schema(
+    types: Mapping[str, pa.DataType], expected: pa.Schema | None, read_as: ReadLeaf
+) -> pa.Schema:
+    """Return the columns whose types are known before a line is read.
+
+    Args:
+        types: types that were given; they take precedence.
+        expected: schema of earlier records.
+        read_as: how each leaf is read: one that is text is text, whatever it was before.
+    """
+
+    def read(path: str, kind: pa.DataType) -> pa.DataType:
+        return pa.string() if read_as(path) is ReadAs.TEXT else kind
+
+    known = {
+        field.name: with_leaves(field.name, field.type, read)
+        for field in expected or []
+    }
+    return pa.schema(list({**known, **types}.items()))
 
 
 def _infer(values: list[Any]) -> pa.DataType:

@@ -10,8 +10,9 @@ import pyarrow as pa
 from sealift.owner.sources.bytestreams import is_packed
 from sealift.owner.sources.fileset import Fileset, offset_of, path_of
 from sealift.owner.sources.interface import Chunk, Part, Rejects
-from sealift.owner.sources.jsonblocks import LineParser
+from sealift.owner.sources.jsonblocks import LineParser, known_schema
 from sealift.owner.sources.lines import BLOCK, Block, TextFormat, chunk_of, read_blocks
+from sealift.policy.reading import ReadLeaf, as_inferred
 from sealift_protocol.errors import EmptySource
 
 __all__ = ["JsonLinesSource", "LineParser"]
@@ -34,6 +35,7 @@ class JsonLinesSource:
         types: Mapping[str, pa.DataType],
         rejects: Rejects,
         expected: pa.Schema | None = None,
+        read_as: ReadLeaf = as_inferred,
         block_size: int = BLOCK,
     ) -> None:
         """Read the first file's first block.
@@ -43,6 +45,7 @@ class JsonLinesSource:
             types: types by column; they take precedence.
             rejects: receives lines that cannot be read.
             expected: schema of earlier pushes.
+            read_as: how each leaf is read whose type is not known.
             block_size: approximate bytes to read at a time.
 
         Raises:
@@ -54,8 +57,8 @@ class JsonLinesSource:
         self._form = TextFormat(strict=rejects.stops)
         self.size: int | None = files.size
         path, first = self._first()
-        known = {field.name: field.type for field in expected or []}
-        self._lines = LineParser(pa.schema(list({**known, **types}.items())), rejects)
+        known = known_schema(types, expected, read_as)
+        self._lines = LineParser(known, rejects, read_as=read_as)
         self.schema: pa.Schema = self._lines.infer(
             path, first, [field.name for field in expected or []]
         )

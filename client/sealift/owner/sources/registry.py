@@ -27,6 +27,7 @@ from sealift.owner.sources.stdin import (
     jsonl_stream,
     standard_input,
 )
+from sealift.policy.reading import ReadLeaf, as_inferred
 from sealift.process.extras import is_installed, not_installed
 from sealift.process.plugins import find_plugin, load_plugin, plugin_names, unfit
 from sealift.process.secret import Secret
@@ -56,6 +57,7 @@ class SourceOptions:
             push.
         expected: the source's schema at earlier pushes, if there were any.
         pixels: whether the pixel data of DICOM files is read.
+        read_as: how each leaf of a text format is read whose type is not known.
     """
 
     kind: str = ""
@@ -71,6 +73,7 @@ class SourceOptions:
     settle_seconds: float = 0
     expected: pa.Schema | None = field(default=None, repr=False)
     pixels: bool = True
+    read_as: ReadLeaf = field(default=as_inferred, repr=False)
 
     def column_types(self) -> dict[str, pa.DataType]:
         """Return the given types."""
@@ -132,6 +135,7 @@ def _csv(text: str, options: SourceOptions) -> Source:
         encoding=options.encoding,
         rejects=options.rejects,
         expected=options.expected,
+        read_as=options.read_as,
     )
 
 
@@ -157,6 +161,7 @@ def _jsonl(text: str, options: SourceOptions) -> Source:
         types=options.column_types(),
         rejects=options.rejects,
         expected=options.expected,
+        read_as=options.read_as,
     )
 
 
@@ -210,6 +215,7 @@ def _csv_stream(stream: BinaryIO, options: SourceOptions) -> Source:
         delimiter=_delimiter(options),
         rejects=options.rejects,
         expected=options.expected,
+        read_as=options.read_as,
     )
 
 
@@ -219,6 +225,7 @@ def _jsonl_stream(stream: BinaryIO, options: SourceOptions) -> Source:
         types=options.column_types(),
         rejects=options.rejects,
         expected=options.expected,
+        read_as=options.read_as,
     )
 
 

@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from sealift.owner.sources.csvblocks import CsvParser
 from sealift.owner.sources.interface import BEGINNING, Chunk, Part, Rejects
-from sealift.owner.sources.jsonblocks import LineParser
+from sealift.owner.sources.jsonblocks import LineParser, known_schema
 from sealift.owner.sources.lines import BLOCK, TextFormat, blocks_of, read_fully
+from sealift.policy.reading import ReadLeaf, as_inferred
 from sealift_protocol.errors import EmptySource, InvalidArgument, SourceError
 
 # An empty name is not remembered, so such records are appended on every push.
@@ -97,6 +98,7 @@ def csv_stream(
     encoding: str,
     rejects: Rejects,
     expected: pa.Schema | None = None,
+    read_as: ReadLeaf = as_inferred,
     delimiter: str = "",
     block_size: int = BLOCK,
 ) -> StreamSource:
@@ -116,7 +118,7 @@ def csv_stream(
         head = parser.begin(blocks, None)
     except OSError as error:
         raise _broken(error) from None
-    schema = parser.infer(head, types, None, expected)
+    schema = parser.infer(head, types, None, expected, read_as)
     parser.check_names(head.names, None)
 
     def batches() -> Iterator[tuple[pa.RecordBatch, int]]:
@@ -132,6 +134,7 @@ def jsonl_stream(
     types: Mapping[str, pa.DataType],
     rejects: Rejects,
     expected: pa.Schema | None = None,
+    read_as: ReadLeaf = as_inferred,
     block_size: int = BLOCK,
 ) -> StreamSource:
     """Open JSON Lines, one object a line; see `JsonLinesSource`.
@@ -147,8 +150,8 @@ def jsonl_stream(
         raise _broken(error) from None
     if first is None:
         raise EmptySource("the stream holds no record")
-    known = {**{field.name: field.type for field in expected or []}, **types}
-    lines = LineParser(pa.schema(list(known.items())), rejects)
+    known = known_schema(types, expected, read_as)
+    lines = LineParser(known, rejects, read_as=read_as)
     schema = lines.infer(None, first, [field.name for field in expected or []])
 
     def batches() -> Iterator[tuple[pa.RecordBatch, int]]:

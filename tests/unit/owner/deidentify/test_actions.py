@@ -16,7 +16,11 @@ from hypothesis import strategies as st
 from sealift.owner.deidentify import Deidentifier, parse_policy
 from sealift.owner.deidentify.dates import months_of, take_apart, years_of
 from sealift.owner.deidentify.generalise import age_bands, bands, round_to, zip3
-from sealift.owner.deidentify.low_population_zips import LOW_POPULATION_ZIPS
+from sealift.owner.deidentify.low_population_zips import (
+    CENSUS_2000_AREAS,
+    CENSUS_AREAS,
+    low_population_areas,
+)
 from sealift.owner.deidentify.masking import mask
 from sealift.owner.deidentify.noise import Noise
 from sealift.owner.deidentify.shift import Shift
@@ -26,8 +30,10 @@ from sealift_protocol.errors import InvalidArgument
 SECRET = Secret(bytes(range(32)))
 
 
-def deidentify(rule: str, values: pa.Array, **others: pa.Array) -> pa.Array:
-    head = 'format = 1\nname = "x"\nversion = "1"\nunlisted = "drop"\n[columns]\n'
+def deidentify(
+    rule: str, values: pa.Array, *, form: int = 1, **others: pa.Array
+) -> pa.Array:
+    head = f"format = {form}\nname = 'x'\nversion = '1'\nunlisted = 'drop'\n[columns]\n"
     batch = pa.record_batch({"x": values, **others})
     policy = parse_policy(f"{head}x = {rule}".encode())
     with Deidentifier(
@@ -109,19 +115,81 @@ def test_zip_codes_lose_their_last_digits_and_thinly_populated_areas_all() -> No
     assert zip3(bad).to_pylist() == [None] * 7
     assert zip3(pa.array([2139, 501, 21394307, None])).to_pylist() == [
         "021",
-        "005",
+        "000",
         "021",
         None,
     ]
     assert zip3(pa.array([2139.0, 2139.5, -2139.0])).to_pylist() == ["021", None, None]
-    every = [f"{area:03d}01" for area in range(1000)]
-    suppressed = [
-        code
-        for code, area in zip(every, zip3(pa.array(every)), strict=True)
-        if area.as_py() != code[:3]
+    assert zip3(
+        pa.array(["2139.0", "\uff10\uff12\uff11\uff13\uff19", "\0"])
+    ).to_pylist() == [
+        "021",
+        "021",
+        None,
     ]
-    assert suppressed == [f"{area}01" for area in LOW_POPULATION_ZIPS]
-    assert len(LOW_POPULATION_ZIPS) == 17
+
+
+ZIP3 = "{ action = 'generalise', to = 'zip3'"
+EVERY_AREA = [f"{area:03d}" for area in range(1000)]
+
+
+def suppressed(rule: str, form: int) -> set[str]:
+    found = deidentify(rule, pa.array([f"{area}01" for area in EVERY_AREA]), form=form)
+    assert all(
+        shown in (area, "000")
+        for area, shown in zip(EVERY_AREA, found.to_pylist(), strict=True)
+    )
+    return {
+        area
+        for area, shown in zip(EVERY_AREA, found.to_pylist(), strict=True)
+        if shown == "000"
+    }
+
+
+def test_an_area_is_shown_if_the_newest_census_counted_more_than_20_000_people() -> (
+    None
+):
+    assert suppressed(ZIP3 + " }", 2) == CENSUS_AREAS
+    # Counted, and too few: those that the list of 2000 lacks among them.
+    assert {"036", "059", "205", "369", "753", "772"} <= CENSUS_AREAS
+    # Las Vegas has grown past the limit since 2000.
+    assert "890" not in CENSUS_AREAS
+    # Nobody was counted there.
+    assert {"000", "055", "090", "192", "969"} <= CENSUS_AREAS
+    assert len(CENSUS_AREAS) == 1000 - 876
+
+
+def test_format_1_goes_on_with_the_areas_of_2000_and_adds_those_of_the_newest() -> None:
+    assert suppressed(ZIP3 + " }", 1) == CENSUS_AREAS | CENSUS_2000_AREAS
+
+
+def test_a_policy_may_bring_its_own_areas() -> None:
+    assert suppressed(ZIP3 + ", areas = ['100', '902'] }", 2) == {"000", "100", "902"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "form", "by"),
+    [
+        (ZIP3 + " }", 1, "the Censuses of 2000 and 2020"),
+        (ZIP3 + " }", 2, "the Census of 2020"),
+        (ZIP3 + ", areas = ['100'] }", 2, "the list of the policy"),
+    ],
+)
+def test_a_report_says_of_which_census_the_areas_are(
+    rule: str, form: int, by: str
+) -> None:
+    head = f"format = {form}\nname = 'x'\nversion = '1'\n[columns]\n"
+    policy = parse_policy(f"{head}x = {rule}".encode())
+    with Deidentifier(policy, pa.schema([("x", pa.string())]), secret=SECRET) as it:
+        assert it.take_report().notices == (
+            f"column 1: ZIP codes of areas with few people are 000, by {by}",
+        )
+
+
+def test_the_areas_are_computed_from_people_by_zip_code() -> None:
+    people = {"10001": 20_000, "10101": 15_000, "10102": 5_001, "10301": 30_000}
+    areas = low_population_areas(people)
+    assert set(EVERY_AREA) - areas == {"101", "103"}
 
 
 DATES = {
@@ -179,7 +247,7 @@ def test_dates_of_any_type_become_years_and_months(kind: pa.DataType) -> None:
 def test_texts_of_dates_are_read_whatever_their_offsets(kind: pa.DataType) -> None:
     values = pa.array([" 2024-05-06 ", None, "06.05.2024"]).cast(kind)
     assert years_of(values, at_least=None).to_pylist() == [2024, None, None]
-    assert years_of(values, at_least=None, bare=True).to_pylist() == [2024, None, 2024]
+    assert years_of(values, at_least=None, order="").to_pylist() == [2024, None, 2024]
     assert months_of(values).to_pylist() == ["2024-05", None, None]
     assert take_apart(values).day.to_pylist() == [dt.date(2024, 5, 6), None, None]
 
@@ -344,7 +412,8 @@ def test_floats_of_every_width_are_changed(kind: pa.DataType) -> None:
         "{ action = 'generalise', to = 'decimals', digits = 0 }", values
     )
     assert digits.to_pylist() == [2.0, None]
-    assert deidentify("'hash'", values) == deidentify("'hash'", pa.array(["1.5", None]))
+    masked = deidentify("{ action = 'mask', keep_first = 3 }", values)
+    assert masked.to_pylist() == ["***", None]
 
 
 @pytest.mark.parametrize(

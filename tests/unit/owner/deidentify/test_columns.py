@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealift.owner.deidentify import Deidentifier, parse_policy, side_by_side
+from sealift.owner.deidentify.identifiers import NOBODY, PADS
 from sealift.owner.deidentify.rules import match_rules
 from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument, PolicyViolation
@@ -335,7 +336,7 @@ def test_records_keep_their_number_and_order_however_they_are_batched(
         assert (record["id"] is None) == (out["id"] is None)
         assert (record["tags"] is None) == (out["tags"] is None)
         if record["tags"] is not None:
-            assert [tag is None for tag in record["tags"]] == [
+            assert [(tag or "").strip(PADS) in NOBODY for tag in record["tags"]] == [
                 tag is None for tag in out["tags"]
             ]
 
@@ -385,3 +386,18 @@ def test_every_change_in_a_long_text_is_shown_with_the_words_around_it() -> None
     [row] = side_by_side(*[pa.RecordBatch.from_pydict({"note": [short]})] * 2)
     assert row.before == short
     assert not row.changed
+
+
+def test_values_that_the_source_could_not_read_count_as_nulls_unless_they_are_dropped() -> (
+    None
+):
+    policy = parse_policy(
+        b'format = 1\nname = "p"\nversion = "1"\n[columns]\na = "keep"\nb = "drop"\n'
+    )
+    batch = pa.RecordBatch.from_pydict({"a": ["x", None], "b": [None, "y"]})
+    with Deidentifier(policy, batch.schema, secret=SECRET) as work:
+        work.count_failed({"a": 1, "b": 1, "c": 1})
+        work.apply(batch)
+        kept, dropped = work.take_report().columns
+    assert (kept.values, kept.changed, kept.nulls) == (2, 1, 1)
+    assert (dropped.values, dropped.nulls) == (1, 0)

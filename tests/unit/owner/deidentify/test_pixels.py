@@ -8,6 +8,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pydicom.data import get_testdata_file
 
 from sealift.owner.deidentify import Deidentifier, frames, ocr, parse_policy
+from sealift.owner.deidentify.painting import paint_text
 from sealift.owner.deidentify.pixels import (
     HEADER_RULES,
     BurnedIn,
@@ -25,6 +27,8 @@ from sealift.owner.deidentify.pixels import (
     detect_text,
     suspects_by_header,
 )
+from sealift.owner.deidentify.textlines import Line, find_lines
+from sealift.policy.file import PixelRules
 from sealift.process.secret import Secret
 from sealift_protocol.errors import PolicyInvalid, PolicyViolation
 
@@ -138,6 +142,69 @@ def test_text_in_the_last_frame_of_many_is_found() -> None:
     assert not detect_text(frames_[:-1], with_ocr=False).suspected
 
 
+@pytest.mark.parametrize("turns", [1, 2, 3])
+@pytest.mark.parametrize("size", [12, 40])
+def test_text_in_any_of_four_directions_is_found(turns: int, size: int) -> None:
+    base = np.rot90(pixels_of("J2K_pixelrep_mismatch.dcm"), -turns)
+    image = np.rot90(drawn(base, "DOE^JANE 1931", size, at=(60, 200), level=1), turns)
+    assert detect_text(image, with_ocr=False).suspected
+
+
+def test_letters_of_a_third_of_the_image_are_found() -> None:
+    image = np.tile(np.linspace(0, 90, 600), (300, 1)).astype(np.int16)
+    assert not detect_text(image, with_ocr=False).suspected
+    image[0, 0] = 255
+    large = drawn(image, "DOEJAN", 150, at=(10, 60), level=1)
+    assert detect_text(large, with_ocr=False).suspected
+    assert detect_text(large.T, with_ocr=False).suspected
+
+
+@pytest.mark.parametrize(
+    ("ground", "ink"), [(238, 255), (20, 26), (120, 112)], ids=["white", "dark", "grey"]
+)
+def test_text_that_hardly_differs_from_what_is_behind_it_is_found(
+    ground: int, ink: int
+) -> None:
+    image = np.full((200, 300), ground, np.uint8)
+    image[50:80, 200:260] = 0
+    image[50:80, 260:290] = 255
+    assert not detect_text(image, with_ocr=False).suspected
+    faint = drawn(image, "DOE^JANE", 18, at=(20, 120), level=ink / 255)
+    assert detect_text(faint, with_ocr=False).suspected
+
+
+def test_text_in_a_colour_of_the_same_brightness_is_found() -> None:
+    image = np.zeros((100, 200, 3), np.uint8)
+    image[...] = (120, 90, 60)
+    assert not detect_text(image, with_ocr=False).suspected
+    shape = drawn(
+        np.eye(100, 200, dtype=np.uint8), "DOE^JANE", 18, at=(20, 30), level=1
+    )
+    image[shape > 0] = (84, 90, 158)
+    assert detect_text(image, with_ocr=False).suspected
+
+
+def test_text_in_a_colour_of_the_palette_next_to_that_of_the_ground_is_found() -> None:
+    ramp = np.tile(np.arange(0, 240, 12, np.uint8).repeat(10), (100, 1))
+    assert not detect_text(ramp, with_ocr=False).suspected
+    mask = Image.new("1", (200, 100))
+    ImageDraw.Draw(mask).text(
+        (20, 30), "DOE^JANE", font=ImageFont.load_default(18), fill=1
+    )
+    ramp[np.asarray(mask)] = 101
+    assert detect_text(ramp, with_ocr=False).suspected
+
+
+def test_every_frame_is_examined_unless_a_sample_is_asked_for() -> None:
+    frames_ = np.zeros((40, 120, 200), np.uint8)
+    frames_ += np.arange(40, dtype=np.uint8)[:, None, None]
+    frames_[17] = WITH_TEXT
+    assert detect_text(frames_, with_ocr=False).suspected
+    assert not detect_text(frames_, with_ocr=False, frames=3).suspected
+    frames_[39] = WITH_TEXT
+    assert detect_text(frames_, with_ocr=False, frames=3).suspected
+
+
 @pytest.mark.parametrize(
     "kind", [np.uint8, np.int16, np.uint32, np.float32, np.float64, np.bool_]
 )
@@ -158,19 +225,62 @@ def test_tiny_images_are_no_text(shape: tuple[int, ...]) -> None:
 tesseract = pytest.mark.skipif(not ocr.is_installed(), reason="needs tesseract-ocr")
 
 
-@tesseract
-def test_tesseract_reads_words_and_none_where_there_are_none() -> None:
-    assert (ocr.count_words(pixels_of("examples_jpeg2k.dcm")[..., 0]) or 0) >= 3
-    assert ocr.count_words(pixels_of("CT_small.dcm")) == 0
+# Three letters are too few to be text by their shape alone.
+_DARK = np.full((90, 160), 20, np.uint8)
+_DARK[0, 0] = 220
+FEW = drawn(_DARK, "DOE", 40, at=(20, 20), level=1)
 
 
 @tesseract
-def test_what_has_no_line_of_letters_by_shape_is_read(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("sealift.owner.deidentify.pixels.count_lines", lambda image: 0)
-    found = detect_text(pixels_of("examples_jpeg2k.dcm"))
-    assert (found.suspected, found.how) == (True, "ocr")
+@pytest.mark.parametrize("turns", range(4))
+def test_what_may_be_text_is_read_in_every_direction(turns: int) -> None:
+    image = np.rot90(FEW, turns)
+    lines = list(find_lines(image))
+    assert lines
+    assert not any(line.sure for line in lines)
+    assert detect_text(image).how == "ocr"
+    assert not detect_text(image, with_ocr=False).suspected
+
+
+@tesseract
+def test_what_may_be_text_and_has_no_word_is_not_suspected() -> None:
+    dots = np.zeros((90, 160), np.uint8)
+    for column in (20, 50, 80):
+        dots[30:50, column : column + 14] = 200
+        dots[34:46, column + 4 : column + 10] = 0
+    lines = list(find_lines(dots))
+    assert lines
+    assert not any(line.sure for line in lines)
+    assert ocr.read_lines(dots, lines) == []
+
+
+@tesseract
+def test_an_image_full_of_what_may_be_text_is_read_whole() -> None:
+    image = pixels_of("examples_jpeg2k.dcm")[..., 0]
+    spread = [
+        Line(4 * n, 4 * n + 4, 40 * (n % 7), 40 * (n % 7) + 8, upright=True, sure=False)
+        for n in range(55)
+    ]
+    assert len(ocr.read_lines(image, spread) or []) >= 3
+
+
+@tesseract
+@pytest.mark.parametrize("turns", range(4))
+def test_a_words_box_is_where_the_word_is(turns: int) -> None:
+    image = np.rot90(FEW, turns)
+    rows, columns = np.nonzero(image > 100)
+    words = ocr.read_lines(image, list(find_lines(image))) or []
+    assert words
+    for word in words:
+        box = np.array((word.top, word.bottom, word.left, word.right))
+        # Except for the one pixel in the corner of the image.
+        ink = (
+            rows[(rows > 0) & (rows < len(image) - 1)],
+            columns[(columns > 0) & (columns < image.shape[1] - 1)],
+        )
+        there = (ink[0].min(), ink[0].max() + 1, ink[1].min(), ink[1].max() + 1)
+        assert np.abs(box - there).max() <= 4
+        assert word.upright == (turns % 2 == 0)
 
 
 @tesseract
@@ -182,9 +292,11 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from sealift.owner.deidentify import ocr
+from sealift.owner.deidentify.textlines import find_lines
 image = Image.new("L", (300, 100))
 ImageDraw.Draw(image).text((20, 20), "DOE JANE", font=ImageFont.load_default(32), fill=255)
-print(ocr.count_words(np.asarray(image)))
+shown = np.asarray(image)
+print(len(ocr.read_lines(shown, list(find_lines(shown)))))
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
@@ -196,10 +308,8 @@ def test_an_image_that_tesseract_fails_on_is_suspected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(ocr, "PROGRAM", "false")
-    image = np.arange(400, dtype=np.uint8).reshape(20, 20)
-    assert detect_text(image, with_ocr=True) == BurnedIn(
-        suspected=True, how="unreadable"
-    )
+    assert detect_text(FEW, with_ocr=True) == BurnedIn(suspected=True, how="unreadable")
+    assert paint_text(FEW) is None
 
 
 def test_png_that_goes_to_tesseract_is_the_image() -> None:
@@ -344,11 +454,81 @@ def test_pixels_that_are_dropped_are_not_looked_at() -> None:
     assert notices == ()
 
 
+# --- painted over ---------------------------------------------------------------------------------
+
+
+def painting(frames_: int = 0) -> Any:
+    return replace(policy_of(), pixels=PixelRules("paint", frames_))
+
+
+@tesseract
+@pytest.mark.parametrize("turns", [0, 3])
+def test_text_is_painted_over_in_every_frame_and_nothing_else(turns: int) -> None:
+    plain = np.tile(np.linspace(10, 90, 200), (120, 1)).astype(np.uint8)
+    frames_ = np.stack([plain] * 5)
+    frames_[3] = drawn(plain, "DOE^JANE 1931", 16, at=(30, 50), level=1)
+    frames_ = np.rot90(frames_, turns, axes=(1, 2))
+    before = frames_.copy()
+    painted = paint_text(frames_)
+    assert painted is not None
+    assert painted.boxes
+    assert np.array_equal(frames_, before)
+    assert not detect_text(painted.pixels).suspected
+    changed = np.rot90(painted.pixels, -turns, axes=(1, 2)) != np.stack([plain] * 5)
+    rows = np.flatnonzero(changed.any((0, 2)))
+    assert rows.min() > 35
+    assert rows.max() < 85
+    assert changed.any((1, 2)).all()
+
+
+@tesseract
+def test_a_policy_can_paint_over_text_and_says_so() -> None:
+    batch = batch_of(NO_TEXT, WITH_TEXT, None, WITH_TEXT, NO_TEXT)
+    after, notices = run(painting(), batch)
+    after.validate(full=True)
+    before = batch.column("pixels").to_pylist()
+    pixels = after.column("pixels").to_pylist()
+    assert [pixels[place] for place in (0, 2, 4)] == [before[0], None, before[4]]
+    assert pixels[1] == pixels[3] != before[1]
+    assert len(pixels[1]) == len(before[1])
+    clean = np.frombuffer(pixels[1], np.uint8).reshape(WITH_TEXT.shape)
+    assert not detect_text(clean).suspected
+    assert notices[0].startswith("2 of 4 images are suspected")
+    assert "painted over in 2 images" in notices[1]
+
+
+@tesseract
+def test_text_that_only_the_header_tells_of_is_refused_where_it_is_not_found() -> None:
+    batch = batch_of(NO_TEXT, BurnedInAnnotation=["YES"])
+    with pytest.raises(PolicyViolation, match="cannot be painted over"):
+        run(painting(), batch)
+
+
+@pytest.mark.parametrize("program", ["false", "no-such-program"])
+def test_nothing_is_painted_where_it_cannot_be_read_again(
+    program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ocr, "PROGRAM", program)
+    batch = batch_of(FEW, BurnedInAnnotation=["YES"])
+    with pytest.raises(PolicyViolation):
+        run(painting(), batch)
+
+
+def test_text_that_is_still_found_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "sealift.owner.deidentify.painting.widened",
+        lambda line, *_, **__: replace(line, top=0, bottom=0),
+    )
+    assert paint_text(WITH_TEXT) is None
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
         ('[pixels]\nburned_in = "maybe"', 6),
         ("[pixels]\nburned_in = 1", 6),
+        ('[pixels]\nburned_in = "paint"', 6),
+        ("[pixels]\nframes = 8", 6),
         ('[pixels]\nocr = "yes"', 6),
         ('[frames]\nhooks = ["a"]', 5),
         ('[frames]\ncolumn = ""\nhooks = ["a"]', 6),

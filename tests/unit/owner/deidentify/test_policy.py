@@ -50,6 +50,7 @@ born       = { action = "generalise", to = "year" }
 action = "shift"
 by = "patient"
 """
+HEAD_2 = 'format = 2\nname = "x"\nversion = "1"\n[columns]\n'
 HEAD = 'format = 1\nname = "x"\nversion = "1"\n[columns]\n'
 
 
@@ -314,3 +315,38 @@ def test_toml_of_any_kind_is_read_or_refused(
     except PolicyInvalid:
         return
     assert all(rule.line > 3 for rule in policy.rules)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "a = { action = 'tokenise', alphabet = 'pan', keep_first = 8 }",
+        "a = { action = 'generalise', to = 'zip3', areas = ['036', '059'] }",
+        "a = { action = 'generalise', to = 'year', order = 'mdy' }",
+        "a = { action = 'shift', by = 'b', order = 'dmy' }",
+        "a = { action = 'hash', missing = 'refuse' }",
+    ],
+)
+def test_some_settings_are_of_format_2_only(rule: str) -> None:
+    assert parse_policy((HEAD_2 + rule).encode()).format == 2
+    with pytest.raises(PolicyInvalid) as caught:
+        parse_policy((HEAD + rule).encode())
+    assert caught.value.line == 5
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "a = { action = 'tokenise', alphabet = 'pan', keep_last = 4 }",
+        "a = { action = 'tokenise', alphabet = 'pan', keep_first = 9 }",
+        "a = { action = 'generalise', to = 'zip3', areas = [] }",
+        "a = { action = 'generalise', to = 'zip3', areas = [36] }",
+        "a = { action = 'generalise', to = 'zip3', areas = ['0361'] }",
+        "a = { action = 'generalise', to = 'year', order = 'ydm' }",
+        "a = { action = 'hash', missing = 'hash' }",
+    ],
+)
+def test_what_format_2_does_not_allow_is_refused(rule: str) -> None:
+    with pytest.raises(PolicyInvalid) as caught:
+        parse_policy((HEAD_2 + rule).encode())
+    assert caught.value.line == 5

@@ -378,39 +378,136 @@ def test_pixel_data_that_cannot_be_decoded_is_rejected(name: str) -> None:
     assert rejects.count == 1
 
 
+def with_raw(path: Path, keyword: str, stand_in: Any, value: bytes) -> Path:
+    """Write a value that pydicom does not write, in the place of one that is as long."""
+    make(path, **{keyword: stand_in})
+    whole = path.read_bytes()
+    assert whole.count(str(stand_in).encode()) == 1
+    path.write_bytes(whole.replace(str(stand_in).encode(), value))
+    return path
+
+
 @pytest.mark.parametrize(
-    ("keyword", "value", "tag"),
+    ("keyword", "stand_in", "value"),
     [
-        ("StudyDate", "canary12", "(0008,0020)"),
-        ("StudyDate", "20240230", "(0008,0020)"),
-        ("Rows", b"canaries", "(0028,0010)"),
-        ("SliceThickness", "canary", "(0018,0050)"),
+        ("StudyDate", "20240101", b"canary12"),
+        ("StudyDate", "20240101", b"20240230"),
+        ("PatientBirthDate", "19310101", b"19310000"),
+        ("StudyTime", "101112", b"canary"),
+        ("AcquisitionDateTime", "20240101101112", b"canary at noon"),
+        ("PatientAge", "063Y", b"cana"),
+        ("SliceThickness", "1.0625", b"canary"),
+        ("SliceThickness", "1.0625", b"   inf"),
+        ("SeriesNumber", "471147", b"canary"),
+        ("SeriesNumber", "471147", b"1_0000"),
+        ("FrameOfReferenceUID", "1.2.3.4.5.6.77", b"canary canaryc"),
+        ("Modality", "CT", b"\xff\xfe"),
     ],
 )
-def test_a_value_that_is_not_of_its_vr_is_named_by_its_tag_and_not_shown(
+def test_a_value_that_is_not_of_its_vr_is_null_and_counted_and_never_shown(
     keyword: str,
-    value: Any,
-    tag: str,
+    stand_in: str,
+    value: bytes,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     recwarn: pytest.WarningsRecorder,
 ) -> None:
-    # pydicom does not write such a value: it takes the place of one that is as long.
-    stand_in = {
-        "StudyDate": "20240101",
-        "SliceThickness": "1.0625",
-        "Rows": [1, 2, 3, 4],
-    }[keyword]
-    path = make(tmp_path / "bad.dcm", **{keyword: stand_in})
-    if keyword != "Rows":
-        raw = value.encode()
-        path.write_bytes(path.read_bytes().replace(str(stand_in).encode(), raw))
+    path = with_raw(tmp_path / "bad.dcm", keyword, stand_in, value)
     caplog.set_level(logging.DEBUG)
-    with pytest.raises(SourceError) as caught:
-        row(path)
-    assert tag in str(caught.value)
-    assert "canary" not in f"{caught.value} {caught.value.hint} {caplog.text}"
+    source = dicom(path)
+    (part,) = source.parts()
+    (chunk,) = source.read(part, BEGINNING)
+    assert chunk.batch.to_pylist()[0][keyword] is None
+    assert chunk.failed == {keyword: 1}
+    assert source.left_out == {f"unreadable values of {keyword}": 1}
+    assert "canary" not in f"{caplog.text}{chunk}{source.left_out}"
     assert not recwarn.list
+
+
+def test_one_bad_item_of_a_list_leaves_the_others(tmp_path: Path) -> None:
+    path = with_raw(tmp_path / "1.dcm", "PixelSpacing", "1.5\\22.5", b"1.5\\cana")
+    source = dicom(path)
+    (part,) = source.parts()
+    (chunk,) = source.read(part, BEGINNING)
+    assert chunk.batch.to_pylist()[0]["PixelSpacing"] == [1.5, None]
+    assert chunk.failed == {"PixelSpacing": 1}
+
+
+def test_a_number_of_values_that_the_dictionary_does_not_allow_is_null_and_counted(
+    tmp_path: Path,
+) -> None:
+    source = dicom(make(tmp_path / "1.dcm", Rows=[1, 2, 3, 4]))
+    (part,) = source.parts()
+    (chunk,) = source.read(part, BEGINNING)
+    assert chunk.batch.to_pylist()[0]["Rows"] is None
+    assert chunk.failed == {"Rows": 1}
+
+
+@pytest.mark.parametrize(
+    ("keyword", "padded", "value"),
+    [
+        ("PatientID", " MRN4711", "MRN4711"),
+        ("PatientID", "MRN4711 ", "MRN4711"),
+        ("AccessionNumber", "  A 1  ", "A 1"),
+        ("PatientName", " Doe^Jane ", "Doe^Jane"),
+        ("SOPClassUID", "1.2.3\0", "1.2.3"),
+        ("ImageType", [" A", "B "], ["A", "B"]),
+        ("PatientID", "   ", None),
+        # Spaces in front count in these (PS3.5 6.2).
+        ("PatientComments", " a ", " a"),
+        ("TextValue", " a ", " a"),
+    ],
+)
+def test_what_pads_a_value_is_no_part_of_it(
+    keyword: str, padded: Any, value: Any, tmp_path: Path
+) -> None:
+    assert row(make(tmp_path / "1.dcm", **{keyword: padded}))[keyword] == value
+
+
+# --- without preamble and file meta information --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("implicit", "little"), [(True, True), (False, True), (False, False)]
+)
+def test_a_data_set_alone_is_read(implicit: bool, little: bool, tmp_path: Path) -> None:
+    data = pydicom.dcmread(
+        shipped("MR_small.dcm" if little else "MR_small_bigendian.dcm")
+    )
+    expected = data.pixel_array
+    path = tmp_path / "bare.dcm"
+    data.file_meta = FileMetaDataset()
+    data.preamble = None
+    pydicom.dcmwrite(path, data, implicit_vr=implicit, little_endian=little)
+    assert b"DICM" not in path.read_bytes()[:200]
+    found = row(path)
+    assert found["PatientName"] == "CompressedSamples^MR1"
+    assert np.array_equal(pixels(found), expected)
+    assert row(path, pixels=False)["Rows"] == 64
+    whole = path.read_bytes()
+    for size in (len(whole) // 2, len(whole) - 9, 311):
+        path.write_bytes(whole[:size])
+        with pytest.raises(SourceError):
+            row(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x08\0\x05\0",
+        b"\x08\0\x05\0\xff\xff\xff\x7f" + bytes(200),
+        b"\x08\0\x05\0\x02\0\0\0ab",
+        b"\x08\0\x05\0CS" + bytes(range(256)),
+        b"\x00\x08\x00\x05CS\x00\x02ab",
+    ],
+)
+def test_what_only_begins_like_a_data_set_is_no_dicom_file(
+    content: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "1.dcm").write_bytes(content)
+    with pytest.raises(SourceError):
+        dicom(tmp_path / "1.dcm")
 
 
 def test_a_file_that_gains_an_element_while_it_is_read_is_refused(

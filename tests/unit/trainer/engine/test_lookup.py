@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from shards import seal_shard
 
@@ -26,11 +27,16 @@ from sealift_protocol.objects.commits import ShardEntry
 
 KEY = Secret(b"k" * 32)
 CONTEXT = ShardContext(b"d" * 16, b"s" * 16, 1)
+NUMBERS = pa.array(np.arange(400_000))
 TABLE = pa.table(
     {
-        "number": np.arange(400_000),
-        "text": [f"record {n}" for n in range(400_000)],
-        "list": pa.array([[n] * (n % 3) for n in range(400_000)], pa.list_(pa.int32())),
+        "number": NUMBERS,
+        "text": pc.binary_join_element_wise("record", NUMBERS.cast(pa.string()), " "),
+        # 0, 1 or 2 times the number.
+        "list": pa.ListArray.from_arrays(
+            np.concatenate([[0], np.cumsum(np.arange(400_000) % 3)]).astype(np.int32),
+            np.repeat(np.arange(400_000, dtype=np.int32), np.arange(400_000) % 3),
+        ),
     }
 )
 
