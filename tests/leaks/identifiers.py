@@ -1,8 +1,9 @@
 """Identifiers of synthetic people, and every form in which one could travel.
 
 No two identifiers of a run are alike, so that a find says which one it is. Names are made of
-syllables, so that none is a word, a header or a value of a closed list. Days lie before 1960, more
-than a year apart within a sheet: no shifted date is another's, and no small number looks like one.
+syllables, so that none is a word, a header or a value of a closed list. Days without a time lie
+before 1960, more than a year apart within a sheet, and those with one after 2000: no shifted date
+is another's, and neither small numbers nor half of a large one looks like one.
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ def make(kind: str, rng: Random, days: Days) -> Identifier:
         return Identifier(kind, day.isoformat(), moment=_at_midnight(day))
     if kind == "datetime":
         # Later than every date, however it is shifted; its time of day is nobody else's.
-        day = _LAST + (_APART + 4 + rng.randrange(2_600)) * _DAY
+        day = datetime.date(2001, 1, 1) + rng.randrange(8_000) * _DAY
         at = _at_midnight(day) + datetime.timedelta(
             microseconds=rng.randrange(3_600_000_000, 86_399_000_000)
         )
