@@ -615,7 +615,9 @@ class SubjectNotFound(SealiftError):
         "instead"
     )
 
-    def __init__(self, what: str, *, searched: int = 0, hint: str | None = None) -> None:
+    def __init__(
+        self, what: str, *, searched: int = 0, hint: str | None = None
+    ) -> None:
         super().__init__(what, hint=hint)
         self.searched = searched
 

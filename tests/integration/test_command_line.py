@@ -438,3 +438,20 @@ def test_a_dry_run_needs_neither_a_relay_nor_a_profile(tmp_path: Path) -> None:
         "hash",
         "generalise",
     ]
+
+
+def test_a_dry_run_says_what_the_source_has_no_column_for(tmp_path: Path) -> None:
+    path = tmp_path / "patients.ndjson"
+    resource = {"resourceType": "Patient", "id": "1", "contact": [{}], "text": {"a": 1}}
+    path.write_text(json.dumps(resource) + "\n")
+    policy = tmp_path / "policy.toml"
+    policy.write_text(
+        'format = 2\nname = "p"\nversion = "1"\nunlisted = "drop"\n'
+        '[columns]\nid = { action = "hash" }\n'
+    )
+    said = "left out, because the source has no column for it: contact (1), text (1)"
+    dry = ("push", path, "--dataset", "x", "--dry-run")
+    assert said in run("sealift", *dry)
+    assert said in run("sealift", "deidentify", path, "--policy", policy)
+    told = data_of(run("sealift", "deidentify", path, "--policy", policy, "--json"))
+    assert told["left_out"] == {"contact": 1, "text": 1}

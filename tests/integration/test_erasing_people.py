@@ -8,13 +8,15 @@ import sys
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sealift.crypto.signing import Identity
 from sealift.owner.manage.resealing import open_again
 from sealift.owner.manage.subjects import SubjectTagger, subject_named, subjects_of
 from sealift.owner.push import packing
-from sealift.policy.file import parse_policy
+from sealift.policy.file import parse_policy, ready_policies, retired_policies
+from sealift.policy.withdrawn import successor_of
 from sealift.process.secret import Secret
 from sealift.session import Session
 from sealift_protocol.errors import InvalidArgument, SubjectNotFound
@@ -106,12 +108,11 @@ def test_a_rule_that_does_not_tell_people_apart_is_refused(
 def test_numbers_read_as_numbers_are_found_with_their_zeros(
     hospital: Session, tmp_path: Path
 ) -> None:
-    path = tmp_path / "ids.csv"
-    path.write_text("patient_id,days\n17,1\n18,2\n")
+    path = tmp_path / "ids.parquet"
+    pq.write_table(people(17, 18), path)
     hospital.push(
         str(path),
         dataset="study",
-        types={"patient_id": "int64"},
         policy=parse_policy(HASHING),
         subject_column="patient_id",
     )
@@ -299,3 +300,11 @@ def test_the_command_says_by_its_exit_code_that_nobody_was_found(
     code, said = erase("--pseudonym", "a2")
     assert (code, said["data"]["quarantined"]) == (0, None)
     assert erase("--subject", "a", "--pseudonym", "b")[0] == 2
+
+
+def test_people_are_erased_whose_ready_policy_was_withdrawn_since() -> None:
+    retired = retired_policies()
+    assert sorted(policy.name for policy in retired) == sorted(ready_policies())
+    for policy in retired:
+        assert successor_of(policy.digest) == policy.name
+        assert policy.digest not in {new.digest for new in ready_policies().values()}

@@ -274,7 +274,7 @@ def test_another_schema_after_de_identification_is_refused(
         hospital.push(patients, dataset="raw", policy=policy)
 
 
-WITHDRAWN = Path(__file__).parents[1] / "vectors" / "policy" / "withdrawn"
+WITHDRAWN = Path(__file__).parents[2] / "client" / "sealift" / "policy" / "retired"
 
 
 def test_a_withdrawn_policy_takes_no_more_records_and_is_replaced_by_its_owner(

@@ -120,6 +120,7 @@ def test_the_passphrase_is_asked_for_whatever_the_environment_holds(
     assert hospital.keys.reversals() == []
 
 
+@pytest.mark.own_process  # It inherits a file descriptor.
 def test_the_commands(
     hospital: Session, pushed: dict[str, list[str]], tmp_path: Path
 ) -> None:

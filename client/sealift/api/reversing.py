@@ -12,6 +12,7 @@ from sealift.home.profile import Profile
 from sealift.keystore.backend import AskSecret
 from sealift.keystore.keychain import unlock
 from sealift.policy.file import Policy, load_policy
+from sealift.policy.reading import Reading, as_plain
 from sealift.process.clock import Clock, unix, utc_now
 from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument
@@ -99,14 +100,28 @@ def _found(
     wanted: Wanted, values: Sequence[str], policy: Policy, secret: Secret
 ) -> Mapping[str, str]:
     # The engine is large.
+    from sealift.owner.deidentify.reading import read_as
     from sealift.owner.manage.reversing import reverse_by_source, reverse_tokens
     from sealift.owner.sources import SkipRejects, SourceOptions, open_source
 
     if not os.fspath(wanted.source):
         return reverse_tokens(policy, wanted.column, values, secret)
-    options = SourceOptions(kind=wanted.kind, rejects=SkipRejects())
-    source = open_source(os.fspath(wanted.source), options)
-    return reverse_by_source(policy, wanted.column, values, source, secret)
+    ways = [(Reading.TEXT, read_as(policy))]
+    if policy.format == 1:
+        # A dataset of release 0.1 goes on with numbers.
+        ways.append((Reading.NUMBERS, as_plain))
+    found: dict[str, str] = {}
+    for reading, leaf in ways:
+        left = [value for value in values if value not in found]
+        if left:
+            options = SourceOptions(
+                kind=wanted.kind, rejects=SkipRejects(), read_as=leaf
+            )
+            source = open_source(os.fspath(wanted.source), options)
+            found |= reverse_by_source(
+                policy, wanted.column, left, source, secret, reading
+            )
+    return found
 
 
 def _journal(profile: Profile, owner_secret: Secret) -> Journal:

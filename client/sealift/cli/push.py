@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -50,6 +50,9 @@ _ON_ERROR = ("stop", "skip", "quarantine")
 _FOLLOW_COMMIT = "1m"
 _SHOWN_RECORDS = 5
 _REPORT_RECORDS = 10_000
+# How many names of what was left out are shown.
+_NAMED_AFTER_PUSH = 5
+_NAMED_IN_REHEARSAL = 40
 
 
 def _reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -412,14 +415,7 @@ def push(
     show(_told(pushed), _as_document(pushed), as_json)
     _tell(pushed.notices)
     if pushed.left_out:
-        names = sorted(pushed.left_out, key=lambda name: -pushed.left_out[name])
-        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        click.echo(
-            "note: left out, because the source has no column for it: "
-            + ", ".join(f"{name} ({pushed.left_out[name]:,})" for name in names[:5])
-            + more,
-            err=True,
-        )
+        click.echo(f"note: {_left_out(pushed.left_out, _NAMED_AFTER_PUSH)}", err=True)
     if pushed.rejected:
         click.echo(
             f"note: {count(pushed.rejected, 'record')} could not be read: "
@@ -641,6 +637,7 @@ def _show_rehearsal(found: Rehearsal, as_json: bool, *, samples: bool) -> None:
             "columns": {field.name: str(field.type) for field in found.schema},
             "metadata": metadata_lines(found.schema),
             "report": report,
+            "left_out": dict(found.left_out),
         }
         show("", document, True)
         return
@@ -653,6 +650,8 @@ def _show_rehearsal(found: Rehearsal, as_json: bool, *, samples: bool) -> None:
         click.echo(
             f"{count(found.rejected, 'record')} could not be read and would be left out"
         )
+    if found.left_out:
+        click.echo(_left_out(found.left_out, _NAMED_IN_REHEARSAL))
     if samples:
         _show_side_by_side(found)
     else:
@@ -663,6 +662,17 @@ def _show_rehearsal(found: Rehearsal, as_json: bool, *, samples: bool) -> None:
         click.echo("\n".join(f"  {line}" for line in told))
     if report:
         show_report(report)
+
+
+def _left_out(counts: Mapping[str, int], most: int) -> str:
+    """Return what a source has no column for, the most frequent first."""
+    names = sorted(counts, key=lambda name: -counts[name])
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return (
+        "left out, because the source has no column for it: "
+        + ", ".join(f"{name} ({counts[name]:,})" for name in names[:most])
+        + more
+    )
 
 
 def _show_side_by_side(found: Rehearsal) -> None:

@@ -7,7 +7,8 @@ trust the author, and refuse the whole shard. So owners ask the same function fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 
 import pyarrow as pa
 
@@ -15,6 +16,12 @@ from sealift.formats.arrowtypes import is_text
 from sealift.formats.compact import compact
 
 _WRONG = (pa.ArrowException, UnicodeDecodeError)
+# The type of the same bytes, by the id of a type of text.
+_BYTES = {
+    pa.string().id: pa.binary(),
+    pa.large_string().id: pa.large_binary(),
+    pa.string_view().id: pa.binary_view(),
+}
 
 
 def is_sound(batch: pa.RecordBatch) -> bool:
@@ -45,6 +52,18 @@ def unsound_rows(batch: pa.RecordBatch) -> Mapping[int, int]:
         for row in _unsound(column, 0):
             found.setdefault(row, place)
     return dict(sorted(found.items()))
+
+
+def first_unsound(batch: pa.RecordBatch) -> tuple[int, int] | None:
+    """Return the first row of `unsound_rows` and its column, without a look at the others."""
+    if is_sound(batch):
+        return None
+    firsts = [
+        (row, place)
+        for place, column in enumerate(batch.columns)
+        for row in islice(_unsound(column, 0), 1)
+    ]
+    return min(firsts, default=None)
 
 
 def without_unsound(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -100,17 +119,36 @@ def decoded(column: pa.Array) -> pa.Array:
     return column.dictionary_decode()
 
 
-def _unsound(column: pa.Array, first: int) -> list[int]:
-    """Return the rows of a column that a reader would refuse, by bisection."""
+def _unsound(column: pa.Array, first: int) -> Iterator[int]:
+    """Yield the rows of a column that a reader would refuse, in order, by bisection."""
     if _is_sound(column):
-        return []
+        return
     if len(column) == 1:
-        return [first]
+        yield first
+        return
+    found = _not_utf8(column) if is_text(column.type) else []
+    if found:
+        yield from (first + row for row in found)
+        return
     half = len(column) // 2
-    return [
-        *_unsound(column.slice(0, half), first),
-        *_unsound(column.slice(half), first + half),
-    ]
+    yield from _unsound(column.slice(0, half), first)
+    yield from _unsound(column.slice(half), first + half)
+
+
+def _not_utf8(column: pa.Array) -> list[int]:
+    """Return the rows whose text is not UTF-8; none if it cannot be read at all."""
+    content = column.view(_BYTES[column.type.id])
+    try:
+        content.validate(full=True)
+    except _WRONG:
+        return []
+    found = []
+    for row, value in enumerate(content.to_pylist()):
+        try:
+            (value or b"").decode()
+        except UnicodeDecodeError:
+            found.append(row)
+    return found
 
 
 def _is_sound(column: pa.Array) -> bool:

@@ -25,6 +25,7 @@ __all__ = [
     "load_policy",
     "parse_policy",
     "ready_policies",
+    "retired_policies",
 ]
 
 
@@ -74,8 +75,17 @@ def ready_policies() -> dict[str, Policy]:
     }
 
 
+def retired_policies() -> list[Policy]:
+    """Return the ready policies that are withdrawn, under which datasets may have records."""
+    return [parse_policy(source) for source in _sources("retired").values()]
+
+
 def _ready_sources() -> dict[str, bytes]:
-    folder = resources.files("sealift.policy").joinpath("ready")
+    return _sources("ready")
+
+
+def _sources(name: str) -> dict[str, bytes]:
+    folder = resources.files("sealift.policy").joinpath(name)
     if not folder.is_dir():
         return {}
     return {

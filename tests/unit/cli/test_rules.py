@@ -36,7 +36,6 @@ REFUSED = [
         (*PUSH, "--from-start", "--on-change", "skip"),
         "--from-start and --on-change cannot be used together",
     ),
-    ("--dry-run has no effect: this command never sends anything",),
     (
         ("deidentify", "x.csv", "--text-workers", "2"),
         "--text-workers has no effect without --policy",

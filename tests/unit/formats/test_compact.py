@@ -208,6 +208,14 @@ def kept_by_views() -> pa.Array:
     return pa.array(texts, pa.string_view()).slice(9)
 
 
+def behind_short_views() -> pa.Array:
+    views = b"".join(
+        (1).to_bytes(4, "little") + letter + NEEDLE.encode()[:11]
+        for letter in (b"a", b"b")
+    )
+    return pa.Array.from_buffers(pa.string_view(), 2, [None, pa.py_buffer(views)])
+
+
 def of_a_dictionary() -> pa.Array:
     return pa.array([NEEDLE, "a", "b", "a"]).dictionary_encode().slice(1)
 
@@ -249,6 +257,7 @@ def of_an_extension() -> pa.Array:
     "array",
     [
         kept_by_views(),
+        behind_short_views(),
         of_a_dictionary(),
         of_runs(),
         of_a_union("sparse"),
@@ -262,7 +271,7 @@ def of_an_extension() -> pa.Array:
 )
 def test_no_left_over_is_sealed(array: pa.Array) -> None:
     sealed = payload([array])
-    assert NEEDLE.encode() not in sealed
+    assert NEEDLE.encode()[:11] not in sealed
     assert NUMBER.to_bytes(8, "little") not in sealed
     with pa.ipc.open_stream(sealed) as reader:
         batch = reader.read_next_batch()

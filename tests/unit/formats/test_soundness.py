@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from sealift.formats.soundness import (
+    first_unsound,
     is_sound,
     unsound_rows,
     what_is_wrong,
@@ -68,9 +69,11 @@ def test_the_row_and_column_of_a_value_are_found(kind: str) -> None:
     batch = pa.record_batch([pa.array([1, 2, 3]), BAD[kind]], ["n", "bad"])
     assert not is_sound(batch)
     assert unsound_rows(batch) == {1: 1}
+    assert first_unsound(batch) == (1, 1)
     kept = without_unsound(batch)
     assert kept["n"].to_pylist() == [1, 3]
     assert unsound_rows(kept) == {}
+    assert first_unsound(kept) is None
     assert what_is_wrong(BAD[kind].type)
 
 
@@ -91,6 +94,7 @@ def test_many_rows_are_found_at_once() -> None:
     values = [LATIN if n % 10 == 3 else b"text" for n in range(200)]
     batch = pa.record_batch([text(*values), text(*values)], ["a", "b"])
     assert unsound_rows(batch) == dict.fromkeys(range(3, 200, 10), 0)
+    assert first_unsound(batch) == (3, 0)
     assert without_unsound(batch).num_rows == 180
 
 

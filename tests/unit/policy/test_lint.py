@@ -8,7 +8,7 @@ from places import ROOT
 from sealift.policy.file import parse_policy, ready_policies
 from sealift.policy.lint import lint
 
-WITHDRAWN = ROOT / "tests" / "vectors" / "policy" / "withdrawn"
+WITHDRAWN = ROOT / "client" / "sealift" / "policy" / "retired"
 
 
 def findings(columns: str, top: str = "format = 2") -> list[tuple[int, str]]:

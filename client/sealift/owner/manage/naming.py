@@ -14,7 +14,7 @@ from sealift.owner.deidentify import Deidentifier, Policy
 from sealift.owner.deidentify.rules import match_rules
 from sealift.owner.manage.subjects import subject_named
 from sealift.owner.push.cursor import read_pushed_parts
-from sealift.policy.file import Rule, ready_policies
+from sealift.policy.file import Rule, ready_policies, retired_policies
 from sealift.process.secret import Secret
 from sealift_protocol.errors import CursorUnreadable, InvalidArgument
 
@@ -74,7 +74,8 @@ def _policies(opened: OpenedDataset, given: Sequence[Policy]) -> list[Policy | N
     Raises:
         InvalidArgument: one is neither given nor a ready policy.
     """
-    known = {policy.digest: policy for policy in (*ready_policies().values(), *given)}
+    ready = (*ready_policies().values(), *retired_policies())
+    known = {policy.digest: policy for policy in (*ready, *given)}
     missing = sorted(opened.policies - known.keys() - {NO_POLICY})
     if missing:
         begins = ", ".join(digest.hex()[:16] for digest in missing)

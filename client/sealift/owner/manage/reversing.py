@@ -12,11 +12,11 @@ from dataclasses import replace
 import pyarrow as pa
 
 from sealift.owner.deidentify import Deidentifier, Policy
+from sealift.owner.deidentify.operations import tokeniser_of
 from sealift.owner.deidentify.texts import texts_of
-from sealift.owner.deidentify.tokens import Tokeniser
 from sealift.owner.manage.naming import rule_of
 from sealift.owner.sources import BEGINNING, Source
-from sealift.policy.file import Rule
+from sealift.policy.reading import Reading
 from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument
 
@@ -48,7 +48,7 @@ def reverse_tokens(
             "the policy hashes that column, and hashes have no way back",
             hint="name the source with `source`: its numbers are hashed again and compared",
         )
-    tokeniser = _tokeniser(rule, owner_secret)
+    tokeniser = tokeniser_of(rule.settings, owner_secret, file_format=policy.format)
     found = {token: tokeniser.detokenise(token) for token in tokens}
     # A value that was not made by this cipher may be deciphered too, but not come back.
     return {
@@ -64,6 +64,7 @@ def reverse_by_source(
     pseudonyms: Collection[str],
     source: Source,
     owner_secret: Secret,
+    reading: Reading = Reading.TEXT,
 ) -> dict[str, str]:
     """Return the people in a source whose pseudonyms are among some.
 
@@ -73,6 +74,7 @@ def reverse_by_source(
         pseudonyms: the pseudonyms.
         source: the records that were pushed, or others of the same people.
         owner_secret: the secret under which they were made.
+        reading: how the numbers are read.
 
     Returns:
         For each pseudonym that was found, the number in the source.
@@ -89,7 +91,9 @@ def reverse_by_source(
         raise InvalidArgument(_NO_RULE)
     alone = replace(policy, absent="ignore", unlisted="drop")
     found: dict[str, str] = {}
-    with Deidentifier(alone, pa.schema([field]), secret=owner_secret) as deidentifier:
+    with Deidentifier(
+        alone, pa.schema([field]), secret=owner_secret, reading=reading
+    ) as deidentifier:
         for part in source.parts():
             for chunk in source.read(part, BEGINNING):
                 batch = chunk.batch.select([place])
@@ -115,8 +119,3 @@ def _matches(
         column = column.dictionary_decode()
     values = texts_of(column.filter(chosen)).to_pylist()
     return dict(zip(made.filter(chosen).to_pylist(), values, strict=True))
-
-
-def _tokeniser(rule: Rule, owner_secret: Secret) -> Tokeniser:
-    settings = dict(rule.settings)
-    return Tokeniser(owner_secret, **settings)  # type: ignore[arg-type]

@@ -7,7 +7,13 @@ from collections.abc import Collection, Iterator
 import pyarrow as pa
 
 from sealift.formats.compact import compact
-from sealift.formats.soundness import decoded, unsound_rows, what_is_wrong, without_rows
+from sealift.formats.soundness import (
+    decoded,
+    first_unsound,
+    unsound_rows,
+    what_is_wrong,
+    without_rows,
+)
 from sealift.owner.sources import BEGINNING, Chunk, Part, Rejects
 from sealift_protocol.errors import InvalidValue
 
@@ -25,7 +31,7 @@ def check_batch(
     Raises:
         InvalidValue: a reader would refuse one of the records.
     """
-    for row, place in _unsound(batch, sealed).items():
+    for row, place in _unsound(batch, sealed, only_first=True).items():
         raise _error(batch, place, f"record {before + row + 1}", None)
 
 
@@ -68,7 +74,7 @@ class _Admission:
         batch = chunk.batch
         before = self._rows
         self._rows += batch.num_rows
-        bad = _unsound(batch, self._sealed)
+        bad = _unsound(batch, self._sealed, only_first=self._rejects.stops)
         if not bad:
             return chunk
         for row, place in bad.items():
@@ -105,11 +111,16 @@ def record_of(batch: pa.RecordBatch, row: int) -> bytes:
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 
-def _unsound(batch: pa.RecordBatch, sealed: Collection[str]) -> dict[int, int]:
+def _unsound(
+    batch: pa.RecordBatch, sealed: Collection[str], *, only_first: bool
+) -> dict[int, int]:
     """Return the rows that no reader would accept, each with the number of a column from 0."""
     places = [i for i, name in enumerate(batch.schema.names) if name in sealed]
-    found = unsound_rows(batch.select(places))
-    return {row: places[place] for row, place in found.items()}
+    checked = batch.select(places)
+    if only_first:
+        first = first_unsound(checked)
+        return {} if first is None else {first[0]: places[first[1]]}
+    return {row: places[place] for row, place in unsound_rows(checked).items()}
 
 
 def _error(

@@ -28,6 +28,7 @@ from sealift.owner.sources import (
     check_source,
     open_source,
 )
+from sealift.owner.sources.fhir_modifiers import modifier_patterns
 from sealift.owner.sources.memory import MemorySource
 from sealift.policy.file import Policy, load_policy
 from sealift.policy.reading import ReadAs, Reading, ReadLeaf, as_plain
@@ -99,8 +100,17 @@ class PushOptions:
         return load_policy(self.policy)
 
     def source_options(self) -> SourceOptions:
-        """Return how a source is read."""
-        return replace(self.reading, types=self.types) if self.types else self.reading
+        """Return how a source is read.
+
+        Raises:
+            PolicyInvalid: the policy is not a valid one.
+        """
+        policy = self.loaded_policy()
+        return replace(
+            self.reading,
+            types=self.types or self.reading.types,
+            modifiers=modifier_patterns(policy) if policy else self.reading.modifiers,
+        )
 
 
 class PushKeywords(TypedDict, total=False):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from sealift.owner.push.admitting import admitted
 from sealift.owner.push.packing import plain_schema
-from sealift.owner.push.push import forget_left_out
+from sealift.owner.push.push import forget_left_out, left_out_of
 from sealift.owner.push.transforming import Transform
 from sealift.owner.sources import BEGINNING, Rejects, Source
 from sealift_protocol.errors import EmptySource
@@ -29,6 +29,7 @@ class Rehearsal:
         before: the first records, as the source has them.
         after: the same records, as they would be sealed.
         report: what de-identification did, as JSON; or empty.
+        left_out: by name, how often the source had a value for which it has no column.
     """
 
     schema: pa.Schema = field(repr=False)
@@ -40,6 +41,7 @@ class Rehearsal:
     before: pa.RecordBatch = field(repr=False)
     after: pa.RecordBatch = field(repr=False)
     report: str = field(repr=False)
+    left_out: Mapping[str, int] = field(default_factory=dict, repr=False)
 
 
 def rehearse(
@@ -112,4 +114,5 @@ def rehearse(
         before=before,
         after=after,
         report=report,
+        left_out=left_out_of(source),
     )

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from sealift.owner.sources.bisection import bad_places, first_bad
 from sealift.owner.sources.bytestreams import is_packed
-from sealift.owner.sources.fhir_columns import Flattener, column_name, read_objects
+from sealift.owner.sources.fhir_columns import Flattener, read_objects
 from sealift.owner.sources.fhir_dates import MOMENT, parse_instants
 from sealift.owner.sources.fhir_lines import (
     KEEP_WHOLE,
@@ -23,11 +23,14 @@ from sealift.owner.sources.fhir_lines import (
     is_typed,
     lines_of,
     not_a_resource,
+    not_understood,
     of_another_type,
     only_type,
     types_of,
 )
 from sealift.owner.sources.fhir_mapping import MAPPING
+from sealift.owner.sources.fhir_modifiers import UnknownModifierError
+from sealift.owner.sources.fhir_tree import column_name
 from sealift.owner.sources.fileset import Fileset, offset_of, path_of
 from sealift.owner.sources.interface import Chunk, Part, Rejects
 from sealift.owner.sources.lines import BLOCK, Block, TextFormat, chunk_of, read_blocks
@@ -40,8 +43,8 @@ class FhirSource:
     Attributes:
         resource: type of the resources; empty if they are kept whole and all types are read.
         left_out: number of elements without a column, by their path, in everything read so far;
-            `name[others]` counts repetitions of an element of which one has a column. A caller
-            that reads the source twice clears it in between.
+            `extension[others]` counts extensions. A caller that reads the source twice clears it
+            in between.
     """
 
     kind = "fhir"
@@ -55,6 +58,7 @@ class FhirSource:
         rejects: Rejects,
         resource: str = "",
         whole: bool = False,
+        modifiers: Sequence[str] = (),
         block_size: int = BLOCK,
     ) -> None:
         """Read the first lines of each file.
@@ -65,6 +69,8 @@ class FhirSource:
             resource: type of the resources to read; those of other types are left out. Empty for
                 the only type, or for all types if they are kept whole.
             whole: whether resources are kept as they are instead of becoming columns.
+            modifiers: the patterns of a policy that name `modifierExtension`. Without one, a
+                resource that has such an extension cannot be read, unless it is kept whole.
             block_size: approximate bytes to read at a time.
 
         Raises:
@@ -90,8 +96,11 @@ class FhirSource:
         elif not any(first_lines(path_of(part), files.opener) for part in files.parts):
             raise EmptySource("no file holds a record", path=files.first)
         self.resource = resource
+        self._modifiers = modifiers
         self._reader: ResourceReader = (
-            WholeReader() if whole else Flattener(resource, MAPPING[resource])
+            WholeReader()
+            if whole
+            else Flattener(resource, MAPPING[resource], modifiers)
         )
         self.schema: pa.Schema = self._reader.schema
 
@@ -171,9 +180,18 @@ class FhirSource:
         return [numbered[place] for place in wanted if place not in bad]
 
     def _bad_value(self, path: Path, line: int, text: bytes) -> SourceError:
+        try:
+            self._reader.flatten([text])
+        except UnknownModifierError as error:
+            return not_understood(path, line, error)
+        except pa.ArrowInvalid:
+            pass
         elements = MAPPING[self.resource] if isinstance(self._reader, Flattener) else ()
         first = first_bad(
-            elements, lambda some: _takes(Flattener(self.resource, some), [text])
+            elements,
+            lambda some: _takes(
+                Flattener(self.resource, some, self._modifiers), [text]
+            ),
         )
         column, where = None, f"line {line}"
         if first is not None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from sealift.owner.sources.bytestreams import Opener
 from sealift.owner.sources.fhir_columns import read_objects
 from sealift.owner.sources.fhir_mapping import MAPPING
+from sealift.owner.sources.fhir_modifiers import NAME, UnknownModifierError
 from sealift.owner.sources.fileset import Fileset, path_of
 from sealift.owner.sources.lines import Block, TextFormat, not_text, read_blocks
 from sealift_protocol.errors import EmptySource, InvalidArgument, SourceError
@@ -129,4 +130,19 @@ def of_another_type(path: Path, line: int) -> SourceError:
         path=path,
         line=line,
         hint=f"choose one with `resource`, {KEEP_WHOLE}",
+    )
+
+
+def not_understood(path: Path, line: int, error: UnknownModifierError) -> SourceError:
+    """Return the error for a resource whose meaning an extension may change."""
+    known = error.level is not None
+    place = f"{error.level}.{NAME}" if error.level else NAME
+    return SourceError(
+        f"line {line} has a {place}, which may change the meaning of what it stands in: no rule "
+        "of a policy names it, or its value has no column",
+        path=path,
+        line=line,
+        hint="find out what it means, then name it in the policy ("
+        f'"{place if known else f"**.{NAME}"}" = "drop"); or skip such lines with '
+        f'`on_error="skip"`, {KEEP_WHOLE}',
     )

@@ -37,6 +37,8 @@ class Place:
         field: number of the field in the segment.
         component: number of the component in the field; the first repetition is used.
         time: whether the value is a date or time, which has two more columns.
+        all: name of a further column with all repetitions; the column of one is null if there
+            are several. Empty for none.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Place:
     field: int
     component: int = 1
     time: bool = False
+    all: str = ""
 
     @property
     def path(self) -> str:
@@ -69,7 +72,7 @@ PLACES = (
     Place("middle_name", "PID", 5, 3),
     Place("birth_date", "PID", 7, time=True),
     Place("sex", "PID", 8),
-    Place("race", "PID", 10),
+    Place("race", "PID", 10, all="races"),
     Place("street", "PID", 11, 1),
     Place("street_2", "PID", 11, 2),
     Place("city", "PID", 11, 3),
@@ -85,7 +88,7 @@ PLACES = (
     Place("account_number", "PID", 18),
     Place("social_security_number", "PID", 19),
     Place("drivers_license", "PID", 20),
-    Place("ethnic_group", "PID", 22),
+    Place("ethnic_group", "PID", 22, all="ethnic_groups"),
     Place("death_time", "PID", 29, time=True),
     Place("death_indicator", "PID", 30),
     Place("patient_class", "PV1", 2),
@@ -104,6 +107,8 @@ PLACES = (
 _IDS = {"id": 1, "authority": 4, "type": 5}
 _OBSERVATION = ("order", "code", "text", "system", "type", "value", "units")
 _OBSERVATION_TAIL = ("reference_range", "flag", "status", "time")
+# The components of a structured number (chapter 2A, data type SN): `<^128`, `^1^:^128`.
+_NUMBER = {"comparator": 1, "number": 2, "separator": 3, "second_number": 4}
 _DIAGNOSIS = ("code", "text", "system", "time", "type")
 _USED = {place.segment for place in PLACES} | {"OBR", "OBX", "DG1"}
 
@@ -126,8 +131,15 @@ def _fields() -> Iterator[pa.Field]:
         for rest in ("precision", "offset"):
             meta = {"hl7.path": f"{place.path}.{rest}"}
             yield pa.field(f"{place.name}.{rest}", pa.string(), metadata=meta)
+    for place in PLACES:
+        if place.all:
+            meta = {"hl7.path": place.path}
+            yield pa.field(place.all, pa.list_(pa.string()), metadata=meta)
     observation = _texts(*_OBSERVATION, *_OBSERVATION_TAIL)
     yield pa.field("observations", observation, metadata={"hl7.path": "OBX"})
+    yield pa.field(
+        "structured_numbers", _texts(*_NUMBER), metadata={"hl7.path": "OBX-5"}
+    )
     yield pa.field("diagnoses", _texts(*_DIAGNOSIS), metadata={"hl7.path": "DG1"})
 
 
@@ -166,13 +178,19 @@ class RowMaker:
         for place in PLACES:
             segment = first.get(place.segment)
             text = segment.text(place.field, place.component) if segment else None
-            if not place.time:
+            if place.all and segment is not None:
+                row |= _repeated(place, segment)
+            elif not place.time:
                 row[place.name] = text
             elif text is not None and segment is not None:
                 row |= _moment(place, text, segment)
         if "PID" in first:
             row |= _patient_ids(first["PID"])
         row["observations"] = list(_observations(segments))
+        if any(s.name == "OBX" and s.text(2) == "SN" for s in segments):
+            row["structured_numbers"] = [
+                _number(s) for s in segments if s.name == "OBX"
+            ]
         row["diagnoses"] = [_diagnosis(s) for s in segments if s.name == "DG1"]
         return row, Counter(name for name in names if name not in _USED)
 
@@ -295,6 +313,21 @@ def _patient_ids(segment: _Segment) -> dict[str, object]:
         (n for n in numbers if n["type"] == "MR"), numbers[0] if numbers else None
     )
     return {"patient_ids": numbers, "patient_id": best["id"] if best else None}
+
+
+def _repeated(place: Place, segment: _Segment) -> dict[str, object]:
+    """Return all repetitions of a field, and the one if it is the only one."""
+    count = segment.repetitions(place.field)
+    texts = [segment.text(place.field, place.component, n) for n in range(count)]
+    said = [text for text in texts if text is not None]
+    return {place.name: said[0] if len(said) == 1 else None, place.all: said or None}
+
+
+def _number(segment: _Segment) -> dict[str, str | None] | None:
+    """Return the parts of an observation that is a structured number, such as a titre."""
+    if segment.text(2) != "SN":
+        return None
+    return {name: segment.text(5, component) for name, component in _NUMBER.items()}
 
 
 def _observations(segments: list[_Segment]) -> Iterator[dict[str, str | None]]:

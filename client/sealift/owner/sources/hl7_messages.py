@@ -38,6 +38,10 @@ _CHARACTER_SETS = {
     "BIG-5": "big5",
     "KS X 1001": "euc_kr",
 }
+# Character sets between which escape sequences switch (ISO 2022), as Japan uses them: the first
+# repetition of MSH-18 is what a message begins with, the others are what it switches to.
+_SWITCHED = {"ISO IR87", "ISO IR159"}
+_AROUND_SWITCHED = {"", "ASCII", "ISO IR6", "ISO IR14", *_SWITCHED}
 
 
 class BrokenMessageError(Exception):
@@ -229,7 +233,11 @@ def _encoding_of(raw: bytes, line: int) -> str:
     text = header.decode("latin-1")
     if not text.startswith("MSH") or len(text) < 5:
         return ""
-    name = re.split("[~^]", _header_field(text, text[3], 18))[0].strip().upper()
+    repetitions = _header_field(text, text[3], 18).split(_repetition_sign(text))
+    names = [part.partition("^")[0].strip().upper() for part in repetitions]
+    if _SWITCHED.intersection(names) and _AROUND_SWITCHED.issuperset(names):
+        return "iso2022_jp_ext"
+    name = names[0]
     if name in ("", "ASCII"):
         return ""
     if name not in _CHARACTER_SETS:
@@ -239,6 +247,11 @@ def _encoding_of(raw: bytes, line: int) -> str:
             hint="convert the file to UTF-8, or correct MSH-18",
         )
     return _CHARACTER_SETS[name]
+
+
+def _repetition_sign(header: str) -> str:
+    signs = header[4:].partition(header[3])[0]
+    return signs[1] if len(signs) > 1 else "~"
 
 
 def _header_field(header: str, separator: str, number: int) -> str:

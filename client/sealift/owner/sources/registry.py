@@ -58,6 +58,7 @@ class SourceOptions:
         expected: the source's schema at earlier pushes, if there were any.
         pixels: whether the pixel data of DICOM files is read.
         read_as: how each leaf of a text format is read whose type is not known.
+        modifiers: the patterns of a policy's rules that name FHIR's `modifierExtension`.
     """
 
     kind: str = ""
@@ -74,6 +75,7 @@ class SourceOptions:
     expected: pa.Schema | None = field(default=None, repr=False)
     pixels: bool = True
     read_as: ReadLeaf = field(default=as_inferred, repr=False)
+    modifiers: tuple[str, ...] = field(default=(), repr=False)
 
     def column_types(self) -> dict[str, pa.DataType]:
         """Return the given types."""
@@ -179,6 +181,7 @@ def _fhir(text: str, options: SourceOptions) -> Source:
         rejects=options.rejects,
         resource=options.resource,
         whole=options.whole,
+        modifiers=options.modifiers,
     )
 
 

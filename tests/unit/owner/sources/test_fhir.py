@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from places import DOCS
 
 from sealift.cli.hints import hint_of
+from sealift.owner.deidentify.rules import Columns
+from sealift.owner.push.options import PushOptions
 from sealift.owner.sources import (
     BEGINNING,
     SkipRejects,
@@ -28,8 +30,10 @@ from sealift.owner.sources.fhir import FhirSource
 from sealift.owner.sources.fhir_columns import Flattener
 from sealift.owner.sources.fhir_dates import parse_dates, parse_moments
 from sealift.owner.sources.fhir_mapping import MAPPING
+from sealift.owner.sources.fhir_modifiers import UnknownModifierError
 from sealift.owner.sources.fileset import Fileset, find_files
 from sealift.owner.sources.interface import Rejects
+from sealift.policy.file import parse_policy
 from sealift_protocol.errors import (
     EmptySource,
     InvalidArgument,
@@ -161,6 +165,11 @@ def left_out(*resources: Resource) -> dict[str, int]:
     return dict(Flattener(kind, MAPPING[kind]).flatten(lines)[2])
 
 
+def column_of(resource: str, name: str) -> int:
+    """The number of a column, from 1."""
+    return Flattener(resource, MAPPING[resource]).schema.get_field_index(name) + 1
+
+
 # --- columns -------------------------------------------------------------------------------------
 
 
@@ -170,11 +179,39 @@ def test_a_patient_becomes_columns_named_by_fhir_path() -> None:
         "meta.lastUpdated": datetime.datetime(
             2024, 2, 3, 3, 5, 6, 789000, datetime.UTC
         ),
+        "identifier.use": "usual",
         "identifier.system": "urn:mrn",
         "identifier.value": "MRN1",
+        "identifier.others": [
+            {
+                "use": "official",
+                "system": "urn:ssn",
+                "value": "999-1",
+                "type": None,
+            }
+        ],
+        "name.use": "official",
         "name.family": "Ng",
         "name.given": ["Anna", "B."],
         "name.prefix": ["Dr."],
+        "name.others": [
+            {
+                "use": "nickname",
+                "text": None,
+                "family": None,
+                "given": ["Annie"],
+                "prefix": None,
+                "suffix": None,
+            }
+        ],
+        "telecom": [
+            {"system": system, "value": value, "use": None, "rank": None}
+            for system, value in (
+                ("email", "a@example.org"),
+                ("phone", "555-1"),
+                ("phone", "555-2"),
+            )
+        ],
         "telecom.phone": "555-1",
         "telecom.email": "a@example.org",
         "gender": "female",
@@ -190,6 +227,8 @@ def test_a_patient_becomes_columns_named_by_fhir_path() -> None:
         "us-core-race.code": "2106-3",
         "us-core-race.display": "White",
         "us-core-race.text": "White",
+        "us-core-race.ombCategory.code": ["2106-3"],
+        "us-core-race.ombCategory.display": ["White"],
         "us-core-birthsex": "F",
     }
 
@@ -338,11 +377,6 @@ def test_what_has_no_column_is_counted_by_path() -> None:
         "meta.versionId": 2,
         "text": 2,
         "extension[others]": 2,
-        "identifier[others]": 2,
-        "identifier.use": 2,
-        "name[others]": 2,
-        "name.use": 2,
-        "telecom[others]": 2,
         "_birthDate": 1,
         "contact": 1,
     }
@@ -361,7 +395,272 @@ def test_elements_without_columns_may_differ_in_type_and_are_counted_all_the_sam
     )
     assert [row["id"] for row in flat(*resources)] == ["o1", "o2"]
     assert left_out(*resources)["contained"] == 2
-    assert left_out(*resources) == {"contained": 2, "code.coding[others]": 4}
+    assert left_out(*resources) == {"contained": 2}
+
+
+def titre(numerator: Resource, denominator: Resource) -> Resource:
+    return observation(
+        1, valueRatio={"numerator": numerator, "denominator": denominator}
+    )
+
+
+def test_a_titre_below_a_limit_keeps_its_comparator_and_units() -> None:
+    row = said(
+        flat(titre({"value": 1, "comparator": "<", "unit": "1"}, {"value": 128}))[0]
+    )
+    part = "valueRatio.numerator"
+    assert (row[f"{part}.comparator"], row[f"{part}.value"]) == ("<", 1.0)
+    assert (row[f"{part}.unit"], row["valueRatio.denominator.value"]) == ("1", 128.0)
+
+
+def test_a_component_below_a_limit_keeps_its_comparator() -> None:
+    parts = [{"valueQuantity": {"value": 120, "comparator": "<"}}, {}]
+    row = flat(observation(1, component=parts))[0]
+    assert row["component.valueQuantity.comparator"] == ["<", None]
+    assert row["component.valueQuantity.value"] == [120.0, None]
+
+
+def race(*codes: str) -> Resource:
+    url = f"{US_CORE}us-core-race"
+    categories = [
+        {"url": "ombCategory", "valueCoding": {"code": code}} for code in codes
+    ]
+    return patient(1, extension=[{"url": url, "extension": categories}])
+
+
+def test_a_patient_of_two_races_is_of_neither_alone() -> None:
+    both, one = flat(race("2106-3", "2028-9"), race("2028-9"))
+    names = ("us-core-race.code", "us-core-race.ombCategory.code")
+    assert [both[name] for name in names] == [None, ["2106-3", "2028-9"]]
+    assert [one[name] for name in names] == ["2028-9", ["2028-9"]]
+
+
+def order(*steps: Resource) -> Resource:
+    return {"resourceType": "MedicationRequest", "dosageInstruction": list(steps)}
+
+
+def step(dose: float, **more: Any) -> Resource:
+    return {
+        "text": f"{dose} mg",
+        "doseAndRate": [{"doseQuantity": {"value": dose}}],
+    } | more
+
+
+def test_a_taper_is_not_its_first_step() -> None:
+    taper, one = flat(order(step(40), step(20), step(10)), order(step(5)))
+    assert taper["dosageInstruction.text"] is None
+    assert taper["dosageInstruction.doseAndRate.doseQuantity.value"] is None
+    steps = taper["dosageInstruction.all"]
+    assert [step["text"] for step in steps] == ["40 mg", "20 mg", "10 mg"]
+    doses = [step["doseAndRate"][0]["doseQuantity"]["value"] for step in steps]
+    assert doses == [40.0, 20.0, 10.0]
+    assert one["dosageInstruction.text"] == "5 mg"
+    assert one["dosageInstruction.all"] is None
+
+
+def test_one_step_with_bounds_or_rates_is_told_whole() -> None:
+    bounds = {"repeat": {"boundsPeriod": {"start": "2024-02", "end": "2024-03-05"}}}
+    rate = [{"rateRatio": {"numerator": {"value": 2, "unit": "mL"}}}]
+    bounded, rated = flat(
+        order(step(5, timing=bounds)), order(step(5, doseAndRate=rate))
+    )
+    assert bounded["dosageInstruction.text"] == "5 mg"
+    (whole,) = bounded["dosageInstruction.all"]
+    start, end = (
+        datetime.datetime(2024, m, d, tzinfo=datetime.UTC) for m, d in ((2, 1), (3, 5))
+    )
+    assert whole["timing"]["repeat"]["boundsPeriod"] == {
+        "start": start,
+        "start.precision": "month",
+        "end": end,
+        "end.precision": "day",
+    }
+    assert rated["dosageInstruction.all"] is None
+    (dose,) = rated["dosageInstruction.doseAndRate.all"]
+    assert dose["rateRatio"]["numerator"]["unit"] == "mL"
+
+
+def test_the_other_codings_and_all_categories_have_a_place() -> None:
+    categories = [{"text": "laboratory"}, {"coding": [{"code": "sdoh"}]}]
+    row = flat(observation(1, category=categories))[0]
+    assert [one["code"] for one in row["code.coding.others"]] == ["BP", "75367002"]
+    assert row["category.text"] is None
+    assert [one["text"] for one in row["category.all"]] == ["laboratory", None]
+    assert row["category.all"][1]["coding"] == [
+        {"system": None, "code": "sdoh", "display": None}
+    ]
+
+
+def test_a_seldom_element_is_a_list_of_one_object() -> None:
+    rows = flat(
+        {"resourceType": "Procedure", "performedRange": {"low": {"value": 30}}},
+        {"resourceType": "Procedure", "status": "completed"},
+    )
+    (found,) = rows[0]["performedRange"]
+    assert (found["low"]["value"], found["high"]) == (30.0, None)
+    assert rows[1]["performedRange"] is None
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.fixed_dictionaries(
+                {},
+                optional={
+                    "text": st.sampled_from("ab"),
+                    "coding": st.lists(
+                        st.fixed_dictionaries(
+                            {"code": st.sampled_from("xyz")},
+                            optional={
+                                "system": st.sampled_from(["urn:a", "http://loinc.org"])
+                            },
+                        ),
+                        min_size=1,
+                        max_size=3,
+                    ),
+                },
+            ),
+            max_size=3,
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_no_coding_of_any_repetition_is_lost(categories: list[list[Resource]]) -> None:
+    rows = flat(*[observation(n, category=list(c)) for n, c in enumerate(categories)])
+    for row, said_of in zip(rows, categories, strict=True):
+        codes = sorted(c["code"] for one in said_of for c in one.get("coding", ()))
+        every = row["category.all"] or ()
+        found = [c["code"] for one in every for c in one["coding"] or ()]
+        if not every:
+            found += [c["code"] for c in row["category.coding.others"] or ()]
+            found += (
+                [row["category.coding.code"]] if row["category.coding.code"] else []
+            )
+        assert sorted(found) == codes
+        assert bool(every) == (len(said_of) > 1)
+
+
+@pytest.mark.parametrize("none", [None, []])
+def test_elements_that_are_there_but_empty_are_none(none: object) -> None:
+    names = ("identifier", "name", "extension", "telecom", "communication", "address")
+    row = said(flat({"resourceType": "Patient", **dict.fromkeys(names, none)})[0])
+    assert row == ({} if none is None else {"telecom": []})
+    codes = {"code": {"coding": none}, "category": none, "performer": none}
+    found = flat({"resourceType": "Observation", **codes, "valueQuantity": {}})[0]
+    assert said(found) == {}
+
+
+def test_what_comes_only_later_in_a_file_is_read_all_the_same() -> None:
+    flattener = Flattener("Observation", MAPPING["Observation"])
+    plain = [json.dumps(observation(n)).encode() for n in range(100)]
+    for _ in range(2):
+        flattener.flatten(plain)
+    late = json.dumps(
+        observation(
+            1, valueQuantity={"value": 7, "comparator": ">"}, bodySite={"text": "arm"}
+        )
+    )
+    batch, _, left = flattener.flatten([*plain, late.encode()])
+    row = batch.to_pylist()[-1]
+    assert (row["valueQuantity.comparator"], row["bodySite.text"]) == (">", "arm")
+    assert left == {}
+
+
+# --- extensions that may change the meaning ------------------------------------------------------
+
+NOT_DONE = [{"url": "http://example.org/not-done", "valueBoolean": True}]
+MODIFIED: list[tuple[str, Resource]] = [
+    ("modifierExtension", {"modifierExtension": NOT_DONE}),
+    (
+        "component.modifierExtension",
+        {"component": [{"code": {}, "modifierExtension": NOT_DONE}]},
+    ),
+    (
+        "referenceRange.modifierExtension",
+        {"referenceRange": [{}, {"modifierExtension": NOT_DONE}]},
+    ),
+    ("contained.modifierExtension", {"contained": [{"modifierExtension": NOT_DONE}]}),
+    ("code.modifierExtension", {"code": {"modifierExtension": NOT_DONE}}),
+]
+
+
+def of_policy(resource: Resource, *patterns: str) -> pa.RecordBatch:
+    flattener = Flattener("Observation", MAPPING["Observation"], patterns)
+    return flattener.flatten([json.dumps(resource).encode()])[0]
+
+
+@pytest.mark.parametrize(("name", "elements"), MODIFIED)
+@pytest.mark.parametrize("odd", [{}, {"contained": [{"x": 1}, {"x": "y"}]}])
+def test_a_modifier_extension_that_no_rule_names_is_refused_at_every_level(
+    name: str, elements: Resource, odd: Resource
+) -> None:
+    resource = observation(1, **{**odd, **elements})
+    with pytest.raises(UnknownModifierError):
+        of_policy(resource)
+    with pytest.raises(UnknownModifierError):
+        of_policy(resource, "Patient.modifierExtension", "hasMember.modifierExtension")
+    for pattern in (name, f"Observation.{name}", "**.modifierExtension"):
+        assert of_policy(resource, pattern).num_rows == 1
+
+
+def test_a_modifier_extension_that_a_rule_names_has_columns() -> None:
+    resource = observation(1, modifierExtension=NOT_DONE)
+    batch = of_policy(resource, "modifierExtension.url")
+    (found,) = batch.to_pylist()[0]["modifierExtension"]
+    assert {name: value for name, value in found.items() if value is not None} == (
+        NOT_DONE[0]
+    )
+    assert "modifierExtension" not in of_policy(observation(1)).schema.names
+
+
+def test_a_modifier_extension_whose_value_has_no_column_is_refused() -> None:
+    resource = observation(1, modifierExtension=[{"url": "u", "valueMoney": {}}])
+    with pytest.raises(UnknownModifierError):
+        of_policy(resource, "**.modifierExtension")
+
+
+def test_a_line_with_a_modifier_extension_is_named_or_left_out(tmp_path: Path) -> None:
+    bad = patient(2, communication=[{"modifierExtension": NOT_DONE}])
+    escaped = json.dumps(patient(3, modifierExtension=NOT_DONE)).replace(
+        "modifierE", "modifier\\u0045"
+    )
+    path = write(tmp_path / "a.ndjson", patient(1), bad, patient(4))
+    path.write_text(path.read_text() + escaped + "\n")
+    error = refuse(source_of(path))
+    assert error.line == 2
+    assert "line 2 has a communication.modifierExtension" in str(error)
+    assert "policy" in str(error.hint)
+    rejects = SkipRejects()
+    rows = rows_of(source_of(path, rejects=rejects))
+    assert ([row["id"] for row in rows], rejects.count) == (["p1", "p4"], 2)
+    whole = rows_of(source_of(path, whole=True))
+    assert [row["id"] for row in whole] == ["p1", "p2", "p4", "p3"]
+
+
+def test_a_policy_that_names_the_extension_lets_its_lines_pass(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.ndjson", patient(1, modifierExtension=NOT_DONE))
+    policy = parse_policy(
+        b'format = 2\nname = "p"\nversion = "1"\nunlisted = "drop"\n'
+        b'[columns]\nid = "drop"\nmodifierExtension = "drop"\n'
+    )
+    options = PushOptions(policy=policy).source_options()
+    assert options.modifiers == ("modifierExtension",)
+    assert [row["id"] for row in rows_of(open_source(path, options))] == ["p1"]
+    with pytest.raises(SourceError, match="modifierExtension"):
+        rows_of(open_source(path, PushOptions().source_options()))
+
+
+@pytest.mark.parametrize("resource", sorted(MAPPING))
+def test_a_policy_can_tell_all_leaves_of_a_type_apart(resource: str) -> None:
+    policy = parse_policy(
+        b'format = 2\nname = "p"\nversion = "1"\n[columns]\nid = "drop"\n'
+    )
+    columns = Columns(
+        Flattener(resource, MAPPING[resource], ["**.modifierExtension"]).schema, policy
+    )
+    assert columns.alike() == []
 
 
 def test_what_is_nested_too_deeply_is_refused_and_does_not_crash() -> None:
@@ -541,12 +840,16 @@ BROKEN = [
     (b'["canary"]', "line 3 is not an object", None),
     (b'{"id": "canary"}', "line 3 is not a FHIR resource", None),
     (b'{"resourceType": "Patient", "id": "caf\xe9"}', "line 3 is not utf-8 text", None),
-    (b'{"resourceType": "Patient", "id": 7}', "line 3, column 1: a value", 1),
-    (b'{"resourceType": "Patient", "birthDate": "canary"}', "line 3, column ", 15),
+    (b'{"resourceType": "Patient", "id": 7}', "line 3, column 1: a value", "id"),
+    (
+        b'{"resourceType": "Patient", "birthDate": "canary"}',
+        "line 3, column ",
+        "birthDate",
+    ),
     (
         b'{"resourceType": "Patient", "name": {"family": "canary"}}',
         "line 3, column ",
-        7,
+        "name.use",
     ),
     (
         b'{"resourceType": "Patient"} {"resourceType": "Patient"}',
@@ -559,14 +862,15 @@ BROKEN = [
 
 @pytest.mark.parametrize(("line", "message", "column"), BROKEN)
 def test_a_broken_line_is_named_or_left_out(
-    line: bytes, message: str, column: int | None, tmp_path: Path
+    line: bytes, message: str, column: str | None, tmp_path: Path
 ) -> None:
+    place = column_of("Patient", column) if column else None
     good = [json.dumps(patient(number)).encode() for number in range(5)]
     path = tmp_path / "patients.ndjson"
     path.write_bytes(b"\n".join([*good[:2], line, *good[2:]]))
     error = refuse(source_of(path))
     assert message in str(error)
-    assert (error.path, error.line, error.column) == (path, 3, column)
+    assert (error.path, error.line, error.column) == (path, 3, place)
     rejects = SkipRejects()
     rows = rows_of(source_of(path, rejects=rejects))
     assert [row["id"] for row in rows] == ["p0", "p1", "p2", "p3", "p4"]

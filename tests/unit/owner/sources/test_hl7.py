@@ -125,6 +125,7 @@ def test_a_message_becomes_a_row(tmp_path: Path) -> None:
         "birth_date.precision": "day",
         "sex": "F",
         "race": "2106-3",
+        "races": ["2106-3"],
         "street": "1 Main St",
         "city": "Boston",
         "state": "MA",
@@ -474,3 +475,48 @@ def test_lines_are_counted_over_what_was_pushed_before(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as caught:
         list(source.read(part, mark))
     assert caught.value.line == 9
+
+
+def test_comparators_and_ratios_of_structured_numbers_have_a_place(
+    tmp_path: Path,
+) -> None:
+    results = [
+        "OBX|1|SN|5048-4^ANA titre^LN||<^128",
+        "OBX|2|NM|2093-3^Cholesterol^LN||182|mg/dL",
+        "OBX|3|SN|5048-4^ANA titre^LN||^1^:^128",
+    ]
+    (row,) = rows(tmp_path, message(admission(1, *results)))
+    names = ("comparator", "number", "separator", "second_number")
+    assert row["structured_numbers"] == [
+        dict(zip(names, ("<", "128", None, None), strict=True)),
+        None,
+        dict(zip(names, (None, "1", ":", "128"), strict=True)),
+    ]
+    assert [one["value"] for one in row["observations"]] == ["<^128", "182", "^1^:^128"]
+    (row,) = rows(tmp_path, message(admission(1, *REPORT)))
+    assert row["structured_numbers"] is None
+
+
+def test_a_patient_of_two_races_is_of_neither_alone(tmp_path: Path) -> None:
+    segments = [s.replace("2106-3", "2106-3^White~2028-9^Asian") for s in admission(1)]
+    both, one = rows(tmp_path, message([*segments, *admission(2)]))
+    assert (both["race"], both["races"]) == (None, ["2106-3", "2028-9"])
+    assert (one["race"], one["races"]) == ("2106-3", ["2106-3"])
+    assert (one["ethnic_group"], one["ethnic_groups"]) == (None, None)
+
+
+@pytest.mark.parametrize("charset", ["~ISO IR87", "ASCII~ISO IR87", "ISO IR87"])
+def test_text_that_switches_character_sets_is_read(
+    charset: str, tmp_path: Path
+) -> None:
+    text = message(admission(1, charset=charset)).decode()
+    content = text.replace("Ng&van", "山田").encode("iso2022_jp")
+    assert b"\x1b$B" in content
+    (row,) = rows(tmp_path, content)
+    assert (row["family_name"], row["given_name"]) == ("山田", "Anna")
+
+
+def test_character_sets_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
+    content = message(admission(1, charset="KOI8-R~ISO IR87"))
+    with pytest.raises(SourceError, match="unknown character set"):
+        rows(tmp_path, content)

@@ -1,0 +1,178 @@
+"""The columns of FHIR R4 resources about orders, specimens, images and forms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sealift.owner.sources.fhir_elements import (
+    IDENTIFIER,
+    META,
+    NOTES,
+    Elements,
+    amount_range,
+    attachment,
+    booleans,
+    codeable,
+    coding,
+    dates,
+    decimals,
+    identifier,
+    instants,
+    integers,
+    moments,
+    period,
+    quantity,
+    ratio,
+    references,
+    texts,
+    timing,
+)
+
+
+def _answers(path: str) -> Elements:
+    """The questions of a form and their answers; those inside others are two levels deep."""
+    answer = f"{path}.answer[*]"
+    return (
+        *texts(f"{path}.linkId", f"{path}.definition", f"{path}.text"),
+        *booleans(f"{answer}.valueBoolean"),
+        *decimals(f"{answer}.valueDecimal"),
+        *integers(f"{answer}.valueInteger"),
+        *dates(f"{answer}.valueDate"),
+        *moments(f"{answer}.valueDateTime"),
+        *texts(f"{answer}.valueTime", f"{answer}.valueString", f"{answer}.valueUri"),
+        *coding(f"{answer}.valueCoding"),
+        *quantity(f"{answer}.valueQuantity"),
+        *references(f"{answer}.valueReference"),
+    )
+
+
+_SERVICE_REQUEST = (
+    *META,
+    *IDENTIFIER,
+    *references("basedOn[*]", "replaces[*]"),
+    *identifier("requisition{}"),
+    *texts("status", "intent", "priority"),
+    *codeable("category[]"),
+    *booleans("doNotPerform"),
+    *codeable("code", "orderDetail[{}]"),
+    *quantity("quantityQuantity{}"),
+    *ratio("quantityRatio{}"),
+    *amount_range("quantityRange{}"),
+    *references("subject", "encounter"),
+    *moments("occurrenceDateTime"),
+    *period("occurrencePeriod"),
+    *timing("occurrenceTiming{}"),
+    *booleans("asNeededBoolean"),
+    *codeable("asNeededCodeableConcept{}"),
+    *moments("authoredOn"),
+    *references("requester"),
+    *codeable("performerType{}"),
+    *references("performer[]"),
+    *codeable("locationCode[{}]"),
+    *references("locationReference[*]"),
+    *codeable("reasonCode[]"),
+    *references("reasonReference[]", "supportingInfo[*]", "specimen[*]"),
+    *codeable("bodySite[]"),
+    *texts("patientInstruction"),
+    *NOTES,
+)
+
+_SPECIMEN = (
+    *META,
+    *IDENTIFIER,
+    *identifier("accessionIdentifier"),
+    *texts("status"),
+    *codeable("type"),
+    *references("subject"),
+    *moments("receivedTime"),
+    *references("parent[*]", "request[*]"),
+    *references("collection.collector"),
+    *moments("collection.collectedDateTime"),
+    *period("collection.collectedPeriod"),
+    *quantity("collection.duration{}", "collection.quantity"),
+    *codeable("collection.method", "collection.bodySite"),
+    *codeable("collection.fastingStatusCodeableConcept{}"),
+    *quantity("collection.fastingStatusDuration{}"),
+    *texts("processing[{}].description"),
+    *codeable("processing[{}].procedure"),
+    *references("processing[{}].additive[]"),
+    *moments("processing[{}].timeDateTime"),
+    *period("processing[{}].timePeriod"),
+    *texts("container[{}].description"),
+    *codeable("container[{}].type"),
+    *quantity("container[{}].capacity", "container[{}].specimenQuantity"),
+    *codeable("container[{}].additiveCodeableConcept"),
+    *references("container[{}].additiveReference"),
+    *codeable("condition[{}]"),
+    *NOTES,
+)
+
+_IMAGING_STUDY = (
+    *META,
+    *IDENTIFIER,
+    *texts("status"),
+    *coding("modality[*]"),
+    *references("subject", "encounter"),
+    *moments("started"),
+    *references("basedOn[*]", "referrer", "interpreter[]"),
+    *integers("numberOfSeries", "numberOfInstances"),
+    *references("procedureReference"),
+    *codeable("procedureCode[]"),
+    *references("location"),
+    *codeable("reasonCode[]"),
+    *references("reasonReference[]"),
+    *texts("description"),
+    *texts("series[*].uid"),
+    *integers("series[*].number"),
+    *coding("series[*].modality"),
+    *texts("series[*].description"),
+    *integers("series[*].numberOfInstances"),
+    *coding("series[*].bodySite"),
+    *coding("series[*].laterality"),
+    *moments("series[*].started"),
+    *texts("series[*].instance[*].uid"),
+    *coding("series[*].instance[*].sopClass"),
+    *integers("series[*].instance[*].number"),
+    *texts("series[*].instance[*].title"),
+    *NOTES,
+)
+
+_QUESTIONNAIRE_RESPONSE = (
+    *META,
+    *identifier("identifier"),
+    *references("basedOn[]", "partOf[]"),
+    *texts("questionnaire", "status"),
+    *references("subject", "encounter"),
+    *moments("authored"),
+    *references("author", "source"),
+    *_answers("item[*]"),
+    *_answers("item[*].item[*]"),
+)
+
+_DOCUMENT_REFERENCE = (
+    *META,
+    *texts("masterIdentifier.system", "masterIdentifier.value"),
+    *IDENTIFIER,
+    *texts("status", "docStatus"),
+    *codeable("type", "category[]"),
+    *references("subject"),
+    *instants("date"),
+    *references("author[]", "authenticator", "custodian"),
+    *texts("description"),
+    *codeable("securityLabel[]"),
+    *attachment("content[].attachment"),
+    *coding("content[].format"),
+    *references("context.encounter[]"),
+    *period("context.period"),
+    *codeable("context.facilityType", "context.practiceSetting", "context.event[{}]"),
+    *texts("relatesTo[{}].code"),
+    *references("relatesTo[{}].target"),
+)
+
+ORDERS: Mapping[str, Elements] = {
+    "ServiceRequest": _SERVICE_REQUEST,
+    "Specimen": _SPECIMEN,
+    "ImagingStudy": _IMAGING_STUDY,
+    "QuestionnaireResponse": _QUESTIONNAIRE_RESPONSE,
+    "DocumentReference": _DOCUMENT_REFERENCE,
+}
