@@ -23,9 +23,9 @@ def test_nothing_planted_reaches_a_trainer_or_the_relay(tmp_path: Path) -> None:
     seed = int(
         os.environ.get("SEALIFT_LEAKS_SEED") or random.SystemRandom().randrange(10**6)
     )
-    print(f"seed {seed}")  # noqa: T201
+    print(f"seed {seed}")
     results = run(DOCUMENTS, seed, tmp_path, ROWS)
-    print(shown(results))  # noqa: T201
+    print(shown(results))
     assert not results.leaks
     assert not failed(results)
     assert set(results.forms) >= ENCODED

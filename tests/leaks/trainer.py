@@ -78,7 +78,7 @@ def main() -> None:
             os.environ["SEALIFT_HOME"] = job["home"]
             session = sealift.connect("laboratory")
             session.trust("hospital", job["hospital"])
-            print("{}", flush=True)  # noqa: T201
+            print("{}", flush=True)
             continue
         planned = Planned(*job["sheet"][:4], tuple(map(tuple, job["sheet"][4])))
         if planned.number not in needles:
@@ -88,7 +88,7 @@ def main() -> None:
             answer = {"found": search(session, job["dataset"], needles[planned.number])}
         except SealiftError as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), flush=True)  # noqa: T201
+        print(json.dumps(answer), flush=True)
     if session is not None:
         session.close()
 
