@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 import pyarrow as pa
+
 from leaks.identifiers import NUMBERS, TEXTS, Days, Identifier, make
 
 _UTC = datetime.UTC

@@ -11,9 +11,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from leaks import standards
 from leaks.sheets import STANDARD, Laid, Sheet
-
 from sealift.owner.sources import SourceOptions
 
 _DELIMITERS = {"csv ,": ",", "csv ;": ";", "csv tab": "\t", "csv |": "|"}

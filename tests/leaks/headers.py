@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 import pyarrow as pa
-from leaks.columns import Position, Type
 
+from leaks.columns import Position, Type
 from sealift.owner.deidentify.rules import Columns, Index
 from sealift.policy.file import Policy, Rule
 from sealift.policy.headers import headers

@@ -236,7 +236,7 @@ def _gps(rng: Random) -> Identifier:
 
 
 def _note(rng: Random) -> Identifier:
-    """Free text, with what a scrubber finds by its form; whether it finds names is measured elsewhere."""
+    """Free text, with what a scrubber finds by its form: how many names it finds is measured."""
     ssn, phone, email = _ssn(rng), _phone(rng), _email(rng)
     text = (
         f"SSN {ssn.text}, call {phone.text} or write to {email.text} before the visit."

@@ -70,6 +70,7 @@ class Results:
         leaks: what was found.
         kept: by place: found under the policy that keeps everything, or without one.
         hidden: by place: identifiers behind slices, under nulls, in unused entries.
+        behind: how many of the hidden lay in the buffers of tables that were pushed.
         forms: by form: found in the control.
         lost: what the control should have found, and did not.
         errors: what else went wrong.
@@ -97,6 +98,7 @@ class Results:
     leaks: list[Leak] = field(default_factory=list)
     kept: Counter[Spot] = field(default_factory=Counter)
     hidden: Counter[Spot] = field(default_factory=Counter)
+    behind: int = 0
     forms: Counter[str] = field(default_factory=Counter)
     lost: Counter[tuple[Spot, str]] = field(default_factory=Counter)
     errors: list[str] = field(default_factory=list)

@@ -27,17 +27,17 @@ from typing import Any
 
 import conftest  # first: it sets what other modules read when they are imported
 import structlog
+
 from leaks.files import Ready, write
 from leaks.headers import Vocabulary
-from leaks.results import Leak, Results, leaks_of
+from leaks.results import Results, leaks_of
 from leaks.search import Needles
-from leaks.sheets import ROWS, STANDARD, Laid, Planned, Sheet, lay, plan
-from sealift_relay.app import Relay
-
+from leaks.sheets import ROWS, STANDARD, Laid, Planned, Sheet, cell_and_row, lay, plan
 from sealift.owner.push.push import Pushed
 from sealift.policy.file import Policy, load_policy, ready_policies
 from sealift.session import Session
 from sealift_protocol.errors import PolicyViolation, SealiftError
+from sealift_relay.app import Relay
 
 CONTROL, BARE = "keeps everything", "no policy"
 # A member's datasets are opened to find one by its name, so few are in a relay.
@@ -218,6 +218,8 @@ class Exchange:
             if "error" in answer:
                 results.errors.append(f"{dataset}: {answer['error']}")
                 continue
+            if not number:
+                self._look_behind(sheet, ready)
             for leak in leaks_of(sheet, CONTROL, answer["found"]):
                 place = next(
                     p for p, cell in enumerate(sheet.cells) if cell.spot == leak.spot
@@ -241,6 +243,16 @@ class Exchange:
                     results.kept[cell.spot] += 1
                 else:
                     results.lost[cell.spot, cell.kind] += 1
+
+    def _look_behind(self, sheet: Sheet, ready: Ready) -> None:
+        """Count the hidden identifiers that the owner's own buffers hold."""
+        if any(cell.hidden for cell in sheet.cells) and ready.raw:
+            # Numbers of a buffer lie where they lay.
+            padded = b"".join(one + bytes(-len(one) % 8) for one in ready.raw)
+            there = {one.owner for one in Needles(sheet.owned()).find(padded)}
+            for owner in there:
+                place, row = cell_and_row(owner)
+                self.results.behind += row >= len(sheet.cells[place].seen)
 
 
 def _cells_named(error: Exception, laid: Laid | None) -> set[int]:
@@ -366,7 +378,8 @@ def shown(results: Results) -> str:
         f"relay                found: {sum(leak.policy == 'relay' for leak in results.leaks)}",
         f"places x types x formats: {len(results.planted)}; fewest planted {least}, "
         f"fewest sent under all policies {scarce}",
-        f"hidden identifiers: {results.hidden.total()}",
+        f"hidden identifiers: {results.hidden.total()}, {results.behind} of them in buffers that "
+        "were pushed",
         f"control: {results.kept.total()} found, {results.lost.total()} not found; "
         + ", ".join(f"{form} {count}" for form, count in sorted(results.forms.items())),
     ]

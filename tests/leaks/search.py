@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from leaks.identifiers import Form, lowered
 
 _WIDE, _NARROW = 8, 4

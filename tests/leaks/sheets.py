@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from random import Random
 
 import pyarrow as pa
+
 from leaks import columns as shapes
 from leaks import standards
 from leaks.columns import METADATA, NAMES, POSITIONS, TYPES, Type, metadata_of
 from leaks.headers import Header, Vocabulary, respelled
 from leaks.identifiers import Days, Form, Identifier, forms_of, make
-
 from sealift.policy.names import fold
 
 ROWS = 40
@@ -39,9 +39,21 @@ _TEXT_TYPES = ("string", "int64", "float64", "date32", "timestamp us")
 _SQL_TYPES = (*_TEXT_TYPES, "binary")
 
 FORMATS = {
-    **{"parquet": 34, "table": 30, "stream": 28, "slice": 28, "nulls": 24},
-    **{"csv ,": 7, "csv ;": 6, "csv tab": 6, "csv |": 6, "jsonl": 16, "sqlite": 10},
-    **{"fhir": 12, "hl7": 8, "dicom": 6, "one column": 24},
+    "parquet": 34,
+    "table": 30,
+    "stream": 28,
+    "slice": 28,
+    "nulls": 24,
+    "csv ,": 7,
+    "csv ;": 6,
+    "csv tab": 6,
+    "csv |": 6,
+    "jsonl": 16,
+    "sqlite": 10,
+    "fhir": 12,
+    "hl7": 8,
+    "dicom": 6,
+    "one column": 24,
 }
 """The formats, and how many of 245 sheets are in each."""
 
@@ -143,9 +155,7 @@ def spots_of(format_: str) -> list[tuple[str, str]]:
                 if not (format_ == "parquet" and not _in_parquet(position.name, name))
                 and not (format_ == "nulls" and position.name in ("map key", "runs"))
             ]
-        elif format_ == "jsonl" and position.in_text:
-            found += [(position.name, name) for name in _TEXT_TYPES]
-        elif format_.startswith("csv") and position.flat:
+        elif position.in_text if format_ == "jsonl" else _is_csv(format_, position):
             found += [(position.name, name) for name in _TEXT_TYPES]
         elif format_ == "sqlite" and position.flat:
             found += [(position.name, name) for name in _SQL_TYPES]
@@ -156,6 +166,10 @@ def spots_of(format_: str) -> list[tuple[str, str]]:
     elif format_ not in STANDARD:
         found += [("column name", "string")]
     return found
+
+
+def _is_csv(format_: str, position: shapes.Position) -> bool:
+    return format_.startswith("csv") and position.flat
 
 
 def _in_parquet(position: str, name: str) -> bool:
@@ -451,11 +465,9 @@ class _Layout:
         self, cell: Cell, position: shapes.Position, type_: Type, *, single: bool
     ) -> Header | None:
         policy = self._vocabulary.policy
-        if not single and (
-            policy.unlisted == "drop" or self._rng.random() < _UNHEARD_OF
-        ):
-            if self._rng.random() < 0.5 or policy.unlisted != "drop":
-                return Header(f"qzx{self._rng.randrange(10**6)}", None)
+        unheard_of = 0.5 if policy.unlisted == "drop" else _UNHEARD_OF
+        if not single and self._rng.random() < unheard_of:
+            return Header(f"qzx{self._rng.randrange(10**6)}", None)
         for _ in range(20 if single else 1):
             found = self._vocabulary.choose(
                 position,

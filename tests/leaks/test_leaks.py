@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+
 from leaks.identifiers import TEXTS, Days, Identifier, forms_of, make
 from leaks.run import failed, run, shown
 from leaks.search import Found, Needles

@@ -11,11 +11,11 @@ import os
 import sys
 from collections.abc import Iterator
 
-from leaks.search import Needles
-from leaks.sheets import Planned
+import structlog
 
 import sealift
-import structlog
+from leaks.search import Needles
+from leaks.sheets import Planned
 from sealift.session import Session
 from sealift_protocol.errors import SealiftError
 
