@@ -5,7 +5,7 @@
 
 Each is a change of a copy of the tree, after which the named tests run until one fails: the
 protection is *missed*. Where all pass, nothing would have noticed that it is gone: *not missed*,
-and the exit code is 1. The tests pass with every protection in place: that is tried first.
+and the exit code is 1. Tests that fail with every protection in place do not count.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ UNIT = "tests/unit/owner/deidentify"
 LEAKS = "tests/leaks/test_leaks.py::test_nothing_planted_reaches_a_trainer_or_the_relay"
 # A run of the generator in which every protection that it can miss is needed.
 SEED = "5"
+PATIENCE = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +229,7 @@ BULLETS = (
         "client/sealift/owner/push/admitting.py",
         "_unsound",
         "return {}",
-        ("tests/integration/test_bad_inputs.py",),
+        ("tests/unit/owner/push/test_admitting.py",),
     ),
     Bullet(
         "a person is erased by the number in the source",
@@ -354,13 +355,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="bullets-") as scratch:
         copy = Copy(ROOT, Path(scratch))
         tests = dict.fromkeys(test for bullet in bullets for test in bullet.tests)
-        whole = copy.pytest(["-x", "-n", "0", *tests], 300, None)
-        if whole.status != 0:
-            print("tests fail with every protection in place")
-            return 2
+        whole = copy.pytest(["-n", "0", *tests], PATIENCE)
+        # What fails anyway says nothing about a protection.
+        doubtful = [line["failed"] for line in whole.of("failed")]
+        for name in doubtful:
+            print(f"fails with every protection in place, and is left out: {name}")
+        left_out = [f"--deselect={name}" for name in doubtful]
         for number, bullet in enumerate(bullets):
             with removed(copy, bullet, number):
-                done = copy.pytest(["-x", "-n", "0", *bullet.tests], 300, None)
+                done = copy.pytest(
+                    ["-x", "-n", "0", *left_out, *bullet.tests], PATIENCE
+                )
             failed = [line["failed"] for line in done.of("failed")]
             missed = bool(failed) or done.status != 0
             left += not missed
