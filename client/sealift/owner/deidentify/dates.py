@@ -64,7 +64,7 @@ def take_apart(texts: pa.Array, order: str | None = None) -> DateTexts:
             `written_dates.ORDERS`; empty if it is not known; None if only ISO 8601 and the compact
             form are read.
     """
-    texts = pc.utf8_trim_whitespace(texts)
+    texts = _trimmed(texts)
     if order is not None:
         written = as_iso(texts, order)
         parts = take_apart(pc.coalesce(written.date, texts))
@@ -101,6 +101,12 @@ def take_apart(texts: pa.Array, order: str | None = None) -> DateTexts:
             iso, pc.utf8_slice_codeunits(texts, 10), pc.utf8_slice_codeunits(texts, 8)
         ),
     )
+
+
+def _trimmed(texts: pa.Array) -> pa.Array:
+    """Return texts without white space around them; views as plain texts."""
+    views = pa.types.is_string_view(texts.type)
+    return pc.utf8_trim_whitespace(texts.cast(pa.string()) if views else texts)
 
 
 def put_together(parts: DateTexts, days: pa.Array) -> pa.Array:

@@ -41,7 +41,7 @@ def plain(values: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(kind):
         return plain(values.dictionary_decode())
     if pa.types.is_run_end_encoded(kind):
-        return plain(pc.run_end_decode(values))
+        return plain(_without_runs(values))
     if (
         pa.types.is_map(kind)
         or pa.types.is_list_view(kind)
@@ -56,7 +56,24 @@ def without_hidden(values: pa.Array) -> pa.Array:
     if not values.null_count and not values.offset:
         return values
     places = np.arange(len(values), dtype=np.int64)
-    return values.take(pa.array(places, mask=np.asarray(values.is_null())))
+    return _taken(values, pa.array(places, mask=np.asarray(values.is_null())))
+
+
+def _taken(values: pa.Array, places: pa.Array) -> pa.Array:
+    """Return the values at some places; Arrow does not take from views."""
+    if "_view" not in str(values.type):
+        return values.take(places)
+    whole = pa.string() if pa.types.is_string_view(values.type) else pa.binary()
+    return values.cast(whole).take(places).cast(values.type)
+
+
+def _without_runs(values: pa.Array) -> pa.Array:
+    """Return the values of runs, one by one."""
+    if "_view" not in str(values.type.value_type):
+        return pc.run_end_decode(values)
+    rows = np.arange(values.offset, values.offset + len(values))
+    ends = values.run_ends.to_numpy()
+    return _taken(values.values, pa.array(np.searchsorted(ends, rows, side="right")))
 
 
 def parents_of(lists: pa.Array) -> pa.Array:
@@ -80,7 +97,7 @@ def with_items(lists: pa.Array, items: pa.Array, kind: pa.DataType) -> pa.Array:
             size = kind.list_size
             present = np.repeat(~np.asarray(missing), size)
             places = np.cumsum(present) - 1
-            items = items.take(pa.array(places, mask=~present))
+            items = _taken(items, pa.array(places, mask=~present))
         return pa.FixedSizeListArray.from_arrays(items, type=kind, mask=missing)
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
     wide = pa.types.is_large_list(kind)
@@ -92,8 +109,11 @@ def with_items(lists: pa.Array, items: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def list_kind(kind: pa.DataType, item: pa.DataType) -> pa.DataType:
-    """Return a list type with another item type."""
-    field = pa.field(kind.value_field.name, item)
+    """Return a list type with another item type.
+
+    Items have Arrow's usual name: another would be text that no rule covers.
+    """
+    field = pa.field("item", item)
     if pa.types.is_fixed_size_list(kind):
         return pa.list_(field, kind.list_size)
     return pa.large_list(field) if pa.types.is_large_list(kind) else pa.list_(field)

@@ -172,9 +172,7 @@ class PixelInspector:
             with_ocr: whether Tesseract is used; None means if it is installed.
             frames: how many frames of an image are examined; 0 for all.
         """
-        self.applies = all(
-            schema.get_field_index(name) >= 0 for name in (PIXELS, SHAPE, TYPE)
-        )
+        self.applies = schema.get_field_index(PIXELS) >= 0
         self._with_ocr = ocr.is_installed() if with_ocr is None else with_ocr
         self._of_frames = frames
         self._images = 0
@@ -224,9 +222,13 @@ class PixelInspector:
 
 
 def image_of(batch: pa.RecordBatch, row: int) -> np.ndarray[Any, Any] | None:
-    """Return a row's image without a copy; None if its shape or type does not fit its bytes."""
+    """Return a row's image without a copy; None if it has no shape or type that fits its bytes."""
+    content = batch.column(PIXELS)[row]
+    missing = {SHAPE, TYPE} - set(batch.schema.names)
+    if missing or not isinstance(content, pa.BinaryScalar):
+        return None
     name, shape = batch.column(TYPE)[row].as_py(), batch.column(SHAPE)[row].as_py()
-    return as_image(batch.column(PIXELS)[row].as_buffer(), shape, name)
+    return as_image(content.as_buffer(), shape, name)
 
 
 def as_image(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
@@ -181,6 +181,9 @@ class LineParser:
     def _quoted(self, data: bytes) -> bytes:
         if not self._texts:
             return data
+        if _has_dots(self.schema):
+            # The last part of a path may be less than the name of its field.
+            return quoted(data, self._texts)
         every = dict(leaves_of(self.schema))
         names = frozenset(path.rpartition(".")[2] for path in self._texts)
         others = {path.rpartition(".")[2] for path in every.keys() - self._texts}
@@ -347,6 +350,18 @@ def _parse(path: Path | None, line: int, text: bytes) -> dict[str, Any] | Source
         what = f"line {line} is not an object"
         return SourceError(what, path=path, line=line, hint=_ONE_A_LINE)
     return record
+
+
+def _has_dots(fields: Iterable[pa.Field]) -> bool:
+    """Return whether any name, of a column or inside one, has a dot."""
+    return any(
+        "." in field.name
+        or (
+            pa.types.is_nested(field.type)
+            and _has_dots(field.type.field(n) for n in range(field.type.num_fields))
+        )
+        for field in fields
+    )
 
 
 def _is_surely_bad(value: object, kind: pa.DataType) -> bool:

@@ -243,6 +243,15 @@ def test_dates_of_any_type_become_years_and_months(kind: pa.DataType) -> None:
     assert months_of(values).to_pylist() == ["2024-05", None]
 
 
+@pytest.mark.parametrize("kind", [pa.large_string(), pa.string_view()])
+def test_texts_of_dates_are_read_whatever_their_offsets(kind: pa.DataType) -> None:
+    values = pa.array([" 2024-05-06 ", None, "06.05.2024"]).cast(kind)
+    assert years_of(values, at_least=None).to_pylist() == [2024, None, None]
+    assert years_of(values, at_least=None, order="").to_pylist() == [2024, None, 2024]
+    assert months_of(values).to_pylist() == ["2024-05", None, None]
+    assert take_apart(values).day.to_pylist() == [dt.date(2024, 5, 6), None, None]
+
+
 def test_years_of_birth_of_the_oldest_become_one() -> None:
     rule = "{ action = 'generalise', to = 'year', oldest = 90 }"
     values = pa.array(

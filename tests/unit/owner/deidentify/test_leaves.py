@@ -249,3 +249,25 @@ def test_a_shift_by_a_header_follows_the_one_column_of_its_class() -> None:
     assert after(rules, batch, top).num_columns == 2
     two = batch.append_column("visit_number", pa.array(["9"]))
     assert refused(rules, two, top).columns == ("patient_id",)
+
+
+@pytest.mark.parametrize("wrap", [pa.list_, pa.large_list, lambda f: pa.list_(f, 1)])
+def test_the_name_of_the_items_of_a_list_is_not_sent(wrap: Any) -> None:
+    kind = wrap(pa.field("Jane Doe", pa.list_(pa.field("555-0134", pa.int8()))))
+    batch = pa.RecordBatch.from_arrays([pa.array([[[1]], [[2]]], kind)], ["doses"])
+    out = after('doses = { action = "keep", type = "numeric" }', batch)
+    assert out["doses"].to_pylist() == [[[1]], [[2]]]
+    for text in (b"Jane Doe", b"555-0134"):
+        assert text not in out.schema.serialize().to_pybytes()
+
+
+@pytest.mark.parametrize("kind", [pa.string_view(), pa.binary_view()])
+def test_views_in_lists_and_in_runs_are_read(kind: pa.DataType) -> None:
+    values = pa.array(["a", None, "b"], pa.string()).cast(pa.binary()).cast(kind)
+    runs = pa.RunEndEncodedArray.from_arrays(pa.array([2, 4, 5], pa.int32()), values)
+    lists = pa.ListArray.from_arrays(pa.array([0, 1, 2, 3], pa.int32()), values)
+    batch = pa.RecordBatch.from_arrays([runs.slice(1, 3), lists], ["runs", "lists"])
+    out = after('runs = "keep"\nlists = "keep"', batch)
+    [a, b] = ["a", "b"] if kind == pa.string_view() else [b"a", b"b"]
+    assert out["runs"].to_pylist() == [a, None, None]
+    assert out["lists"].to_pylist() == [[a], [None], [b]]

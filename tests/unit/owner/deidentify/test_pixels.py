@@ -408,6 +408,21 @@ def test_an_image_whose_bytes_do_not_fit_its_shape_is_suspected() -> None:
         assert found == BurnedIn(suspected=True, how="unreadable")
 
 
+@pytest.mark.parametrize("left", [["pixels"], ["pixels", "pixel_shape"]])
+def test_pixels_that_cannot_be_looked_at_are_suspected(left: list[str]) -> None:
+    batch = batch_of(NO_TEXT).select(left)
+    (found,) = PixelInspector(batch.schema, with_ocr=False).inspect(batch)
+    assert found == BurnedIn(suspected=True, how="unreadable")
+
+
+def test_pixels_in_another_type_than_bytes_are_suspected() -> None:
+    row = batch_of(NO_TEXT).to_pylist()[0]
+    for pixels in ([*row["pixels"]], 1.5):
+        batch = pa.RecordBatch.from_pylist([row | {"pixels": pixels}])
+        (found,) = PixelInspector(batch.schema, with_ocr=False).inspect(batch)
+        assert found == BurnedIn(suspected=True, how="unreadable")
+
+
 def policy_of(*tables: str, columns: str = 'PatientName = "drop"') -> Any:
     head = 'format = 1\nname = "x"\nversion = "1"\nunlisted = "keep"\n'
     return parse_policy(

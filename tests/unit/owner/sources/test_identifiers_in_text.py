@@ -215,6 +215,14 @@ def test_a_long_number_of_json_keeps_its_digits_without_a_policy(jsonl: Path) ->
     ]
 
 
+@pytest.mark.parametrize("record", [{"card.pan": LONG}, {"card": {"the.pan": LONG}}])
+def test_a_long_number_below_a_name_with_a_dot_keeps_its_digits(
+    jsonl: Path, record: dict[str, Any]
+) -> None:
+    [found] = rows(opened(jsonl, json.dumps(record)))
+    assert json.dumps(found) == json.dumps(record).replace(str(LONG), f'"{LONG}"')
+
+
 def test_text_that_looks_like_a_field_stays(jsonl: Path) -> None:
     record = {"mrn": 17, "note": 'said "mrn": 5, and {"mrn": 6}'}
     again = {"mrn": "18", "note": 'then "mrn": 7}'}

@@ -1,0 +1,1 @@
+"""Looks for identifiers in what a trainer gets: `python -m leaks.run` in tests/."""
