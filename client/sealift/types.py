@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from sealift.people.status import Status
     from sealift.policy.model import FrameRules, Guard, PixelRules, Privacy, Rule
     from sealift.policy.reading import ReadAs
+    from sealift.policy.texts import TextRules
     from sealift.session import OpenKeywords
     from sealift.trainer.dataset import Reading
     from sealift.trainer.engine.feed import Feed
@@ -159,6 +160,7 @@ __all__ = [
     "StoredKey",
     "StoredPage",
     "Terms",
+    "TextRules",
     "TorchBatches",
     "TorchLoader",
     "TrustedMember",
@@ -252,6 +254,7 @@ _HOMES = {
     "StoredKey": "sealift.keystore",
     "StoredPage": "sealift.history.opened",
     "Terms": "sealift.history.overview",
+    "TextRules": "sealift.policy.texts",
     "TorchBatches": "sealift.trainer.frameworks.pytorch",
     "TorchLoader": "sealift.trainer.frameworks.pytorch",
     "TrustedMember": "sealift.home.trust",
