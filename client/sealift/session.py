@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import pyarrow as pa
 
@@ -15,6 +15,7 @@ from sealift.api import pushing, reading
 from sealift.api.connection import Connection
 from sealift.api.dataset import RemoteDataset
 from sealift.api.doctor import examine
+from sealift.api.former import former
 from sealift.api.identity import OwnIdentity
 from sealift.api.keys import OwnKeys
 from sealift.api.listing import DatasetInfo, list_datasets
@@ -64,6 +65,11 @@ class Session:
         self.keys = OwnKeys(self._connection)
         self.people = People(self._connection)
         self.log = RelayLog(self._connection)
+
+    if not TYPE_CHECKING:
+        # Type checkers know the names of today only.
+        def __getattr__(self, name: str) -> Any:
+            return former(self, name)
 
     def __enter__(self) -> Self:
         return self

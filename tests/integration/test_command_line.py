@@ -227,7 +227,8 @@ def test_ctrl_c_during_a_push_shows_nothing(served, tmp_path: Path) -> None:
     path = tmp_path / "records.csv"
     path.write_text("a,b,c,d\n" + "1,2,3,4\n" * 8_000_000)
     push = subprocess.Popen(
-        [SCRIPTS / "sealift", "push", path, "--dataset", "study"],
+        # So slow that it cannot end before it is interrupted, however busy the machine is.
+        [SCRIPTS / "sealift", "push", path, "--dataset", "study", "--limit-rate=16MiB"],
         stderr=subprocess.PIPE,
         text=True,
     )
