@@ -7,12 +7,11 @@ import decimal
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from random import Random
 from typing import Any
 
 import pyarrow as pa
 
-from leaks.identifiers import NUMBERS, TEXTS, Days, Identifier, make
+from leaks.identifiers import NUMBERS, TEXTS, Identifier
 
 _UTC = datetime.UTC
 _WIDTH = 128
@@ -291,13 +290,6 @@ METADATA = (
     ),
 )
 """Identifiers in metadata: those of all people of the sheet in one place."""
-
-
-def draw(
-    type_: Type, count: int, rng: Random, days: Days, kind: str
-) -> list[Identifier]:
-    """Return identifiers of one kind that a column of the type can hold."""
-    return [make(kind, rng, days) for _ in range(count)]
 
 
 def metadata_of(texts: Sequence[str]) -> bytes:

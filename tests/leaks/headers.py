@@ -232,7 +232,8 @@ def _held(rule: Rule, type_: Type, kind: str) -> str | None:
     if allowed == "binary":
         return STAYS if _is_bytes(type_) else GOES
     if allowed == "date":
-        return GOES if kind not in (*_DATES, "time") else STAYS
+        # Ten digits may be a day and an hour.
+        return GOES if kind not in (*_DATES, "time", "mrn") else STAYS
     if kind == "gps" and (_is_number(type_) or _is_text(type_)):
         return None if rule.action == "generalise" else STAYS
     if kind in _DIGITS:

@@ -1,6 +1,6 @@
 """Identifiers of synthetic people, and every form in which one could travel.
 
-No two identifiers of a run are alike, so that a find says which one it is. Names are made of
+No two identifiers of a sheet are alike, so that a find says which one it is. Names are made of
 syllables, so that none is a word, a header or a value of a closed list. Days without a time lie
 before 1960, more than a year apart within a sheet, and those with one after 2000: no shifted date
 is another's, and neither small numbers nor half of a large one looks like one.
@@ -97,8 +97,25 @@ class Days:
         return _LAST - back * _DAY
 
 
+class Maker:
+    """Makes identifiers, no two of which have a part in common."""
+
+    def __init__(self, rng: Random, days: Days) -> None:
+        self._rng, self._days = rng, days
+        self._known: set[str] = set()
+
+    def make(self, kind: str) -> Identifier:
+        """Make an identifier of a kind."""
+        while True:
+            made = make(kind, self._rng, self._days)
+            texts = {made.text, *made.parts}
+            if not texts & self._known:
+                self._known |= texts
+                return made
+
+
 def make(kind: str, rng: Random, days: Days) -> Identifier:
-    """Make an identifier that no other is like.
+    """Make an identifier.
 
     Args:
         kind: one of `TEXTS`, or "time".

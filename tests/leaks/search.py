@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -41,6 +41,14 @@ class _Keys:
             (pattern, found)
         )
 
+    def leave_out(self, keys: Mapping[bytes, int]) -> None:
+        """Forget patterns that begin with what others have."""
+        for key, owner in keys.items():
+            number = int.from_bytes(key, "little")
+            found = self.patterns.pop(number, [])
+            if own := [one for one in found if one[1].owner == owner]:
+                self.patterns[number] = own
+
     def finish(self, kind: str) -> None:
         self.numbers = np.array(sorted(self.patterns), kind)
         self._likely[_mixed(self.numbers)] = True
@@ -67,6 +75,7 @@ class Needles:
 
     def __init__(self, owned: Iterable[tuple[int, Iterable[Form]]]) -> None:
         self._text, self._exact, self._short = _Keys(), _Keys(), _Keys()
+        halves: dict[bytes, int] = {}
         for owner, forms in owned:
             for form in forms:
                 pattern, found = form.pattern, Found(owner, form.name)
@@ -75,6 +84,11 @@ class Needles:
                 else:
                     keys = self._text if form.is_text else self._exact
                     keys.add(pattern[:_WIDE], pattern, found)
+                if not form.is_text and len(pattern) in (_WIDE, 2 * _WIDE):
+                    parts = range(0, len(pattern), _NARROW)
+                    halves |= {pattern[at : at + _NARROW]: owner for at in parts}
+        # Half of somebody's number may look like another's.
+        self._short.leave_out(halves)
         for keys, kind in (
             (self._text, "<u8"),
             (self._exact, "<u8"),

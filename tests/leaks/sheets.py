@@ -18,7 +18,7 @@ from leaks import columns as shapes
 from leaks import standards
 from leaks.columns import METADATA, NAMES, POSITIONS, TYPES, Type, metadata_of
 from leaks.headers import Header, Vocabulary, respelled
-from leaks.identifiers import Days, Form, Identifier, forms_of, make
+from leaks.identifiers import Days, Form, Identifier, Maker, forms_of
 from sealift.policy.names import fold
 
 ROWS = 40
@@ -173,10 +173,10 @@ def _is_csv(format_: str, position: shapes.Position) -> bool:
 
 
 def _in_parquet(position: str, name: str) -> bool:
-    """Whether Parquet can store it."""
-    if position in ("runs",):
+    """Whether PyArrow writes it to Parquet."""
+    if position == "runs":
         return False
-    return not (position == "fixed-size list" and name == "string_view")
+    return name != "string_view" or not ("list" in position or "map" in position)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +279,7 @@ def _sheet(
     rng: Random,
 ) -> Sheet:
     hidden = {"slice": 2 * _AROUND_SLICE, "nulls": rows}.get(format_, 0)
-    days = Days(rng, (rows + hidden) * _MOST_DATES)
+    maker = Maker(rng, Days(rng, (rows + hidden) * _MOST_DATES))
     dated = sum(name.startswith("date") for _, name in spots)
     cells = []
     for position, name in spots:
@@ -291,8 +291,8 @@ def _sheet(
         dated += kind == "date" and len(type_.kinds) > 1
         if position in NAMES or position in METADATA or position == "unused entries":
             kind = rng.choice(("name", "email", "phone", "ssn", "address"))
-        seen = [make(kind, rng, days) for _ in range(rows)]
-        behind = [make(kind, rng, days) for _ in range(hidden)]
+        seen = [maker.make(kind) for _ in range(rows)]
+        behind = [maker.make(kind) for _ in range(hidden)]
         if position in NAMES or position in METADATA:
             behind = []
         if position == "unused entries":
@@ -307,13 +307,13 @@ def _sheet(
 
 
 def _standard(seed: int, number: int, format_: str, rows: int, rng: Random) -> Sheet:
-    days = Days(rng, rows * _MOST_DATES)
+    maker = Maker(rng, Days(rng, rows * _MOST_DATES))
     cells = tuple(
         Cell(
             Spot(place.name, place.type, format_),
             place.kind,
             "",
-            tuple(make(place.kind, rng, days) for _ in range(rows)),
+            tuple(maker.make(place.kind) for _ in range(rows)),
             has_column=place.has_column,
         )
         for place in standards.places(format_, number)

@@ -115,7 +115,7 @@ _DICOM = (
     Place("SeriesDescription", "email", "LO"),
     Place("ProtocolName", "name", "LO"),
     Place("DeviceSerialNumber", "vin", "LO"),
-    Place("BodyPartExamined", "name", "CS"),
+    Place("BodyPartExamined", "email", "CS"),
     Place("PatientPosition", "email", "CS"),
     Place("Manufacturer", "email", "LO"),
     Place("SoftwareVersions", "ssn", "LO"),

@@ -21,6 +21,11 @@ Check = Callable[[pa.Array], pa.Array]
 """Returns values of the guard's kind, null where a value does not fit."""
 
 _NUMBER = r"^[+-]?[0-9]{1,15}(\.[0-9]{0,15})?([eE][+-]?[0-9]{1,2})?$"
+_FIRST_YEAR, _LAST_YEAR = 1800, 2199
+_TIME = (
+    r"^([T ]?([01][0-9]|2[0-4])(:?[0-5][0-9](:?([0-5][0-9]|60)(\.[0-9]{1,9})?)?)?"
+    r"(Z|[+-][01][0-9]:?[0-5][0-9])?)?$"
+)
 _TRUE = frozenset({"true", "t", "yes", "y", "1", "1.0"})
 _FALSE = frozenset({"false", "f", "no", "n", "0", "0.0"})
 
@@ -110,8 +115,17 @@ def _dates(kind: pa.DataType) -> tuple[pa.DataType, Check]:
 
     def written(values: pa.Array) -> pa.Array:
         texts = pc.utf8_trim_whitespace(texts_of(values))
-        days = take_apart(texts).day
-        return pc.if_else(days.is_valid(), texts, pa.scalar(None, texts.type))
+        parts = take_apart(texts)
+        fits = pc.and_(
+            parts.day.is_valid(), pc.match_substring_regex(parts.rest, _TIME)
+        )
+        # A number of ten digits reads as the hour of a day, in most years of no record.
+        for near in (
+            pc.greater_equal(parts.year, _FIRST_YEAR),
+            pc.less_equal(parts.year, _LAST_YEAR),
+        ):
+            fits = pc.and_(fits, near)
+        return pc.if_else(pc.fill_null(fits, False), texts, pa.scalar(None, texts.type))
 
     return text_kind(kind), written
 
