@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import threading
 from collections.abc import Callable
 from typing import NamedTuple, NoReturn
 
@@ -110,6 +111,15 @@ def print_error(told: Told) -> None:
     """Prints `error: what; hint: what to do` on stderr."""
     hint = f"; hint: {told.hint}" if told.hint else ""
     click.echo(f"error: {told.message}{hint}", err=True)
+
+
+def set_by_signal(event: threading.Event) -> None:
+    """Sets an event from a signal handler.
+
+    A handler interrupts the main thread anywhere, also where it waits for this event and holds its
+    lock: setting it there would wait for ever. So another thread sets it.
+    """
+    threading.Thread(target=event.set, daemon=True).start()
 
 
 def wants_json(arguments: list[str]) -> bool:

@@ -17,7 +17,7 @@ import click
 
 from sealift_protocol import __version__
 from sealift_protocol.errors import InvalidArgument, UnknownMember
-from sealift_protocol.program import as_json, print_data, run, show
+from sealift_protocol.program import as_json, print_data, run, set_by_signal, show
 from sealift_protocol.roles import ROLES
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def serve(folder: Path) -> None:
     config = load_config(folder)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: set_by_signal(stop))
     with Relay(config) as relay:
         click.echo(
             f"relay ready on {relay.advertised}:{relay.port}, "

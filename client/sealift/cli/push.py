@@ -31,7 +31,7 @@ from sealift.cli.output import ProgressBar, count, progress_bar, show, size
 from sealift.cli.rules import excludes, needs, rules
 from sealift.cli.sharing import preflight
 from sealift_protocol.errors import InvalidArgument, ProbeUnanswered
-from sealift_protocol.program import Interrupted, print_data
+from sealift_protocol.program import Interrupted, print_data, set_by_signal
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -506,7 +506,7 @@ def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
     def handle(_number: int, _frame: object) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
-        stop.set()
+        set_by_signal(stop)
 
     before = {
         number: signal.signal(number, handle)

@@ -7,9 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
+
+from sealift.cli.push import _stopped_by_signals
+from sealift_protocol.program import set_by_signal
 
 PROGRAM = """
 import click, os, sys
@@ -181,3 +186,21 @@ def test_the_three_programs_end_alike(program: str) -> None:
     document = json.loads(done.stdout)
     assert document["error"]["code"] == "USAGE"
     assert done.stderr.startswith("error: no such command 'nothing'; hint: see `")
+
+
+def test_a_signal_that_comes_while_the_event_is_locked_sets_it_all_the_same() -> None:
+    """So it is where the main thread is just about to wait for the event."""
+    event = threading.Event()
+    with event._cond:  # type: ignore[attr-defined]
+        set_by_signal(event)
+    assert event.wait(PATIENCE)
+
+
+def test_a_followed_folder_is_left_also_if_the_signal_comes_just_before_the_wait() -> (
+    None
+):
+    stop = threading.Event()
+    with _stopped_by_signals(stop):
+        with stop._cond:  # type: ignore[attr-defined]
+            signal.raise_signal(signal.SIGTERM)
+        assert stop.wait(PATIENCE)
