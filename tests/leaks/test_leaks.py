@@ -21,9 +21,7 @@ ENCODED = {"utf-8", "digits", "int64", "float64", "micros", "nanos", "seconds"}
 
 
 def test_nothing_planted_reaches_a_trainer_or_the_relay(tmp_path: Path) -> None:
-    seed = int(
-        os.environ.get("SEALIFT_LEAKS_SEED") or random.SystemRandom().randrange(10**6)
-    )
+    seed = int(os.environ.get("SEALIFT_LEAKS_SEED") or 2026)
     print(f"seed {seed}")
     results = run(DOCUMENTS, seed, tmp_path, ROWS)
     print(shown(results))
