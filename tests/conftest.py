@@ -67,10 +67,10 @@ MEASURED = (
     "attacks/",
     *(f"unit/{name}/" for name in ("crypto", "history", "home", "keystore", "process")),
     "unit/protocol/",
-    *(f"unit/owner/deidentify/test_{name}" for name in ("actions", "pseudonyms")),
-    *("integration/test_erasure.py", "integration/test_keystores.py"),
+    "unit/owner/",
+    *("integration/test_eras", "integration/test_keystores.py"),
     *("integration/test_policies.py", "integration/test_push.py"),
-    "integration/test_rotation.py",
+    *("integration/test_reversing.py", "integration/test_rotation.py"),
 )
 
 
