@@ -382,3 +382,22 @@ def test_descriptions_are_the_owners_and_metadata_of_files_stays_behind(
     sealed = hospital.open_dataset("hospital/ward").schema
     assert sealed.metadata is None
     assert sealed.field("sex").metadata == {b"unit": b"one of two"}
+
+
+def test_a_push_goes_by_one_reading_of_the_policys_file(
+    hospital: Session, policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the file could change between the choice of columns and their rules."""
+    from sealift.owner.push import options
+
+    read = []
+
+    def count(path: Path) -> sealift.Policy:
+        read.append(path)
+        return sealift.load_policy(path)
+
+    monkeypatch.setattr(options, "load_policy", count)
+    source = tmp_path / "ward.csv"
+    source.write_text("patient,name,age,zip,score\np1,A B,40,10001,0.5\n")
+    hospital.push(source, dataset="ward", policy=policy)
+    assert read == [policy]

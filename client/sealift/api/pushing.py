@@ -33,6 +33,7 @@ def push(
     connection: Connection, records: Records, dataset: str, options: PushOptions
 ) -> Pushed:
     """See `Session.push`."""
+    options = options.with_policy()
     policy = options.loaded_policy()
     with connection.member.together():
         author, terms = _prepare(connection, dataset, options, policy)
@@ -50,6 +51,7 @@ def writer(
     options: PushOptions,
 ) -> Writer:
     """See `Session.writer`."""
+    options = options.with_policy()
     policy = options.loaded_policy()
     with connection.member.together():
         author, terms = _prepare(connection, dataset, options, policy)
@@ -77,6 +79,7 @@ def follow(
 ) -> int:
     """See `Session.follow`; `between` is called between scans of the folder."""
     stop = options.stop or threading.Event()
+    options = options.with_policy()
     policy = options.loaded_policy()
     with connection.member.together():
         author, terms = _prepare(connection, dataset, options, policy)

@@ -587,6 +587,7 @@ def _rehearse(source: str, options: PushOptions, max_records: int) -> Rehearsal:
     from sealift.process.secret import Secret
 
     rejects = StopAtRejects() if options.on_error == "stop" else SkipRejects()
+    options = options.with_policy()
     policy = options.loaded_policy()
     leaf = read_as(policy, options.subject_column or "")
     how = replace(options.source_options(), rejects=rejects, read_as=leaf)

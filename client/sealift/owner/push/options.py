@@ -99,6 +99,14 @@ class PushOptions:
             return self.policy
         return load_policy(self.policy)
 
+    def with_policy(self) -> PushOptions:
+        """Return the same options with the policy read, so that a push goes by one reading of it.
+
+        Raises:
+            PolicyInvalid: it is not a valid policy.
+        """
+        return replace(self, policy=self.loaded_policy())
+
     def source_options(self) -> SourceOptions:
         """Return how a source is read.
 
