@@ -92,7 +92,8 @@ def hand_over(arguments: list[str]) -> None:
         status = _NUMBER.unpack(_read(server, _NUMBER.size))[0]
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
-        signal.signal(-code, signal.SIG_DFL)
+        if -code != signal.SIGKILL:
+            signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     os._exit(code)
 

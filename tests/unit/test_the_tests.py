@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from patience import PATIENCE
 from places import TESTS
 from services import guard, programs
+from startup import warm
 
 _RUN = """
 import subprocess, sys, time
@@ -68,3 +71,29 @@ def test_what_is_missing_is_named_by_its_package(
     assert set(programs.missing()) <= set(programs.NEEDED)
     monkeypatch.setenv("PATH", "/nowhere")
     assert {"gdb", "strace", "softhsm2", "dbus"} <= set(programs.missing())
+
+
+def test_a_forked_program_that_is_killed_ends_as_such_a_process_does(
+    warm_programs: None, tmp_path: Path
+) -> None:
+    program = Path(sys.executable).with_name("sealift")
+    words = ("policy", "reverse", "-", "--policy=p", "--column=c", "--why=w")
+    waiting = subprocess.Popen(
+        [program, *words],
+        stdin=subprocess.PIPE,
+        cwd=tmp_path,
+        env={**os.environ, warm.FOLDER: os.environ[warm.OF_THIS_RUN]},
+    )
+    while not (forked := set(_in(tmp_path)) - {waiting.pid}):
+        assert waiting.poll() is None
+        time.sleep(0.01)
+    os.kill(forked.pop(), signal.SIGKILL)
+    assert waiting.wait(PATIENCE) == -signal.SIGKILL
+
+
+def _in(folder: Path) -> Iterator[int]:
+    """The processes that work in a folder."""
+    for path in Path("/proc").glob("[0-9]*/cwd"):
+        with contextlib.suppress(OSError):
+            if path.readlink() == folder:
+                yield int(path.parent.name)
