@@ -80,6 +80,8 @@ def reverse(
 @pass_options
 def reversals(options: Options, as_json: bool) -> None:
     """List who led pseudonyms back to people on this profile, when and why."""
+    from msgspec.structs import asdict
+
     from sealift.api import reversing
 
     keychain = options.keychain()
@@ -92,15 +94,8 @@ def reversals(options: Options, as_json: bool) -> None:
         f"{count(entry.asked, 'value')}  {entry.policy[:16]}  {entry.why}"
         for entry in entries
     ]
-    document: list[dict[str, object]] = [
-        {
-            "time": entry.time,
-            "who": entry.who,
-            "why": entry.why,
-            "policy": entry.policy,
-            "asked": entry.asked,
-            "found": entry.found,
-        }
-        for entry in entries
-    ]
-    show("\n".join(lines) or "no pseudonym was led back", document, as_json)
+    show(
+        "\n".join(lines) or "no pseudonym was led back",
+        [asdict(entry) for entry in entries],
+        as_json,
+    )

@@ -9,7 +9,6 @@ import fcntl
 import hmac
 import json
 import os
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import msgspec
@@ -25,8 +24,7 @@ _FIRST = bytes(32)
 MAX_WHY = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Reversal:
+class Reversal(FileStruct, frozen=True):
     """One entry: a person asked whom some pseudonyms or tokens stand for.
 
     Attributes:
@@ -52,21 +50,12 @@ class _Line(FileStruct, frozen=True):
     mac: str
 
 
-class _Document(FileStruct, frozen=True):
-    time: int
-    who: str
-    why: str
-    policy: str
-    asked: int
-    found: int
-
-
 _WHAT = "the journal of reversals"
 _HINT = (
     "ask who changed reversals.jsonl of this profile; move it away to begin a new one"
 )
 _LINE = Layout(_WHAT, {_VERSION: _Line}, ProfileError, _HINT)
-_DOCUMENT = Layout(_WHAT, _Document, ProfileError, _HINT)
+_DOCUMENT = Layout(_WHAT, Reversal, ProfileError, _HINT)
 
 
 def journal_key(owner_secret: Secret) -> Secret:
@@ -95,7 +84,7 @@ class Journal:
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
             _, last = self._verified(self._path.read_bytes())
-            document = json.dumps(asdict(entry))
+            document = json.dumps(msgspec.structs.asdict(entry))
             line = {
                 "version": _VERSION,
                 "document": document,
@@ -131,8 +120,7 @@ class Journal:
             said = line.mac.encode(errors="surrogatepass")
             if not hmac.compare_digest(last.hex().encode(), said):
                 raise _LINE.refused("it was changed")
-            found = _DOCUMENT.read_json(line.document)
-            entries.append(Reversal(**msgspec.structs.asdict(found)))
+            entries.append(_DOCUMENT.read_json(line.document))
         if content and not content.endswith(b"\n"):
             raise _LINE.refused("its last line is cut off")
         return entries, last
