@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -31,7 +32,6 @@ def read_header(stream: BinaryIO, path: Path, *, whole: bool = False) -> FileDat
     Raises:
         SourceError: the file is damaged or not DICOM.
     """
-    from pydicom import dcmread
     from pydicom.config import strict_reading
     from pydicom.errors import InvalidDicomError
 
@@ -45,14 +45,9 @@ def read_header(stream: BinaryIO, path: Path, *, whole: bool = False) -> FileDat
             path=path,
             hint="convert it to a DICOM file with file meta information (PS3.10)",
         )
-    stream.seek(0)
     with quiet():
         try:
-            with strict_reading():
-                header = dcmread(stream, stop_before_pixels=not whole, force=bare)
-            if header.file_meta.get("TransferSyntaxUID") == _DEFLATED and not whole:
-                stream.seek(0)
-                header = dcmread(stream, force=bare)
+            header = _parse(stream, strict_reading(), whole=whole, bare=bare)
         except EOFError:
             raise _truncated(path) from None
         except OSError as error:
@@ -142,18 +137,28 @@ def _is_cut(stream: BinaryIO, header: FileDataset) -> bool:
     return len(rest) < 8 and rest.strip(b"\0") != b""
 
 
+def _parse(
+    stream: BinaryIO, how: AbstractContextManager[object], *, whole: bool, bare: bool
+) -> FileDataset:
+    """Read a file from its beginning; a deflated one is read whole, however."""
+    from pydicom import dcmread
+
+    stream.seek(0)
+    with how:
+        header = dcmread(stream, stop_before_pixels=not whole, force=bare)
+    if _syntax(header) == _DEFLATED and not whole:
+        stream.seek(0)
+        header = dcmread(stream, force=bare)
+    return header
+
+
 def _read_leniently(
     stream: BinaryIO, path: Path, *, whole: bool, bare: bool
 ) -> FileDataset:
-    from pydicom import dcmread
     from pydicom.errors import InvalidDicomError
 
-    stream.seek(0)
     try:
-        header = dcmread(stream, stop_before_pixels=not whole, force=bare)
-        if _syntax(header) == _DEFLATED and not whole:
-            stream.seek(0)
-            header = dcmread(stream, force=bare)
+        return _parse(stream, nullcontext(), whole=whole, bare=bare)
     except InvalidDicomError:
         raise _no_dicom(path) from None
     except OSError as error:
@@ -162,7 +167,6 @@ def _read_leniently(
         raise _truncated(path) from None
     except DAMAGE:
         raise SourceError("the DICOM file's header is damaged", path=path) from None
-    return header
 
 
 def _no_dicom(path: Path) -> SourceError:
