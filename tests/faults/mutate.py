@@ -29,7 +29,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mutation.checks import PACKAGES, Check, find_checks
+from mutation.checks import PACKAGES, Check, find_checks, without
 from mutation.copies import Copy
 from mutation.reach import Reach, build
 
@@ -67,7 +67,7 @@ def judge(copy: Copy, check: Check, number: int, tests: dict[str, float]) -> Ver
     if not tests:
         return Verdict(check, "unreached")
     began = time.monotonic()
-    with copy.removed(check, number):
+    with copy.edited(check.path, lambda source: without(source, check), number):
         notes = copy.run(tests, first=True)
     seconds = round(time.monotonic() - began, 1)
     failed = [line["failed"] for line in notes.of("failed")]

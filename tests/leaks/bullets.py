@@ -16,9 +16,9 @@ import os
 import sys
 import tempfile
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -325,19 +325,8 @@ def _function(tree: ast.AST, names: Sequence[str]) -> ast.FunctionDef | None:
     return None
 
 
-@contextmanager
-def removed(copy: Copy, bullet: Bullet, number: int) -> Iterator[None]:
-    """Take a protection away in a copy of the tree."""
-    file = copy.root / bullet.path
-    kept, times = file.read_bytes(), file.stat()
-    file.write_text(without(kept.decode(), bullet), "utf-8")
-    # Python tells what it compiled before by size and whole seconds.
-    os.utime(file, (times.st_atime, times.st_mtime + 1 + number))
-    try:
-        yield
-    finally:
-        file.write_bytes(kept)
-        os.utime(file, (times.st_atime, times.st_mtime))
+def _edited(bullet: Bullet, source: bytes) -> bytes:
+    return without(source.decode(), bullet).encode()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -362,7 +351,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"fails with every protection in place, and is left out: {name}")
         left_out = [f"--deselect={name}" for name in doubtful]
         for number, bullet in enumerate(bullets):
-            with removed(copy, bullet, number):
+            with copy.edited(bullet.path, partial(_edited, bullet), number):
                 done = copy.pytest(
                     ["-x", "-n", "0", *left_out, *bullet.tests], PATIENCE
                 )

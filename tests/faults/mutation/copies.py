@@ -11,13 +11,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mutation.checks import PACKAGES, Check, with_probes, without
+from mutation.checks import PACKAGES, Check, with_probes
 
 NOT_COPIED = (".git", ".venv*", ".*_cache", ".hypothesis", ".coverage*", "__pycache__")
 # The parent may be a test run, or may have told Python not to keep compiled files.
@@ -116,16 +116,19 @@ class Copy:
             file.write_bytes(with_probes(file.read_bytes(), probes))
 
     @contextmanager
-    def removed(self, check: Check, number: int) -> Iterator[None]:
-        """The tree without a check.
+    def edited(
+        self, path: str, edit: Callable[[bytes], bytes], number: int
+    ) -> Iterator[None]:
+        """The tree with another content of one file.
 
         Args:
-            check: which.
-            number: another one for each removal in this copy.
+            path: of the file, below the root.
+            edit: returns the other content.
+            number: another one for each edit in this copy.
         """
-        file = self.root / check.path
+        file = self.root / path
         kept, times = file.read_bytes(), file.stat()
-        file.write_bytes(without(kept, check))
+        file.write_bytes(edit(kept))
         # Python tells what it compiled before by size and whole seconds.
         os.utime(file, (times.st_atime, times.st_mtime + 1 + number))
         try:
