@@ -23,7 +23,6 @@ LOCALES = {
     "nl": "nl_NL",
     "pt": "pt_PT",
 }
-GATED = ("en", "fr", "es")
 _FAMILIES = {
     "en": (
         "Dear Dr {doctor},\nRe: {name}, born {date}, {address}\nI saw {name} on {date} with"

@@ -39,7 +39,7 @@ from sealift.session import Session
 from sealift_protocol.errors import PolicyViolation, SealiftError
 from sealift_relay.app import Relay
 
-CONTROL, BARE = "keeps everything", "no policy"
+CONTROL = "keeps everything"
 # A member's datasets are opened to find one by its name, so few are in a relay.
 _SHEETS_IN_RELAY = 16
 _TRIES = 6

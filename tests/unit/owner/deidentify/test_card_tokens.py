@@ -144,3 +144,9 @@ def test_whole_numbers_have_tokens_like_their_texts() -> None:
     tokeniser = CardTokeniser(SECRET)
     for values in (pa.array([int(VISA)]), pa.array([int(VISA)], pa.uint64())):
         assert tokeniser.apply(values).to_pylist() == [tokeniser.tokenise(VISA)]
+
+
+def test_what_is_no_number_is_no_token() -> None:
+    cards = CardTokeniser(SECRET)
+    assert cards.detokenise("not a token") is None
+    assert cards.detokenise("0123456789012345") is None
