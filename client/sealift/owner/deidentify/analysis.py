@@ -56,15 +56,17 @@ class Analysis:
                 is.
         """
         plain = [PlainText(text) for text in texts]
-        places = [
-            (n, start) for n, text in enumerate(plain) for start, _ in chunks(text.text)
+        cut = [
+            (number, start, piece)
+            for number, text in enumerate(plain)
+            for start, piece in chunks(text.text)
         ]
-        pieces = [piece for text in plain for _, piece in chunks(text.text)]
+        pieces = [piece for _, _, piece in cut]
         languages = [language_of(piece) for piece in pieces]
         found: list[list[Span]] = [[] for _ in texts]
         named = self._models.find(pieces, languages)
-        for (number, start), piece, language, names in zip(
-            places, pieces, languages, named, strict=True
+        for (number, start, piece), language, names in zip(
+            cut, languages, named, strict=True
         ):
             spans = [*names, *self._in_piece(piece, language)]
             found[number] += [
