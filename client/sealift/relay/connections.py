@@ -223,7 +223,7 @@ class Route:
             if connection is None:
                 _process.check()
                 connection = self._in_use = Connection(self.access, self._position)
-                _process.prepare()
+                _process.used = True
                 self._open.add(connection)
             connection.calls += 1
         return connection
@@ -314,7 +314,8 @@ class _Process:
         self.last_close = 0.0
         # Held while a token signs for gRPC: a fork would copy its library's locks in locked state.
         self.signing = threading.Lock()
-        self._prepared = False
+        # Whether a connection was ever made.
+        self.used = False
         self._unusable = False
 
     def check(self) -> None:
@@ -331,12 +332,14 @@ class _Process:
             )
 
     def prepare(self) -> None:
-        """Register the fork handlers; call it after the first channel is made.
+        """Register the fork handlers, once, before any thread may make a connection.
 
-        gRPC may register its own handlers with its first channel, and the last one runs first.
+        A fork runs those that were registered when it began. So if they were registered with the
+        first connection, a fork at that moment would copy the lock in locked state.
         """
-        if not self._prepared and hasattr(os, "register_at_fork"):
-            self._prepared = True
+        # gRPC registers its own handlers with its first channel, and the last ones run first.
+        grpc.insecure_channel("localhost:1").close()
+        if hasattr(os, "register_at_fork"):
             os.register_at_fork(
                 before=self._before_fork,
                 after_in_parent=self._after_fork_in_parent,
@@ -359,7 +362,8 @@ class _Process:
     def _after_fork_in_child(self) -> None:
         self.lock = threading.RLock()
         self.signing = threading.Lock()
-        self._unusable = _FORKS_UNPREPARED
+        self._unusable = self.used and _FORKS_UNPREPARED
 
 
 _process = _Process()
+_process.prepare()
