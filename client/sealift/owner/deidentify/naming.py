@@ -63,41 +63,39 @@ class Named:
 
     def fits(self, rule: Rule) -> bool:
         """Return whether a glob names the leaf, or drops something around it."""
-        return any(self._fits_glob(rule, pattern) for pattern in rule.patterns)
+        fits = self._fits_as_written if self.form == 1 else self._fits_folded
+        return any(fits(rule, pattern) for pattern in rule.patterns)
 
     def has_tag(self, rule: Rule) -> bool:
         """Return whether a rule for DICOM tags names the leaf."""
         return bool(self.tag) and fnmatchcase(self.tag, rule.tag)
 
-    def _fits_glob(self, rule: Rule, pattern: str) -> bool:
-        if self._fits(self.words, pattern, keep=rule.action == "keep"):
+    def _fits_as_written(self, rule: Rule, pattern: str) -> bool:
+        # A rule that keeps must not reach into columns that nobody looked at.
+        deeper = self.words.count(".") != pattern.count(".") and not self.path
+        if fnmatchcase(self.words, pattern) and not (rule.action == "keep" and deeper):
             return True
-        if self.path_words and self._fits_path(self.path_words, pattern):
+        if self.path_words and fnmatchcase(self.path_words, pattern):
             return True
         # Dropping something drops what is inside it.
-        return rule.action == "drop" and (
-            any(self._fits(name, pattern, keep=False) for name in self.around_words)
-            or any(self._fits_path(path, pattern) for path in self.around_path_words)
+        return rule.action == "drop" and any(
+            fnmatchcase(name, pattern)
+            for name in (*self.around_words, *self.around_path_words)
         )
 
-    def _fits(self, name: str, pattern: str, *, keep: bool) -> bool:
-        if self.form > 1:
-            return _fits_steps(tuple(name.split(".")), _glob_steps(pattern))
-        # A rule that keeps must not reach into columns that nobody looked at.
-        if keep and name.count(".") != pattern.count(".") and not self.path:
+    def _fits_folded(self, rule: Rule, pattern: str) -> bool:
+        glob = _glob(pattern)
+        # Most names lack it, and with them all that is around them.
+        if glob.text not in self.words and glob.text not in self.path_words:
             return False
-        return fnmatchcase(name, pattern)
-
-    def _fits_path(self, path: str, pattern: str) -> bool:
-        if self.form == 1:
-            return fnmatchcase(path, pattern)
-        first, dot, _ = pattern.partition(".")
-        if not dot or not first[:1].isupper():
-            return False
-        steps = _glob_steps(pattern)
-        if steps[0] == ANY_RESOURCE:
-            steps = ("*", *steps[1:])
-        return _fits_steps(tuple(path.split(".")), steps)
+        if glob.fits(self.words) or (
+            self.path_words and glob.fits_path(self.path_words)
+        ):
+            return True
+        return rule.action == "drop" and (
+            any(map(glob.fits, self.around_words))
+            or any(map(glob.fits_path, self.around_path_words))
+        )
 
 
 class Namer:
@@ -198,9 +196,40 @@ def _classes(column: str, steps: Sequence[str]) -> tuple[str, ...]:
     return tuple(reversed(classes))
 
 
-@lru_cache(1 << 14)
+class _Glob:
+    """A glob of format 2: `*` is within a step, `**` is any number of them.
+
+    Attributes:
+        text: stands in every name and path that it fits.
+    """
+
+    __slots__ = ("_path_steps", "_steps", "text")
+
+    def __init__(self, pattern: str) -> None:
+        self._steps = _glob_steps(pattern)
+        first, *rest = self._steps
+        self._path_steps: tuple[str, ...] | None = None
+        # A path begins with a type of resource.
+        if rest and pattern[:1].isupper():
+            self._path_steps = ("*", *rest) if first == ANY_RESOURCE else self._steps
+        named = self._path_steps or self._steps
+        self.text: str = max(
+            (part for step in named for part in re.split(r"[*?]|\[.*", step)), key=len
+        )
+
+    def fits(self, name: str) -> bool:
+        return _fits_steps(tuple(name.split(".")), self._steps)
+
+    def fits_path(self, path: str) -> bool:
+        steps = self._path_steps
+        return steps is not None and _fits_steps(tuple(path.split(".")), steps)
+
+
+_glob = lru_cache(1 << 14)(_Glob)
+
+
 def _glob_steps(pattern: str) -> tuple[str, ...]:
-    """Return the steps of a glob of format 2: `*` is within a step, `**` is any number of them."""
+    """Return the steps of a glob of format 2 in the form in which names are compared."""
     return tuple(
         step if step == "**" else re.sub(r"[ _-]+", "_", _snaked(step))
         for step in pattern.split(".")
