@@ -43,6 +43,8 @@ _SERVICES = (
     "sealift.v1.Log",
 )
 _ENROLMENT_WORKERS = 4
+# How much longer than their time calls may take to end.
+_ENDING_SECONDS = 10.0
 
 
 class Relay:
@@ -154,7 +156,9 @@ class Relay:
             for server in (self._enrolment, self._members)
         ]
         for event in stopped:
-            event.wait()
+            # Calls that cannot be ended must not keep the process from ending.
+            if not event.wait(self._limits.drain_seconds + _ENDING_SECONDS):
+                log.warning("calls_not_ended")
         self._idle.close()
         self._sweeper.close()
         self._publisher.close()

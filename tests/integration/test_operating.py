@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import threading
 
 import pyarrow as pa
 import pytest
+import structlog
 from click.testing import CliRunner
 
 import sealift
@@ -140,3 +142,17 @@ def test_who_may_read_the_log(relay, hospital, laboratory) -> None:
     ):
         assert kinds(auditor) == kinds(boss) == 3
         assert kinds(hospital) == kinds(laboratory) == 0
+
+
+def test_a_relay_ends_though_a_call_cannot_be_ended(
+    relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sealift_relay.app._ENDING_SECONDS", -0.9)
+    served = relay.server._members
+    monkeypatch.setattr(served, "stop", lambda _: threading.Event())
+    with structlog.testing.capture_logs() as events:
+        relay.server.stop()
+    monkeypatch.undo()
+    served.stop(0).wait()
+    assert [event["event"] for event in events] == ["calls_not_ended", "stop_relay"]
+    assert events[0]["log_level"] == "warning"
