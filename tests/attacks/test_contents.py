@@ -97,13 +97,14 @@ def test_a22_metadata_that_nobody_can_open_does_no_harm_once_its_shards_are_gone
 
 
 def two_files_with_a_snapshot_between(
-    hospital: Session, folder: Path
+    hospital: Session, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Path, Path]:
+    monkeypatch.setattr("sealift.owner.push.committing.SNAPSHOT_EVERY", 8)
     first, second = folder / "1.csv", folder / "2.csv"
     first.write_text("id\n1\n")
     second.write_text("id\n2\n")
     hospital.push(first, dataset="study")
-    for i in range(65):
+    for i in range(9):
         hospital.push(pa.table({"id": [i]}), dataset="study")
     hospital.push(second, dataset="study")
     return first, second
@@ -114,7 +115,7 @@ def test_a06_a_relay_does_not_hide_what_was_pushed_before(
     lie: str, hospital: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise it could make an owner push everything twice."""
-    first, second = two_files_with_a_snapshot_between(hospital, tmp_path)
+    first, second = two_files_with_a_snapshot_between(hospital, tmp_path, monkeypatch)
     assert hospital.push(first, dataset="study").unchanged == 1
     honest = hospital._connection.relay.get_commits
 
@@ -132,7 +133,7 @@ def test_a06_a_relay_does_not_hide_what_was_pushed_before(
 def test_a08_a_cursor_is_taken_from_its_authors_own_commits_only(
     hospital: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, second = two_files_with_a_snapshot_between(hospital, tmp_path)
+    _, second = two_files_with_a_snapshot_between(hospital, tmp_path, monkeypatch)
     from sealift.owner.push import cursor
 
     honest = cursor._fetch

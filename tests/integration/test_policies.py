@@ -187,12 +187,16 @@ def test_a_co_owner_that_goes_past_the_policy_is_found_out(
 
 
 def test_policies_survive_a_snapshot_and_sealing_again(
-    hospital: Session, policy: Path, patients: pa.Table
+    hospital: Session,
+    policy: Path,
+    patients: pa.Table,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for _ in range(66):
+    monkeypatch.setattr("sealift.owner.push.committing.SNAPSHOT_EVERY", 8)
+    for _ in range(10):
         hospital.push(patients.slice(0, 1), dataset="ward", policy=policy)
     opened = hospital.open_dataset("hospital/ward", require_policy=policy)
-    assert opened._opened.history.commits[0].number == 64
+    assert opened._opened.history.commits[0].number == 8
     with pytest.raises(PolicyUnmet):
         hospital.push(patients, dataset="ward")
     hospital.dataset("ward").rotate(reseal=True)

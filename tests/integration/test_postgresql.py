@@ -46,7 +46,11 @@ def relay(
 
 
 def test_everything_works_on_postgresql(
-    relay: RunningRelay, hospital: Session, laboratory: Session, clinic: Session
+    relay: RunningRelay,
+    hospital: Session,
+    laboratory: Session,
+    clinic: Session,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     hospital.push(PEOPLE, dataset="study", to="laboratory", subject_column="person")
     hospital.dataset("study").add_co_owner("clinic")
@@ -74,10 +78,11 @@ def test_everything_works_on_postgresql(
     assert (erased.records, erased.shards) == (110, 11)
     assert receipt is not None
     assert laboratory.dataset("hospital/study").confirm_purge()
-    for _ in range(60):
+    monkeypatch.setattr("sealift.owner.push.committing.SNAPSHOT_EVERY", 16)
+    for _ in range(10):
         hospital.push(PEOPLE.slice(0, 1), dataset="study")
     assert laboratory._connection.open("hospital/study").history.commits[0].number > 0
-    assert laboratory.open_dataset("hospital/study").to_table().num_rows == 2150
+    assert laboratory.open_dataset("hospital/study").to_table().num_rows == 2100
     assert len(hospital.dataset("study").disclosures().lines) >= 3
     hospital.dataset("study").revoke("laboratory")
     with pytest.raises(AccessDenied):

@@ -15,6 +15,7 @@ from patience import within
 
 import sealift
 from sealift.crypto.metadata import open_cursor, open_metadata
+from sealift.owner.push import committing
 from sealift.owner.push.push import OnChange, PushLimits, PushProgress
 from sealift.owner.sources import (
     BEGINNING,
@@ -270,15 +271,16 @@ def test_a_long_chain_of_cursors_is_followed(hospital: Session, tmp_path: Path) 
 
 
 def test_a_cursor_from_before_the_snapshot_is_found(
-    hospital: Session, clinic: Session, csv: Path
+    hospital: Session, clinic: Session, csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(committing, "SNAPSHOT_EVERY", 8)
     hospital.push(csv, dataset="study")
     hospital.dataset("study").add_co_owner("clinic")
     clinic.trust("hospital", str(hospital.fingerprint))
     other = csv.with_name("clinic.csv")
     other.write_text("id,text\n-5,x\n")
     clinic.push(other, dataset="hospital/study")
-    for i in range(70):
+    for i in range(14):
         hospital.push(pa.table({"id": [i], "text": [""]}), dataset="study")
     first = clinic.open_dataset("hospital/study")._opened.history.commits[0].number
     assert first > 2
@@ -360,15 +362,18 @@ def test_a_nullable_column_may_be_added(hospital: Session, laboratory: Session) 
         hospital.push(pa.table({"id": [4]}), dataset="study")
 
 
-def test_an_added_column_survives_a_snapshot_and_resealing(hospital: Session) -> None:
+def test_an_added_column_survives_a_snapshot_and_resealing(
+    hospital: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committing, "SNAPSHOT_EVERY", 8)
     hospital.push(pa.table({"id": [0]}), dataset="study")
     hospital.push(pa.table({"id": [1], "score": [0.5]}), dataset="study")
-    for i in range(2, 67):
+    for i in range(2, 11):
         hospital.push(pa.table({"id": [i], "score": [1.0]}), dataset="study")
     assert hospital.open_dataset("hospital/study")._opened.history.commits[0].number > 0
     hospital.dataset("study").rotate(reseal=True)
     table = hospital.open_dataset("hospital/study").to_table()
-    assert table["id"].to_pylist() == list(range(67))
+    assert table["id"].to_pylist() == list(range(11))
     assert table["score"].to_pylist()[:2] == [None, 0.5]
 
 
