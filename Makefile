@@ -2,8 +2,8 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
-# Tests that run side by side: most wait for servers.
-JOBS ?= 3
+# Tests that run side by side.
+JOBS ?= 2
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
