@@ -217,6 +217,18 @@ def test_too_small_groups_stop_the_push_before_anything_is_sealed(
     assert pushed.records == 500
 
 
+def test_quasi_identifiers_are_found_however_a_source_spells_them(
+    hospital: Session, policy: Path, patients: pa.Table
+) -> None:
+    spelled = patients.rename_columns(["Patient", "NAME", "AGE", "Zip", "score"])
+    policy.write_text(POLICY.replace("format = 1", "format = 2") + PRIVACY)
+    hospital.push(spelled, dataset="ward", policy=policy)
+    [report] = hospital.open_dataset("hospital/ward").policy_reports
+    assert json.loads(report)["anonymity"]["k"] >= 5
+    with pytest.raises(PolicyViolation, match="k-anonymity is"):
+        hospital.push(spelled.slice(0, 4), dataset="ward", policy=policy)
+
+
 def test_a_stream_cannot_promise_k_anonymity(
     hospital: Session, policy: Path, patients: pa.Table
 ) -> None:

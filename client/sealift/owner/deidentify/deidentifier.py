@@ -19,7 +19,13 @@ from sealift.owner.deidentify.leaves import (
 )
 from sealift.owner.deidentify.operations import is_identifier, operation_for
 from sealift.owner.deidentify.report import Report
-from sealift.owner.deidentify.rules import Columns, Match, at_places, match_leaves
+from sealift.owner.deidentify.rules import (
+    Columns,
+    Match,
+    at_places,
+    match_leaves,
+    privacy_of,
+)
 from sealift.owner.deidentify.scrubbers import Scrubbers
 from sealift.owner.deidentify.steps import Step, plan_check
 from sealift.owner.deidentify.texts import has_text
@@ -85,7 +91,7 @@ class Deidentifier:
                 [field for field in fields if field], _kept(schema.metadata, policy)
             )
             self._images = ImageSteps(policy, schema, self.schema)
-            self._check_privacy()
+            self._check_privacy(columns)
         except BaseException:
             self.close()
             raise
@@ -242,8 +248,8 @@ class Deidentifier:
             raise _floating_point(rule, leaf)
         return leaf
 
-    def _check_privacy(self) -> None:
-        privacy = self._policy.privacy
+    def _check_privacy(self, columns: Columns) -> None:
+        privacy = privacy_of(self._policy, columns)
         named = (*privacy.quasi_identifiers, *privacy.sensitive)
         missing = [name for name in named if self.schema.get_field_index(name) < 0]
         if missing and self._policy.absent == "refuse":

@@ -9,14 +9,14 @@ of which the first in the file.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import pyarrow as pa
 
 from sealift.owner.deidentify.leaves import Leaf, Tree, trees_of
 from sealift.owner.deidentify.naming import ANY_RESOURCE, Named, Namer, key_of
-from sealift.policy.file import Policy, Rule
+from sealift.policy.file import Policy, Privacy, Rule
 from sealift.policy.headers import identifier_of
 from sealift_protocol.errors import PolicyViolation
 
@@ -71,6 +71,7 @@ class Columns:
             InvalidArgument: the policy names DICOM tags, the columns do not carry theirs, and
                 pydicom is not installed.
         """
+        self._names: list[str] = schema.names
         self.trees: list[Tree] = trees_of(schema)
         self.leaves: list[Leaf] = [leaf for t in self.trees for leaf in t.leaves()]
         with_tags = any(rule.tag for rule in policy.rules)
@@ -98,12 +99,27 @@ class Columns:
                 return found[0] if len(found) == 1 and not found[0].in_list else None
         return None
 
+    def name_of(self, name: str) -> str:
+        """Return the records' own name of the column that has a leaf; the name without one."""
+        leaf = self.find(name)
+        return self._names[leaf.place] if leaf else name
+
     def alike(self) -> list[Leaf]:
         """Return the leaves whose names are the same to the policy as another's."""
         places: dict[tuple[str, ...], list[Leaf]] = {}
         for leaf, named in zip(self.leaves, self.named, strict=True):
             places.setdefault(named.indexed, []).append(leaf)
         return [leaf for same in places.values() if len(same) > 1 for leaf in same]
+
+
+def privacy_of(policy: Policy, columns: Columns) -> Privacy:
+    """Return what a policy demands of groups, under the names that the records' columns have."""
+    privacy = policy.privacy
+    return replace(
+        privacy,
+        quasi_identifiers=tuple(map(columns.name_of, privacy.quasi_identifiers)),
+        sensitive=tuple(map(columns.name_of, privacy.sensitive)),
+    )
 
 
 def match_rules(policy: Policy, schema: pa.Schema) -> list[Rule | None]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from sealift.formats.soundness import without_unsound
 from sealift.owner.deidentify import AnonymityCheck, Deidentifier, Policy, Report
 from sealift.owner.deidentify.anonymity import Anonymity
+from sealift.owner.deidentify.rules import Columns, privacy_of
 from sealift.owner.sources import Part, Source
 from sealift.policy.reading import Reading
 from sealift.process.secret import Secret
@@ -92,8 +93,7 @@ class Deidentifying:
         Raises:
             PolicyViolation: they are below what the policy requires, or cannot be measured.
         """
-        privacy = self._policy.privacy
-        if not privacy.quasi_identifiers:
+        if not self._policy.privacy.quasi_identifiers:
             return False
         if not source.rereadable:
             raise PolicyViolation(
@@ -101,9 +101,11 @@ class Deidentifying:
                 "first is sealed, but this source can be read only once",
                 hint="push a file, or use a policy without [privacy]",
             )
+        columns = Columns(source.schema, self._policy)
+        privacy = privacy_of(self._policy, columns)
         wanted = {*privacy.quasi_identifiers, *privacy.sensitive}
         wanted |= {
-            str(rule.settings["by"])
+            columns.name_of(str(rule.settings["by"]))
             for rule in self._policy.rules
             if rule.settings.get("by")
         }
