@@ -37,7 +37,11 @@ KNOWN = "KNOWN"
 MOST_HASHES = 1 << 25
 """The most hashes that are held, 8 bytes each."""
 
+_LABELS = ("\0beside", "\0pair", "\0triple")
 _NEAR = 3
+_BETWEEN = re.compile(r"[ \t\n.,'\u2019/()\"+_-]*")
+# A longer word with a point behind it ends a sentence.
+_SHORT = 3
 _MARKS = re.compile(r"[&<\\]|[a-z]-\n")
 _VOWELS = frozenset("AEIOUY")
 # Chains of two and three words are sums with these factors, which keep their order.
@@ -45,18 +49,22 @@ _FIRST, _SECOND, _THIRD = (np.uint64(n) for n in (3, 5, 7))
 
 
 class KnownStore:
-    """The hashes of what is known. A context manager; they are wiped at its end."""
+    """The hashes of what is known. A context manager; they are wiped at its end.
 
-    def __init__(self) -> None:
-        """Make a random key."""
-        self._key: Secret | None = Secret.random(KEY_SIZE)
+    Attributes:
+        key: 32 random bytes; None once they are wiped.
+    """
+
+    def __init__(self, key: Secret | None = None) -> None:
+        """Make a random key.
+
+        Args:
+            key: the key of another store, for hashes that are compared with the same texts.
+        """
+        self.key: Secret | None = key or Secret.random(KEY_SIZE)
         self._sorted: list[Hashes] = []
         self._people: list[Hashes] = []
-        beside, pair, triple, person = self.hash(
-            [f"\0{label}" for label in ("beside", "pair", "triple", "person")]
-        )
-        self._beside, self._pair, self._triple = beside, pair, triple
-        self._person = person
+        self._beside, self._pair, self._triple = self.hash(_LABELS)
 
     def __enter__(self) -> Self:
         return self
@@ -76,7 +84,7 @@ class KnownStore:
         """Overwrite the hashes, and forget the key."""
         for hashes in (*self._sorted, *self._people):
             hashes.fill(0)
-        self._sorted, self._people, self._key = [], [], None
+        self._sorted, self._people, self.key = [], [], None
 
     def hash(self, texts: Sequence[str]) -> Hashes:
         """Return the keyed hash of each text.
@@ -84,21 +92,28 @@ class KnownStore:
         Raises:
             ValueError: the store was wiped.
         """
-        if self._key is None:
+        if self.key is None:
             raise ValueError("the hashes were wiped")
-        digests = digests_of(self._key, [text.encode() for text in texts])
+        digests = digests_of(self.key, [text.encode() for text in texts])
         return np.frombuffer(b"".join(d[:8] for d in digests), np.uint64)
 
     def people(self, texts: Sequence[str]) -> Hashes:
         """Return the hash of each person, by the text of its identifier."""
         return self.hash([f"\0person {text}" for text in texts])
 
-    def add(self, person: Hashes, forms: Sequence[Forms]) -> None:
+    def add(
+        self,
+        person: Hashes,
+        forms: Sequence[Forms],
+        *,
+        tells: Sequence[bool] | None = None,
+    ) -> None:
         """Hold what is known of people.
 
         Args:
             person: the hash of each person.
             forms: what is known of each.
+            tells: whether that is more than the number by which records name a person.
 
         Raises:
             PolicyViolation: there is too much to hold.
@@ -123,8 +138,7 @@ class KnownStore:
             ).reshape(-1, length)
             found.append(self._chained(hashed[flat].T) + _repeated(person, chains))
         _insert(self._sorted, np.concatenate(found))
-        known = np.array([bool(f.alone or f.beside) for f in forms], bool)
-        _insert(self._people, person[known])
+        _insert(self._people, person if tells is None else person[np.array(tells, bool)])
         if len(self) > MOST_HASHES:
             raise PolicyViolation(
                 "the records tell more of people than can be held for [known] of the policy",
@@ -138,9 +152,11 @@ class KnownStore:
     def _chained(self, hashes: Hashes) -> Hashes:
         """Return the sum of two or three words that follow each other."""
         if len(hashes) == 2:
-            return hashes[0] * _FIRST + hashes[1] * _SECOND + self._pair
+            pair: Hashes = hashes[0] * _FIRST + hashes[1] * _SECOND + self._pair
+            return pair
         one, two, three = hashes
-        return one * _FIRST + two * _SECOND + three * _THIRD + self._triple
+        triple: Hashes = one * _FIRST + two * _SECOND + three * _THIRD + self._triple
+        return triple
 
     def find(
         self, texts: Sequence[str | None], people: Sequence[Hashes]
@@ -304,8 +320,13 @@ def _held(arrays: Sequence[Hashes], hashes: Hashes) -> npt.NDArray[np.bool_]:
 
 
 def _near(text: str, end: int, start: int) -> bool:
-    """Return whether nothing but a few separators is between two words."""
-    return start - end <= _NEAR and "\n\n" not in text[end:start]
+    """Return whether two words belong together: "J. Will", "May, Will", but not "May. Will"."""
+    between = text[end:start]
+    if len(between) > _NEAR or not _BETWEEN.fullmatch(between):
+        return False
+    if not between.startswith(".") or not between[1:]:
+        return True
+    return end < _SHORT + 1 or not text[end - _SHORT - 1 : end].isalnum()
 
 
 def _follow(text: str, chain: Sequence[tuple[int, int]]) -> bool:
@@ -361,7 +382,8 @@ def _merged(
     last = -2
     for place in np.flatnonzero(hit).tolist():
         start, end = places[place]
-        if spans and place == last + 1 and _near(one.text, spans[-1].end, start):
+        between = one.text[spans[-1].end : start] if place == last + 1 else "\n"
+        if len(between) <= _NEAR and "\n" not in between:
             spans[-1] = Span(spans[-1].start, end, KNOWN, 0.0)
         else:
             spans.append(Span(start, end, KNOWN, 0.0))

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise, permutations
+from itertools import combinations, pairwise, permutations
 
 from sealift.owner.deidentify.clinical_words import EPONYMS, NOT_NAMES
 from sealift.owner.deidentify.wordlists import fold, word_set
@@ -24,18 +24,20 @@ DIGITS = 5
 WORDS = re.compile(r"(?:[^\W_]|[\u0300-\u036f])+")
 """The words and numbers of a text."""
 
-_COMPOUND = re.compile(r"[^\W_](?:[^\s<>\"]*[^\w\s<>\"]|_)[^\s<>\"]*[^\W_]")
+_COMPOUND = re.compile(
+    r"(?<![^\W_])[^\W_]+(?:(?:[^\w\s<>\"]|_){1,4}[^\W_]+){1,20}"
+)
 _SPACED = re.compile(
-    r"(?<![^\W_])(?:[^\W\d_]{1,3}[ -])?\d[^\W_]{0,20}(?:[ .,\-/()+_\u2013]{1,3}[^\W_]{1,20}){1,11}"
-    r"|(?<![^\W_])[^\W\d_]{1,6}[ -]\d[^\W_]{0,20}"
+    r"(?<![^\W_])(?:[^\W\d_]{1,6}[ -])?\d[^\W_]{0,20}"
+    r"(?:[ .,\-/()+_\u2013]{1,3}(?:[^\W\d_]{0,3}\d[^\W_]{0,20}|[^\W\d_]{1,3}(?![^\W_]))){0,11}"
 )
 _DATE = re.compile(r"([12]\d{3})-(\d\d)-(\d\d)(?:[T ].*)?")
 _NUMBER = re.compile(r"[\d\s().,/+\-_]+")
 _CODE = re.compile(r"[\d@]|://|www\.")
 _WEB = re.compile(r"\w+://|www\.", re.IGNORECASE)
 _MAIL = re.compile(r"([^\s@]+)@[^\s@]+")
-# What joins the parts of one word.
-_IN_WORD = re.compile(r"[^\W\d_]['\u2019\u2010\u2011-](?=[^\W\d_])")
+# Names in several parts: Garcia-Lopez, O'Neill.
+_IN_PARTS = re.compile(r"[^\W\d_]+(?:['\u2019\u2010\u2011-][^\W\d_]+)+")
 # A run of numbers in a text is not longer, and holds no longer number.
 _MOST_JOINED = 8
 _LONGEST = 40
@@ -202,9 +204,11 @@ _WITHOUT_E = re.compile(r"(?<![aeiouq])([aou])e(?=[^aeiou])")
 
 def _hyphened(text: str) -> Iterator[str]:
     """Yield words with a hyphen or apostrophe as one: oneill, garcialopez."""
-    for part in text.split():
-        if _IN_WORD.search(part):
-            yield "".join(tokens_of(part))
+    for match in _IN_PARTS.finditer(text):
+        parts = tokens_of(match[0])
+        for first, last in combinations(range(len(parts) + 1), 2):
+            if last - first > 1:
+                yield "".join(parts[first:last])
 
 
 def _chains(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -350,7 +354,7 @@ def _joined_of(words: Sequence[re.Match[str]]) -> Iterator[Joined]:
             joined += texts[last]
             if len(joined) > _LONGEST:
                 break
-            if len(joined) >= DIGITS and not joined.isalpha():
+            if len(joined) >= DIGITS and sum(map(str.isdigit, joined)) > 1:
                 code = _number_or_code(joined)
                 yield Joined(code, words[first].start(), words[last].end())
 
