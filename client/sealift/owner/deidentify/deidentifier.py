@@ -12,6 +12,7 @@ import pyarrow as pa
 from sealift.formats.arrowtypes import is_text
 from sealift.owner.deidentify.ages import Ages
 from sealift.owner.deidentify.images import ImageSteps
+from sealift.owner.deidentify.known import KNOWN, KnownStore
 from sealift.owner.deidentify.leaves import (
     Leaf,
     Rows,
@@ -19,7 +20,6 @@ from sealift.owner.deidentify.leaves import (
     kind_after,
     values_of,
 )
-from sealift.owner.deidentify.known import KNOWN, KnownStore
 from sealift.owner.deidentify.looking import LastLook, Look
 from sealift.owner.deidentify.operations import is_identifier, operation_for
 from sealift.owner.deidentify.report import Report
@@ -128,7 +128,9 @@ class Deidentifier:
             self._look.collect(batch)
         self._has_read_all = True
 
-    def collect_others(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
+    def collect_others(
+        self, batches: Iterable[pa.RecordBatch], schema: pa.Schema
+    ) -> None:
         """Remember the same of records of another schema, which are not sent.
 
         Raises:
@@ -224,9 +226,7 @@ class Deidentifier:
         self._scrubbers.found.clear()
         return report
 
-    def _last_look(
-        self, columns: Columns, matches: Sequence[Match]
-    ) -> LastLook | None:
+    def _last_look(self, columns: Columns, matches: Sequence[Match]) -> LastLook | None:
         rules = self._policy.known
         if rules is None:
             return None

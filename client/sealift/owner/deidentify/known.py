@@ -8,7 +8,7 @@ afterwards. A wrong match needs two of the 64-bit sums to be equal.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -38,6 +38,8 @@ MOST_HASHES = 1 << 25
 """The most hashes that are held, 8 bytes each."""
 
 _LABELS = ("\0beside", "\0pair", "\0triple")
+_BITS = 24
+_SHIFT = np.uint64(64 - _BITS)
 _NEAR = 3
 _BETWEEN = re.compile(r"[ \t\n.,'\u2019/()\"+_-]*")
 # A longer word with a point behind it ends a sentence.
@@ -64,6 +66,9 @@ class KnownStore:
         self.key: Secret | None = key or Secret.random(KEY_SIZE)
         self._sorted: list[Hashes] = []
         self._people: list[Hashes] = []
+        self._lengths: set[int] = set()
+        # Says at once of most words that nobody has them.
+        self._bits = np.zeros(1 << _BITS, bool)
         self._beside, self._pair, self._triple = self.hash(_LABELS)
 
     def __enter__(self) -> Self:
@@ -84,6 +89,7 @@ class KnownStore:
         """Overwrite the hashes, and forget the key."""
         for hashes in (*self._sorted, *self._people):
             hashes.fill(0)
+        self._bits = np.zeros(0, bool)
         self._sorted, self._people, self.key = [], [], None
 
     def hash(self, texts: Sequence[str]) -> Hashes:
@@ -124,6 +130,7 @@ class KnownStore:
             *{w for f in forms for w in (*f.alone, *f.beside)}
             | {w for f in forms for chain in f.chains for w in chain}
         ]
+        self._lengths.update(map(len, (w for f in forms for w in f.alone)))
         place = {word: number for number, word in enumerate(words)}
         hashed = self.hash(words)
         found: list[Hashes] = []
@@ -137,13 +144,24 @@ class KnownStore:
                 [place[w] for some in chains for c in some for w in c], np.int64
             ).reshape(-1, length)
             found.append(self._chained(hashed[flat].T) + _repeated(person, chains))
-        _insert(self._sorted, np.concatenate(found))
-        _insert(self._people, person if tells is None else person[np.array(tells, bool)])
+        added = np.concatenate(found)
+        self._bits[added >> _SHIFT] = True
+        _insert(self._sorted, added)
+        _insert(
+            self._people, person if tells is None else person[np.array(tells, bool)]
+        )
         if len(self) > MOST_HASHES:
             raise PolicyViolation(
                 "the records tell more of people than can be held for [known] of the policy",
                 hint="push them in several parts, each with all records of its people",
             )
+
+    def holds(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
+        """Return whether each hash is held."""
+        found = self._bits[hashes >> _SHIFT]
+        maybe = np.flatnonzero(found)
+        found[maybe] = _held(self._sorted, hashes[maybe])
+        return found
 
     def knows(self, person: Hashes) -> npt.NDArray[np.bool_]:
         """Return whether anything is known of each person."""
@@ -169,11 +187,16 @@ class KnownStore:
         """
         if not self._sorted:
             return {}
-        read = [(n, _Read.of(text)) for n, text in enumerate(texts) if text]
-        if not read:
+        rows = [row for row, text in enumerate(texts) if text]
+        if not rows:
             return {}
-        looked = _Looked(self, read, people)
-        return dict(looked.spans())
+        # Texts recur, as diagnoses do: each is read once.
+        codes: dict[str, int] = {}
+        of = [codes.setdefault(texts[row] or "", len(codes)) for row in rows]
+        read = [_Read.of(text, self._lengths) for text in codes]
+        some = np.array(rows, np.int64)
+        looked = _Looked(self, read, np.array(of), [hashes[some] for hashes in people])
+        return {rows[number]: spans for number, spans in looked.spans()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +216,13 @@ class _Read:
     joined: list[Joined]
 
     @classmethod
-    def of(cls, text: str) -> _Read:
+    def of(cls, text: str, lengths: Container[int]) -> _Read:
+        """Read a text; `lengths` are those of what is looked for."""
         plain = None
         if not text.isascii() or _MARKS.search(text):
             plain = PlainText(text)
             text = plain.text
-        return cls(text, plain, WORDS.findall(text), joined_in(text))
+        return cls(text, plain, WORDS.findall(text), joined_in(text, lengths))
 
 
 class _Looked:
@@ -207,29 +231,34 @@ class _Looked:
     def __init__(
         self,
         store: KnownStore,
-        read: Sequence[tuple[int, _Read]],
+        read: Sequence[_Read],
+        of: npt.NDArray[np.int64],
         people: Sequence[Hashes],
     ) -> None:
+        """Compare all words.
+
+        Args:
+            store: holds what is known.
+            read: the distinct texts.
+            of: the text of each value.
+            people: one or more arrays with a person for each value.
+        """
         self._store = store
         self._read = read
-        rows = np.array([row for row, _ in read], np.int64)
-        self._people = [some[rows] for some in people]
-        counts = np.array([len(one.words) for _, one in read], np.int64)
-        self._ends = np.cumsum(counts)
-        self._starts = self._ends - counts
+        self._text_of = of
+        self._people = people
         # Words recur: each is hashed once.
         codes: dict[str, int] = {}
-        flat = [codes.setdefault(w, len(codes)) for _, one in read for w in one.words]
+        flat = [codes.setdefault(w, len(codes)) for one in read for w in one.words]
         hashed = store.hash([plain_word(word) for word in codes])
-        self._words = hashed[np.array(flat, np.int64)]
-        self._of = np.repeat(np.arange(len(read)), counts)
-        joined = [one.joined for _, one in read]
-        texts = store.hash([j.text for some in joined for j in some])
-        lengths = [len(some) for some in joined]
-        self._joined_of = np.repeat(np.arange(len(read)), lengths)
-        self._joined_starts = np.cumsum([0, *lengths])
+        counts = np.array([len(one.words) for one in read], np.int64)
+        self._starts, self._of, places = _ragged(counts, of)
+        self._words = hashed[np.array(flat, np.int64)][places]
+        joined = store.hash([j.text for one in read for j in one.joined])
+        counts = np.array([len(one.joined) for one in read], np.int64)
+        self._joined_starts, self._joined_of, places = _ragged(counts, of)
         self._alone = self._held(self._words)
-        self._joined = self._held(texts, self._joined_of)
+        self._joined = self._held(joined[places], self._joined_of)
         self._pairs = self._chains(2)
         self._triples = self._chains(3)
 
@@ -239,7 +268,7 @@ class _Looked:
         of = self._of[: len(hashes)] if of is None else of
         found = np.zeros(len(hashes), bool)
         for people in self._people:
-            found |= _held(self._store._sorted, hashes + people[of])
+            found |= self._store.holds(hashes + people[of])
         return found
 
     def _chains(self, length: int) -> npt.NDArray[np.bool_]:
@@ -253,20 +282,19 @@ class _Looked:
         return found
 
     def spans(self) -> Iterator[tuple[int, list[Span]]]:
-        """Yield the texts in which something was found, with the spans."""
+        """Yield the numbers of values in which something was found, with the spans."""
         rows = np.concatenate(
             [self._of[self._alone | self._pairs | self._triples]]
             + [self._joined_of[self._joined]]
         )
         for number in np.unique(rows).tolist():
-            row, one = self._read[number]
-            found = self._in_text(number, one)
+            found = self._in_text(number, self._read[self._text_of[number]])
             if found:
-                yield row, found
+                yield number, found
 
     def _in_text(self, number: int, one: _Read) -> list[Span]:
         text = one.text
-        begin, end = int(self._starts[number]), int(self._ends[number])
+        begin, end = self._starts[number : number + 2].tolist()
         words = [*WORDS.finditer(text)]
         places = [word.span() for word in words]
         hit = self._alone[begin:end].copy()
@@ -298,6 +326,27 @@ def _beside(forms: Forms) -> Iterable[str]:
 
 def _repeated(person: Hashes, items: Sequence[Sequence[object]]) -> Hashes:
     return np.repeat(person, [len(some) for some in items])
+
+
+def _ragged(
+    counts: npt.NDArray[np.int64], of: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return for the items of some texts where those of each value begin and end.
+
+    Args:
+        counts: the number of items of each text, which lie one after another.
+        of: the text of each value.
+
+    Returns:
+        Where the items of each value begin, and behind the last; for each item its value, and its
+        place among those of the texts.
+    """
+    first = np.cumsum(counts) - counts
+    chosen = counts[of]
+    starts = np.concatenate([[0], np.cumsum(chosen)])
+    values = np.repeat(np.arange(len(of)), chosen)
+    places = np.arange(int(starts[-1])) - starts[values] + first[of][values]
+    return starts, values, places
 
 
 def _insert(arrays: list[Hashes], hashes: Hashes) -> None:
@@ -332,8 +381,7 @@ def _near(text: str, end: int, start: int) -> bool:
 def _follow(text: str, chain: Sequence[tuple[int, int]]) -> bool:
     ends = [end for _, end in chain[:-1]]
     return all(
-        _near(text, end, start)
-        for end, (start, _) in zip(ends, chain[1:], strict=True)
+        _near(text, end, start) for end, (start, _) in zip(ends, chain[1:], strict=True)
     )
 
 

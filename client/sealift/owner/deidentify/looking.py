@@ -5,14 +5,12 @@ Source: docs/spec/policy.md, "The last look".
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sealift.formats.arrowtypes import is_bytes, is_text
 from sealift.owner.deidentify.identifiers import identifiers_of, without_nobody
@@ -66,7 +64,9 @@ class LookCounts:
 
     def told(self) -> str:
         """Return, for people, of how many records nothing was known."""
-        early = f", {self.early:,} of them sent before all was read" if self.early else ""
+        early = (
+            f", {self.early:,} of them sent before all was read" if self.early else ""
+        )
         return (
             f"{self.unknown:,} of {self.searched:,} records with texts: no identifier of their "
             f"patient was known to look for{early}"
@@ -227,36 +227,45 @@ class LastLook:
         remember: bool = True,
     ) -> None:
         """Hold what each record tells of its people; what was held before is not done again."""
-        values: list[list[tuple[int, str]]] = [[] for _ in range(batch.num_rows)]
         leaves = list(self._telling)
+        told: list[_Told] = []
+        # By record, the sum of the hashes of what it tells: equal records are one.
+        sums = np.zeros(batch.num_rows, np.uint64)
+        tells = np.zeros(batch.num_rows, bool)
         for leaf, array, rows in self._gather(batch, self._telling):
-            number = leaves.index(leaf)
-            for row, text in zip(rows.tolist(), _strings(_present(array)), strict=True):
-                if text:
-                    values[row].append((number, text))
-        persons: list[int] = []
-        groups: list[tuple[tuple[int, str], ...]] = []
+            one = _told(leaves.index(leaf), array, rows)
+            told.append(one)
+            hashed = store.hash([f"{one.number}\0{text}" for text in one.texts])
+            np.add.at(sums, one.rows, hashed[one.places])
+            tells[one.rows] = True
+        chosen: list[tuple[int, int]] = []
         for hashes, there in people:
-            listed = hashes.tolist()
-            for row in np.flatnonzero(there).tolist():
-                told = tuple(values[row])
-                if not told:
-                    continue
-                if remember:
-                    mark = hash((listed[row], told))
-                    if mark in self._seen:
-                        continue
-                    self._seen.add(mark)
-                persons.append(listed[row])
-                groups.append(told)
+            rows = np.flatnonzero(there & tells)
+            marks, first = np.unique(sums[rows] + hashes[rows], return_index=True)
+            for mark, row in zip(marks.tolist(), rows[first].tolist(), strict=True):
+                if not remember or mark not in self._seen:
+                    chosen.append((row, int(hashes[row])))
+            if remember:
+                self._seen.update(marks.tolist())
         if len(self._seen) > _MOST_SEEN:
             self._seen.clear()
+        values: dict[int, list[tuple[int, str]]] = {row: [] for row, _ in chosen}
+        for one in told:
+            some = np.flatnonzero(np.isin(one.rows, list(values)))
+            for row, place in zip(
+                one.rows[some].tolist(), one.places[some].tolist(), strict=True
+            ):
+                values[row].append((one.number, one.texts[place]))
         keys = {leaves.index(leaf) for leaf in self._keys if leaf in self._telling}
         names = [self._telling[leaf] for leaf in leaves]
+        forms = {
+            row: forms_of([Value(text, names[n]) for n, text in found])
+            for row, found in values.items()
+        }
         store.add(
-            np.array(persons, np.uint64),
-            [forms_of([Value(t, names[n]) for n, t in told]) for told in groups],
-            tells=[any(n not in keys for n, _ in told) for told in groups],
+            np.array([person for _, person in chosen], np.uint64),
+            [forms[row] for row, _ in chosen],
+            tells=[any(n not in keys for n, _ in values[row]) for row, _ in chosen],
         )
 
     def _gather(
@@ -268,7 +277,9 @@ class LastLook:
         def take(leaf: Leaf, values: pa.Array, rows: Rows) -> None:
             if leaf in wanted:
                 places = (
-                    np.arange(len(values)) if rows is None else np.asarray(rows, np.int64)
+                    np.arange(len(values))
+                    if rows is None
+                    else np.asarray(rows, np.int64)
                 )
                 found.append((leaf, values, places))
 
@@ -313,13 +324,39 @@ def _tells(named: Named, rules: KnownRules) -> tuple[bool, bool]:
     """Return whether the values of a leaf identify a person, and whether they are names."""
     kind = next((kind for kind in named.identifiers if kind), "")
     listed = any(
-        named.fits(rule) or {key_of(p, named.form) for p in rule.patterns} & _names(named)
+        named.fits(rule)
+        or {key_of(p, named.form) for p in rule.patterns} & _names(named)
         for rule in rules.columns
     )
     words = named.words.replace("_", ".").split(".")
     words += named.path_words.replace("_", ".").split(".")
     is_name = kind == "name" or (listed and not kind and bool({*_NAMES} & {*words}))
     return listed or kind not in _NO_TEXT, is_name
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """The values of a leaf, each distinct one once.
+
+    Attributes:
+        number: number of the leaf among those that tell a person.
+        texts: the distinct values.
+        rows: the record of each value.
+        places: its place in `texts`.
+    """
+
+    number: int
+    texts: list[str]
+    rows: npt.NDArray[np.int64]
+    places: npt.NDArray[np.int64]
+
+
+def _told(number: int, values: pa.Array, rows: npt.NDArray[np.int64]) -> _Told:
+    encoded = _present(values).dictionary_encode()
+    there = np.flatnonzero(np.asarray(encoded.is_valid()))
+    places = np.asarray(encoded.indices.fill_null(0), np.int64)
+    texts = [text or "" for text in _strings(encoded.dictionary)]
+    return _Told(number, texts, rows[there], places[there])
 
 
 def _present(values: pa.Array) -> pa.Array:

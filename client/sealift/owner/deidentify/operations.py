@@ -111,9 +111,7 @@ def operation_for(
         case "noise" if pa.types.is_integer(kind) or pa.types.is_floating(kind):
             return _alone(kind, Noise(**settings).apply)
         case "scrub" if is_text(kind):
-            return Operation(
-                text_kind(kind), scrubbers.scrubber(settings["entities"])
-            )
+            return Operation(text_kind(kind), scrubbers.scrubber(settings["entities"]))
         case _:
             return None
 

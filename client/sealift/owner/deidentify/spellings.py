@@ -8,7 +8,7 @@ months and diseases named after people only beside another word of the same pers
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, pairwise, permutations
@@ -24,13 +24,14 @@ DIGITS = 5
 WORDS = re.compile(r"(?:[^\W_]|[\u0300-\u036f])+")
 """The words and numbers of a text."""
 
-_COMPOUND = re.compile(
-    r"(?<![^\W_])[^\W_]+(?:(?:[^\w\s<>\"]|_){1,4}[^\W_]+){1,20}"
-)
+_COMPOUND = re.compile(r"(?<![^\W_])[^\W_]+(?:(?:[^\w\s<>\"]|_){1,4}[^\W_]+){1,20}")
+# Numbers, and codes with capitals between them, of at least two parts: 617 555-0123, AB 12 CD.
+_PART = r"(?:[A-Z]{0,3}\d[^\W_]{0,20}|[A-Z]{1,3}(?![^\W_]))"
 _SPACED = re.compile(
-    r"(?<![^\W_])(?:[^\W\d_]{1,6}[ -])?\d[^\W_]{0,20}"
-    r"(?:[ .,\-/()+_\u2013]{1,3}(?:[^\W\d_]{0,3}\d[^\W_]{0,20}|[^\W\d_]{1,3}(?![^\W_]))){0,11}"
+    rf"(?<![^\W_])(?:[A-Z]{{1,6}}[ -]\d[^\W_]{{0,20}}|\d[^\W_]{{0,20}}[ .,\-/()+_\u2013]{{1,3}}{_PART})"
+    rf"(?:[ .,\-/()+_\u2013]{{1,3}}{_PART}){{0,11}}"
 )
+_SEPARATORS = re.compile(r"[\W_]+")
 _DATE = re.compile(r"([12]\d{3})-(\d\d)-(\d\d)(?:[T ].*)?")
 _NUMBER = re.compile(r"[\d\s().,/+\-_]+")
 _CODE = re.compile(r"[\d@]|://|www\.")
@@ -162,7 +163,9 @@ def _is_ordinary(token: str) -> bool:
     if token in word_set("first_names") or token in word_set("surnames"):
         return False
     return (
-        token in NOT_NAMES or token in word_set("words") or token in word_set("clinical")
+        token in NOT_NAMES
+        or token in word_set("words")
+        or token in word_set("clinical")
     )
 
 
@@ -333,28 +336,34 @@ class Joined:
     end: int
 
 
-def joined_in(text: str) -> list[Joined]:
-    """Return what may be one identifier in a text, though it is written in parts."""
-    found = [
-        Joined(joined, match.start(), match.end())
-        for match in _COMPOUND.finditer(text)
-        if DIGITS <= len(joined := "".join(tokens_of(match[0])))
-    ]
+def joined_in(text: str, lengths: Container[int]) -> list[Joined]:
+    """Return what may be one identifier in a text, though it is written in parts.
+
+    Args:
+        text: the text.
+        lengths: how many characters identifiers have without what separates them.
+    """
+    found = []
+    for match in _COMPOUND.finditer(text):
+        joined = fold(_SEPARATORS.sub("", match[0]))
+        if len(joined) in lengths:
+            found.append(Joined(joined, match.start(), match.end()))
     for match in _SPACED.finditer(text):
         words = [*WORDS.finditer(text, match.start(), match.end())]
-        found += _joined_of(words)
+        found += _joined_of(words, lengths)
     return found
 
 
-def _joined_of(words: Sequence[re.Match[str]]) -> Iterator[Joined]:
-    texts = [fold(word[0]) for word in words]
+def _joined_of(
+    words: Sequence[re.Match[str]], lengths: Container[int]
+) -> Iterator[Joined]:
+    texts = [word[0] for word in words]
     for first in range(len(texts)):
         joined = texts[first]
         for last in range(first + 1, min(first + _MOST_JOINED, len(texts))):
             joined += texts[last]
             if len(joined) > _LONGEST:
                 break
-            if len(joined) >= DIGITS and sum(map(str.isdigit, joined)) > 1:
-                code = _number_or_code(joined)
+            if len(joined) in lengths or joined[0] == "0":
+                code = _number_or_code(fold(joined))
                 yield Joined(code, words[first].start(), words[last].end())
-

@@ -13,9 +13,9 @@ from sealift.owner.deidentify.guards import Check, guarded
 from sealift.owner.deidentify.leaves import Leaf, Rows
 from sealift.owner.deidentify.lists import plain, without_hidden
 from sealift.owner.deidentify.operations import Operation, areas_shown
-from sealift.owner.deidentify.spans import Found
 from sealift.owner.deidentify.report import ColumnReport
 from sealift.owner.deidentify.rules import Match, at_places
+from sealift.owner.deidentify.spans import Found
 from sealift.policy.file import Guard, Policy, Rule
 from sealift.policy.grammar import MOST_NUMBER
 from sealift_protocol.errors import PolicyViolation
