@@ -158,7 +158,7 @@ class KnownStore:
 
     def holds(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
         """Return whether each hash is held."""
-        found = self._bits[hashes >> _SHIFT]
+        found: npt.NDArray[np.bool_] = self._bits[hashes >> _SHIFT]
         maybe = np.flatnonzero(found)
         found[maybe] = _held(self._sorted, hashes[maybe])
         return found
@@ -284,8 +284,10 @@ class _Looked:
     def spans(self) -> Iterator[tuple[int, list[Span]]]:
         """Yield the numbers of values in which something was found, with the spans."""
         rows = np.concatenate(
-            [self._of[self._alone | self._pairs | self._triples]]
-            + [self._joined_of[self._joined]]
+            [
+                self._of[self._alone | self._pairs | self._triples],
+                self._joined_of[self._joined],
+            ]
         )
         for number in np.unique(rows).tolist():
             found = self._in_text(number, self._read[self._text_of[number]])

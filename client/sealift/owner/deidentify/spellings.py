@@ -1,13 +1,14 @@
 """The usual spellings of an identifier, and the words of a text, in a form that is compared.
 
 Case, accents, and what separates words and digits do not count; a name is found in any order. A
-word of four letters or a number of five digits tells a person by itself; shorter ones, common words,
-months and diseases named after people only beside another word of the same person.
+word of four letters or a number of five digits tells a person by itself; shorter ones, common
+words, months and diseases named after people only beside another word of the same person.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -27,9 +28,10 @@ WORDS = re.compile(r"(?:[^\W_]|[\u0300-\u036f])+")
 _COMPOUND = re.compile(r"(?<![^\W_])[^\W_]+(?:(?:[^\w\s<>\"]|_){1,4}[^\W_]+){1,20}")
 # Numbers, and codes with capitals between them, of at least two parts: 617 555-0123, AB 12 CD.
 _PART = r"(?:[A-Z]{0,3}\d[^\W_]{0,20}|[A-Z]{1,3}(?![^\W_]))"
+_GAP = r"[ .,\-/()+_\u2013]{1,3}"
 _SPACED = re.compile(
-    rf"(?<![^\W_])(?:[A-Z]{{1,6}}[ -]\d[^\W_]{{0,20}}|\d[^\W_]{{0,20}}[ .,\-/()+_\u2013]{{1,3}}{_PART})"
-    rf"(?:[ .,\-/()+_\u2013]{{1,3}}{_PART}){{0,11}}"
+    rf"(?<![^\W_])(?:[A-Z]{{1,6}}[ -]\d[^\W_]{{0,20}}|\d[^\W_]{{0,20}}{_GAP}{_PART})"
+    rf"(?:{_GAP}{_PART}){{0,11}}"
 )
 _SEPARATORS = re.compile(r"[\W_]+")
 _DATE = re.compile(r"([12]\d{3})-(\d\d)-(\d\d)(?:[T ].*)?")
@@ -53,39 +55,9 @@ _TITLES = frozenset(
     "sig sigra dott dhr mevr pan pani prov med dipl ing rn np pa do".split()
 )
 _PARTICLES = frozenset(
-    "de la las los el le les del della di da do dos das du des van von der den ter ten zu zur "
-    "af av ap bin ibn al y e i and the of und et for with from near at in on im am a o s t d l".split()
-)
-_CALENDAR = frozenset(
     """
-january february march april may june july august september october november december monday
-tuesday wednesday thursday friday saturday sunday januar februar marz maerz mai juni juli oktober
-dezember montag dienstag mittwoch donnerstag freitag samstag sonntag janvier fevrier mars avril juin
-juillet aout septembre octobre novembre decembre lundi mardi mercredi jeudi vendredi samedi dimanche
-enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre lunes martes
-miercoles jueves viernes sabado domingo gennaio febbraio aprile maggio giugno luglio settembre
-ottobre dicembre januari februari maart augustus zaterdag zondag spring summer autumn winter sommer
-fruhling herbst
-""".split()
-)
-_OTHER_LANGUAGES = frozenset(
-    """
-gross grosse klein kleine lang lange kurz kurze jung junge alte neu neue weiss weisse schwarz braun
-rot rote grun grune blau blaue gelb gelbe grau lieb gut gute hoch hohe stark starke schnell langsam
-links rechts oben unten vorn hinten morgen abend nacht mittag wenig viel ganz halb kopf hals hand
-fuss herz bein arzt richter konig kaiser bauer schafer fischer jager koch keller berg bach wald stein
-sturm engel vogel wolf fuchs hahn kuhn ernst fromm frisch petit petite grand grande gros grosse bon
-bonne blanc blanche noir noire rouge vert verte bleu brun roux jeune vieux long longue court droit
-droite gauche haut bas fort forte faible sain saine leger roi prince fleur bois blanco blanca negro
-negra rojo roja verde azul moreno rubio delgado delgada gordo grande chico bueno buena malo alto alta
-bajo baja largo larga corto corta fuerte leve izquierda derecha mano cabeza calle casa campo flores
-rosa cruz santo santa reyes luz salud bianco bianca nero rosso rossa verdi bruno longo lungo corto
-grasso magro forte destro sinistra testa piede cuore branco preto vermelho pequeno curto direita
-esquerda mao groot grote klein kort jong oude zwart wit rood groen blauw goed goede hoog laag sterk
-arts hoofd voet maly mala duzy duza stary nowy nowa bialy biala czarny czarna zielony lewa prawa reka
-strasse platz allee gasse rue avenue boulevard place calle avenida plaza paseo via viale piazza rua
-straat plein ulica aleja klinik klinikum krankenhaus universitat hopital clinique centre hospital
-clinica ospedale ziekenhuis szpital station praxis haus
+de la las los el le les del della di da do dos das du des van von der den ter ten zu zur af av ap
+bin ibn al y e i and the of und et for with from near at in on im am a o s t d l
 """.split()
 )
 
@@ -142,8 +114,7 @@ def _weak() -> frozenset[str]:
     return (
         (word_set("common") - _ORDINARY_NAMES)
         | EPONYMS
-        | _CALENDAR
-        | _OTHER_LANGUAGES
+        | word_set("ordinary")
         | _TITLES
         | _PARTICLES
     )
@@ -188,7 +159,7 @@ def forms_of(values: Sequence[Value]) -> Forms:
                 chains |= set(_chains(words))
         else:
             _add_code(value.text, words, alone, beside, chains)
-    _add_names([*dict.fromkeys(names)][:_MOST_NAMES], alone, beside, chains)
+    _add_names(names, alone, beside, chains)
     return Forms(frozenset(alone), frozenset(beside), frozenset(chains))
 
 
@@ -242,8 +213,10 @@ def _add_names(
 ) -> None:
     """Add the spellings of a person's names: in any order, run together, with initials."""
     beside.update(name[0] for name in names)
-    chosen = [n for n in names if n not in _TITLES and n not in _PARTICLES]
-    for one, two in permutations(chosen, 2):
+    told = Counter(n for n in names if n not in _TITLES and n not in _PARTICLES)
+    chosen = [*told][:_MOST_NAMES]
+    twice = [(name, name) for name in chosen if told[name] > 1]
+    for one, two in (*permutations(chosen, 2), *twice):
         if len(two) == 1:
             continue
         if len(one) > 1:
@@ -293,8 +266,13 @@ def _add_code(
 def _is_code(joined: str, text: str) -> bool:
     """Return whether an identifier is looked for as a whole, without what separates its parts."""
     digits = sum(c.isdigit() for c in joined)
-    single = len(text.split()) == 1
-    return DIGITS <= len(joined) <= _LONGEST and digits >= (1 if single else 3)
+    if len(text.split()) == 1:
+        least = 1
+    else:
+        words = [word for word in tokens_of(text) if word.isalpha()]
+        # Plates have letters, wards and rooms have words.
+        least = 3 if any(len(w) >= LETTERS or _is_ordinary(w) for w in words) else 2
+    return DIGITS <= len(joined) <= _LONGEST and digits >= least
 
 
 def _dates(year: str, month: str, day: str) -> Iterator[str]:
