@@ -227,9 +227,10 @@ class Deidentifying:
         if looked.unknown:
             yield looked.told()
         if self._not_read:
+            files = "file that was" if self._not_read == 1 else "files that were"
             yield (
-                f"{self._not_read:,} files that were pushed before were not read again for the "
-                "last look"
+                f"{self._not_read:,} {files} pushed before, and may tell more of the people in "
+                "texts, had no place in the last look"
             )
 
     def _take(self) -> Report:
