@@ -61,7 +61,7 @@ def in_turn(
     Args:
         chunks: what is read.
         transform: says whether records wait, and collects what they tell of people.
-        ends: whether to read no more, though there is.
+        ends: says when to stop before the end.
     """
     if not transform.waits:
         # A generator would hold each chunk until the next is asked for.
