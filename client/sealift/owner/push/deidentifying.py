@@ -144,7 +144,7 @@ class Deidentifying:
         }
         names = [name for name in source.schema.names if name in wanted]
         schema = pa.schema([source.schema.field(name) for name in names])
-        policy = replace(self._policy, absent="ignore")
+        policy = replace(self._policy, absent="ignore", known=None)
         with Deidentifier(
             policy, schema, secret=self._owner_secret, reading=self._reading
         ) as deidentifier:
