@@ -226,8 +226,8 @@ BULLETS = (
     ),
     Bullet(
         "what is known of a person is looked for in its texts",
-        f"{DEIDENTIFY}/known.py",
-        "KnownStore.find",
+        f"{DEIDENTIFY}/matching.py",
+        "find_known",
         "return {}",
         (f"{UNIT}/test_known.py",),
     ),

@@ -12,7 +12,7 @@ import pyarrow as pa
 from sealift.formats.arrowtypes import is_text
 from sealift.owner.deidentify.ages import Ages
 from sealift.owner.deidentify.images import ImageSteps
-from sealift.owner.deidentify.known import KNOWN, KnownStore
+from sealift.owner.deidentify.known import KnownStore
 from sealift.owner.deidentify.leaves import (
     Leaf,
     Rows,
@@ -21,6 +21,7 @@ from sealift.owner.deidentify.leaves import (
     values_of,
 )
 from sealift.owner.deidentify.looking import LastLook, Look
+from sealift.owner.deidentify.matching import KNOWN
 from sealift.owner.deidentify.operations import is_identifier, operation_for
 from sealift.owner.deidentify.report import Report
 from sealift.owner.deidentify.rules import Columns, Match, at_places, match_leaves

@@ -16,6 +16,7 @@ from sealift.formats.arrowtypes import is_bytes, is_text
 from sealift.owner.deidentify.identifiers import identifiers_of, without_nobody
 from sealift.owner.deidentify.known import Hashes, KnownStore
 from sealift.owner.deidentify.leaves import Leaf, Rows, change_leaves, values_of
+from sealift.owner.deidentify.matching import find_known
 from sealift.owner.deidentify.naming import ANY_RESOURCE, Named, key_of
 from sealift.owner.deidentify.rules import Columns, Match, at_places
 from sealift.owner.deidentify.spans import Found, agree
@@ -168,8 +169,8 @@ class LastLook:
                 texts = _strings(values)
                 with_text[rows[[n for n, text in enumerate(texts) if text]]] = True
                 of_people = [some[rows] for some in people]
-                hits = self._store.find(texts, of_people)
-                for n, spans in of_record.find(texts, [own[rows]]).items():
+                hits = find_known(self._store, texts, of_people)
+                for n, spans in find_known(of_record, texts, [own[rows]]).items():
                     hits[n] = agree([*hits.get(n, []), *spans])
                 found[leaf] = hits
             known = of_record.knows(own)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sealift.owner.deidentify import Deidentifier, parse_policy
 from sealift.owner.deidentify import known as known_module
 from sealift.owner.deidentify.known import KnownStore
+from sealift.owner.deidentify.matching import find_known
 from sealift.owner.deidentify.spellings import Value, forms_of
 from sealift.owner.deidentify.wordlists import word_set
 from sealift.policy.file import ready_policies
@@ -42,7 +43,7 @@ def found(values: Sequence[tuple[str, bool]], text: str) -> list[str]:
     with KnownStore() as store:
         person = store.people(["1"])
         store.add(person, [forms_of([Value(t, is_name=n) for t, n in values])])
-        spans = store.find([text], [person]).get(0, [])
+        spans = find_known(store, [text], [person]).get(0, [])
     return [text[span.start : span.end] for span in spans]
 
 
@@ -388,8 +389,8 @@ def test_what_is_held_is_found_however_it_was_added() -> None:
         for name in names:
             store.add(store.people([name]), [forms_of([Value(name, is_name=True)])])
         people = store.people(names)
-        assert sorted(store.find(names, [people])) == list(range(300))
-        assert store.find(names, [people[::-1].copy()]) == {}
+        assert sorted(find_known(store, names, [people])) == list(range(300))
+        assert find_known(store, names, [people[::-1].copy()]) == {}
         assert len(store._sorted) < 12
 
 
