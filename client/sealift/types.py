@@ -41,7 +41,14 @@ if TYPE_CHECKING:
     from sealift.people.probes import ProbeResult
     from sealift.people.rotation import Rotation, RotationKind
     from sealift.people.status import Status
-    from sealift.policy.model import FrameRules, Guard, PixelRules, Privacy, Rule
+    from sealift.policy.model import (
+        FrameRules,
+        Guard,
+        KnownRules,
+        PixelRules,
+        Privacy,
+        Rule,
+    )
     from sealift.policy.reading import ReadAs
     from sealift.policy.texts import TextRules
     from sealift.session import OpenKeywords
@@ -114,6 +121,7 @@ __all__ = [
     "KeyUsage",
     "Keys",
     "Kind",
+    "KnownRules",
     "LoaderOptions",
     "Lock",
     "LogEntry",
@@ -208,6 +216,7 @@ _HOMES = {
     "KeyUsage": "sealift.people.identities",
     "Keys": "sealift.keystore",
     "Kind": "sealift_protocol.logentry",
+    "KnownRules": "sealift.policy.model",
     "LoaderOptions": "sealift.trainer.frameworks.torchoptions",
     "Lock": "sealift.keystore.locks",
     "LogEntry": "sealift_protocol.logentry",

@@ -699,6 +699,8 @@ REPORT = {
         {"scrubbed": {"a": "b"}},
         {"anonymity": {"k": None}},
         {"anonymity": 3},
+        {"known": {}},
+        {"known": {"searched": 1, "unknown": 0, "early": 0, "removed": "1"}},
         {"notices": [{}]},
         {"policy": None},
         {"policy": {"name": []}},
@@ -727,6 +729,7 @@ def test_reports_of_one_policy_are_added_and_the_least_anonymity_counts() -> Non
         "anonymity": {"k": 3, "l": 0, "groups": 1},
         "scrubbed": {"PERSON": 1, "DATE": 4},
         "notices": ["one", "two"],
+        "known": {"searched": 4, "unknown": 1, "early": 0, "removed": 2},
     }
     elsewhere = {**REPORT, "policy": {**POLICY, "version": "8"}}
     both, alone = sum_reports([REPORT, other, elsewhere])
@@ -742,6 +745,8 @@ def test_reports_of_one_policy_are_added_and_the_least_anonymity_counts() -> Non
         "misfits": 0,
     }
     assert both["scrubbed"] == {"PERSON": 3, "DATE": 4}
+    assert both["known"] == other["known"]
+    assert "known" not in alone
     assert both["anonymity"]["k"] == 3
     assert both["notices"] == ["one", "two"]
     assert alone["reports"] == 1

@@ -22,6 +22,7 @@ _SAID = ("label", "unit", "description")
 _ORIGINS = ("dicom.tag", "dicom.vr", "fhir.path", "hl7.path")
 _ORIGIN = re.compile(r"[A-Za-z0-9_.,()| -]{1,120}")
 _COUNTS = ("values", "changed", "nulls", "misfits")
+_LOOKED = ("searched", "unknown", "early", "removed")
 
 
 def column_lines(schema: pa.Schema) -> list[str]:
@@ -108,6 +109,11 @@ def show_report(report: dict[str, Any]) -> None:
             for kind, number in report["scrubbed"].items()
         )
         click.echo(f"found in free text: {', '.join(found)}")
+    known = report.get("known")
+    if known:
+        removed = count(known["removed"], "identifier")
+        looked = count(known["searched"], "record")
+        click.echo(f"last look: {removed} more removed from texts of {looked}")
     anonymity = report["anonymity"]
     if anonymity:
         told = f"k-anonymity {anonymity['k']:,}"
@@ -145,12 +151,15 @@ def _added(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
     ]
     kinds = {**one["scrubbed"], **two["scrubbed"]}
     scrubbed = {k: one["scrubbed"].get(k, 0) + two["scrubbed"].get(k, 0) for k in kinds}
+    looked = [report["known"] for report in (one, two) if report.get("known")]
+    known = {key: sum(counts[key] for counts in looked) for key in _LOOKED}
     measured = [report["anonymity"] for report in (one, two) if report["anonymity"]]
     return {
         **one,
         "records": one["records"] + two["records"],
         "columns": columns,
         "scrubbed": scrubbed,
+        **({"known": known} if looked else {}),
         "anonymity": min(
             measured, key=lambda found: (found["k"], found["l"]), default=None
         ),
@@ -177,6 +186,8 @@ def _read(text: str) -> dict[str, Any] | None:
         for others in report.get("others", ()):
             texts.append(others["action"])
             numbers += [others["columns"], others["values"]]
+        if report.get("known") is not None:
+            numbers += [report["known"][key] for key in _LOOKED]
         if anonymity is not None:
             numbers += [anonymity[key] for key in ("k", "l", "groups")]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):

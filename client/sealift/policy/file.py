@@ -11,13 +11,22 @@ from pathlib import Path
 
 from sealift.policy.grammar import listed
 from sealift.policy.lines import MAX_SIZE, parse_toml
-from sealift.policy.model import FrameRules, Guard, PixelRules, Policy, Privacy, Rule
+from sealift.policy.model import (
+    FrameRules,
+    Guard,
+    KnownRules,
+    PixelRules,
+    Policy,
+    Privacy,
+    Rule,
+)
 from sealift.policy.reader import Reader
 from sealift_protocol.errors import PolicyInvalid
 
 __all__ = [
     "FrameRules",
     "Guard",
+    "KnownRules",
     "PixelRules",
     "Policy",
     "Privacy",

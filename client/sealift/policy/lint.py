@@ -47,6 +47,15 @@ def lint(policy: Policy) -> list[Finding]:
                 'columns that no rule names are kept, whatever they hold: write "refuse" or "drop"',
             )
         )
+    if policy.known is not None and policy.known.max_unknown:
+        found.append(
+            Finding(
+                0,
+                "known.max_unknown",
+                "texts may be sent before anything is known of their person, so that its name in "
+                "them stays: write 0",
+            )
+        )
     found += [
         Finding(
             0,

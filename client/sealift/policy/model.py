@@ -119,6 +119,23 @@ class FrameRules:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownRules:
+    """The last look: identifiers that are known from elsewhere are searched in texts.
+
+    Attributes:
+        by: names of columns that say whose record it is; a record may have several.
+        columns: rules without an action of their own, whose patterns name columns with identifiers
+            beside those of the classes of identifiers.
+        max_unknown: the largest share of records with texts that may be sent before everything is
+            read, while nothing is known of their person.
+    """
+
+    by: tuple[str, ...] = field(default=(), repr=False)
+    columns: tuple[Rule, ...] = field(default=(), repr=False)
+    max_unknown: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """A policy file.
 
@@ -138,6 +155,7 @@ class Policy:
         metadata: keys of Arrow metadata that stay.
         oldest: no year tells an age of this or more; 0 for no limit.
         texts: languages, regions and model for free text.
+        known: the last look before sealing; None without one.
     """
 
     name: str
@@ -155,6 +173,7 @@ class Policy:
     metadata: tuple[str, ...] = ()
     oldest: int = 0
     texts: TextRules = field(default_factory=TextRules)
+    known: KnownRules | None = None
 
     @property
     def digest(self) -> bytes:

@@ -13,7 +13,14 @@ from sealift.policy.grammar import ACTIONS, SettingValue, listed, settings_of
 from sealift.policy.guarding import GUARD_KEYS, MistakeError, read_guard
 from sealift.policy.headers import headers
 from sealift.policy.lines import KeyPath
-from sealift.policy.model import FrameRules, PixelRules, Policy, Privacy, Rule
+from sealift.policy.model import (
+    FrameRules,
+    KnownRules,
+    PixelRules,
+    Policy,
+    Privacy,
+    Rule,
+)
 from sealift.policy.names import expand, fold
 from sealift.policy.texts import KEYS as TEXT_KEYS
 from sealift.policy.texts import text_rules
@@ -24,7 +31,10 @@ _TOP_1 = (
     *("format", "name", "version", "description", "unlisted", "absent"),
     *("privacy", "pixels", "frames", "columns"),
 )
-_TOP_2 = (*_TOP_1, "max_failed", "metadata", "ages", "identifiers", *TEXT_KEYS)
+_TOP_2 = (
+    *(*_TOP_1, "max_failed", "metadata", "ages", "identifiers", "known"),
+    *TEXT_KEYS,
+)
 _PRIVACY = ("quasi_identifiers", "sensitive", "min_k", "min_l")
 _UNLISTED = {1: ("refuse", "drop", "keep"), 2: ("refuse", "drop")}
 _ABSENT = ("refuse", "ignore")
@@ -72,6 +82,7 @@ class Reader:
             metadata=self._metadata(),
             oldest=self._oldest(),
             texts=text_rules(self._document, self._invalid),
+            known=self._known(),
         )
 
     def _invalid(
@@ -230,15 +241,58 @@ class Reader:
     def _max_failed(self) -> float:
         # Format 1 had no such limit.
         value = self._document.get("max_failed", 0 if self._form > 1 else 1)
+        return self._share(
+            ("max_failed",),
+            value,
+            "0.01 stops a push if more than one of a hundred values of a column failed",
+        )
+
+    def _share(self, where: KeyPath, value: object, hint: str) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             value = -1
         if not 0 <= value <= 1:
             raise self._invalid(
-                ("max_failed",),
-                '"max_failed" must be a share from 0 to 1',
-                "0.01 stops a push if more than one of a hundred values of a column failed",
+                where, f'"{where[-1]}" must be a share from 0 to 1', hint
             )
         return float(value)
+
+    def _known(self) -> KnownRules | None:
+        if "known" not in self._document:
+            return None
+        table = self._table("known")
+        self._only_known(table, ("known",), ("by", "columns", "max_unknown"))
+        by = [
+            name
+            for pattern in self._names(table, "by", "known")
+            for name in self._named_by(pattern)
+        ]
+        columns = self._names(table, "columns", "known")
+        where = ("known", "columns")
+        line = self._line(where) or 0
+        share = self._share(
+            ("known", "max_unknown"),
+            table.get("max_unknown", 0),
+            "0 stops a push if a text is sent before anything is known of its patient",
+        )
+        return KnownRules(
+            tuple(by),
+            tuple(
+                Rule(pattern, "", {}, line, names=self._expanded(where, pattern))
+                for pattern in columns
+            ),
+            share,
+        )
+
+    def _named_by(self, pattern: str) -> tuple[str, ...]:
+        where = ("known", "by")
+        names = self._expanded(where, pattern) or (pattern,)
+        if any(set("*?[") & set(name) for name in names):
+            raise self._invalid(
+                where,
+                '"by" names columns, without *, ? and [',
+                'write each name: by = ["patient_id", "Resource.subject.reference.id"]',
+            )
+        return names
 
     def _metadata(self) -> tuple[str, ...]:
         table = self._table("metadata")

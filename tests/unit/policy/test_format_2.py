@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealift.policy.file import parse_policy
-from sealift.policy.model import Guard, Rule
+from sealift.policy.model import Guard, KnownRules, Rule
 from sealift.policy.texts import TextRules
 from sealift_protocol.errors import PolicyInvalid
 
@@ -33,6 +33,10 @@ weight = { action = "keep", type = "numeric", min = 0, max = 400 }
 sex = { action = "keep", values = ["F", "M", 9], misfit = "refuse" }
 dx = { action = "keep", code = ["ICD-10-CM", "SNOMED CT"] }
 "{a,b}_note" = "scrub"
+[known]
+by = ["{mrn,pid}", "Patient.id"]
+columns = ["*doctor*"]
+max_unknown = 0.25
 """
 )
 
@@ -42,6 +46,9 @@ def test_a_policy_of_format_2_is_read_whole() -> None:
     assert (policy.format, policy.max_failed, policy.oldest) == (2, 0.01, 90)
     assert policy.metadata == ("unit",)
     assert policy.texts == TextRules(("fr", "en"), ("CA",), "fr-md")
+    assert policy.known == KnownRules(
+        ("mrn", "pid", "Patient.id"), (Rule("*doctor*", "", {}, 22),), 0.25
+    )
     assert policy.rules == (
         Rule("name", "drop", {}, 13, identifier=True),
         Rule(
@@ -74,6 +81,8 @@ def test_what_a_policy_of_format_2_does_not_say_is_the_strict_thing() -> None:
     policy = parse_policy((HEAD + "[columns]\n").encode())
     assert (policy.max_failed, policy.metadata, policy.oldest) == (0.0, (), 0)
     assert policy.unlisted == policy.absent == "refuse"
+    assert policy.known is None
+    assert parse_policy((HEAD + "[known]\n[columns]\n").encode()).known == KnownRules()
 
 
 def with_rule(rule: str) -> str:
@@ -89,6 +98,13 @@ def with_rule(rule: str) -> str:
         (HEAD + "[ages]\noldest = 200\n[columns]\n", 5, "whole number"),
         (HEAD + "[metadata]\nkeep = 'unit'\n[columns]\n", 5, "list"),
         (HEAD + "[identifiers]\nnames = 'drop'\n[columns]\n", 5, "class"),
+        (HEAD + "[known]\nby = 'mrn'\n[columns]\n", 5, "list"),
+        (HEAD + "[known]\nby = ['*id']\n[columns]\n", 5, "without"),
+        (HEAD + "[known]\nby = ['{a,b']\n[columns]\n", 5, "brace"),
+        (HEAD + "[known]\ncolumns = ['{a']\n[columns]\n", 5, "brace"),
+        (HEAD + "[known]\nmax_unknown = 1.1\n[columns]\n", 5, "share"),
+        (HEAD + "[known]\npatient = 'mrn'\n[columns]\n", 5, "unknown"),
+        (HEAD + "known = 'mrn'\n[columns]\n", 4, "table"),
         (with_rule("x = { action = 'keep', type = 'text' }"), 6, '"type"'),
         (with_rule("x = { action = 'keep', values = [] }"), 6, '"values"'),
         (with_rule("x = { action = 'keep', values = ['a', 'A'] }"), 6, "twice"),
@@ -130,7 +146,9 @@ def test_every_mistake_is_named_with_its_line(text: str, line: int, words: str) 
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize("key", ["max_failed = 0", "[ages]\n", "[identifiers]\n"])
+@pytest.mark.parametrize(
+    "key", ["max_failed = 0", "[ages]\n", "[identifiers]\n", "[known]\n"]
+)
 def test_format_1_has_none_of_it(key: str) -> None:
     text = HEAD.replace("format = 2", "format = 1") + key + "\n[columns]\n"
     with pytest.raises(PolicyInvalid, match="unknown"):

@@ -57,6 +57,10 @@ def test_what_is_kept_without_a_rule_is_named() -> None:
     assert findings("", 'format = 2\nmetadata = { keep = ["label"] }') == [
         (0, "metadata.keep")
     ]
+    assert findings("", "format = 2\nknown = { max_unknown = 0.1 }") == [
+        (0, "known.max_unknown")
+    ]
+    assert findings("", "format = 2\nknown = { max_unknown = 0 }") == []
 
 
 @pytest.mark.parametrize("path", sorted(WITHDRAWN.iterdir()), ids=lambda p: p.stem)

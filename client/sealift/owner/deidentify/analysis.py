@@ -45,16 +45,8 @@ class Analysis:
         self._models = Models(texts)
         self._builtin = Builtin()
 
-    def find(
-        self, texts: Sequence[str], known: Sequence[Sequence[Span]] | None = None
-    ) -> list[list[Span]]:
-        """Return the identifiers in each text, as sorted spans that do not overlap.
-
-        Args:
-            texts: the texts.
-            known: for each text, spans that are known to identify; they are found whatever else
-                is.
-        """
+    def find(self, texts: Sequence[str]) -> list[list[Span]]:
+        """Return the identifiers in each text, as sorted spans that do not overlap."""
         plain = [PlainText(text) for text in texts]
         cut = [
             (number, start, piece)
@@ -73,15 +65,7 @@ class Analysis:
                 replace(span, start=span.start + start, end=span.end + start)
                 for span in spans
             ]
-        finished = [
-            _finish(text, spans) for text, spans in zip(plain, found, strict=True)
-        ]
-        if known is not None:
-            finished = [
-                agree([*spans, *more]) if more else spans
-                for spans, more in zip(finished, known, strict=True)
-            ]
-        return finished
+        return [_finish(text, spans) for text, spans in zip(plain, found, strict=True)]
 
     def _in_piece(self, piece: str, language: str) -> list[Span]:
         words = words_of(piece)

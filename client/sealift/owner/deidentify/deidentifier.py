@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 
 import pyarrow as pa
@@ -10,6 +12,7 @@ import pyarrow as pa
 from sealift.formats.arrowtypes import is_text
 from sealift.owner.deidentify.ages import Ages
 from sealift.owner.deidentify.images import ImageSteps
+from sealift.owner.deidentify.known import KnownStore
 from sealift.owner.deidentify.leaves import (
     Leaf,
     Rows,
@@ -17,6 +20,8 @@ from sealift.owner.deidentify.leaves import (
     kind_after,
     values_of,
 )
+from sealift.owner.deidentify.looking import LastLook, Look
+from sealift.owner.deidentify.matching import KNOWN
 from sealift.owner.deidentify.operations import is_identifier, operation_for
 from sealift.owner.deidentify.report import Report
 from sealift.owner.deidentify.rules import (
@@ -77,6 +82,8 @@ class Deidentifier:
         ).value
         self._records = 0
         self._scrubbers = Scrubbers(workers, policy.texts)
+        self._store = KnownStore()
+        self._has_read_all = False
         columns = Columns(schema, policy)
         matches = match_leaves(policy, columns)
         year = now().year
@@ -91,6 +98,7 @@ class Deidentifier:
                 [field for field in fields if field], _kept(schema.metadata, policy)
             )
             self._images = ImageSteps(policy, schema, self.schema)
+            self._look = self._last_look(columns, matches)
             self._check_privacy(columns)
         except BaseException:
             self.close()
@@ -108,19 +116,53 @@ class Deidentifier:
         self.close()
 
     def close(self) -> None:
-        """Stop the processes for free text."""
+        """Stop the processes for free text, and wipe what is known of people."""
         self._scrubbers.close()
+        self._store.wipe()
 
-    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    @property
+    def looks_at_people(self) -> bool:
+        """Whether records tell more of each other's texts, so that all are collected first."""
+        return self._look is not None and self._look.is_of_people
+
+    def collect(self, batch: pa.RecordBatch) -> None:
+        """Remember what records tell of the people in texts, before the first is applied.
+
+        Raises:
+            PolicyViolation: a column that names people is not UTF-8.
+        """
+        if self._look is not None:
+            self._look.collect(batch)
+        self._has_read_all = True
+
+    def collect_others(
+        self, batches: Iterable[pa.RecordBatch], schema: pa.Schema
+    ) -> None:
+        """Remember the same of records of another schema, which are not sent.
+
+        Raises:
+            PolicyViolation: a column that names people is not UTF-8.
+        """
+        policy = replace(self._policy, absent="ignore", unlisted="drop")
+        if policy.known is None:
+            return
+        columns = Columns(schema, policy)
+        matches = match_leaves(policy, columns)
+        look = LastLook(policy, policy.known, columns, matches, self._store)
+        for batch in batches:
+            look.collect(batch)
+
+    def apply(self, batch: pa.RecordBatch, *, early: bool = False) -> pa.RecordBatch:
         """De-identify a batch; records keep their order.
 
         Args:
             batch: a batch of the schema that was given.
+            early: whether it is sent before everything was collected.
 
         Raises:
             InvalidArgument: the batch has another schema.
             PolicyViolation: a column's texts are not UTF-8, or a value does not fit its rule,
-                which refuses that.
+                which refuses that; or a text that is kept holds an identifier of its patient.
         """
         if not batch.schema.equals(self._source):
             raise InvalidArgument(
@@ -128,13 +170,21 @@ class Deidentifier:
                 hint="make another Deidentifier for that schema",
             )
         self._ages.read(batch)
+        look: Look = {}
+        if self._look is not None:
+            if not self._has_read_all:
+                self._look.collect(batch)
+            look = self._look.look(batch, early=early)
 
         def change(leaf: Leaf, values: pa.Array, rows: Rows) -> pa.Array | None:
             step = self._step_of[leaf]
             by = None
             if step.by is not None:
                 by = values_of(step.by, batch.column(step.by.place))
-            return step.apply(values, rows, by, self._ages.too_old)
+            known = look.get(leaf)
+            if known is not None and step.action != "scrub":
+                LastLook.refuse_kept(leaf, known)
+            return step.apply(values, rows, by, self._ages.too_old, known)
 
         changed = [
             change_leaves(tree, batch.column(place), change)
@@ -163,6 +213,8 @@ class Deidentifier:
 
     def take_report(self) -> Report:
         """Report what was done since the last call."""
+        found = Counter(self._scrubbers.found)
+        removed = found.pop(KNOWN, 0)
         report = Report(
             policy=self._policy.name,
             version=self._policy.version,
@@ -170,7 +222,8 @@ class Deidentifier:
             identifiers=self._identifiers,
             records=self._records,
             columns=tuple(step.take_report() for step in self._steps),
-            scrubbed=dict(self._scrubbers.found),
+            scrubbed=dict(found),
+            known=None if self._look is None else self._look.take_counts(removed),
             notices=(
                 *(notice for step in self._steps for notice in step.take_notices()),
                 *self._images.take_notices(),
@@ -179,6 +232,12 @@ class Deidentifier:
         self._records = 0
         self._scrubbers.found.clear()
         return report
+
+    def _last_look(self, columns: Columns, matches: Sequence[Match]) -> LastLook | None:
+        rules = self._policy.known
+        if rules is None:
+            return None
+        return LastLook(self._policy, rules, columns, matches, self._store)
 
     def _field_after(self, place: int) -> pa.Field | None:
         """Return the field of a column in the result; None if nothing of it is left."""

@@ -41,7 +41,8 @@ class Operation:
     Attributes:
         kind: type of the result.
         change: takes the values, neither nested nor dictionary-encoded, and for "shift" the
-            matching values of the column in `by`; returns one value of the new type for each.
+            matching values of the column in `by`, for "scrub" where identifiers are known to
+            stand in them; returns one value of the new type for each.
         present: makes those null that name nobody or are blank. The change makes them null, too,
             but they are not values that it could not change.
     """
@@ -110,7 +111,7 @@ def operation_for(
         case "noise" if pa.types.is_integer(kind) or pa.types.is_floating(kind):
             return _alone(kind, Noise(**settings).apply)
         case "scrub" if is_text(kind):
-            return _alone(text_kind(kind), scrubbers.scrubber(settings["entities"]))
+            return Operation(text_kind(kind), scrubbers.scrubber(settings["entities"]))
         case _:
             return None
 

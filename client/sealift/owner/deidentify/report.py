@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from sealift.owner.deidentify.anonymity import Anonymity
+from sealift.owner.deidentify.looking import LookCounts
 from sealift.policy.reading import Reading
 from sealift_protocol.errors import InvalidArgument, PolicyViolation
 
@@ -63,6 +64,7 @@ class Report:
         anonymity: anonymity of the records after de-identification, if it was measured.
         notices: sentences for the privacy officer, without values.
         identifiers: how identifiers were read, the number of a `Reading`.
+        known: what the last look did; None if the policy asks for none.
     """
 
     policy: str
@@ -74,6 +76,7 @@ class Report:
     anonymity: Anonymity | None = None
     notices: tuple[str, ...] = ()
     identifiers: int = Reading.TEXT
+    known: LookCounts | None = None
 
     def merged(self, other: Report) -> Report:
         """Return the report of both; the anonymity is the other's, if it has one.
@@ -109,6 +112,7 @@ class Report:
             anonymity=other.anonymity or self.anonymity,
             notices=tuple(dict.fromkeys((*self.notices, *other.notices))),
             identifiers=other.identifiers,
+            known=self.known.plus(other.known) if self.known and other.known else None,
         )
 
     @property
@@ -126,6 +130,8 @@ class Report:
                     f"column {place}: {column.misfits} of {column.values} values did not fit "
                     "what the rule allows and are null now"
                 )
+        if self.known is not None and self.known.unknown:
+            made.append(self.known.told())
         return (*self.notices, *made)
 
     def check(self, max_failed: float) -> None:
@@ -205,6 +211,7 @@ class Report:
                 for (action, line), columns in by_rule.items()
             ],
             "scrubbed": dict(self.scrubbed),
+            **({"known": asdict(self.known)} if self.known else {}),
             "anonymity": self.anonymity.to_dict() if self.anonymity else None,
             "notices": list(self.all_notices),
         }

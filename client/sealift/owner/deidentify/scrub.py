@@ -15,7 +15,8 @@ import pyarrow as pa
 from sealift.formats.arrowtypes import is_text
 from sealift.owner.deidentify.languages import model_missing, models_of
 from sealift.owner.deidentify.recognisers import ALL
-from sealift.owner.deidentify.scrub_engine import Engine, InProcess
+from sealift.owner.deidentify.scrub_engine import Engine, InProcess, Known
+from sealift.owner.deidentify.spans import Found
 from sealift.policy.texts import TextRules
 from sealift.process.extras import is_installed, not_installed
 from sealift.process.log import log
@@ -75,11 +76,14 @@ class TextScrubber:
         self._workers = workers
         self._engine: Engine | None = None
 
-    def scrub(self, texts: pa.Array) -> tuple[pa.Array, Counter[str]]:
+    def scrub(
+        self, texts: pa.Array, known: Found | None = None
+    ) -> tuple[pa.Array, Counter[str]]:
         """Scrub a column.
 
         Args:
             texts: strings of any of Arrow's string types; nulls stay null.
+            known: what identifies in them, whatever the types to replace are.
 
         Returns:
             An array of the same type and length, and the number of replacements of each type.
@@ -93,7 +97,8 @@ class TextScrubber:
         found: Counter[str] = Counter()
         scrubbed: list[str] = []
         if places:
-            batches = _batches([values[place] or "" for place in places])
+            known = known or {}
+            batches = _batches([(values[n] or "", known.get(n, [])) for n in places])
             try:
                 for replaced, counts in self._started().run(batches):
                     scrubbed += replaced
@@ -160,12 +165,12 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     )
 
 
-def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
+def _batches(texts: Sequence[Known]) -> Iterator[list[Known]]:
+    batch: list[Known] = []
     size = 0
     for text in texts:
         batch.append(text)
-        size += len(text)
+        size += len(text[0])
         if size >= _BATCH_SIZE or len(batch) >= _BATCH_COUNT:
             yield batch
             batch, size = [], 0

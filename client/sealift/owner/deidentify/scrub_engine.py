@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from sealift.owner.deidentify.spans import Span, agree
 from sealift.policy.texts import TextRules
 from sealift_protocol.errors import PolicyViolation
 
@@ -14,12 +15,14 @@ if TYPE_CHECKING:
 
 _DEFAULT = TextRules()
 Scrubbed = tuple[list[str], Counter[str]]
+Known = tuple[str, list[Span]]
+"""A text, and what is known to identify in it."""
 
 
 class Engine(Protocol):
     """Analyses texts, in this process or in others."""
 
-    def run(self, batches: Iterator[list[str]]) -> Iterator[Scrubbed]:
+    def run(self, batches: Iterator[list[Known]]) -> Iterator[Scrubbed]:
         """Scrub batches of texts, in order."""
 
     def close(self) -> None:
@@ -44,7 +47,7 @@ class InProcess:
         self._entities = frozenset(entities)
         self._analysis: Analysis = Analysis(texts)
 
-    def run(self, batches: Iterator[list[str]]) -> Iterator[Scrubbed]:
+    def run(self, batches: Iterator[list[Known]]) -> Iterator[Scrubbed]:
         """Scrub batches of texts.
 
         Raises:
@@ -53,7 +56,7 @@ class InProcess:
         for batch in batches:
             yield self.scrub(batch)
 
-    def scrub(self, texts: Sequence[str]) -> Scrubbed:
+    def scrub(self, texts: Sequence[Known]) -> Scrubbed:
         """Scrub one batch.
 
         Raises:
@@ -62,18 +65,17 @@ class InProcess:
         found: Counter[str] = Counter()
         scrubbed: list[str] = []
         try:
-            analysed = self._analysis.find(texts)
+            analysed = self._analysis.find([text for text, _ in texts])
         except Exception:  # noqa: BLE001 - any exception's text may quote a note
             raise PolicyViolation(
                 "a text could not be analysed",
                 hint="drop the column, or remove the records with the longest texts",
             ) from None
-        for text, spans in zip(texts, analysed, strict=True):
+        for (text, known), spans in zip(texts, analysed, strict=True):
             pieces: list[str] = []
             end = 0
-            for span in spans:
-                if span.kind not in self._entities:
-                    continue
+            replaced = [span for span in spans if span.kind in self._entities]
+            for span in agree([*replaced, *known]) if known else replaced:
                 pieces += (text[end : span.start], f"<{span.kind}>")
                 end = span.end
                 found[span.kind] += 1

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from sealift.owner.deidentify.scrub_engine import InProcess, Scrubbed
+from sealift.owner.deidentify.scrub_engine import InProcess, Known, Scrubbed
 from sealift.policy.texts import TextRules
 from sealift.process.hardening import harden_process, keep_values_off_stderr
 from sealift_protocol.errors import PolicyViolation
@@ -64,7 +64,7 @@ class Workers:
             theirs.close()
             self._workers.append(_Worker(process, ours))
 
-    def run(self, batches: Iterator[list[str]]) -> Iterator[Scrubbed]:
+    def run(self, batches: Iterator[list[Known]]) -> Iterator[Scrubbed]:
         """Scrub batches of texts, in order.
 
         After an error, or if the iterator is not exhausted, only `close` may be called.
@@ -124,7 +124,7 @@ def _no_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _send(worker: _Worker, batch: list[str]) -> None:
+def _send(worker: _Worker, batch: list[Known]) -> None:
     try:
         worker.pipe.send(batch)
     except (BrokenPipeError, ConnectionResetError):

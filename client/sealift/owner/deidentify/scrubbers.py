@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from sealift.owner.deidentify.spans import Found
 from sealift.policy.texts import TextRules
 
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ class Scrubbers:
         self._workers = workers
         self._scrubbers: dict[tuple[str, ...], TextScrubber] = {}
 
-    def scrubber(self, entities: Sequence[str]) -> Callable[[pa.Array], pa.Array]:
-        """Remove the entities from texts; all known types if none is named.
+    def scrubber(
+        self, entities: Sequence[str]
+    ) -> Callable[[pa.Array, Found | None], pa.Array]:
+        """Remove the entities from texts, and what is known to identify; all if none is named.
 
         Raises:
             InvalidArgument: a package that scrubbing needs is not installed, or an entity type is
@@ -52,8 +55,8 @@ class Scrubbers:
             )
         scrubber = self._scrubbers[key]
 
-        def scrub(texts: pa.Array) -> pa.Array:
-            scrubbed, found = scrubber.scrub(texts)
+        def scrub(texts: pa.Array, known: Found | None) -> pa.Array:
+            scrubbed, found = scrubber.scrub(texts, known)
             self.found.update(found)
             return scrubbed
 

@@ -30,6 +30,10 @@ class Span:
     spreads: bool = False
 
 
+Found = dict[int, list[Span]]
+"""By the number of a text, where something stands in it."""
+
+
 def chunks(text: str) -> Iterator[tuple[int, str]]:
     """Cut a text at white space into overlapping chunks, each with its offset.
 

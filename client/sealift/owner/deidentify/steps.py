@@ -15,6 +15,7 @@ from sealift.owner.deidentify.lists import plain, without_hidden
 from sealift.owner.deidentify.operations import Operation, areas_shown
 from sealift.owner.deidentify.report import ColumnReport
 from sealift.owner.deidentify.rules import Match, at_places
+from sealift.owner.deidentify.spans import Found
 from sealift.policy.file import Guard, Policy, Rule
 from sealift.policy.grammar import MOST_NUMBER
 from sealift_protocol.errors import PolicyViolation
@@ -94,7 +95,12 @@ class Step:
         return tuple(f"column {self.leaf.place + 1}: {notice}" for notice in notices)
 
     def apply(
-        self, values: pa.Array, rows: Rows, by: pa.Array | None, too_old: TooOld
+        self,
+        values: pa.Array,
+        rows: Rows,
+        by: pa.Array | None,
+        too_old: TooOld,
+        known: Found | None = None,
     ) -> pa.Array | None:
         """Return the changed values of the leaf; None if it is dropped.
 
@@ -103,6 +109,7 @@ class Step:
             rows: the record of each.
             by: the value of the leaf in `by` for each record.
             too_old: tells which years of an event would tell an age.
+            known: where identifiers of their people stand in texts.
 
         Raises:
             PolicyViolation: texts are not UTF-8, or a value does not fit and the rule refuses that.
@@ -116,7 +123,7 @@ class Step:
             inner = self.leaf.in_list or self.leaf.steps
             return without_hidden(values) if inner else values
         try:
-            return self._change(values, rows, by, too_old)
+            return self._change(values, rows, by, too_old, known)
         except (pa.ArrowException, UnicodeError):
             # Arrow's own messages quote the value.
             raise PolicyViolation(
@@ -127,7 +134,12 @@ class Step:
             ) from None
 
     def _change(
-        self, values: pa.Array, rows: Rows, by: pa.Array | None, too_old: TooOld
+        self,
+        values: pa.Array,
+        rows: Rows,
+        by: pa.Array | None,
+        too_old: TooOld,
+        known: Found | None,
     ) -> pa.Array:
         fitting = values if self.check is None else self.check(values)
         misfits = fitting.null_count - values.null_count
@@ -136,7 +148,7 @@ class Step:
         if self.operation is not None:
             if by is not None and rows is not None:
                 by = by.take(rows)
-            changed = self.operation.change(fitting, by)
+            changed = self.operation.change(fitting, by if known is None else known)
             nobody = self._count_nobody(fitting, changed)
         self.nulls += changed.null_count - fitting.null_count - nobody
         if self.tells_age:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -13,11 +13,15 @@ import pyarrow as pa
 from sealift.formats.soundness import without_unsound
 from sealift.owner.deidentify import AnonymityCheck, Deidentifier, Policy, Report
 from sealift.owner.deidentify.anonymity import Anonymity
+from sealift.owner.deidentify.looking import LookCounts
 from sealift.owner.deidentify.rules import Columns, privacy_of
-from sealift.owner.sources import Part, Source
+from sealift.owner.sources import BEGINNING, Accompanied, Part, Source
 from sealift.policy.reading import Reading
 from sealift.process.secret import Secret
 from sealift_protocol.errors import PolicyViolation
+
+EARLIER_BYTES = 256 << 20
+"""The most bytes of files pushed before that are read again for what they tell of people."""
 
 Describe = Callable[[pa.Schema], pa.Schema]
 
@@ -75,6 +79,9 @@ class Deidentifying:
             )
         self._told: dict[str, Counter[str]] = {}
         self._anonymity: Anonymity | None = None
+        self._waits = self._deidentifier.looks_at_people
+        self._not_read = 0
+        self._looked = LookCounts()
 
     def __enter__(self) -> Self:
         return self
@@ -88,11 +95,39 @@ class Deidentifying:
         self._deidentifier.close()
 
     def check_whole(self, source: Source, begin: Callable[[Part], str | None]) -> bool:
-        """Measure k-anonymity and l-diversity of all that will be read, if the policy asks for it.
+        """Measure anonymity of all that will be read, and collect what it tells of people.
 
         Raises:
-            PolicyViolation: they are below what the policy requires, or cannot be measured.
+            PolicyViolation: k-anonymity or l-diversity are below what the policy requires, or
+                cannot be measured.
         """
+        measured = self._measure(source, begin)
+        collected = self._collect_whole(source, begin)
+        return measured or collected
+
+    def _collect_whole(
+        self, source: Source, begin: Callable[[Part], str | None]
+    ) -> bool:
+        if not (source.rereadable and self._deidentifier.looks_at_people):
+            return False
+        self._waits = False
+        left = EARLIER_BYTES
+        for part in source.parts():
+            mark = begin(part)
+            if mark is None:
+                # It was pushed before, and may tell of people all the same.
+                left -= part.size
+            if mark is None and (left < 0 or part.endless):
+                self._not_read += 1
+                continue
+            for chunk in source.read(part, (mark or "") if part.endless else BEGINNING):
+                self._deidentifier.collect(chunk.batch)
+        beside = source.beside() if isinstance(source, Accompanied) else None
+        if beside is not None:
+            self._deidentifier.collect_others(_batches_of(beside), beside.schema)
+        return True
+
+    def _measure(self, source: Source, begin: Callable[[Part], str | None]) -> bool:
         if not self._policy.privacy.quasi_identifiers:
             return False
         if not source.rereadable:
@@ -111,7 +146,7 @@ class Deidentifying:
         }
         names = [name for name in source.schema.names if name in wanted]
         schema = pa.schema([source.schema.field(name) for name in names])
-        policy = replace(self._policy, absent="ignore")
+        policy = replace(self._policy, absent="ignore", known=None)
         with Deidentifier(
             policy, schema, secret=self._owner_secret, reading=self._reading
         ) as deidentifier:
@@ -132,9 +167,18 @@ class Deidentifying:
         """Count values of the next batch that the source could not read, by column."""
         self._deidentifier.count_failed(failed)
 
-    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    @property
+    def waits(self) -> bool:
+        """Whether records wait until all of a source that is read once are collected."""
+        return self._waits
+
+    def collect(self, batch: pa.RecordBatch) -> None:
+        """Remember what records tell of the people in texts of others."""
+        self._deidentifier.collect(batch)
+
+    def apply(self, batch: pa.RecordBatch, *, early: bool = False) -> pa.RecordBatch:
         """De-identify one batch."""
-        return self._deidentifier.apply(batch)
+        return self._deidentifier.apply(batch, early=early)
 
     def take_report(self) -> str:
         """Return what was done since the last call, as JSON (docs/spec/policy.md).
@@ -144,28 +188,52 @@ class Deidentifying:
         """
         report = self._take()
         self._note(report)
-        report.check(self._policy.max_failed)
+        self._check(report)
         return report.to_json()
 
     def take_own_report(self) -> str:
         """Return the same with every column's name, for the owner; what was lost is in it."""
         report = self._take()
         try:
-            report.check(self._policy.max_failed)
+            self._check(report)
         except PolicyViolation as refusal:
             told = f"a push would stop: {refusal}"
             report = replace(report, notices=(*report.notices, told))
         return report.to_json(whole=True)
 
+    def _check(self, report: Report) -> None:
+        report.check(self._policy.max_failed)
+        if report.known is not None and self._policy.known is not None:
+            report.known.check(self._policy.known.max_unknown)
+
     @property
     def notices(self) -> tuple[str, ...]:
-        """What became null in each column, of all that was reported."""
-        return tuple(
-            f"{name}: {lost[what]:,} of {lost['values']:,} values {why}"
-            for name, lost in self._told.items()
-            for what, why in _WHY
-            if lost[what]
+        """What became null in each column, of all that was reported, and what was not known."""
+        return (
+            *(
+                f"{name}: {lost[what]:,} of {lost['values']:,} values {why}"
+                for name, lost in self._told.items()
+                for what, why in _WHY
+                if lost[what]
+            ),
+            *self._notices_of_look(),
         )
+
+    def _notices_of_look(self) -> Iterator[str]:
+        looked = self._looked
+        if looked.removed:
+            yield (
+                f"{looked.removed:,} identifiers of patients that only the last look found were "
+                "removed from texts"
+            )
+        if looked.unknown:
+            yield looked.told()
+        if self._not_read:
+            files = "file that was" if self._not_read == 1 else "files that were"
+            yield (
+                f"{self._not_read:,} {files} pushed before, and may tell more of the people in "
+                "texts, had no place in the last look"
+            )
 
     def _take(self) -> Report:
         report = self._deidentifier.take_report()
@@ -174,11 +242,18 @@ class Deidentifying:
         return report
 
     def _note(self, report: Report) -> None:
+        self._looked = self._looked.plus(report.known or LookCounts())
         for column in report.columns:
             counted = self._told.setdefault(column.column, Counter())
             counted["values"] += column.values
             counted["nulls"] += column.nulls
             counted["misfits"] += column.misfits
+
+
+def _batches_of(source: Source) -> Iterator[pa.RecordBatch]:
+    for part in source.parts():
+        for chunk in source.read(part, BEGINNING):
+            yield chunk.batch
 
 
 _WHY = (

@@ -39,6 +39,7 @@ from sealift.owner.push.pacing import Pace
 from sealift.owner.push.quarantine import Quarantine
 from sealift.owner.push.transforming import Transform
 from sealift.owner.push.uploading import DEFAULT_JOBS
+from sealift.owner.push.waiting import in_turn
 from sealift.owner.sources import BEGINNING, Part, Rejects, Selective, Source
 from sealift.policy.reading import Reading
 from sealift.process.log import log
@@ -335,31 +336,39 @@ class _Push:
 
     def _read(self, part: Part, mark: str) -> str:
         self._reading = (part, mark)
-        for chunk in admitted(
+        chunks = admitted(
             self._source.read(part, mark),
             part,
             mark,
             self._job.rejects,
             self._transform.schema.names,
-        ):
+        )
+        for chunk, early in in_turn(chunks, self._transform, self._must_end):
             if self._is_due():
                 # Wait until there is more: the last commit of a part marks it complete.
                 self._commit()
             self._transform.count_failed(chunk.failed)
-            self._appender.add(self._transform.apply(chunk.batch))
+            self._appender.add(self._transform.apply(chunk.batch, early=early))
             self._reading = (part, chunk.end)
             self._part_bytes = chunk.position
             del chunk
             self._report()
-            if self._job.stop is not None and self._job.stop.is_set():
-                return "stop"
-            if self._deadline is not None and time.monotonic() > self._deadline:
-                return "deadline"
+            if ended := self._why_end():
+                return ended
         self._touch(complete=not part.endless)
         self._reading = None
         if self._is_due():
             self._commit()
         return ""
+
+    def _why_end(self) -> str:
+        if self._job.stop is not None and self._job.stop.is_set():
+            return "stop"
+        late = self._deadline is not None and time.monotonic() > self._deadline
+        return "deadline" if late else ""
+
+    def _must_end(self) -> bool:
+        return bool(self._why_end())
 
     def _is_due(self) -> bool:
         limits = self._job.limits

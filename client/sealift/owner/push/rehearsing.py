@@ -11,6 +11,7 @@ from sealift.owner.push.admitting import admitted
 from sealift.owner.push.packing import plain_schema
 from sealift.owner.push.push import forget_left_out, left_out_of
 from sealift.owner.push.transforming import Transform
+from sealift.owner.push.waiting import in_turn
 from sealift.owner.sources import BEGINNING, Rejects, Source
 from sealift_protocol.errors import EmptySource
 
@@ -78,18 +79,19 @@ def rehearse(
             forget_left_out(source)
         for part in source.parts():
             parts += 1
-            for chunk in admitted(
+            chunks = admitted(
                 source.read(part, BEGINNING),
                 part,
                 BEGINNING,
                 rejects,
                 transform.schema.names,
-            ):
+            )
+            for chunk, early in in_turn(chunks, transform, lambda: False):
                 batch = chunk.batch
                 if max_records and records + batch.num_rows > max_records:
                     batch = batch.slice(0, max_records - records)
                 transform.count_failed(chunk.failed)
-                changed = transform.apply(batch)
+                changed = transform.apply(batch, early=early)
                 if before is None and batch.num_rows:
                     before, after = batch.slice(0, sample), changed.slice(0, sample)
                 records += batch.num_rows

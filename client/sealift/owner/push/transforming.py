@@ -48,8 +48,20 @@ class Transform(Protocol):
     def count_failed(self, failed: Mapping[str, int]) -> None:
         """Count values of the next batch that the source could not read, by column."""
 
-    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Turn a batch into another one with the same number of records."""
+    @property
+    def waits(self) -> bool:
+        """Whether records that are read once wait until all are collected."""
+
+    def collect(self, batch: pa.RecordBatch) -> None:
+        """Remember what records tell of the people in texts of others."""
+
+    def apply(self, batch: pa.RecordBatch, *, early: bool = False) -> pa.RecordBatch:
+        """Turn a batch into another one with the same number of records.
+
+        Args:
+            batch: the records.
+            early: whether they are sent before all records were collected.
+        """
 
     def take_report(self) -> str:
         """Return what was done since the last call, as JSON; empty if there is no report.
@@ -90,7 +102,15 @@ class Unchanged:
     def count_failed(self, failed: Mapping[str, int]) -> None:
         """Do nothing: the source's own counts say it."""
 
-    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    @property
+    def waits(self) -> bool:
+        """Never: records are not compared."""
+        return False
+
+    def collect(self, batch: pa.RecordBatch) -> None:
+        """Do nothing: records are not compared."""
+
+    def apply(self, batch: pa.RecordBatch, *, early: bool = False) -> pa.RecordBatch:  # noqa: ARG002
         """Return the same batch."""
         return batch
 

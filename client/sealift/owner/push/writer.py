@@ -21,6 +21,7 @@ from sealift.owner.push.appending import (
 from sealift.owner.push.pacing import Pace
 from sealift.owner.push.push import PushLimits, PushProgress
 from sealift.owner.push.transforming import Transform
+from sealift.owner.push.waiting import Waiting, as_chunk
 from sealift.owner.sources import Source
 from sealift.owner.sources.memory import MemorySource
 from sealift.policy.reading import Reading
@@ -77,6 +78,7 @@ class Writer:
         self._reading = reading(self._opened, None)
         self._appender: Appender | None = None
         self._transform: Transform | None = None
+        self._waiting: Waiting | None = None
         self._held: list[Mapping[str, Any]] = []
         self._written = 0
         self._flushed_at = time.monotonic()
@@ -138,6 +140,10 @@ class Writer:
         self._flushed_at = time.monotonic()
         if self._appender is None or self._transform is None:
             return None
+        if self._waiting is not None:
+            # What is written later is another push.
+            for chunk in self._waiting.release():
+                self._appender.add(self._transform.apply(chunk.batch))
         committed = self._appender.commit(policy_report=self._transform.take_report)
         if committed is None:
             return None
@@ -148,6 +154,7 @@ class Writer:
     def _flush_if_due(self) -> None:
         limits = self._limits
         added = 0 if self._appender is None else self._appender.added_bytes
+        added += 0 if self._waiting is None else self._waiting.size
         late = time.monotonic() - self._flushed_at >= limits.commit_seconds
         if (limits.commit_bytes and added >= limits.commit_bytes) or late:
             self.flush()
@@ -169,7 +176,11 @@ class Writer:
             )
         appender, transform = self._begin(self._schema)
         check_batch(batch, transform.schema.names, before=self._written)
-        appender.add(transform.apply(batch))
+        if self._waiting is None:
+            appender.add(transform.apply(batch))
+        else:
+            for chunk in self._waiting.add(as_chunk(batch)):
+                appender.add(transform.apply(chunk.batch, early=True))
         self._written += batch.num_rows
 
     def _begin(self, schema: pa.Schema) -> tuple[Appender, Transform]:
@@ -177,6 +188,8 @@ class Writer:
             source = MemorySource(pa.RecordBatchReader.from_batches(schema, []))
             self._transform = self._make_transform(source, self._reading)
             self._transform.check_whole(source, lambda _: None)
+            if self._transform.waits:
+                self._waiting = Waiting(self._transform)
             self._appender = Appender(
                 self._author,
                 self._opened,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sealift.owner.sources.interface import (
     BEGINNING,
+    Accompanied,
     Chunk,
     Part,
     Rejects,
@@ -25,6 +26,7 @@ from sealift.owner.sources.registry import (
 __all__ = [
     "BEGINNING",
     "KINDS",
+    "Accompanied",
     "Chunk",
     "Kind",
     "Part",

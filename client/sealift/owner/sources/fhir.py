@@ -32,9 +32,11 @@ from sealift.owner.sources.fhir_mapping import MAPPING
 from sealift.owner.sources.fhir_modifiers import UnknownModifierError
 from sealift.owner.sources.fhir_tree import column_name
 from sealift.owner.sources.fileset import Fileset, offset_of, path_of
-from sealift.owner.sources.interface import Chunk, Part, Rejects
+from sealift.owner.sources.interface import Chunk, Part, Rejects, SkipRejects, Source
 from sealift.owner.sources.lines import BLOCK, Block, TextFormat, chunk_of, read_blocks
 from sealift_protocol.errors import EmptySource, InvalidArgument, SourceError
+
+_PATIENT = "Patient"
 
 
 class FhirSource:
@@ -130,6 +132,18 @@ class FhirSource:
     def continues(self, part: Part) -> bool:
         """Return whether the file is plain, and so may have grown."""
         return not is_packed(path_of(part))
+
+    def beside(self) -> Source | None:
+        """Return the patients in the same files, if resources of another type are chosen."""
+        if not self._selects or self.resource in ("", _PATIENT):
+            return None
+        return FhirSource(
+            self._files,
+            rejects=SkipRejects(),
+            resource=_PATIENT,
+            # An extension may change what a resource means, not whose name it has.
+            modifiers=("Resource.**.modifierExtension.**",),
+        )
 
     # --- parsing ---------------------------------------------------------------------------------
 

@@ -95,6 +95,14 @@ class Selective(Protocol):
     left_out: Counter[str]
 
 
+@runtime_checkable
+class Accompanied(Protocol):
+    """A source whose files may hold records of other types, about the people in its texts."""
+
+    def beside(self) -> Source | None:
+        """Return the source of those records, which are read and not sent; None without any."""
+
+
 class Rejects(Protocol):
     """Receives records that cannot be read.
 

@@ -17,6 +17,7 @@ from sealift.owner.deidentify import (
     Report,
     parse_policy,
 )
+from sealift.owner.deidentify.looking import LookCounts
 from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument
 
@@ -144,7 +145,12 @@ def test_names_that_the_policy_does_not_have_are_counted_and_not_told() -> None:
 
 def test_the_documented_report_has_the_keys_of_a_real_one() -> None:
     found = Anonymity(1, 1, 1, 1, 1, 1, 1, 1)
-    report = replace(report_of(BATCH), anonymity=found, scrubbed={"PERSON": 1})
+    report = replace(
+        report_of(BATCH),
+        anonymity=found,
+        scrubbed={"PERSON": 1},
+        known=LookCounts(4, 1, 0, 2),
+    )
     real = json.loads(report.to_json())
     shown = re.search(r"```json\n(.*?)```", SPEC.read_text(encoding="utf-8"), re.DOTALL)
     assert shown is not None
@@ -152,5 +158,16 @@ def test_the_documented_report_has_the_keys_of_a_real_one() -> None:
     assert documented.keys() == real.keys()
     assert documented["policy"].keys() == real["policy"].keys()
     assert documented["anonymity"].keys() == real["anonymity"].keys()
+    assert documented["known"].keys() == real["known"].keys()
     assert documented["columns"][0].keys() == real["columns"][2].keys()
     assert documented["others"][0].keys() == {"action", "line", "columns", "values"}
+
+
+def test_what_the_last_look_did_is_added_up_and_told() -> None:
+    one = replace(report_of(BATCH), known=LookCounts(4, 1, 0, 2))
+    other = replace(report_of(BATCH), known=LookCounts(1_000, 2, 2, 0))
+    both = one.merged(other)
+    assert both.known == LookCounts(1_004, 3, 2, 2)
+    [told] = [notice for notice in both.all_notices if "patient" in notice]
+    assert told.startswith("3 of 1,004 records with texts")
+    assert told.endswith("2 of them sent before all was read")

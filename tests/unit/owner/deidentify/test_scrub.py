@@ -350,10 +350,15 @@ def test_recall_on_notes_of_other_hands_stays_where_it_is() -> None:
     assert score.precision() >= 0.80, table(score)
 
 
-def test_spans_that_are_known_are_found_whatever_else_is() -> None:
-    text = "nothing here names anybody"
-    known = [Span(8, 12, "PERSON", 1.0)]
-    assert Analysis().find([text, text], [known, []]) == [known, []]
+def test_spans_that_are_known_are_removed_whatever_else_is() -> None:
+    text = "nothing here names anybody but Dr. Maria Lopez"
+    known = {1: [Span(8, 12, "KNOWN", 0.0), Span(42, 46, "KNOWN", 0.0)]}
+    with TextScrubber(entities=["PHONE"]) as scrubber:
+        scrubbed, found = scrubber.scrub(pa.array([text, text]), known)
+    # A type that the rule leaves in the text does not hide what is known.
+    removed = "nothing <KNOWN> names anybody but Dr. Maria L<KNOWN>"
+    assert scrubbed.to_pylist() == [text, removed]
+    assert found == {"KNOWN": 2}
 
 
 def test_the_same_seed_makes_the_same_notes() -> None:

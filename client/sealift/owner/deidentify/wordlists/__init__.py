@@ -36,7 +36,7 @@ def word_set(name: str) -> frozenset[str]:
     Args:
         name: `common` (the commonest words of English), `words` (words of English, no proper
             names), `rare_words` (rarer ones), `clinical` (drugs and diseases), `first_names`,
-            `surnames`.
+            `surnames`, `ordinary` (months, days, colours and the like, in eight languages).
     """
     return frozenset(_lines(name))
 
