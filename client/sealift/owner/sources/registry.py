@@ -11,9 +11,10 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from sealift.owner.sources.bytestreams import Opener, inner_suffix
+from sealift.owner.sources.bytestreams import Opener, inner_suffix, is_packed
 from sealift.owner.sources.delimited import CsvSource
 from sealift.owner.sources.dicom import DicomSource
+from sealift.owner.sources.dicomdir import is_index
 from sealift.owner.sources.files import SUFFIXES, FilesSource
 from sealift.owner.sources.fileset import Fileset, find_files
 from sealift.owner.sources.interface import Rejects, Source, StopAtRejects
@@ -34,6 +35,8 @@ from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument
 
 STDIN = "-"
+# A DICOM file's preamble and prefix (PS3.10 7.1).
+_PREFIXED = 132
 _DECIMAL = re.compile(r"decimal128\((\d+), ?(\d+)\)")
 
 
@@ -100,6 +103,7 @@ class Kind:
         stream: opens standard input; None if it cannot read from there.
         recognises: for kinds that share a suffix, whether a file's content is of this kind;
             None if the content does not say.
+        claims: whether a file without a suffix is of this kind, by its name or first bytes.
     """
 
     name: str
@@ -114,6 +118,7 @@ class Kind:
     takes_whole: bool = False
     stream: Callable[[BinaryIO, SourceOptions], Source] | None = None
     recognises: Callable[[Path, Opener], bool | None] | None = None
+    claims: Callable[[Path], bool] | None = None
 
     @property
     def installed(self) -> bool:
@@ -248,6 +253,14 @@ def _dicom(text: str, options: SourceOptions) -> Source:
     )
 
 
+def _is_instance(path: Path) -> bool:
+    """Return whether a file is a DICOMDIR, or begins as a DICOM file does."""
+    if is_index(path):
+        return True
+    with Opener().open(path) as stream:
+        return stream.read(_PREFIXED)[-4:] == b"DICM"
+
+
 def _files(text: str, options: SourceOptions) -> Source:
     return FilesSource(_fileset(text, options))
 
@@ -324,6 +337,7 @@ KINDS = {
             continues="at the instance, in a large one at the frame",
             extra="dicom",
             module="pydicom",
+            claims=_is_instance,
         ),
         Kind(
             "files",
@@ -471,7 +485,10 @@ def choose_kind(text: str, name: str, opener: Opener | None = None) -> Kind:
             "standard input has no suffix that gives its kind",
             hint='use `kind="csv"`, jsonl or arrow',
         )
-    _, paths = find_files(text)
+    root, paths = find_files(text)
+    if any(is_index(path) for path in paths if path.parent == root):
+        # The other files of a disc, such as a viewer, are not listed there.
+        return KINDS["dicom"]
     found: Counter[str] = Counter()
     claimed: dict[str, list[Kind]] = {}
     undecided = ""
@@ -484,6 +501,8 @@ def choose_kind(text: str, name: str, opener: Opener | None = None) -> Kind:
                 undecided = names[0]
                 continue
             names = [name for name, is_it in told.items() if is_it] + names
+        if not suffix and not is_packed(path):
+            names = [k.name for k in KINDS.values() if k.claims and k.claims(path)]
         if not names:
             # Load plug-ins only here, so that built-in kinds cost nothing for them.
             added = added or plug_ins()
