@@ -178,7 +178,21 @@ def _source_options(
         resource=resource,
         pixels=not no_pixels,
         crypt4gh_key=key,
+        token=_ask_for_token,
     )
+
+
+def _ask_for_token(refused: bool) -> Secret | None:
+    """Return the access token of a FHIR server: from the environment, or asked if it is needed."""
+    from sealift.process.secret import Secret
+
+    given = os.environ.get("SEALIFT_FHIR_TOKEN")
+    if given is not None:
+        return Secret(given.encode())
+    if not refused or not sys.stdin.isatty():
+        return None
+    answer = click.prompt("access token of the FHIR server", hide_input=True, err=True)
+    return Secret(str(answer).encode())
 
 
 def _ask_for_key_passphrase() -> Secret:

@@ -40,7 +40,13 @@ from sealift.owner.sources.dicompixels import (
     layout_of,
 )
 from sealift.owner.sources.fileset import Fileset, path_of
-from sealift.owner.sources.interface import BEGINNING, Chunk, Part, Rejects
+from sealift.owner.sources.interface import (
+    BEGINNING,
+    Chunk,
+    LeftOut,
+    Part,
+    Rejects,
+)
 from sealift.process.log import log
 from sealift_protocol.errors import (
     EmptySource,
@@ -108,8 +114,10 @@ class DicomSource:
         self._rejects = rejects
         self._pixels = pixels
         self.size: int | None = self._files.size
-        self.left_out: Counter[str] = indexed.told
+        self.left_out: Counter[str] = Counter(indexed.told)
         self.schema: pa.Schema = pa.schema(self._fields(pixels, expected))
+        # Headers are looked through once, however often the source is read.
+        self.left_out = LeftOut(self.left_out)
         self._nulls = {f.name: pa.nulls(1, f.type) for f in self.schema}
         log.info("left_out_elements", count=self.left_out.total())
 

@@ -6,7 +6,8 @@ https://hl7.org/fhir/uv/bulkdata/export.html; the columns are in docs/owner/sour
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 
 from sealift.owner.sources.bisection import bad_places, first_bad
 from sealift.owner.sources.bytestreams import is_packed
+from sealift.owner.sources.fhir_bundles import is_document, with_documents
 from sealift.owner.sources.fhir_columns import Flattener, read_objects
 from sealift.owner.sources.fhir_dates import MOMENT, parse_instants
 from sealift.owner.sources.fhir_lines import (
@@ -32,7 +34,7 @@ from sealift.owner.sources.fhir_mapping import MAPPING
 from sealift.owner.sources.fhir_modifiers import UnknownModifierError
 from sealift.owner.sources.fhir_tree import column_name
 from sealift.owner.sources.fileset import Fileset, offset_of, path_of
-from sealift.owner.sources.interface import Chunk, Part, Rejects
+from sealift.owner.sources.interface import Chunk, LeftOut, Part, Rejects
 from sealift.owner.sources.lines import BLOCK, Block, TextFormat, chunk_of, read_blocks
 from sealift_protocol.errors import EmptySource, InvalidArgument, SourceError
 
@@ -48,7 +50,6 @@ class FhirSource:
     """
 
     kind = "fhir"
-    resumable = True
     rereadable = True
 
     def __init__(
@@ -59,6 +60,8 @@ class FhirSource:
         resource: str = "",
         whole: bool = False,
         modifiers: Sequence[str] = (),
+        told: Mapping[str, int] | None = None,
+        export: object = None,
         block_size: int = BLOCK,
     ) -> None:
         """Read the first lines of each file.
@@ -71,6 +74,9 @@ class FhirSource:
             whole: whether resources are kept as they are instead of becoming columns.
             modifiers: the patterns of a policy that name `modifierExtension`. Without one, a
                 resource that has such an extension cannot be read, unless it is kept whole.
+            told: how many files of an export have no records, by the reason.
+            export: what the files were downloaded for, and are removed with. Nothing is remembered
+                of them: a push is one commit.
             block_size: approximate bytes to read at a time.
 
         Raises:
@@ -78,12 +84,15 @@ class FhirSource:
             SourceError: a file cannot be read.
             InvalidArgument: there are several types of resources, or a type without columns.
         """
+        files = with_documents(files)
         self._files = files
+        self._export = export
+        self.resumable = export is None
         self._rejects = rejects
         self._form = TextFormat(strict=rejects.stops)
         self._block_size = block_size
         self.size: int | None = files.size
-        self.left_out: Counter[str] = Counter()
+        self.left_out: Counter[str] = LeftOut(told)
         self._selects = bool(resource)
         self._sorts = False
         if not whole:
@@ -105,8 +114,10 @@ class FhirSource:
         self.schema: pa.Schema = self._reader.schema
 
     def parts(self) -> Iterator[Part]:
-        """Return the files."""
-        return iter(self._files.parts)
+        """Return the files; those of a server's export have no name to be known by."""
+        if self._export is None:
+            return iter(self._files.parts)
+        return (replace(part, name="") for part in self._files.parts)
 
     def read(self, part: Part, mark: str) -> Iterator[Chunk]:
         """Read a file's resources from an offset on.
@@ -124,12 +135,13 @@ class FhirSource:
             yield chunk_of(batch, block, path)
 
     def digest(self, part: Part, mark: str) -> bytes:
-        """Return BLAKE3 of the bytes before an offset."""
-        return self._files.digest(part, offset_of(mark))
+        """Return BLAKE3 of the bytes before an offset; of the whole file if it is a document."""
+        whole = is_document(path_of(part))
+        return self._files.digest(part, None if whole else offset_of(mark))
 
     def continues(self, part: Part) -> bool:
         """Return whether the file is plain, and so may have grown."""
-        return not is_packed(path_of(part))
+        return not is_packed(path_of(part)) and not is_document(path_of(part))
 
     # --- parsing ---------------------------------------------------------------------------------
 

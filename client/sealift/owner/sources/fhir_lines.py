@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from sealift.owner.sources.bytestreams import Opener
+from sealift.owner.sources.fhir_bundles import ResourceOpener
 from sealift.owner.sources.fhir_columns import read_objects
 from sealift.owner.sources.fhir_mapping import MAPPING
 from sealift.owner.sources.fhir_modifiers import NAME, UnknownModifierError
@@ -33,7 +34,7 @@ def holds_resources(path: Path, opener: Opener) -> bool | None:
     Raises:
         SourceError: the file cannot be read.
     """
-    lines = first_lines(path, opener)
+    lines = first_lines(path, ResourceOpener(opener.key))
     return any(is_typed([line]) for line in lines) if lines else None
 
 

@@ -35,6 +35,14 @@ from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument
 
 STDIN = "-"
+
+
+def no_token(_refused: bool, /) -> Secret | None:
+    """Return no token for a FHIR server."""
+    return None
+
+
+_FHIR_FOLDER = "fhir+bulk://"
 # A DICOM file's preamble and prefix (PS3.10 7.1).
 _PREFIXED = 132
 _DECIMAL = re.compile(r"decimal128\((\d+), ?(\d+)\)")
@@ -62,6 +70,8 @@ class SourceOptions:
         pixels: whether the pixel data of DICOM files is read.
         read_as: how each leaf of a text format is read whose type is not known.
         modifiers: the patterns of a policy's rules that name FHIR's `modifierExtension`.
+        token: returns the access token of a FHIR server; with True, after it refused to answer
+            without one.
     """
 
     kind: str = ""
@@ -79,6 +89,7 @@ class SourceOptions:
     pixels: bool = True
     read_as: ReadLeaf = field(default=as_inferred, repr=False)
     modifiers: tuple[str, ...] = field(default=(), repr=False)
+    token: Callable[[bool], Secret | None] = field(default=no_token, repr=False)
 
     def column_types(self) -> dict[str, pa.DataType]:
         """Return the given types."""
@@ -180,13 +191,29 @@ def _holds_resources(path: Path, opener: Opener) -> bool | None:
 
 def _fhir(text: str, options: SourceOptions) -> Source:
     from sealift.owner.sources.fhir import FhirSource
+    from sealift.owner.sources.fhir_export import download_export, is_export
+    from sealift.owner.sources.fhir_manifest import find_export
 
+    opener = Opener(options.crypt4gh_key)
+    told, downloaded = Counter[str](), None
+    if is_export(text):
+        downloaded = download_export(text, options.resource, options.token)
+        files = Fileset(downloaded.root, downloaded.paths, opener)
+        told = downloaded.told
+    elif text.startswith(_FHIR_FOLDER):
+        folder = Path(text.removeprefix(_FHIR_FOLDER))
+        found = find_export(folder, options.resource)
+        files, told = Fileset(found.root, found.paths, opener), found.told
+    else:
+        files = _fileset(text, options)
     return FhirSource(
-        _fileset(text, options),
+        files,
         rejects=options.rejects,
         resource=options.resource,
         whole=options.whole,
         modifiers=options.modifiers,
+        told=told,
+        export=downloaded,
     )
 
 
@@ -312,9 +339,10 @@ KINDS = {
         ),
         Kind(
             "fhir",
-            "FHIR R4 Bulk Data: resources of one type as columns, or any kept whole",
+            "FHIR R4: Bulk Data, bundles, a server's $export; one type as columns, or any whole",
             _fhir,
-            suffixes=(".ndjson",),
+            suffixes=(".ndjson", ".json"),
+            schemes=("fhir+bulk", "fhir+bulk+https", "fhir+bulk+http"),
             continues="at the line; a file that has grown continues where it ended",
             takes_whole=True,
             recognises=_holds_resources,
