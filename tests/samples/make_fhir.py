@@ -17,6 +17,36 @@ FOLDER = Path(__file__).parent / "fhir"
 LOINC, RXNORM = "http://loinc.org", "http://www.nlm.nih.gov/research/umls/rxnorm"
 
 
+# As a hospital writes one, by hand.
+VIEW = {
+    "resourceType": "http://hl7.org/fhir/uv/sql-on-fhir/StructureDefinition/ViewDefinition",
+    "resource": "Observation",
+    "status": "draft",
+    "constant": [{"name": "cholesterol", "valueCode": "2093-3"}],
+    "where": [{"path": "code.coding.exists(system = 'http://loinc.org')"}],
+    "select": [
+        {
+            "column": [
+                {"name": "id", "path": "getResourceKey()", "type": "id"},
+                {"name": "patient", "path": "subject.getReferenceKey(Patient)"},
+                {"name": "taken", "path": "effective.ofType(dateTime)"},
+            ]
+        },
+        {
+            "forEach": "code.coding.where(code = %cholesterol)",
+            "column": [{"name": "code", "path": "code", "type": "code"}],
+        },
+        {
+            "forEachOrNull": "value.ofType(Quantity)",
+            "column": [
+                {"name": "comparator", "path": "comparator", "type": "code"},
+                {"name": "value", "path": "value", "type": "decimal"},
+            ],
+        },
+    ],
+}
+
+
 def made(kind: str, **elements: Any) -> Any:
     """Return a resource that the model has checked."""
     return get_fhir_model_class(kind)(**elements)
@@ -146,6 +176,7 @@ def main() -> None:
         ],
         "error": [],
     }
+    (FOLDER / "view.json").write_text(json.dumps(VIEW, indent=2))
     (export / "manifest.json").write_text(json.dumps(manifest, indent=2))
 
 

@@ -106,6 +106,12 @@ def _reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="Type of FHIR resource to read.",
             ),
             click.option(
+                "--view",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="ViewDefinition (SQL on FHIR) with the columns of FHIR resources.",
+            ),
+            click.option(
                 "--no-pixels",
                 is_flag=True,
                 help="Read only the header of DICOM files, not the image.",
@@ -157,6 +163,7 @@ def _source_options(
     cursor_column: str,
     whole: bool,
     resource: str,
+    view: Path | None,
     no_pixels: bool,
     crypt4gh_key: Path | None,
 ) -> SourceOptions:
@@ -176,6 +183,7 @@ def _source_options(
         cursor_column=cursor_column,
         whole=whole,
         resource=resource,
+        view=view,
         pixels=not no_pixels,
         crypt4gh_key=key,
         token=_ask_for_token,

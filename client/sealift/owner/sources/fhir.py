@@ -25,6 +25,7 @@ from sealift.owner.sources.fhir_lines import (
     is_typed,
     lines_of,
     not_a_resource,
+    not_of_view,
     not_understood,
     of_another_type,
     only_type,
@@ -32,7 +33,10 @@ from sealift.owner.sources.fhir_lines import (
 )
 from sealift.owner.sources.fhir_mapping import MAPPING
 from sealift.owner.sources.fhir_modifiers import UnknownModifierError
+from sealift.owner.sources.fhir_paths import PathFailedError
 from sealift.owner.sources.fhir_tree import column_name
+from sealift.owner.sources.fhir_viewing import MisfitError, ViewReader
+from sealift.owner.sources.fhir_views import View
 from sealift.owner.sources.fileset import Fileset, offset_of, path_of
 from sealift.owner.sources.interface import Chunk, LeftOut, Part, Rejects
 from sealift.owner.sources.lines import BLOCK, Block, TextFormat, chunk_of, read_blocks
@@ -60,6 +64,7 @@ class FhirSource:
         resource: str = "",
         whole: bool = False,
         modifiers: Sequence[str] = (),
+        view: View | None = None,
         told: Mapping[str, int] | None = None,
         export: object = None,
         block_size: int = BLOCK,
@@ -74,6 +79,7 @@ class FhirSource:
             whole: whether resources are kept as they are instead of becoming columns.
             modifiers: the patterns of a policy that name `modifierExtension`. Without one, a
                 resource that has such an extension cannot be read, unless it is kept whole.
+            view: the columns, instead of those that a type has.
             told: how many files of an export have no records, by the reason.
             export: what the files were downloaded for, and are removed with. Nothing is remembered
                 of them: a push is one commit.
@@ -93,9 +99,11 @@ class FhirSource:
         self._block_size = block_size
         self.size: int | None = files.size
         self.left_out: Counter[str] = LeftOut(told)
+        if view is not None:
+            resource = _resource_of(view, resource, whole=whole)
         self._selects = bool(resource)
         self._sorts = False
-        if not whole:
+        if not whole and view is None:
             resource = resource or only_type(files)
             if resource not in MAPPING:
                 raise InvalidArgument(
@@ -106,11 +114,13 @@ class FhirSource:
             raise EmptySource("no file holds a record", path=files.first)
         self.resource = resource
         self._modifiers = modifiers
-        self._reader: ResourceReader = (
-            WholeReader()
-            if whole
-            else Flattener(resource, MAPPING[resource], modifiers)
-        )
+        self._reader: ResourceReader
+        if view is not None:
+            self._reader = ViewReader(view, modifiers)
+        elif whole:
+            self._reader = WholeReader()
+        else:
+            self._reader = Flattener(resource, MAPPING[resource], modifiers)
         self.schema: pa.Schema = self._reader.schema
 
     def parts(self) -> Iterator[Part]:
@@ -196,6 +206,8 @@ class FhirSource:
             self._reader.flatten([text])
         except UnknownModifierError as error:
             return not_understood(path, line, error)
+        except (MisfitError, PathFailedError) as error:
+            return not_of_view(path, line, self.schema, error)
         except pa.ArrowInvalid:
             pass
         elements = MAPPING[self.resource] if isinstance(self._reader, Flattener) else ()
@@ -216,6 +228,24 @@ class FhirSource:
             column=column,
             hint=f'correct the export, skip such lines with `on_error="skip"`, {KEEP_WHOLE}',
         )
+
+
+def _resource_of(view: View, resource: str, *, whole: bool) -> str:
+    """Return the type that a view is of.
+
+    Raises:
+        InvalidArgument: another is asked for, or resources are kept whole.
+    """
+    if whole:
+        raise InvalidArgument(
+            "resources that are kept whole have no columns", hint="leave out `view`"
+        )
+    if resource not in ("", view.resource):
+        raise InvalidArgument(
+            f"the view is of resources of type {view.resource}",
+            hint="leave out `resource`",
+        )
+    return view.resource
 
 
 class ResourceReader(Protocol):

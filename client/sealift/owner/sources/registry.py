@@ -70,6 +70,7 @@ class SourceOptions:
         pixels: whether the pixel data of DICOM files is read.
         read_as: how each leaf of a text format is read whose type is not known.
         modifiers: the patterns of a policy's rules that name FHIR's `modifierExtension`.
+        view: a ViewDefinition of SQL on FHIR, whose columns FHIR resources get.
         token: returns the access token of a FHIR server; with True, after it refused to answer
             without one.
     """
@@ -89,6 +90,7 @@ class SourceOptions:
     pixels: bool = True
     read_as: ReadLeaf = field(default=as_inferred, repr=False)
     modifiers: tuple[str, ...] = field(default=(), repr=False)
+    view: Path | None = field(default=None, repr=False)
     token: Callable[[bool], Secret | None] = field(default=no_token, repr=False)
 
     def column_types(self) -> dict[str, pa.DataType]:
@@ -193,16 +195,19 @@ def _fhir(text: str, options: SourceOptions) -> Source:
     from sealift.owner.sources.fhir import FhirSource
     from sealift.owner.sources.fhir_export import download_export, is_export
     from sealift.owner.sources.fhir_manifest import find_export
+    from sealift.owner.sources.fhir_views import read_view
 
+    view = None if options.view is None else read_view(options.view)
+    resource = options.resource or (view.resource if view is not None else "")
     opener = Opener(options.crypt4gh_key)
     told, downloaded = Counter[str](), None
     if is_export(text):
-        downloaded = download_export(text, options.resource, options.token)
+        downloaded = download_export(text, resource, options.token)
         files = Fileset(downloaded.root, downloaded.paths, opener)
         told = downloaded.told
     elif text.startswith(_FHIR_FOLDER):
         folder = Path(text.removeprefix(_FHIR_FOLDER))
-        found = find_export(folder, options.resource)
+        found = find_export(folder, resource)
         files, told = Fileset(found.root, found.paths, opener), found.told
     else:
         files = _fileset(text, options)
@@ -212,6 +217,7 @@ def _fhir(text: str, options: SourceOptions) -> Source:
         resource=options.resource,
         whole=options.whole,
         modifiers=options.modifiers,
+        view=view,
         told=told,
         export=downloaded,
     )
@@ -451,6 +457,11 @@ def open_source(text: str | Path, options: SourceOptions | None = None) -> Sourc
         raise InvalidArgument(
             f"a source of kind {kind.name} has no resource types",
             hint='leave out `resource`, or use `kind="fhir"`',
+        )
+    if chosen.view is not None and kind.name != "fhir":
+        raise InvalidArgument(
+            f"a source of kind {kind.name} has no views",
+            hint='leave out `view`, or use `kind="fhir"`',
         )
     if (chosen.query or chosen.cursor_column) and kind.name != "sql":
         raise InvalidArgument(

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from places import TESTS
 
+from sealift.owner.deidentify import ready_policies
+from sealift.owner.deidentify.rules import match_rules
 from sealift.owner.sources import BEGINNING, SourceOptions, open_source
+from sealift_protocol.errors import PolicyViolation
 
 SAMPLES = TESTS / "samples" / "fhir"
 
@@ -71,3 +74,28 @@ def test_an_export_by_its_manifest() -> None:
     whole = rows(f"fhir+bulk://{SAMPLES / 'export'}", whole=True)
     types = ["Patient", "Patient", "Observation"]
     assert [row["resourceType"] for row in whole] == types
+
+
+def test_a_view_of_a_bundle() -> None:
+    pytest.importorskip("fhirpathpy")
+    found = rows(SAMPLES / "search.json", view=SAMPLES / "view.json")
+    assert found[0] == {
+        "id": "o1",
+        "patient": "p1",
+        "taken": "2024-01-02T03:04:05-05:00",
+        "code": "2093-3",
+        "comparator": "<",
+        "value": 5.2,
+    }
+    assert len(found) == 2
+
+
+def test_columns_of_a_view_that_no_rule_names_do_not_pass() -> None:
+    pytest.importorskip("fhirpathpy")
+    options = SourceOptions(view=SAMPLES / "view.json")
+    schema = open_source(SAMPLES / "search.json", options).schema
+    policies = ready_policies()
+    with pytest.raises(PolicyViolation):
+        match_rules(policies["hipaa-safe-harbor"], schema)
+    rules = match_rules(policies["dicom-basic"], schema)
+    assert {rule.action if rule else "drop" for rule in rules} == {"drop"}
