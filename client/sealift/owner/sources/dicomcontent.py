@@ -7,7 +7,7 @@ Structured reports (PS3.3 A.35, C.17.3), radiotherapy structure sets (C.8.8.5, C
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -45,7 +45,7 @@ class Content:
 
     tag: int
     field: pa.Field
-    rows: Callable[[Dataset], Iterator[_Row]] = field(repr=False)
+    rows: Callable[[Dataset], Iterator[_Row]]
     further: frozenset[int] = frozenset()
 
     @property

@@ -222,9 +222,7 @@ class _Client:
         url = urljoin(self._url, output.url)
         parts = _split(url)
         if parts is None or not _is_private(parts):
-            raise SourceError(
-                "the manifest names a file that is not to be had by https"
-            )
+            raise SourceError("the manifest names a file that is not at an https URL")
         own = _origin(parts) == self._home
         if manifest.requires_access_token and not own:
             raise SourceError(

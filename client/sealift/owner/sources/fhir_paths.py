@@ -78,7 +78,7 @@ def compile_path(
         return lambda node, _: [node]
     evaluate = fhirpathpy.compile(
         text,
-        model=_model(),
+        model=dict(_model()),
         options={"returnRawData": True, "userInvocationTable": _KEYS},
     )
     values = dict(constants)
@@ -124,7 +124,7 @@ def _check(text: str, constants: Mapping[str, Any]) -> None:
     for each in (lexer, parser):
         each.removeErrorListeners()
         each.addErrorListener(Strict())
-    parser.entireExpression()
+    parser.entireExpression()  # type: ignore[no-untyped-call]
     words = [token.text for token in stream.tokens if token.channel == 0]
     for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
         called = (

@@ -112,7 +112,7 @@ class Column:
     """
 
     field: pa.Field
-    path: Path = field(repr=False)
+    path: Path
     several: bool
     typed: bool
 

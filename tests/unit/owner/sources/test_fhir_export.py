@@ -169,7 +169,7 @@ def test_no_token_is_sent_for_files_that_need_none(server: BulkData) -> None:
         ({"changes": {"link": [{"relation": "next", "url": "x"}]}}, "another page"),
         (
             {"changes": {"output": [{"type": "Patient", "url": "ftp://x/y"}]}},
-            "by https",
+            "not at an https URL",
         ),
         (
             {"changes": {"output": [{"type": "Patient", "url": "http://x.org/y"}]}},
