@@ -32,6 +32,7 @@ class BulkData:
         changes: members of the manifest that are other than they would be.
         gone: whether the files are 404, as after the export has expired.
         cut: whether files end before their Content-Length.
+        encoding: the header Content-Encoding of files.
         expires: the header Expires of the manifest.
         requests: method, path and headers of every request.
     """
@@ -44,6 +45,7 @@ class BulkData:
     changes: dict[str, Any] = field(default_factory=dict)
     gone: bool = False
     cut: bool = False
+    encoding: str = ""
     expires: str = ""
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     url: str = ""
@@ -147,6 +149,8 @@ def serving(server: BulkData) -> Iterator[BulkData]:
             content = server.files[kind][int(number)].encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(content)))
+            if server.encoding:
+                self.send_header("Content-Encoding", server.encoding)
             self.end_headers()
             self.wfile.write(content[: -3 if server.cut else None])
             self.close_connection = True

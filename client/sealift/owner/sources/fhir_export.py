@@ -343,10 +343,18 @@ def _save(
     response: http.client.HTTPResponse, headers: Mapping[str, str], path: Path
 ) -> int:
     """Write a file; returns the number of lines that are not blank."""
+    if headers.get("content-encoding", "identity") != "identity":
+        raise SourceError("the server sent a compressed file, which was not asked for")
     lines, size, blank = 0, 0, True
     with path.open("xb") as file:
         while content := response.read(_STEP):
-            file.write(content)
+            try:
+                file.write(content)
+            except OSError:
+                raise SourceError(
+                    "the temporary folder has no room for the export",
+                    hint="name a folder on a larger disk in TMPDIR",
+                ) from None
             size += len(content)
             pieces = content.split(b"\n")
             for piece in pieces[:-1]:

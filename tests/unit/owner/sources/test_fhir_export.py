@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from fakes.bulk_data import OUTCOME, TOKEN, BulkData, serving
 
+from sealift.cli.push import _ask_for_token
 from sealift.owner.sources import BEGINNING, SourceOptions, open_source
 from sealift.owner.sources.fhir_export import Clock, Downloaded, download_export
 from sealift.process.secret import Secret
@@ -126,6 +128,28 @@ def test_a_token_is_asked_for_only_after_the_server_refused(server: BulkData) ->
     assert "SEALIFT_FHIR_TOKEN" in str(error.hint)
 
 
+def test_the_token_of_the_command_is_in_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SEALIFT_FHIR_TOKEN", TOKEN)
+    assert _ask_for_token(False) == Secret(TOKEN.encode())
+    monkeypatch.delenv("SEALIFT_FHIR_TOKEN")
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert _ask_for_token(False) is _ask_for_token(True) is None
+
+
+def test_a_full_disk_is_told_as_one(
+    server: BulkData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.BytesIO):
+        def write(self, _content: object) -> int:
+            raise OSError(28, "canary")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", lambda *_: Full())
+        assert "no room" in str(refused(server))
+
+
 def test_what_no_token_can_be_is_not_sent(server: BulkData) -> None:
     with pytest.raises(InvalidArgument, match="no token has"):
         download(server, ask=lambda _: Secret(b"canary\r\nX: y"))
@@ -166,6 +190,7 @@ def test_no_token_is_sent_for_files_that_need_none(server: BulkData) -> None:
         ({"failure": (500, OUTCOME)}, r"gave up the export.*500 \(too-costly\)"),
         ({"failure": (200, b"<html>canary")}, "not the manifest"),
         ({"gone": True}, "has expired"),
+        ({"encoding": "gzip"}, "compressed file"),
         ({"changes": {"link": [{"relation": "next", "url": "x"}]}}, "another page"),
         (
             {"changes": {"output": [{"type": "Patient", "url": "ftp://x/y"}]}},
