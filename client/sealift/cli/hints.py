@@ -44,6 +44,7 @@ WORDS = {
     "query": "--query",
     'query="SELECT …"': "--query 'SELECT …'",
     "resource": "--resource",
+    "view": "--view",
     "session.dataset(dataset).access()": "`sealift access --json`",
     "session.dataset(dataset).upgrade_policy()": "`sealift policy upgrade DATASET`",
     "session.trust(name, fingerprint)": "`sealift trust add NAME FINGERPRINT`",

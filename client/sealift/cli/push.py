@@ -106,6 +106,12 @@ def _reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="Type of FHIR resource to read.",
             ),
             click.option(
+                "--view",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="ViewDefinition (SQL on FHIR) with the columns of FHIR resources.",
+            ),
+            click.option(
                 "--no-pixels",
                 is_flag=True,
                 help="Read only the header of DICOM files, not the image.",
@@ -157,6 +163,7 @@ def _source_options(
     cursor_column: str,
     whole: bool,
     resource: str,
+    view: Path | None,
     no_pixels: bool,
     crypt4gh_key: Path | None,
 ) -> SourceOptions:
@@ -176,9 +183,24 @@ def _source_options(
         cursor_column=cursor_column,
         whole=whole,
         resource=resource,
+        view=view,
         pixels=not no_pixels,
         crypt4gh_key=key,
+        token=_ask_for_token,
     )
+
+
+def _ask_for_token(refused: bool) -> Secret | None:
+    """Return the access token of a FHIR server: from the environment, or asked if it is needed."""
+    from sealift.process.secret import Secret
+
+    given = os.environ.get("SEALIFT_FHIR_TOKEN")
+    if given is not None:
+        return Secret(given.encode())
+    if not refused or not sys.stdin.isatty():
+        return None
+    answer = click.prompt("access token of the FHIR server", hide_input=True, err=True)
+    return Secret(str(answer).encode())
 
 
 def _ask_for_key_passphrase() -> Secret:

@@ -17,6 +17,13 @@ import pyarrow as pa
 
 from sealift.formats.dicom import quiet
 from sealift.owner.sources.bytestreams import is_packed
+from sealift.owner.sources.dicomcontent import (
+    CONTENTS,
+    Content,
+    contents_of,
+    read_content,
+)
+from sealift.owner.sources.dicomdir import follow_indices
 from sealift.owner.sources.dicomelements import (
     Column,
     characters_of,
@@ -33,7 +40,13 @@ from sealift.owner.sources.dicompixels import (
     layout_of,
 )
 from sealift.owner.sources.fileset import Fileset, path_of
-from sealift.owner.sources.interface import BEGINNING, Chunk, Part, Rejects
+from sealift.owner.sources.interface import (
+    BEGINNING,
+    Chunk,
+    LeftOut,
+    Part,
+    Rejects,
+)
 from sealift.process.log import log
 from sealift_protocol.errors import (
     EmptySource,
@@ -59,7 +72,8 @@ class DicomSource:
     """DICOM files (PS3.10), one instance each: a row, or several if its frames fill a shard.
 
     Sequences, private elements, overlays and curves are left out, and so is the file meta
-    information (group 0002). A DICOMDIR is skipped.
+    information (group 0002). What reports, structure sets and plans hold in their sequences has
+    columns (`dicomcontent`). A DICOMDIR is an index: the files that it lists are read.
 
     A value that is not of its VR, or not in its character set, is null and counted: it rejects no
     file, since a policy may drop it.
@@ -67,7 +81,8 @@ class DicomSource:
     Attributes:
         left_out: number of elements left out of all files: by keyword for sequences, otherwise
             under "private elements", "overlays and curves" and "unknown elements"; values that
-            cannot be read under "unreadable values of" their keyword.
+            cannot be read under "unreadable values of" their keyword; files under DICOMDIR, or the
+            reason.
     """
 
     kind = "dicom"
@@ -94,12 +109,15 @@ class DicomSource:
             EmptySource: no file holds an instance.
             SourceError: a file cannot be read.
         """
-        self._files = files
+        indexed = follow_indices(files, strict=rejects.stops)
+        self._files = indexed.files
         self._rejects = rejects
         self._pixels = pixels
-        self.size: int | None = files.size
-        self.left_out: Counter[str] = Counter()
+        self.size: int | None = self._files.size
+        self.left_out: Counter[str] = Counter(indexed.told)
         self.schema: pa.Schema = pa.schema(self._fields(pixels, expected))
+        # Headers are looked through once, however often the source is read.
+        self.left_out = LeftOut(self.left_out)
         self._nulls = {f.name: pa.nulls(1, f.type) for f in self.schema}
         log.info("left_out_elements", count=self.left_out.total())
 
@@ -136,8 +154,9 @@ class DicomSource:
 
     # --- the schema ------------------------------------------------------------------------------
 
-    def _find_columns(self) -> list[Column]:
+    def _find_columns(self) -> tuple[list[Column], list[Content]]:
         found: dict[int, Column] = {}
+        contents: set[int] = set()
         readable = False
         for part in self._files.parts:
             path = path_of(part)
@@ -152,27 +171,35 @@ class DicomSource:
             if is_directory(header):
                 continue
             readable = True
+            held: set[int] = set()
+            for content in contents_of(header):
+                contents.add(content.tag)
+                held |= content.tags
             for tag in header.keys():  # noqa: SIM118  (a Dataset iterates over its elements)
                 element = element_of(int(tag))
                 if isinstance(element, Column):
                     found[element.tag] = element
-                elif element:
+                elif element and int(tag) not in held:
                     self.left_out[element] += 1
         if not readable:
             raise EmptySource("no file holds a DICOM instance", path=self._files.root)
-        return [found[tag] for tag in sorted(found)]
+        columns = [found[tag] for tag in sorted(found)]
+        return columns, [each for each in CONTENTS if each.tag in contents]
 
     def _fields(self, pixels: bool, expected: pa.Schema | None) -> list[pa.Field]:
         """Return known fields in their order, then new ones."""
-        of_pixels = {field.name: field for field in PIXEL_FIELDS}
+        others = {field.name: field for field in PIXEL_FIELDS}
+        others |= {content.field.name: content.field for content in CONTENTS}
         old = []
         for name in [] if expected is None else expected.names:
             column = known_element(name)
-            field = of_pixels.get(name) if column is None else column.field
+            field = others.get(name) if column is None else column.field
             # A field that no DICOM file can hold is from another source; reported elsewhere.
             if field is not None:
                 old.append(field)
-        found = [column.field for column in self._find_columns()]
+        columns, contents = self._find_columns()
+        found = [column.field for column in columns]
+        found += [content.field for content in contents]
         found += PIXEL_FIELDS if pixels else ()
         names = {field.name for field in old}
         return [*old, *(field for field in found if field.name not in names)]
@@ -222,16 +249,26 @@ class DicomSource:
                 if not isinstance(column, Column):
                     continue
                 name = column.field.name
-                if name not in self._nulls:
-                    raise SourceChanged(
-                        "the file has an element that it did not have when the push began",
-                        path=path,
-                    )
+                self._check_known(name, path)
                 read = read_value(header, column, characters)
                 columns[name] = pa.array([read.value], column.field.type)
                 if read.failed:
                     failed[name] = read.failed
+            for content in contents_of(header):
+                name = content.field.name
+                self._check_known(name, path)
+                read = read_content(header, content)
+                columns[name] = pa.array([read.value], content.field.type)
+                if read.failed:
+                    failed[name] = read.failed
         return columns, failed
+
+    def _check_known(self, name: str, path: Path) -> None:
+        if name not in self._nulls:
+            raise SourceChanged(
+                "the file has an element that it did not have when the push began",
+                path=path,
+            )
 
     @contextmanager
     def _open(self, path: Path) -> Iterator[BinaryIO]:

@@ -178,5 +178,6 @@ def _undecodable(path: Path) -> SourceError:
     return SourceError(
         "the pixel data cannot be decoded: it is damaged, or its decoder is not installed",
         path=path,
-        hint="JPEG needs pylibjpeg-libjpeg or Pillow, JPEG-LS pyjpegls; or use `pixels=False`",
+        hint="JPEG needs Pillow (extra images), lossless JPEG python-gdcm (extra dicom-jpeg); or "
+        "use `pixels=False`",
     )

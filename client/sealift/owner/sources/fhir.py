@@ -6,7 +6,8 @@ https://hl7.org/fhir/uv/bulkdata/export.html; the columns are in docs/owner/sour
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 
 from sealift.owner.sources.bisection import bad_places, first_bad
 from sealift.owner.sources.bytestreams import is_packed
+from sealift.owner.sources.fhir_bundles import is_document, with_documents
 from sealift.owner.sources.fhir_columns import Flattener, read_objects
 from sealift.owner.sources.fhir_dates import MOMENT, parse_instants
 from sealift.owner.sources.fhir_lines import (
@@ -23,6 +25,7 @@ from sealift.owner.sources.fhir_lines import (
     is_typed,
     lines_of,
     not_a_resource,
+    not_of_view,
     not_understood,
     of_another_type,
     only_type,
@@ -30,9 +33,19 @@ from sealift.owner.sources.fhir_lines import (
 )
 from sealift.owner.sources.fhir_mapping import MAPPING
 from sealift.owner.sources.fhir_modifiers import UnknownModifierError
+from sealift.owner.sources.fhir_paths import PathFailedError
 from sealift.owner.sources.fhir_tree import column_name
+from sealift.owner.sources.fhir_viewing import MisfitError, ViewReader
+from sealift.owner.sources.fhir_views import View
 from sealift.owner.sources.fileset import Fileset, offset_of, path_of
-from sealift.owner.sources.interface import Chunk, Part, Rejects, SkipRejects, Source
+from sealift.owner.sources.interface import (
+    Chunk,
+    LeftOut,
+    Part,
+    Rejects,
+    SkipRejects,
+    Source,
+)
 from sealift.owner.sources.lines import BLOCK, Block, TextFormat, chunk_of, read_blocks
 from sealift_protocol.errors import EmptySource, InvalidArgument, SourceError
 
@@ -50,7 +63,6 @@ class FhirSource:
     """
 
     kind = "fhir"
-    resumable = True
     rereadable = True
 
     def __init__(
@@ -61,6 +73,9 @@ class FhirSource:
         resource: str = "",
         whole: bool = False,
         modifiers: Sequence[str] = (),
+        view: View | None = None,
+        told: Mapping[str, int] | None = None,
+        export: object = None,
         block_size: int = BLOCK,
     ) -> None:
         """Read the first lines of each file.
@@ -73,6 +88,10 @@ class FhirSource:
             whole: whether resources are kept as they are instead of becoming columns.
             modifiers: the patterns of a policy that name `modifierExtension`. Without one, a
                 resource that has such an extension cannot be read, unless it is kept whole.
+            view: the columns, instead of those that a type has.
+            told: how many files of an export have no records, by the reason.
+            export: what the files were downloaded for, and are removed with. Nothing is remembered
+                of them: a push is one commit.
             block_size: approximate bytes to read at a time.
 
         Raises:
@@ -80,15 +99,20 @@ class FhirSource:
             SourceError: a file cannot be read.
             InvalidArgument: there are several types of resources, or a type without columns.
         """
+        files = with_documents(files)
         self._files = files
+        self._export = export
+        self.resumable = export is None
         self._rejects = rejects
         self._form = TextFormat(strict=rejects.stops)
         self._block_size = block_size
         self.size: int | None = files.size
-        self.left_out: Counter[str] = Counter()
+        self.left_out: Counter[str] = LeftOut(told)
+        if view is not None:
+            resource = _resource_of(view, resource, whole=whole)
         self._selects = bool(resource)
         self._sorts = False
-        if not whole:
+        if not whole and view is None:
             resource = resource or only_type(files)
             if resource not in MAPPING:
                 raise InvalidArgument(
@@ -99,16 +123,20 @@ class FhirSource:
             raise EmptySource("no file holds a record", path=files.first)
         self.resource = resource
         self._modifiers = modifiers
-        self._reader: ResourceReader = (
-            WholeReader()
-            if whole
-            else Flattener(resource, MAPPING[resource], modifiers)
-        )
+        self._reader: ResourceReader
+        if view is not None:
+            self._reader = ViewReader(view, modifiers)
+        elif whole:
+            self._reader = WholeReader()
+        else:
+            self._reader = Flattener(resource, MAPPING[resource], modifiers)
         self.schema: pa.Schema = self._reader.schema
 
     def parts(self) -> Iterator[Part]:
-        """Return the files."""
-        return iter(self._files.parts)
+        """Return the files; those of a server's export have no name to be known by."""
+        if self._export is None:
+            return iter(self._files.parts)
+        return (replace(part, name="") for part in self._files.parts)
 
     def read(self, part: Part, mark: str) -> Iterator[Chunk]:
         """Read a file's resources from an offset on.
@@ -126,12 +154,13 @@ class FhirSource:
             yield chunk_of(batch, block, path)
 
     def digest(self, part: Part, mark: str) -> bytes:
-        """Return BLAKE3 of the bytes before an offset."""
-        return self._files.digest(part, offset_of(mark))
+        """Return BLAKE3 of the bytes before an offset; of the whole file if it is a document."""
+        whole = is_document(path_of(part))
+        return self._files.digest(part, None if whole else offset_of(mark))
 
     def continues(self, part: Part) -> bool:
         """Return whether the file is plain, and so may have grown."""
-        return not is_packed(path_of(part))
+        return not is_packed(path_of(part)) and not is_document(path_of(part))
 
     def beside(self) -> Source | None:
         """Return the patients in the same files, if resources of another type are chosen."""
@@ -198,6 +227,8 @@ class FhirSource:
             self._reader.flatten([text])
         except UnknownModifierError as error:
             return not_understood(path, line, error)
+        except (MisfitError, PathFailedError) as error:
+            return not_of_view(path, line, self.schema, error)
         except pa.ArrowInvalid:
             pass
         elements = MAPPING[self.resource] if isinstance(self._reader, Flattener) else ()
@@ -218,6 +249,24 @@ class FhirSource:
             column=column,
             hint=f'correct the export, skip such lines with `on_error="skip"`, {KEEP_WHOLE}',
         )
+
+
+def _resource_of(view: View, resource: str, *, whole: bool) -> str:
+    """Return the type that a view is of.
+
+    Raises:
+        InvalidArgument: another is asked for, or resources are kept whole.
+    """
+    if whole:
+        raise InvalidArgument(
+            "resources that are kept whole have no columns", hint="leave out `view`"
+        )
+    if resource not in ("", view.resource):
+        raise InvalidArgument(
+            f"the view is of resources of type {view.resource}",
+            hint="leave out `resource`",
+        )
+    return view.resource
 
 
 class ResourceReader(Protocol):

@@ -9,9 +9,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from sealift.owner.sources.bytestreams import Opener
+from sealift.owner.sources.fhir_bundles import ResourceOpener
 from sealift.owner.sources.fhir_columns import read_objects
 from sealift.owner.sources.fhir_mapping import MAPPING
 from sealift.owner.sources.fhir_modifiers import NAME, UnknownModifierError
+from sealift.owner.sources.fhir_paths import PathFailedError
+from sealift.owner.sources.fhir_viewing import MisfitError
 from sealift.owner.sources.fileset import Fileset, path_of
 from sealift.owner.sources.lines import Block, TextFormat, not_text, read_blocks
 from sealift_protocol.errors import EmptySource, InvalidArgument, SourceError
@@ -33,7 +36,7 @@ def holds_resources(path: Path, opener: Opener) -> bool | None:
     Raises:
         SourceError: the file cannot be read.
     """
-    lines = first_lines(path, opener)
+    lines = first_lines(path, ResourceOpener(opener.key))
     return any(is_typed([line]) for line in lines) if lines else None
 
 
@@ -145,4 +148,26 @@ def not_understood(path: Path, line: int, error: UnknownModifierError) -> Source
         hint="find out what it means, then name it in the policy ("
         f'"{place if known else f"**.{NAME}"}" = "drop"); or skip such lines with '
         f'`on_error="skip"`, {KEEP_WHOLE}',
+    )
+
+
+def not_of_view(
+    path: Path, line: int, schema: pa.Schema, error: MisfitError | PathFailedError
+) -> SourceError:
+    """Return the error for a resource that a view does not fit."""
+    column = None
+    what = f"line {line}: a path of the view cannot be evaluated"
+    if isinstance(error, MisfitError):
+        column = schema.get_field_index(error.column) + 1
+        what = (
+            f"line {line}, column {column}: several values where the view says one, or a value "
+            "that is not of the column's type"
+        )
+    return SourceError(
+        what,
+        path=path,
+        line=line,
+        column=column,
+        hint="correct the view (`collection`, `type`, first()), or skip such lines with "
+        '`on_error="skip"`',
     )

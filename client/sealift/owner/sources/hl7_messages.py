@@ -8,6 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from sealift.owner.sources.hl7_charsets import (
+    Charset,
+    UnknownCharacterSetError,
+    charset_named,
+    charset_of_encoding,
+    switched,
+)
 from sealift.owner.sources.lines import BLOCK, MAX_RECORD, Block, skipped
 from sealift_protocol.errors import SourceChanged, SourceError
 
@@ -15,7 +22,6 @@ from sealift_protocol.errors import SourceChanged, SourceError
 # and FS after it (HL7 v2.5.1, appendix C).
 _START = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|(?<=[\r\n\x0b\x1c]))MSH[^A-Za-z0-9\s]")
 _FRAMING = "\x0b\x1c\ufeff"
-_LINE_END = re.compile("\r\n|\r|\n")
 _SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}")
 # Formatting commands that end lines, with the number of lines.
 _LINES = re.compile(r"\.(?:br|sp|ce)\+?(\d{0,2})", re.ASCII)
@@ -25,23 +31,8 @@ _NEXT = re.compile(rb"[\r\n\x0b\x1c]+(?:(?:MSH|FHS|BHS|BTS|FTS)[^A-Za-z0-9\s]|\Z
 _BETWEEN = b"\r\n\x0b\x1c"
 _OVERLAP = 8
 
-# HL7 table 0211. Nearly every message claims ASCII, regardless of its encoding.
-_CHARACTER_SETS = {
-    **{
-        f"8859/{number}": f"iso8859-{number}"
-        for number in (1, 2, 3, 4, 5, 6, 7, 8, 9, 15)
-    },
-    "UNICODE UTF-8": "utf-8",
-    "UTF-8": "utf-8",
-    "UTF8": "utf-8",
-    "GB 18030-2000": "gb18030",
-    "BIG-5": "big5",
-    "KS X 1001": "euc_kr",
-}
-# Character sets between which escape sequences switch (ISO 2022), as Japan uses them: the first
-# repetition of MSH-18 is what a message begins with, the others are what it switches to.
-_SWITCHED = {"ISO IR87", "ISO IR159"}
-_AROUND_SWITCHED = {"", "ASCII", "ISO IR6", "ISO IR14", *_SWITCHED}
+# Segments of free text, with the number of the field that holds it.
+_FREE_TEXT = {"OBX": 5, "NTE": 3}
 
 
 class BrokenMessageError(Exception):
@@ -68,13 +59,13 @@ class Message:
         segments: line number and text of each segment; the first is MSH.
         separators: separators of fields, components, repetitions and subcomponents.
         escape: the character that begins and ends an escape sequence; empty for none.
-        encoding: encoding of the file.
+        charset: character set of the message.
     """
 
     segments: list[tuple[int, str]] = field(repr=False)
     separators: str
     escape: str
-    encoding: str
+    charset: Charset
 
     @property
     def line(self) -> int:
@@ -112,7 +103,7 @@ class Message:
                 return ""
             case "X":
                 try:
-                    return bytes.fromhex(code[1:]).decode(self.encoding)
+                    return self.charset.decode(bytes.fromhex(code[1:]))
                 except ValueError:
                     return found.group()
         lines = _LINES.fullmatch(code)
@@ -178,6 +169,18 @@ def cut_messages(block: Block) -> Iterator[tuple[int, bytes]]:
         line += _line_ends(raw)
 
 
+def has_message(raw: bytes) -> bool:
+    """Return whether a piece of a block begins with a message, not with other text."""
+    return _START.match(raw.lstrip(_BETWEEN)) is not None
+
+
+def text_lines(raw: bytes) -> list[int]:
+    """Return the places of the lines that are neither blank nor of an envelope, from 0."""
+    return [
+        piece.line for piece in _pieces(raw.decode("latin-1"), 0) if piece.is_segment
+    ]
+
+
 def read_message(raw: bytes, line: int, encoding: str) -> Message | None:
     """Split a message into segments; None if it holds only envelopes and framing.
 
@@ -189,35 +192,31 @@ def read_message(raw: bytes, line: int, encoding: str) -> Message | None:
     Raises:
         BrokenMessageError: it is not a message.
     """
-    encoding = _encoding_of(raw, line) or encoding
+    charset = _charset_of(raw, line) or charset_of_encoding(encoding)
     try:
-        text = raw.decode(encoding)
+        text = charset.decode(_switched(raw) if charset.switches else raw)
     except UnicodeDecodeError as error:
+        start = error.start if error.object == raw else 0
         raise BrokenMessageError(
-            f"the text is not {encoding}",
-            line + _line_ends(raw[: error.start]),
+            f"the text is not {charset.name}",
+            line + _line_ends(raw[:start]),
             hint="give the encoding with `encoding`: latin-1, cp1252, ...",
         ) from None
-    lines = (part.strip(_FRAMING) for part in _LINE_END.split(text))
-    segments = [
-        (number, segment)
-        for number, segment in enumerate(lines, start=line)
-        if segment.strip() and not segment.startswith(_ENVELOPES)
-    ]
-    if not segments:
+    found = next((piece for piece in _pieces(text, line) if piece.is_segment), None)
+    if found is None:
         return None
-    first, header = segments[0]
+    first, header = found.line, found.text
     if not header.startswith("MSH") or len(header) < 4:
-        raise BrokenMessageError("there is text before the first message", first)
+        raise BrokenMessageError(
+            "there is no message in this text",
+            first,
+            hint="each message begins with MSH at the start of a line",
+        )
     separator = header[3]
     signs = header[4:].partition(separator)[0]
     if not signs or len({separator, *signs}) != len(signs) + 1:
         raise BrokenMessageError("MSH does not define its separators", first)
-    for number, segment in segments:
-        if not _SEGMENT.match(segment) or segment[3:4] not in ("", separator):
-            raise BrokenMessageError(
-                "the line does not begin with a segment name", number
-            )
+    segments = _segments(text, line, separator)
     if not _header_field(header, separator, 9):
         raise BrokenMessageError("MSH does not name a message type", first)
     # Undefined separators are those that the standard recommends.
@@ -225,28 +224,103 @@ def read_message(raw: bytes, line: int, encoding: str) -> Message | None:
         signs[:4] + r"^~\&"[len(signs) :]
     )
     separators = separator + component + repetition + subcomponent
-    return Message(segments, separators, escape if len(signs) > 2 else "", encoding)
+    return Message(segments, separators, escape if len(signs) > 2 else "", charset)
 
 
-def _encoding_of(raw: bytes, line: int) -> str:
-    header = re.split(rb"[\r\n]", raw.lstrip(b"\xef\xbb\xbf\x0b"), maxsplit=1)[0]
-    text = header.decode("latin-1")
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A line of a message.
+
+    Attributes:
+        line: line number in the file.
+        text: the line, without framing.
+        end: the line end before it.
+    """
+
+    line: int
+    text: str = field(repr=False)
+    end: str
+
+    @property
+    def is_segment(self) -> bool:
+        """Whether it is neither blank nor of an envelope."""
+        return bool(self.text.strip()) and not self.text.startswith(_ENVELOPES)
+
+
+def _pieces(text: str, line: int) -> Iterator[_Piece]:
+    parts = re.split("(\r\n|\r|\n)", text)
+    ends = ["", *parts[1::2]]
+    for number, (part, end) in enumerate(zip(parts[::2], ends, strict=True)):
+        yield _Piece(line + number, part.strip(_FRAMING), end)
+
+
+def _segments(text: str, line: int, separator: str) -> list[tuple[int, str]]:
+    """Return a message's segments; a line that is none belongs to the free text before it.
+
+    Many systems write the lines of a report as they are (OBX-5, NTE-3), and do not escape their
+    ends. Elsewhere a line end that is not the message's own is text, too.
+
+    Raises:
+        BrokenMessageError: a line is neither a segment nor of a text.
+    """
+    segments: list[tuple[int, str]] = []
+    own_end, blank = "", 0
+    for piece in _pieces(text, line):
+        if segments and not own_end:
+            own_end = piece.end
+        if not piece.is_segment:
+            blank += 1
+            continue
+        named = _SEGMENT.match(piece.text) is not None
+        inside = bool(segments) and (
+            _is_open(segments[-1][1], separator) or (piece.end != own_end and not blank)
+        )
+        if (named and piece.text[3:4] == separator) or (
+            named and len(piece.text) == 3 and not inside
+        ):
+            segments.append((piece.line, piece.text))
+        elif inside:
+            number, before = segments[-1]
+            segments[-1] = number, before + "\n" * (blank + 1) + piece.text
+        else:
+            raise BrokenMessageError(
+                "the line does not begin with a segment name", piece.line
+            )
+        blank = 0
+    return segments
+
+
+def _is_open(segment: str, separator: str) -> bool:
+    """Return whether a segment ends within its free text."""
+    return _FREE_TEXT.get(segment[:3]) == segment.count(separator)
+
+
+def _charset_of(raw: bytes, line: int) -> Charset | None:
+    text = _header_of(raw)
     if not text.startswith("MSH") or len(text) < 5:
-        return ""
+        return None
     repetitions = _header_field(text, text[3], 18).split(_repetition_sign(text))
     names = [part.partition("^")[0].strip().upper() for part in repetitions]
-    if _SWITCHED.intersection(names) and _AROUND_SWITCHED.issuperset(names):
-        return "iso2022_jp_ext"
-    name = names[0]
-    if name in ("", "ASCII"):
-        return ""
-    if name not in _CHARACTER_SETS:
+    separators = text[3:4] + text[4:].partition(text[3])[0]
+    try:
+        return charset_named(names, separators.encode("latin-1"))
+    except UnknownCharacterSetError:
         raise BrokenMessageError(
             "MSH-18 names an unknown character set",
             line,
             hint="convert the file to UTF-8, or correct MSH-18",
-        )
-    return _CHARACTER_SETS[name]
+        ) from None
+
+
+def _header_of(raw: bytes) -> str:
+    header = re.split(rb"[\r\n]", raw.lstrip(b"\xef\xbb\xbf\x0b"), maxsplit=1)[0]
+    return header.decode("latin-1")
+
+
+def _switched(raw: bytes) -> bytes:
+    header = _header_of(raw)
+    signs = header[4:].partition(header[3])[0]
+    return switched(raw, signs[2].encode("latin-1")) if len(signs) > 2 else raw
 
 
 def _repetition_sign(header: str) -> str:

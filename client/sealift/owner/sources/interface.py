@@ -103,6 +103,20 @@ class Accompanied(Protocol):
         """Return the source of those records, which are read and not sent; None without any."""
 
 
+class LeftOut(Counter[str]):
+    """Counts what is left out; what was known when the source was opened is never reset."""
+
+    def __init__(self, known: Mapping[str, int] | None = None) -> None:
+        """Begin with what is known."""
+        super().__init__(known)
+        self._known = dict(known or {})
+
+    def clear(self) -> None:
+        """Reset to what was known."""
+        super().clear()
+        self.update(self._known)
+
+
 class Rejects(Protocol):
     """Receives records that cannot be read.
 

@@ -11,9 +11,10 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from sealift.owner.sources.bytestreams import Opener, inner_suffix
+from sealift.owner.sources.bytestreams import Opener, inner_suffix, is_packed
 from sealift.owner.sources.delimited import CsvSource
 from sealift.owner.sources.dicom import DicomSource
+from sealift.owner.sources.dicomdir import is_index
 from sealift.owner.sources.files import SUFFIXES, FilesSource
 from sealift.owner.sources.fileset import Fileset, find_files
 from sealift.owner.sources.interface import Rejects, Source, StopAtRejects
@@ -34,6 +35,16 @@ from sealift.process.secret import Secret
 from sealift_protocol.errors import InvalidArgument
 
 STDIN = "-"
+
+
+def no_token(_refused: bool, /) -> Secret | None:
+    """Return no token for a FHIR server."""
+    return None
+
+
+_FHIR_FOLDER = "fhir+bulk://"
+# A DICOM file's preamble and prefix (PS3.10 7.1).
+_PREFIXED = 132
 _DECIMAL = re.compile(r"decimal128\((\d+), ?(\d+)\)")
 
 
@@ -59,6 +70,9 @@ class SourceOptions:
         pixels: whether the pixel data of DICOM files is read.
         read_as: how each leaf of a text format is read whose type is not known.
         modifiers: the patterns of a policy's rules that name FHIR's `modifierExtension`.
+        view: a ViewDefinition of SQL on FHIR, whose columns FHIR resources get.
+        token: returns the access token of a FHIR server; with True, after it refused to answer
+            without one.
     """
 
     kind: str = ""
@@ -76,6 +90,8 @@ class SourceOptions:
     pixels: bool = True
     read_as: ReadLeaf = field(default=as_inferred, repr=False)
     modifiers: tuple[str, ...] = field(default=(), repr=False)
+    view: Path | None = field(default=None, repr=False)
+    token: Callable[[bool], Secret | None] = field(default=no_token, repr=False)
 
     def column_types(self) -> dict[str, pa.DataType]:
         """Return the given types."""
@@ -100,6 +116,7 @@ class Kind:
         stream: opens standard input; None if it cannot read from there.
         recognises: for kinds that share a suffix, whether a file's content is of this kind;
             None if the content does not say.
+        claims: whether a file without a suffix is of this kind, by its name or first bytes.
     """
 
     name: str
@@ -114,6 +131,7 @@ class Kind:
     takes_whole: bool = False
     stream: Callable[[BinaryIO, SourceOptions], Source] | None = None
     recognises: Callable[[Path, Opener], bool | None] | None = None
+    claims: Callable[[Path], bool] | None = None
 
     @property
     def installed(self) -> bool:
@@ -175,13 +193,33 @@ def _holds_resources(path: Path, opener: Opener) -> bool | None:
 
 def _fhir(text: str, options: SourceOptions) -> Source:
     from sealift.owner.sources.fhir import FhirSource
+    from sealift.owner.sources.fhir_export import download_export, is_export
+    from sealift.owner.sources.fhir_manifest import find_export
+    from sealift.owner.sources.fhir_views import read_view
 
+    view = None if options.view is None else read_view(options.view)
+    resource = options.resource or (view.resource if view is not None else "")
+    opener = Opener(options.crypt4gh_key)
+    told, downloaded = Counter[str](), None
+    if is_export(text):
+        downloaded = download_export(text, resource, options.token)
+        files = Fileset(downloaded.root, downloaded.paths, opener)
+        told = downloaded.told
+    elif text.startswith(_FHIR_FOLDER):
+        folder = Path(text.removeprefix(_FHIR_FOLDER))
+        found = find_export(folder, resource)
+        files, told = Fileset(found.root, found.paths, opener), found.told
+    else:
+        files = _fileset(text, options)
     return FhirSource(
-        _fileset(text, options),
+        files,
         rejects=options.rejects,
         resource=options.resource,
         whole=options.whole,
         modifiers=options.modifiers,
+        view=view,
+        told=told,
+        export=downloaded,
     )
 
 
@@ -248,6 +286,14 @@ def _dicom(text: str, options: SourceOptions) -> Source:
     )
 
 
+def _is_instance(path: Path) -> bool:
+    """Return whether a file is a DICOMDIR, or begins as a DICOM file does."""
+    if is_index(path):
+        return True
+    with Opener().open(path) as stream:
+        return stream.read(_PREFIXED)[-4:] == b"DICM"
+
+
 def _files(text: str, options: SourceOptions) -> Source:
     return FilesSource(_fileset(text, options))
 
@@ -299,9 +345,10 @@ KINDS = {
         ),
         Kind(
             "fhir",
-            "FHIR R4 Bulk Data: resources of one type as columns, or any kept whole",
+            "FHIR R4: Bulk Data, bundles, a server's $export; one type as columns, or any whole",
             _fhir,
-            suffixes=(".ndjson",),
+            suffixes=(".ndjson", ".json"),
+            schemes=("fhir+bulk", "fhir+bulk+https", "fhir+bulk+http"),
             continues="at the line; a file that has grown continues where it ended",
             takes_whole=True,
             recognises=_holds_resources,
@@ -324,6 +371,7 @@ KINDS = {
             continues="at the instance, in a large one at the frame",
             extra="dicom",
             module="pydicom",
+            claims=_is_instance,
         ),
         Kind(
             "files",
@@ -410,6 +458,11 @@ def open_source(text: str | Path, options: SourceOptions | None = None) -> Sourc
             f"a source of kind {kind.name} has no resource types",
             hint='leave out `resource`, or use `kind="fhir"`',
         )
+    if chosen.view is not None and kind.name != "fhir":
+        raise InvalidArgument(
+            f"a source of kind {kind.name} has no views",
+            hint='leave out `view`, or use `kind="fhir"`',
+        )
     if (chosen.query or chosen.cursor_column) and kind.name != "sql":
         raise InvalidArgument(
             f"a source of kind {kind.name} does not take a query",
@@ -471,7 +524,10 @@ def choose_kind(text: str, name: str, opener: Opener | None = None) -> Kind:
             "standard input has no suffix that gives its kind",
             hint='use `kind="csv"`, jsonl or arrow',
         )
-    _, paths = find_files(text)
+    root, paths = find_files(text)
+    if any(is_index(path) for path in paths if path.parent == root):
+        # The other files of a disc, such as a viewer, are not listed there.
+        return KINDS["dicom"]
     found: Counter[str] = Counter()
     claimed: dict[str, list[Kind]] = {}
     undecided = ""
@@ -484,6 +540,8 @@ def choose_kind(text: str, name: str, opener: Opener | None = None) -> Kind:
                 undecided = names[0]
                 continue
             names = [name for name, is_it in told.items() if is_it] + names
+        if not suffix and not is_packed(path):
+            names = [k.name for k in KINDS.values() if k.claims and k.claims(path)]
         if not names:
             # Load plug-ins only here, so that built-in kinds cost nothing for them.
             added = added or plug_ins()

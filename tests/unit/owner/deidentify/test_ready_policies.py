@@ -163,7 +163,8 @@ def test_every_column_of_hl7_messages_has_a_rule(name: str, schema: pa.Schema) -
 
 # What may be identical before and after: vocabularies, quantities, states of affairs.
 MAY_STAY = re.compile(
-    r"(^|\.)(code|system|unit|comparator|currency|status|rank|sequence|severity|focal"
+    r"(^|\.)(code|system|unit|comparator|currency|status|rank|sequence|severity|focal|responsible"
+    r"|precedence|(?:diagnosis|procedure)Sequence"
     r"|[a-zA-Z]*Boolean|value|valueInteger|display|text|precision|frequency|period|periodUnit"
     r"|numberOfRepeatsAllowed|doseNumberPositiveInt|seriesDosesPositiveInt"
     r"|use|lifecycleStatus|durationUnit|dayOfWeek|when|valueDecimal|detailInteger|factor|lowerLimit"

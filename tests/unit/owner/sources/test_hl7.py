@@ -437,10 +437,64 @@ def test_a_broken_message_is_named_by_line_or_left_out(
     assert taken == [broken]
 
 
-def test_text_before_the_first_message_is_rejected(tmp_path: Path) -> None:
-    content = b"canary\r" + message(admission(1))
-    assert "line 1: there is text before" in str(refuse(tmp_path, content))
-    assert ids(rows(tmp_path, content, rejects=SkipRejects())) == ["C1"]
+def test_text_before_the_first_message_is_left_out_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "messages.hl7"
+    path.write_bytes(
+        b"# export of canary\r\n\r\nFHS|^~\\&|\r\n--\r\n" + message(admission(1))
+    )
+    for size in (5, 1 << 20):
+        source = source_of(path, block_size=size)
+        assert ids(rows_of(source)) == ["C1"]
+        assert source.left_out["text before the first message"] == 2
+
+
+def test_text_without_a_message_is_rejected(tmp_path: Path) -> None:
+    content = b"\r\nline of a log: " + message(admission(1))[:-1]
+    error = refuse(tmp_path, content)
+    assert "line 2: there is no message in this text" in str(error)
+    rejects = SkipRejects()
+    assert rows(tmp_path, content, rejects=rejects) == []
+    assert rejects.count == 1
+
+
+REPORT_TEXT = "first\nsecond | no\n\nMRI\nlast"
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+@pytest.mark.parametrize("whole", [False, True])
+def test_line_ends_inside_a_text_do_not_end_its_segment(
+    end: str, whole: bool, tmp_path: Path
+) -> None:
+    text = REPORT_TEXT.replace(" | ", " ")
+    results = [
+        f"OBX|1|TX|1^Report^L||{text}|||N|||F",
+        f"NTE|1||{text}",
+        "OBX|2|TX|2||x",
+    ]
+    found = rows(
+        tmp_path, message([*admission(1, *results), *admission(2)], end), whole=whole
+    )
+    assert ids(found) == ["C1", "C2"]
+    if whole:
+        assert text in found[0]["message"]
+        return
+    first, second = found[0]["observations"]
+    assert (first["value"], first["flag"], first["status"]) == (text, "N", "F")
+    assert second["value"] == "x"
+
+
+def test_a_line_that_is_no_text_is_still_refused(tmp_path: Path) -> None:
+    for before in ("OBX|1|TX|1||done|", "NK1|1|x", "OBX|1|TX|1"):
+        segments = admission(1, before, "canary of a log")
+        assert "does not begin with a segment" in str(
+            refuse(tmp_path, message(segments))
+        )
+
+
+def test_a_segment_after_another_line_end_is_a_segment(tmp_path: Path) -> None:
+    first, *rest = admission(1)
+    (row,) = rows(tmp_path, first.encode() + b"\r" + message(rest, "\n"))
+    assert (row["family_name"], row["patient_class"]) == ("Ng", "I")
 
 
 @given(
@@ -505,18 +559,97 @@ def test_a_patient_of_two_races_is_of_neither_alone(tmp_path: Path) -> None:
     assert (one["ethnic_group"], one["ethnic_groups"]) == (None, None)
 
 
-@pytest.mark.parametrize("charset", ["~ISO IR87", "ASCII~ISO IR87", "ISO IR87"])
-def test_text_that_switches_character_sets_is_read(
-    charset: str, tmp_path: Path
+TABLE_0211 = [
+    *(
+        (f"8859/{n}", f"iso8859-{n}", text)
+        for n, text in [
+            (1, "Müller"),
+            (2, "Dvořák"),
+            (3, "Ġużè"),
+            (4, "Ķēniņš"),
+            (5, "Иванов"),
+            (6, "محمد"),
+            (7, "Παπά"),
+            (8, "כהן"),
+            (9, "Şahin"),
+            (15, "Cœur"),
+        ]
+    ),
+    ("UNICODE UTF-8", "utf-8", "Дворжак"),
+    ("UNICODE", "utf-8", "Дворжак"),
+    ("GB 18030-2000", "gb18030", "张伟㐀"),
+    ("KS X 1001", "euc_kr", "김철수"),
+    ("BIG-5", "big5", "陳大文"),
+    ("ISO IR87", "iso2022_jp", "山田"),
+    ("~ISO IR87", "iso2022_jp", "山田"),
+    ("ASCII~ISO IR87", "iso2022_jp", "山田"),
+    ("ISO IR6~ISO IR87~ISO IR159", "iso2022_jp_ext", "山田丂"),
+    ("ISO IR14", "shift_jis", "ﾔﾏﾀﾞ"),
+]
+
+
+@pytest.mark.parametrize(("charset", "codec", "name"), TABLE_0211)
+def test_the_character_sets_of_table_0211_are_read(
+    charset: str, codec: str, name: str, tmp_path: Path
 ) -> None:
     text = message(admission(1, charset=charset)).decode()
-    content = text.replace("Ng&van", "山田").encode("iso2022_jp")
-    assert b"\x1b$B" in content
-    (row,) = rows(tmp_path, content)
-    assert (row["family_name"], row["given_name"]) == ("山田", "Anna")
+    (row,) = rows(tmp_path, text.replace("Ng&van", name).encode(codec))
+    assert (row["family_name"], row["given_name"]) == (name, "Anna")
 
 
-def test_character_sets_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
-    content = message(admission(1, charset="KOI8-R~ISO IR87"))
+@pytest.mark.parametrize(
+    "codec", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"]
+)
+@pytest.mark.parametrize("charset", ["", "UNICODE UTF-16", "UNICODE UTF-32"])
+def test_files_in_utf16_and_utf32_are_read(
+    codec: str, charset: str, tmp_path: Path
+) -> None:
+    text = "".join(message(admission(n, charset=charset)).decode() for n in range(5))
+    path = tmp_path / "messages.hl7"
+    path.write_bytes(text.replace("Ng&van", "Дворжак\U00020000").encode(codec))
+    source = source_of(path, block_size=101)
+    (part,) = source.parts()
+    chunks = list(source.read(part, BEGINNING))
+    found = [row for chunk in chunks for row in chunk.batch.to_pylist()]
+    assert [row["family_name"] for row in found] == ["Дворжак\U00020000"] * 5
+    rest = [r for c in source.read(part, chunks[1].end) for r in c.batch.to_pylist()]
+    assert rest == found[sum(len(c.batch) for c in chunks[:2]) :]
+    assert not source.continues(part)
+    digests = {source.digest(part, mark) for mark in (BEGINNING, chunks[1].end)}
+    assert len(digests) == 1
+
+
+def test_a_file_in_utf16_that_is_cut_is_refused(tmp_path: Path) -> None:
+    text = message(admission(1)).decode()
+    assert "not utf-16-le" in str(refuse(tmp_path, text.encode("utf-16-le")[:-1]))
+
+
+@pytest.mark.parametrize(
+    ("charset", "content", "name"),
+    [
+        (
+            "8859/1~8859/5",
+            "Müller \\C2D4C\\".encode("latin-1") + "Иван".encode("iso8859-5"),
+            "Müller Иван",
+        ),
+        ("~ISO IR87", rb"\M2442\;3ED\C2842\ X", "山田 X"),
+        ("ASCII~KS X 1001", b"\x1b$)C" + "김".encode("euc_kr"), "김"),
+    ],
+)
+def test_a_text_that_switches_sets_is_read(
+    charset: str, content: bytes, name: str, tmp_path: Path
+) -> None:
+    before = message(admission(1, charset=charset))
+    (row,) = rows(tmp_path, before.replace(b"Ng&van", content))
+    assert (row["family_name"], row["given_name"]) == (name, "Anna")
+
+
+@pytest.mark.parametrize(
+    "charset", ["KOI8-R~ISO IR87", "CNS 11643-1992", "8859/1~canary", "BIG-5~8859/1"]
+)
+def test_character_sets_that_do_not_go_together_are_refused(
+    charset: str, tmp_path: Path
+) -> None:
+    content = message(admission(1, charset=charset))
     with pytest.raises(SourceError, match="unknown character set"):
         rows(tmp_path, content)
