@@ -12,9 +12,11 @@ import pytest
 import sealift
 from sealift.api.dataset import RemoteDataset
 from sealift.cli.output import tell
+from sealift.owner.push.committing import Change, append
 from sealift.session import Session
 from sealift_protocol.errors import (
     AccessDenied,
+    HistoryInvalid,
     InvalidArgument,
     SchemaMismatch,
     SourceError,
@@ -113,6 +115,20 @@ def test_identifiers_keep_their_type(hospital: Session, tmp_path: Path) -> None:
         with pytest.raises(InvalidArgument, match="a policy changes this column"):
             ward.widen(name, wider, policy=policy)
     assert ward.widen("age", "string", policy=policy).committed is not None
+
+
+def test_a_co_owner_that_widens_a_column_is_found_out(
+    hospital: Session, laboratory: Session, clinic: Session
+) -> None:
+    hospital.push(pa.table({"a": [1]}), dataset="shared", to="laboratory")
+    hospital.dataset("shared").add_co_owner("clinic")
+    theirs = clinic.dataset("hospital/shared")
+    with pytest.raises(AccessDenied, match="only the dataset's owner"):
+        theirs.widen("a", "double")
+    wide = Change(schema=pa.schema([("a", pa.float64())]))
+    append(theirs._connection.member, theirs._own(), lambda _: wide)
+    with pytest.raises(HistoryInvalid, match="other than the owner widened a column"):
+        laboratory.open_dataset("hospital/shared")
 
 
 def _names_the_way_out(error: SourceError) -> None:
