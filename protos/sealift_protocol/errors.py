@@ -72,6 +72,8 @@ class SourceError(SealiftError):
         path: the file, for the person at the terminal; not part of the message.
         line: line number, from 1, where the format has lines.
         column: column number, from 1, where the format has columns.
+        columns: names of the columns concerned, for the person at the terminal; not part of the
+            message.
     """
 
     exit_code = 3
@@ -86,12 +88,14 @@ class SourceError(SealiftError):
         path: Path | None = None,
         line: int | None = None,
         column: int | None = None,
+        columns: tuple[str, ...] = (),
         hint: str | None = None,
     ) -> None:
         super().__init__(what, hint=hint)
         self.path = path
         self.line = line
         self.column = column
+        self.columns = columns
 
 
 class EmptySource(SourceError):
@@ -113,30 +117,12 @@ class RecordTooLarge(SourceError):
 
 
 class InvalidValue(SourceError):
-    """A record holds a value that no reader could open.
-
-    Attributes:
-        columns: names of the columns concerned, for the person at the terminal; not part of the
-            message.
-    """
+    """A record holds a value that no reader could open."""
 
     default_hint = (
         "correct the value in the source, or drop its column in a policy; "
         '`on_error="skip"` leaves such records out, `on_error="quarantine"` keeps them for you'
     )
-
-    def __init__(
-        self,
-        what: str,
-        *,
-        path: Path | None = None,
-        line: int | None = None,
-        column: int | None = None,
-        columns: tuple[str, ...] = (),
-        hint: str | None = None,
-    ) -> None:
-        super().__init__(what, path=path, line=line, column=column, hint=hint)
-        self.columns = columns
 
 
 class SourceChanged(SourceError):

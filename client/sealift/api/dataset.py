@@ -14,6 +14,7 @@ from sealift.history.overview import Overview, overview
 from sealift.owner.manage import access, resealing
 from sealift.owner.manage.erasing import Erased
 from sealift.owner.manage.policies import PolicyUpgrade, upgrade_policy
+from sealift.owner.manage.widening import Widening, widen
 from sealift.owner.push.committing import (
     Change,
     Committed,
@@ -261,6 +262,48 @@ class RemoteDataset:
         """
         chosen = None if policy is None else load_policy(policy)
         return upgrade_policy(self._connection.member, self._own(), chosen)
+
+    # --- schema ------------------------------------------------------------------------------
+
+    def widen(
+        self,
+        column: str,
+        wider: str,
+        *,
+        policy: PolicyFile | Sequence[PolicyFile] = (),
+        dry_run: bool = False,
+        retry_seconds: float = DEFAULT_RETRY_SECONDS,
+    ) -> Widening:
+        """Give a column of the dataset a wider type, by a commit that its owner signs.
+
+        Stored records stay as they are; readers cast them as they open them. 64-bit integers
+        become `double` only if every stored value is at most 2^53: the client opens all shards
+        to see that.
+
+        Args:
+            column: the column's name.
+            wider: the wider type, such as `int64`, `double` or `string`.
+            policy: policies of the dataset's records that are not ready ones, as files.
+            dry_run: only return what would be read and changed.
+            retry_seconds: how long to keep retrying while the relay is unreachable.
+
+        Raises:
+            AccessDenied: this member is not the dataset's owner.
+            InvalidArgument: there is no such column, the type is not a wider one, or a policy
+                does more with the column than keep it.
+            SchemaMismatch: a stored value does not fit the type.
+        """
+        from sealift.owner.sources.registry import parse_type
+
+        with self._connection.patience(retry_seconds):
+            return widen(
+                self._connection.member,
+                self._own(),
+                column,
+                parse_type(wider),
+                policies=_loaded(policy),
+                dry_run=dry_run,
+            )
 
     # --- erasure -----------------------------------------------------------------------------
 

@@ -74,6 +74,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "policies:policy",
         "List, show, check and replace de-identification policies.",
     ),
+    "schema": (
+        "schemas:schema",
+        "Change the types of a dataset's columns.",
+    ),
     "grant": (
         "sharing:grant",
         "Let members open DATASET: its records, and those pushed while the grant "

@@ -47,6 +47,7 @@ WORDS = {
     "view": "--view",
     "session.dataset(dataset).access()": "`sealift access --json`",
     "session.dataset(dataset).upgrade_policy()": "`sealift policy upgrade DATASET`",
+    "session.dataset(dataset).widen(column, type)": "`sealift schema widen DATASET COLUMN TYPE`",
     "session.trust(name, fingerprint)": "`sealift trust add NAME FINGERPRINT`",
     "source": "--source",
     "subject": "--subject",

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from sealift.cli.hints import hint_of
 from sealift_protocol.errors import (
-    InvalidValue,
     PolicyInvalid,
     PolicyViolation,
     SealiftError,
@@ -40,7 +39,7 @@ def tell(error: SealiftError) -> Told:
         and error.path is not None
     ):
         what = f"{error.path}: {what}"
-    if isinstance(error, PolicyViolation | InvalidValue) and error.columns:
+    if isinstance(error, PolicyViolation | SourceError) and error.columns:
         what = f"{what} ({', '.join(error.columns)})"
     return Told(error.code, what, hint_of(error))
 

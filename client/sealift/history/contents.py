@@ -16,13 +16,26 @@ NO_POLICY = b""
 
 
 @dataclass(frozen=True, slots=True)
+class StatedSchema:
+    """A schema that a commit states.
+
+    Attributes:
+        message: the Arrow schema, as an IPC message.
+        by_owner: whether the dataset's owner signed the commit.
+    """
+
+    message: bytes = field(repr=False)
+    by_owner: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Contents:
     """The sealed half of a history.
 
     Attributes:
         name: the dataset's name, as the owner gave it.
         description: the owner's description.
-        schemas: Arrow schemas of the records, as IPC messages; each extends the one before.
+        schemas: the schemas of the records, oldest first.
         retain_seconds: how long shards are kept by default; 0 for no limit.
         subject_column: the column that names the subject; empty if there is none.
         record_counts: number of records by shard id.
@@ -36,7 +49,7 @@ class Contents:
 
     name: str = field(repr=False)
     description: str = field(repr=False)
-    schemas: tuple[bytes, ...] = field(repr=False)
+    schemas: tuple[StatedSchema, ...] = field(repr=False)
     retain_seconds: int
     subject_column: str = field(repr=False)
     record_counts: Mapping[bytes, int]
@@ -62,7 +75,7 @@ def read_contents(
     begin = history.commits[0]
     first = open_metadata(begin, keys[begin.key_epoch])
     counts = _counts_of_pages(history.dataset_id, pages, keys)
-    schemas = [first.arrow_schema]
+    schemas = [StatedSchema(first.arrow_schema, by_owner=True)]
     required = frozenset(first.required_policies)
     policies = set(first.live_policies) if begin.snapshot is not None else set()
     reports: list[str] = []
@@ -75,7 +88,8 @@ def read_contents(
             zip((e.shard_id for e in commit.added), metadata.record_counts, strict=True)
         )
         if metadata.arrow_schema and commit is not begin:
-            schemas.append(metadata.arrow_schema)
+            by_owner = commit.signer in history.trusted
+            schemas.append(StatedSchema(metadata.arrow_schema, by_owner))
         if metadata.required_policies and commit is not begin:
             if commit.signer not in history.trusted:
                 raise HistoryInvalid(

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from sealift.formats.soundness import is_sound
 from sealift.history.batchindex import without_index
-from sealift.history.schemas import extends, fit
+from sealift.history.schemas import fit, follows
 from sealift_protocol.errors import MalformedObject
 
 _NOT_WELL_FORMED = "a shard's payload is not a well-formed Arrow stream"
@@ -27,7 +27,7 @@ def read_batches(payload: memoryview, schema: pa.Schema) -> Iterator[pa.RecordBa
         # pyarrow's buffers need a cast to unsigned bytes; no memory is copied.
         with pa.ipc.open_stream(pa.py_buffer(payload)) as reader:
             own = without_index(reader.schema)
-            if not extends(own, schema):
+            if not follows(own, schema):
                 raise MalformedObject("a shard's schema is not the dataset's")
             same = own.equals(schema, check_metadata=True)
             for batch in reader:

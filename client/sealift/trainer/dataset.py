@@ -16,7 +16,7 @@ import pyarrow as pa
 from sealift.history.disclosures import Fetch
 from sealift.history.member import Member
 from sealift.history.opened import OpenedDataset
-from sealift.history.schemas import extends
+from sealift.history.schemas import follows
 from sealift.process.clock import unix
 from sealift.process.keywords import keywords_of, refuse_unknown
 from sealift.trainer.bill import bill_dataset, make_bill
@@ -608,17 +608,17 @@ def _supply(member: Member, part: Part) -> Supply:
 
 
 def _common_schema(schemas: Sequence[pa.Schema]) -> pa.Schema:
-    """Return the widest of some schemas that extend each other.
+    """Return the widest of some schemas that follow each other.
 
     Raises:
-        SchemaMismatch: they do not extend each other.
+        SchemaMismatch: they do not follow each other.
     """
-    widest: pa.Schema = max(schemas, key=len)
-    if not all(extends(schema, widest) for schema in schemas):
-        raise SchemaMismatch(
-            "the datasets do not have the same columns", hint="open them separately"
-        )
-    return widest
+    for widest in sorted(schemas, key=len, reverse=True):
+        if all(follows(schema, widest) for schema in schemas):
+            return widest
+    raise SchemaMismatch(
+        "the datasets do not have the same columns", hint="open them separately"
+    )
 
 
 def _without(opened: OpenedDataset, known: frozenset[bytes]) -> OpenedDataset:

@@ -7,9 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealift.history.schemas import extends, fit, grow, read_schema, write_schema
+from sealift.history.contents import StatedSchema
+from sealift.history.schemas import (
+    extends,
+    fit,
+    follows,
+    grow,
+    needs_reading,
+    read_grown,
+    read_schema,
+    widens,
+    with_widened,
+    write_schema,
+)
 from sealift.owner.sources.describing import describe, read_descriptions
 from sealift_protocol.errors import (
+    HistoryInvalid,
     InvalidArgument,
     MalformedObject,
     SchemaMismatch,
@@ -110,3 +123,120 @@ def test_descriptions_that_are_none_are_refused(text: str, tmp_path) -> None:
         read_descriptions(path)
     with pytest.raises(SourceError):
         read_descriptions(tmp_path / "missing.toml")
+
+
+WIDER = [
+    (pa.int8(), pa.int16()),
+    (pa.int32(), pa.int64()),
+    (pa.uint8(), pa.uint64()),
+    (pa.uint32(), pa.int64()),
+    (pa.int16(), pa.float32()),
+    (pa.int64(), pa.float64()),
+    (pa.uint64(), pa.float64()),
+    (pa.float32(), pa.float64()),
+    (pa.int64(), pa.string()),
+    (pa.string(), pa.large_string()),
+    (pa.binary(), pa.large_binary()),
+    (pa.null(), pa.date32()),
+]
+NOT_WIDER = [
+    (pa.int64(), pa.int32()),
+    (pa.int64(), pa.uint64()),
+    (pa.uint64(), pa.int64()),
+    (pa.int32(), pa.float32()),
+    (pa.float64(), pa.float32()),
+    (pa.float64(), pa.int64()),
+    (pa.float64(), pa.string()),
+    (pa.string(), pa.int64()),
+    (pa.bool_(), pa.int64()),
+    (pa.bool_(), pa.string()),
+    (pa.date32(), pa.timestamp("us")),
+    (pa.date32(), pa.string()),
+    (pa.timestamp("s"), pa.timestamp("us")),
+    (pa.decimal128(4, 2), pa.float64()),
+    (pa.large_string(), pa.string()),
+]
+
+
+@pytest.mark.parametrize(("kind", "wider"), WIDER, ids=str)
+def test_a_column_can_be_widened(kind: pa.DataType, wider: pa.DataType) -> None:
+    old, new = pa.schema([("a", kind)]), pa.schema([("a", wider), ("b", pa.int8())])
+    assert widens(kind, wider)
+    assert follows(old, new)
+    assert not extends(old, new)
+    assert not follows(new, old)
+    assert fit(pa.record_batch([pa.nulls(2, kind)], schema=old), new).schema == new
+
+
+@pytest.mark.parametrize(("kind", "other"), NOT_WIDER, ids=str)
+def test_a_column_cannot_become_any_type(kind: pa.DataType, other: pa.DataType) -> None:
+    assert not widens(kind, other)
+    assert not follows(pa.schema([("a", kind)]), pa.schema([("a", other)]))
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.none()))
+def test_integers_become_doubles_and_text_exactly_or_not_at_all(
+    values: list[int | None],
+) -> None:
+    batch = pa.record_batch({"a": pa.array(values, pa.int64())})
+    text = fit(batch, pa.schema([("a", pa.string())])).column(0)
+    assert text.cast(pa.int64()).to_pylist() == values
+    double = pa.schema([("a", pa.float64())])
+    if any(value is not None and abs(value) > 2**53 for value in values):
+        with pytest.raises(
+            SchemaMismatch, match="column 1: a value of type int64"
+        ) as caught:
+            fit(batch, double)
+        assert caught.value.columns == ("a",)
+    else:
+        found = fit(batch, double).column(0).to_pylist()
+        assert [None if v is None else int(v) for v in found] == values
+
+
+def test_only_64_bit_integers_that_become_doubles_have_to_be_read() -> None:
+    assert [pair for pair in WIDER if needs_reading(*pair)] == [
+        (pa.int64(), pa.float64()),
+        (pa.uint64(), pa.float64()),
+    ]
+
+
+def test_only_the_owner_widens_a_column() -> None:
+    narrow = write_schema(pa.schema([("a", pa.int32())]))
+    wide = write_schema(pa.schema([("a", pa.int64())]))
+    grown = write_schema(pa.schema([("a", pa.int32()), SCORE]))
+    first = StatedSchema(narrow, by_owner=True)
+    assert read_grown([first, StatedSchema(grown, by_owner=False)]) == read_schema(
+        grown
+    )
+    assert read_grown([first, StatedSchema(wide, by_owner=True)]) == read_schema(wide)
+    with pytest.raises(HistoryInvalid, match="other than the owner"):
+        read_grown([first, StatedSchema(wide, by_owner=False)])
+    with pytest.raises(MalformedObject, match="beyond adding and widening"):
+        read_grown(
+            [StatedSchema(wide, by_owner=True), StatedSchema(narrow, by_owner=True)]
+        )
+
+
+def test_records_of_a_narrower_type_fit_but_numbers_are_no_text() -> None:
+    double = pa.schema([("a", pa.float64())])
+    assert grow(double, pa.schema([("a", pa.int64())])) == double
+    text = pa.schema([("a", pa.string())])
+    assert grow(text, pa.schema([("a", pa.large_string())])) == text
+    with pytest.raises(SchemaMismatch, match="string in the dataset and int64 here"):
+        grow(text, pa.schema([("a", pa.int64())]))
+
+
+def test_a_misfit_names_its_column_and_what_helps() -> None:
+    with pytest.raises(
+        SchemaMismatch, match="column 1 is int64 in the dataset"
+    ) as caught:
+        grow(pa.schema([ID]), pa.schema([("id", pa.string())]))
+    assert caught.value.columns == ("id",)
+    assert ".widen(column, type)" in caught.value.hint
+    assert "id" not in str(caught.value).split()
+
+
+def test_the_source_is_read_with_the_types_that_were_widened() -> None:
+    before = pa.schema([("a", pa.int64()), ("b", pa.string()), ("c", pa.int8())])
+    dataset = pa.schema([("b", pa.int64()), ("a", pa.float64())])
+    assert with_widened(before, dataset).types == [pa.float64(), pa.string(), pa.int8()]

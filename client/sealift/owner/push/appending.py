@@ -362,9 +362,9 @@ class Appender:
         terms, member = self._terms, self._author.member
         check_policy(newest, self._author, terms)
         if not extends(newest.schema, self.schema):
-            # A co-owner has added a column since; these records lack it.
+            # A column was added or widened since; these records lack it.
             raise SchemaMismatch(
-                "columns were added to the dataset in the meantime",
+                "columns of the dataset were added or widened in the meantime",
                 hint="run the command again",
             )
         now = unix(member.now)

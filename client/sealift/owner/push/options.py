@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from sealift.history.contents import NO_POLICY
 from sealift.history.opened import OpenedDataset
+from sealift.history.schemas import with_widened
 from sealift.home.trust import TrustedMember
 from sealift.keystore.keychain import Keychain
 from sealift.owner.push.appending import Author, PushTerms
@@ -247,7 +248,7 @@ def job_of(
     def open_records(found: Found, reading: Reading) -> Source:
         if isinstance(records, str | os.PathLike):
             leaf = _read_leaf(policy, options, reading, found.opened)
-            expected = found.before.schema
+            expected = _expected(found, policy)
             source = open_source(
                 os.fspath(records), replace(how, expected=expected, read_as=leaf)
             )
@@ -268,6 +269,30 @@ def job_of(
         show_schema=options.show_schema,
         progress=options.progress,
         stop=options.stop,
+    )
+
+
+def _expected(found: Found, policy: Policy | None) -> pa.Schema | None:
+    """Return the schema of earlier pushes, with the columns that were widened since.
+
+    Under a policy, the types of other columns than those it keeps are no types of the source.
+    """
+    schema = found.before.schema
+    if schema is None or found.opened is None:
+        return schema
+    wide = with_widened(schema, found.opened.schema)
+    if policy is None or wide.equals(schema):
+        return wide
+    from sealift.owner.manage.naming import rule_of
+
+    return pa.schema(
+        [
+            wider
+            if (rule := rule_of(policy, field)) and rule.action == "keep"
+            else field
+            for field, wider in zip(schema, wide, strict=True)
+        ],
+        metadata=schema.metadata,
     )
 
 

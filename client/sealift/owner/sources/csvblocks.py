@@ -339,7 +339,8 @@ class CsvParser:
             values = [rows[place].fields[column] for place in whole]
             for found in self._misfits(values, kind):
                 place = whole[found]
-                bad.setdefault(place, _bad_value(path, rows[place].line, column, kind))
+                line = rows[place].line
+                bad.setdefault(place, _bad_value(path, line, column, kind, name))
         if not bad:
             raise SourceError("the CSV text cannot be read", path=path, line=block.line)
         rejected = [(bad[place], rows[place].raw) for place in sorted(bad)]
@@ -419,14 +420,17 @@ def _line_starts(data: bytes) -> list[int]:
 
 
 def _bad_value(
-    path: Path | None, line: int, column: int, kind: pa.DataType
+    path: Path | None, line: int, column: int, kind: pa.DataType, name: str
 ) -> SourceError:
     return SourceError(
         f"line {line}, column {column + 1}: the value is not {kind}, the type of the column",
         path=path,
         line=line,
         column=column + 1,
-        hint="correct the value, or give the column's type with `types`",
+        columns=(name,),
+        hint="correct the value, or give the column's type with `types`; if the dataset has the "
+        "column already, its owner first widens it with "
+        "`session.dataset(dataset).widen(column, type)`",
     )
 
 

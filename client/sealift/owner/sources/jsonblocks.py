@@ -37,7 +37,10 @@ _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _BOM = "\ufeff"
 _ONE_A_LINE = "put each record on its own line; split a JSON array with: jq -c '.[]'"
-_MEND = "correct the value, or give the column's type with `types`"
+_MEND = (
+    "correct the value, or give the column's type with `types`; if the dataset has the column "
+    "already, its owner first widens it with `session.dataset(dataset).widen(column, type)`"
+)
 
 
 class LineParser:

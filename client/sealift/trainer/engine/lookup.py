@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from sealift.formats.soundness import is_sound
 from sealift.history.batchindex import read_index, without_index
-from sealift.history.schemas import extends, fit
+from sealift.history.schemas import fit, follows
 from sealift.process.buffers import BufferPools
 from sealift.trainer.engine.messages import (
     ARROW_ERRORS,
@@ -225,7 +225,7 @@ class _PartlyOpenShard:
         if header is None or header.schema is None or header.kind != "schema":
             raise MalformedObject("a shard's payload is not a well-formed Arrow stream")
         own = without_index(header.schema)
-        if not extends(own, self._schema):
+        if not follows(own, self._schema):
             raise MalformedObject("a shard's schema is not the dataset's")
         self._next = header.size
         for listed in read_index(header.schema):

@@ -68,11 +68,15 @@ def _view(payload: memoryview, column: pa.Array, layout: Layout) -> torch.Tensor
     if elements is None or elements.size == 0:
         tensor = torch.empty(shape, dtype=torch_dtype(layout.dtype))
     else:
-        base = np.frombuffer(payload, np.uint8).ctypes.data
+        offset = elements.ctypes.data - np.frombuffer(payload, np.uint8).ctypes.data
+        if not 0 <= offset <= len(payload) - elements.nbytes:
+            # A column that was widened since is in memory of its own, which nothing else uses.
+            own = memoryview(bytearray(elements.tobytes()))
+            payload, offset = own, 0
         tensor = torch.frombuffer(
             payload,
             dtype=torch_dtype(layout.dtype),
             count=elements.size,
-            offset=elements.ctypes.data - base,
+            offset=offset,
         ).reshape(shape)
     return tensor.permute(layout.axes) if layout.axes else tensor  # type: ignore[no-any-return]
