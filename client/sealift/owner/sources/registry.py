@@ -27,6 +27,7 @@ from sealift.owner.sources.stdin import (
     jsonl_stream,
     standard_input,
 )
+from sealift.owner.sources.tables import TableSource
 from sealift.owner.sources.unread import how_to_convert
 from sealift.policy.reading import ReadLeaf, as_inferred
 from sealift.process.extras import is_installed, not_installed
@@ -35,10 +36,12 @@ from sealift.process.secret import Secret
 from sealift_protocol.errors import (
     InvalidArgument,
     SealiftError,
+    SourceError,
     UnclearSource,
 )
 
 STDIN = "-"
+_QUERIED = ("sql", "sqlite")
 _DECIMAL = re.compile(r"decimal128\((\d+), ?(\d+)\)")
 
 
@@ -235,6 +238,53 @@ def _sql(text: str, options: SourceOptions) -> Source:
     )
 
 
+def _feather(text: str, options: SourceOptions) -> Source:
+    from sealift.owner.sources.columnar import ArrowFiles
+
+    return TableSource(_fileset(text, options), ArrowFiles(), options.expected)
+
+
+def _orc(text: str, options: SourceOptions) -> Source:
+    from sealift.owner.sources.columnar import OrcFiles
+
+    return TableSource(_fileset(text, options), OrcFiles(), options.expected)
+
+
+def _excel(text: str, options: SourceOptions) -> Source:
+    from sealift.owner.sources.excel import Workbooks
+
+    files = _fileset(text, options)
+    return TableSource(
+        files, Workbooks(options.table, options.notice), options.expected
+    )
+
+
+def _statistics(text: str, options: SourceOptions) -> Source:
+    from sealift.owner.sources.statistics import StatisticsFiles
+
+    return TableSource(_fileset(text, options), StatisticsFiles(), options.expected)
+
+
+def _avro(text: str, options: SourceOptions) -> Source:
+    from sealift.owner.sources.avro import AvroFiles
+
+    return TableSource(_fileset(text, options), AvroFiles(), options.expected)
+
+
+def _sqlite(text: str, options: SourceOptions) -> Source:
+    from sealift.owner.sources.sqlitefile import query_of
+
+    files = _fileset(text, options)
+    if len(files.parts) > 1:
+        raise SourceError(
+            "several SQLite files cannot be one push",
+            path=files.root,
+            hint="push each of them by itself",
+        )
+    query = options.query or query_of(files.first, options.table, options.notice)
+    return _sql(f"sqlite:///{files.first.resolve()}", replace(options, query=query))
+
+
 def _csv_stream(stream: BinaryIO, options: SourceOptions) -> Source:
     return csv_stream(
         stream,
@@ -310,6 +360,51 @@ KINDS = {
             "the result of a query: PostgreSQL, SQLite, and what SQLAlchemy has a driver for",
             _sql,
             schemes=SCHEMES,
+            continues="with `cursor_column`, after its last value; without, not at all: one commit",
+            extra="sql",
+            module="sqlalchemy",
+            takes_types=True,
+        ),
+        Kind(
+            "excel",
+            "a sheet of a workbook: Excel (xlsx, xlsm, xlsb, xls), OpenDocument (ods)",
+            _excel,
+            suffixes=(".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"),
+            continues="at the row",
+            extra="excel",
+            module="python_calamine",
+        ),
+        Kind(
+            "statistics",
+            "SPSS (sav, zsav, por), Stata (dta), SAS (xpt; sas7bdat, which is untried)",
+            _statistics,
+            suffixes=(".sav", ".zsav", ".por", ".dta", ".xpt", ".sas7bdat"),
+            continues="at the row",
+            extra="statistics",
+            module="pyreadstat",
+        ),
+        Kind(
+            "feather",
+            "Arrow files, which are Feather 2",
+            _feather,
+            suffixes=(".feather", ".arrow"),
+            continues="at the row",
+        ),
+        Kind("orc", "Apache ORC", _orc, suffixes=(".orc",), continues="at the row"),
+        Kind(
+            "avro",
+            "Avro files of records",
+            _avro,
+            suffixes=(".avro",),
+            continues="at the row",
+            extra="avro",
+            module="fastavro",
+        ),
+        Kind(
+            "sqlite",
+            "a table of an SQLite file, or the result of a query",
+            _sqlite,
+            suffixes=(".sqlite", ".sqlite3", ".db"),
             continues="with `cursor_column`, after its last value; without, not at all: one commit",
             extra="sql",
             module="sqlalchemy",
@@ -435,7 +530,7 @@ def open_source(text: str | Path, options: SourceOptions | None = None) -> Sourc
             f"a source of kind {kind.name} has no resource types",
             hint='leave out `resource`, or use `kind="fhir"`',
         )
-    if (chosen.query or chosen.cursor_column) and kind.name != "sql":
+    if (chosen.query or chosen.cursor_column) and kind.name not in _QUERIED:
         raise InvalidArgument(
             f"a source of kind {kind.name} does not take a query",
             hint="leave out `query` and `cursor_column`, or name a database by its URL",

@@ -59,16 +59,6 @@ _UNREAD = {
     ".tgz": ("an archive of several files", "unpack it, and push the folder"),
     ".7z": ("an archive", "unpack it, and push the folder"),
     ".rar": ("an archive", "unpack it, and push the folder"),
-    ".xlsx": (
-        "an Excel workbook",
-        "save the sheet as CSV (UTF-8) in Excel, and push that",
-    ),
-    ".xls": (
-        "an Excel workbook",
-        "save the sheet as CSV (UTF-8) in Excel, and push that",
-    ),
-    ".ods": ("an OpenDocument sheet", "save the sheet as CSV (UTF-8), and push that"),
-    ".sas7bdat": ("a SAS data file", "export it in SAS (PROC EXPORT) as CSV"),
 }
 
 

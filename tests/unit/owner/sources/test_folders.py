@@ -20,7 +20,10 @@ def rows(source: Source) -> list[dict[str, object]]:
     batches = [
         chunk.batch for part in source.parts() for chunk in source.read(part, "")
     ]
-    return pa.Table.from_batches(batches, source.schema).to_pylist()
+    found: list[dict[str, object]] = pa.Table.from_batches(
+        batches, source.schema
+    ).to_pylist()
+    return found
 
 
 def write(path: Path, **columns: object) -> None:
