@@ -68,7 +68,8 @@ class AvroFiles:
         with path.open("rb") as stream:
             rows: list[dict[str, Any]] = []
             for row in self._library.reader(stream):
-                rows.append(row)
+                if isinstance(row, dict):
+                    rows.append(row)
                 if len(rows) == _ROWS:
                     yield pa.RecordBatch.from_pylist(rows, schema)
                     rows = []
