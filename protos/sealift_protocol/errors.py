@@ -98,6 +98,13 @@ class SourceError(SealiftError):
         self.columns = columns
 
 
+class UnclearSource(SourceError, InvalidArgument):
+    """No kind of source reads these files, or several kinds do."""
+
+    exit_code = 2
+    default_hint = "see `sealift sources`"
+
+
 class EmptySource(SourceError):
     """The source does not hold a record."""
 

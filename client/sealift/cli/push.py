@@ -85,6 +85,26 @@ def _reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "digits (default: a comma).",
             ),
             click.option(
+                "--include",
+                multiple=True,
+                metavar="PATTERN",
+                help="Read only files of a folder whose name or path fits, such as '*.csv'; "
+                "repeatable.",
+            ),
+            click.option(
+                "--exclude",
+                multiple=True,
+                metavar="PATTERN",
+                help="Leave out files of a folder whose name or path fits; repeatable.",
+            ),
+            click.option(
+                "--table",
+                "--sheet",
+                default="",
+                metavar="NAME",
+                help="Sheet of a workbook, table of a database file, or topic of a recording.",
+            ),
+            click.option(
                 "--query",
                 default="",
                 metavar="SQL",
@@ -159,6 +179,9 @@ def _source_options(
     types: tuple[str, ...],
     encoding: str,
     delimiter: str,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    table: str,
     query: str,
     cursor_column: str,
     whole: bool,
@@ -166,6 +189,7 @@ def _source_options(
     view: Path | None,
     no_pixels: bool,
     crypt4gh_key: Path | None,
+    more: tuple[str, ...] = (),
 ) -> SourceOptions:
     from sealift.owner.sources import SourceOptions
 
@@ -179,6 +203,11 @@ def _source_options(
         types=_parse_types(types),
         encoding=encoding,
         delimiter=_parse_delimiter(delimiter),
+        include=include,
+        exclude=exclude,
+        table=table,
+        more=more,
+        notice=_note_once(),
         query=query,
         cursor_column=cursor_column,
         whole=whole,
@@ -201,6 +230,20 @@ def _ask_for_token(refused: bool) -> Secret | None:
         return None
     answer = click.prompt("access token of the FHIR server", hide_input=True, err=True)
     return Secret(str(answer).encode())
+
+
+def _note_once() -> Callable[[str], None]:
+    """Return what prints a sentence, the first time: the source is looked at more than once."""
+    from sealift.cli.values import printable
+
+    said: set[str] = set()
+
+    def note(sentence: str) -> None:
+        if sentence not in said:
+            said.add(sentence)
+            click.echo(f"note: {printable(sentence, 500)}", err=True)
+
+    return note
 
 
 def _ask_for_key_passphrase() -> Secret:
@@ -234,7 +277,7 @@ def _ask_for_key_passphrase() -> Secret:
     excludes("--at-once", "--commit-within", unless="--follow"),
     excludes("--from-start", "--on-change"),
 )
-@click.argument("source")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option(
     "--dataset",
     required=True,
@@ -350,7 +393,7 @@ def _ask_for_key_passphrase() -> Secret:
 def push(
     options: Options,
     /,
-    source: str,
+    sources: tuple[str, ...],
     dataset: str,
     to: tuple[str, ...],
     describe: Path | None,
@@ -385,11 +428,14 @@ def push(
 
     SOURCE is a file, a folder, a pattern, a URL or - for standard input; `sealift sources` lists
     what can be read. Run the same command again to resume an interrupted push: committed records
-    are not sent again. Name a dataset that you co-own as OWNER/NAME.
+    are not sent again. Several files or folders of one kind are one push. Name a dataset that you
+    co-own as OWNER/NAME.
     """
     from sealift.owner.push.options import PushOptions
     from sealift.owner.push.push import OnChange, PushLimits
 
+    source, *more = sources
+    _check_several(sources, follow=follow)
     limits = PushLimits(
         jobs=jobs,
         bytes_per_second=0 if limit_rate is None else parse_size(limit_rate),
@@ -408,7 +454,7 @@ def push(
         description=description,
         retain_seconds=None if retain is None else parse_duration(retain),
         subject_column=subject_column,
-        reading=_source_options(**reading),
+        reading=_source_options(**reading, more=tuple(more)),
         policy=policy,
         accept_policy=accept_policy,
         text_workers=text_workers,
@@ -449,6 +495,17 @@ def push(
             err=True,
         )
         sys.exit(REJECTED)
+
+
+def _check_several(sources: tuple[str, ...], *, follow: bool) -> None:
+    """Refuse several sources where only one can be read."""
+    if len(sources) > 1 and (
+        follow or any("://" in source or source == "-" for source in sources)
+    ):
+        raise InvalidArgument(
+            "only files and folders can be pushed together, and not with --follow",
+            hint="push URLs, standard input and a folder that is followed one at a time",
+        )
 
 
 def _tell(notices: tuple[str, ...]) -> None:

@@ -243,7 +243,7 @@ def job_of(
     how = replace(options.source_options(), rejects=rejects)
     if isinstance(records, str | os.PathLike):
         # Refuse what cannot be read at all before contacting anyone.
-        check_source(os.fspath(records), how.kind)
+        check_source(os.fspath(records), how.kind, how)
 
     def open_records(found: Found, reading: Reading) -> Source:
         if isinstance(records, str | os.PathLike):

@@ -13,9 +13,9 @@ from blake3 import blake3
 from sealift.owner.sources.bytestreams import is_packed
 from sealift.owner.sources.fileset import Fileset, path_of, unreadable
 from sealift.owner.sources.interface import BEGINNING, Chunk, Part
+from sealift.owner.sources.unify import as_before, fitted, unify
 from sealift_protocol.errors import (
     EmptySource,
-    SchemaMismatch,
     SourceChanged,
     SourceError,
 )
@@ -26,20 +26,17 @@ _READ_BUFFER = 64 << 10
 _FOOTER_TAIL = 8
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
-_OTHER_COLUMNS = (
-    "the files of one push must have the same columns: push this one separately"
-)
 
 
 class ParquetSource:
-    """Parquet files of one schema, optionally in folders named KEY=VALUE."""
+    """Parquet files whose types one schema holds, optionally in folders named KEY=VALUE."""
 
     kind = "parquet"
     resumable = True
     rereadable = True
 
     def __init__(self, files: Fileset, expected: pa.Schema | None = None) -> None:
-        """Read the first file's footer.
+        """Read the footers.
 
         Args:
             files: the files to read.
@@ -47,6 +44,7 @@ class ParquetSource:
 
         Raises:
             EmptySource: the only file has no rows.
+            SchemaMismatch: a file has other columns than the first.
             SourceError: the first file is not a whole Parquet file.
         """
         self._files = files
@@ -54,7 +52,8 @@ class ParquetSource:
         with _open(files.first) as first:
             if len(files.parts) == 1 and first.metadata.num_rows == 0:
                 raise EmptySource("the file holds no record", path=files.first)
-            self._stored: pa.Schema = first.schema_arrow
+            stored = first.schema_arrow
+        self._stored = as_before(self._common_schema(stored), expected)
         self._keys = self._partition_types(expected)
         fields = [pa.field(name, kind) for name, kind in self._keys.items()]
         self.schema = pa.schema(
@@ -76,7 +75,8 @@ class ParquetSource:
         path = path_of(part)
         values = self._partition_values(part)
         with _open(path) as file:
-            self._check_schema(file.schema_arrow, path)
+            # The file may have changed since the push began.
+            unify(self._stored, file.schema_arrow, path)
             total, wanted = file.metadata.num_rows, _row(mark)
             if wanted > total:
                 raise SourceChanged(
@@ -95,7 +95,7 @@ class ParquetSource:
                         kept = batch.slice(max(0, wanted - row))
                         begin = end - kept.num_rows
                         yield Chunk(
-                            self._widen(kept, values),
+                            self._widen(kept, values, path),
                             str(begin) if begin else BEGINNING,
                             str(end),
                             part.size * end // total,
@@ -136,40 +136,27 @@ class ParquetSource:
 
     # --- columns ---------------------------------------------------------------------------------
 
-    def _check_schema(self, found: pa.Schema, path: Path) -> None:
-        """Check that the columns are the first file's, in any order."""
-        if found.equals(self._stored):
-            return
-        fields = {field.name: field for field in found}
-        for column, field in enumerate(self._stored, start=1):
-            other = fields.pop(field.name, None)
-            if other is None:
-                what = f"column {column} of the first file is missing"
-            elif other.type != field.type:
-                what = (
-                    f"column {found.get_field_index(field.name) + 1} has another type "
-                    "than in the first file"
-                )
-            elif other.nullable and not field.nullable:
-                what = (
-                    f"column {column} of the first file does not allow nulls, "
-                    "but this file's does"
-                )
-            else:
+    def _common_schema(self, first: pa.Schema) -> pa.Schema:
+        """Return the schema of all files, from their footers; one is held at a time."""
+        schema = first
+        for part in self._files.parts[1:]:
+            path = path_of(part)
+            try:
+                with _open(path) as file:
+                    found = file.schema_arrow
+            except SourceError:
+                # The push says so when it comes to this file; those before it are whole.
                 continue
-            raise _other_schema(what, path, column)
-        if fields or len(found) != len(self._stored):
-            column = min(map(found.get_field_index, fields), default=0) + 1
-            raise _other_schema(
-                f"column {column} is not in the first file", path, column
-            )
+            schema = unify(schema, found, path)
+        return schema
 
     def _widen(
-        self, batch: pa.RecordBatch, values: Mapping[str, int | str | None]
+        self,
+        batch: pa.RecordBatch,
+        values: Mapping[str, int | str | None],
+        path: Path,
     ) -> pa.RecordBatch:
-        if batch.schema.names != self._stored.names:
-            batch = batch.select(self._stored.names)
-        columns = list(batch.columns)
+        columns = fitted(batch, self._stored, path)
         for key, value in values.items():
             columns.append(pa.repeat(pa.scalar(value, self._keys[key]), batch.num_rows))
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
@@ -265,15 +252,6 @@ def _open(path: Path) -> pq.ParquetFile:
         raise SourceError(
             "this is not a whole Parquet file: its footer cannot be read", path=path
         ) from None
-
-
-def _other_schema(what: str, path: Path, column: int) -> SchemaMismatch:
-    return SchemaMismatch(
-        f"the file's schema differs from the first file's: {what}",
-        path=path,
-        column=column,
-        hint=_OTHER_COLUMNS,
-    )
 
 
 def _is_integer(text: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +16,7 @@ from sealift.owner.sources.delimited import CsvSource
 from sealift.owner.sources.dicom import DicomSource
 from sealift.owner.sources.dicomdir import is_index
 from sealift.owner.sources.files import SUFFIXES, FilesSource
-from sealift.owner.sources.fileset import Fileset, find_files
+from sealift.owner.sources.fileset import Fileset, Found, Selection, look_for
 from sealift.owner.sources.interface import Rejects, Source, StopAtRejects
 from sealift.owner.sources.jsonl import JsonLinesSource
 from sealift.owner.sources.lines import check_encoding
@@ -28,13 +28,21 @@ from sealift.owner.sources.stdin import (
     jsonl_stream,
     standard_input,
 )
+from sealift.owner.sources.tables import TableSource
+from sealift.owner.sources.unread import how_to_convert
 from sealift.policy.reading import ReadLeaf, as_inferred
 from sealift.process.extras import is_installed, not_installed
 from sealift.process.plugins import find_plugin, load_plugin, plugin_names, unfit
 from sealift.process.secret import Secret
-from sealift_protocol.errors import InvalidArgument
+from sealift_protocol.errors import (
+    InvalidArgument,
+    SealiftError,
+    SourceError,
+    UnclearSource,
+)
 
 STDIN = "-"
+_QUERIED = ("sql", "sqlite")
 
 
 def no_token(_refused: bool, /) -> Secret | None:
@@ -46,6 +54,10 @@ _FHIR_FOLDER = "fhir+bulk://"
 # A DICOM file's preamble and prefix (PS3.10 7.1).
 _PREFIXED = 132
 _DECIMAL = re.compile(r"decimal128\((\d+), ?(\d+)\)")
+
+
+def _unsaid(_sentence: str) -> None:
+    """Say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,11 @@ class SourceOptions:
         view: a ViewDefinition of SQL on FHIR, whose columns FHIR resources get.
         token: returns the access token of a FHIR server; with True, after it refused to answer
             without one.
+        more: further paths that are read with the source's.
+        include: patterns of the names, or paths below the folder, of the files that are read.
+        exclude: patterns of those that are left out.
+        notice: takes sentences about what is left out, with names of files, for the owner.
+        table: the sheet of a workbook, the table of a database file, or the topic of a recording.
     """
 
     kind: str = ""
@@ -92,6 +109,15 @@ class SourceOptions:
     modifiers: tuple[str, ...] = field(default=(), repr=False)
     view: Path | None = field(default=None, repr=False)
     token: Callable[[bool], Secret | None] = field(default=no_token, repr=False)
+    more: tuple[str, ...] = field(default=(), repr=False)
+    include: tuple[str, ...] = field(default=(), repr=False)
+    exclude: tuple[str, ...] = field(default=(), repr=False)
+    notice: Callable[[str], None] = field(default=_unsaid, repr=False)
+    table: str = field(default="", repr=False)
+
+    def selection(self) -> Selection:
+        """Return which files of folders and patterns are read."""
+        return Selection(self.settle_seconds, self.include, self.exclude)
 
     def column_types(self) -> dict[str, pa.DataType]:
         """Return the given types."""
@@ -140,8 +166,10 @@ class Kind:
 
 
 def _fileset(text: str, options: SourceOptions) -> Fileset:
-    root, paths = find_files(text, settle_seconds=options.settle_seconds)
-    return Fileset(root, paths, Opener(options.crypt4gh_key))
+    found = look_for([text, *options.more], options.selection())
+    for sentence in found.skipped.sentences():
+        options.notice(sentence)
+    return Fileset(found.root, found.paths, Opener(options.crypt4gh_key))
 
 
 def _csv(text: str, options: SourceOptions) -> Source:
@@ -248,6 +276,53 @@ def _sql(text: str, options: SourceOptions) -> Source:
     )
 
 
+def _feather(text: str, options: SourceOptions) -> Source:
+    from sealift.owner.sources.columnar import ArrowFiles
+
+    return TableSource(_fileset(text, options), ArrowFiles(), options.expected)
+
+
+def _orc(text: str, options: SourceOptions) -> Source:
+    from sealift.owner.sources.columnar import OrcFiles
+
+    return TableSource(_fileset(text, options), OrcFiles(), options.expected)
+
+
+def _excel(text: str, options: SourceOptions) -> Source:
+    from sealift.owner.sources.excel import Workbooks
+
+    files = _fileset(text, options)
+    return TableSource(
+        files, Workbooks(options.table, options.notice), options.expected
+    )
+
+
+def _statistics(text: str, options: SourceOptions) -> Source:
+    from sealift.owner.sources.statistics import StatisticsFiles
+
+    return TableSource(_fileset(text, options), StatisticsFiles(), options.expected)
+
+
+def _avro(text: str, options: SourceOptions) -> Source:
+    from sealift.owner.sources.avro import AvroFiles
+
+    return TableSource(_fileset(text, options), AvroFiles(), options.expected)
+
+
+def _sqlite(text: str, options: SourceOptions) -> Source:
+    from sealift.owner.sources.sqlitefile import query_of
+
+    files = _fileset(text, options)
+    if len(files.parts) > 1:
+        raise SourceError(
+            "several SQLite files cannot be one push",
+            path=files.root,
+            hint="push each of them by itself",
+        )
+    query = options.query or query_of(files.first, options.table, options.notice)
+    return _sql(f"sqlite:///{files.first.resolve()}", replace(options, query=query))
+
+
 def _csv_stream(stream: BinaryIO, options: SourceOptions) -> Source:
     return csv_stream(
         stream,
@@ -331,6 +406,51 @@ KINDS = {
             "the result of a query: PostgreSQL, SQLite, and what SQLAlchemy has a driver for",
             _sql,
             schemes=SCHEMES,
+            continues="with `cursor_column`, after its last value; without, not at all: one commit",
+            extra="sql",
+            module="sqlalchemy",
+            takes_types=True,
+        ),
+        Kind(
+            "excel",
+            "a sheet of a workbook: Excel (xlsx, xlsm, xlsb, xls), OpenDocument (ods)",
+            _excel,
+            suffixes=(".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"),
+            continues="at the row",
+            extra="excel",
+            module="python_calamine",
+        ),
+        Kind(
+            "statistics",
+            "SPSS (sav, zsav, por), Stata (dta), SAS (xpt; sas7bdat, which is untried)",
+            _statistics,
+            suffixes=(".sav", ".zsav", ".por", ".dta", ".xpt", ".sas7bdat"),
+            continues="at the row",
+            extra="statistics",
+            module="pyreadstat",
+        ),
+        Kind(
+            "feather",
+            "Arrow files, which are Feather 2",
+            _feather,
+            suffixes=(".feather", ".arrow"),
+            continues="at the row",
+        ),
+        Kind("orc", "Apache ORC", _orc, suffixes=(".orc",), continues="at the row"),
+        Kind(
+            "avro",
+            "Avro files of records",
+            _avro,
+            suffixes=(".avro",),
+            continues="at the row",
+            extra="avro",
+            module="fastavro",
+        ),
+        Kind(
+            "sqlite",
+            "a table of an SQLite file, or the result of a query",
+            _sqlite,
+            suffixes=(".sqlite", ".sqlite3", ".db"),
             continues="with `cursor_column`, after its last value; without, not at all: one commit",
             extra="sql",
             module="sqlalchemy",
@@ -442,7 +562,7 @@ def open_source(text: str | Path, options: SourceOptions | None = None) -> Sourc
         InvalidArgument: no source reads it, or an option does not fit.
     """
     chosen = options or SourceOptions()
-    kind = choose_kind(str(text), chosen.kind, Opener(chosen.crypt4gh_key))
+    kind = choose_kind(str(text), chosen.kind, Opener(chosen.crypt4gh_key), chosen)
     if chosen.types and not kind.takes_types:
         raise InvalidArgument(
             f"a source of kind {kind.name} defines its own types",
@@ -463,7 +583,7 @@ def open_source(text: str | Path, options: SourceOptions | None = None) -> Sourc
             f"a source of kind {kind.name} has no views",
             hint='leave out `view`, or use `kind="fhir"`',
         )
-    if (chosen.query or chosen.cursor_column) and kind.name != "sql":
+    if (chosen.query or chosen.cursor_column) and kind.name not in _QUERIED:
         raise InvalidArgument(
             f"a source of kind {kind.name} does not take a query",
             hint="leave out `query` and `cursor_column`, or name a database by its URL",
@@ -486,23 +606,31 @@ def open_source(text: str | Path, options: SourceOptions | None = None) -> Sourc
     return kind.open(str(text), chosen)
 
 
-def check_source(text: str, kind: str = "") -> None:
+def check_source(
+    text: str, kind: str = "", options: SourceOptions | None = None
+) -> None:
     """Refuse early, without reading it, what no source could read.
 
     Raises:
         SourceError: it does not exist.
         InvalidArgument: no source reads it.
     """
-    choose_kind(text, kind)
+    choose_kind(text, kind, options=options)
 
 
-def choose_kind(text: str, name: str, opener: Opener | None = None) -> Kind:
+def choose_kind(
+    text: str,
+    name: str,
+    opener: Opener | None = None,
+    options: SourceOptions | None = None,
+) -> Kind:
     """Return the kind of a source.
 
     Args:
         text: a path, a pattern or a URL.
         name: name of a kind; empty to choose by URL, suffix or content.
         opener: opens files whose suffix is ambiguous; without it, the first kind is taken.
+        options: further paths, and which files are read.
 
     Raises:
         SourceError: there is no such file, or it cannot be read.
@@ -524,14 +652,18 @@ def choose_kind(text: str, name: str, opener: Opener | None = None) -> Kind:
             "standard input has no suffix that gives its kind",
             hint='use `kind="csv"`, jsonl or arrow',
         )
-    root, paths = find_files(text)
-    if any(is_index(path) for path in paths if path.parent == root):
+    chosen = options or SourceOptions()
+    # Also files that are not settled tell the kind.
+    wanted = replace(chosen.selection(), settle_seconds=0)
+    files = look_for([text, *chosen.more], wanted)
+    if any(is_index(path) for path in files.paths if path.parent == files.root):
         # The other files of a disc, such as a viewer, are not listed there.
         return KINDS["dicom"]
     found: Counter[str] = Counter()
+    examples: dict[str, Path] = {}
     claimed: dict[str, list[Kind]] = {}
     undecided = ""
-    for path in paths:
+    for path in files.paths:
         suffix = inner_suffix(path)
         names = [k.name for k in KINDS.values() if suffix in k.suffixes]
         if len(names) > 1 and opener is not None:
@@ -550,6 +682,7 @@ def choose_kind(text: str, name: str, opener: Opener | None = None) -> Kind:
                 claimed[suffix] = [k for k in kinds if suffix in k.suffixes]
             names = ["/".join(k.name for k in claimed[suffix])]
         found[names[0] if names else ""] += 1
+        examples.setdefault(names[0] if names else "", path)
     if not found and undecided:
         return KINDS[undecided]
     if len(found) == 1 and "" not in found:
@@ -558,12 +691,47 @@ def choose_kind(text: str, name: str, opener: Opener | None = None) -> Kind:
             return KINDS[name]
         if added is not None and name in added.kinds:
             return added.kinds[name]
-    named = ", ".join(sorted(name or "unknown" for name in found)) or "no files"
     broken = "; ".join(problem.what for problem in added.problems) if added else ""
-    raise InvalidArgument(
-        f"the kind of source is ambiguous ({named})",
-        hint="give it with `kind`, or name files of one kind; see `sealift sources`"
-        + (f". {broken}" if broken else ""),
+    raise _no_kind(files, found, examples, broken, chosen.notice)
+
+
+def _no_kind(
+    files: Found,
+    found: Counter[str],
+    examples: Mapping[str, Path],
+    broken: str,
+    notice: Callable[[str], None],
+) -> SealiftError:
+    """Return the error for files that are of no kind or of several."""
+    more = f". {broken}" if broken else ""
+    if not found:
+        for sentence in files.skipped.sentences():
+            notice(sentence)
+        return UnclearSource(
+            "the kind of source is ambiguous (no files): there is no file to read",
+            path=files.root,
+            hint="check the path, `include` and `exclude`",
+        )
+    if "" in found and len(found) == 1:
+        path = examples[""]
+        unread = how_to_convert(path)
+        if unread is not None:
+            return UnclearSource(unread[0], path=path, hint=unread[1])
+        return UnclearSource(
+            "the kind of source is ambiguous (unknown): no source reads files of this suffix",
+            path=path,
+            hint="give it with `kind` (`files` pushes any file unchanged); see `sealift sources`"
+            + more,
+        )
+    for name in sorted(found):
+        notice(
+            f"of kind {name or 'unknown'}: {found[name]:,}, such as {examples[name].name}"
+        )
+    return UnclearSource(
+        f"the kind of source is ambiguous ({', '.join(sorted(n or 'unknown' for n in found))})",
+        path=files.root,
+        hint="push each kind to a dataset of its own: choose files with `include` and `exclude`, "
+        "or give the kind with `kind`; see `sealift sources`" + more,
     )
 
 

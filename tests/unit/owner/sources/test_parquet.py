@@ -178,9 +178,9 @@ def test_files_may_have_their_columns_in_another_order(tmp_path: Path) -> None:
         (pa.table({"a": [1]}), 2),
         (pa.table({"a": [1], "b": [2]}), 2),
         (pa.table({"a": [1], "b": ["x"], "canary": [1]}), 3),
-        (pa.table({"a": pa.array([1], pa.int32()), "b": ["x"]}), 1),
+        (pa.table({"a": pa.array([1.5]), "b": ["x"]}), 1),
     ],
-    ids=["missing", "another type", "one more", "narrower"],
+    ids=["missing", "another type", "one more", "floating point"],
 )
 def test_a_file_of_another_schema_is_refused(
     other: pa.Table, column: int, tmp_path: Path

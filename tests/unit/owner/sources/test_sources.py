@@ -158,7 +158,7 @@ def test_a_source_without_records_is_refused(name: str, tmp_path: Path) -> None:
 
 def test_what_no_source_reads_is_refused(tmp_path: Path) -> None:
     assert "no such file" in str(refuse(tmp_path / "missing.csv"))
-    path = tmp_path / "records.xlsx"
+    path = tmp_path / "records.docx"
     path.write_text("x")
     for name, types in ((path, {}), (tmp_path / "a.parquet", {"a": "int64"})):
         name.write_text("a\n1\n")
