@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sealift.owner.manage.policies import PolicyUpgrade
     from sealift.owner.push.committing import Committed
     from sealift.owner.push.options import PushKeywords
-    from sealift.owner.sources.interface import Rejects, Source
+    from sealift.owner.sources.interface import Rejects, Source, Written
     from sealift.people.compromise import Exposed
     from sealift.people.health import Check
     from sealift.people.identities import KeyUsage, Moved, RotatedKeys
@@ -175,6 +175,7 @@ __all__ = [
     "Unwrapped",
     "VerifierKey",
     "WrapSuite",
+    "Written",
 ]
 
 # Where each name is. A name is imported when it is first used.
@@ -270,6 +271,7 @@ _HOMES = {
     "Unwrapped": "sealift.keystore.unwrapped",
     "VerifierKey": "sealift_protocol.notes",
     "WrapSuite": "sealift_protocol.objects.cards",
+    "Written": "sealift.owner.sources.interface",
 }
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from sealift.owner.push.options import OnError, PushOptions
     from sealift.owner.push.push import Pushed, PushProgress
     from sealift.owner.push.rehearsing import Rehearsal
-    from sealift.owner.sources import SourceOptions
+    from sealift.owner.sources import SourceOptions, Written
     from sealift.process.secret import Secret
     from sealift.session import Session
 
@@ -82,7 +82,31 @@ def _reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 default="",
                 metavar="CHARACTER",
                 help="What separates the columns of CSV: a character, tab, or two hexadecimal "
-                "digits (default: a comma).",
+                "digits (default: as recognised).",
+            ),
+            click.option(
+                "--decimal",
+                default="",
+                metavar="CHARACTER",
+                help="What precedes decimals in CSV: . or , (default: as recognised).",
+            ),
+            click.option(
+                "--thousands",
+                default="",
+                metavar="CHARACTER",
+                help="What separates thousands in CSV (default: as recognised).",
+            ),
+            click.option(
+                "--dates",
+                default="",
+                metavar="ORDER",
+                help="Order of dates in CSV: dmy, mdy or ymd (default: where only one fits).",
+            ),
+            click.option(
+                "--header/--no-header",
+                default=None,
+                help="Whether the first line of CSV has the names of columns (default: it has, "
+                "unless it looks like a record).",
             ),
             click.option(
                 "--include",
@@ -179,6 +203,10 @@ def _source_options(
     types: tuple[str, ...],
     encoding: str,
     delimiter: str,
+    decimal: str,
+    thousands: str,
+    dates: str,
+    header: bool | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     table: str,
@@ -203,10 +231,15 @@ def _source_options(
         types=_parse_types(types),
         encoding=encoding,
         delimiter=_parse_delimiter(delimiter),
+        decimal=decimal,
+        thousands=thousands,
+        dates=dates,
+        header=header,
         include=include,
         exclude=exclude,
         table=table,
         more=more,
+        shown=_Seen(),
         notice=_note_once(),
         query=query,
         cursor_column=cursor_column,
@@ -230,6 +263,15 @@ def _ask_for_token(refused: bool) -> Secret | None:
         return None
     answer = click.prompt("access token of the FHIR server", hide_input=True, err=True)
     return Secret(str(answer).encode())
+
+
+class _Seen:
+    """Keeps how a text is read, until it is shown."""
+
+    written: Written | None = None
+
+    def __call__(self, written: Written) -> None:
+        self.written = written
 
 
 def _note_once() -> Callable[[str], None]:
@@ -464,7 +506,8 @@ def push(
         retry_seconds=parse_duration(retry_for),
     )
     if dry_run:
-        _show_rehearsal(_rehearse(source, push_options, 0), as_json, samples=False)
+        rehearsed = _rehearse(source, push_options, 0)
+        _show_rehearsal(rehearsed, as_json, _written(push_options), samples=False)
         return
     with options.connect() as session:
         if run_preflight:
@@ -536,7 +579,9 @@ def _push(
         shown = replace(
             options,
             progress=report,
-            show_schema=lambda schema, new: _show_schema(schema, new, update, ask=ask),
+            show_schema=lambda schema, new: _show_schema(
+                schema, new, update, _written(options), ask=ask
+            ),
         )
         try:
             return session.push(source, dataset=dataset, options=shown)
@@ -641,15 +686,31 @@ def _as_document(pushed: Pushed) -> dict[str, object]:
     }
 
 
-def _show_schema(schema: pa.Schema, new: bool, bar: ProgressBar, *, ask: bool) -> None:
+def _written(options: PushOptions) -> Written | None:
+    shown = options.reading.shown
+    return shown.written if isinstance(shown, _Seen) else None
+
+
+def _show_schema(
+    schema: pa.Schema,
+    new: bool,
+    bar: ProgressBar,
+    written: Written | None,
+    *,
+    ask: bool,
+) -> None:
     """Show the columns that a new dataset will have; at a terminal, ask."""
-    from sealift.cli.reports import column_lines
+    from sealift.cli.reports import column_lines, written_lines
 
     if not new:
         return
     bar.pause()
     click.echo("the new dataset will have these columns:", err=True)
-    click.echo("\n".join(f"  {line}" for line in column_lines(schema)), err=True)
+    examples = written.examples if written and sys.stderr.isatty() else {}
+    for line in column_lines(schema, examples):
+        click.echo(f"  {line}", err=True)
+    for note in written_lines(written):
+        click.echo(note, err=True)
     if ask and sys.stdin.isatty() and sys.stderr.isatty():
         click.confirm("seal these columns?", default=True, abort=True, err=True)
     bar.go_on()
@@ -703,8 +764,15 @@ def _rehearse(source: str, options: PushOptions, max_records: int) -> Rehearsal:
         )
 
 
-def _show_rehearsal(found: Rehearsal, as_json: bool, *, samples: bool) -> None:
-    from sealift.cli.reports import column_lines, metadata_lines, show_report
+def _show_rehearsal(
+    found: Rehearsal, as_json: bool, written: Written | None, *, samples: bool
+) -> None:
+    from sealift.cli.reports import (
+        column_lines,
+        metadata_lines,
+        show_report,
+        written_lines,
+    )
 
     report = json.loads(found.report) if found.report else None
     if as_json:
@@ -718,6 +786,7 @@ def _show_rehearsal(found: Rehearsal, as_json: bool, *, samples: bool) -> None:
             "metadata": metadata_lines(found.schema),
             "report": report,
             "left_out": dict(found.left_out),
+            "reading": list(written.notes) if written else [],
         }
         show("", document, True)
         return
@@ -735,7 +804,11 @@ def _show_rehearsal(found: Rehearsal, as_json: bool, *, samples: bool) -> None:
     if samples:
         _show_side_by_side(found)
     else:
-        click.echo("\n".join(f"  {line}" for line in column_lines(found.schema)))
+        examples = written.examples if written else {}
+        for line in column_lines(found.schema, examples):
+            click.echo(f"  {line}")
+    for note in written_lines(written):
+        click.echo(note)
     told = metadata_lines(found.schema)
     if told:
         click.echo("metadata that is sealed with the records:")
@@ -824,7 +897,8 @@ def deidentify(
         describe=_describer(describe),
         on_error=on_error,
     )
-    _show_rehearsal(_rehearse(source, options, records), as_json, samples=True)
+    found = _rehearse(source, options, records)
+    _show_rehearsal(found, as_json, _written(options), samples=True)
 
 
 @click.command()

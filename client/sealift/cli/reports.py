@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 import pyarrow as pa
@@ -14,19 +14,32 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from sealift.cli.hints import in_options
 from sealift.cli.output import count
 from sealift.cli.values import printable, type_text
+
+if TYPE_CHECKING:
+    from sealift.owner.sources import Written
 
 _SAID = ("label", "unit", "description")
 # What sources write themselves: where in its standard a column stands.
 _ORIGINS = ("dicom.tag", "dicom.vr", "fhir.path", "hl7.path")
 _ORIGIN = re.compile(r"[A-Za-z0-9_.,()| -]{1,120}")
 _COUNTS = ("values", "changed", "nulls", "misfits")
+# Types seldom have more characters.
+_KIND = 15
 _LOOKED = ("searched", "unknown", "early", "removed")
 
 
-def column_lines(schema: pa.Schema) -> list[str]:
-    """Return a line for each column: name, type, and its owner's description."""
+def written_lines(written: Written | None) -> list[str]:
+    """Return lines about how a text is read."""
+    return [f"note: {in_options(note)}" for note in (written.notes if written else ())]
+
+
+def column_lines(
+    schema: pa.Schema, examples: Mapping[str, Sequence[tuple[str, str]]] | None = None
+) -> list[str]:
+    """Return a line for each column: name, type, description, and values as written and read."""
     names = [printable(name) for name in schema.names]
     width = max(map(len, names), default=0)
     lines = []
@@ -36,7 +49,15 @@ def column_lines(schema: pa.Schema) -> list[str]:
         kind = printable(type_text(field.type)) + (
             "" if field.nullable else ", never null"
         )
-        lines.append(f"{name:<{width}}  {kind}" + (f"  ({notes})" if notes else ""))
+        line = f"{name:<{width}}  {kind}" + (f"  ({notes})" if notes else "")
+        shown = (examples or {}).get(field.name, ())
+        values = [
+            printable(w) if w == r else f"{printable(w)} -> {printable(r)}"
+            for w, r in shown
+        ]
+        if values:
+            line = f"{line:<{width + _KIND}}  {' | '.join(values)}"
+        lines.append(line)
     return lines
 
 

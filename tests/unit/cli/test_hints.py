@@ -53,7 +53,7 @@ def texts(path: Path) -> Iterator[str]:
 
 def options(command: click.Command) -> Iterator[str]:
     for parameter in command.params:
-        yield from parameter.opts
+        yield from (*parameter.opts, *parameter.secondary_opts)
     if isinstance(command, click.Group):
         for below in command.commands.values():
             yield from options(below)

@@ -12,6 +12,7 @@ from sealift.owner.sources.interface import (
     SkipRejects,
     Source,
     StopAtRejects,
+    Written,
 )
 from sealift.owner.sources.registry import (
     KINDS,
@@ -37,6 +38,7 @@ __all__ = [
     "Source",
     "SourceOptions",
     "StopAtRejects",
+    "Written",
     "check_source",
     "open_source",
     "plug_ins",

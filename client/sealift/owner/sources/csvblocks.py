@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv as stdlib_csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,8 +14,17 @@ import pyarrow.compute as compute
 import pyarrow.csv as pc
 
 from sealift.owner.sources.bisection import bad_places, first_bad
-from sealift.owner.sources.interface import Rejects
-from sealift.owner.sources.lines import MAX_RECORD, Block, TextFormat, not_text
+from sealift.owner.sources.dialects import Dialect, Layout, is_record, numbered
+from sealift.owner.sources.interface import Rejects, Written
+from sealift.owner.sources.lines import BLOCK, MAX_RECORD, Block, TextFormat, not_text
+from sealift.owner.sources.written import (
+    Form,
+    NumberForm,
+    Unclear,
+    decimal_of,
+    form_for,
+    form_of,
+)
 from sealift.policy.reading import ReadAs, ReadLeaf, as_inferred
 from sealift_protocol.errors import (
     EmptySource,
@@ -33,7 +42,13 @@ _FLOATS = re.compile(
 _TIMES = re.compile(r"[\s0-9TtZz:./+-]*")
 # Zeros or a plus at the beginning, or more than 15 digits, which a double does not hold.
 _LOSSY = r"^\s*(?:[+-]?0[0-9]|\+[0-9]+\s*$|[+-]?[0-9]{16})"
-_NULLS = frozenset(pc.ConvertOptions().null_values)
+# Databases write null as \N.
+_NULL = "\\N"
+_NULLS = frozenset((*pc.ConvertOptions().null_values, _NULL))
+# What may be decimals or thousands, where decimals are written with a comma.
+_GROUPED = r"^\s*[+-]?\d{1,3}(?:\.\d{3})+\s*$"
+# Values of a column that are shown before the first push, and their longest text.
+_EXAMPLES, _LONGEST = 3, 40
 # What else separates columns, and how the owner says so.
 _OTHER_DELIMITERS = {
     ";": ("a semicolon", "`delimiter=';'`"),
@@ -84,22 +99,35 @@ class CsvParser:
     Attributes:
         form: how the text is cut.
         schema: schema of the batches; what is not known yet is inferred.
+        written: how the text is read, once types are inferred.
     """
 
     def __init__(
-        self, form: TextFormat, rejects: Rejects, *, certain: bool = False
+        self,
+        form: TextFormat,
+        rejects: Rejects,
+        *,
+        said: Dialect | None = None,
+        layout: Layout | None = None,
+        known: Collection[str] = (),
     ) -> None:
         """Store the settings.
 
         Args:
             form: how the text is cut.
             rejects: receives rows that cannot be read.
-            certain: whether the owner named the delimiter, so that a header is not held against
-                other ones.
+            said: what the owner said of how the text is written.
+            layout: how it is laid out.
+            known: names of columns that earlier records have.
         """
         self.form = form
-        self._certain = certain
         self.schema: pa.Schema = pa.schema([])
+        self.written = Written({}, ())
+        self._unclear: list[str] = []
+        self._said = said or Dialect()
+        self._layout = layout or Layout(form.delimiter)
+        self._known = frozenset(known)
+        self._forms: dict[str, Form] = {}
         self._rejects = rejects
 
     def begin(self, blocks: Iterator[Block], path: Path | None) -> Head:
@@ -125,14 +153,43 @@ class CsvParser:
         text = block.data if block.offset else block.data.removeprefix(_BOM)
         size, line = len(block.data) - len(text), block.line
         names: list[str] = []
-        for row in self._rows(text, block.line):
+        if not block.offset:
+            size += self._layout.skipped
+            line += 1 if self._layout.skipped else 0
+            text = text[self._layout.skipped :]
+        rows = self._rows(text, line)
+        for row in rows:
+            if row.fields and self._said.header is False:
+                names = numbered([""] * len(self._padless(row.fields)))
+                break
             size += len(row.raw)
             line += row.raw.count(b"\n")
             if row.fields:
-                names = row.fields
-                self._check_header(row, path)
+                names = self._header(row, path)
+                ruler = next(rows, None) if self._layout.ruled else None
+                if ruler is not None:
+                    size += len(ruler.raw)
+                    line += ruler.raw.count(b"\n")
                 break
         return Head(names, replace(block, data=block.data[size:], line=line))
+
+    def _padless(self, fields: list[str]) -> list[str]:
+        return [f.strip() for f in fields] if self._layout.ruled else fields
+
+    def _header(self, row: _Row, path: Path | None) -> list[str]:
+        """Return the names of the columns; check that they are names."""
+        row = replace(row, fields=self._padless(row.fields))
+        if self._known != set(row.fields):
+            if self._said.header is None and is_record(row.fields):
+                raise SourceError(
+                    "the first line looks like a record, not like the names of columns",
+                    path=path,
+                    line=row.line,
+                    hint="if it is a record: `header=False`; if it has the names: `header=True`",
+                )
+            row = replace(row, fields=numbered(row.fields))
+        self._check_header(row, path)
+        return row.fields
 
     def _check_header(self, row: _Row, path: Path | None) -> None:
         try:
@@ -157,7 +214,7 @@ class CsvParser:
         Taken for one column, a whole record would stand under one name, and one rule of a policy
         would be for all of it.
         """
-        if self._certain:
+        if self._said.delimiter:
             return
         found = {
             other: sum(name.count(other) for name in row.fields)
@@ -205,36 +262,129 @@ class CsvParser:
                 "a type is given for a column that the file does not have"
             )
         known = {**{field.name: field.type for field in expected or []}, **types}
+        good, raw = self._as_written(head, path)
+        self._forms = self._forms_of_known(raw, known)
         free = [name for name in head.names if name not in types]
         how = {name: read_as(name) for name in free}
         text = {name: pa.string() for name in free if how[name] is ReadAs.TEXT}
         known = {**known, **text}
         how = {name: how[name] for name in free if name not in known}
         try:
-            schema = self._convert(head.names, head.body, known).schema
-            good = head.body
+            schema = self._convert(head.names, good, known).schema
         except pa.ArrowException:
             # A row that will be rejected must not affect the types.
             guess = {name: known.get(name, pa.string()) for name in head.names}
-            good, rejected = self._sift(path, head.names, head.body, guess)
+            good, rejected = self._sift(path, head.names, good, guess)
             if self._rejects.stops:
                 raise rejected[0][0] from None
             schema = self._convert(head.names, good, known).schema
-        schema = self._without_loss(head.names, good, schema, how)
+            texts = dict.fromkeys(head.names, pa.string())
+            raw = self._convert(head.names, good, texts)
+        schema = self._with_forms(raw, schema, how)
+        schema = self._without_loss(raw, schema, how)
         # Nothing is known about a column that begins empty.
         found = {
             f.name: pa.string() if pa.types.is_null(f.type) else f.type for f in schema
         }
         pinned = {field.name: known[field.name] for field in expected or []}
         self.schema = pa.schema(list({**pinned, **found}.items()))
+        self._note(raw, self._convert(head.names, good, dict(found)), good)
         return self.schema
 
+    def _as_written(self, head: Head, path: Path | None) -> tuple[Block, pa.Table]:
+        """Return the first rows that are whole, and their fields as texts."""
+        texts = dict.fromkeys(head.names, pa.string())
+        block = self._cleaned(head.body)
+        try:
+            return block, self._convert(head.names, block, texts)
+        except pa.ArrowException:
+            # A row that will be rejected must not affect the types.
+            good, rejected = self._sift(path, head.names, block, texts)
+            if self._rejects.stops:
+                raise rejected[0][0] from None
+            return good, self._convert(head.names, good, texts)
+
+    def _forms_of_known(
+        self, raw: pa.Table, known: Mapping[str, pa.DataType]
+    ) -> dict[str, Form]:
+        decimal = decimal_of(raw.columns, self._said)
+        found = {
+            name: form_for(known[name], raw.column(name), self._said, decimal)
+            for name in raw.column_names
+            if name in known
+        }
+        return {name: form for name, form in found.items() if form is not None}
+
+    def _with_forms(
+        self, raw: pa.Table, schema: pa.Schema, how: Mapping[str, ReadAs]
+    ) -> pa.Schema:
+        """Give columns of numbers and dates that Arrow takes for text their types."""
+        decimal = decimal_of(raw.columns, self._said)
+        fields: list[pa.Field] = []
+        for column in schema:
+            asked = how.get(column.name, ReadAs.TEXT)
+            texts = raw.column(column.name)
+            found: Form | Unclear | None = None
+            numbers = asked is ReadAs.INFERRED
+            if pa.types.is_string(column.type) and (
+                numbers or asked is ReadAs.NO_NUMBER
+            ):
+                found = form_of(texts, self._said, numbers=numbers, decimal=decimal)
+            elif pa.types.is_floating(column.type) and numbers:
+                found = self._grouped(texts, decimal)
+            if isinstance(found, Unclear):
+                self._unclear.append(
+                    f"column {len(fields) + 1} stays text: it may have {found.what}; "
+                    f"{found.option} decides"
+                )
+                column = column.with_type(pa.string())
+            elif found is not None:
+                self._forms[column.name] = found
+                column = column.with_type(found.kind)
+            fields.append(column)
+        return pa.schema(fields)
+
+    def _grouped(
+        self, texts: pa.ChunkedArray, decimal: str
+    ) -> NumberForm | Unclear | None:
+        """Return how numbers are read in which a point may separate thousands."""
+        if decimal == "." or (not decimal and self.form.delimiter == ","):
+            return None
+        present = texts.filter(compute.not_equal(compute.utf8_trim(texts, " "), ""))
+        fits = compute.match_substring_regex(present, _GROUPED)
+        if not len(present) or not compute.all(fits).as_py():
+            return None
+        if decimal:
+            return NumberForm(pa.int64(), decimal, ".")
+        return Unclear("numbers, with decimals or with thousands", "`decimal`")
+
+    def _note(self, raw: pa.Table, read: pa.Table, block: Block) -> None:
+        """Remember how the text is read."""
+        notes: list[str] = []
+        examples: dict[str, list[tuple[str, str]]] = {}
+        if self.form.delimiter != "," or self._layout.ruled:
+            notes.append(f"columns are separated by {self._layout.described}")
+        for form in dict.fromkeys(form.described for form in self._forms.values()):
+            notes.append(form)
+        if len(block.data) >= BLOCK // 2:
+            notes.append(f"types are those of the first {read.num_rows:,} rows")
+        for name in read.column_names:
+            column = raw.column(name).slice(0, 1000)
+            places: dict[str, int] = {}
+            for place, text in enumerate(column.to_pylist()):
+                if text and len(places) < _EXAMPLES:
+                    places.setdefault(text, place)
+            examples[name] = [
+                (text[:_LONGEST], str(read.column(name)[place].as_py())[:_LONGEST])
+                for text, place in places.items()
+            ]
+        self.written = Written(examples, (*notes, *self._unclear))
+
+    def _cleaned(self, block: Block) -> Block:
+        return replace(block, data=self._layout.clean(block.data))
+
     def _without_loss(
-        self,
-        names: Sequence[str],
-        block: Block,
-        schema: pa.Schema,
-        how: Mapping[str, ReadAs],
+        self, raw: pa.Table, schema: pa.Schema, how: Mapping[str, ReadAs]
     ) -> pa.Schema:
         """Make columns of numbers text where numbers would lose digits, or are not wanted."""
         numbers = {
@@ -245,8 +395,6 @@ class CsvParser:
         unwanted = {name for name in numbers if how.get(name) is ReadAs.NO_NUMBER}
         unsure = [name for name in numbers if how.get(name) is ReadAs.INFERRED]
         if unsure:
-            texts = dict.fromkeys(names, pa.string())
-            raw = self._convert(names, block, texts)
             unwanted |= {name for name in unsure if _loses_digits(raw.column(name))}
         return pa.schema(
             [f.with_type(pa.string()) if f.name in unwanted else f for f in schema]
@@ -293,6 +441,7 @@ class CsvParser:
                 the push.
         """
         types = {field.name: field.type for field in self.schema}
+        block = self._cleaned(block)
         try:
             table = self._convert(names, block, types)
         except pa.ArrowException:
@@ -310,7 +459,17 @@ class CsvParser:
         if not block.data.strip(b"\r\n"):
             fields = [(name, types.get(name, pa.string())) for name in names]
             return pa.schema(fields).empty_table()
-        return _read(block.data, names, types, self.form.delimiter)
+        as_text = {name: pa.string() for name in self._forms if name in types}
+        # Texts that stay texts are never changed by a form.
+        as_text = {
+            name: kind for name, kind in as_text.items() if types[name] != pa.string()
+        }
+        table = _read(block.data, names, {**types, **as_text}, self.form.delimiter)
+        for name in as_text:
+            place = table.column_names.index(name)
+            read = self._forms[name].read(table.column(place)).cast(types[name])
+            table = table.set_column(place, name, read)
+        return _without_null_marks(table) if _NULL.encode() in block.data else table
 
     # --- finding what is wrong -------------------------------------------------------------------
 
@@ -337,7 +496,7 @@ class CsvParser:
             if pa.types.is_string(kind):
                 continue
             values = [rows[place].fields[column] for place in whole]
-            for found in self._misfits(values, kind):
+            for found in self._misfits(values, kind, self._forms.get(name)):
                 place = whole[found]
                 line = rows[place].line
                 bad.setdefault(place, _bad_value(path, line, column, kind, name))
@@ -364,18 +523,22 @@ class CsvParser:
             column=min(len(row.fields), len(names)) + 1,
         )
 
-    def _misfits(self, values: Sequence[str], kind: pa.DataType) -> list[int]:
+    def _misfits(
+        self, values: Sequence[str], kind: pa.DataType, form: Form | None
+    ) -> list[int]:
         """Return the indices of values that Arrow's CSV reader does not accept as that type."""
 
         def good(some: Sequence[str]) -> bool:
-            return _reads(some, kind)
+            return _reads(some, kind, form)
 
         if self._rejects.stops:
             first = first_bad(values, good)
             return [] if first is None else [first]
         # The same wrong value often recurs, and many are easy to recognise.
         distinct = dict.fromkeys(values)
-        wrong = {value for value in distinct if _is_surely_bad(value, kind)}
+        wrong = {
+            value for value in distinct if form is None and _is_surely_bad(value, kind)
+        }
         unsure = [value for value in distinct if value not in wrong]
         wrong.update(unsure[place] for place in bad_places(unsure, good))
         return [place for place, value in enumerate(values) if value in wrong]
@@ -422,14 +585,16 @@ def _line_starts(data: bytes) -> list[int]:
 def _bad_value(
     path: Path | None, line: int, column: int, kind: pa.DataType, name: str
 ) -> SourceError:
+    option = "`dates`" if pa.types.is_temporal(kind) else "`decimal`"
+    order = "" if pa.types.is_string(kind) else f", say how it is written with {option}"
     return SourceError(
         f"line {line}, column {column + 1}: the value is not {kind}, the type of the column",
         path=path,
         line=line,
         column=column + 1,
         columns=(name,),
-        hint="correct the value, or give the column's type with `types`; if the dataset has the "
-        "column already, its owner first widens it with "
+        hint=f"correct the value{order}, or give the column's type with `types`; if the "
+        "dataset has the column already, its owner first widens it with "
         "`session.dataset(dataset).widen(column, type)`",
     )
 
@@ -450,9 +615,15 @@ def _is_surely_bad(value: str, kind: pa.DataType) -> bool:
     return not form.fullmatch(value) and value.strip() not in _NULLS
 
 
-def _reads(values: Sequence[str], kind: pa.DataType) -> bool:
-    """Return whether Arrow's CSV reader accepts every value as that type."""
+def _reads(values: Sequence[str], kind: pa.DataType, form: Form | None = None) -> bool:
+    """Return whether every value is accepted as that type."""
     if not values:
+        return True
+    if form is not None:
+        try:
+            form.read(pa.array(values, pa.string())).cast(kind)
+        except pa.ArrowException:
+            return False
         return True
     lines = ['"' + value.replace('"', '""') + '"' for value in values]
     try:
@@ -471,5 +642,18 @@ def _read(
             column_names=list(names), block_size=len(data) + 1, use_threads=False
         ),
         parse_options=pc.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        convert_options=pc.ConvertOptions(column_types=dict(types)),
+        convert_options=pc.ConvertOptions(
+            column_types=dict(types), null_values=[*_NULLS]
+        ),
     )
+
+
+def _without_null_marks(table: pa.Table) -> pa.Table:
+    """Return a table in which texts that stand for null are null."""
+    for place, column in enumerate(table.schema):
+        if pa.types.is_string(column.type):
+            texts = table.column(place)
+            marks = compute.equal(texts, _NULL)
+            texts = compute.if_else(marks, pa.scalar(None, column.type), texts)
+            table = table.set_column(place, column, texts)
+    return table

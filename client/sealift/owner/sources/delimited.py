@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -9,9 +10,16 @@ import pyarrow as pa
 
 from sealift.owner.sources.bytestreams import is_packed
 from sealift.owner.sources.csvblocks import CsvParser, Head
+from sealift.owner.sources.dialects import SNIFFED, Dialect, Layout, lay_out
 from sealift.owner.sources.fileset import Fileset, offset_of, path_of
 from sealift.owner.sources.interface import BEGINNING, Chunk, Part, Rejects
-from sealift.owner.sources.lines import BLOCK, Block, TextFormat, read_blocks
+from sealift.owner.sources.lines import (
+    BLOCK,
+    Block,
+    TextFormat,
+    read_blocks,
+    read_fully,
+)
 from sealift.policy.reading import ReadLeaf, as_inferred
 from sealift_protocol.errors import EmptySource
 
@@ -32,26 +40,26 @@ class CsvSource:
         files: Fileset,
         *,
         types: Mapping[str, pa.DataType],
-        delimiter: str,
+        said: Dialect,
+        usual: str = ",",
         encoding: str,
         rejects: Rejects,
         expected: pa.Schema | None = None,
         read_as: ReadLeaf = as_inferred,
         block_size: int = BLOCK,
-        certain: bool = False,
     ) -> None:
         """Read the first file's header and first block.
 
         Args:
             files: the files to read.
             types: types by column; they take precedence.
-            delimiter: character between fields.
+            said: what the owner said of how the files are written.
+            usual: the delimiter that is taken if none is recognised.
             encoding: encoding of the text.
             rejects: receives rows that cannot be read.
             expected: schema of earlier pushes: its types and its order are kept.
             read_as: how each column is read whose type is not known.
             block_size: approximate bytes to read at a time.
-            certain: whether the owner named the delimiter.
 
         Raises:
             EmptySource: no file holds a record.
@@ -60,15 +68,18 @@ class CsvSource:
         """
         self._files = files
         self._block_size = block_size
+        layout = self._laid_out(said, usual, encoding)
         form = TextFormat(
-            encoding, quoted=True, delimiter=delimiter, strict=rejects.stops
+            encoding, quoted=True, delimiter=layout.delimiter, strict=rejects.stops
         )
-        self._parser = CsvParser(form, rejects, certain=certain)
+        known = expected.names if expected is not None else ()
+        self._parser = CsvParser(form, rejects, said=said, layout=layout, known=known)
         self.size: int | None = files.size
         path, head = self._first()
         self.schema: pa.Schema = self._parser.infer(
             head, types, path, expected, read_as
         )
+        self.written = self._parser.written
 
     def parts(self) -> Iterator[Part]:
         """Return the files."""
@@ -105,6 +116,17 @@ class CsvSource:
     def continues(self, part: Part) -> bool:
         """Return whether the file is plain, and so may have grown."""
         return not is_packed(path_of(part))
+
+    def _laid_out(self, said: Dialect, usual: str, encoding: str) -> Layout:
+        """Recognise the layout of the first file that is not empty."""
+        for part in self._files.parts:
+            path = path_of(part)
+            with self._files.opener.open(path) as stream:
+                beginning = read_fully(stream, SNIFFED)
+            text = beginning.removeprefix(codecs.BOM_UTF8).decode(encoding, "replace")
+            if text.strip():
+                return lay_out(text, said.delimiter, usual)
+        return Layout(said.delimiter or usual)
 
     def _first(self) -> tuple[Path, Head]:
         """Find the first file that holds records."""

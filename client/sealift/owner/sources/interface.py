@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -93,6 +93,19 @@ class Selective(Protocol):
     """
 
     left_out: Counter[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How a text is read, for its owner's eyes.
+
+    Attributes:
+        examples: by column, a few values as they are written and as they are read.
+        notes: what was recognised, as phrases.
+    """
+
+    examples: Mapping[str, Sequence[tuple[str, str]]] = field(repr=False)
+    notes: Sequence[str]
 
 
 @runtime_checkable

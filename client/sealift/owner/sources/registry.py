@@ -13,11 +13,17 @@ import pyarrow as pa
 
 from sealift.owner.sources.bytestreams import Opener, inner_suffix, is_packed
 from sealift.owner.sources.delimited import CsvSource
+from sealift.owner.sources.dialects import Dialect
 from sealift.owner.sources.dicom import DicomSource
 from sealift.owner.sources.dicomdir import is_index
 from sealift.owner.sources.files import SUFFIXES, FilesSource
 from sealift.owner.sources.fileset import Fileset, Found, Selection, look_for
-from sealift.owner.sources.interface import Rejects, Source, StopAtRejects
+from sealift.owner.sources.interface import (
+    Rejects,
+    Source,
+    StopAtRejects,
+    Written,
+)
 from sealift.owner.sources.jsonl import JsonLinesSource
 from sealift.owner.sources.lines import check_encoding
 from sealift.owner.sources.parquet import ParquetSource
@@ -60,6 +66,10 @@ def _unsaid(_sentence: str) -> None:
     """Say nothing."""
 
 
+def _unshown(_written: Written) -> None:
+    """Show nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
     """How a source is read.
@@ -68,7 +78,12 @@ class SourceOptions:
         kind: name of a kind; empty to choose by URL or suffix.
         types: Arrow type names by column, for text formats; the others are inferred.
         encoding: the encoding of CSV files.
-        delimiter: the character between columns of CSV; empty for a comma, or a tab in .tsv.
+        delimiter: the character between columns of CSV; empty to recognise it.
+        decimal: the character before decimals in CSV; empty to recognise it.
+        thousands: the character between thousands in CSV; empty to recognise it.
+        dates: the order of dates in CSV, dmy, mdy or ymd; empty to recognise it.
+        header: whether the first line of CSV has the names of columns; None for yes, unless it
+            looks like a record.
         rejects: takes records that cannot be read.
         query: the query, for databases.
         cursor_column: a unique and increasing column of the query's result, so that a push
@@ -88,6 +103,7 @@ class SourceOptions:
         more: further paths that are read with the source's.
         include: patterns of the names, or paths below the folder, of the files that are read.
         exclude: patterns of those that are left out.
+        shown: takes how a text is read.
         notice: takes sentences about what is left out, with names of files, for the owner.
         table: the sheet of a workbook, the table of a database file, or the topic of a recording.
     """
@@ -96,6 +112,10 @@ class SourceOptions:
     types: Mapping[str, str] = field(default_factory=dict, repr=False)
     encoding: str = "utf-8"
     delimiter: str = ""
+    decimal: str = ""
+    thousands: str = ""
+    dates: str = ""
+    header: bool | None = None
     rejects: Rejects = field(default_factory=StopAtRejects)
     query: str = field(default="", repr=False)
     cursor_column: str = field(default="", repr=False)
@@ -112,6 +132,7 @@ class SourceOptions:
     more: tuple[str, ...] = field(default=(), repr=False)
     include: tuple[str, ...] = field(default=(), repr=False)
     exclude: tuple[str, ...] = field(default=(), repr=False)
+    shown: Callable[[Written], None] = field(default=_unshown, repr=False)
     notice: Callable[[str], None] = field(default=_unsaid, repr=False)
     table: str = field(default="", repr=False)
 
@@ -172,35 +193,37 @@ def _fileset(text: str, options: SourceOptions) -> Fileset:
     return Fileset(found.root, found.paths, Opener(options.crypt4gh_key))
 
 
+def _dialect(options: SourceOptions) -> Dialect:
+    """Return what is said of how CSV is written.
+
+    Raises:
+        InvalidArgument: a character cannot have that meaning.
+    """
+    said = Dialect(
+        options.delimiter,
+        options.decimal,
+        options.thousands,
+        options.dates,
+        options.header,
+    )
+    said.check()
+    return said
+
+
 def _csv(text: str, options: SourceOptions) -> Source:
     files = _fileset(text, options)
-    return CsvSource(
+    source = CsvSource(
         files,
         types=options.column_types(),
-        delimiter=_delimiter(options)
-        or ("\t" if inner_suffix(files.first) == ".tsv" else ","),
-        certain=bool(options.delimiter),
+        said=_dialect(options),
+        usual="\t" if inner_suffix(files.first) == ".tsv" else ",",
         encoding=options.encoding,
         rejects=options.rejects,
         expected=options.expected,
         read_as=options.read_as,
     )
-
-
-def _delimiter(options: SourceOptions) -> str:
-    """Return the delimiter that the owner named.
-
-    Raises:
-        InvalidArgument: it cannot separate columns.
-    """
-    given = options.delimiter
-    if given and (
-        len(given) != 1 or not given.isascii() or given.isalnum() or given in '"\r\n'
-    ):
-        raise InvalidArgument(
-            "a delimiter is one character of ASCII that is no letter, digit, quote or line end"
-        )
-    return given
+    options.shown(source.written)
+    return source
 
 
 def _jsonl(text: str, options: SourceOptions) -> Source:
@@ -324,15 +347,17 @@ def _sqlite(text: str, options: SourceOptions) -> Source:
 
 
 def _csv_stream(stream: BinaryIO, options: SourceOptions) -> Source:
-    return csv_stream(
+    source = csv_stream(
         stream,
         types=options.column_types(),
         encoding=options.encoding,
-        delimiter=_delimiter(options),
+        said=_dialect(options),
         rejects=options.rejects,
         expected=options.expected,
         read_as=options.read_as,
     )
+    options.shown(source.written)
+    return source
 
 
 def _jsonl_stream(stream: BinaryIO, options: SourceOptions) -> Source:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import pyarrow as pa
 
 from sealift.owner.sources.csvblocks import CsvParser
-from sealift.owner.sources.interface import BEGINNING, Chunk, Part, Rejects
+from sealift.owner.sources.dialects import SNIFFED, Dialect, lay_out
+from sealift.owner.sources.interface import BEGINNING, Chunk, Part, Rejects, Written
 from sealift.owner.sources.jsonblocks import LineParser, known_schema
 from sealift.owner.sources.lines import BLOCK, TextFormat, blocks_of, read_fully
 from sealift.policy.reading import ReadLeaf, as_inferred
@@ -45,6 +47,7 @@ class StreamSource:
         self.schema = schema
         self.size: int | None = None
         self._batches: Iterator[tuple[pa.RecordBatch, int]] | None = batches
+        self.written = Written({}, ())
 
     def parts(self) -> Iterator[Part]:
         """Return one part, which is the whole stream."""
@@ -99,7 +102,7 @@ def csv_stream(
     rejects: Rejects,
     expected: pa.Schema | None = None,
     read_as: ReadLeaf = as_inferred,
-    delimiter: str = "",
+    said: Dialect | None = None,
     block_size: int = BLOCK,
 ) -> StreamSource:
     """Open CSV with a header line; see `CsvSource`.
@@ -109,12 +112,18 @@ def csv_stream(
         SourceError: the first block cannot be read.
         InvalidArgument: a type is given for a missing column.
     """
-    form = TextFormat(
-        encoding, quoted=True, delimiter=delimiter or ",", strict=rejects.stops
-    )
-    parser = CsvParser(form, rejects, certain=bool(delimiter))
-    blocks = blocks_of(stream, form, size=block_size)
+    said = said or Dialect()
     try:
+        beginning = read_fully(stream, SNIFFED)
+        text = beginning.removeprefix(codecs.BOM_UTF8).decode(encoding, "replace")
+        layout = lay_out(text, said.delimiter, ",")
+        form = TextFormat(
+            encoding, quoted=True, delimiter=layout.delimiter, strict=rejects.stops
+        )
+        known = expected.names if expected is not None else ()
+        parser = CsvParser(form, rejects, said=said, layout=layout, known=known)
+        whole = cast("BinaryIO", _Resumed(beginning, stream))
+        blocks = blocks_of(whole, form, size=block_size)
         head = parser.begin(blocks, None)
     except OSError as error:
         raise _broken(error) from None
@@ -125,7 +134,21 @@ def csv_stream(
         for block in chain([head.body], blocks):
             yield parser.parse(None, head.names, block), block.end
 
-    return StreamSource("csv", schema, batches())
+    source = StreamSource("csv", schema, batches())
+    source.written = parser.written
+    return source
+
+
+class _Resumed:
+    """A stream of which the beginning was read."""
+
+    def __init__(self, beginning: bytes, rest: BinaryIO) -> None:
+        self._beginning = beginning
+        self._rest = rest
+
+    def read(self, size: int) -> bytes:
+        found, self._beginning = self._beginning[:size], self._beginning[size:]
+        return found or self._rest.read(size)
 
 
 def jsonl_stream(

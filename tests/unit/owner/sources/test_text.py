@@ -21,6 +21,7 @@ from sealift.owner.sources import BEGINNING, Source, SourceOptions, open_source
 from sealift.owner.sources.bytestreams import Opener
 from sealift.owner.sources.csvblocks import _is_surely_bad, _reads
 from sealift.owner.sources.delimited import CsvSource
+from sealift.owner.sources.dialects import Dialect
 from sealift.owner.sources.fileset import Fileset, find_files
 from sealift.owner.sources.interface import Chunk, Rejects, StopAtRejects
 from sealift.owner.sources.jsonl import JsonLinesSource
@@ -69,7 +70,7 @@ def csv_source(
     return CsvSource(
         files(path),
         types=types or {},
-        delimiter=",",
+        said=Dialect(delimiter=","),
         encoding="utf-8",
         rejects=rejects or StopAtRejects(),
         expected=expected,
@@ -190,10 +191,8 @@ def test_tabs_quotes_line_ends_a_byte_order_mark_and_nulls_are_read(
 @pytest.mark.parametrize(
     ("separator", "option"),
     [
-        (";", "--delimiter ';'"),
-        ("\t", "--delimiter tab"),
-        ("|", "--delimiter '|'"),
         ("^", "--delimiter '^'"),
+        ("~", "--delimiter '~'"),
         ("\x01", "--delimiter 01"),
     ],
 )
@@ -209,8 +208,16 @@ def test_a_header_that_another_character_separates_is_refused_with_what_reads_it
     assert "weight" not in str(caught.value)
     read = open_source(str(path), SourceOptions(delimiter=separator))
     assert read.schema.names == ["id", "Ward, B", "weight"]
-    # A header of one column that the owner says is right.
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_a_header_of_one_column_that_other_characters_could_cut_is_not_taken_as_one(
+    separator: str, tmp_path: Path
+) -> None:
     odd = written(tmp_path / "odd.csv", f"a{separator}b\n1\n2\n")
+    with pytest.raises(SourceError, match="2 if"):
+        open_source(str(odd), SourceOptions())
+    # The owner says that it is right.
     assert len(open_source(str(odd), SourceOptions(delimiter=",")).schema) == 1
     few = written(tmp_path / "few.csv", f"a{separator}b,c,d\n1,2,3\n")
     assert len(open_source(str(few), SourceOptions()).schema) == 3
@@ -322,7 +329,7 @@ def test_marks_count_the_bytes_of_the_file_in_any_encoding(tmp_path: Path) -> No
     path = written(tmp_path / "v.csv", text.encode("latin-1"))
     options = {
         "types": {},
-        "delimiter": ",",
+        "said": Dialect(),
         "encoding": "latin-1",
         "rejects": StopAtRejects(),
     }

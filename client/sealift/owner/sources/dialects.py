@@ -1,0 +1,194 @@
+"""How a CSV text is written: what separates its columns, and what stands around its records.
+
+Exports of spreadsheets, databases and statistics programs differ in these (RFC 4180 leaves them
+open). All of it is told from the beginning of a text, by pure functions.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+
+from sealift_protocol.errors import InvalidArgument
+
+ORDERS = ("dmy", "mdy", "ymd")
+"""The orders of day, month and year that an owner may name."""
+
+DELIMITERS = (",", ";", "\t", "|")
+"""What is recognised without being named."""
+
+NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+
+SNIFFED = 1 << 16
+"""Bytes from the beginning of a text by which its layout is recognised."""
+
+_SAMPLE_ROWS = 60
+_SEP = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
+_RULER = re.compile(r"[-+=|,;\t ]*-[-+=|,;\t ]*")
+# psql, sqlcmd and mysql count the rows in a last line, some in the language of the user.
+_COUNT = re.compile(rb"(?:^|(?<=\n))[ \t]*\(\d+ [^\d()\r\n]{1,40}\)[ \t]*[\r\n]*\Z")
+_AROUND = re.compile(rb"[ \t]*\|[ \t]*")
+_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)*")
+_VALUE = re.compile(
+    r"[+-]?\d{5,}|[+-]?\d+[.,]\d+|\d{4}-\d\d-\d\d.*|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}.*"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What an owner says of how a CSV text is written; empty where it is to be recognised.
+
+    Attributes:
+        delimiter: the character between columns.
+        decimal: the character before decimals, `.` or `,`.
+        thousands: the character between groups of three digits.
+        dates: the order of day, month and year, one of `ORDERS`.
+        header: whether the first line has the names of the columns.
+    """
+
+    delimiter: str = ""
+    decimal: str = ""
+    thousands: str = ""
+    dates: str = ""
+    header: bool | None = None
+
+    def check(self) -> None:
+        """Check what was said.
+
+        Raises:
+            InvalidArgument: a character cannot have that meaning, or two have the same.
+        """
+        if self.delimiter and (
+            len(self.delimiter) != 1
+            or not self.delimiter.isascii()
+            or self.delimiter.isalnum()
+            or self.delimiter in '"\r\n'
+        ):
+            raise InvalidArgument(
+                "a delimiter is one character of ASCII that is no letter, digit, quote or line "
+                "end"
+            )
+        if self.decimal not in ("", ".", ","):
+            raise InvalidArgument("decimals begin with a point or a comma")
+        if self.thousands not in ("", ".", ",", " ", "'", "\u2019", "\u00a0", "\u202f"):
+            raise InvalidArgument(
+                "thousands are separated by a point, comma, space or apostrophe"
+            )
+        if self.thousands and self.thousands == (self.decimal or "."):
+            raise InvalidArgument(
+                "decimals and thousands cannot have the same character",
+                hint="name both, `decimal` and `thousands`",
+            )
+        if self.dates not in ("", *ORDERS):
+            raise InvalidArgument(
+                f"the order of dates is one of {', '.join(ORDERS)}",
+                hint="dmy is 31.12.2024, mdy is 12/31/2024, ymd is 2024/12/31",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a text is laid out.
+
+    Attributes:
+        delimiter: the character between columns.
+        skipped: how many characters stand before the header: `sep=;` of Excel.
+        ruled: whether a line of hyphens follows the header, as in what databases print; then
+            columns may be padded, and the last line may count the rows.
+    """
+
+    delimiter: str
+    skipped: int = 0
+    ruled: bool = False
+
+    def clean(self, data: bytes) -> bytes:
+        """Return records without pads and a count of rows, where the text is ruled."""
+        if not self.ruled:
+            return data
+        data = _COUNT.sub(b"", data)
+        if self.delimiter == "|":
+            data = _AROUND.sub(b"|", data)
+        return b"\n".join(line.strip(b" \r") for line in data.split(b"\n"))
+
+    @property
+    def described(self) -> str:
+        """What separates the columns, in words."""
+        return NAMES.get(self.delimiter, f"the character {ord(self.delimiter):02X}")
+
+
+def lay_out(text: str, delimiter: str, usual: str) -> Layout:
+    """Recognise the layout of a text.
+
+    Args:
+        text: its beginning, without a byte order mark.
+        delimiter: what the owner named; empty to recognise it.
+        usual: what is taken if nothing else is recognised.
+    """
+    named = _SEP.match(text)
+    skipped = named.end() if named else 0
+    text = text[skipped:]
+    chosen = delimiter or (named[1] if named else "") or _separating(text, usual)
+    lines = text.split("\n", 2)
+    ruler = lines[1].strip("\r ") if len(lines) > 1 else ""
+    ruled = bool(_RULER.fullmatch(ruler)) and _fits(lines[0], ruler, chosen)
+    return Layout(chosen, skipped, ruled)
+
+
+def _fits(header: str, ruler: str, delimiter: str) -> bool:
+    """Return whether a line of hyphens has as many parts as the header."""
+    parts = re.split(r"\+|" + re.escape(delimiter), ruler.strip("|+ "))
+    return len(parts) == len(header.strip().strip("|").split(delimiter)) and all(
+        "-" in part for part in parts
+    )
+
+
+def _separating(text: str, usual: str) -> str:
+    """Return the delimiter under which most rows have as many columns as the header."""
+    best, columns = usual, 1
+    for candidate in (usual, *(d for d in DELIMITERS if d != usual)):
+        if candidate not in text[: text.find("\n") if "\n" in text else None]:
+            continue
+        widths = _widths(text, candidate)
+        if widths[0] > columns and all(width == widths[0] for width in widths[1:]):
+            best, columns = candidate, widths[0]
+    return best
+
+
+def _widths(text: str, delimiter: str) -> list[int]:
+    """Return how many columns the first rows have; a row that is cut off does not count."""
+    lines = text.splitlines(keepends=True)
+    whole = lines if text.endswith("\n") or len(lines) < 2 else lines[:-1]
+    rows = csv.reader(whole[: 4 * _SAMPLE_ROWS], delimiter=delimiter)
+    widths: list[int] = []
+    try:
+        for row in rows:
+            ruler = bool(row) and bool(_RULER.fullmatch(delimiter.join(row)))
+            counted = len(row) == 1 and row[0].startswith("(")
+            if row and not ruler and not counted:
+                widths.append(len(row))
+            if len(widths) == _SAMPLE_ROWS:
+                break
+    except csv.Error:
+        return widths or [1]
+    return widths or [1]
+
+
+def is_record(fields: list[str]) -> bool:
+    """Return whether a first line looks like a record, not like the names of columns."""
+    if any(_VALUE.fullmatch(field.strip()) for field in fields):
+        return True
+    given = [field.strip() for field in fields if field.strip()]
+    return bool(given) and all(_NUMBER.fullmatch(field) for field in given)
+
+
+def numbered(fields: list[str]) -> list[str]:
+    """Return names for columns that have none: column_1 and so on."""
+    names = list(fields)
+    for place, name in enumerate(names):
+        if not name.strip():
+            new = f"column_{place + 1}"
+            while new in names:
+                new += "_"
+            names[place] = new
+    return names
