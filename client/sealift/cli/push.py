@@ -687,8 +687,12 @@ def _as_document(pushed: Pushed) -> dict[str, object]:
 
 
 def _written(options: PushOptions) -> Written | None:
+    """Return how a text was read; under a policy without values, which are not sealed so."""
     shown = options.reading.shown
-    return shown.written if isinstance(shown, _Seen) else None
+    written = shown.written if isinstance(shown, _Seen) else None
+    if written is None or options.policy is None:
+        return written
+    return replace(written, examples={})
 
 
 def _show_schema(

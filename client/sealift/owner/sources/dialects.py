@@ -28,6 +28,7 @@ _SEP = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 _RULER = re.compile(r"[-+=|,;\t ]*-[-+=|,;\t ]*")
 # psql, sqlcmd and mysql count the rows in a last line, some in the language of the user.
 _COUNT = re.compile(rb"(?:^|(?<=\n))[ \t]*\(\d+ [^\d()\r\n]{1,40}\)[ \t]*[\r\n]*\Z")
+_COUNTED = 80
 _AROUND = re.compile(rb"[ \t]*\|[ \t]*")
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)*")
 _VALUE = re.compile(
@@ -95,18 +96,22 @@ class Layout:
         delimiter: the character between columns.
         skipped: how many characters stand before the header: `sep=;` of Excel.
         ruled: whether a line of hyphens follows the header, as in what databases print; then
-            columns may be padded, and the last line may count the rows.
+            columns may be padded.
+        columns: how many columns the header has; where it has several, a last line such as
+            (2 rows) is no record.
     """
 
     delimiter: str
     skipped: int = 0
     ruled: bool = False
+    columns: int = 1
 
     def clean(self, data: bytes) -> bytes:
-        """Return records without pads and a count of rows, where the text is ruled."""
+        """Return records without pads, and without a count of rows behind them."""
+        if self.columns > 1 and b"(" in data[-_COUNTED:]:
+            data = data[:-_COUNTED] + _COUNT.sub(b"", data[-_COUNTED:])
         if not self.ruled:
             return data
-        data = _COUNT.sub(b"", data)
         if self.delimiter == "|":
             data = _AROUND.sub(b"|", data)
         return b"\n".join(line.strip(b" \r") for line in data.split(b"\n"))
@@ -132,7 +137,7 @@ def lay_out(text: str, delimiter: str, usual: str) -> Layout:
     lines = text.split("\n", 2)
     ruler = lines[1].strip("\r ") if len(lines) > 1 else ""
     ruled = bool(_RULER.fullmatch(ruler)) and _fits(lines[0], ruler, chosen)
-    return Layout(chosen, skipped, ruled)
+    return Layout(chosen, skipped, ruled, _widths(text, chosen)[0])
 
 
 def _fits(header: str, ruler: str, delimiter: str) -> bool:
