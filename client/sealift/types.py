@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sealift.owner.manage.access import AccessLine, AccessReport, EpochLine
     from sealift.owner.manage.erasing import Erased
     from sealift.owner.manage.policies import PolicyUpgrade
+    from sealift.owner.manage.widening import Widening
     from sealift.owner.push.committing import Committed
     from sealift.owner.push.options import PushKeywords
     from sealift.owner.sources.interface import Rejects, Source, Written
@@ -174,6 +175,7 @@ __all__ = [
     "TrustedMember",
     "Unwrapped",
     "VerifierKey",
+    "Widening",
     "WrapSuite",
     "Written",
 ]
@@ -270,6 +272,7 @@ _HOMES = {
     "TrustedMember": "sealift.home.trust",
     "Unwrapped": "sealift.keystore.unwrapped",
     "VerifierKey": "sealift_protocol.notes",
+    "Widening": "sealift.owner.manage.widening",
     "WrapSuite": "sealift_protocol.objects.cards",
     "Written": "sealift.owner.sources.interface",
 }

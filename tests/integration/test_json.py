@@ -215,6 +215,8 @@ def test_every_command_that_does_its_work_prints_data(
     data("policy", "upgrade", "ruled", "--policy", ruled, "--yes")
     new = ("push", records, "--dataset", "study", "--subject-column", "patient")
     assert data(*new, "--to", "laboratory")["records"] == 50  # type: ignore[index]
+    widened = data("schema", "widen", "study", "age", "float64", "--yes")
+    assert widened["after"] == "double"  # type: ignore[index]
     data("ls")
     data("show", "study")
     data("status")

@@ -136,10 +136,6 @@ class SourceOptions:
     notice: Callable[[str], None] = field(default=_unsaid, repr=False)
     table: str = field(default="", repr=False)
 
-    def selection(self) -> Selection:
-        """Return which files of folders and patterns are read."""
-        return Selection(self.settle_seconds, self.include, self.exclude)
-
     def column_types(self) -> dict[str, pa.DataType]:
         """Return the given types."""
         return {name: parse_type(text) for name, text in self.types.items()}
@@ -187,10 +183,15 @@ class Kind:
 
 
 def _fileset(text: str, options: SourceOptions) -> Fileset:
-    found = look_for([text, *options.more], options.selection())
+    found = look_for([text, *options.more], _selection(options))
     for sentence in found.skipped.sentences():
         options.notice(sentence)
     return Fileset(found.root, found.paths, Opener(options.crypt4gh_key))
+
+
+def _selection(options: SourceOptions) -> Selection:
+    """Return which files of folders and patterns are read."""
+    return Selection(options.settle_seconds, options.include, options.exclude)
 
 
 def _dialect(options: SourceOptions) -> Dialect:
@@ -679,7 +680,7 @@ def choose_kind(
         )
     chosen = options or SourceOptions()
     # Also files that are not settled tell the kind.
-    wanted = replace(chosen.selection(), settle_seconds=0)
+    wanted = replace(_selection(chosen), settle_seconds=0)
     files = look_for([text, *chosen.more], wanted)
     if any(is_index(path) for path in files.paths if path.parent == files.root):
         # The other files of a disc, such as a viewer, are not listed there.
