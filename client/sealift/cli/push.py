@@ -734,7 +734,12 @@ def _rehearse(source: str, options: PushOptions, max_records: int) -> Rehearsal:
     options = options.with_policy()
     policy = options.loaded_policy()
     leaf = read_as(policy, options.subject_column or "")
-    how = replace(options.source_options(), rejects=rejects, read_as=leaf)
+    how = replace(
+        options.source_options(),
+        rejects=rejects,
+        read_as=leaf,
+        recognise=policy is None,
+    )
     opened = open_source(source, how)
     opened.schema = options.describe(opened.schema)
     if policy is None:

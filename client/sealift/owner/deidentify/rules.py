@@ -180,7 +180,8 @@ def match_leaves(policy: Policy, columns: Columns) -> list[Match]:
             f"the records{', or a part of it,' if nested else ''} and what no rule names is "
             "not sent",
             columns=tuple(leaf.name for leaf in unlisted),
-            hint='add a rule for each (such as "keep"), or set unlisted = "drop" in the policy',
+            hint='add a rule for each ("drop", unless trainers need it), or set '
+            'unlisted = "drop" in the policy',
         )
     return matches
 

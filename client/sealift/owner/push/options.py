@@ -240,7 +240,7 @@ def job_of(
         SourceError, InvalidArgument: no source reads them.
     """
     rejects = _rejects(options.on_error, author)
-    how = replace(options.source_options(), rejects=rejects)
+    how = replace(options.source_options(), rejects=rejects, recognise=policy is None)
     if isinstance(records, str | os.PathLike):
         # Refuse what cannot be read at all before contacting anyone.
         check_source(os.fspath(records), how.kind, how)

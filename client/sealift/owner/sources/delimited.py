@@ -125,7 +125,7 @@ class CsvSource:
                 beginning = read_fully(stream, SNIFFED)
             text = beginning.removeprefix(codecs.BOM_UTF8).decode(encoding, "replace")
             if text.strip():
-                return lay_out(text, said.delimiter, usual)
+                return lay_out(text, said, usual)
         return Layout(said.delimiter or usual)
 
     def _first(self) -> tuple[Path, Head]:

@@ -46,6 +46,7 @@ class Dialect:
         thousands: the character between groups of three digits.
         dates: the order of day, month and year, one of `ORDERS`.
         header: whether the first line has the names of the columns.
+        recognise: whether the delimiter may be recognised.
     """
 
     delimiter: str = ""
@@ -53,6 +54,7 @@ class Dialect:
     thousands: str = ""
     dates: str = ""
     header: bool | None = None
+    recognise: bool = True
 
     def check(self) -> None:
         """Check what was said.
@@ -122,18 +124,20 @@ class Layout:
         return NAMES.get(self.delimiter, f"the character {ord(self.delimiter):02X}")
 
 
-def lay_out(text: str, delimiter: str, usual: str) -> Layout:
+def lay_out(text: str, said: Dialect, usual: str) -> Layout:
     """Recognise the layout of a text.
 
     Args:
         text: its beginning, without a byte order mark.
-        delimiter: what the owner named; empty to recognise it.
+        said: what the owner said.
         usual: what is taken if nothing else is recognised.
     """
     named = _SEP.match(text)
     skipped = named.end() if named else 0
     text = text[skipped:]
-    chosen = delimiter or (named[1] if named else "") or _separating(text, usual)
+    chosen = said.delimiter or (named[1] if named else "")
+    if not chosen:
+        chosen = _separating(text, usual) if said.recognise else usual
     lines = text.split("\n", 2)
     ruler = lines[1].strip("\r ") if len(lines) > 1 else ""
     ruled = bool(_RULER.fullmatch(ruler)) and _fits(lines[0], ruler, chosen)

@@ -82,6 +82,8 @@ class SourceOptions:
         decimal: the character before decimals in CSV; empty to recognise it.
         thousands: the character between thousands in CSV; empty to recognise it.
         dates: the order of dates in CSV, dmy, mdy or ymd; empty to recognise it.
+        recognise: whether what separates columns of CSV may be recognised. Under a policy the
+            owner names it: a rule is for a column.
         header: whether the first line of CSV has the names of columns; None for yes, unless it
             looks like a record.
         rejects: takes records that cannot be read.
@@ -116,6 +118,7 @@ class SourceOptions:
     thousands: str = ""
     dates: str = ""
     header: bool | None = None
+    recognise: bool = True
     rejects: Rejects = field(default_factory=StopAtRejects)
     query: str = field(default="", repr=False)
     cursor_column: str = field(default="", repr=False)
@@ -206,6 +209,7 @@ def _dialect(options: SourceOptions) -> Dialect:
         options.thousands,
         options.dates,
         options.header,
+        options.recognise,
     )
     said.check()
     return said

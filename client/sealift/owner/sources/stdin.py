@@ -116,7 +116,7 @@ def csv_stream(
     try:
         beginning = read_fully(stream, SNIFFED)
         text = beginning.removeprefix(codecs.BOM_UTF8).decode(encoding, "replace")
-        layout = lay_out(text, said.delimiter, ",")
+        layout = lay_out(text, said, ",")
         form = TextFormat(
             encoding, quoted=True, delimiter=layout.delimiter, strict=rejects.stops
         )

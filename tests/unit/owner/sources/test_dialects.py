@@ -49,9 +49,21 @@ def test_what_separates_columns_is_recognised(separator: str, path: Path) -> Non
 
 def test_rows_decide_where_a_header_can_be_cut_in_two_ways() -> None:
     text = "name;city, state;zip\nx;a;1\ny;b, c;2\n"
-    assert lay_out(text, "", ",") == Layout(";", columns=3)
-    assert lay_out("a,b\n1,2\n3\n", "", ",").delimiter == ","
-    assert lay_out("a\n1,2\n", "", ",").delimiter == ","
+    assert lay_out(text, Dialect(), ",") == Layout(";", columns=3)
+    assert lay_out("a,b\n1,2\n3\n", Dialect(), ",").delimiter == ","
+    assert lay_out("a\n1,2\n", Dialect(), ",").delimiter == ","
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_under_a_policy_the_owner_names_what_separates_columns(
+    separator: str, path: Path
+) -> None:
+    text = separator.join("abc") + "\n" + separator.join("123") + "\n"
+    with pytest.raises(SourceError, match="3 if") as caught:
+        read(path, text, recognise=False)
+    assert "delimiter=" in caught.value.hint
+    named = read(path, text, recognise=False, delimiter=separator)
+    assert named.column_names == ["a", "b", "c"]
 
 
 def test_excel_names_its_separator(path: Path) -> None:
