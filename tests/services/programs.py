@@ -24,6 +24,10 @@ NEEDED: dict[str, Callable[[], bool]] = {
     "dbus": _on_path("dbus-run-session"),
     "gdb": _on_path("gdb"),
     "gnome-keyring": _on_path("gnome-keyring-daemon"),
+    "mariadb-server": lambda: (
+        shutil.which("mariadb-install-db") is not None
+        and any(map(shutil.which, ("mariadbd", "/usr/sbin/mariadbd")))
+    ),
     "postgresql": lambda: postgresql() is not None,
     "softhsm2": _on_path("softhsm2-util"),
     "strace": _on_path("strace"),

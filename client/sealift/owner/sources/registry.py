@@ -433,7 +433,8 @@ KINDS = {
         ),
         Kind(
             "sql",
-            "the result of a query: PostgreSQL, SQLite, and what SQLAlchemy has a driver for",
+            "the result of a query: PostgreSQL, SQLite, MySQL, MariaDB; SQL Server and Oracle, "
+            "which are untried",
             _sql,
             schemes=SCHEMES,
             continues="with `cursor_column`, after its last value; without, not at all: one commit",

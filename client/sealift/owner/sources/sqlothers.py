@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -49,7 +49,7 @@ _KINDS: dict[type, pa.DataType] = {
     timedelta: pa.duration("us"),
 }
 _TEXT_OF: dict[type, Callable[[Any], Any]] = {
-    **dict.fromkeys((int, float, bool, Decimal, UUID), str),
+    **dict.fromkeys((int, float, bool, Decimal, UUID, date, datetime), str),
     **dict.fromkeys((dict, list), json.dumps),
 }
 # Each database's statement for a read-only snapshot.
@@ -58,6 +58,9 @@ _BEGIN = {
     "mariadb": "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
     "oracle": "SET TRANSACTION READ ONLY",
 }
+_PYMYSQL = ("mysql+pymysql:", "mariadb+pymysql:")
+_MYSQL = ("mysql", "mariadb")
+_INT64_MAX = 2**63 - 1
 _LOST = "push again: it continues after the last commit, without `cursor_column` from the start"
 
 
@@ -196,9 +199,13 @@ class OtherQuery:
             connection: Connection = self._engine.connect()
         try:
             begin = _BEGIN.get(self._dialect.name)
+            number = 0
             with _named_errors("the query cannot be run"):
                 if begin:
                     connection.exec_driver_sql(begin)
+                if self._dialect.name in _MYSQL:
+                    found = connection.exec_driver_sql("SELECT CONNECTION_ID()")
+                    number = found.scalar_one()
                 if self._dialect.paramstyle in ("format", "pyformat"):
                     text = text.replace("%", "%%")
                 result = connection.execution_options(
@@ -208,10 +215,24 @@ class OtherQuery:
                 raise InvalidArgument(
                     "the query does not return rows", hint="a push only reads"
                 )
-            yield result
+            try:
+                yield result
+            finally:
+                if number and result.cursor is not None and not connection.invalidated:
+                    self._stop(number, result)
         finally:
             with _named_errors("the connection cannot be closed"):
                 connection.close()
+
+    def _stop(self, number: int, result: CursorResult[Any]) -> None:
+        """End the query of a connection, whose driver would else read all of it to close."""
+        from sqlalchemy.exc import SQLAlchemyError
+
+        with suppress(SQLAlchemyError):
+            with self._engine.connect() as other:
+                other.exec_driver_sql(f"KILL QUERY {int(number)}")
+            while result.fetchmany(_FIRST_ROWS):
+                pass
 
 
 def _engine(url: str) -> Engine:
@@ -221,6 +242,12 @@ def _engine(url: str) -> Engine:
         from sqlalchemy.pool import NullPool
 
     try:
+        scheme, _, rest = url.partition("://")
+        if scheme in _MYSQL:
+            url = f"{scheme}+pymysql://{rest}"
+        if url.startswith(_PYMYSQL):
+            with extra("mysql", "reading MySQL or MariaDB needs PyMySQL"):
+                return create_engine(url, poolclass=NullPool, hide_parameters=True)
         if not url.startswith("sqlite:"):
             return create_engine(url, poolclass=NullPool, hide_parameters=True)
         path = Path(_place(url))
@@ -239,7 +266,7 @@ def _engine(url: str) -> Engine:
     except ImportError:
         raise InvalidArgument(
             "the SQLAlchemy driver for this database is not installed",
-            hint="install the driver that SQLAlchemy names, such as pymysql, oracledb or pyodbc",
+            hint="install the driver that SQLAlchemy names, such as oracledb or pyodbc",
         ) from None
     except (ArgumentError, NoSuchModuleError, ValueError):
         raise InvalidArgument(
@@ -291,6 +318,8 @@ def _infer(values: Sequence[Any], column: int) -> pa.DataType:
             column=column,
             hint="cast the column in the query: CAST(column AS TEXT) AS column",
         )
+    if found == {int} and max(v for v in values if v is not None) > _INT64_MAX:
+        return pa.uint64()
     return kinds.pop()
 
 
@@ -331,6 +360,40 @@ def _try(values: Sequence[Any], kind: pa.DataType) -> pa.Array | None:
         return None
 
 
+# By the server's and the driver's error numbers, which MySQL and MariaDB share.
+_REJECTED = (
+    "the database does not accept the user or the password",
+    "check ~/.my.cnf and `?read_default_file=~/.my.cnf` in the URL",
+)
+_FORBIDDEN = (
+    "the database does not allow the query",
+    "ask the database's administrator for SELECT on the tables in the query",
+)
+_UNREACHABLE = (
+    "the server does not answer",
+    "check host and port, and that the server runs",
+)
+_MYSQL_ERRORS = {
+    1044: _FORBIDDEN,
+    1045: _REJECTED,
+    1049: ("there is no such database", "check the URL"),
+    1054: ("the query names a column that does not exist", "check the query"),
+    1142: _FORBIDDEN,
+    1143: _FORBIDDEN,
+    1146: ("the query names a table that does not exist", "check the query"),
+    1227: _FORBIDDEN,
+    1698: _REJECTED,
+    2002: _UNREACHABLE,
+    2003: _UNREACHABLE,
+}
+
+
+def _number(error: BaseException | None) -> int:
+    """Return a driver's error number; 0 where it gives none."""
+    first = error.args[0] if error is not None and error.args else 0
+    return first if isinstance(first, int) else 0
+
+
 @contextmanager
 def _named_errors(what: str) -> Iterator[None]:
     """Replace drivers' errors, whose texts quote values, by one that says what to do."""
@@ -343,6 +406,9 @@ def _named_errors(what: str) -> Iterator[None]:
             raise SourceError(
                 f"{what}: the database dropped the connection", hint=_LOST
             ) from None
+        known = _MYSQL_ERRORS.get(_number(error.orig))
+        if known:
+            raise SourceError(f"{what}: {known[0]}", hint=known[1]) from None
         text = str(error.orig).lower()
         if "readonly" in text or "read only" in text or "read-only" in text:
             said = "the query would change the database, but a push only reads"
