@@ -126,7 +126,7 @@ def _reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--sheet",
                 default="",
                 metavar="NAME",
-                help="Sheet of a workbook, table of a database file, or topic of a recording.",
+                help="Sheet of a workbook, or table of a database file.",
             ),
             click.option(
                 "--query",

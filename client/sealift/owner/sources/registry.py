@@ -107,7 +107,7 @@ class SourceOptions:
         exclude: patterns of those that are left out.
         shown: takes how a text is read.
         notice: takes sentences about what is left out, with names of files, for the owner.
-        table: the sheet of a workbook, the table of a database file, or the topic of a recording.
+        table: the sheet of a workbook, or the table of a database file.
     """
 
     kind: str = ""
