@@ -6,7 +6,7 @@ Source: docs/spec/policy.md, "The last look".
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -347,9 +347,9 @@ class _Told:
     """
 
     number: int
-    texts: list[str]
-    rows: npt.NDArray[np.int64]
-    places: npt.NDArray[np.int64]
+    texts: list[str] = field(repr=False)
+    rows: npt.NDArray[np.int64] = field(repr=False)
+    places: npt.NDArray[np.int64] = field(repr=False)
 
 
 def _told(number: int, values: pa.Array, rows: npt.NDArray[np.int64]) -> _Told:
