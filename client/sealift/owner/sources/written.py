@@ -165,6 +165,11 @@ def form_for(
         found = form_of(texts, said, decimal=decimal)
         if isinstance(found, NumberForm):
             return NumberForm(kind, found.decimal, found.thousands)
+        if (said.decimal or decimal) == "," or said.thousands:
+            # Later values must not be read as if their point were one of decimals.
+            point = said.decimal or decimal or ("," if said.thousands == "." else ".")
+            form = NumberForm(kind, point, said.thousands)
+            return form if _takes(form, texts) else None
     return None
 
 
@@ -189,20 +194,13 @@ def _dates(values: pa.Array, said: Dialect) -> DateForm | Unclear | None:
     # A point stands between day, month and year only.
     usual = ("dmy",) if separators == {"."} else ORDERS
     orders = (said.dates,) if said.dates else usual
-    found = [DateForm(kind, order) for order in orders if _reads(order, kind, values)]
+    forms = (DateForm(kind, order) for order in orders)
+    found = [form for form in forms if _takes(form, values)]
     if not found or (found[0].order == "ymd" and separators == {"-"}):
         return None
     if len(found) > 1:
         return Unclear("dates, day or month first", "`dates`")
     return found[0]
-
-
-def _reads(order: str, kind: pa.DataType, values: pa.Array) -> bool:
-    try:
-        DateForm(kind, order).read(values)
-    except pa.ArrowException:
-        return False
-    return True
 
 
 def _numbers(values: pa.Array, said: Dialect, decimal: str) -> Form | Unclear | None:
@@ -213,21 +211,10 @@ def _numbers(values: pa.Array, said: Dialect, decimal: str) -> Form | Unclear | 
         return None
     if any(map(_IDENTIFIER.match, values.to_pylist())):
         return None
-    decimals = [said.decimal] if said.decimal else [".", ","]
-    groups = [said.thousands] if said.thousands else _GROUPS
-    read: dict[tuple[object, ...], NumberForm] = {}
-    for point, thousands in product(decimals, groups):
-        if point == thousands or (point == "." and not thousands):
-            continue
-        form = NumberForm(pa.float64(), point, thousands)
-        try:
-            numbers = form.read(values)
-        except pa.ArrowException:
-            continue
-        read.setdefault(tuple(numbers.to_pylist()), form)
-    found = list(read.values())
-    if len(found) > 1 and decimal:
-        found = [form for form in found if form.decimal == decimal]
+    known = said.decimal or decimal
+    found = _fitting(values, [known] if known else [".", ","], said.thousands)
+    if not found and not said.decimal:
+        found = _fitting(values, [".", ","], said.thousands)
     if not found:
         return None
     has_decimals = compute.match_substring(values, found[0].decimal)
@@ -238,6 +225,32 @@ def _numbers(values: pa.Array, said: Dialect, decimal: str) -> Form | Unclear | 
         return Unclear("numbers, with decimals or with thousands", "`decimal`")
     kind = pa.int64() if whole else pa.float64()
     return NumberForm(kind, found[0].decimal, found[0].thousands)
+
+
+def _takes(form: Form, texts: pa.Array) -> bool:
+    try:
+        form.read(texts)
+    except pa.ArrowException:
+        return False
+    return True
+
+
+def _fitting(
+    values: pa.Array, decimals: Sequence[str], thousands_said: str
+) -> list[NumberForm]:
+    """Return forms that fit all values, one of those that read the same."""
+    groups = [thousands_said] if thousands_said else _GROUPS
+    read: dict[tuple[object, ...], NumberForm] = {}
+    for point, thousands in product(decimals, groups):
+        if point == thousands or (point == "." and not thousands):
+            continue
+        form = NumberForm(pa.float64(), point, thousands)
+        try:
+            numbers = form.read(values)
+        except pa.ArrowException:
+            continue
+        read.setdefault(tuple(numbers.to_pylist()), form)
+    return list(read.values())
 
 
 def _present(texts: pa.Array) -> pa.Array:
