@@ -24,6 +24,10 @@ _DATE = (
     r"^\s*(?P<a>\d{1,4})(?P<s>[./-])(?P<b>\d{1,2})[./-](?P<c>\d{1,4})"
     r"(?:[ T](?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<x>\d{2})(?:\.0+)?)?)?\s*$"
 )
+_OTHERS = f"[{''.join(group for group in _GROUPS if group != '.')}]"
+_PLAIN = r"^\s*[+-]?\d[^A-Za-z]*$"
+# A form that does not fit the first values does not fit all.
+_FIRST = 100
 # Longer numbers may be identifiers, as may those that begin with a zero or a plus.
 _MOST_DIGITS = 15
 _IDENTIFIER = re.compile(r"\s*(?:[+-]?0\d|\+)")
@@ -178,6 +182,12 @@ def decimal_of(columns: Sequence[pa.Array], said: Dialect) -> str:
     if said.decimal:
         return said.decimal
     for texts in columns:
+        first = _present(texts.slice(0, _FIRST)).drop_null()
+        if not _plain(first):
+            continue
+        # Without these, a value has no decimals but Arrow's.
+        if not compute.any(compute.match_substring_regex(texts, _OTHERS)).as_py():
+            continue
         found = form_of(texts, said)
         if isinstance(found, NumberForm) and pa.types.is_floating(found.kind):
             return found.decimal
@@ -185,6 +195,8 @@ def decimal_of(columns: Sequence[pa.Array], said: Dialect) -> str:
 
 
 def _dates(values: pa.Array, said: Dialect) -> DateForm | Unclear | None:
+    if compute.extract_regex(values.slice(0, _FIRST), _DATE).null_count:
+        return None
     parts = compute.extract_regex(values, _DATE)
     if parts.null_count:
         return None
@@ -204,6 +216,8 @@ def _dates(values: pa.Array, said: Dialect) -> DateForm | Unclear | None:
 
 
 def _numbers(values: pa.Array, said: Dialect, decimal: str) -> Form | Unclear | None:
+    if not _plain(values.slice(0, _FIRST)):
+        return None
     if not compute.all(compute.match_substring_regex(values, r"\d")).as_py():
         return None
     digits = compute.utf8_length(compute.replace_substring_regex(values, r"\D", ""))
@@ -227,6 +241,12 @@ def _numbers(values: pa.Array, said: Dialect, decimal: str) -> Form | Unclear | 
     return NumberForm(kind, found[0].decimal, found[0].thousands)
 
 
+def _plain(values: pa.Array) -> bool:
+    """Return whether values may be numbers in any form."""
+    plain = compute.match_substring_regex(values, _PLAIN)
+    return bool(compute.all(plain, min_count=0).as_py())
+
+
 def _takes(form: Form, texts: pa.Array) -> bool:
     try:
         form.read(texts)
@@ -245,6 +265,8 @@ def _fitting(
         if point == thousands or (point == "." and not thousands):
             continue
         form = NumberForm(pa.float64(), point, thousands)
+        if not _takes(form, values.slice(0, _FIRST)):
+            continue
         try:
             numbers = form.read(values)
         except pa.ArrowException:
