@@ -12,10 +12,13 @@ from sealift_protocol.errors import SealiftError
 
 WORDS = {
     "accept_policy=True": "--accept-policy",
+    "comment='#'": "--comment '#'",
     "crypt4gh_key": "--crypt4gh-key FILE",
     "cursor_column": "--cursor-column",
     "dates": "--dates",
     "decimal": "--decimal",
+    "delimiter=' '": "--delimiter ' '",
+    "delimiter=':'": "--delimiter ':'",
     "delimiter=','": "--delimiter ,",
     "delimiter=';'": "--delimiter ';'",
     "delimiter='\\t'": "--delimiter tab",

@@ -109,6 +109,12 @@ def _reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "unless it looks like a record).",
             ),
             click.option(
+                "--comment",
+                default="",
+                metavar="CHARACTER",
+                help="What comments before the names of CSV begin with, such as #.",
+            ),
+            click.option(
                 "--include",
                 multiple=True,
                 metavar="PATTERN",
@@ -207,6 +213,7 @@ def _source_options(
     thousands: str,
     dates: str,
     header: bool | None,
+    comment: str,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     table: str,
@@ -235,6 +242,7 @@ def _source_options(
         thousands=thousands,
         dates=dates,
         header=header,
+        comment=comment,
         include=include,
         exclude=exclude,
         table=table,

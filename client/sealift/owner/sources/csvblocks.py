@@ -14,7 +14,15 @@ import pyarrow.compute as compute
 import pyarrow.csv as pc
 
 from sealift.owner.sources.bisection import bad_places, first_bad
-from sealift.owner.sources.dialects import Dialect, Layout, is_record, numbered
+from sealift.owner.sources.dialects import (
+    SNIFFED,
+    Dialect,
+    Layout,
+    before_names,
+    doubt_of,
+    is_record,
+    numbered,
+)
 from sealift.owner.sources.interface import Rejects, Written
 from sealift.owner.sources.lines import BLOCK, MAX_RECORD, Block, TextFormat, not_text
 from sealift.owner.sources.written import (
@@ -46,7 +54,7 @@ _LOSSY = r"^\s*(?:[+-]?0[0-9]|\+[0-9]+\s*$|[+-]?[0-9]{16})"
 _NULL = "\\N"
 _NULLS = frozenset((*pc.ConvertOptions().null_values, _NULL))
 # What may be decimals or thousands, where decimals are written with a comma.
-_GROUPED = r"^\s*[+-]?\d{1,3}(?:\.\d{3})+\s*$"
+_GROUPED = r"^\s*[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)\s*$"
 # Values of a column that are shown before the first push, and their longest text.
 _EXAMPLES, _LONGEST = 3, 40
 # What else separates columns, and how the owner says so.
@@ -154,11 +162,12 @@ class CsvParser:
         size, line = len(block.data) - len(text), block.line
         names: list[str] = []
         if not block.offset:
-            size += self._layout.skipped
-            line += 1 if self._layout.skipped else 0
-            text = text[self._layout.skipped :]
-        rows = self._rows(text, line)
-        for row in rows:
+            before = before_names(text, self._said.comment)
+            size += before
+            line += text.count(b"\n", 0, before)
+            text = text[before:]
+        already = size
+        for row in self._rows(text, line):
             if row.fields and self._said.header is False:
                 names = numbered([""] * len(self._padless(row.fields)))
                 break
@@ -166,12 +175,49 @@ class CsvParser:
             line += row.raw.count(b"\n")
             if row.fields:
                 names = self._header(row, path)
-                ruler = next(rows, None) if self._layout.ruled else None
-                if ruler is not None:
-                    size += len(ruler.raw)
-                    line += ruler.raw.count(b"\n")
+                beginning = text[size - already :][:SNIFFED]
+                ruler = self._ruler(row, beginning, line, path)
+                self._refuse_one_column(row, names, beginning, path)
+                size += len(ruler)
+                line += ruler.count(b"\n")
                 break
         return Head(names, replace(block, data=block.data[size:], line=line))
+
+    def _ruler(self, row: _Row, below: bytes, line: int, path: Path | None) -> bytes:
+        """Return the line of hyphens below the header, if there is one.
+
+        Raises:
+            SourceError: the text has one and the first one has not, or the other way round; then
+                records may be padded, or one would be taken for a ruler.
+        """
+        first = below[: below.find(b"\n") + 1] or below
+        names = row.raw.decode("utf-8", "replace")
+        ruled = self._layout.rules(names, first.decode("utf-8", "replace"))
+        if ruled != self._layout.ruled:
+            raise SourceError(
+                "this file and the first one differ: one has a line of hyphens below its header",
+                path=path,
+                line=line,
+                hint="push files that are written in two ways separately, or remove such lines",
+            )
+        return first if ruled else b""
+
+    def _refuse_one_column(
+        self, row: _Row, names: list[str], below: bytes, path: Path | None
+    ) -> None:
+        """Refuse a text that seems to have one column where its rows say otherwise."""
+        if len(names) > 1 or self._said.delimiter or self._known == set(names):
+            return
+        text = (row.raw + below).decode("utf-8", "replace")
+        doubt = doubt_of(text)
+        if doubt is not None:
+            raise SourceError(
+                doubt.what,
+                path=path,
+                line=row.line,
+                hint=f"{doubt.way_out}; if it has one column: "
+                f"{_OTHER_DELIMITERS[self.form.delimiter][1]}",
+            )
 
     def _padless(self, fields: list[str]) -> list[str]:
         return [f.strip() for f in fields] if self._layout.ruled else fields
@@ -294,7 +340,7 @@ class CsvParser:
     def _as_written(self, head: Head, path: Path | None) -> tuple[Block, pa.Table]:
         """Return the first rows that are whole, and their fields as texts."""
         texts = dict.fromkeys(head.names, pa.string())
-        block = self._cleaned(head.body)
+        block = self._cleaned(head.body, path)
         try:
             return block, self._convert(head.names, block, texts)
         except pa.ArrowException:
@@ -307,6 +353,8 @@ class CsvParser:
     def _forms_of_known(
         self, raw: pa.Table, known: Mapping[str, pa.DataType]
     ) -> dict[str, Form]:
+        if not known:
+            return {}
         decimal = decimal_of(raw.columns, self._said)
         found = {
             name: form_for(known[name], raw.column(name), self._said, decimal)
@@ -332,6 +380,8 @@ class CsvParser:
                 found = form_of(texts, self._said, numbers=numbers, decimal=decimal)
             elif pa.types.is_floating(column.type) and numbers:
                 found = self._grouped(texts, decimal)
+            elif pa.types.is_integer(column.type) and numbers and self._said.thousands:
+                found = form_for(column.type, texts, self._said, decimal)
             if isinstance(found, Unclear):
                 self._unclear.append(
                     f"column {len(fields) + 1} stays text: it may have {found.what}; "
@@ -353,7 +403,10 @@ class CsvParser:
         present = texts.filter(compute.not_equal(compute.utf8_trim(texts, " "), ""))
         fits = compute.match_substring_regex(present, _GROUPED)
         if not len(present) or not compute.all(fits).as_py():
-            return None
+            points = compute.any(compute.match_substring(present, ".")).as_py()
+            if not self._said.decimal or not points:
+                return None
+            return Unclear("numbers with a point before decimals", "`decimal`")
         if decimal:
             return NumberForm(pa.int64(), decimal, ".")
         return Unclear("numbers, with decimals or with thousands", "`decimal`")
@@ -380,7 +433,14 @@ class CsvParser:
             ]
         self.written = Written(examples, (*notes, *self._unclear))
 
-    def _cleaned(self, block: Block) -> Block:
+    def _cleaned(self, block: Block, path: Path | None) -> Block:
+        if self._layout.continues(block.data):
+            raise SourceError(
+                "a value goes on in the next line, as psql prints it",
+                path=path,
+                line=block.line,
+                hint="export with `psql --csv`",
+            )
         return replace(block, data=self._layout.clean(block.data))
 
     def _without_loss(
@@ -441,7 +501,7 @@ class CsvParser:
                 the push.
         """
         types = {field.name: field.type for field in self.schema}
-        block = self._cleaned(block)
+        block = self._cleaned(block, path)
         try:
             table = self._convert(names, block, types)
         except pa.ArrowException:
@@ -469,7 +529,9 @@ class CsvParser:
             place = table.column_names.index(name)
             read = self._forms[name].read(table.column(place)).cast(types[name])
             table = table.set_column(place, name, read)
-        return _without_null_marks(table) if _NULL.encode() in block.data else table
+        # Backslashes are rare, and one character is found much faster than two.
+        marked = b"\\" in block.data and _NULL.encode() in block.data
+        return _without_null_marks(table) if marked else table
 
     # --- finding what is wrong -------------------------------------------------------------------
 

@@ -25,11 +25,22 @@ SNIFFED = 1 << 16
 
 _SAMPLE_ROWS = 60
 _SEP = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
+_SEP_LINE = re.compile(rb"sep=.\r?\n", re.IGNORECASE)
 _RULER = re.compile(r"[-+=|,;\t ]*-[-+=|,;\t ]*")
 # psql, sqlcmd and mysql count the rows in a last line, some in the language of the user.
 _COUNT = re.compile(rb"(?:^|(?<=\n))[ \t]*\(\d+ [^\d()\r\n]{1,40}\)[ \t]*[\r\n]*\Z")
 _COUNTED = 80
-_AROUND = re.compile(rb"[ \t]*\|[ \t]*")
+# psql goes on with a value that has line ends in a further line, and says so with a plus.
+_CONTINUED = re.compile(rb"\+\||\+\r?\n *\|")
+# psql's expanded output, mysql's tables and its \G: what a screen shows.
+_DRAWN = re.compile(
+    r"\+[-+=]{2,}\+?|-\[ ?RECORD 1 ?\][-+ ]*|\*{5,} *1\. row \*+|[\u2500-\u257f]+"
+)
+# What separates columns in a text that seems to have one, but is not recognised by itself.
+_RARER = {
+    " ": ("spaces separate", "`delimiter=' '`"),
+    ":": ("colons separate", "`delimiter=':'`"),
+}
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)*")
 _VALUE = re.compile(
     r"[+-]?\d{5,}|[+-]?\d+[.,]\d+|\d{4}-\d\d-\d\d.*|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}.*"
@@ -47,6 +58,7 @@ class Dialect:
         dates: the order of day, month and year, one of `ORDERS`.
         header: whether the first line has the names of the columns.
         recognise: whether the delimiter may be recognised.
+        comment: what lines before the names begin with that are comments.
     """
 
     delimiter: str = ""
@@ -55,6 +67,7 @@ class Dialect:
     dates: str = ""
     header: bool | None = None
     recognise: bool = True
+    comment: str = ""
 
     def check(self) -> None:
         """Check what was said.
@@ -71,6 +84,10 @@ class Dialect:
             raise InvalidArgument(
                 "a delimiter is one character of ASCII that is no letter, digit, quote or line "
                 "end"
+            )
+        if self.comment and (not self.comment.isprintable() or '"' in self.comment):
+            raise InvalidArgument(
+                "comments begin with characters that are printed, and no quote"
             )
         if self.decimal not in ("", ".", ","):
             raise InvalidArgument("decimals begin with a point or a comma")
@@ -96,7 +113,6 @@ class Layout:
 
     Attributes:
         delimiter: the character between columns.
-        skipped: how many characters stand before the header: `sep=;` of Excel.
         ruled: whether a line of hyphens follows the header, as in what databases print; then
             columns may be padded.
         columns: how many columns the header has; where it has several, a last line such as
@@ -104,19 +120,29 @@ class Layout:
     """
 
     delimiter: str
-    skipped: int = 0
     ruled: bool = False
     columns: int = 1
 
     def clean(self, data: bytes) -> bytes:
         """Return records without pads, and without a count of rows behind them."""
-        if self.columns > 1 and b"(" in data[-_COUNTED:]:
+        if (self.ruled or self.columns > 1) and b"(" in data[-_COUNTED:]:
             data = data[:-_COUNTED] + _COUNT.sub(b"", data[-_COUNTED:])
         if not self.ruled:
             return data
-        if self.delimiter == "|":
-            data = _AROUND.sub(b"|", data)
+        mark = self.delimiter.encode()
+        if self.delimiter != " ":
+            data = re.sub(rb" *" + re.escape(mark) + rb" *", lambda _: mark, data)
         return b"\n".join(line.strip(b" \r") for line in data.split(b"\n"))
+
+    def continues(self, data: bytes) -> bool:
+        """Return whether a record goes on in a further line, as psql prints it."""
+        return (
+            self.ruled and self.delimiter == "|" and _CONTINUED.search(data) is not None
+        )
+
+    def rules(self, header: str, line: str) -> bool:
+        """Return whether a line is the ruler below a header."""
+        return is_ruler(header, line, self.delimiter)
 
     @property
     def described(self) -> str:
@@ -132,20 +158,39 @@ def lay_out(text: str, said: Dialect, usual: str) -> Layout:
         said: what the owner said.
         usual: what is taken if nothing else is recognised.
     """
+    raw = text.encode("utf-8", "replace")
+    text = raw[_comments(raw, said.comment) :].decode()
     named = _SEP.match(text)
-    skipped = named.end() if named else 0
-    text = text[skipped:]
+    text = text[named.end() :] if named else text
     chosen = said.delimiter or (named[1] if named else "")
     if not chosen:
         chosen = _separating(text, usual) if said.recognise else usual
     lines = text.split("\n", 2)
-    ruler = lines[1].strip("\r ") if len(lines) > 1 else ""
-    ruled = bool(_RULER.fullmatch(ruler)) and _fits(lines[0], ruler, chosen)
-    return Layout(chosen, skipped, ruled, _widths(text, chosen)[0])
+    ruled = len(lines) > 1 and is_ruler(lines[0], lines[1], chosen)
+    return Layout(chosen, ruled, _widths(text, chosen)[0])
 
 
-def _fits(header: str, ruler: str, delimiter: str) -> bool:
-    """Return whether a line of hyphens has as many parts as the header."""
+def before_names(data: bytes, comment: str) -> int:
+    """Return how many bytes stand before the names: comments, and `sep=;` of Excel."""
+    size = _comments(data, comment)
+    found = _SEP_LINE.match(data, size)
+    return found.end() if found else size
+
+
+def _comments(data: bytes, comment: str) -> int:
+    """Return how many bytes lines have that are comments, or empty beside some."""
+    begin, size = comment.encode(), 0
+    while comment and data.startswith((begin, b"\r", b"\n"), size):
+        end = data.find(b"\n", size)
+        size = end + 1 if end >= 0 else len(data)
+    return size
+
+
+def is_ruler(header: str, ruler: str, delimiter: str) -> bool:
+    """Return whether a line is of hyphens, with as many parts as the header."""
+    ruler = ruler.strip("\r\n ")
+    if not _RULER.fullmatch(ruler):
+        return False
     parts = re.split(r"\+|" + re.escape(delimiter), ruler.strip("|+ "))
     return len(parts) == len(header.strip().strip("|").split(delimiter)) and all(
         "-" in part for part in parts
@@ -181,6 +226,80 @@ def _widths(text: str, delimiter: str) -> list[int]:
     except csv.Error:
         return widths or [1]
     return widths or [1]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why a text that seems to have one column may have several.
+
+    Attributes:
+        what: what speaks against it.
+        way_out: what to do.
+    """
+
+    what: str
+    way_out: str
+
+
+def doubt_of(text: str) -> Doubt | None:
+    """Return why a text whose first line is one column is perhaps none.
+
+    Taken for one column, whole records would stand under one name, and one rule of a policy would
+    be for all of them.
+
+    Args:
+        text: its beginning, from the line with names on.
+    """
+    lines = text.splitlines(keepends=True)
+    lines = lines if text.endswith("\n") or len(lines) < 3 else lines[:-1]
+    lines = lines[:_SAMPLE_ROWS]
+    if not lines:
+        return None
+    if _DRAWN.fullmatch(lines[0].strip()):
+        return Doubt(
+            "the text is drawn as on a screen, not CSV",
+            "export CSV: `psql --csv`, or `mysql --batch`, which writes tabs",
+        )
+    if len(lines) > 1 and _padded(lines[1]):
+        return Doubt(
+            "columns are padded with spaces, and nothing separates them",
+            "export with a separator: `sqlcmd -W -s ';'`, or `sqlite3 -csv`",
+        )
+    for other in DELIMITERS:
+        widths = _widths("".join(lines[1:]), other)
+        most = max(widths, key=widths.count)
+        if most > 1 and widths.count(most) * 2 >= len(widths):
+            return Doubt(
+                f"the first line has 1 column, but rows below it have {most} if {NAMES[other]} "
+                "separate them",
+                "remove what stands before the names of columns, or for lines that begin with #: "
+                "`comment='#'`",
+            )
+    for other, (separate, option) in _RARER.items():
+        if (columns := _evenly(lines, other)) > 1:
+            return Doubt(
+                f"the text seems to have 1 column, but {columns} if {separate} them",
+                f"name what separates columns: {option}",
+            )
+    return None
+
+
+def _padded(line: str) -> bool:
+    return re.fullmatch(r" *-+(?: +-+)+ *", line.strip("\r\n")) is not None
+
+
+def _evenly(lines: list[str], delimiter: str) -> int:
+    """Return how many columns all lines have; 1 if they differ."""
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    try:
+        widths = [len(row) for row in reader if row]
+    except csv.Error:
+        return 1
+    # R names its columns, but not the first one, which counts rows.
+    rows = set(widths[1:])
+    if len(rows) != 1 or widths[0] not in (*rows, min(rows) - 1):
+        return 1
+    return max(widths)
 
 
 def is_record(fields: list[str]) -> bool:

@@ -86,6 +86,8 @@ class SourceOptions:
             owner names it: a rule is for a column.
         header: whether the first line of CSV has the names of columns; None for yes, unless it
             looks like a record.
+        comment: what lines before the names of columns in CSV begin with that are comments;
+            empty for none.
         rejects: takes records that cannot be read.
         query: the query, for databases.
         cursor_column: a unique and increasing column of the query's result, so that a push
@@ -118,6 +120,7 @@ class SourceOptions:
     thousands: str = ""
     dates: str = ""
     header: bool | None = None
+    comment: str = ""
     recognise: bool = True
     rejects: Rejects = field(default_factory=StopAtRejects)
     query: str = field(default="", repr=False)
@@ -210,6 +213,7 @@ def _dialect(options: SourceOptions) -> Dialect:
         options.dates,
         options.header,
         options.recognise,
+        options.comment,
     )
     said.check()
     return said

@@ -24,6 +24,10 @@ _DATE = (
     r"^\s*(?P<a>\d{1,4})(?P<s>[./-])(?P<b>\d{1,2})[./-](?P<c>\d{1,4})"
     r"(?:[ T](?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<x>\d{2})(?:\.0+)?)?)?\s*$"
 )
+_OTHERS = f"[{''.join(group for group in _GROUPS if group != '.')}]"
+_PLAIN = r"^\s*[+-]?\d[^A-Za-z]*$"
+# A form that does not fit the first values does not fit all.
+_FIRST = 100
 # Longer numbers may be identifiers, as may those that begin with a zero or a plus.
 _MOST_DIGITS = 15
 _IDENTIFIER = re.compile(r"\s*(?:[+-]?0\d|\+)")
@@ -165,6 +169,11 @@ def form_for(
         found = form_of(texts, said, decimal=decimal)
         if isinstance(found, NumberForm):
             return NumberForm(kind, found.decimal, found.thousands)
+        if (said.decimal or decimal) == "," or said.thousands:
+            # Later values must not be read as if their point were one of decimals.
+            point = said.decimal or decimal or ("," if said.thousands == "." else ".")
+            form = NumberForm(kind, point, said.thousands)
+            return form if _takes(form, texts) else None
     return None
 
 
@@ -173,6 +182,12 @@ def decimal_of(columns: Sequence[pa.Array], said: Dialect) -> str:
     if said.decimal:
         return said.decimal
     for texts in columns:
+        first = _present(texts.slice(0, _FIRST)).drop_null()
+        if not _plain(first):
+            continue
+        # Without these, a value has no decimals but Arrow's.
+        if not compute.any(compute.match_substring_regex(texts, _OTHERS)).as_py():
+            continue
         found = form_of(texts, said)
         if isinstance(found, NumberForm) and pa.types.is_floating(found.kind):
             return found.decimal
@@ -180,6 +195,8 @@ def decimal_of(columns: Sequence[pa.Array], said: Dialect) -> str:
 
 
 def _dates(values: pa.Array, said: Dialect) -> DateForm | Unclear | None:
+    if compute.extract_regex(values.slice(0, _FIRST), _DATE).null_count:
+        return None
     parts = compute.extract_regex(values, _DATE)
     if parts.null_count:
         return None
@@ -189,7 +206,8 @@ def _dates(values: pa.Array, said: Dialect) -> DateForm | Unclear | None:
     # A point stands between day, month and year only.
     usual = ("dmy",) if separators == {"."} else ORDERS
     orders = (said.dates,) if said.dates else usual
-    found = [DateForm(kind, order) for order in orders if _reads(order, kind, values)]
+    forms = (DateForm(kind, order) for order in orders)
+    found = [form for form in forms if _takes(form, values)]
     if not found or (found[0].order == "ymd" and separators == {"-"}):
         return None
     if len(found) > 1:
@@ -197,15 +215,9 @@ def _dates(values: pa.Array, said: Dialect) -> DateForm | Unclear | None:
     return found[0]
 
 
-def _reads(order: str, kind: pa.DataType, values: pa.Array) -> bool:
-    try:
-        DateForm(kind, order).read(values)
-    except pa.ArrowException:
-        return False
-    return True
-
-
 def _numbers(values: pa.Array, said: Dialect, decimal: str) -> Form | Unclear | None:
+    if not _plain(values.slice(0, _FIRST)):
+        return None
     if not compute.all(compute.match_substring_regex(values, r"\d")).as_py():
         return None
     digits = compute.utf8_length(compute.replace_substring_regex(values, r"\D", ""))
@@ -213,21 +225,10 @@ def _numbers(values: pa.Array, said: Dialect, decimal: str) -> Form | Unclear | 
         return None
     if any(map(_IDENTIFIER.match, values.to_pylist())):
         return None
-    decimals = [said.decimal] if said.decimal else [".", ","]
-    groups = [said.thousands] if said.thousands else _GROUPS
-    read: dict[tuple[object, ...], NumberForm] = {}
-    for point, thousands in product(decimals, groups):
-        if point == thousands or (point == "." and not thousands):
-            continue
-        form = NumberForm(pa.float64(), point, thousands)
-        try:
-            numbers = form.read(values)
-        except pa.ArrowException:
-            continue
-        read.setdefault(tuple(numbers.to_pylist()), form)
-    found = list(read.values())
-    if len(found) > 1 and decimal:
-        found = [form for form in found if form.decimal == decimal]
+    known = said.decimal or decimal
+    found = _fitting(values, [known] if known else [".", ","], said.thousands)
+    if not found and not said.decimal:
+        found = _fitting(values, [".", ","], said.thousands)
     if not found:
         return None
     has_decimals = compute.match_substring(values, found[0].decimal)
@@ -238,6 +239,40 @@ def _numbers(values: pa.Array, said: Dialect, decimal: str) -> Form | Unclear | 
         return Unclear("numbers, with decimals or with thousands", "`decimal`")
     kind = pa.int64() if whole else pa.float64()
     return NumberForm(kind, found[0].decimal, found[0].thousands)
+
+
+def _plain(values: pa.Array) -> bool:
+    """Return whether values may be numbers in any form."""
+    plain = compute.match_substring_regex(values, _PLAIN)
+    return bool(compute.all(plain, min_count=0).as_py())
+
+
+def _takes(form: Form, texts: pa.Array) -> bool:
+    try:
+        form.read(texts)
+    except pa.ArrowException:
+        return False
+    return True
+
+
+def _fitting(
+    values: pa.Array, decimals: Sequence[str], thousands_said: str
+) -> list[NumberForm]:
+    """Return forms that fit all values, one of those that read the same."""
+    groups = [thousands_said] if thousands_said else _GROUPS
+    read: dict[tuple[object, ...], NumberForm] = {}
+    for point, thousands in product(decimals, groups):
+        if point == thousands or (point == "." and not thousands):
+            continue
+        form = NumberForm(pa.float64(), point, thousands)
+        if not _takes(form, values.slice(0, _FIRST)):
+            continue
+        try:
+            numbers = form.read(values)
+        except pa.ArrowException:
+            continue
+        read.setdefault(tuple(numbers.to_pylist()), form)
+    return list(read.values())
 
 
 def _present(texts: pa.Array) -> pa.Array:

@@ -99,6 +99,102 @@ def test_what_databases_print_around_records_is_no_record(
     ]
 
 
+ONE_BESIDE_OTHERS = [
+    ("id,x\n--,--\n1,2\n", "id,x\n3,4\n5,6\n", "differ: one has a line of hyphens"),
+    ("id,x\n3,4\n", "id,x\n--,--\n1,2\n", "differ: one has a line of hyphens"),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "refusal"), ONE_BESIDE_OTHERS)
+def test_files_with_and_without_rulers_are_not_mixed(
+    first: str, second: str, refusal: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text(first)
+    (tmp_path / "b.csv").write_text(second)
+    source = open_source(str(tmp_path), SourceOptions())
+    with pytest.raises(SourceError, match=refusal) as caught:
+        [chunk for part in source.parts() for chunk in source.read(part, BEGINNING)]
+    assert caught.value.path == tmp_path / "b.csv"
+
+
+def test_no_record_is_lost_where_one_file_names_its_separator(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"sep=;\r\n1;2\r\n")
+    (tmp_path / "b.csv").write_bytes(b"33333;4\r\n5;6\r\n")
+    source = open_source(str(tmp_path), SourceOptions(header=False))
+    batches = [c.batch for p in source.parts() for c in source.read(p, BEGINNING)]
+    assert [row["column_1"] for b in batches for row in b.to_pylist()] == [1, 33333, 5]
+
+
+def test_pads_of_sqlcmd_are_no_part_of_a_value(path: Path) -> None:
+    text = "mrn        ;ward\n-----------;----\nA1         ;x   \n\n(1 rows affected)\n"
+    assert read(path, text).to_pylist() == [{"mrn": "A1", "ward": "x"}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " id | note  | z\n----+-------+---\n  1 | a    +| q\n    | b     | \n(1 row)\n",
+        " id | note\n----+------\n  1 | a   +\n    | b\n(1 row)\n",
+    ],
+)
+def test_a_value_that_psql_prints_in_two_lines_is_not_cut(
+    text: str, path: Path
+) -> None:
+    with pytest.raises(SourceError, match="goes on in the next line"):
+        read(path, text)
+
+
+def test_a_plus_at_the_end_of_a_value_is_a_value(path: Path) -> None:
+    text = " id | blood\n----+-------\n  1 | A+\n  2 | 0+\n(2 rows)\n"
+    assert read(path, text)["blood"].to_pylist() == ["A+", "0+"]
+
+
+def test_a_count_below_one_ruled_column_is_no_record(path: Path) -> None:
+    assert read(path, " id \n----\n 1\n 2\n(2 rows)\n")["id"].to_pylist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Report of ward 3\n\nid;name\n1;Ann\n2;Bob\n",
+        "# export of 2024\nid;name\n1;Ann\n",
+        "# export\n# by Ann\nid,name\n1,Ann\n2,Bob\n",
+        "note\na|b\nc|d\n",
+        "id          name\n----------- -----------\n          1 Ann\n",
+        "+----+------+\n| id | name |\n+----+------+\n|  1 | Ann  |\n+----+------+\n",
+        "-[ RECORD 1 ]\nid   | 1\nname | Ann\n",
+        "*************************** 1. row ***************************\n  id: 1\n",
+        '"id" "x"\n"1" "a" 1.5\n"2" "b" NA\n',
+        "id:name\n1:Ann\n2:Bob\n",
+    ],
+)
+@pytest.mark.parametrize("recognise", [True, False])
+def test_records_are_not_taken_for_one_column(
+    text: str, recognise: bool, path: Path
+) -> None:
+    with pytest.raises(SourceError) as caught:
+        read(path, text, recognise=recognise)
+    assert "if it has one column: `delimiter=" in caught.value.hint
+    assert caught.value.path == path
+
+
+@pytest.mark.parametrize(
+    "text", ["note\nfell, twice\nfine\n\n", "id\n1\n2\n", "ward name\nA\nWard B\n"]
+)
+def test_a_text_of_one_column_is_read(text: str, path: Path) -> None:
+    text = text.replace("fell, twice", '"fell, twice"')
+    assert len(read(path, text).column_names) == 1
+
+
+def test_comments_before_the_names_are_left_out_when_asked(path: Path) -> None:
+    text = '# Bögen, "open\n\n# 2024;x\nsep=;\nid;x\n1;2,5\n#2;3,5\n'
+    table = read(path, text, comment="#")
+    assert table.to_pylist() == [{"id": "1", "x": 2.5}, {"id": "#2", "x": 3.5}]
+    with pytest.raises(SourceError) as caught:
+        read(path, "# x\nid,x\n1,2\n3\n", comment="#")
+    assert caught.value.line == 4
+
+
 def test_hyphens_in_a_record_are_no_ruler(path: Path) -> None:
     assert read(path, "a,b\n-,x\n").to_pylist() == [{"a": "-", "b": "x"}]
 
@@ -171,6 +267,24 @@ def test_another_column_tells_what_a_comma_is(path: Path) -> None:
     assert table.to_pylist() == [{"a": 1.5, "b": 1234, "c": 1.234}]
     table = read(path, "a;b\n1.234;x\n", decimal=",")
     assert table["a"].to_pylist() == [1234]
+
+
+def test_points_between_thousands_are_never_decimals_beside_a_comma(path: Path) -> None:
+    table = read(path, "a;b\n1.234;1,5\n500;2,5\n")
+    assert table["a"].to_pylist() == [1234, 500]
+    table = read(path, "a;b\n1.234;x\n500;y\n")
+    assert table["a"].to_pylist() == ["1.234", "500"]
+    table = read(path, "a\n12.5\n500\n", decimal=",")
+    assert table["a"].to_pylist() == ["12.5", "500"]
+
+
+def test_later_points_are_not_decimals_either(path: Path) -> None:
+    text = "a;b\n" + "500;1,5\n" * 140_000 + "1.234;2,5\n"
+    for types in ({}, {"a": "double"}):
+        with pytest.raises(SourceError, match="line 140002, column 1"):
+            read(path, text, types=types)
+        table = read(path, text, types=types, thousands=".", decimal=",")
+        assert table["a"][-1].as_py() == 1234
 
 
 @pytest.mark.parametrize("value", ["007,5", "+43,1", "1234567890123456,5", "1,2,3"])
