@@ -28,6 +28,10 @@ _ORIGIN = re.compile(r"[A-Za-z0-9_.,()| -]{1,120}")
 _COUNTS = ("values", "changed", "nulls", "misfits")
 # Types seldom have more characters.
 _KIND = 15
+# A terminal of 80 columns, less the indent of a plan; longer names stand out of their column.
+_WIDE, _LONG_NAME = 78, 30
+# A value that is read as it is written is told by its beginning: three of them make a line.
+_CLIPPED = 22
 _LOOKED = ("searched", "unknown", "early", "removed")
 
 
@@ -41,7 +45,7 @@ def column_lines(
 ) -> list[str]:
     """Return a line for each column: name, type, description, and values as written and read."""
     names = [printable(name) for name in schema.names]
-    width = max(map(len, names), default=0)
+    width = min(max(map(len, names), default=0), _LONG_NAME)
     lines = []
     for name, field in zip(names, schema, strict=True):
         told = said_of(field)
@@ -52,13 +56,30 @@ def column_lines(
         line = f"{name:<{width}}  {kind}" + (f"  ({notes})" if notes else "")
         shown = (examples or {}).get(field.name, ())
         values = [
-            printable(w) if w == r else f"{printable(w)} -> {printable(r)}"
+            _clipped(printable(w)) if w == r else f"{printable(w)} -> {printable(r)}"
             for w, r in shown
         ]
-        if values:
-            line = f"{line:<{width + _KIND}}  {' | '.join(values)}"
-        lines.append(line)
+        beside = f"{line:<{width + _KIND}}  {' | '.join(values)}"
+        if values and len(beside) <= _WIDE:
+            lines.append(beside)
+        else:
+            lines += [line, *_rows(values)]
     return lines
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= _CLIPPED else f"{text[: _CLIPPED - 1]}…"
+
+
+def _rows(values: Sequence[str]) -> list[str]:
+    """Return values in as many lines as they need."""
+    rows: list[str] = []
+    for value in values:
+        if rows and len(rows[-1]) + 3 + len(value) <= _WIDE:
+            rows[-1] += f" | {value}"
+        else:
+            rows.append(f"    {value}"[:_WIDE])
+    return rows
 
 
 def metadata_lines(schema: pa.Schema) -> list[str]:
