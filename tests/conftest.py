@@ -28,7 +28,6 @@ import hypothesis
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
-from places import TESTS
 from services import guard, programs
 from sealift_relay.app import Relay
 from sealift_relay.ca import write_tls
@@ -59,29 +58,6 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = tempfile.TemporaryDirectory(prefix="sealift-tests-")
         config.add_cleanup(folder.cleanup)
         os.environ[warm.OF_THIS_RUN] = folder.name
-
-
-# The lines of the modules that hold secrets are proved by these. Measuring the others as well
-# would make them slower by a quarter.
-MEASURED = (
-    "attacks/",
-    *(f"unit/{name}/" for name in ("crypto", "history", "home", "keystore", "process")),
-    "unit/protocol/",
-    "unit/owner/manage/",
-    "unit/owner/push/",
-    *(f"unit/owner/deidentify/test_{name}" for name in ("actions", "card_tokens")),
-    *(f"unit/owner/deidentify/test_{name}" for name in ("columns", "pseudonyms")),
-    *("integration/test_eras", "integration/test_keystores.py"),
-    *("integration/test_policies.py", "integration/test_push.py"),
-    *("integration/test_reversing.py", "integration/test_rotation.py"),
-)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Coverage is measured of some tests only."""
-    for item in items:
-        if not item.path.relative_to(TESTS).as_posix().startswith(MEASURED):
-            item.add_marker("no_cover")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
