@@ -13,6 +13,8 @@ from sealift.session import Session
 from sealift_protocol.errors import (
     CursorUnreadable,
     HistoryInvalid,
+    MalformedObject,
+    VerificationError,
     WrongKey,
 )
 
@@ -52,15 +54,29 @@ def test_a22_a_co_owner_does_not_decide_which_policies_are_required(
             reader.open_dataset("hospital/cohort")
 
 
+@pytest.mark.parametrize(
+    ("value", "error", "told"),
+    [
+        pytest.param(True, MalformedObject, "beyond adding and widening", id="other"),
+        pytest.param("x", HistoryInvalid, "other than the owner widened", id="wider"),
+    ],
+)
 def test_a22_a_co_owner_does_not_change_the_type_of_a_column(
-    hospital: Session, clinic: Session, laboratory: Session, cohort: str, monkeypatch
+    value: object,
+    error: type[VerificationError],
+    told: str,
+    hospital: Session,
+    clinic: Session,
+    laboratory: Session,
+    cohort: str,
+    monkeypatch,
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr("sealift.owner.push.appending.grow", lambda _, fresh: fresh)
         patched.setattr("sealift.owner.push.appending.extends", lambda *_: True)
-        with pytest.raises(HistoryInvalid, match="other than the owner widened"):
-            clinic.push(pa.table({"id": ["x"], "more": ["y"]}), dataset=cohort)
-    with pytest.raises(HistoryInvalid, match="other than the owner widened"):
+        with pytest.raises(error, match=told):
+            clinic.push(pa.table({"id": [value], "more": ["y"]}), dataset=cohort)
+    with pytest.raises(error, match=told):
         laboratory.open_dataset(cohort)
 
 
