@@ -31,9 +31,9 @@ import sealift_protocol
 from sealift.crypto.sealing import ShardContext
 from sealift.keystore.custody import Custody
 from sealift.owner.push.appending import PushTerms
+from sealift.owner.sources import SourceOptions
 from sealift.owner.sources.interface import Chunk, Part
 from sealift.owner.sources.lines import Block
-from sealift.owner.sources.registry import SourceOptions
 from sealift.session import Session
 from sealift_protocol.layout import HEADER_SIZE
 from sealift_protocol.objects.cards import WrapSuite

@@ -293,7 +293,7 @@ class RemoteDataset:
                 does more with the column than keep it.
             SchemaMismatch: a stored value does not fit the type.
         """
-        from sealift.owner.sources.registry import parse_type
+        from sealift.owner.sources.options import parse_type
 
         with self._connection.patience(retry_seconds):
             return widen(

@@ -923,7 +923,7 @@ def deidentify(
 def sources(as_json: bool) -> None:
     """List the kinds of sources that `push` can read."""
     from sealift.owner.sources import KINDS, plug_ins
-    from sealift.owner.sources.registry import STDIN
+    from sealift.owner.sources.choosing import STDIN
 
     document: list[dict[str, object]] = []
     lines = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sealift.owner.sources.choosing import check_source
 from sealift.owner.sources.interface import (
     BEGINNING,
     Accompanied,
@@ -14,15 +15,10 @@ from sealift.owner.sources.interface import (
     StopAtRejects,
     Written,
 )
-from sealift.owner.sources.registry import (
-    KINDS,
-    Kind,
-    PlugIns,
-    SourceOptions,
-    check_source,
-    open_source,
-    plug_ins,
-)
+from sealift.owner.sources.kinds import Kind
+from sealift.owner.sources.opening import open_source
+from sealift.owner.sources.options import SourceOptions
+from sealift.owner.sources.registry import KINDS, PlugIns, plug_ins
 
 __all__ = [
     "BEGINNING",
