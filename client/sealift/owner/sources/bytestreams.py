@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -92,6 +93,20 @@ class Opener:
                 hint="give your private key with `crypt4gh_key`",
             )
         return open_crypt4gh(path, self.key)
+
+
+class _Resumed:
+    def __init__(self, beginning: bytes, rest: BinaryIO) -> None:
+        self._beginning = io.BytesIO(beginning)
+        self._rest = rest
+
+    def read(self, size: int) -> bytes:
+        return self._beginning.read(size) or self._rest.read(size)
+
+
+def resumed(beginning: bytes, rest: BinaryIO) -> BinaryIO:
+    """Return a stream whose beginning was read already, to be read from there."""
+    return cast("BinaryIO", _Resumed(beginning, rest))
 
 
 def file_part(path: Path) -> Part:

@@ -25,6 +25,7 @@ from sealift.owner.sources.dialects import (
 )
 from sealift.owner.sources.interface import Rejects, Written
 from sealift.owner.sources.lines import BLOCK, MAX_RECORD, Block, TextFormat, not_text
+from sealift.owner.sources.unify import OTHER_COLUMNS
 from sealift.owner.sources.written import (
     Form,
     NumberForm,
@@ -68,9 +69,6 @@ _OTHER_DELIMITERS = {
     "\x1f": ("the character 1F", "`delimiter='\\x1f'`"),
     ",": ("a comma", "`delimiter=','`"),
 }
-_OTHER_COLUMNS = (
-    "the files of one push must have the same columns: push this one separately"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,8 +452,7 @@ class CsvParser:
         }
         unwanted = {name for name in numbers if how.get(name) is ReadAs.NO_NUMBER}
         unsure = [name for name in numbers if how.get(name) is ReadAs.INFERRED]
-        if unsure:
-            unwanted |= {name for name in unsure if _loses_digits(raw.column(name))}
+        unwanted |= {name for name in unsure if _loses_digits(raw.column(name))}
         return pa.schema(
             [f.with_type(pa.string()) if f.name in unwanted else f for f in schema]
         )
@@ -474,7 +471,7 @@ class CsvParser:
                     path=path,
                     line=1,
                     column=column,
-                    hint=_OTHER_COLUMNS,
+                    hint=OTHER_COLUMNS,
                 )
         for column, name in enumerate(expected, start=1):
             if name not in names:
@@ -483,7 +480,7 @@ class CsvParser:
                     path=path,
                     line=1,
                     column=column,
-                    hint=_OTHER_COLUMNS,
+                    hint=OTHER_COLUMNS,
                 )
 
     def parse(
@@ -519,11 +516,9 @@ class CsvParser:
         if not block.data.strip(b"\r\n"):
             fields = [(name, types.get(name, pa.string())) for name in names]
             return pa.schema(fields).empty_table()
-        as_text = {name: pa.string() for name in self._forms if name in types}
         # Texts that stay texts are never changed by a form.
-        as_text = {
-            name: kind for name, kind in as_text.items() if types[name] != pa.string()
-        }
+        text = pa.string()
+        as_text = {name: text for name in self._forms if types.get(name, text) != text}
         table = _read(block.data, names, {**types, **as_text}, self.form.delimiter)
         for name in as_text:
             place = table.column_names.index(name)

@@ -137,4 +137,4 @@ def _array(values: list[Any]) -> pa.Array:
 def _as_text(cell: Any) -> str:
     if isinstance(cell, float) and cell.is_integer() and abs(cell) <= _EXACT:
         return str(int(cell))
-    return cell if isinstance(cell, str) else str(cell)
+    return str(cell)

@@ -11,11 +11,11 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import msgspec
 
-from sealift.owner.sources.bytestreams import Opener, inner_suffix
+from sealift.owner.sources.bytestreams import Opener, inner_suffix, resumed
 from sealift.owner.sources.fileset import Fileset
 from sealift_protocol.errors import SourceError
 
@@ -76,7 +76,7 @@ def _as_lines(stream: BinaryIO, path: Path) -> BinaryIO:
     head = head.removeprefix(_BOM)
     first = head.lstrip().partition(b"\n")[0]
     if _is_line(first):
-        return cast("BinaryIO", _Chained(head, stream))
+        return resumed(head, stream)
     content = head + stream.read(max(_MAX_DOCUMENT + 1 - len(head), 0))
     if len(content) > _MAX_DOCUMENT:
         raise SourceError(
@@ -123,18 +123,3 @@ def _resources(content: bytes, depth: int) -> Iterator[bytes]:
         if outcome or bytes(entry.resource) == b"null":
             continue
         yield from _resources(bytes(entry.resource), depth + 1)
-
-
-class _Chained:
-    """Some bytes, and then the rest of the stream that they are from."""
-
-    def __init__(self, head: bytes, rest: BinaryIO) -> None:
-        self._head = head
-        self._rest = rest
-
-    def read(self, size: int) -> bytes:
-        """Return up to `size` bytes; nothing at the end."""
-        if self._head:
-            taken, self._head = self._head[:size], self._head[size:]
-            return taken
-        return self._rest.read(size)

@@ -207,8 +207,7 @@ class _Client:
                 return read_manifest(answer.body)
             if answer.status != 202:
                 raise _refused("gave up the export", answer)
-            self._sleep(_retry_after(answer, self._clock.now()) or wait)
-            wait = min(wait * 2, _MAX_WAIT)
+            wait = self._pause(answer, wait)
 
     def _note_expiry(self, answer: _Answer) -> None:
         """Let no file be asked for after the export has expired."""
@@ -250,8 +249,7 @@ class _Client:
                 )
             if answer.status not in _BUSY:
                 raise _refused("refused a file of the export", answer)
-            self._sleep(_retry_after(answer, self._clock.now()) or wait)
-            wait = min(wait * 2, _MAX_WAIT)
+            wait = self._pause(answer, wait)
         if output.count is not None and output.count != lines:
             raise SourceError(
                 f"a file of the export has {lines} resources, and {output.count} in its manifest",
@@ -280,8 +278,12 @@ class _Client:
             answer = _Answer(response.status, found, body)
             if answer.status not in _BUSY:
                 return answer
-            self._sleep(_retry_after(answer, self._clock.now()) or wait)
-            wait = min(wait * 2, _MAX_WAIT)
+            wait = self._pause(answer, wait)
+
+    def _pause(self, answer: _Answer, wait: float) -> float:
+        """Wait as long as the server asks, or `wait` seconds; returns the next such wait."""
+        self._sleep(_retry_after(answer, self._clock.now()) or wait)
+        return min(wait * 2, _MAX_WAIT)
 
     def _sleep(self, seconds: float) -> None:
         seconds = min(max(seconds, _FIRST_WAIT), _MAX_WAIT)

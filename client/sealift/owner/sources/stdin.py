@@ -6,10 +6,11 @@ import codecs
 import sys
 from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import pyarrow as pa
 
+from sealift.owner.sources.bytestreams import resumed
 from sealift.owner.sources.csvblocks import CsvParser
 from sealift.owner.sources.dialects import SNIFFED, Dialect, lay_out
 from sealift.owner.sources.interface import BEGINNING, Chunk, Part, Rejects, Written
@@ -122,8 +123,7 @@ def csv_stream(
         )
         known = expected.names if expected is not None else ()
         parser = CsvParser(form, rejects, said=said, layout=layout, known=known)
-        whole = cast("BinaryIO", _Resumed(beginning, stream))
-        blocks = blocks_of(whole, form, size=block_size)
+        blocks = blocks_of(resumed(beginning, stream), form, size=block_size)
         head = parser.begin(blocks, None)
     except OSError as error:
         raise _broken(error) from None
@@ -137,18 +137,6 @@ def csv_stream(
     source = StreamSource("csv", schema, batches())
     source.written = parser.written
     return source
-
-
-class _Resumed:
-    """A stream of which the beginning was read."""
-
-    def __init__(self, beginning: bytes, rest: BinaryIO) -> None:
-        self._beginning = beginning
-        self._rest = rest
-
-    def read(self, size: int) -> bytes:
-        found, self._beginning = self._beginning[:size], self._beginning[size:]
-        return found or self._rest.read(size)
 
 
 def jsonl_stream(

@@ -12,12 +12,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sealift.formats.arrowtypes import is_ragged_list, is_text
 from sealift_protocol.errors import SchemaMismatch, SourceError
 
 _UNITS = ("s", "ms", "us", "ns")
-_OTHER_COLUMNS = (
+OTHER_COLUMNS = (
     "the files of one push must have the same columns: push this one separately"
 )
+"""What to do about a file that has others."""
 
 
 def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
@@ -30,7 +32,7 @@ def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     if one == other:
         return one
     for holds, small, large in (
-        (_is_text, pa.string(), pa.large_string()),
+        (is_text, pa.string(), pa.large_string()),
         (_is_bytes, pa.binary(), pa.large_binary()),
     ):
         if holds(one) and holds(other):
@@ -44,14 +46,6 @@ def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
 
 def _plain(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_string(kind)
-        or pa.types.is_large_string(kind)
-        or pa.types.is_string_view(kind)
-    )
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
@@ -88,7 +82,7 @@ def _common_time(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
 
 
 def _common_nested(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
-    if _is_list(one) and _is_list(other):
+    if is_ragged_list(one) and is_ragged_list(other):
         inner = common_type(one.value_type, other.value_type)
         large = pa.types.is_large_list(one) or pa.types.is_large_list(other)
         if inner is None:
@@ -105,10 +99,6 @@ def _common_nested(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
             return None
         return pa.struct(list(zip(names, kinds, strict=True)))
     return None
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
 
 def unify(known: pa.Schema, found: pa.Schema, path: Path) -> pa.Schema:
@@ -166,7 +156,7 @@ def as_before(schema: pa.Schema, expected: pa.Schema | None) -> pa.Schema:
 
 
 def _same_values(one: pa.DataType, other: pa.DataType) -> bool:
-    holds: tuple[Callable[[pa.DataType], bool], ...] = (_is_text, _is_bytes)
+    holds: tuple[Callable[[pa.DataType], bool], ...] = (is_text, _is_bytes)
     return any(is_kind(one) and is_kind(other) for is_kind in holds)
 
 
@@ -200,5 +190,5 @@ def _other_schema(what: str, path: Path, column: int) -> SchemaMismatch:
         f"the file's schema differs from the first file's: {what}",
         path=path,
         column=column,
-        hint=_OTHER_COLUMNS,
+        hint=OTHER_COLUMNS,
     )
