@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from queries import chunks, query, refuse, rows
 from services.mariadb import mariadb_server
 
-from sealift.owner.sources import BEGINNING, Source, SourceOptions, open_source
-from sealift.owner.sources.interface import Chunk
+from sealift.owner.sources import BEGINNING
 from sealift_protocol.errors import InvalidArgument, SourceError
 
 pymysql = pytest.importorskip("pymysql")
@@ -48,27 +48,6 @@ def run(url: str, *texts: str) -> list[tuple[object, ...]]:
         for text in texts:
             cursor.execute(text)
         return list(cursor.fetchall())
-
-
-def query(server: str, text: str, **options: object) -> Source:
-    return open_source(server, SourceOptions(query=text, **options))  # type: ignore[arg-type]
-
-
-def chunks(source: Source, mark: str = BEGINNING) -> Iterator[Chunk]:
-    for part in source.parts():
-        yield from source.read(part, mark)
-
-
-def rows(source: Source, mark: str = BEGINNING) -> list[dict[str, object]]:
-    return [row for chunk in chunks(source, mark) for row in chunk.batch.to_pylist()]
-
-
-def refuse(server: str, text: str, **options: object) -> SourceError:
-    with pytest.raises(SourceError) as caught:
-        rows(query(server, text, **options))
-    error = caught.value
-    assert "canary" not in str(error) + error.hint + repr(error)
-    return error
 
 
 # --- types ---------------------------------------------------------------------------------------

@@ -16,10 +16,10 @@ import psycopg
 import pyarrow as pa
 import pytest
 from patience import PATIENCE
+from queries import chunks, query, refuse, rows
 from services.postgresql import postgresql_server
 
-from sealift.owner.sources import BEGINNING, Source, SourceOptions, open_source
-from sealift.owner.sources.interface import Chunk
+from sealift.owner.sources import BEGINNING
 from sealift_protocol.errors import InvalidArgument, SourceError
 
 
@@ -41,28 +41,6 @@ def server() -> Iterator[str]:
 def admin(server: str) -> Iterator[psycopg.Connection]:
     with psycopg.connect(server, autocommit=True) as connection:
         yield connection
-
-
-def query(server: str, text: str, **options: object) -> Source:
-    return open_source(server, SourceOptions(query=text, **options))  # type: ignore[arg-type]
-
-
-def chunks(source: Source, mark: str = BEGINNING) -> Iterator[Chunk]:
-    for part in source.parts():
-        yield from source.read(part, mark)
-
-
-def rows(source: Source, mark: str = BEGINNING) -> list[dict[str, object]]:
-    return [row for chunk in chunks(source, mark) for row in chunk.batch.to_pylist()]
-
-
-def refuse(server: str, text: str, **options: object) -> SourceError:
-    with pytest.raises(SourceError) as caught:
-        rows(query(server, text, **options))
-    error = caught.value
-    assert "canary" not in str(error) + error.hint + repr(error)
-    assert error.exit_code == 3
-    return error
 
 
 # --- types ---------------------------------------------------------------------------------------

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from queries import chunks, rows
 
 from sealift.owner.sources import BEGINNING, Source, SourceOptions, open_source
-from sealift.owner.sources.interface import Chunk
 from sealift.owner.sources.sql import SqlSource
 from sealift.owner.sources.sqlpostgresql import _hosts, _literal
 from sealift.owner.sources.sqlrows import Key
@@ -57,15 +57,6 @@ def database(tmp_path: Path) -> Database:
         ],
     )
     return made
-
-
-def chunks(source: Source, mark: str = BEGINNING) -> Iterator[Chunk]:
-    for part in source.parts():
-        yield from source.read(part, mark)
-
-
-def rows(source: Source, mark: str = BEGINNING) -> list[dict[str, object]]:
-    return [row for chunk in chunks(source, mark) for row in chunk.batch.to_pylist()]
 
 
 def refuse(database: Database, query: str, **options: object) -> SourceError:
