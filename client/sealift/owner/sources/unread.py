@@ -5,46 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 
 _CSV = "save it as CSV (UTF-8) in the program that made it, and push that"
+_UNCHANGED = "push it unchanged with `kind` files"
+_ACCESS = "a Microsoft Access database"
+_R = "write each table in R with arrow::write_parquet or write.csv"
+_UNPACK = "unpack it, and push the folder"
 _UNREAD = {
-    ".doc": (
-        "a Word document",
-        "save its tables as CSV, or push it unchanged with `kind` files",
+    **dict.fromkeys(
+        (".doc", ".docx"),
+        ("a Word document", f"save its tables as CSV, or {_UNCHANGED}"),
     ),
-    ".docx": (
-        "a Word document",
-        "save its tables as CSV, or push it unchanged with `kind` files",
-    ),
-    ".rtf": (
-        "an RTF document",
-        "save its text as .txt, or push it unchanged with `kind` files",
-    ),
-    ".pptx": ("a PowerPoint file", "push it unchanged with `kind` files"),
-    ".mdb": (
-        "a Microsoft Access database",
-        "export each table as CSV (mdb-export FILE TABLE)",
-    ),
-    ".accdb": ("a Microsoft Access database", "export each table as CSV"),
+    ".rtf": ("an RTF document", f"save its text as .txt, or {_UNCHANGED}"),
+    ".pptx": ("a PowerPoint file", _UNCHANGED),
+    ".mdb": (_ACCESS, "export each table as CSV (mdb-export FILE TABLE)"),
+    ".accdb": (_ACCESS, "export each table as CSV"),
     ".dbf": ("a dBase file", _CSV),
     ".rds": ("an R object", "write it in R with arrow::write_parquet or write.csv"),
-    ".rda": (
-        "an R workspace",
-        "write each table in R with arrow::write_parquet or write.csv",
-    ),
-    ".rdata": (
-        "an R workspace",
-        "write each table in R with arrow::write_parquet or write.csv",
-    ),
+    **dict.fromkeys((".rda", ".rdata"), ("an R workspace", _R)),
     ".mat": ("a MATLAB file", "write it in MATLAB with parquetwrite or writetable"),
-    ".h5": (
-        "an HDF5 file",
-        "write each table as Parquet, or push it unchanged with `kind` files",
+    **dict.fromkeys(
+        (".h5", ".hdf5"),
+        ("an HDF5 file", f"write each table as Parquet, or {_UNCHANGED}"),
     ),
-    ".hdf5": (
-        "an HDF5 file",
-        "write each table as Parquet, or push it unchanged with `kind` files",
-    ),
-    ".nc": ("a NetCDF file", "push it unchanged with `kind` files"),
-    ".npz": ("a NumPy archive", "push it unchanged with `kind` files"),
+    ".nc": ("a NetCDF file", _UNCHANGED),
+    ".npz": ("a NumPy archive", _UNCHANGED),
     ".pkl": (
         "a Python pickle, which runs code when it is read",
         "write it with to_parquet",
@@ -55,10 +38,8 @@ _UNREAD = {
     ),
     ".duckdb": ("a DuckDB database", "COPY TABLE TO 'FILE.parquet' in DuckDB"),
     ".xml": ("an XML file", "convert its records to CSV or JSON Lines"),
-    ".tar": ("an archive of several files", "unpack it, and push the folder"),
-    ".tgz": ("an archive of several files", "unpack it, and push the folder"),
-    ".7z": ("an archive", "unpack it, and push the folder"),
-    ".rar": ("an archive", "unpack it, and push the folder"),
+    **dict.fromkeys((".tar", ".tgz"), ("an archive of several files", _UNPACK)),
+    **dict.fromkeys((".7z", ".rar"), ("an archive", _UNPACK)),
 }
 
 
