@@ -28,11 +28,12 @@ import hypothesis
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
+from ports import free_port
 from services import guard, programs
 from sealift_relay.app import Relay
 from sealift_relay.ca import write_tls
 from sealift_relay.checkpoints import write_log_key
-from sealift_relay.cli import _free_port, invite
+from sealift_relay.cli import invite
 from sealift_relay.config import Config, Limits, Listen, load_config, write_config
 from sealift_relay.store.metadata import Metadata
 from startup import warm
@@ -104,7 +105,7 @@ def make_relay(folder: Path, **limits: int) -> Config:
     folder.mkdir(parents=True)
     write_tls(folder / "tls", ["localhost", "127.0.0.1"])
     write_log_key(folder / "tls")
-    write_config(folder, Listen(port=_free_port(), enrolment_port=_free_port()))
+    write_config(folder, Listen(port=free_port(), enrolment_port=free_port()))
     loaded = load_config(folder, {})
     chosen = Limits(**{"drain_seconds": 1, "sweep_seconds": 1, **limits})
     config = Config(folder, loaded.listen, loaded.storage, chosen)

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 from patience import PATIENCE
 from places import ROOT
+from ports import free_port
 
 from sealift.cli import main as sealift_cli
 from sealift_protocol.errors import BY_REASON
@@ -267,11 +268,9 @@ def test_only_setting_up_is_left_to_ci() -> None:
 
 
 def set_free_ports(path: Path) -> None:
-    from sealift_relay.cli import _free_port
-
     text = path.read_text()
     for port in ("7443", "7444"):
-        text = text.replace(f"= {port}", f"= {_free_port()}")
+        text = text.replace(f"= {port}", f"= {free_port()}")
     path.write_text(text)
 
 

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from conftest import RunningRelay, make_relay
 from documents import data_of
 from patience import PATIENCE
+from ports import free_port
 
 import sealift
 from sealift.cli.main import cli
@@ -32,7 +33,6 @@ from sealift_protocol.errors import (
 )
 from sealift_protocol.v1 import shards_pb2
 from sealift_relay.app import Relay as Server
-from sealift_relay.cli import _free_port
 from sealift_relay.config import Config, Listen
 
 SCRIPTS = Path(sys.executable).parent
@@ -79,7 +79,7 @@ def config(tmp_path: Path) -> Config:
 @pytest.fixture
 def hosts(config: Config) -> Iterator[list[Process]]:
     """Two hosts with one database and one CA; members join at the first."""
-    second = Listen(port=_free_port(), enrolment_port=_free_port())
+    second = Listen(port=free_port(), enrolment_port=free_port())
     with ExitStack() as stack:
         found = []
         for listen in (config.listen, second):
@@ -200,7 +200,7 @@ def test_hosts_that_take_turns_show_one_log(
 @pytest.fixture
 def second(relay: RunningRelay) -> Iterator[Server]:
     """Another host of the relay, in this process."""
-    listen = Listen(port=_free_port(), enrolment_port=_free_port())
+    listen = Listen(port=free_port(), enrolment_port=free_port())
     with Server(replace(relay.config, listen=listen)) as server:
         yield server
 
@@ -265,7 +265,7 @@ def test_an_address_where_nobody_answers_is_not_added(
 ) -> None:
     monkeypatch.setattr("sealift.relay.transport._ATTEMPTS", 1)
     with pytest.raises(RelayUnavailable):
-        run("add", f"localhost:{_free_port()}")
+        run("add", f"localhost:{free_port()}")
     with pytest.raises(InvalidArgument, match="HOST:PORT"):
         run("add", "localhost")
     assert added(relay) == []

@@ -19,6 +19,7 @@ import grpc
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from patience import PATIENCE, within
+from ports import free_port
 
 import sealift
 from sealift.home.settings import Settings, read_settings, write_settings
@@ -38,7 +39,6 @@ from sealift_protocol.errors import (
 from sealift_protocol.status import to_status
 from sealift_protocol.v1 import directory_pb2, shards_pb2
 from sealift_relay.ca import issue_member_certificate, load_authority, write_tls
-from sealift_relay.cli import _free_port
 
 Answer = Callable[[grpc.ServicerContext], Iterator[bytes]]
 
@@ -145,7 +145,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def nobody() -> str:
-    return f"localhost:{_free_port()}"
+    return f"localhost:{free_port()}"
 
 
 SEGMENTS = shards_pb2.GetRequest()
