@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sealift.history.contents import StatedSchema
 from sealift_protocol.errors import HistoryInvalid, MalformedObject, SchemaMismatch
+
+if TYPE_CHECKING:
+    # It imports what opens metadata, which sources do without.
+    from sealift.history.contents import StatedSchema
 
 _WIDEN = (
     "the owner widens the column with `session.dataset(dataset).widen(column, type)`, if it "

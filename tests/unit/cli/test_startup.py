@@ -146,3 +146,16 @@ def test_completion_knows_commands_and_options() -> None:
     assert complete("pu", 1) == ["pull", "purge", "push"]
     assert set(complete("", 1)) == set(COMMANDS)
     assert complete("push --accept", 2) == ["--accept-policy"]
+
+
+def test_reading_csv_loads_neither_pandas_nor_keys(tmp_path: Path) -> None:
+    """pyarrow imports pandas for some Python values, which costs a quarter of a second."""
+    path = tmp_path / "visits.csv"
+    path.write_text("mrn,name,weight,day\n007,Ann,70.5,2024-01-31\n8,Bob,,2024-02-01\n")
+    code = f"""
+from sealift.owner.sources import open_source
+source = open_source({str(path)!r})
+assert sum(c.batch.num_rows for p in source.parts() for c in source.read(p, "")) == 2
+{PRINT_MODULES}
+"""
+    assert not loaded(code) & {"pandas", "cryptography", "nacl", "grpc"}

@@ -27,6 +27,8 @@ from sealift.owner.sources.interface import Rejects, Written
 from sealift.owner.sources.lines import BLOCK, MAX_RECORD, Block, TextFormat, not_text
 from sealift.owner.sources.unify import OTHER_COLUMNS
 from sealift.owner.sources.written import (
+    NULL,
+    NULLS,
     Form,
     NumberForm,
     Unclear,
@@ -51,9 +53,6 @@ _FLOATS = re.compile(
 _TIMES = re.compile(r"[\s0-9TtZz:./+-]*")
 # Zeros or a plus at the beginning, or more than 15 digits, which a double does not hold.
 _LOSSY = r"^\s*(?:[+-]?0[0-9]|\+[0-9]+\s*$|[+-]?[0-9]{16})"
-# Databases write null as \N.
-_NULL = "\\N"
-_NULLS = frozenset((*pc.ConvertOptions().null_values, _NULL))
 # What may be decimals or thousands, where decimals are written with a comma.
 _GROUPED = r"^\s*[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)\s*$"
 # Values of a column that are shown before the first push, and their longest text.
@@ -525,7 +524,7 @@ class CsvParser:
             read = self._forms[name].read(table.column(place)).cast(types[name])
             table = table.set_column(place, name, read)
         # Backslashes are rare, and one character is found much faster than two.
-        marked = b"\\" in block.data and _NULL.encode() in block.data
+        marked = b"\\" in block.data and NULL.encode() in block.data
         return _without_null_marks(table) if marked else table
 
     # --- finding what is wrong -------------------------------------------------------------------
@@ -669,7 +668,7 @@ def _is_surely_bad(value: str, kind: pa.DataType) -> bool:
         form = _TIMES
     else:
         return False
-    return not form.fullmatch(value) and value.strip() not in _NULLS
+    return not form.fullmatch(value) and value.strip() not in NULLS
 
 
 def _reads(values: Sequence[str], kind: pa.DataType, form: Form | None = None) -> bool:
@@ -700,7 +699,7 @@ def _read(
         ),
         parse_options=pc.ParseOptions(delimiter=delimiter, newlines_in_values=True),
         convert_options=pc.ConvertOptions(
-            column_types=dict(types), null_values=[*_NULLS]
+            column_types=dict(types), null_values=[*NULLS]
         ),
     )
 
@@ -710,7 +709,7 @@ def _without_null_marks(table: pa.Table) -> pa.Table:
     for place, column in enumerate(table.schema):
         if pa.types.is_string(column.type):
             texts = table.column(place)
-            marks = compute.equal(texts, _NULL)
+            marks = compute.equal(texts, NULL)
             texts = compute.if_else(marks, pa.scalar(None, column.type), texts)
             table = table.set_column(place, column, texts)
     return table
