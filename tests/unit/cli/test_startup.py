@@ -151,7 +151,10 @@ def test_completion_knows_commands_and_options() -> None:
 def test_reading_csv_loads_neither_pandas_nor_keys(tmp_path: Path) -> None:
     """pyarrow imports pandas for some Python values, which costs a quarter of a second."""
     path = tmp_path / "visits.csv"
-    path.write_text("mrn,name,weight,day\n007,Ann,70.5,2024-01-31\n8,Bob,,2024-02-01\n")
+    path.write_text(
+        "mrn,name,weight,day,seen\n007,Ann,70.5,2024-01-31,2024-01-31 10:00:00\n"
+        "8,Bob,,2024-02-01,\n"
+    )
     code = f"""
 from sealift.owner.sources import open_source
 source = open_source({str(path)!r})

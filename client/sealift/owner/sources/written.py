@@ -208,6 +208,10 @@ def _dates(values: pa.Array, said: Dialect) -> DateForm | Unclear | None:
     if parts.null_count:
         return None
     separators = set(compute.struct_field(parts, "s").to_pylist())
+    first = compute.min(compute.utf8_length(compute.struct_field(parts, "a"))).as_py()
+    if separators == {"-"} and first == 4:
+        # As Arrow reads them.
+        return None
     timed = compute.any(compute.not_equal(compute.struct_field(parts, "h"), ""))
     kind = pa.timestamp("s") if timed.as_py() else pa.date32()
     # A point stands between day, month and year only.
@@ -215,7 +219,7 @@ def _dates(values: pa.Array, said: Dialect) -> DateForm | Unclear | None:
     orders = (said.dates,) if said.dates else usual
     forms = (DateForm(kind, order) for order in orders)
     found = [form for form in forms if _takes(form, values)]
-    if not found or (found[0].order == "ymd" and separators == {"-"}):
+    if not found:
         return None
     if len(found) > 1:
         return Unclear("dates, day or month first", "`dates`")
